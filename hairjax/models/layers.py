@@ -1,0 +1,120 @@
+"""Layers that more than one model uses."""
+
+import itertools
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from einops import reduce
+from flax import nnx
+
+# The initialiser of the Swin and ViT papers for every matrix and table.
+truncated_normal = jax.nn.initializers.truncated_normal(stddev=0.02)
+
+
+def drop_path(x: jax.Array, rate: float, key: jax.Array | None) -> jax.Array:
+    """Stochastic depth (Huang et al. 2016): zero a residual branch for whole samples.
+
+    Args:
+        x: the branch's output, [batch, ...].
+        rate: probability of dropping a sample's branch; the others are divided by ``1 - rate``.
+        key: random key, or None to return ``x`` as it is (evaluation).
+    """
+    if key is None or rate == 0:
+        return x
+    shape = (x.shape[0], *[1] * (x.ndim - 1))
+    keep = jax.random.bernoulli(key, 1 - rate, shape)
+    return x * (keep / (1 - rate)).astype(x.dtype)
+
+
+def split_key(key: jax.Array | None, count: int) -> Sequence[jax.Array | None]:
+    """``count`` independent keys, or as many None when there is no key (evaluation)."""
+    return [None] * count if key is None else list(jax.random.split(key, count))
+
+
+class Mlp(nnx.Module):
+    """Two dense layers with the exact GELU between them."""
+
+    def __init__(self, dim: int, hidden: int, *, dtype: jnp.dtype, rngs: nnx.Rngs):
+        self.expand = nnx.Linear(dim, hidden, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
+        self.reduce = nnx.Linear(hidden, dim, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.reduce(jax.nn.gelu(self.expand(x), approximate=False))
+
+
+class Head(nnx.Module):
+    """Norm, mean over the map, then (dropout, dense, ReLU) per hidden size, dropout and dense.
+
+    Logits are float32 whatever the computation's dtype, so that the loss is.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_classes: int,
+        *,
+        hidden: Sequence[int],
+        dropout: float,
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
+    ):
+        self.dropout = dropout
+        self.norm = layer_norm(dim, dtype=dtype, rngs=rngs)
+        sizes = [dim, *hidden]
+        self.hidden = nnx.List(
+            [
+                nnx.Linear(a, b, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
+                for a, b in itertools.pairwise(sizes)
+            ]
+        )
+        self.classifier = nnx.Linear(
+            sizes[-1], num_classes, kernel_init=truncated_normal, rngs=rngs
+        )
+
+    def embed(self, x: jax.Array) -> jax.Array:
+        """Map [batch, h, w, dim] → embedding [batch, dim], float32."""
+        return reduce(self.norm(x).astype(jnp.float32), "b h w c -> b c", "mean")
+
+    def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        x = self.embed(x)
+        keys = split_key(key, len(self.hidden) + 1)
+        # The original classifier's order is dense, ReLU, dropout, dense: nothing is dropped
+        # before the first hidden layer.
+        for layer, layer_key in zip(self.hidden, keys[:-1], strict=True):
+            x = self._drop(jax.nn.relu(layer(x)), layer_key)
+        if not self.hidden:
+            x = self._drop(x, keys[-1])
+        return self.classifier(x.astype(jnp.float32))
+
+    def _drop(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        return nnx.Dropout(self.dropout)(x, deterministic=key is None, rngs=key)
+
+
+def layer_norm(dim: int, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> nnx.LayerNorm:
+    """LayerNorm with Swin's ε of 1e-5; the variance in two passes, which float32 parity needs."""
+    return nnx.LayerNorm(dim, epsilon=1e-5, dtype=dtype, use_fast_variance=False, rngs=rngs)
+
+
+def part_names(model: nnx.Module) -> list[str]:
+    """The parts of a model in forward order: ``stem``, ``stages.0`` …, ``head``."""
+    return ["stem", *(f"stages.{i}" for i in range(len(model.stages))), "head"]
+
+
+def part_keys(
+    model: nnx.Module, train: bool, rngs: nnx.Rngs | None, frozen: Sequence[str]
+) -> dict[str, jax.Array | None]:
+    """A random key for every part of a model; None for those that run as in evaluation.
+
+    Raises:
+        ValueError: ``frozen`` names a part the model lacks, or ``train`` without ``rngs``.
+    """
+    names = part_names(model)
+    if unknown := sorted(set(frozen) - set(names)):
+        raise ValueError(f"frozen names {unknown}, which the model lacks; it has {names}")
+    if not train:
+        return dict.fromkeys(names)
+    if rngs is None:
+        raise ValueError("train=True needs rngs=nnx.Rngs(dropout=key) for dropout and drop-path")
+    keys = jax.random.split(rngs.dropout(), len(names))
+    return {n: None if n in frozen else k for n, k in zip(names, keys, strict=True)}

@@ -1,0 +1,341 @@
+"""Swin Transformer (Liu et al. 2021, https://arxiv.org/abs/2103.14030).
+
+Numbers agree with timm's ``swin_transformer.py``: patch merging opens a stage, maps that the
+window does not divide are padded with zeros that take part in attention, and a map smaller than
+the window shrinks the window.
+"""
+
+import functools
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from einops import rearrange
+from flax import nnx
+
+from hairjax.models.layers import (
+    Head,
+    Mlp,
+    drop_path,
+    layer_norm,
+    part_keys,
+    split_key,
+    truncated_normal,
+)
+
+PATCH = 4  # every published Swin cuts the photograph into patches of 4 × 4
+
+
+@functools.cache
+def relative_position_index(height: int, width: int) -> np.ndarray:
+    """Row of the bias table for each pair of places in a window: int [h·w, h·w]."""
+    places = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij"))
+    places = rearrange(places, "yx h w -> yx (h w)")
+    dy, dx = places[:, :, None] - places[:, None, :]
+    return (dy + height - 1) * (2 * width - 1) + dx + width - 1
+
+
+@functools.cache
+def shift_mask(
+    size: tuple[int, int], window: tuple[int, int], shift: tuple[int, int]
+) -> np.ndarray | None:
+    """What a shifted window adds to its scores: float32 [windows, n, n], or None without shift.
+
+    Rolling the map brings its opposite borders into one window; −100 keeps such places from
+    seeing each other.
+
+    Args:
+        size: height and width of the padded map.
+        window: height and width of a window.
+        shift: how far the map was rolled along each axis.
+    """
+    if not any(shift):
+        return None
+
+    def regions(length: int, window: int, shift: int) -> np.ndarray:
+        place = np.arange(length)
+        if not shift:
+            return np.zeros_like(place)
+        return (place >= length - window).astype(int) + (place >= length - shift)
+
+    rows, columns = (regions(*axis) for axis in zip(size, window, shift, strict=True))
+    region = rows[:, None] * 3 + columns[None, :]
+    region = rearrange(region, "(nh wh) (nw ww) -> (nh nw) (wh ww)", wh=window[0], ww=window[1])
+    return np.where(region[:, :, None] == region[:, None, :], 0.0, -100.0).astype(np.float32)
+
+
+class WindowAttention(nnx.Module):
+    """Multi-head self-attention inside windows, with a learned bias per relative position."""
+
+    def __init__(
+        self, dim: int, heads: int, window: tuple[int, int], *, dtype: jnp.dtype, rngs: nnx.Rngs
+    ):
+        self.heads = heads
+        self.window = window
+        rows = (2 * window[0] - 1) * (2 * window[1] - 1)
+        self.bias_table = nnx.Param(truncated_normal(rngs.params(), (rows, heads)))
+        dense = functools.partial(nnx.Linear, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
+        self.qkv = dense(dim, 3 * dim)
+        self.proj = dense(dim, dim)
+
+    def bias(self) -> jax.Array:
+        """The bias of every head: float32 [heads, n, n]."""
+        index = relative_position_index(*self.window)
+        return rearrange(self.bias_table[...][index], "n m heads -> heads n m")
+
+    def __call__(self, x: jax.Array, mask: np.ndarray | None) -> jax.Array:
+        """Attend. ``x``: [batch, windows, n, dim]; ``mask``: [windows, n, n] or None."""
+        q, k, v = rearrange(self.qkv(x), "b w n (qkv h d) -> qkv b w h n d", qkv=3, h=self.heads)
+        scale = q.shape[-1] ** -0.5
+        scores = jnp.einsum("bwhnd,bwhmd->bwhnm", q * scale, k, preferred_element_type=jnp.float32)
+        scores += self.bias() if mask is None else self.bias() + mask[:, None]
+        weights = jax.nn.softmax(scores).astype(v.dtype)
+        out = jnp.einsum("bwhnm,bwhmd->bwhnd", weights, v)
+        return self.proj(rearrange(out, "b w h n d -> b w n (h d)"))
+
+
+class Block(nnx.Module):
+    """Window attention and MLP, each behind a norm and around a residual connection."""
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        *,
+        size: tuple[int, int],
+        window: int,
+        shifted: bool,
+        drop_path: float,
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
+    ):
+        self.window = (min(window, size[0]), min(window, size[1]))
+        # Along an axis that one window covers there is nothing to shift to.
+        self.shift = tuple(window // 2 if shifted and length > window else 0 for length in size)
+        self.drop_path = drop_path
+        self.norm1 = layer_norm(dim, dtype=dtype, rngs=rngs)
+        self.attention = WindowAttention(dim, heads, self.window, dtype=dtype, rngs=rngs)
+        self.norm2 = layer_norm(dim, dtype=dtype, rngs=rngs)
+        self.mlp = Mlp(dim, 4 * dim, dtype=dtype, rngs=rngs)
+
+    def attend(self, x: jax.Array) -> jax.Array:
+        """Attention in (shifted) windows over a map [batch, h, w, dim]."""
+        (_, h, w, _), (wh, ww) = x.shape, self.window
+        back = self.shift
+        if any(back):
+            x = jnp.roll(x, (-back[0], -back[1]), axis=(1, 2))
+        pad_h, pad_w = -h % wh, -w % ww
+        if pad_h or pad_w:
+            x = jnp.pad(x, ((0, 0), (0, pad_h), (0, pad_w), (0, 0)))
+        rows = (h + pad_h) // wh
+        mask = shift_mask((h + pad_h, w + pad_w), self.window, self.shift)
+        x = rearrange(x, "b (nh wh) (nw ww) c -> b (nh nw) (wh ww) c", wh=wh, ww=ww)
+        x = self.attention(x, mask)
+        x = rearrange(x, "b (nh nw) (wh ww) c -> b (nh wh) (nw ww) c", nh=rows, wh=wh)
+        x = x[:, :h, :w]
+        return jnp.roll(x, back, axis=(1, 2)) if any(back) else x
+
+    def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        key1, key2 = split_key(key, 2)
+        x = x + drop_path(self.attend(self.norm1(x)), self.drop_path, key1)
+        return x + drop_path(self.mlp(self.norm2(x)), self.drop_path, key2)
+
+
+class PatchEmbed(nnx.Module):
+    """The stem: patches of 4 × 4 to vectors, then a norm."""
+
+    def __init__(self, in_channels: int, dim: int, *, dtype: jnp.dtype, rngs: nnx.Rngs):
+        self.proj = nnx.Conv(
+            in_channels,
+            dim,
+            (PATCH, PATCH),
+            strides=PATCH,
+            padding="VALID",
+            dtype=dtype,
+            rngs=rngs,
+        )
+        self.norm = layer_norm(dim, dtype=dtype, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.norm(self.proj(x))
+
+
+class PatchMerging(nnx.Module):
+    """Halve the map, double the width: 2 × 2 neighbours side by side, norm, dense."""
+
+    def __init__(self, dim: int, *, dtype: jnp.dtype, rngs: nnx.Rngs):
+        self.norm = layer_norm(4 * dim, dtype=dtype, rngs=rngs)
+        self.reduction = nnx.Linear(
+            4 * dim,
+            2 * dim,
+            use_bias=False,
+            dtype=dtype,
+            kernel_init=truncated_normal,
+            rngs=rngs,
+        )
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        x = jnp.pad(x, ((0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0)))
+        # Column before row: the order of the published weights.
+        x = rearrange(x, "b (h i) (w j) c -> b h w (j i c)", i=2, j=2)
+        return self.reduction(self.norm(x))
+
+
+class Stage(nnx.Module):
+    """Patch merging (in all but the first stage) and blocks, every second one shifted."""
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        *,
+        merge: bool,
+        size: tuple[int, int],
+        window: int,
+        drop_path: Sequence[float],
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
+    ):
+        self.merge = PatchMerging(dim // 2, dtype=dtype, rngs=rngs) if merge else None
+        self.blocks = nnx.List(
+            [
+                Block(
+                    dim,
+                    heads,
+                    size=size,
+                    window=window,
+                    shifted=i % 2 == 1,
+                    drop_path=rate,
+                    dtype=dtype,
+                    rngs=rngs,
+                )
+                for i, rate in enumerate(drop_path)
+            ]
+        )
+
+    def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        if self.merge is not None:
+            x = self.merge(x)
+        for block, block_key in zip(self.blocks, split_key(key, len(self.blocks)), strict=True):
+            x = block(x, block_key)
+        return x
+
+
+class Swin(nnx.Module):
+    """Swin Transformer with the contract of every model here: ``stem``, ``stages``, ``head``.
+
+    Args:
+        image_size: height and width of the photographs, multiples of 4.
+        in_channels: channels of the photographs.
+        num_classes: width of the logits.
+        dim: width of the first stage; each later one doubles it.
+        depths: blocks per stage.
+        heads: attention heads per stage.
+        window: side of the attention windows.
+        dropout: rate in the head.
+        drop_path: stochastic-depth rate of the last block; it rises linearly from 0.
+        hidden: sizes of hidden layers in the head.
+        dtype: of the computation; parameters are float32.
+        remat: recompute each stage's activations in the backward pass instead of keeping them.
+        rngs: draws the parameters.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_size: tuple[int, int],
+        in_channels: int,
+        num_classes: int,
+        dim: int,
+        depths: Sequence[int],
+        heads: Sequence[int],
+        window: int,
+        dropout: float,
+        drop_path: float,
+        hidden: Sequence[int],
+        dtype: jnp.dtype,
+        remat: bool,
+        rngs: nnx.Rngs,
+    ):
+        if any(side < 1 or side % PATCH for side in image_size):
+            raise ValueError(
+                f"a Swin takes photographs whose height and width are multiples of {PATCH}, "
+                f"not {image_size[0]} × {image_size[1]}"
+            )
+        self.image_size, self.in_channels = tuple(image_size), in_channels
+        self.dtype, self.remat = dtype, remat
+        rates = np.split(np.linspace(0, drop_path, sum(depths)), np.cumsum(depths)[:-1])
+        self.stem = PatchEmbed(in_channels, dim, dtype=dtype, rngs=rngs)
+        self.stages = nnx.List(
+            [
+                Stage(
+                    dim * 2**i,
+                    heads[i],
+                    merge=i > 0,
+                    size=tuple(math.ceil(side / PATCH / 2**i) for side in image_size),
+                    window=window,
+                    drop_path=[float(rate) for rate in rates[i]],
+                    dtype=dtype,
+                    rngs=rngs,
+                )
+                for i in range(len(depths))
+            ]
+        )
+        self.head = Head(
+            dim * 2 ** (len(depths) - 1),
+            num_classes,
+            hidden=hidden,
+            dropout=dropout,
+            dtype=dtype,
+            rngs=rngs,
+        )
+
+    def features(
+        self, images: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None, frozen=()
+    ) -> list[jax.Array]:
+        """One map per stage: [batch, h, w, c] at strides 4, 8, 16, 32. Arguments: see the call."""
+        return self._maps(images, part_keys(self, train, rngs, frozen))
+
+    def embed(self, images: jax.Array) -> jax.Array:
+        """The vector that the classifier sees: float32 [batch, dim of the last stage]."""
+        return self.head.embed(self.features(images)[-1])
+
+    def __call__(
+        self,
+        images: jax.Array,
+        *,
+        train: bool = False,
+        rngs: nnx.Rngs | None = None,
+        frozen: Sequence[str] = (),
+    ) -> jax.Array:
+        """Logits, float32 [batch, classes].
+
+        Args:
+            images: float32 [batch, height, width, channels], normalised.
+            train: apply dropout and stochastic depth.
+            rngs: their random numbers (stream ``dropout``); needed when ``train``.
+            frozen: names of parts (``stem``, ``stages.0`` …, ``head``) that run as in evaluation.
+
+        Raises:
+            ValueError: ``images`` has another size or number of channels than the model was
+                built for, or ``train`` without ``rngs``.
+        """
+        keys = part_keys(self, train, rngs, frozen)
+        return self.head(self._maps(images, keys)[-1], keys["head"])
+
+    def _maps(self, images: jax.Array, keys: dict[str, jax.Array | None]) -> list[jax.Array]:
+        expected = (*self.image_size, self.in_channels)
+        if images.shape[1:] != expected:
+            raise ValueError(
+                f"the model was built for photographs [batch, {', '.join(map(str, expected))}], "
+                f"not {list(images.shape)}"
+            )
+        x = self.stem(images.astype(self.dtype))
+        maps = []
+        for i, stage in enumerate(self.stages):
+            run = jax.checkpoint(stage.__call__) if self.remat else stage
+            x = run(x, keys[f"stages.{i}"])
+            maps.append(x)
+        return maps

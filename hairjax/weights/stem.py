@@ -1,0 +1,53 @@
+"""How a stem pretrained on RGB takes more input channels."""
+
+import math
+
+import jax.numpy as jnp
+from jax import Array
+
+RULES = ("copy", "zero", "mean", "random_mask", "random_all")
+
+
+def expand_stem(kernel: Array, drawn: Array, rule: str) -> Array:
+    """Fit an RGB kernel [h, w, 3, features] to the input channels of the kernel ``drawn``.
+
+    With n channels and scale s = 3 / n (0.5 for RGB and mask):
+
+    - ``copy``: the RGB kernel repeated over all channels, × s; timm's rule for ``in_chans``.
+    - ``zero``: RGB as it is, the other channels 0: at first the network ignores the mask.
+    - ``mean``: RGB × s, every other channel the mean over RGB × s.
+    - ``random_mask``: RGB × s, the other channels as drawn.
+    - ``random_all``: the whole kernel as drawn.
+
+    Args:
+        kernel: pretrained weights, float32 [h, w, 3, features].
+        drawn: freshly initialised weights, float32 [h, w, n, features] with n ≥ 3.
+        rule: one of ``RULES``.
+
+    Raises:
+        ValueError: an unknown rule, or fewer than three channels.
+    """
+    channels = drawn.shape[2]
+    if rule not in RULES:
+        raise ValueError(f"weights.stem is {rule!r}; the rules are {', '.join(RULES)}")
+    if channels < 3:
+        raise ValueError(
+            f"pretrained weights see RGB, so the model needs at least 3 channels, not {channels}"
+        )
+    if channels == 3 and rule != "random_all":
+        return kernel
+    scale = 3 / channels
+    match rule:
+        case "copy":
+            repeats = math.ceil(channels / 3)
+            return jnp.tile(kernel, (1, 1, repeats, 1))[:, :, :channels] * scale
+        case "zero":
+            rgb, rest = kernel, jnp.zeros_like(drawn[:, :, 3:])
+        case "mean":
+            mean = kernel.mean(axis=2, keepdims=True)
+            rgb, rest = kernel * scale, jnp.repeat(mean, channels - 3, axis=2) * scale
+        case "random_mask":
+            rgb, rest = kernel * scale, drawn[:, :, 3:]
+        case _:
+            return drawn
+    return jnp.concatenate([rgb, rest], axis=2)
