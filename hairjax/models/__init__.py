@@ -1,12 +1,13 @@
 """The table of models, and how one is made with or without pretrained weights."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 from flax import nnx, traverse_util
 
+from hairjax.errors import UserError
 from hairjax.models.layers import part_names
 from hairjax.models.swin import Swin
 from hairjax.weights.load import find_weights, fit_weights, read_arrays
@@ -42,10 +43,10 @@ def native_size(name: str) -> int:
     """Side of the photographs a variant was designed for, in pixels.
 
     Raises:
-        ValueError: no such model.
+        UserError: no such model.
     """
     if name not in VARIANTS:
-        raise ValueError(f"there is no model {name!r}; the models are {', '.join(VARIANTS)}")
+        raise UserError(f"there is no model {name!r}; the models are {', '.join(VARIANTS)}")
     return VARIANTS[name][0]
 
 
@@ -82,8 +83,8 @@ def create_model(
         seed: for the parameters that are drawn.
 
     Raises:
-        ValueError: an unknown name or an impossible size.
-        WeightsError: the weights cannot be found, read or fitted (a ValueError too).
+        UserError: an unknown name, or an image size that the model cannot take.
+        WeightsError: the weights cannot be found, read or fitted (a UserError too).
     """
     model, _ = load_model(
         name,
@@ -118,20 +119,18 @@ def load_model(
     seed: int,
 ) -> tuple[nnx.Module, list[str]]:
     """Like ``create_model``, with a sentence for everything not taken as the checkpoint has it."""
-    side = native_size(name) if image_size is None else image_size
-    size = (side, side) if isinstance(side, int) else tuple(side)
+    native_size(name)  # an unknown name is refused before anything is read
     arrays = None if weights is None else read_arrays(find_weights(weights))
     if num_classes is None:
         num_classes = IMAGENET_1K if arrays is None else _own_classes(arrays)
-    build = functools.partial(
-        Swin,
-        **VARIANTS[name][1],
-        image_size=size,
+    build = model_builder(
+        name,
         in_channels=in_channels,
         num_classes=num_classes,
+        image_size=image_size,
         dropout=dropout,
         drop_path=drop_path,
-        hidden=tuple(hidden),
+        hidden=hidden,
         dtype=dtype,
         remat=remat,
     )
@@ -160,9 +159,42 @@ def load_model(
     return nnx.merge(graphdef, nested(parameters)), notes
 
 
+def model_builder(
+    name: str,
+    *,
+    in_channels: int,
+    num_classes: int,
+    image_size: int | tuple[int, int] | None,
+    dropout: float,
+    drop_path: float,
+    hidden: Sequence[int],
+    dtype: jnp.dtype,
+    remat: bool,
+) -> Callable[..., nnx.Module]:
+    """A function ``(rngs=…) -> model``; under ``nnx.eval_shape`` it allocates nothing.
+
+    Raises:
+        UserError: an unknown name.
+    """
+    native = native_size(name)
+    side = native if image_size is None else image_size
+    return functools.partial(
+        Swin,
+        **VARIANTS[name][1],
+        image_size=(side, side) if isinstance(side, int) else tuple(side),
+        in_channels=in_channels,
+        num_classes=num_classes,
+        dropout=dropout,
+        drop_path=drop_path,
+        hidden=tuple(hidden),
+        dtype=dtype,
+        remat=remat,
+    )
+
+
 def _own_classes(arrays: dict) -> int:
     if "head.fc.bias" not in arrays:
-        raise ValueError("the checkpoint has no classifier (head.fc.bias): give num_classes")
+        raise UserError("the checkpoint has no classifier (head.fc.bias): give num_classes")
     return len(arrays["head.fc.bias"])
 
 
@@ -182,4 +214,12 @@ def nested(flat: dict) -> dict:
     return traverse_util.unflatten_dict(paths)
 
 
-__all__ = ["VARIANTS", "create_model", "list_models", "load_model", "native_size", "part_names"]
+__all__ = [
+    "VARIANTS",
+    "create_model",
+    "list_models",
+    "load_model",
+    "model_builder",
+    "native_size",
+    "part_names",
+]

@@ -44,7 +44,9 @@ class Mlp(nnx.Module):
 
 
 class Head(nnx.Module):
-    """Norm, mean over the map, then (dropout, dense, ReLU) per hidden size, dropout and dense.
+    """Norm, mean over the map, then (dense, ReLU, dropout) per hidden size and dense.
+
+    Without hidden sizes the dropout stands before the one dense layer.
 
     Logits are float32 whatever the computation's dtype, so that the loss is.
     """

@@ -15,6 +15,7 @@ import numpy as np
 from einops import rearrange
 from flax import nnx
 
+from hairjax.errors import UserError
 from hairjax.models.layers import (
     Head,
     Mlp,
@@ -90,7 +91,8 @@ class WindowAttention(nnx.Module):
         q, k, v = rearrange(self.qkv(x), "b w n (qkv h d) -> qkv b w h n d", qkv=3, h=self.heads)
         scale = q.shape[-1] ** -0.5
         scores = jnp.einsum("bwhnd,bwhmd->bwhnm", q * scale, k, preferred_element_type=jnp.float32)
-        scores += self.bias() if mask is None else self.bias() + mask[:, None]
+        bias = rearrange(self.bias(), "h n m -> 1 1 h n m")
+        scores += bias if mask is None else bias + rearrange(mask, "w n m -> 1 w 1 n m")
         weights = jax.nn.softmax(scores).astype(v.dtype)
         out = jnp.einsum("bwhnm,bwhmd->bwhnd", weights, v)
         return self.proj(rearrange(out, "b w h n d -> b w n (h d)"))
@@ -260,7 +262,7 @@ class Swin(nnx.Module):
         rngs: nnx.Rngs,
     ):
         if any(side < 1 or side % PATCH for side in image_size):
-            raise ValueError(
+            raise UserError(
                 f"a Swin takes photographs whose height and width are multiples of {PATCH}, "
                 f"not {image_size[0]} × {image_size[1]}"
             )

@@ -1,5 +1,6 @@
 """Find a file of pretrained weights, read it, and fit every array to a model or say why not."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,13 +8,14 @@ import jax
 import numpy as np
 from jax import Array
 
+from hairjax.errors import UserError
 from hairjax.weights import swin_names
 from hairjax.weights.stem import expand_stem
 
 SUFFIXES = (".safetensors", ".npz")
 
 
-class WeightsError(ValueError):
+class WeightsError(UserError):
     """The weights cannot be found, read, or fitted to the model; the message says what to do."""
 
 
@@ -48,13 +50,14 @@ def find_weights(source: str) -> Path:
 
 
 def _from_hub(name: str) -> Path:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    import huggingface_hub
 
     file = "model.safetensors"
+    verbosity = huggingface_hub.logging.get_verbosity()
+    huggingface_hub.logging.set_verbosity_error()  # or it tells of every retry
     try:
-        return Path(hf_hub_download(name, file))
-    except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
+        return Path(huggingface_hub.hf_hub_download(name, file))
+    except Exception as error:  # among them those of the HTTP library, another in each version
         raise WeightsError(
             f"could not get {file} of {name} from the Hugging Face hub "
             f"({type(error).__name__}). Download https://huggingface.co/{name}/resolve/main/{file} "
@@ -62,6 +65,8 @@ def _from_hub(name: str) -> Path:
             "from scratch with --config.weights.source=none; --config=configs/top.py:demo needs "
             "no weights at all"
         ) from error
+    finally:
+        huggingface_hub.logging.set_verbosity(verbosity)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -70,18 +75,24 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     Raises:
         WeightsError: the file is not what its suffix says.
     """
-    import safetensors
     import safetensors.numpy
 
     try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-        else:
-            arrays = safetensors.numpy.load_file(path)
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
-        raise WeightsError(f"{path} cannot be read as {path.suffix}: {error}") from error
-    return {name: np.asarray(array, np.float32) for name, array in arrays.items()}
+        arrays = _read_npz(path) if path.suffix == ".npz" else safetensors.numpy.load_file(path)
+        return {name: np.asarray(array, np.float32) for name, array in arrays.items()}
+    except Exception as error:  # damaged archives fail in many ways, even zlib's and tokenize's
+        raise WeightsError(
+            f"{path} cannot be read as {path.suffix} ({error}); is it whole, and the file itself "
+            "rather than a web page or a Git LFS pointer to it?"
+        ) from error
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    with path.open("rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError("it is not a whole archive of arrays")
+        file.seek(0)
+        return dict(np.load(file, allow_pickle=False))
 
 
 def fit_weights(
@@ -112,7 +123,7 @@ def fit_weights(
     _resize_tables(found, shapes, windows, notes)
     fresh = _replace_head(found, shapes, notes)
     kernel = "stem.proj.kernel"
-    if kernel in found and found[kernel].shape[2] == 3:
+    if kernel in found and found[kernel].ndim == 4 and found[kernel].shape[2] == 3:
         drawn = draw([kernel])[kernel]
         if found[kernel].shape[:2] == drawn.shape[:2]:
             found[kernel] = expand_stem(found[kernel], drawn, stem)
@@ -146,10 +157,11 @@ def _resize_tables(found: dict, shapes: dict, windows: dict, notes: list[str]) -
     resized = []
     for path in sorted(windows.keys() & found.keys()):
         table = found[path]
+        if table.ndim != 2 or table.shape[1] != shapes[path].shape[1]:
+            continue
         side = (round(len(table) ** 0.5) + 1) // 2
         square = (2 * side - 1) ** 2 == len(table)
-        same_heads = table.shape[1:] == shapes[path].shape[1:]
-        if square and same_heads and windows[path] != (side, side):
+        if square and windows[path] != (side, side):
             found[path] = swin_names.resize_bias_table(table, windows[path], (side, side))
             resized.append(f"{side} → {windows[path][0]} × {windows[path][1]}")
     if resized:
@@ -159,12 +171,14 @@ def _resize_tables(found: dict, shapes: dict, windows: dict, notes: list[str]) -
 
 def _replace_head(found: dict, shapes: dict, notes: list[str]) -> list[str]:
     """Drop the checkpoint's classifier if the model's is another; returns the paths to draw."""
-    old = {path for path in found if path.startswith(("head.classifier", "head.hidden"))}
+    classifier = {"head.classifier.kernel", "head.classifier.bias"}
+    old = classifier & found.keys()
     new = {path for path in shapes if path.startswith(("head.classifier", "head.hidden"))}
-    if old == new and all(found[path].shape == shapes[path].shape for path in new):
+    fits = all(found[path].shape == shapes[path].shape for path in old)
+    if old and fits and new == classifier:
         return []
     classes = shapes["head.classifier.bias"].shape[0]
-    before = f"{len(found['head.classifier.bias']):,} classes" if old else "no classes"
+    before = f"{np.atleast_1d(found[min(old)]).shape[-1]:,} classes" if old else "no classes"
     notes.append(f"head: drawn anew for {classes} classes; the checkpoint's has {before}")
     for path in old:
         del found[path]

@@ -42,8 +42,9 @@ def from_timm(name: str, array: np.ndarray) -> tuple[str, np.ndarray] | None:
         return path, array
     if array.ndim == 1:
         return f"{module}.scale", array
-    axes = (2, 3, 1, 0) if array.ndim == 4 else (1, 0)
-    return f"{module}.kernel", array.transpose(axes)
+    # An array of any other rank fits nothing; its shape is refused where all shapes are compared.
+    axes = {2: (1, 0), 4: (2, 3, 1, 0)}.get(array.ndim)
+    return f"{module}.kernel", array if axes is None else array.transpose(axes)
 
 
 def resize_bias_table(

@@ -1,0 +1,100 @@
+"""TOP: the crown seen from above, four stages, Swin-T on RGB and hair mask, 100 epochs.
+
+python launch.py --config=configs/top.py --config.data.photos=PHOTOS --config.data.masks=MASKS
+python launch.py --config=configs/top.py:demo
+
+An optional number is off at 0, an optional text when empty. Any key can be overridden on the
+command line: --config.optim.peak.late=3e-4. A run's own config.json is a configuration too.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """The recipe, or with ``variant="demo"`` a small version of it on synthetic photographs."""
+    config = ConfigDict(
+        {
+            "seed": 0,  # of the split, the order of photographs, augmentation, dropout, new weights
+            "model": {
+                "name": "swin_tiny_patch4_window7_224",
+                "in_channels": 6,  # 6: RGB and the mask three times; 3: RGB alone
+                "dropout": 0.2,  # in the head
+                "drop_path": 0.1,  # stochastic depth of the last block, rising from 0
+                "hidden": (),  # sizes of hidden layers in the head; the original code has 256,
+                "dtype": "auto",  # auto (bfloat16 on GPU, TPU; else float32) | float32 | bfloat16
+                "remat": False,  # recompute activations going backward: less memory, more time
+            },
+            "weights": {
+                # hf://owner/name, a file, a folder, or none
+                "source": "hf://timm/swin_tiny_patch4_window7_224.ms_in22k",
+                "stem": "copy",  # copy | zero | mean | random_mask | random_all
+            },
+            "data": {
+                "source": "photos",  # photos | synthetic
+                "view": "top",  # what synthetic photographs show: top | side
+                "count": 3200,  # how many synthetic photographs
+                "photos": "",  # a folder per class in it, or what the manifest's paths start from
+                "masks": "",  # a folder with a mask under each photograph's relative path
+                "manifest": "",  # a CSV file: file, label, and optionally subject, mask
+                "subject": "",  # a regular expression: whose photograph, from its relative path
+                "image_size": 0,  # side of what the model sees; 0: the model's own
+                "stored_size": 0,  # side of what is kept in memory; 0: 8/7 of image_size (224: 256)
+                "fit": "squash",  # squash (every side to the square) | pad (keep the aspect)
+                "split": "",  # a split.csv to reuse
+                "fractions": (0.8, 0.1, 0.1),  # of train, validation and test
+                "on_bad": "refuse",  # a photograph that cannot be used: refuse | skip
+            },
+            "augment": {
+                "rotation": 15.0,  # degrees to either side
+                "flip": 0.5,  # probability of a horizontal flip
+                "brightness": 0.2,  # factor between 1 - x and 1 + x, likewise the next two
+                "contrast": 0.2,
+                "saturation": 0.2,
+                "hue": 0.02,  # shift of at most this share of the colour circle to either side
+                "crop_scale": 0.8,  # smallest share of the area that a random crop keeps; 1: off
+            },
+            "optim": {
+                # Highest learning rate of each part; 0 freezes it.
+                "peak": {
+                    "early": 1e-5,  # stem and first stage
+                    "middle": 5e-5,  # stages between
+                    "late": 1e-3,  # last stage and head
+                },
+                "start": 0.01,  # share of the peak at which warm-up begins
+                "warmup_epochs": 5,
+                "floor": 0.001,  # share of the peak at which the cosine ends
+                "weight_decay": 0.01,  # not on biases, norms and relative-position tables
+                "clip": 1.0,  # largest norm of the whole gradient; 0: off
+                "accumulate": 0,  # parts a batch is cut into; 0: parts of 8 on a CPU, else whole
+                "label_smoothing": 0.0,
+            },
+            "train": {
+                "epochs": 100,
+                "batch_size": 32,
+                "log_every": 10,  # steps between looks at the loss
+            },
+            "keep": {
+                "best_by": "accuracy",  # accuracy | quadratic_kappa | macro_f1 | loss
+            },
+            "devices": {
+                "mesh": 0,  # devices that share each batch; 0: all
+            },
+        }
+    )
+    if variant == "demo":
+        demo(config)
+    elif variant:
+        raise ValueError(f"there is no variant {variant!r}; the variants are: demo")
+    return config
+
+
+def demo(config: ConfigDict) -> None:
+    """Synthetic photographs and a small Swin from scratch: two minutes on two CPU cores."""
+    config.model.name = "swin_mini_patch4_window4_64"
+    config.model.dropout = 0.1
+    config.weights.source = "none"
+    config.data.source = "synthetic"
+    config.data.count = 1600
+    config.optim.peak.early = config.optim.peak.middle = config.optim.peak.late = 2e-3
+    config.optim.warmup_epochs = 2
+    config.train.epochs = 20

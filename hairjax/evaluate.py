@@ -1,0 +1,70 @@
+"""Evaluate a run's best model on one of its splits or on another folder."""
+
+from pathlib import Path
+
+import numpy as np
+
+from hairjax.data.load import describe_source, load_data
+from hairjax.data.split import read_split
+from hairjax.display import Display
+from hairjax.errors import UserError
+from hairjax.results import compare_baselines, measure, show_results, write_results
+from hairjax.run import RunFolder, load_run
+
+
+def evaluate_run(
+    workdir: str,
+    split: str,
+    *,
+    photos: str,
+    masks: str,
+    manifest: str,
+    out: str,
+    display: Display,
+) -> dict[str, float]:
+    """Predict, write ``predictions.csv``, ``metrics.json`` and the confusion matrix, and show.
+
+    Args:
+        workdir: the run.
+        split: ``validation``, ``test``, ``train``, or ``all`` for every photograph of a folder
+            that is not the run's.
+        photos: another folder of photographs; empty for where the run's were.
+        masks: their masks, likewise.
+        manifest: their manifest, likewise.
+        out: a folder for the results; empty for one inside the run named like the split.
+        display: what a person sees.
+
+    Returns:
+        The metrics, as in ``metrics.json``.
+
+    Raises:
+        UserError: there is no such run or split, or photographs cannot be used.
+    """
+    run = load_run(workdir)
+    config = run.config
+    if photos or manifest:
+        config.data.update(photos=photos, masks=masks, manifest=manifest, source="photos")
+    elif masks:
+        config.data.masks = masks
+    display.say(f"source: {describe_source(config)}")
+    display.say(f"model: {config.model.name}, epoch {run.best['epoch']} of {run.folder.path}")
+    data = load_data(config, run.classes, display)
+    compared = {}
+    if split != "all":
+        parts = read_split(run.folder.split, data)
+        chosen = data.subset(np.flatnonzero(parts == split))
+        if not len(chosen):
+            raise UserError(f"the run has no photographs in --split={split}")
+        compared = compare_baselines(data.subset(np.flatnonzero(parts == "train")), chosen)
+        data = chosen
+    folder = Path(out) if out else run.folder.path / split
+    folder.mkdir(parents=True, exist_ok=True)
+    predictions = run.predict(run.params, data)
+    results = measure(predictions, config.seed)
+    target = RunFolder(folder)
+    write_results(predictions, results, target.predictions, target.confusion)
+    metrics = {"epoch": run.best["epoch"], **results.metrics}
+    target.write_json(target.metrics, metrics)
+    show_results(f"{split}, {len(data)} photographs", results, compared, display)
+    display.say(f"written: {folder}")
+    return metrics

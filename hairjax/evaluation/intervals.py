@@ -1,0 +1,88 @@
+"""How sure a number is: 95 % intervals of metrics on a set of photographs."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from hairjax.evaluation import metrics
+
+LEVEL = 0.95
+Interval = tuple[float, float]
+
+
+def bootstrap(
+    labels: ArrayLike, probabilities: ArrayLike, subjects: Sequence[str], draws: int, seed: int
+) -> dict[str, Interval]:
+    """Percentile-bootstrap intervals of every metric of `metrics.evaluate`.
+
+    Subjects are drawn with replacement, each with all of its photographs (the cluster
+    bootstrap; Davison & Hinkley, "Bootstrap Methods and their Application", 1997, §3.8):
+    photographs of one person resemble each other, and intervals that treat them as
+    independent are too narrow. A photograph without a subject is drawn by itself.
+
+    Args:
+        labels: int [n], true classes.
+        probabilities: float [n, k], rows summing to one.
+        subjects: n names; "" where the subject is not known.
+        draws: how many resampled sets; 2,000 is enough for two digits.
+        seed: makes the intervals reproducible.
+
+    Returns:
+        (low, high) per metric, in the order of `metrics.evaluate`.
+
+    Raises:
+        ValueError: as `metrics.check_predictions`, or the number of subjects is not n.
+    """
+    true, p = metrics.check_predictions(labels, probabilities)
+    unit = subject_indices(subjects)
+    if len(unit) != len(true):
+        raise ValueError(f"{len(true)} labels but {len(unit)} subjects")
+    units, k = int(unit.max()) + 1, p.shape[1]
+    confusions = np.zeros((units, k, k))
+    np.add.at(confusions, (unit, true, p.argmax(1)), 1)
+    losses = np.bincount(unit, metrics.negative_log_likelihood(true, p), units)
+    photographs = np.bincount(unit, minlength=units)
+
+    # A resampled set is a count per subject; all of its statistics are sums over subjects.
+    weights = resampling_weights(units, draws, seed)
+    resampled = (weights @ confusions.reshape(units, k * k)).reshape(draws, k, k)
+    values = {name: metric(resampled) for name, metric in metrics.COUNT_METRICS.items()}
+    values["log_loss"] = (weights @ losses) / (weights @ photographs)
+    return {name: _percentiles(value) for name, value in values.items()}
+
+
+def subject_indices(subjects: Sequence[str]) -> NDArray[np.int64]:
+    """Index what is resampled: equal names share an index, every empty one has its own."""
+    names = [(name, position if name == "" else -1) for position, name in enumerate(subjects)]
+    index = {name: position for position, name in enumerate(dict.fromkeys(names))}
+    return np.array([index[name] for name in names], np.int64)
+
+
+def resampling_weights(units: int, draws: int, seed: int) -> NDArray[np.float64]:
+    """How often each unit is drawn when ``units`` are drawn with replacement: [draws, units]."""
+    generator = np.random.default_rng(seed)
+    # float64, since numpy multiplies integer matrices without BLAS.
+    return generator.multinomial(units, np.full(units, 1 / units), draws).astype(np.float64)
+
+
+def wilson(successes: int, total: int) -> Interval:
+    """Wilson's score interval of a proportion of independent trials.
+
+    Unlike the bootstrap's, it stays honest at 0 and 1 and for a handful of photographs
+    (Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22,
+    1927). Photographs that share a subject are not independent: use `bootstrap` for them.
+
+    Raises:
+        ValueError: not ``0 ≤ successes ≤ total``, or ``total`` is 0.
+    """
+    if not 0 <= successes <= total or total == 0:
+        raise ValueError(f"no proportion: {successes} of {total}")
+    interval = stats.binomtest(successes, total).proportion_ci(LEVEL, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def _percentiles(values: NDArray[np.float64]) -> Interval:
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)

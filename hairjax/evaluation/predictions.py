@@ -1,0 +1,145 @@
+"""What a model said about each photograph, in memory and as ``predictions.csv``."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hairjax.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """One row per photograph.
+
+    Attributes:
+        files: n paths, relative to the folder of photographs.
+        labels: int [n], true classes as indices into ``classes``.
+        probabilities: float32 [n, k].
+        subjects: n names, "" where the subject is not known.
+        classes: k names, in the order of the model's outputs.
+
+    Raises:
+        ValueError: the lengths disagree, a label is out of range, or class names are not
+            distinct.
+    """
+
+    files: tuple[str, ...]
+    labels: NDArray[np.integer]
+    probabilities: NDArray[np.float32]
+    subjects: tuple[str, ...]
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        n, k = len(self.files), len(self.classes)
+        if self.labels.shape != (n,) or len(self.subjects) != n:
+            raise ValueError(
+                f"{n} files, labels {self.labels.shape} and {len(self.subjects)} subjects: "
+                "one of each per photograph is needed"
+            )
+        if self.probabilities.shape != (n, k) or self.probabilities.dtype != np.float32:
+            raise ValueError(
+                f"probabilities must be float32 {(n, k)}, "
+                f"not {self.probabilities.dtype} {self.probabilities.shape}"
+            )
+        if len(set(self.classes)) != k:
+            raise ValueError(f"class names must be distinct: {', '.join(self.classes)}")
+        if n and not 0 <= self.labels.min() <= self.labels.max() < k:
+            raise ValueError(f"labels must be in 0 … {k - 1}: {sorted(set(self.labels.tolist()))}")
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """The likeliest class of each photograph, int64 [n]; the lowest on a tie."""
+        return self.probabilities.argmax(1)
+
+
+def write_predictions(predictions: Predictions, path: Path) -> None:
+    """Write ``file,label,predicted,p0..p{k-1}``, classes by name, one row per photograph.
+
+    The same predictions give the same bytes, and reading them back gives the same float32.
+    The file appears whole or not at all. Subjects are not written: they are in ``split.csv``.
+
+    Raises:
+        UserError: a name holds a carriage return, which Python's csv module loses before 3.13.
+    """
+    for name in (*predictions.files, *predictions.classes):
+        if "\r" in name:
+            raise UserError(f"a carriage return in a name cannot be stored: {name!r}")
+    temporary = path.with_name(f".{path.name}.tmp")
+    # surrogateescape: a file name that is not UTF-8 comes out as the bytes it is made of.
+    with temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(_header(len(predictions.classes)))
+        for file, label, predicted, row in zip(
+            predictions.files,
+            predictions.labels,
+            predictions.predicted,
+            predictions.probabilities,
+            strict=True,
+        ):
+            names = predictions.classes[label], predictions.classes[predicted]
+            writer.writerow([file, *names, *(str(p) for p in row)])
+    temporary.replace(path)
+
+
+def read_predictions(
+    path: Path, classes: Sequence[str], subjects: Mapping[str, str] | None = None
+) -> Predictions:
+    """Read what `write_predictions` wrote.
+
+    Args:
+        path: the file.
+        classes: the class names in the order of the model's outputs, as stored with the run.
+        subjects: the subject of every file (from ``split.csv``); None when none are known.
+
+    Raises:
+        UserError: the columns are not those of ``classes``, a row is incomplete, a class name
+            is unknown, the predicted class is not the likeliest one (the order of ``classes``
+            is not the one it was written with), or a file has no entry in ``subjects``.
+    """
+    rows = _read_rows(path, classes)
+    index = {name: position for position, name in enumerate(classes)}
+    files = tuple(row[0] for row in rows)
+    absent = [] if subjects is None else [file for file in files if file not in subjects]
+    if absent:
+        raise UserError(f"{path}: {absent[0]} and {len(absent) - 1} more have no subject entry")
+    predictions = Predictions(
+        files=files,
+        labels=np.array([index[row[1]] for row in rows], np.int64),
+        probabilities=np.array([row[3:] for row in rows], np.float32).reshape(-1, len(classes)),
+        subjects=tuple("" if subjects is None else subjects[file] for file in files),
+        classes=tuple(classes),
+    )
+    for row, likeliest in zip(rows, predictions.predicted, strict=True):
+        if row[2] != classes[likeliest]:
+            raise UserError(
+                f"{path}: {row[0]} is given {row[2]}, but the likeliest of {', '.join(classes)} "
+                f"is {classes[likeliest]}: written with another order of classes?"
+            )
+    return predictions
+
+
+def _read_rows(path: Path, classes: Sequence[str]) -> list[list[str]]:
+    """The rows below the header, every one complete and of known classes."""
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        header, *rows = list(csv.reader(stream, strict=True)) or [[]]
+    expected = _header(len(classes))
+    if header != expected:
+        raise UserError(f"{path}: columns are {','.join(header)}, not {','.join(expected)}")
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(expected):
+            raise UserError(f"{path}: row {number} has {len(row)} values, not {len(expected)}")
+        for name in row[1:3]:
+            if name not in classes:
+                raise UserError(
+                    f"{path}: row {number} has the unknown class {name}; known: "
+                    f"{', '.join(classes)}"
+                )
+    return rows
+
+
+def _header(classes: int) -> list[str]:
+    return ["file", "label", "predicted", *(f"p{index}" for index in range(classes))]

@@ -1,0 +1,92 @@
+"""What a run leaves behind: predictions, metrics, figures and the report of its best epoch."""
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from hairjax.config import to_plain
+from hairjax.data.load import describe_source
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.split import SPLITS
+from hairjax.display import Display
+from hairjax.evaluation.predictions import Predictions
+from hairjax.report.figures import learning_curves
+from hairjax.report.page import Report, write_report
+from hairjax.results import compare_baselines, measure, show_results, write_results
+from hairjax.run import RunFolder
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pillow")
+
+
+def finish(
+    config: ConfigDict,
+    folder: RunFolder,
+    photos: PhotoSet,
+    split: np.ndarray,
+    best: dict[str, Any],
+    predictions: Predictions,
+    parameters: int,
+    display: Display,
+) -> dict[str, float]:
+    """Write predictions, metrics, figures and report, and show the metrics.
+
+    Args:
+        config: of the run.
+        folder: of the run.
+        photos: all of them.
+        split: what each is for.
+        best: the best epoch.
+        predictions: its predictions for the validation photographs.
+        parameters: how many numbers the model has.
+        display: what a person sees.
+
+    Returns:
+        The metrics, as in ``metrics.json``.
+    """
+    results = measure(predictions, config.seed)
+    metrics = {"epoch": best["epoch"], **results.metrics}
+    write_results(predictions, results, folder.predictions, folder.confusion)
+    folder.write_json(folder.metrics, metrics)
+    history = folder.read_lines(folder.history)
+    learning_curves(history, best["epoch"], folder.curves)
+    parts = {name: photos.subset(np.flatnonzero(split == name)) for name in SPLITS}
+    compared = compare_baselines(parts["train"], parts["validation"])
+    report = Report(
+        title=f"{config.data.view.upper()}: {config.model.name}",
+        source=describe_source(config),
+        synthetic=config.data.source == "synthetic",
+        model=config.model.name,
+        parameters=parameters,
+        weights=config.weights.source,
+        classes=photos.classes,
+        counts={
+            name: np.bincount(part.labels, minlength=len(photos.classes)).tolist()
+            for name, part in parts.items()
+        },
+        subjects={name: len(set(part.subjects) - {""}) for name, part in parts.items()},
+        split="validation",
+        metrics=metrics,
+        best_by=config.keep.best_by,
+        intervals=results.intervals,
+        interval_note=results.interval_note,
+        baselines=compared,
+        confusion=results.confusion,
+        history=history,
+        timing=folder.read_lines(folder.timing),
+        config=to_plain(config),
+        versions={"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
+        hardware={
+            "devices": f"{jax.device_count()} × {jax.devices()[0].device_kind}",
+            "system": f"{platform.system()} {platform.machine()}",
+        },
+        curves_figure=folder.curves,
+        confusion_figure=folder.confusion,
+    )
+    write_report(report, folder.report)
+    show_results(f"validation, epoch {best['epoch']}", results, compared, display)
+    display.say(f"report: {folder.report}")
+    return metrics

@@ -1,0 +1,257 @@
+"""The epochs: steps, validation, the best so far, checkpoints, and leaving in good order."""
+
+import math
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from hairjax.checkpoint import Checkpoints
+from hairjax.data.batches import training_batch
+from hairjax.data.photoset import PhotoSet
+from hairjax.display import Display, duration
+from hairjax.evaluation.inference import Predict
+from hairjax.evaluation.metrics import evaluate
+from hairjax.run import RunFolder
+from hairjax.step import Step, TrainState, zero_totals
+
+LONG = 30 * 60  # seconds; a run that will take longer says so early and names the demo
+
+
+class StoppedError(Exception):
+    """The run was asked to stop (SIGTERM, Ctrl-C) and has saved its state."""
+
+
+class DivergedError(ArithmeticError):
+    """The loss is no longer finite; the last good checkpoint is kept."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything the loop needs that does not change."""
+
+    config: ConfigDict
+    folder: RunFolder
+    photos: PhotoSet
+    train: np.ndarray  # which of the photographs train
+    validation: PhotoSet
+    schedules: dict[str, Callable]
+    train_step: Step
+    predict: Predict
+    checkpoints: Checkpoints
+    display: Display
+
+    @property
+    def steps(self) -> int:
+        """Training steps per epoch; the last partial batch is dropped."""
+        return len(self.train) // self.config.train.batch_size
+
+
+def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> dict[str, Any]:
+    """Train until the last epoch.
+
+    Args:
+        plan: what to do.
+        state: where to begin; after every epoch it is saved.
+        best: the best epoch so far, if any.
+
+    Returns:
+        The best epoch: ``epoch``, ``step``, ``value`` of the metric it was chosen by, ``loss``.
+
+    Raises:
+        DivergedError: a loss was not finite.
+        StoppedError: SIGTERM or Ctrl-C came.
+    """
+    epochs = plan.config.train.epochs
+    step = int(state.step)
+    with _stop_requests() as stop, plan.display.training(epochs * plan.steps, step) as show:
+        for epoch in range(step // plan.steps + 1, epochs + 1):
+            clock = _Clock(plan.config.train.batch_size)
+            state = _train_epoch(plan, state, epoch, best, stop, clock, show)
+            row = _validate(plan, state, epoch)
+            plan.folder.append_line(plan.folder.history, row)
+            candidate = _candidate(row, plan.config.keep.best_by, epoch * plan.steps)
+            if best is None or _rank(candidate) > _rank(best):
+                best = candidate
+            state = state._replace(totals=jax.device_put(zero_totals(), state.step.sharding))
+            plan.checkpoints.save(epoch * plan.steps, state.params, state.rest(), best)
+            plan.folder.append_line(plan.folder.timing, clock.row(epoch))
+            plan.display.say(_epoch_line(row, clock, epochs, new_best=candidate is best))
+        plan.checkpoints.wait()
+    assert best is not None, "a finished run has a best epoch"
+    return best
+
+
+def _train_epoch(
+    plan: Plan,
+    state: TrainState,
+    epoch: int,
+    best: dict[str, Any] | None,
+    stop: list[str],
+    clock: "_Clock",
+    show: Callable[[int, str], None],
+) -> TrainState:
+    """Take the steps that are left of the epoch.
+
+    The loss that is read is that of the step before the one just dispatched, so that the device
+    never waits for the host.
+    """
+    config, photos, first = plan.config, plan.photos, int(state.step)
+    previous = None
+    for step in range(first, epoch * plan.steps):
+        place = training_batch(config.seed, step, len(plan.train), config.train.batch_size)
+        batch = plan.train[place]
+        state, loss = plan.train_step(state, photos.images[batch], photos.labels[batch])
+        if previous is not None:
+            _require_finite(previous, step, best)
+            clock.tick()
+            _foretell(plan, clock, step, first)
+            if step % config.train.log_every == 0:
+                text = f"epoch {epoch}/{config.train.epochs}  loss {float(previous):.3f}"
+                show(step, f"{text}  {clock.rate:.0f} images/s")
+        previous = loss
+        if stop and step + 1 < epoch * plan.steps:
+            _require_finite(loss, step + 1, best)
+            plan.checkpoints.save(step + 1, state.params, state.rest(), best)
+            plan.checkpoints.wait()
+            raise StoppedError(
+                f"{stop[0]} after step {step + 1:,}: the state is saved, the same command goes on"
+            )
+    if previous is not None:
+        _require_finite(previous, epoch * plan.steps, best)
+        clock.tick()
+    return state
+
+
+def _validate(plan: Plan, state: TrainState, epoch: int) -> dict[str, Any]:
+    """The epoch's line of ``metrics.jsonl``."""
+    predictions = plan.predict(state.params, plan.validation)
+    if not np.isfinite(predictions.probabilities).all():
+        raise DivergedError(f"after epoch {epoch} the model's outputs are no longer finite")
+    totals = {name: float(value) for name, value in state.totals.items()}
+    return {
+        "epoch": epoch,
+        "train": {
+            "loss": totals["loss"] / totals["count"],
+            "accuracy": totals["correct"] / totals["count"],
+        },
+        "validation": evaluate(predictions.labels, predictions.probabilities),
+        # Of the epoch's last step.
+        "rate": {
+            group: float(schedule(epoch * plan.steps - 1))
+            for group, schedule in plan.schedules.items()
+        },
+    }
+
+
+def _candidate(row: dict[str, Any], best_by: str, step: int) -> dict[str, Any]:
+    loss = row["validation"]["log_loss"]
+    value = -loss if best_by == "loss" else row["validation"][best_by]
+    return {"epoch": row["epoch"], "step": step, "value": value, "loss": loss}
+
+
+def _rank(epoch: dict[str, Any]) -> tuple[float, float]:
+    """Higher is better; a tie goes to the lower loss, and then to the earlier epoch."""
+    return epoch["value"], -epoch["loss"]
+
+
+def _require_finite(loss: jax.Array, step: int, best: dict[str, Any] | None) -> None:
+    if math.isfinite(float(loss)):
+        return
+    kept = f"the best checkpoint is that of epoch {best['epoch']}" if best else "none was saved"
+    raise DivergedError(
+        f"the loss of step {step:,} is {float(loss)}: stopped; {kept}. Lower rates "
+        "(config.optim.peak), a longer warm-up or clipping (config.optim.clip) may help"
+    )
+
+
+class _Clock:
+    """Times the steps of one epoch."""
+
+    def __init__(self, batch_size: int):
+        self.batch_size = batch_size
+        self.begun = time.perf_counter()
+        self.ticks: list[float] = []
+
+    def tick(self) -> None:
+        """A step has ended."""
+        self.ticks.append(time.perf_counter())
+
+    @property
+    def step_seconds(self) -> float:
+        """The median step; the first, which compiles, counts only while there is no other."""
+        return float(np.median(np.diff([self.begun, *self.ticks])[-max(len(self.ticks) - 1, 1) :]))
+
+    @property
+    def rate(self) -> float:
+        """Photographs per second."""
+        return self.batch_size / self.step_seconds
+
+    def row(self, epoch: int) -> dict[str, Any]:
+        """The epoch's line of ``timing.jsonl``."""
+        return {
+            "epoch": epoch,
+            "seconds": time.perf_counter() - self.begun,
+            "images_per_second": self.rate,
+            "peak_memory_bytes": _peak_memory(),
+        }
+
+
+def _peak_memory() -> int:
+    """Of the device where it tells, else of this process."""
+    stats = jax.local_devices()[0].memory_stats()
+    if stats and "peak_bytes_in_use" in stats:
+        return stats["peak_bytes_in_use"]
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _foretell(plan: Plan, clock: _Clock, step: int, first: int) -> None:
+    """Once, after a few steps: how long a long run will take."""
+    if step != first + 4 or len(plan.folder.read_lines(plan.folder.timing)):
+        return
+    seconds = clock.step_seconds * (plan.config.train.epochs * plan.steps - step)
+    if seconds > LONG:
+        plan.display.say(
+            f"this will take about {duration(seconds)} on {jax.devices()[0].device_kind}; "
+            "--config=configs/top.py:demo shows the whole path in two minutes"
+        )
+
+
+def _epoch_line(row: dict[str, Any], clock: _Clock, epochs: int, *, new_best: bool) -> str:
+    train, validation = row["train"], row["validation"]
+    left = (epochs - row["epoch"]) * clock.step_seconds * len(clock.ticks)
+    return (
+        f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}  "
+        f"train loss {train['loss']:.3f} accuracy {train['accuracy']:.3f}  "
+        f"validation loss {validation['log_loss']:.3f} accuracy {validation['accuracy']:.3f} "
+        f"kappa {validation['quadratic_kappa']:.3f}  "
+        f"{clock.rate:.0f} images/s  {duration(left)} left{'  best' if new_best else ''}"
+    )
+
+
+@contextmanager
+def _stop_requests() -> Iterator[list[str]]:
+    """Yield a list that is empty until SIGTERM or Ctrl-C comes; a second one acts as usual."""
+    asked: list[str] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def ask(number: int, _: object) -> None:
+        asked.append("stopped by Ctrl-C" if number == signal.SIGINT else "stopped by SIGTERM")
+        signal.signal(number, before[number])
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,231 @@
+"""Pictures of a run: learning curves and the confusion matrix.
+
+Drawn through matplotlib's objects, never through pyplot, so that nothing global is touched.
+The same numbers give the same bytes. Colours are those of Okabe & Ito ("Color universal
+design", 2008) and one sequential blue: both survive colour-blindness and a grey printer.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike, NDArray
+
+WIDTH = 5.6  # inches; with 9-point text, legible at the width of a telephone
+DOTS_PER_INCH = 200
+MOST_NUMBERED = 12  # classes; with more, no number fits into a cell of the confusion matrix
+INK, FAINT = "#1f2328", "#d5d9de"
+BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#e69f00",
+    "#cc79a7",
+    "#56b4e9",
+)
+GREY = "#8b939c"
+STYLE = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": GREY,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.labelcolor": INK,
+    "axes.labelsize": 9,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlepad": 8,
+    "figure.constrained_layout.use": True,
+    "figure.constrained_layout.hspace": 0.06,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.7,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "lines.solid_capstyle": "round",
+    "text.color": INK,
+    "xtick.color": GREY,
+    "xtick.labelcolor": INK,
+    "xtick.labelsize": 9,
+    "ytick.color": GREY,
+    "ytick.labelcolor": INK,
+    "ytick.labelsize": 9,
+    "ytick.left": False,
+}
+
+
+def learning_curves(rows: Sequence[Mapping[str, Any]], best_epoch: int, path: Path) -> None:
+    """Draw loss, accuracy with quadratic kappa, and the rate of every group over the epochs.
+
+    Args:
+        rows: the lines of ``metrics.jsonl``: ``epoch``, ``train`` (loss, accuracy),
+            ``validation`` (the metrics of `evaluation.metrics.evaluate`) and ``rate`` (one per
+            group, the same groups in every row; 0 while frozen).
+        best_epoch: marked by a line through all panels.
+        path: the PNG to write.
+
+    Raises:
+        ValueError: there are no rows, or none is of the best epoch.
+    """
+    epochs = [row["epoch"] for row in rows]
+    if best_epoch not in epochs:
+        raise ValueError(f"best epoch {best_epoch} is not among the epochs {epochs}")
+    with matplotlib.style.context(["default", STYLE]):
+        figure = Figure(figsize=(WIDTH, 6.6))
+        loss, score, rate = figure.subplots(3, sharex=True, height_ratios=(1, 1, 0.8))
+
+        # An epoch may be the only one: a marker shows where a line cannot.
+        line = {"marker": "o" if len(rows) == 1 else "", "markersize": 5}
+        grey = {"color": GREY, "linestyle": (0, (4, 1.5)), "linewidth": 1.5}
+        blue, red = {"color": BLUE}, {"color": VERMILION}
+        for axes, part, name, label, look in (
+            (loss, "train", "loss", "training", grey),
+            (loss, "validation", "log_loss", "validation", blue),
+            (score, "train", "accuracy", "training", grey),
+            (score, "validation", "accuracy", "validation", blue),
+            (score, "validation", "quadratic_kappa", "validation kappa", red),
+        ):
+            axes.plot(epochs, [row[part][name] for row in rows], label=label, **line, **look)
+        _draw_rates(rate, epochs, rows, line)
+
+        _finish_panel(figure, loss, "Loss", best_epoch)
+        _finish_panel(figure, score, "Accuracy, kappa", best_epoch)
+        _finish_panel(figure, rate, "Learning rate", best_epoch)
+        _name_best(loss, best_epoch, leftwards=best_epoch > (epochs[0] + epochs[-1]) / 2)
+        score.set_ylim(top=1)
+        rate.set_xlim(epochs[0] - 0.6, epochs[-1] + 0.6)
+        rate.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+        rate.set_xlabel("epoch")
+        _save(figure, path)
+
+
+def confusion_figure(confusion: ArrayLike, classes: Sequence[str], path: Path) -> None:
+    """Draw a confusion matrix: counts, and each row's shares as percentages and as colour.
+
+    Args:
+        confusion: int [k, k], rows true, columns predicted.
+        classes: k names, shortened where they are long.
+        path: the PNG to write.
+
+    Raises:
+        ValueError: the matrix is not [k, k].
+    """
+    counts = np.asarray(confusion)
+    k = len(classes)
+    if counts.shape != (k, k):
+        raise ValueError(f"{k} classes need a {k} × {k} confusion matrix, not {counts.shape}")
+    totals = counts.sum(1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros((k, k)), where=totals > 0)
+    with matplotlib.style.context(["default", STYLE, {"axes.grid": False}]):
+        figure = Figure(figsize=(WIDTH, 4.7))
+        axes = figure.subplots()
+        # From nearly white to a blue that white text can be read on.
+        cells = axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1.1)
+        cells.set(edgecolor="white", linewidth=min(2, 20 / k))
+        axes.invert_yaxis()
+        axes.spines[:].set_visible(False)
+        _name_classes(axes, classes, totals[:, 0])
+        if k <= MOST_NUMBERED:
+            _write_cells(axes, counts, shares)
+        _save(figure, path)
+
+
+def _draw_rates(
+    axes: Axes, epochs: Sequence[int], rows: Sequence[Mapping[str, Any]], line: dict[str, Any]
+) -> None:
+    colours = (SKY, GREEN, ORANGE, PURPLE, BLUE, VERMILION)
+    for position, group in enumerate(rows[0]["rate"]):
+        rates = np.array([row["rate"][group] for row in rows])
+        axes.plot(
+            epochs,
+            np.where(rates > 0, rates, np.nan),  # a frozen group has no place on a log scale
+            color=colours[position % len(colours)],
+            linestyle=("-", "--", ":")[position // len(colours) % 3],
+            label=group,
+            **line,
+        )
+    axes.set_yscale("log")
+    axes.minorticks_off()
+
+
+def _finish_panel(figure: Figure, axes: Axes, title: str, best_epoch: int) -> None:
+    axes.set_title(title)
+    axes.axvline(best_epoch, color=INK, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
+    handles, names = axes.get_legend_handles_labels()
+    if len(names) > 3:  # too many to stand beside the title
+        figure.legend(handles, names, loc="outside lower center", ncols=3)
+        return
+    axes.legend(
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        borderaxespad=0.2,
+        ncols=3,
+        handlelength=1.6,
+        columnspacing=1.2,
+    )
+
+
+def _name_best(axes: Axes, best_epoch: int, *, leftwards: bool) -> None:
+    axes.annotate(
+        f"best: epoch {best_epoch}",
+        (best_epoch, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(-5 if leftwards else 5, -4),
+        textcoords="offset points",
+        ha="right" if leftwards else "left",
+        va="top",
+        fontsize=9,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5},
+    )
+
+
+def _name_classes(axes: Axes, classes: Sequence[str], totals: NDArray[np.integer]) -> None:
+    k = len(classes)
+    names = [name if len(name) <= 20 else f"{name[:19]}…" for name in classes]
+    rows = [f"{name}\nn = {total:,}" for name, total in zip(names, totals, strict=True)]
+    middle = np.arange(k) + 0.5
+    axes.tick_params(length=0, labelsize=min(9, 280 / k))
+    axes.set_xticks(middle, names, parse_math=False)
+    axes.set_yticks(middle, rows if k <= MOST_NUMBERED else names, parse_math=False)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    if k > MOST_NUMBERED:
+        axes.tick_params(axis="x", rotation=90)
+    elif max(map(len, names)) * k > 48:  # they would run into each other
+        for label in axes.get_xticklabels():
+            label.set(rotation=30, horizontalalignment="right", rotation_mode="anchor")
+
+
+def _write_cells(axes: Axes, counts: NDArray[np.integer], shares: NDArray[np.float64]) -> None:
+    size = min(13.0, 56 / len(counts))
+    for row, column in np.ndindex(counts.shape):
+        count, share = counts[row, column], shares[row, column]
+        x, y = column + 0.5, row + 0.5
+        if not count:
+            axes.text(x, y, "0", ha="center", va="center", fontsize=size, color=GREY)
+            continue
+        ink = "white" if share > 0.55 else INK
+        weight = "bold" if row == column else "normal"
+        # y grows downwards: the count stands on the middle of the cell, its share hangs below.
+        above = axes.text(x, y + 0.03, f"{count:,}", ha="center", va="bottom", fontsize=size)
+        above.set(color=ink, weight=weight)
+        below = axes.text(x, y + 0.09, f"{100 * share:.0f} %", ha="center", va="top")
+        below.set(color=ink, fontsize=0.68 * size)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with warnings.catch_warnings():
+        # A class may be named in a script that the bundled font lacks. Its name comes out as
+        # boxes here; the tables of the report have it right.
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        # Without the version of matplotlib, which would otherwise be in the file.
+        figure.savefig(path, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})

@@ -1,0 +1,74 @@
+"""The numbers of one set of predictions: written, drawn, and shown with their uncertainty."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hairjax.data.photoset import PhotoSet
+from hairjax.display import Display
+from hairjax.evaluation import baselines
+from hairjax.evaluation.intervals import bootstrap
+from hairjax.evaluation.metrics import confusion_matrix, evaluate
+from hairjax.evaluation.predictions import Predictions, write_predictions
+from hairjax.report.figures import confusion_figure
+
+DRAWS = 2000  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class Results:
+    """Metrics of predictions, their 95 % intervals, and the confusion matrix (rows: true)."""
+
+    metrics: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    interval_note: str
+    confusion: np.ndarray
+
+
+def measure(predictions: Predictions, seed: int) -> Results:
+    """All metrics of predictions; the seed is the bootstrap's."""
+    labels, probabilities = predictions.labels, predictions.probabilities
+    unit = "subjects" if any(predictions.subjects) else "photographs"
+    return Results(
+        metrics=evaluate(labels, probabilities),
+        intervals=bootstrap(labels, probabilities, predictions.subjects, DRAWS, seed),
+        interval_note=f"95 %, bootstrap over {unit}, {DRAWS:,} draws",
+        confusion=confusion_matrix(labels, predictions.predicted, len(predictions.classes)),
+    )
+
+
+def write_results(predictions: Predictions, results: Results, csv: Path, figure: Path) -> None:
+    """Write one line per photograph, and the confusion matrix as a picture."""
+    write_predictions(predictions, csv)
+    confusion_figure(results.confusion, predictions.classes, figure)
+
+
+def compare_baselines(train: PhotoSet, other: PhotoSet) -> dict[str, dict[str, float]]:
+    """What needs no training: always the commonest class, and the most similar photograph."""
+    return {
+        "majority class": baselines.majority(train.labels, other.labels, len(train.classes)),
+        "nearest neighbour": baselines.nearest_neighbour(
+            train.images, train.labels, other.images, other.labels, len(train.classes)
+        ),
+    }
+
+
+def show_results(
+    title: str,
+    results: Results,
+    compared: Mapping[str, Mapping[str, float]],
+    display: Display,
+) -> None:
+    """Show every metric with its interval, beside the baselines'."""
+    rows = [
+        [
+            name.replace("_", " "),
+            f"{results.metrics[name]:.4f}",
+            f"{low:.4f} – {high:.4f}",
+            *(f"{b[name]:.4f}" if name in b else "–" for b in compared.values()),
+        ]
+        for name, (low, high) in results.intervals.items()
+    ]
+    display.table(title, ["", "model", "95 % interval", *compared], rows)

@@ -1,0 +1,188 @@
+"""The directory of a run: what lies where, and a finished or stopped run read back from it."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from hairjax import devices
+from hairjax.atomic import replacing
+from hairjax.checkpoint import Checkpoints
+from hairjax.config import differences, from_plain, to_plain
+from hairjax.data.load import image_side
+from hairjax.errors import UserError
+from hairjax.evaluation.inference import Predict, make_predict
+from hairjax.models import model_builder
+
+
+class RunFolder:
+    """Paths inside a run's directory, and reading and writing its small files."""
+
+    def __init__(self, workdir: str | Path):
+        self.path = Path(workdir)
+        self.config = self.path / "config.json"
+        self.classes = self.path / "classes.json"
+        self.groups = self.path / "groups.txt"
+        self.split = self.path / "split.csv"
+        self.history = self.path / "metrics.jsonl"
+        self.timing = self.path / "timing.jsonl"
+        self.checkpoints = self.path / "checkpoints"
+        self.predictions = self.path / "predictions.csv"
+        self.metrics = self.path / "metrics.json"
+        self.curves = self.path / "learning_curves.png"
+        self.confusion = self.path / "confusion_matrix.png"
+        self.report = self.path / "report.html"
+
+    def exists(self) -> bool:
+        """Whether a run was begun here.
+
+        Raises:
+            UserError: the path is taken by something that is no run.
+        """
+        if self.config.is_file():
+            return True
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise UserError(
+                f"--workdir={self.path} is neither empty nor a run (it has no config.json); give "
+                "another --workdir"
+            )
+        return False
+
+    def read_config(self) -> ConfigDict:
+        """The resolved configuration of the run."""
+        return from_plain(json.loads(self.config.read_text()))
+
+    def require_same(self, config: ConfigDict) -> None:
+        """Refuse to go on with a run under another configuration.
+
+        Raises:
+            UserError: lists every key that differs.
+        """
+        if changed := differences(self.read_config(), config):
+            raise UserError(
+                f"{self.path} holds a run of another configuration; give another --workdir or "
+                "undo:\n  " + "\n  ".join(changed)
+            )
+
+    def write_json(self, path: Path, value: Any) -> None:
+        """Write indented JSON."""
+        with replacing(path) as file:
+            file.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+    def write_config(self, config: ConfigDict) -> None:
+        """Write the resolved configuration."""
+        self.write_json(self.config, to_plain(config))
+
+    def read_classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the model's outputs."""
+        return tuple(json.loads(self.classes.read_text()))
+
+    def read_lines(self, path: Path) -> list[dict]:
+        """The rows of a ``.jsonl`` file; a line cut short by a kill is left out."""
+        if not path.exists():
+            return []
+        lines = path.read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def append_line(self, path: Path, row: dict) -> None:
+        """Add a row to a ``.jsonl`` file and see it to the disk."""
+        with path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def cut_back(self, epoch: int) -> None:
+        """Drop the rows of epochs after ``epoch``: they will be run again."""
+        for path in (self.history, self.timing):
+            rows = [row for row in self.read_lines(path) if row["epoch"] <= epoch]
+            with replacing(path) as file:
+                file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def abstract_model(config: ConfigDict, num_classes: int) -> tuple[nnx.GraphDef, dict]:
+    """The model of a configuration without numbers: its graph and its parameters' shapes."""
+    build = model_builder(config.model.name, **model_options(config, num_classes))
+    graphdef, state = nnx.split(nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0))))
+    return graphdef, nnx.to_pure_dict(state)
+
+
+def model_options(config: ConfigDict, num_classes: int) -> dict[str, Any]:
+    """What a configuration says about its model's shape, as arguments of ``model_builder``."""
+    model = config.model
+    return {
+        "in_channels": model.in_channels,
+        "num_classes": num_classes,
+        "image_size": image_side(config),
+        "dropout": model.dropout,
+        "drop_path": model.drop_path,
+        "hidden": model.hidden,
+        "dtype": devices.compute_dtype(model.dtype),
+        "remat": model.remat,
+    }
+
+
+def predictor(config: ConfigDict, graphdef: nnx.GraphDef, mesh: Mesh) -> Predict:
+    """The one way from photographs to probabilities, for training and evaluation alike."""
+    return make_predict(
+        graphdef,
+        mesh,
+        side=image_side(config),
+        channels=config.model.in_channels,
+        batch_size=config.train.batch_size,
+    )
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run read back: its best model, ready to predict."""
+
+    folder: RunFolder
+    config: ConfigDict
+    classes: tuple[str, ...]
+    best: dict[str, Any]
+    params: dict
+    predict: Predict
+
+
+def load_run(workdir: str | Path) -> Run:
+    """Read a run's configuration and best checkpoint.
+
+    Raises:
+        UserError: there is no run, or none of its epochs was validated yet.
+    """
+    folder = RunFolder(workdir)
+    if not folder.config.is_file():
+        raise UserError(f"there is no run at {workdir} (no config.json)")
+    config, classes = folder.read_config(), folder.read_classes()
+    mesh = devices.make_mesh(0)
+    graphdef, shapes = abstract_model(config, len(classes))
+    best, params = best_params(folder, shapes, mesh)
+    return Run(folder, config, classes, best, params, predictor(config, graphdef, mesh))
+
+
+def best_params(folder: RunFolder, shapes: dict, mesh: Mesh) -> tuple[dict[str, Any], dict]:
+    """The best epoch of a run, and its parameters on every device of the mesh."""
+    checkpoints = Checkpoints(folder.checkpoints)
+    try:
+        best = checkpoints.best()
+        if best is None:
+            raise UserError(f"the run at {folder.path} has not finished its first epoch yet")
+        return best, checkpoints.restore_params(best["step"], on_mesh(shapes, mesh))
+    finally:
+        checkpoints.close()
+
+
+def on_mesh(shapes: Any, mesh: Mesh) -> Any:
+    """Shapes with the sharding of parameters: the same numbers on every device."""
+    sharding = devices.replicated(mesh)
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, jnp.dtype(leaf.dtype), sharding=sharding),
+        shapes,
+    )

@@ -1,0 +1,178 @@
+"""The state of training and the one compiled step that advances it."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from einops import rearrange
+from flax import nnx
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from hairjax.data.augment import Amounts, model_inputs
+from hairjax.devices import batch_sharded, replicated
+from hairjax.optim import merge, split_trainable
+
+
+class TrainState(NamedTuple):
+    """Everything that changes while training."""
+
+    step: jax.Array  # int32: steps taken
+    params: dict
+    opt_state: Any
+    totals: dict[str, jax.Array]  # float32 sums over the epoch so far: loss, correct, count
+
+    def rest(self) -> dict[str, Any]:
+        """All but the parameters, by name: what a checkpoint keeps beside them."""
+        return {name: value for name, value in self._asdict().items() if name != "params"}
+
+
+Step = Callable[[TrainState, jax.Array, jax.Array], tuple[TrainState, jax.Array]]
+
+
+def zero_totals() -> dict[str, jax.Array]:
+    """The sums at the start of an epoch."""
+    return {name: jnp.float32(0) for name in ("loss", "correct", "count")}
+
+
+def first_state(params: dict, tx: optax.GradientTransformation) -> TrainState:
+    """The state before the first step."""
+    return TrainState(jnp.int32(0), params, tx.init(params), zero_totals())
+
+
+def classification_loss(
+    logits: jax.Array, labels: jax.Array, smoothing: float
+) -> tuple[jax.Array, jax.Array]:
+    """Mean cross-entropy against smoothed labels, and how many were right.
+
+    Args:
+        logits: float32 [batch, classes].
+        labels: int32 [batch].
+        smoothing: share of a label's weight that is spread over all classes.
+    """
+    targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[1]), smoothing)
+    loss = optax.softmax_cross_entropy(logits, targets).mean()
+    return loss, jnp.sum(logits.argmax(axis=1) == labels)
+
+
+def gradients(
+    graphdef: nnx.GraphDef,
+    params: dict,
+    inputs: jax.Array,
+    labels: jax.Array,
+    key: jax.Array,
+    *,
+    groups: dict,
+    peak: ConfigDict,
+    frozen: tuple[str, ...],
+    smoothing: float,
+) -> tuple[tuple[jax.Array, jax.Array], dict]:
+    """(Loss, number right) and the gradient of the loss; zeros for what is frozen.
+
+    What is frozen is not differentiated: nothing is computed for it in the backward pass.
+    """
+    trainable, fixed = split_trainable(params, groups, peak)
+
+    def loss(trainable: dict) -> tuple[jax.Array, jax.Array]:
+        model = nnx.merge(graphdef, merge(trainable, fixed))
+        logits = model(inputs, train=True, rngs=nnx.Rngs(dropout=key), frozen=frozen)
+        return classification_loss(logits, labels, smoothing)
+
+    value, grads = jax.value_and_grad(loss, has_aux=True)(trainable)
+    return value, merge(grads, jax.tree.map(jnp.zeros_like, fixed))
+
+
+def make_train_step(
+    graphdef: nnx.GraphDef,
+    tx: optax.GradientTransformation,
+    mesh: Mesh,
+    *,
+    groups: dict,
+    peak: ConfigDict,
+    frozen: tuple[str, ...],
+    amounts: Amounts,
+    side: int,
+    channels: int,
+    smoothing: float,
+    parts: int,
+    seed: int,
+) -> Step:
+    """Compile (state, photographs, labels) → (state, loss of the step); the state is donated.
+
+    Photographs are uint8 [batch, stored, stored, 4]. All randomness is a function of (seed,
+    state.step), and each photograph's augmentation of its place in the batch besides, whatever
+    the number of devices or parts.
+
+    Args:
+        graphdef: the model without its parameters.
+        tx: from ``make_optimizer``.
+        mesh: devices that share each batch.
+        groups: the group of every parameter.
+        peak: highest rate per group; 0 freezes.
+        frozen: the parts of the model that are frozen.
+        amounts: of augmentation.
+        side: of what the model sees, in pixels.
+        channels: of what the model sees.
+        smoothing: of labels.
+        parts: the batch is cut into so many, whose gradients are averaged.
+        seed: of all randomness.
+    """
+
+    def part_gradients(params: dict, photos: jax.Array, labels: jax.Array, keys: Any, key: Any):
+        inputs = model_inputs(photos, keys, amounts, side, channels)
+        return gradients(
+            graphdef,
+            params,
+            inputs,
+            labels,
+            key,
+            groups=groups,
+            peak=peak,
+            frozen=frozen,
+            smoothing=smoothing,
+        )
+
+    def step(state: TrainState, photos: jax.Array, labels: jax.Array):
+        augment_key, dropout_key = jax.random.split(
+            jax.random.fold_in(jax.random.key(seed), state.step)
+        )
+        keys = jax.random.split(augment_key, len(labels))
+        if parts == 1:
+            (loss, correct), grads = part_gradients(state.params, photos, labels, keys, dropout_key)
+        else:
+            # Neighbours go to different parts, so that every part lies on every device.
+            cut = [
+                rearrange(array, "(b parts) ... -> parts b ...", parts=parts)
+                for array in (photos, labels, keys)
+            ]
+            total, _ = jax.lax.scan(
+                lambda total, part: (
+                    jax.tree.map(jnp.add, total, part_gradients(state.params, *part)),
+                    None,
+                ),
+                _zeros_like_result(part_gradients, state.params, cut, dropout_key),
+                (*cut, jax.random.split(dropout_key, parts)),
+            )
+            (loss, correct), grads = total
+            loss, grads = loss / parts, jax.tree.map(lambda g: g / parts, grads)
+        updates, opt_state = tx.update(grads, state.opt_state, state.params)
+        new = {"loss": loss * len(labels), "correct": correct, "count": len(labels)}
+        totals = {name: state.totals[name] + new[name] for name in new}
+        params = optax.apply_updates(state.params, updates)
+        return TrainState(state.step + 1, params, opt_state, totals), loss
+
+    whole, shared = replicated(mesh), batch_sharded(mesh)
+    return jax.jit(
+        step,
+        donate_argnums=0,
+        in_shardings=(whole, shared, shared),
+        out_shardings=whole,
+    )
+
+
+def _zeros_like_result(function: Callable, params: dict, cut: list, key: jax.Array) -> Any:
+    """Zeros of the shape of what ``function`` returns for the first part."""
+    result = jax.eval_shape(function, params, *(array[0] for array in cut), key)
+    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), result)

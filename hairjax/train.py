@@ -1,0 +1,205 @@
+"""One run, from configuration to report: read top to bottom."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from flax import nnx
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from hairjax import devices, optim
+from hairjax.checkpoint import Checkpoints
+from hairjax.data.augment import Amounts
+from hairjax.data.load import describe_source, image_side, load_data
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.split import check_split, make_split, read_split, write_split
+from hairjax.display import Display
+from hairjax.errors import UserError
+from hairjax.finish import finish
+from hairjax.loop import Plan, run_epochs
+from hairjax.models import load_model
+from hairjax.run import RunFolder, abstract_model, model_options, on_mesh, predictor
+from hairjax.step import Step, TrainState, first_state, make_train_step
+
+
+def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str, float]:
+    """Train, keep the best, report; on the directory of an unfinished run, go on with it.
+
+    Args:
+        config: checked by ``check_config``.
+        workdir: where everything is written.
+        display: what a person sees.
+
+    Returns:
+        The best epoch's validation metrics, as in ``metrics.json``.
+
+    Raises:
+        UserError: what was given cannot be used; nothing has been written.
+        FloatingPointError: the loss is no longer finite; the last good checkpoint is kept.
+        StoppedError: SIGTERM or SIGINT; the state is saved.
+    """
+    folder = RunFolder(workdir)
+    resuming = folder.exists()
+    if resuming:
+        folder.require_same(config)
+    mesh = devices.make_mesh(config.devices.mesh)
+    parts = batch_parts(config, mesh)
+    display.say(f"source: {describe_source(config)}")
+    display.say(f"devices: {devices.describe(mesh)}, {devices.compute_dtype(config.model.dtype)}")
+    photos, split = _photographs(config, folder, resuming, display)
+    checkpoints = Checkpoints(folder.checkpoints) if resuming else None
+    saved = checkpoints is not None and checkpoints.last_step() is not None
+    graphdef, params = _model(config, len(photos.classes), saved, display)
+    labels = optim.label_parameters(params)
+    if checkpoints is None:
+        _begin(config, folder, photos, split, params, labels)
+        checkpoints = Checkpoints(folder.checkpoints)
+    steps = int(np.sum(split == "train")) // config.train.batch_size
+    schedules = optim.make_schedules(config.optim, config.train.epochs, steps)
+    tx = optim.make_optimizer(config.optim, schedules, labels)
+    plan = Plan(
+        config=config,
+        folder=folder,
+        photos=photos,
+        train=np.flatnonzero(split == "train"),
+        validation=photos.subset(np.flatnonzero(split == "validation")),
+        schedules=schedules,
+        train_step=_train_step(config, graphdef, tx, mesh, labels, parts),
+        predict=predictor(config, graphdef, mesh),
+        checkpoints=checkpoints,
+        display=display,
+    )
+    try:
+        state, best = _start(plan, params, tx, mesh, saved)
+        best = run_epochs(plan, state, best)
+        params = checkpoints.restore_params(best["step"], on_mesh(params, mesh))
+    finally:
+        checkpoints.close()
+    predictions = plan.predict(params, plan.validation)
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
+    return finish(config, folder, photos, split, best, predictions, parameters, display)
+
+
+def batch_parts(config: ConfigDict, mesh: Mesh) -> int:
+    """Into how many parts a batch is cut.
+
+    Raises:
+        UserError: the parts cannot be shared equally by the devices.
+    """
+    batch, parts = config.train.batch_size, config.optim.accumulate
+    if parts == 0:
+        # On a CPU parts of 8 photographs need a quarter of the memory of 32 and no more time.
+        on_cpu = jax.default_backend() == "cpu"
+        fitting = (p for p in range(1, batch + 1) if batch % p == 0 and batch // p <= 8)
+        parts = max(next(fitting) // mesh.size, 1) if on_cpu else 1
+    if batch % (parts * mesh.size):
+        raise UserError(
+            f"config.train.batch_size={batch} cannot be shared by {mesh.size} devices in {parts} "
+            f"parts (config.optim.accumulate); take a multiple of {parts * mesh.size}, or fewer "
+            "devices with config.devices.mesh"
+        )
+    return parts
+
+
+def _photographs(
+    config: ConfigDict, folder: RunFolder, resuming: bool, display: Display
+) -> tuple[PhotoSet, np.ndarray]:
+    """The photographs and what each is for: as before, as another run had it, or drawn anew."""
+    photos = load_data(config, folder.read_classes() if resuming else None, display)
+    if resuming:
+        split = read_split(folder.split, photos)
+    elif config.data.split:
+        split = read_split(Path(config.data.split), photos)
+    else:
+        split = make_split(photos, config.data.fractions, config.seed)
+    check_split(photos, split)
+    counts = {name: int(np.sum(split == name)) for name in ("train", "validation", "test")}
+    display.say("split: " + ", ".join(f"{name} {count:,}" for name, count in counts.items()))
+    if counts["train"] < config.train.batch_size:
+        raise UserError(
+            f"config.train.batch_size is {config.train.batch_size}, but only {counts['train']} "
+            "photographs train; take a smaller batch"
+        )
+    return photos, split
+
+
+def _model(
+    config: ConfigDict, num_classes: int, saved: bool, display: Display
+) -> tuple[nnx.GraphDef, dict]:
+    """The model's graph and parameters; shapes alone when a checkpoint has the parameters."""
+    if saved:
+        return abstract_model(config, num_classes)
+    source = config.weights.source
+    model, notes = load_model(
+        config.model.name,
+        **model_options(config, num_classes),
+        weights=None if source == "none" else source,
+        stem=config.weights.stem,
+        seed=config.seed,
+    )
+    display.say(f"weights: {'drawn, not pretrained' if source == 'none' else source}")
+    for note in notes:
+        display.say(f"  {note}")
+    graphdef, state = nnx.split(model)
+    return graphdef, nnx.to_pure_dict(state)
+
+
+def _begin(
+    config: ConfigDict,
+    folder: RunFolder,
+    photos: PhotoSet,
+    split: np.ndarray,
+    params: dict,
+    labels: dict,
+) -> None:
+    """Write what is known before the first step; the configuration last: it makes it a run."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.write_json(folder.classes, list(photos.classes))
+    write_split(folder.split, photos, split)
+    optim.write_ledger(folder.groups, params, labels, config.optim)
+    folder.write_config(config)
+
+
+def _train_step(
+    config: ConfigDict,
+    graphdef: nnx.GraphDef,
+    tx: optax.GradientTransformation,
+    mesh: Mesh,
+    labels: dict,
+    parts: int,
+) -> Step:
+    peak = config.optim.peak
+    return make_train_step(
+        graphdef,
+        tx,
+        mesh,
+        groups=labels,
+        peak=peak,
+        frozen=optim.frozen_parts(len(labels["stages"]), peak),
+        amounts=Amounts(**config.augment),
+        side=image_side(config),
+        channels=config.model.in_channels,
+        smoothing=config.optim.label_smoothing,
+        parts=parts,
+        seed=config.seed,
+    )
+
+
+def _start(
+    plan: Plan, params: dict, tx: optax.GradientTransformation, mesh: Mesh, saved: bool
+) -> tuple[TrainState, dict[str, Any] | None]:
+    """The state to go on from, and the best epoch so far."""
+    begin = functools.partial(first_state, tx=tx)
+    if not saved:
+        plan.folder.cut_back(0)
+        return jax.jit(begin, out_shardings=devices.replicated(mesh))(params), None
+    shapes = on_mesh(jax.eval_shape(begin, params), mesh)
+    params, rest, best = plan.checkpoints.restore_last(shapes.params, shapes.rest())
+    state = TrainState(params=params, **rest)
+    plan.folder.cut_back(int(state.step) // plan.steps)
+    plan.display.say(f"going on with {plan.folder.path} after step {int(state.step):,}")
+    return state, best
