@@ -1,0 +1,166 @@
+"""From stored photographs to what the model sees, on the device, inside the jitted step.
+
+Training and evaluation use the same resampling: with every amount at zero, augmentation gives
+what evaluation sees. Geometry moves photograph and mask together; colour touches RGB alone.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from einops import rearrange, reduce, repeat
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601, as Pillow and torchvision have it
+ASPECT = 4 / 3  # a random crop's sides differ at most by this, as in Inception and torchvision
+
+# RGB to luma and two colour axes (NTSC's YIQ), in which a hue shift is a rotation.
+_YIQ = np.array([GREY, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112)], np.float32)
+_RGB = np.linalg.inv(_YIQ)
+
+
+class Amounts(NamedTuple):
+    """How much of each augmentation: the keys of ``config.augment``, explained there."""
+
+    rotation: float
+    flip: float
+    brightness: float
+    contrast: float
+    saturation: float
+    hue: float
+    crop_scale: float
+
+
+IDENTITY = np.eye(2, 3, dtype=np.float32)
+
+
+def model_inputs(
+    photos: jax.Array, keys: jax.Array | None, amounts: Amounts | None, side: int, channels: int
+) -> jax.Array:
+    """What the model sees of a batch.
+
+    Args:
+        photos: uint8 [batch, stored, stored, 4]: RGB and mask.
+        keys: one random key per photograph; None for evaluation, which is the whole view.
+        amounts: of augmentation; None for evaluation.
+        side: of the result, in pixels.
+        channels: 3 for normalised RGB, 6 for RGB and the mask (0 … 1) three times.
+
+    Returns:
+        float32 [batch, side, side, channels].
+    """
+
+    def finish(picture: jax.Array, rgb: jax.Array) -> jax.Array:
+        mask = picture[..., 3:]
+        rgb = normalise(rgb)
+        return rgb if channels == 3 else jnp.concatenate([rgb, repeat_mask(mask)], axis=-1)
+
+    def whole_view(photo: jax.Array) -> jax.Array:
+        picture = warp(photo, jnp.asarray(IDENTITY), side)
+        return finish(picture, picture[..., :3])
+
+    def augmented(photo: jax.Array, key: jax.Array) -> jax.Array:
+        geometry_key, colour_key = jax.random.split(key)
+        picture = warp(photo, draw_transform(geometry_key, amounts), side)
+        return finish(picture, jitter_colour(picture[..., :3], colour_key, amounts))
+
+    return jax.vmap(whole_view)(photos) if keys is None else jax.vmap(augmented)(photos, keys)
+
+
+def normalise(rgb: jax.Array) -> jax.Array:
+    """RGB in [0, 1] to ImageNet's mean and standard deviation."""
+    return (rgb - jnp.array(IMAGENET_MEAN)) / jnp.array(IMAGENET_STD)
+
+
+def repeat_mask(mask: jax.Array) -> jax.Array:
+    """One mask channel to three."""
+    return repeat(mask, "h w 1 -> h w c", c=3)
+
+
+def draw_transform(key: jax.Array, amounts: Amounts) -> jax.Array:
+    """Where the result looks in the stored picture: an affine map [2, 3] on x, y in [-1, 1].
+
+    A random crop (area between ``crop_scale`` and 1, moderate aspect), turned and maybe flipped.
+    """
+    area_key, aspect_key, x_key, y_key, turn_key, flip_key = jax.random.split(key, 6)
+    area = jax.random.uniform(area_key, minval=amounts.crop_scale, maxval=1.0)
+    # No more aspect than the area leaves room for, so that a crop of everything is the square.
+    limit = jnp.minimum(jnp.log(ASPECT), -jnp.log(area))
+    aspect = jnp.exp(limit * jax.random.uniform(aspect_key, minval=-1.0))
+    width, height = jnp.sqrt(area * aspect), jnp.sqrt(area / aspect)
+    x = (1 - width) * jax.random.uniform(x_key, minval=-1.0)
+    y = (1 - height) * jax.random.uniform(y_key, minval=-1.0)
+    turn = jnp.deg2rad(amounts.rotation) * jax.random.uniform(turn_key, minval=-1.0)
+    mirror = jnp.where(jax.random.bernoulli(flip_key, amounts.flip), -1.0, 1.0)
+    cos, sin = jnp.cos(turn), jnp.sin(turn)
+    return jnp.array(
+        [[cos * width * mirror, -sin * height, x], [sin * width * mirror, cos * height, y]]
+    )
+
+
+def warp(photo: jax.Array, transform: jax.Array, side: int) -> jax.Array:
+    """Resample bilinearly; beyond the border RGB is ImageNet's mean and the mask 0.
+
+    Args:
+        photo: uint8 [stored, stored, 4].
+        transform: [2, 3], from the result's x, y in [-1, 1] to the photograph's.
+        side: of the result.
+
+    Returns:
+        float32 [side, side, 4] in [0, 1].
+    """
+    stored = photo.shape[0]
+    centres = (jnp.arange(side) + 0.5) * 2 / side - 1
+    grid = jnp.stack([*jnp.meshgrid(centres, centres), jnp.ones((side, side))])
+    x, y = jnp.einsum("ij,jhw->ihw", transform, grid, precision="highest")
+    inside = (jnp.abs(x) <= 1 + 1e-6) & (jnp.abs(y) <= 1 + 1e-6)
+    # To pixels; within half a pixel of the border the border pixel is all there is.
+    column = jnp.clip((x + 1) * stored / 2 - 0.5, 0, stored - 1)
+    row = jnp.clip((y + 1) * stored / 2 - 0.5, 0, stored - 1)
+    left = jnp.minimum(column.astype(jnp.int32), stored - 2)
+    top = jnp.minimum(row.astype(jnp.int32), stored - 2)
+    right_share, low_share = (column - left)[..., None], (row - top)[..., None]
+    flat = rearrange(photo, "h w c -> (h w) c")
+
+    def pixel(down: int, right: int) -> jax.Array:
+        return flat[(top + down) * stored + left + right].astype(jnp.float32)
+
+    upper = pixel(0, 0) * (1 - right_share) + pixel(0, 1) * right_share
+    lower = pixel(1, 0) * (1 - right_share) + pixel(1, 1) * right_share
+    picture = (upper * (1 - low_share) + lower * low_share) / 255
+    return jnp.where(inside[..., None], picture, jnp.array([*IMAGENET_MEAN, 0]))
+
+
+def jitter_colour(rgb: jax.Array, key: jax.Array, amounts: Amounts) -> jax.Array:
+    """Random brightness, contrast, saturation and hue of one RGB picture in [0, 1]."""
+    keys = jax.random.split(key, 4)
+
+    def factor(key: jax.Array, amount: float) -> jax.Array:
+        return 1 + amount * jax.random.uniform(key, minval=-1.0)
+
+    def blend(rgb: jax.Array, other: jax.Array, factor: jax.Array) -> jax.Array:
+        return jnp.clip(other + factor * (rgb - other), 0, 1)
+
+    def grey(rgb: jax.Array) -> jax.Array:
+        return jnp.sum(rgb * jnp.array(GREY), axis=-1, keepdims=True)
+
+    if amounts.brightness:
+        rgb = blend(rgb, jnp.zeros(3), factor(keys[0], amounts.brightness))
+    if amounts.contrast:
+        mean = reduce(grey(rgb), "h w 1 -> 1 1 1", "mean")
+        rgb = blend(rgb, mean, factor(keys[1], amounts.contrast))
+    if amounts.saturation:
+        rgb = blend(rgb, grey(rgb), factor(keys[2], amounts.saturation))
+    if amounts.hue:
+        turn = 2 * jnp.pi * amounts.hue * jax.random.uniform(keys[3], minval=-1.0)
+        rgb = jnp.clip(rgb @ hue_matrix(turn).T, 0, 1)
+    return rgb
+
+
+def hue_matrix(turn: jax.Array) -> jax.Array:
+    """Turn the colour circle by an angle in radians, luma kept: [3, 3] on RGB."""
+    cos, sin = jnp.cos(turn), jnp.sin(turn)
+    rotation = jnp.array([[1.0, 0.0, 0.0], [0.0, cos, -sin], [0.0, sin, cos]])
+    return _RGB @ rotation @ _YIQ

@@ -1,0 +1,39 @@
+"""Photographs in memory: what every source of photographs returns and every later step takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class PhotoSet:
+    """Photographs in memory, each with its hair mask as a fourth channel.
+
+    The arrays are not copied. Where no masks are known, `has_masks` is False and the fourth channel
+    means nothing.
+    """
+
+    images: np.ndarray  # uint8 [n, side, side, 4]: RGB, then the mask (0 … 255)
+    labels: np.ndarray  # int32 [n]: index into classes
+    files: tuple[str, ...]  # the name of each photograph in every output
+    subjects: tuple[str, ...]  # whose photograph it is; "" where unknown
+    sha256: tuple[str, ...]  # of the file's bytes (of the pixels where there is no file)
+    classes: tuple[str, ...]
+    has_masks: bool
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def subset(self, indices: Sequence[int] | np.ndarray) -> "PhotoSet":
+        """Copy the photographs at `indices`: integers in any order, or one boolean for each."""
+        chosen = np.arange(len(self))[list(indices)]
+        return PhotoSet(
+            images=self.images[chosen],
+            labels=self.labels[chosen],
+            files=tuple(self.files[i] for i in chosen),
+            subjects=tuple(self.subjects[i] for i in chosen),
+            sha256=tuple(self.sha256[i] for i in chosen),
+            classes=self.classes,
+            has_masks=self.has_masks,
+        )

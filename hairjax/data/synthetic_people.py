@@ -1,0 +1,101 @@
+"""Who is photographed how often, how far their hair loss has gone, and what a grader says of it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hairjax.data.synthetic_paint import HairStyle, linear
+
+VIEWS = ("top", "side")
+STAGES = 4
+PHOTOS_PER_PERSON = (3, 6)
+# Severity runs over 0 … STAGES, and a stage is its whole part. A photograph shows a little more or
+# less of it than the last one did. A grader errs: that is what keeps a perfect score out of reach.
+PHOTO_JITTER = 0.06
+GRADER_NOISE = 0.125
+
+# As a display shows them, 0 … 1, from light to dark.
+SKINS = np.array(
+    [
+        (0.96, 0.82, 0.74),
+        (0.93, 0.76, 0.65),
+        (0.85, 0.66, 0.53),
+        (0.74, 0.54, 0.41),
+        (0.58, 0.40, 0.29),
+        (0.42, 0.28, 0.20),
+        (0.32, 0.21, 0.16),
+    ]
+)
+# Black, dark brown, brown, light brown, blond, red, grey; with their shares on light and dark skin.
+HAIRS = np.array(
+    [
+        (0.14, 0.12, 0.115),
+        (0.22, 0.16, 0.12),
+        (0.34, 0.23, 0.15),
+        (0.50, 0.36, 0.24),
+        (0.72, 0.59, 0.40),
+        (0.52, 0.27, 0.14),
+        (0.60, 0.59, 0.58),
+    ]
+)
+HAIRS_ON_LIGHT_SKIN = (0.22, 0.20, 0.18, 0.13, 0.11, 0.06, 0.10)
+HAIRS_ON_DARK_SKIN = (0.72, 0.18, 0.0, 0.0, 0.0, 0.0, 0.10)
+
+
+@dataclass(frozen=True)
+class Person:
+    """What all photographs of one person share, from the top and from the side."""
+
+    number: int
+    severity: float  # 0 … STAGES
+    skin: np.ndarray  # [3, 1, 1], linear
+    hair: HairStyle
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One photograph to be taken."""
+
+    person: Person
+    take: int  # 1 for the person's first photograph
+    severity: float  # what this photograph shows, 0 … STAGES
+    label: int  # the stage a grader gives it
+
+
+def draw_person(seed: int, number: int) -> Person:
+    """Draw person `number` (from 0) of `seed`."""
+    start = np.random.default_rng([seed, 0, 0]).random()
+    # steps of the golden ratio spread any number of people evenly over all severities
+    severity = (start + number * (5**0.5 - 1) / 2) % 1 * STAGES
+    rng = np.random.default_rng([seed, 1, number])
+    tone = rng.uniform(0, len(SKINS) - 1)
+    skin = [np.interp(tone, range(len(SKINS)), channel) for channel in SKINS.T]
+    shares = HAIRS_ON_LIGHT_SKIN if tone < 2.5 else HAIRS_ON_DARK_SKIN
+    hair = HAIRS[rng.choice(len(HAIRS), p=shares)] * np.exp(rng.normal(0, 0.06))
+    style = HairStyle(
+        colour=linear(hair),
+        grey=float(np.clip(rng.normal(0, 0.15), 0, 0.6)),
+        length=float(np.exp(rng.uniform(np.log(0.05), np.log(0.30)))),
+        curl=float(rng.choice([0.08, 0.25, 0.65], p=[0.5, 0.3, 0.2])),
+        sheen=float(rng.uniform(0.03, 0.25)),
+        volume=float(rng.uniform(0.02, 0.11)),
+        fuzz=float(rng.uniform(0.015, 0.045)),
+    )
+    return Person(number, float(severity), linear(np.array(skin)), style)
+
+
+def plan_shots(view: str, count: int, seed: int) -> list[Shot]:
+    """Plan `count` photographs, person by person; a shorter plan is the start of a longer one."""
+    shots: list[Shot] = []
+    stream = 2 + VIEWS.index(view)
+    number = 0
+    while len(shots) < count:
+        person = draw_person(seed, number)
+        rng = np.random.default_rng([seed, stream, number])
+        for take in range(1, rng.integers(*PHOTOS_PER_PERSON, endpoint=True) + 1):
+            jittered = person.severity + rng.normal(0, PHOTO_JITTER)
+            severity = float(np.clip(jittered, 0, STAGES))
+            graded = np.floor(severity + rng.normal(0, GRADER_NOISE))
+            shots.append(Shot(person, take, severity, int(np.clip(graded, 0, STAGES - 1))))
+        number += 1
+    return shots[:count]
