@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from hairjax.data.load import describe_source, load_data
-from hairjax.data.split import read_split
+from hairjax.data.split import read_split, require_same_photographs
 from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.results import compare_baselines, measure, show_results, write_results
@@ -51,6 +51,7 @@ def evaluate_run(
     data = load_data(config, run.classes, display)
     compared = {}
     if split != "all":
+        require_same_photographs(run.folder.split, data)
         parts = read_split(run.folder.split, data)
         chosen = data.subset(np.flatnonzero(parts == split))
         if not len(chosen):

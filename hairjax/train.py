@@ -16,7 +16,13 @@ from hairjax.checkpoint import Checkpoints
 from hairjax.data.augment import Amounts
 from hairjax.data.load import describe_source, image_side, load_data
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.split import check_split, make_split, read_split, write_split
+from hairjax.data.split import (
+    check_split,
+    make_split,
+    read_split,
+    require_same_photographs,
+    write_split,
+)
 from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.finish import finish
@@ -111,9 +117,10 @@ def _photographs(
     """The photographs and what each is for: as before, as another run had it, or drawn anew."""
     photos = load_data(config, folder.read_classes() if resuming else None, display)
     if resuming:
+        require_same_photographs(folder.split, photos)
         split = read_split(folder.split, photos)
     elif config.data.split:
-        split = read_split(Path(config.data.split), photos)
+        split = read_split(Path(config.data.split).expanduser(), photos)
     else:
         split = make_split(photos, config.data.fractions, config.seed)
     check_split(photos, split)

@@ -1,0 +1,373 @@
+"""Reading photographs: decode, turn as EXIF says, lay the mask on, resize to a square of uint8.
+
+`read_photo` is the one way from a file to pixels, for training, evaluation and prediction alike.
+"""
+
+import hashlib
+import io
+import struct
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, ImageChops
+
+from hairjax.data.photos import (
+    MASK_FORMATS,
+    PHOTO_FORMATS,
+    Entry,
+    Index,
+    PhotoError,
+    Problem,
+    describe_problems,
+    find_photos,
+)
+from hairjax.data.photoset import PhotoSet
+from hairjax.errors import UserError
+
+FITS = ("squash", "pad")
+ON_BAD = ("refuse", "skip")
+# ImageNet's mean colour: zero once normalised, so that padding says nothing.
+_PADDING = (124, 116, 104)
+# What undoes each EXIF orientation, but for 1, and which of these change the sides over.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_LYING = frozenset(_TURNS[orientation] for orientation in (5, 6, 7, 8))
+# What Pillow is known to raise on damaged files, over and above its own bomb error.
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
+
+
+def read_photo(path: Path, mask: Path | None, side: int, fit: str) -> tuple[np.ndarray, str]:
+    """Read one photograph and its mask as the model sees them, but for augmentation.
+
+    The photograph is turned as its EXIF orientation says. Grey, palette, CMYK and 16-bit pictures
+    become 8-bit RGB, without regard to colour profiles, as in timm and torchvision. Transparency is
+    laid on white, which is what whoever looks at the file sees: dropping the alpha channel, as
+    timm and torchvision do, would show what the file hides there. The photograph is then resized
+    by antialiased bicubic interpolation, the one under which the pretrained weights were made.
+
+    The mask, turned as its own EXIF orientation says, must have the turned photograph's shape or
+    its aspect ratio. Where its alpha channel varies, that is the mask; else its brightest channel
+    is, 0/1 as well as 0/255. It is resized by area, so that soft values stay what they mean.
+
+    Args:
+        path: a JPEG or PNG file, told by its content and not by its name.
+        mask: an image file, or None for a mask of zeros.
+        side: height and width of the result in pixels.
+        fit: "squash" resizes both sides to the square; "pad" keeps the aspect ratio and pads both
+            ends of the shorter side with ImageNet's mean colour, mask 0.
+
+    Returns:
+        uint8 [side, side, 4]: RGB, then the mask (0 … 255); and the SHA-256 of the file at `path`.
+
+    Raises:
+        PhotoError: either file cannot be read or the mask does not fit the photograph.
+        UserError: `fit` is neither.
+    """
+    _require_fit(side, fit)
+    with _damage_named(path, "cannot be read"):
+        data = path.read_bytes()
+        image = _open(path, data, PHOTO_FORMATS)
+        width, height = image.size
+        # A JPEG more than twice too large is decoded at 1/2, 1/4 or 1/8, several times faster: the
+        # decoder averages what antialiasing would. `whole` is the picture without the rim that
+        # rounding its size up adds.
+        drafted = image.draft(image.mode, (2 * side, 2 * side))
+        whole = drafted[1] if drafted else (0, 0, width, height)
+        image.load()
+    with _damage_named(path, "EXIF orientation cannot be read"):
+        turn = _turn(image)
+    size = (height, width) if turn in _LYING else (width, height)
+    shape, (left, top) = _place(size, side, fit)
+    pixels = np.empty((side, side, 4), np.uint8)
+    pixels[...] = (*_PADDING, 0)
+    inside = pixels[top : top + shape[1], left : left + shape[0]]
+    with _damage_named(path, "cannot be read"):
+        inside[..., :3] = _resize(_rgb(image), whole, shape, turn, Image.Resampling.BICUBIC)
+    if mask is not None:
+        with _damage_named(path, "mask cannot be read"):
+            inside[..., 3] = _read_mask(path, mask, size, turn in _LYING, shape)
+    return pixels, hashlib.sha256(data).hexdigest()
+
+
+def prepare(
+    index: Index, side: int, fit: str, workers: int, progress: Callable[[int, int], None]
+) -> tuple[PhotoSet, list[Problem]]:
+    """Read every photograph of `index` in parallel, in its order whatever the number of workers.
+
+    Threads serve: Pillow works outside the interpreter's lock, and nothing has to be copied
+    between processes.
+
+    Args:
+        index: what `find_photos` found.
+        side: height and width of the result in pixels.
+        fit: "squash" or "pad", as in `read_photo`.
+        workers: photographs decoded at the same time, at least 1.
+        progress: called in this thread with (photographs done, photographs in all).
+
+    Returns:
+        The photographs that could be read, and a problem for each of the others.
+
+    Raises:
+        UserError: `fit` is neither.
+    """
+    _require_fit(side, fit)
+    if workers < 1:
+        raise ValueError(f"{workers} workers cannot read photographs: give 1 or more")
+    total = len(index.entries)
+    images = np.empty((total, side, side, 4), np.uint8)
+
+    def read(position: int) -> str | Problem:
+        entry = index.entries[position]
+        try:
+            images[position], digest = read_photo(entry.path, entry.mask, side, fit)
+        except PhotoError as error:
+            return error.problem
+        return digest
+
+    kept: list[tuple[int, Entry, str]] = []
+    problems = []
+    # Phones reach the number of pixels at which Pillow warns; at twice that it refuses. Filters of
+    # warnings belong to all threads, so they are not set where the warning arises.
+    quiet = warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)
+    with quiet, ThreadPoolExecutor(workers) as pool:
+        for position, result in enumerate(pool.map(read, range(total))):
+            if isinstance(result, Problem):
+                problems.append(result)
+            else:
+                kept.append((position, index.entries[position], result))
+            progress(position + 1, total)
+    photoset = PhotoSet(
+        # Indexing copies everything: not for nothing.
+        images=images[[position for position, _, _ in kept]] if problems else images,
+        labels=np.array([entry.label for _, entry, _ in kept], np.int32),
+        files=tuple(entry.file for _, entry, _ in kept),
+        subjects=tuple(entry.subject for _, entry, _ in kept),
+        sha256=tuple(digest for _, _, digest in kept),
+        classes=index.classes,
+        has_masks=index.has_masks,
+    )
+    return photoset, problems
+
+
+def load_photos(
+    *,
+    photos: str,
+    masks: str,
+    manifest: str,
+    subject: str,
+    classes: tuple[str, ...] | None,
+    need_masks: bool,
+    side: int,
+    fit: str,
+    on_bad: str,
+    workers: int,
+    progress: Callable[[int, int], None],
+) -> tuple[PhotoSet, list[Problem]]:
+    """Find and read photographs; every file that cannot be used is named in one report.
+
+    The arguments are those of `find_photos` and `prepare`, and `on_bad`: "refuse" raises when
+    any file cannot be used, "skip" leaves such files out.
+
+    Returns:
+        The photographs, ordered by file, and what was left out (nothing under "refuse").
+
+    Raises:
+        UserError: as in `find_photos` and `prepare`; files cannot be used and `on_bad` is
+            "refuse"; leaving them out leaves a class without photographs.
+    """
+    if on_bad not in ON_BAD:
+        raise UserError(
+            f"config.data.on_bad cannot be {on_bad!r}: it is one of {', '.join(ON_BAD)}"
+        )
+    _require_fit(side, fit)
+    index = find_photos(
+        photos=photos,
+        masks=masks,
+        manifest=manifest,
+        subject=subject,
+        classes=classes,
+        need_masks=need_masks,
+    )
+    photoset, unread = prepare(index, side, fit, workers, progress)
+    problems = [*index.problems, *unread]
+    if problems and on_bad == "refuse":
+        raise UserError(
+            f"{len(problems):,} files cannot be used:\n{describe_problems(problems)}\n"
+            "correct them, or leave them out with --config.data.on_bad=skip"
+        )
+    # Another folder than the run's own need not hold all of the run's classes.
+    expected = range(len(index.classes)) if classes is None else {e.label for e in index.entries}
+    empty = [index.classes[label] for label in sorted({*expected} - {*photoset.labels.tolist()})]
+    if empty or not len(photoset):
+        raise UserError(
+            f"no photograph of {', '.join(empty) or 'any class'} can be used:\n"
+            f"{describe_problems(problems)}\ncorrect these files, or remove the class"
+        )
+    return photoset, problems
+
+
+def _require_fit(side: int, fit: str) -> None:
+    if fit not in FITS:
+        raise UserError(f"config.data.fit cannot be {fit!r}: it is one of {', '.join(FITS)}")
+    if side < 1:
+        raise ValueError(f"photographs cannot be resized to {side} pixels: give 1 or more")
+
+
+@contextmanager
+def _damage_named(path: Path, kind: str) -> Iterator[None]:
+    """Turn whatever Pillow raises on a damaged file into a PhotoError for the photograph `path`."""
+    try:
+        yield
+    except PhotoError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise PhotoError(Problem(str(path), "too many pixels", str(error))) from error
+    except _DAMAGE as error:
+        detail = getattr(error, "strerror", None) or str(error)
+        raise PhotoError(Problem(str(path), kind, detail)) from error
+
+
+def _open(path: Path, data: bytes, formats: Iterable[str]) -> Image.Image:
+    """Open an image of one of `formats`; nothing else is tried, so no other decoder runs."""
+    if not data:
+        raise OSError(f"{path.name} is empty")
+    try:
+        return Image.open(io.BytesIO(data), formats=tuple(formats))
+    except Image.UnidentifiedImageError as error:
+        raise OSError(f"the content of {path.name} is not {', '.join(formats)}") from error
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """Return how to turn a loaded image (a PNG may say it at its end).
+
+    `ImageOps.exif_transpose` would turn it before it is made smaller, and write its EXIF anew,
+    which fails on tags that are of no interest here.
+    """
+    return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+
+
+def _resize(
+    image: Image.Image,
+    box: tuple[float, float, float, float],
+    shape: tuple[int, int],
+    turn: Image.Transpose | None,
+    resample: Image.Resampling,
+) -> np.ndarray:
+    """Resize the part `box` of an image and turn it, to be of `shape` (width, height) then."""
+    resized = image.resize(shape[::-1] if turn in _LYING else shape, resample, box)
+    return np.asarray(resized if turn is None else resized.transpose(turn))
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        # Pillow would clip at 255; the high byte is what it keeps of 16-bit colour.
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        picture = image.convert("RGBA")
+        paper = Image.new("RGBA", picture.size, "white")
+        paper.alpha_composite(picture)
+        return paper.convert("RGB")
+    return image.convert("RGB")
+
+
+def _place(size: tuple[int, int], side: int, fit: str) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return (width, height) and (left, top) of a picture of `size` (width, height) in a square."""
+    if fit == "squash":
+        return (side, side), (0, 0)
+    width, height = (max(1, round(length * side / max(size))) for length in size)
+    return (width, height), ((side - width) // 2, (side - height) // 2)
+
+
+def _read_mask(
+    path: Path, mask: Path, size: tuple[int, int], lying: bool, shape: tuple[int, int]
+) -> np.ndarray:
+    """Read the mask of the photograph `path` as uint8 [height, width].
+
+    `size` is the turned photograph's and `shape` the result's, each (width, height); `lying` says
+    that turning the photograph changed its sides over.
+    """
+    image = _open(mask, mask.read_bytes(), MASK_FORMATS)
+    image.load()
+    turn = _turn(image)
+    found = image.size[::-1] if turn in _LYING else image.size
+    _require_shape(path, mask, found, size, lying)
+    values = Image.fromarray(_mask_values(image))
+    return _resize(values, (0, 0, *image.size), shape, turn, Image.Resampling.BOX)
+
+
+def _require_shape(
+    path: Path, mask: Path, found: tuple[int, int], size: tuple[int, int], lying: bool
+) -> None:
+    def same_aspect(width: int, height: int) -> bool:
+        # Rounding may have moved either side of the mask by a pixel.
+        return abs(found[0] * height - found[1] * width) <= width + height
+
+    unturned = size[::-1]
+    if found == size or (same_aspect(*size) and not (lying and found == unturned)):
+        return
+    shapes = f"{mask} is {found[0]} × {found[1]}, the photograph {size[0]} × {size[1]}"
+    if lying and same_aspect(*unturned):
+        kind = "the mask has the shape of the photograph before EXIF turns it: turn the mask too"
+    else:
+        kind = "the mask has another aspect ratio than the photograph"
+    raise PhotoError(Problem(str(path), kind, shapes))
+
+
+def _mask_values(image: Image.Image) -> np.ndarray:
+    """Return a mask as uint8 [height, width], 0 … 255, whatever it is stored as."""
+    if image.has_transparency_data:
+        alpha = np.asarray(image.convert("RGBA"))[..., 3]
+        if alpha.min() < alpha.max():
+            return alpha
+    if image.mode == "P":
+        values = _palette_values(image)
+    elif image.mode.startswith("I") or image.mode == "F":
+        values = np.asarray(image)
+    elif image.mode in ("1", "L", "LA"):
+        values = np.asarray(image.convert("L"))
+    else:
+        red, green, blue = image.convert("RGB").split()
+        values = np.asarray(ImageChops.lighter(ImageChops.lighter(red, green), blue))
+    peak = values.max()
+    if not (values.min() >= 0 and peak <= 65535):
+        raise ValueError(f"its values {values.min()} … {peak} are not within 0 … 65535")
+    # A largest value of 1 is 0/1 (or 0 … 1): of 255 it would be nothing, and that everywhere.
+    # In the same way 16 bits that never pass 255 hold 8.
+    if peak <= 1 or peak > 255:
+        values = values * (255.0 if peak <= 1 else 255 / 65535)
+    return values if values.dtype == np.uint8 else np.rint(values).astype(np.uint8)
+
+
+def _palette_values(image: Image.Image) -> np.ndarray:
+    """Return a palette mask as uint8 [height, width]: its greys where it has them, else 0 or 255.
+
+    In colours (as label tools paint) black is the background, or index 0 where black is not used;
+    more than two of them are a map of several things, and which is hair cannot be known.
+    """
+    index = np.asarray(image)
+    palette = np.zeros((256, 3), np.uint8)
+    stored = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    palette[: len(stored)] = stored
+    used = np.unique(index)
+    colours = np.unique(palette[used], axis=0)
+    grey = (colours == colours[:, :1]).all()
+    if grey and (len(colours) > 1 or len(used) == 1):
+        return palette[index, 0]
+    if len(used) > 2:
+        raise ValueError(
+            f"its palette paints {len(used)} classes, and a mask has two: save as grey"
+        )
+    black = palette.max(axis=1) == 0
+    background = black[index] if black[used].any() and len(colours) > 1 else index == 0
+    return np.where(background, 0, 255).astype(np.uint8)

@@ -1,0 +1,294 @@
+"""Which photograph trains, selects and tests: split by subject, stratified by class, kept as CSV.
+
+Photographs of one subject, and identical files, always stay together. A split can be given to
+another run, so that TOP and SIDE of one person never land on different sides.
+"""
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from hairjax.atomic import replacing
+from hairjax.data.photoset import PhotoSet
+from hairjax.errors import UserError
+
+SPLITS = ("train", "validation", "test")
+_COLUMNS = ("file", "label", "subject", "sha256", "split")
+# Random assignments tried, of which the nearest to what was asked is kept.
+_ATTEMPTS = 16
+_EXAMPLES = 5
+_NEW_SPLIT = "make a new split with --config.data.split="
+
+
+def make_split(photoset: PhotoSet, fractions: Sequence[float], seed: int) -> np.ndarray:
+    """Assign each photograph to train, validation or test, at random but for what must hold.
+
+    No subject and no identical files (equal `sha256`) are ever parted; a photograph whose subject
+    is "" is its own. Each class comes as near to `fractions` as that allows. The result depends
+    on the photographs and the seed, not on the photographs' order.
+
+    Args:
+        photoset: the photographs.
+        fractions: shares of train, validation and test, which sum to 1; test may be 0.
+        seed: which of the possible splits.
+
+    Returns:
+        str [n]: "train", "validation" or "test".
+
+    Raises:
+        UserError: the fractions are unusable, or a class has too few subjects to be in both train
+            and validation.
+    """
+    shares = _shares(fractions)
+    group = _groups(photoset)
+    # A group is known by its first checksum, whatever the order of the photographs.
+    names = [""] * (int(group.max(initial=-1)) + 1)
+    for sha256, member in sorted(zip(photoset.sha256, group, strict=True), reverse=True):
+        names[member] = sha256
+    canonical = np.argsort(np.array(names))
+    counts = np.zeros((len(names), len(photoset.classes)))
+    np.add.at(counts, (group, photoset.labels), 1)
+    # A class that the set lacks has nothing to be divided.
+    counts = counts[canonical][:, counts.any(axis=0)]
+    rng = np.random.default_rng(seed)
+    attempts = [_assign(counts, shares, rng) for _ in range(_ATTEMPTS)]
+    best = min(attempts, key=lambda assigned: _distance(counts, shares, assigned))
+    assigned = np.empty_like(best)
+    assigned[canonical] = best
+    split = np.array(SPLITS)[assigned[group]]
+    _require_classes(photoset, split)
+    return split
+
+
+def check_split(photoset: PhotoSet, split: np.ndarray) -> None:
+    """Refuse a split (str [n]) on which nothing can be trained or nothing it measures believed.
+
+    Raises:
+        UserError: a name is not a split's, a subject or identical files are in two splits, or a
+            class is missing from train or validation.
+    """
+    if len(split) != len(photoset):
+        raise ValueError(f"{len(split)} splits are given for {len(photoset)} photographs")
+    _require_names(split, "the split")
+    _require_together(photoset.subjects, split, "the split")
+    _require_one_copy(photoset.files, photoset.sha256, split, "the split")
+    _require_classes(photoset, split)
+
+
+def write_split(path: Path, photoset: PhotoSet, split: np.ndarray) -> None:
+    """Write the split (str [n]) as CSV: file, label (the class's name), subject, sha256, split.
+
+    The file is whole or absent, whatever interrupts the writing.
+    """
+    labels = [photoset.classes[label] for label in photoset.labels]
+    columns = (photoset.files, labels, photoset.subjects, photoset.sha256, split)
+    with replacing(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(_COLUMNS)
+        writer.writerows(zip(*columns, strict=True))
+
+
+def read_split(path: Path, photoset: PhotoSet) -> np.ndarray:
+    """Return the split (str [n]) that a file written by `write_split` gives `photoset`.
+
+    A photograph whose contents (`sha256`) are listed, under whatever name, belongs where they are
+    listed; any other belongs where its subject is. So a split of TOP divides SIDE by person.
+
+    Raises:
+        UserError: the file is not such a split, parts a subject, or does not say where each
+            photograph belongs.
+    """
+    rows = _read_rows(path)
+    listed = [row["split"] for row in rows]
+    _require_names(listed, str(path))
+    _require_together([row["subject"] for row in rows], listed, str(path))
+    files = [row["file"] for row in rows]
+    _require_one_copy(files, [row["sha256"] for row in rows], listed, str(path))
+    by_contents = {row["sha256"]: row["split"] for row in rows}
+    by_subject = {row["subject"]: row["split"] for row in rows if row["subject"]}
+    known = {*files}
+    split, unknown = [], []
+    for file, subject, sha256 in zip(
+        photoset.files, photoset.subjects, photoset.sha256, strict=True
+    ):
+        name = by_contents.get(sha256) or by_subject.get(subject)
+        if name is None:
+            unknown.append(f"{file} (changed since)" if file in known else file)
+        else:
+            split.append(name)
+    if unknown:
+        raise UserError(
+            f"{str(path)!r} does not say to which split {len(unknown):,} of {len(photoset):,} "
+            f"photographs belong, neither by their contents nor by their subjects: "
+            f"{_examples(unknown)}; {_NEW_SPLIT}"
+        )
+    return np.array(split, dtype=f"<U{max(map(len, SPLITS))}")
+
+
+def require_same_photographs(path: Path, photoset: PhotoSet) -> None:
+    """Refuse photographs that are not exactly those of the split a run has written.
+
+    Raises:
+        UserError: files are missing, new, or have other contents; examples are named.
+    """
+    listed = {row["file"]: row["sha256"] for row in _read_rows(path)}
+    present = dict(zip(photoset.files, photoset.sha256, strict=True))
+    kinds = {
+        "missing": sorted(listed.keys() - present.keys()),
+        "new": sorted(present.keys() - listed.keys()),
+        "changed": sorted(f for f in listed.keys() & present.keys() if listed[f] != present[f]),
+    }
+    if any(kinds.values()):
+        found = "; ".join(
+            f"{len(files):,} {kind} ({_examples(files)})" for kind, files in kinds.items() if files
+        )
+        raise UserError(
+            f"the photographs are not those the run began with: {found}; restore them, or begin "
+            "a new run with another --workdir"
+        )
+
+
+def _shares(fractions: Sequence[float]) -> np.ndarray:
+    shares = np.array([float(fraction) for fraction in fractions])
+    usable = len(shares) == len(SPLITS) and (shares[:2] > 0).all() and (shares >= 0).all()
+    if not usable or abs(shares.sum() - 1) > 1e-6:
+        raise UserError(
+            f"config.data.fractions cannot be {tuple(fractions)}: give the shares of train, "
+            "validation (both above 0) and test, which sum to 1, such as 0.8, 0.1, 0.1"
+        )
+    return shares
+
+
+def _groups(photoset: PhotoSet) -> np.ndarray:
+    """Number (int [n]) the groups of photographs that share, in any chain, subjects or contents."""
+    n = len(photoset)
+    subjects = np.array(photoset.subjects, dtype=str)
+    known = np.flatnonzero(subjects != "")
+    _, subject = np.unique(subjects[known], return_inverse=True)
+    _, contents = np.unique(np.array(photoset.sha256, dtype=str), return_inverse=True)
+    # A graph of photographs, contents and subjects, in this order of numbers.
+    photo = np.concatenate([np.arange(n), known])
+    other = n + np.concatenate([contents, n + subject])
+    edges = coo_array((np.ones(len(photo)), (photo, other)), shape=(3 * n, 3 * n))
+    _, group = np.unique(connected_components(edges, directed=False)[1][:n], return_inverse=True)
+    return group
+
+
+def _assign(counts: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Assign groups, whose photographs per class are counts [groups, classes], to splits.
+
+    First every class is brought into every split by a group at random, the rarest class first.
+    Then each group goes where it lowers `_distance` most, the large before the small, which fill
+    the gaps.
+    """
+    total = counts.sum(axis=0)
+    splits = [split for split, share in enumerate(shares) if share]
+    need = shares[:, None] * total
+    assigned = np.full(len(counts), -1)
+
+    def gain(group: np.ndarray, split: int | list[int]) -> np.ndarray:
+        change = (2 * need[split] - counts[group]) * counts[group] / total**2
+        return change.sum(axis=-1) / shares[split]
+
+    def assign(group: int, split: int) -> None:
+        assigned[group] = split
+        need[split] -= counts[group]
+
+    order = rng.permutation(len(counts))
+    # Sizes within a factor of two count as equal, so that chance and not size decides.
+    size = np.floor(np.log2(counts.sum(axis=1)))
+    order = order[np.argsort(-size[order], kind="stable")]
+    for split in splits:
+        for label in np.argsort((counts > 0).sum(axis=0), kind="stable"):
+            free = order[(assigned[order] < 0) & (counts[order, label] > 0)]
+            if not counts[assigned == split, label].any() and len(free):
+                assign(rng.choice(free), split)
+    for group in order[assigned[order] < 0]:
+        assign(group, splits[gain(group, splits).argmax()])
+    return assigned
+
+
+def _distance(counts: np.ndarray, shares: np.ndarray, assigned: np.ndarray) -> tuple[int, float]:
+    """Return how many classes train and validation lack, and the χ² distance to the shares."""
+    total = counts.sum(axis=0)
+    splits = np.flatnonzero(shares)
+    held = np.stack([counts[assigned == split].sum(axis=0) for split in splits])
+    share = shares[splits, None]
+    return int((held[:2] == 0).sum()), float(((held / total - share) ** 2 / share).sum())
+
+
+def _require_names(split: Iterable[str], source: str) -> None:
+    unknown = sorted({*map(str, split)} - {*SPLITS})
+    if unknown:
+        raise UserError(
+            f"{source} names {', '.join(map(repr, unknown[:_EXAMPLES]))}: a photograph is in one "
+            f"of {', '.join(SPLITS)}"
+        )
+
+
+def _parted(keys: Sequence[str], split: Iterable[str]) -> list[str]:
+    """Return the keys, other than "", that are in more than one split."""
+    where = defaultdict(set)
+    for key, name in zip(keys, split, strict=True):
+        where[key].add(name)
+    return sorted(key for key, names in where.items() if key and len(names) > 1)
+
+
+def _require_together(subjects: Sequence[str], split: Iterable[str], source: str) -> None:
+    if parted := _parted(subjects, split):
+        raise UserError(
+            f"{source} parts {len(parted):,} subjects, whose photographs resemble each other: "
+            f"{_examples(parted)}; {_NEW_SPLIT}"
+        )
+
+
+def _require_one_copy(
+    files: Sequence[str], sha256: Sequence[str], split: Iterable[str], source: str
+) -> None:
+    split = list(split)
+    if parted := _parted(sha256, split):
+        copies = defaultdict(list)
+        for file, contents, name in zip(files, sha256, split, strict=True):
+            copies[contents].append(f"{file} ({name})")
+        raise UserError(
+            f"{source} parts identical files: {_examples([' = '.join(copies[x]) for x in parted])}"
+            f"; {_NEW_SPLIT}"
+        )
+
+
+def _require_classes(photoset: PhotoSet, split: np.ndarray) -> None:
+    for label, name in enumerate(photoset.classes):
+        held = {part: int((split[photoset.labels == label] == part).sum()) for part in SPLITS}
+        if not (held["train"] and held["validation"]):
+            raise UserError(
+                f"the class {name!r} is not in both train and validation (photographs: "
+                f"{', '.join(f'{part} {count}' for part, count in held.items())}): photographs of "
+                "at least two subjects are needed in each class"
+            )
+
+
+def _examples(names: Sequence[str]) -> str:
+    return ", ".join(names[:_EXAMPLES]) + (" …" if len(names) > _EXAMPLES else "")
+
+
+def _read_rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as text:
+            reader = csv.DictReader(text, restval="")
+            found = reader.fieldnames or ()
+            if missing := [name for name in _COLUMNS if name not in found]:
+                raise UserError(
+                    f"{str(path)!r} lacks {', '.join(missing)}: a split has the columns "
+                    f"{', '.join(_COLUMNS)}, and this file has {', '.join(found) or 'none'}"
+                )
+            return list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(
+            f"the split {str(path)!r} cannot be read as CSV in UTF-8 ({error}): correct "
+            "--config.data.split"
+        ) from error
