@@ -239,8 +239,8 @@ def photograph(
 
     The mask goes through the same lens as the picture, but not through exposure, colour and noise.
     """
-    exposure, warmth, tint = rng.normal(0, [0.22, 0.08, 0.03])
-    softness = rng.gamma(2.0, 0.0022)
+    exposure, warmth, tint = rng.normal(0, [0.25, 0.08, 0.03])
+    softness = rng.gamma(2.0, 0.0025)
     noise = rng.gamma(2.0, 0.008)
     gains = 1.1 * np.exp(exposure + np.array([warmth, tint, -warmth]))
     shrunk = [

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hairjax.data.synthetic_paint import HairStyle, linear
+from hairjax.data.synthetic.paint import HairStyle, linear
 
 VIEWS = ("top", "side")
 STAGES = 4
@@ -69,9 +69,10 @@ def draw_person(seed: int, number: int) -> Person:
     severity = (start + number * (5**0.5 - 1) / 2) % 1 * STAGES
     rng = np.random.default_rng([seed, 1, number])
     tone = rng.uniform(0, len(SKINS) - 1)
-    skin = [np.interp(tone, range(len(SKINS)), channel) for channel in SKINS.T]
+    skin = np.array([np.interp(tone, range(len(SKINS)), channel) for channel in SKINS.T])
     shares = HAIRS_ON_LIGHT_SKIN if tone < 2.5 else HAIRS_ON_DARK_SKIN
     hair = HAIRS[rng.choice(len(HAIRS), p=shares)] * np.exp(rng.normal(0, 0.06))
+    hair = hair + np.clip(rng.normal(0, 0.3), 0, 0.6) * (0.85 * skin - hair)  # fine hair shows skin
     style = HairStyle(
         colour=linear(hair),
         grey=float(np.clip(rng.normal(0, 0.15), 0, 0.6)),
@@ -81,7 +82,7 @@ def draw_person(seed: int, number: int) -> Person:
         volume=float(rng.uniform(0.02, 0.11)),
         fuzz=float(rng.uniform(0.015, 0.045)),
     )
-    return Person(number, float(severity), linear(np.array(skin)), style)
+    return Person(number, float(severity), linear(skin), style)
 
 
 def plan_shots(view: str, count: int, seed: int) -> list[Shot]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hairjax.data.synthetic_paint import (
+from hairjax.data.synthetic.paint import (
     CLOTHES,
     Scene,
     blend,
@@ -15,7 +15,7 @@ from hairjax.data.synthetic_paint import (
     smooth_noise,
     unit,
 )
-from hairjax.data.synthetic_people import Person
+from hairjax.data.synthetic.people import Person
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,15 @@ FOREHEAD = 16  # index into PROFILE, from where hair may follow the outline
 JAW = np.array([(0.40, 0.36), (0.20, 0.38), (0.09, 0.40), (0.0, 0.52), (-0.14, 0.64)])
 NECK = np.array(
     [
-        *[(-0.28, 0.68), (-0.205, 0.79), (-0.15, 0.93), (-0.16, 1.5), (0.66, 1.5), (0.54, 0.98)],
+        *[
+            (-0.40, 0.60),
+            (-0.36, 0.72),
+            (-0.215, 0.785),
+            (-0.15, 0.93),
+            (-0.16, 1.5),
+            (0.66, 1.5),
+            (0.54, 0.98),
+        ],
         *[(0.47, 0.70), (0.48, 0.38), (0.40, 0.10), (0.10, 0.20)],
     ]
 )
@@ -63,99 +71,6 @@ AROUND_EAR = np.array(
 )
 
 
-@dataclass(frozen=True)
-class Mark:
-    """Something drawn on the face."""
-
-    points: list[tuple[float, float]]
-    depth: float
-    colour: tuple[int, int, int] | None  # 128 leaves the skin as it is; None: the person's hair
-    width: float = 0.0  # of a line through the points; 0 fills their outline
-
-
-MARKS = [
-    Mark(
-        [(-0.61, 0.395), (-0.592, 0.43), (-0.56, 0.478), (-0.475, 0.487), (-0.53, 0.445)],
-        0.05,
-        (122, 94, 93),
-    ),  # upper lip
-    Mark(
-        [(-0.56, 0.48), (-0.60, 0.525), (-0.56, 0.555), (-0.52, 0.53), (-0.475, 0.487)],
-        0.05,
-        (132, 102, 101),
-    ),  # lower lip
-    Mark([(-0.57, 0.478), (-0.52, 0.478), (-0.47, 0.49)], 0.05, (58, 40, 40), 0.010),  # mouth
-    Mark(
-        [(-0.655, 0.315), (-0.632, 0.30), (-0.605, 0.303), (-0.61, 0.32), (-0.635, 0.327)],
-        0.05,
-        (52, 34, 30),
-    ),  # nostril
-    Mark([(-0.575, 0.315), (-0.56, 0.27), (-0.575, 0.23)], 0.1, (98, 88, 85), 0.016),  # its wing
-    Mark(
-        [
-            (-0.548, -0.035),
-            (-0.53, -0.05),
-            (-0.50, -0.035),
-            (-0.462, 0.008),
-            (-0.50, 0.014),
-            (-0.54, 0.012),
-        ],
-        0.15,
-        (170, 178, 186),
-    ),  # eye
-    Mark(
-        [(-0.548, -0.035), (-0.53, -0.046), (-0.515, -0.02), (-0.518, 0.008), (-0.54, 0.012)],
-        0.15,
-        (45, 32, 25),
-    ),  # iris
-    Mark(
-        [(-0.568, -0.035), (-0.535, -0.055), (-0.495, -0.04), (-0.452, 0.01)],
-        0.15,
-        (42, 32, 30),
-        0.013,
-    ),  # lashes
-    Mark([(-0.56, -0.075), (-0.52, -0.088), (-0.465, -0.045)], 0.15, (94, 86, 82), 0.012),  # lid
-    Mark(
-        [
-            (-0.625, -0.115),
-            (-0.57, -0.16),
-            (-0.49, -0.16),
-            (-0.41, -0.115),
-            (-0.49, -0.138),
-            (-0.57, -0.125),
-        ],
-        0.12,
-        None,
-    ),  # brow
-    Mark(
-        [
-            (0.10, 0.045),
-            (0.14, 0.0),
-            (0.185, 0.03),
-            (0.18, 0.10),
-            (0.145, 0.155),
-            (0.105, 0.145),
-            (0.118, 0.09),
-        ],
-        0.49,
-        (82, 70, 68),
-    ),  # hollow of the ear
-    Mark(
-        [
-            (0.095, -0.03),
-            (0.13, -0.088),
-            (0.19, -0.085),
-            (0.218, -0.02),
-            (0.212, 0.06),
-            (0.188, 0.125),
-        ],
-        0.5,
-        (100, 90, 88),
-        0.02,
-    ),  # its groove
-]
-
-
 @lru_cache
 def spline_weights(count: int, closed: bool) -> np.ndarray:
     """Return the matrix that turns `count` points into a Catmull-Rom curve through them."""
@@ -188,14 +103,6 @@ def depth_at(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def at_depth(points: np.ndarray, z: float | np.ndarray) -> np.ndarray:
     """Give points [n, 2] a depth: [n, 3]."""
     return np.column_stack([points, np.broadcast_to(z, len(points))])
-
-
-# All marks as one array of curves [n, 3], to be projected at once, and where each of them ends.
-_MARK_CURVES = [
-    at_depth(curve(np.array(mark.points), closed=not mark.width), mark.depth) for mark in MARKS
-]
-MARK_POINTS = np.concatenate(_MARK_CURVES)
-MARK_ENDS = np.cumsum([len(points) for points in _MARK_CURVES])[:-1]
 
 
 @dataclass(frozen=True)

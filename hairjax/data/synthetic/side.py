@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from einops import einsum, rearrange
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from hairjax.data import synthetic_profile as profile
-from hairjax.data.synthetic_paint import (
+from hairjax.data.synthetic.face import EYE_SHADE, RELIEF, RELIEF_GRID, colour_skin, spots
+from hairjax.data.synthetic.paint import (
     CLOTHES,
     Scene,
     blend,
@@ -20,51 +20,8 @@ from hairjax.data.synthetic_paint import (
     smooth_noise,
     unit,
 )
-from hairjax.data.synthetic_people import Person
-from hairjax.data.synthetic_profile import Features, Pose, at_depth, curve, fill, to_pixels
-
-# Surfaces and creases are smooth: a coarse grid holds them at any number of pixels.
-RELIEF_GRID = 80
-
-# Bumps and hollows of the near side of the face: x, y, width, height in head coordinates, amount.
-RELIEF = np.array(
-    [
-        (-0.56, -0.13, 0.07, 0.05, 0.030),  # brow
-        (-0.50, -0.03, 0.07, 0.06, -0.055),  # eye socket
-        (-0.40, 0.14, 0.13, 0.09, 0.050),  # cheekbone
-        (-0.60, 0.28, 0.05, 0.045, 0.050),  # wing of the nose
-        (-0.50, 0.30, 0.04, 0.10, -0.030),  # fold beside it
-        (-0.53, 0.50, 0.06, 0.06, 0.030),  # lips
-        (-0.46, 0.485, 0.035, 0.04, -0.035),  # corner of the mouth
-        (-0.30, 0.32, 0.13, 0.13, -0.040),  # hollow of the cheek
-        (-0.52, 0.66, 0.07, 0.06, 0.030),  # chin
-        (-0.38, -0.15, 0.10, 0.12, -0.030),  # temple
-        (-0.05, 0.45, 0.15, 0.08, 0.040),  # angle of the jaw
-    ],
-    dtype=np.float32,
-)
-EYE_SHADE = np.array([(-0.50, -0.03, 0.05, 0.05, 1.0)], dtype=np.float32)
-BLUSH = np.array(
-    [(-0.42, 0.22, 0.14, 0.12, 1.0), (-0.68, 0.25, 0.07, 0.07, 1.0), (0.16, 0.10, 0.12, 0.20, 0.8)],
-    dtype=np.float32,
-)
-STUBBLE = np.array(
-    [
-        (-0.42, 0.61, 0.16, 0.14, 0.9),
-        (-0.14, 0.50, 0.15, 0.12, 0.7),
-        (-0.57, 0.38, 0.04, 0.05, 0.5),
-    ],
-    dtype=np.float32,
-)
-BLUSH_COLOUR = np.array([0.10, -0.03, -0.04], dtype=np.float32).reshape(3, 1, 1)
-STUBBLE_COLOUR = np.array([0.42, 0.36, 0.32], dtype=np.float32).reshape(3, 1, 1)
-
-
-def spots(table: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Sum soft spots (rows of x, y, width, height, amount) at head coordinates [h, w]."""
-    centre_x, centre_y, width, height, amount = table.T[:, :, None, None]
-    shapes = np.exp(-(((x - centre_x) / width) ** 2) - ((y - centre_y) / height) ** 2)
-    return einsum(amount[:, 0, 0], shapes, "n, n h w -> h w").astype(np.float32)
+from hairjax.data.synthetic.people import Person
+from hairjax.data.synthetic.profile import Features, Pose, at_depth, curve, fill
 
 
 @dataclass(frozen=True)
@@ -125,37 +82,6 @@ def model_surface(outlines: Outlines, pose: Pose, side: int) -> tuple[np.ndarray
         unit(np.stack([resize(part, side) for part in normal])),
         np.clip(resize(light.astype(np.float32), side), 0, 1),
     )
-
-
-def draw_marks(features: Features, pose: Pose, person: Person, side: int) -> np.ndarray:
-    """Draw eye, brow, lips, nostril and ear as factors [3, side, side] of the skin's colour."""
-    size = side * 2
-    image = Image.new("RGB", (size, size), (128, 128, 128))  # 128 is a factor of 1
-    draw = ImageDraw.Draw(image)
-    brow = np.clip(190 * person.hair.colour / np.maximum(person.skin, 0.02), 20, 120).astype(int)
-    points = pose.to_frame(features.shape(profile.MARK_POINTS))
-    for mark, part in zip(profile.MARKS, np.split(points, profile.MARK_ENDS), strict=True):
-        colour = mark.colour or tuple(brow.ravel().tolist())
-        if mark.width:
-            width = max(1, round(mark.width * pose.scale * side))
-            draw.line(to_pixels(part, size), fill=colour, width=width, joint="curve")
-        else:
-            draw.polygon(to_pixels(part, size), fill=colour)
-    factors = np.asarray(image.reduce(2), dtype=np.float32) / 128
-    return rearrange(factors, "h w c -> c h w")
-
-
-def colour_skin(
-    features: Features, pose: Pose, person: Person, rng: np.random.Generator, side: int
-) -> np.ndarray:
-    """Return the colour of the skin [3, side, side], not lit, with everything drawn on the face."""
-    x, y = pose.to_head(*coordinates(RELIEF_GRID))
-    blush = 1 + resize(spots(BLUSH, x, y), side) * BLUSH_COLOUR
-    beard = np.float32(features.stubble) * np.clip(spots(STUBBLE, x, y), 0, 1)
-    shaved = 1 - resize(beard, side) * (0.8 + 0.3 * smooth_noise(rng, 90, side)) * STUBBLE_COLOUR
-    mottled = 1 + 0.05 * smooth_noise(rng, 9, side) + 0.03 * smooth_noise(rng, 60, side)
-    marks = draw_marks(features, pose, person, side)
-    return person.skin * mottled * blush * shaved * marks
 
 
 def grow_hair(

@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.synthetic_paint import lay_hair, photograph
-from hairjax.data.synthetic_people import STAGES, VIEWS, Shot, plan_shots
-from hairjax.data.synthetic_side import paint_side
-from hairjax.data.synthetic_top import paint_top
+from hairjax.data.synthetic.paint import lay_hair, photograph
+from hairjax.data.synthetic.people import STAGES, VIEWS, Shot, plan_shots
+from hairjax.data.synthetic.side import paint_side
+from hairjax.data.synthetic.top import paint_top
+from hairjax.errors import UserError
 
 SIDES = (32, 1024)
 
@@ -54,12 +55,19 @@ def draw(
     check_arguments(view, count, side, seed, workers)
     shots = plan_shots(view, count, seed)
     images = np.empty((count, side, side, 4), dtype=np.uint8)
+    digests: list[str] = []
+
+    def draw_into_place(i: int) -> str:
+        images[i] = draw_shot(view, shots[i], i, side, seed)
+        return hashlib.sha256(images[i]).hexdigest()
+
+    # Large photographs are drawn almost without the interpreter's lock, so that threads help; with
+    # small ones they help little, but starting processes would take longer than it saves.
     pool = ThreadPoolExecutor(workers)
     try:
-        drawn = pool.map(lambda i: draw_shot(view, shots[i], i, side, seed), range(count))
-        for i, image in enumerate(drawn):
-            images[i] = image
-            progress(i + 1, count)
+        for digest in pool.map(draw_into_place, range(count)):
+            digests.append(digest)
+            progress(len(digests), count)
     finally:  # an interrupted drawing does not first draw what is still waiting
         pool.shutdown(cancel_futures=True)
     subjects = tuple(f"s{shot.person.number + 1:04d}" for shot in shots)
@@ -71,7 +79,7 @@ def draw(
             for shot, subject in zip(shots, subjects, strict=True)
         ),
         subjects=subjects,
-        sha256=tuple(hashlib.sha256(image.tobytes()).hexdigest() for image in images),
+        sha256=tuple(digests),
         classes=tuple(f"level_{stage}" for stage in range(STAGES)),
         has_masks=True,
     )
@@ -82,7 +90,7 @@ def check_arguments(view: str, count: int, side: int, seed: int, workers: int) -
     if view not in VIEWS:
         raise ValueError(f"view is {view!r}; the views are {' and '.join(map(repr, VIEWS))}")
     if not SIDES[0] <= side <= SIDES[1]:
-        raise ValueError(f"side is {side}; it may be {SIDES[0]} to {SIDES[1]} pixels")
+        raise UserError(f"side is {side}; it may be {SIDES[0]} to {SIDES[1]} pixels")
     for name, value, least in (("count", count, 1), ("seed", seed, 0), ("workers", workers, 1)):
         if value < least:
             raise ValueError(f"{name} is {value}; it may be {least} or more")
