@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from hairjax.data import synthetic_profile as profile
+from hairjax.data.synthetic import profile
 from hairjax.data.synthetic.face import EYE_SHADE, RELIEF, RELIEF_GRID, colour_skin, spots
 from hairjax.data.synthetic.paint import (
     CLOTHES,
