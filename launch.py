@@ -10,31 +10,49 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from hairjax.config import check_config, flatten, load_config, nearest
-from hairjax.display import Display
+from hairjax.config import (
+    SUFFIXES,
+    check_config,
+    check_keys,
+    flatten,
+    kind,
+    load_config,
+    nearest,
+    require_paths,
+    split_source,
+    unknown_key,
+)
 from hairjax.errors import UserError
-from hairjax.evaluate import evaluate_run
-from hairjax.loop import DivergedError, StoppedError
-from hairjax.train import train
+
+# The verbs import what they run only when a command is understood: JAX, scikit-learn, matplotlib
+# and orbax take seconds to start, and a mistyped flag is answered without them.
 
 HELP = """\
 hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and hair masks
 
   python launch.py [train]  --config=FILE[:VARIANT] [--workdir=DIR] [--config.KEY=VALUE ...]
-  python launch.py evaluate --workdir=DIR [--split=SPLIT] [--photos=DIR --masks=DIR] [--out=DIR]
+  python launch.py evaluate --workdir=DIR [--split=SPLIT] [--out=DIR]
+  python launch.py evaluate --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE] [--out=DIR]
 
 train (the default): train, keep the best epoch, write a report; the same command resumes.
   python launch.py --config=configs/top.py:demo
   python launch.py --config=configs/top.py --config.data.photos=PHOTOS --config.data.masks=MASKS
-  --config          a Python file with get_config, or a run's config.json to run it again
-  --config.KEY      any key of the configuration, e.g. --config.optim.peak.late=3e-4
-  --workdir         the run's directory; by default runs/ and the configuration's name
 
-evaluate: a run's best model on a split of its photographs, or on another folder.
+  --config=configs/top.py:demo      a Python file with get_config, here in its variant demo
+  --config=runs/top/config.json     or a run's configuration, to run it again
+  --config.optim.peak.late=3e-4     any key of the configuration
+  --workdir=runs/first              the run's directory; by default in runs/, named after --config
+
+evaluate: a run's best model on a split of its photographs, or on other photographs.
   python launch.py evaluate --workdir=runs/top --split=test
-  --split           validation (the default), test or train; all for every photograph of a folder
-  --photos, --masks, --manifest   other photographs than the run's; --split=all then
-  --out             where to write; by default inside the run
+  python launch.py evaluate --workdir=runs/top --photos=PHOTOS --masks=MASKS
+
+  --workdir=runs/top                the run
+  --split=test                      validation (the default), test or train
+  --photos=PHOTOS                   other photographs, in a folder per class; all are evaluated
+  --masks=MASKS                     their masks
+  --manifest=labels.csv             their labels, where the folders below --photos do not tell
+  --out=results                     where to write; by default inside the run
 
 The configuration's keys, their defaults and what they mean: configs/top.py
 """
@@ -51,92 +69,159 @@ def main(arguments: list[str]) -> int:
         verb, *arguments = arguments
     try:
         if verb not in verbs:
-            raise UserError(f"there is no verb {verb!r}; {nearest(verb, list(verbs))}")
-        verbs[verb](arguments)
-    except (UserError, DivergedError) as error:
+            file = split_source(verb)[0].suffix in SUFFIXES
+            hint = f"did you mean --config={verb}?" if file else nearest(verb, verbs)
+            raise UserError(f"there is no verb {verb!r}; {hint}")
+        return verbs[verb](arguments)
+    except (UserError, OSError, MemoryError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped by Ctrl-C", file=sys.stderr)
+        return 130
+
+
+def run_train(arguments: list[str]) -> int:
+    """``launch.py [train]``."""
+    reference = load_config(str(Path(__file__).parent / "configs" / "top.py"))
+    given, overrides = parse(arguments, ("config", "workdir"), dict(flatten(reference)))
+    if not given["config"]:
+        raise UserError("train needs --config, e.g. --config=configs/top.py:demo")
+    config = load_config(given["config"])
+    check_keys(config, reference)
+    config = override(config, overrides)
+    check_config(config, reference)
+    workdir = Path(given["workdir"] or default_workdir(given["config"])).expanduser()
+    require_writable("--workdir", workdir)
+
+    from hairjax.display import Display
+    from hairjax.loop import DivergedError, StoppedError
+    from hairjax.train import train
+
+    try:
+        train(config, workdir, Display())
+    except DivergedError as error:
+        raise UserError(str(error)) from error
     except StoppedError as stopped:
         print(stopped, file=sys.stderr)
         return 143
     return 0
 
 
-def run_train(arguments: list[str]) -> None:
-    """``launch.py [train]``."""
-    given, overrides = parse_flags(arguments, ("config", "workdir"), overrides=True)
-    if not given["config"]:
-        raise UserError("train needs --config, e.g. --config=configs/top.py:demo")
-    config = override(load_config(given["config"]), overrides)
-    check_config(config, load_config(str(Path(__file__).parent / "configs" / "top.py")))
-    train(config, given["workdir"] or default_workdir(given["config"]), Display())
-
-
-def run_evaluate(arguments: list[str]) -> None:
+def run_evaluate(arguments: list[str]) -> int:
     """``launch.py evaluate``."""
     names = ("workdir", "split", "photos", "masks", "manifest", "out")
-    given, _ = parse_flags(arguments, names, overrides=False)
+    given, _ = parse(arguments, names, {})
     if not given["workdir"]:
         raise UserError("evaluate needs --workdir, e.g. --workdir=runs/top")
-    elsewhere = given["photos"] or given["manifest"]
+    if given["manifest"] and not given["photos"]:
+        raise UserError("--manifest needs --photos, the folder that its paths start from")
+    elsewhere = bool(given["photos"])
     allowed = ("all",) if elsewhere else ("validation", "test", "train")
     given["split"] = given["split"] or allowed[0]
     if given["split"] not in allowed:
-        raise UserError(f"--split is {given['split']!r}; here it can be {', '.join(allowed)}")
+        other = "" if elsewhere else ", or leave it out and give --photos"
+        raise UserError(
+            f"--split is {given['split']!r}; here it can be {', '.join(allowed)}{other}"
+        )
+    require_paths(
+        folders={"--photos": given["photos"], "--masks": given["masks"]},
+        files={"--manifest": given["manifest"]},
+    )
+    for name in ("workdir", "out"):
+        given[name] = given[name] and str(Path(given[name]).expanduser())
+    if given["out"] or Path(given["workdir"]).is_dir():
+        require_writable("--out", Path(given["out"] or given["workdir"]))
+
+    from hairjax.display import Display
+    from hairjax.evaluate import evaluate_run
+
     evaluate_run(**given, display=Display())
+    return 0
 
 
 def default_workdir(source: str) -> Path:
-    """configs/top.py:demo → runs/top-demo."""
-    name, _, variant = source.partition(":")
-    return Path("runs") / "-".join(filter(None, (Path(name).stem, variant)))
+    """configs/top.py:demo → runs/top-demo; runs/top/config.json → runs/top-again."""
+    path, variant = split_source(source)
+    if path.name == "config.json":
+        return Path("runs") / f"{path.absolute().parent.name}-again"
+    return Path("runs") / "-".join(filter(None, (path.stem, variant)))
 
 
-def parse_flags(
-    arguments: list[str], names: tuple[str, ...], *, overrides: bool
-) -> tuple[dict[str, str], list[str]]:
-    """The text flags ``names``, and what is left when overrides of a configuration may follow."""
+def require_writable(flag: str, folder: Path) -> None:
+    """Refuse a folder that could not be made, before there is anything to write to it."""
+    folder = folder.absolute()
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        what = "cannot be written to" if there.is_dir() else "is a file, not a folder"
+        raise UserError(f"{flag}={folder}: {there} {what}; give another {flag}")
+
+
+def parse(
+    arguments: list[str], names: tuple[str, ...], keys: dict[str, object]
+) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """Take ``--name=value`` and ``--name value`` apart, without a look at the values.
+
+    Args:
+        arguments: of the command line, after the verb.
+        names: the flags there are.
+        keys: the keys that ``--config.KEY`` may override, with their defaults; a true-or-false
+            key alone means true.
+
+    Returns:
+        The value of every flag, "" where it was not given; and the overrides in order.
+    """
+    given, overrides = dict.fromkeys(names, ""), []
+    known = [*(f"--{name}" for name in names), *(f"--config.{key}" for key in keys)]
+    arguments = list(arguments)
+    while arguments:
+        argument = arguments.pop(0)
+        flag, equals, value = argument.partition("=")
+        name = flag.removeprefix("-").removeprefix("-")
+        key = name.removeprefix("config.")
+        if not flag.startswith("-"):
+            raise UserError(f"unexpected argument {argument!r}; {_flag_like(flag, known)}")
+        if keys and name.startswith("config.") and key not in keys:
+            raise UserError(unknown_key(key, keys))
+        if f"--{name}" not in known:
+            raise UserError(f"unknown flag {flag}; {_flag_like(flag, known)}")
+        if not equals and isinstance(keys.get(key), bool):
+            value = "true"
+        elif not equals:
+            if not arguments or arguments[0].startswith("--"):
+                raise UserError(f"{flag} has no value; write {flag}=VALUE")
+            value = arguments.pop(0)
+        if name in given:
+            given[name] = value
+        else:
+            overrides.append((key, value))
+    return given, overrides
+
+
+def _flag_like(flag: str, known: list[str]) -> str:
+    hint = nearest(flag, known)
+    if hint.startswith("did you mean"):
+        return hint
+    few = [name for name in known if not name.startswith("--config.")]
+    more = " and --config.KEY" if len(few) < len(known) else ""
+    return f"the flags here are {', '.join(few)}{more}; see python launch.py --help"
+
+
+def override(config: ConfigDict, overrides: list[tuple[str, str]]) -> ConfigDict:
+    """Set keys of a configuration, each value read as the type of the one it replaces."""
+    defaults = dict(flatten(config))
+    arguments = [f"--config.{key}={value}" for key, value in overrides]
     values = flags.FlagValues()
-    values.set_gnu_getopt(True)
-    for name in names:
-        flags.DEFINE_string(name, "", "", flag_values=values)
-    try:
-        rest = values(["launch.py", *arguments], known_only=overrides)[1:]
-    except flags.UnrecognizedFlagError as error:
-        known = [f"--{name}" for name in names]
-        raise UserError(
-            f"unknown flag --{error.flagname}; {nearest('--' + error.flagname, known)}"
-        ) from error
-    except flags.Error as error:
-        raise UserError(str(error)) from error
-    # What names a flag wrongly but is no override of the configuration.
-    for argument in rest:
-        name = argument.split("=")[0]
-        if name.startswith("-") and not name.startswith(("--config.", "-config.")):
-            known = [*(f"--{name}" for name in names), "--config.KEY"]
-            raise UserError(f"unknown flag {name}; {nearest(name, known)}")
-    if rest and not overrides:
-        raise UserError(f"unexpected argument {rest[0]!r}; see python launch.py --help")
-    return {name: values[name].value for name in names}, rest
-
-
-def override(config: ConfigDict, arguments: list[str]) -> ConfigDict:
-    """Apply ``--config.KEY=VALUE`` arguments, each value by the type of the one it replaces."""
-    known = dict(flatten(config))
-    for argument in arguments:
-        key = argument.split("=")[0].lstrip("-").removeprefix("config.")
-        if argument.startswith("-") and key not in known:
-            raise UserError(f"unknown key config.{key}; {nearest(key, list(known))}")
-    values = flags.FlagValues()
-    values.set_gnu_getopt(True)
     argv = ["launch.py", *arguments]
     config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=argv)
-    try:
-        rest = values(argv)[1:]
-    except flags.Error as error:
-        raise UserError(str(error)) from error
-    if rest:
-        raise UserError(f"unexpected argument {rest[0]!r}; see python launch.py --help")
+    # One at a time, so that a message names the key and its value in words of ours.
+    for (key, value), argument in zip(overrides, arguments, strict=True):
+        try:
+            values(["launch.py", argument])
+        except flags.Error as error:
+            raise UserError(
+                f"config.{key} cannot be {value!r}; it must be {kind(defaults[key])}"
+            ) from error
     return values["config"].value
 
 

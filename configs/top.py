@@ -21,12 +21,13 @@ def get_config(variant: str = "") -> ConfigDict:
                 "dropout": 0.2,  # in the head
                 "drop_path": 0.1,  # stochastic depth of the last block, rising from 0
                 "hidden": (),  # sizes of hidden layers in the head; the original code has 256,
+                "mask_shifted": True,  # opposite borders unseen by each other; original code: False
                 "dtype": "auto",  # auto (bfloat16 on GPU, TPU; else float32) | float32 | bfloat16
                 "remat": False,  # recompute activations going backward: less memory, more time
             },
             "weights": {
-                # hf://owner/name, a file, a folder, or none
-                "source": "hf://timm/swin_tiny_patch4_window7_224.ms_in22k",
+                # hf://owner/name, a file, a folder, or none; {model} stands for model.name
+                "source": "hf://timm/{model}.ms_in22k",
                 "stem": "copy",  # copy | zero | mean | random_mask | random_all
             },
             "data": {
@@ -94,7 +95,8 @@ def demo(config: ConfigDict) -> None:
     config.model.dropout = 0.1
     config.weights.source = "none"
     config.data.source = "synthetic"
-    config.data.count = 1600
+    config.data.count = 1200
     config.optim.peak.early = config.optim.peak.middle = config.optim.peak.late = 2e-3
-    config.optim.warmup_epochs = 2
-    config.train.epochs = 20
+    config.optim.warmup_epochs = 1
+    config.optim.accumulate = 1
+    config.train.epochs = 12

@@ -1,5 +1,18 @@
 """Fine-tune a Swin Transformer to grade hair loss from photographs and hair masks."""
 
-from hairjax.models import create_model, list_models
+from importlib import import_module
+from typing import Any
 
-__all__ = ["create_model", "list_models"]
+_HOMES = {
+    "create_model": "hairjax.models",
+    "list_models": "hairjax.models",
+    "load_run": "hairjax.run",
+}
+__all__ = ["create_model", "list_models", "load_run"]
+
+
+def __getattr__(name: str) -> Any:
+    # On first use: importing JAX takes seconds, and a mistyped command needs none of it.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,6 +1,7 @@
 """Checkpoints of a run, best and last: the only file that imports orbax."""
 
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,13 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path):
+        self._folder = folder.absolute()
         self._keep_best = _KeepBest()
+        self._cleaned = False
         self._manager = ocp.CheckpointManager(
-            folder.absolute(),
+            self._folder,
             options=ocp.CheckpointManagerOptions(
                 preservation_policy=AnyPreservationPolicy([LatestN(1), self._keep_best]),
-                cleanup_tmp_directories=True,
             ),
         )
         if best := self.best():
@@ -61,8 +63,12 @@ class Checkpoints:
                 last one.
 
         Raises:
-            RuntimeError: orbax refused, because this step or a later one is already there.
+            RuntimeError: this step or a later one is already there, or orbax refused.
         """
+        last = self.last_step()
+        if last is not None and step <= last:
+            raise RuntimeError(f"step {step} was not saved: step {last} is already there")
+        self._clean()
         if best:
             self._keep_best.step = best["step"]
         args = ocp.args.Composite(
@@ -71,9 +77,7 @@ class Checkpoints:
             best=ocp.args.JsonSave({"best": best}),
         )
         if not self._manager.save(step, args=args, force=True):
-            raise RuntimeError(
-                f"orbax did not save step {step}; it has {self._manager.all_steps()}"
-            )
+            raise RuntimeError(f"step {step} was not saved: orbax refused")
 
     def last_step(self) -> int | None:
         """The step of the last whole checkpoint; None when there is none."""
@@ -116,6 +120,17 @@ class Checkpoints:
     def close(self) -> None:
         """Commit what is under way and let go of the folder."""
         self._manager.close()
+
+    def _clean(self) -> None:
+        """Remove, once, what a kill in the middle of an earlier save left.
+
+        Before the first save rather than at the start (as orbax would): a run may be evaluated
+        while it trains, and the reader must not remove what the trainer is writing.
+        """
+        if not self._cleaned:
+            for leftover in self._folder.glob(f"*{ocp.utils.TMP_DIR_SUFFIX}*"):
+                shutil.rmtree(leftover)
+            self._cleaned = True
 
 
 def _abstract(tree: Any) -> Any:

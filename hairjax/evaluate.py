@@ -40,12 +40,19 @@ def evaluate_run(
     Raises:
         UserError: there is no such run or split, or photographs cannot be used.
     """
+    folder = Path(out) if out else Path(workdir) / split
+    if RunFolder(folder).config.exists():
+        raise UserError(f"--out={folder} is a run, whose results would be overwritten")
     run = load_run(workdir)
     config = run.config
     if photos or manifest:
-        config.data.update(photos=photos, masks=masks, manifest=manifest, source="photos")
+        if config.model.in_channels == 6 and not masks:
+            raise UserError("give --masks too: the run's model sees RGB and mask")
+        # The run's expression for subjects speaks of the run's file names.
+        other = {"photos": photos, "masks": masks, "manifest": manifest, "subject": ""}
+        config.data.update(source="photos", **other)
     elif masks:
-        config.data.masks = masks
+        raise UserError("--masks goes with --photos, for other photographs than the run's")
     display.say(f"source: {describe_source(config)}")
     display.say(f"model: {config.model.name}, epoch {run.best['epoch']} of {run.folder.path}")
     data = load_data(config, run.classes, display)
@@ -58,7 +65,6 @@ def evaluate_run(
             raise UserError(f"the run has no photographs in --split={split}")
         compared = compare_baselines(data.subset(np.flatnonzero(parts == "train")), chosen)
         data = chosen
-    folder = Path(out) if out else run.folder.path / split
     folder.mkdir(parents=True, exist_ok=True)
     predictions = run.predict(run.params, data)
     results = measure(predictions, config.seed)

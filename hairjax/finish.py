@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from hairjax.config import to_plain
+from hairjax.config import to_plain, weights_source
 from hairjax.data.load import describe_source
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import SPLITS
@@ -61,7 +61,7 @@ def finish(
         synthetic=config.data.source == "synthetic",
         model=config.model.name,
         parameters=parameters,
-        weights=config.weights.source,
+        weights=weights_source(config),
         classes=photos.classes,
         counts={
             name: np.bincount(part.labels, minlength=len(photos.classes)).tolist()

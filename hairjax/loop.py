@@ -242,7 +242,7 @@ def _epoch_line(row: dict[str, Any], clock: _Clock, epochs: int, *, new_best: bo
 def _stop_requests() -> Iterator[list[str]]:
     """Yield a list that is empty until SIGTERM or Ctrl-C comes; a second one acts as usual."""
     asked: list[str] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {int(s): signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)}
 
     def ask(number: int, _: object) -> None:
         asked.append("stopped by Ctrl-C" if number == signal.SIGINT else "stopped by SIGTERM")

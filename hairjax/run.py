@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from hairjax import devices
 from hairjax.atomic import replacing
 from hairjax.checkpoint import Checkpoints
-from hairjax.config import differences, from_plain, to_plain
+from hairjax.config import differences, load_config, to_plain
 from hairjax.data.load import image_side
 from hairjax.errors import UserError
 from hairjax.evaluation.inference import Predict, make_predict
@@ -57,7 +57,7 @@ class RunFolder:
 
     def read_config(self) -> ConfigDict:
         """The resolved configuration of the run."""
-        return from_plain(json.loads(self.config.read_text()))
+        return load_config(str(self.config))
 
     def require_same(self, config: ConfigDict) -> None:
         """Refuse to go on with a run under another configuration.
@@ -123,6 +123,7 @@ def model_options(config: ConfigDict, num_classes: int) -> dict[str, Any]:
         "dropout": model.dropout,
         "drop_path": model.drop_path,
         "hidden": model.hidden,
+        "mask_shifted": model.mask_shifted,
         "dtype": devices.compute_dtype(model.dtype),
         "remat": model.remat,
     }
@@ -161,7 +162,8 @@ def load_run(workdir: str | Path) -> Run:
     if not folder.config.is_file():
         raise UserError(f"there is no run at {workdir} (no config.json)")
     config, classes = folder.read_config(), folder.read_classes()
-    mesh = devices.make_mesh(0)
+    # As many devices as trained it, where there are so many: the same sums in the same order.
+    mesh = devices.make_mesh(min(config.devices.mesh, jax.device_count()))
     graphdef, shapes = abstract_model(config, len(classes))
     best, params = best_params(folder, shapes, mesh)
     return Run(folder, config, classes, best, params, predictor(config, graphdef, mesh))

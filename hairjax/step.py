@@ -120,7 +120,9 @@ def make_train_step(
         seed: of all randomness.
     """
 
-    def part_gradients(params: dict, photos: jax.Array, labels: jax.Array, keys: Any, key: Any):
+    def part_gradients(
+        params: dict, photos: jax.Array, labels: jax.Array, keys: jax.Array, key: jax.Array
+    ) -> tuple[tuple[jax.Array, jax.Array], dict]:
         inputs = model_inputs(photos, keys, amounts, side, channels)
         return gradients(
             graphdef,
@@ -134,7 +136,9 @@ def make_train_step(
             smoothing=smoothing,
         )
 
-    def step(state: TrainState, photos: jax.Array, labels: jax.Array):
+    def step(
+        state: TrainState, photos: jax.Array, labels: jax.Array
+    ) -> tuple[TrainState, jax.Array]:
         augment_key, dropout_key = jax.random.split(
             jax.random.fold_in(jax.random.key(seed), state.step)
         )
@@ -158,7 +162,7 @@ def make_train_step(
             (loss, correct), grads = total
             loss, grads = loss / parts, jax.tree.map(lambda g: g / parts, grads)
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
-        new = {"loss": loss * len(labels), "correct": correct, "count": len(labels)}
+        new: dict[str, Any] = {"loss": loss * len(labels), "correct": correct, "count": len(labels)}
         totals = {name: state.totals[name] + new[name] for name in new}
         params = optax.apply_updates(state.params, updates)
         return TrainState(state.step + 1, params, opt_state, totals), loss

@@ -13,8 +13,10 @@ from ml_collections import ConfigDict
 
 from hairjax import devices, optim
 from hairjax.checkpoint import Checkpoints
+from hairjax.config import weights_source
 from hairjax.data.augment import Amounts
 from hairjax.data.load import describe_source, image_side, load_data
+from hairjax.data.photos import find_photos
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import (
     check_split,
@@ -30,6 +32,7 @@ from hairjax.loop import Plan, run_epochs
 from hairjax.models import load_model
 from hairjax.run import RunFolder, abstract_model, model_options, on_mesh, predictor
 from hairjax.step import Step, TrainState, first_state, make_train_step
+from hairjax.weights.load import find_weights
 
 
 def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str, float]:
@@ -56,6 +59,8 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
     parts = batch_parts(config, mesh)
     display.say(f"source: {describe_source(config)}")
     display.say(f"devices: {devices.describe(mesh)}, {devices.compute_dtype(config.model.dtype)}")
+    if not resuming:
+        _look_ahead(config)
     photos, split = _photographs(config, folder, resuming, display)
     checkpoints = Checkpoints(folder.checkpoints) if resuming else None
     saved = checkpoints is not None and checkpoints.last_step() is not None
@@ -111,6 +116,28 @@ def batch_parts(config: ConfigDict, mesh: Mesh) -> int:
     return parts
 
 
+def _look_ahead(config: ConfigDict) -> None:
+    """Refuse, before photographs are decoded, what would be refused after; the quick first.
+
+    Raises:
+        UserError: the folders of photographs are not as they should be, the model cannot take
+            photographs of this size, or the weights are not there.
+    """
+    data = config.data
+    if data.source == "photos":
+        find_photos(
+            photos=data.photos,
+            masks=data.masks,
+            manifest=data.manifest,
+            subject=data.subject,
+            classes=None,
+            need_masks=config.model.in_channels == 6,
+        )
+    abstract_model(config, num_classes=2)
+    if config.weights.source != "none":
+        find_weights(weights_source(config))
+
+
 def _photographs(
     config: ConfigDict, folder: RunFolder, resuming: bool, display: Display
 ) -> tuple[PhotoSet, np.ndarray]:
@@ -140,7 +167,7 @@ def _model(
     """The model's graph and parameters; shapes alone when a checkpoint has the parameters."""
     if saved:
         return abstract_model(config, num_classes)
-    source = config.weights.source
+    source = weights_source(config)
     model, notes = load_model(
         config.model.name,
         **model_options(config, num_classes),

@@ -4,6 +4,7 @@ Training and evaluation use the same resampling: with every amount at zero, augm
 what evaluation sees. Geometry moves photograph and mask together; colour touches RGB alone.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -61,17 +62,25 @@ def model_inputs(
         picture = warp(photo, jnp.asarray(IDENTITY), side)
         return finish(picture, picture[..., :3])
 
+    if keys is None or amounts is None:
+        return jax.vmap(whole_view)(photos)
+
     def augmented(photo: jax.Array, key: jax.Array) -> jax.Array:
         geometry_key, colour_key = jax.random.split(key)
         picture = warp(photo, draw_transform(geometry_key, amounts), side)
         return finish(picture, jitter_colour(picture[..., :3], colour_key, amounts))
 
-    return jax.vmap(whole_view)(photos) if keys is None else jax.vmap(augmented)(photos, keys)
+    return jax.vmap(augmented)(photos, keys)
 
 
 def normalise(rgb: jax.Array) -> jax.Array:
     """RGB in [0, 1] to ImageNet's mean and standard deviation."""
-    return (rgb - jnp.array(IMAGENET_MEAN)) / jnp.array(IMAGENET_STD)
+    return (rgb - per_channel(IMAGENET_MEAN)) / per_channel(IMAGENET_STD)
+
+
+def per_channel(values: Sequence[float]) -> jax.Array:
+    """One value per channel, the same for every pixel: [1, 1, channels]."""
+    return rearrange(jnp.array(values), "c -> 1 1 c")
 
 
 def repeat_mask(mask: jax.Array) -> jax.Array:
@@ -130,7 +139,7 @@ def warp(photo: jax.Array, transform: jax.Array, side: int) -> jax.Array:
     upper = pixel(0, 0) * (1 - right_share) + pixel(0, 1) * right_share
     lower = pixel(1, 0) * (1 - right_share) + pixel(1, 1) * right_share
     picture = (upper * (1 - low_share) + lower * low_share) / 255
-    return jnp.where(inside[..., None], picture, jnp.array([*IMAGENET_MEAN, 0]))
+    return jnp.where(inside[..., None], picture, per_channel((*IMAGENET_MEAN, 0)))
 
 
 def jitter_colour(rgb: jax.Array, key: jax.Array, amounts: Amounts) -> jax.Array:
@@ -144,10 +153,10 @@ def jitter_colour(rgb: jax.Array, key: jax.Array, amounts: Amounts) -> jax.Array
         return jnp.clip(other + factor * (rgb - other), 0, 1)
 
     def grey(rgb: jax.Array) -> jax.Array:
-        return jnp.sum(rgb * jnp.array(GREY), axis=-1, keepdims=True)
+        return jnp.sum(rgb * per_channel(GREY), axis=-1, keepdims=True)
 
     if amounts.brightness:
-        rgb = blend(rgb, jnp.zeros(3), factor(keys[0], amounts.brightness))
+        rgb = blend(rgb, jnp.zeros((1, 1, 1)), factor(keys[0], amounts.brightness))
     if amounts.contrast:
         mean = reduce(grey(rgb), "h w 1 -> 1 1 1", "mean")
         rgb = blend(rgb, mean, factor(keys[1], amounts.contrast))
@@ -163,4 +172,4 @@ def hue_matrix(turn: jax.Array) -> jax.Array:
     """Turn the colour circle by an angle in radians, luma kept: [3, 3] on RGB."""
     cos, sin = jnp.cos(turn), jnp.sin(turn)
     rotation = jnp.array([[1.0, 0.0, 0.0], [0.0, cos, -sin], [0.0, sin, cos]])
-    return _RGB @ rotation @ _YIQ
+    return jnp.asarray(_RGB) @ rotation @ jnp.asarray(_YIQ)

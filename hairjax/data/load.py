@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
+from hairjax.data.photos import Problem
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare import load_photos
 from hairjax.data.synthetic import draw
@@ -46,7 +47,7 @@ def load_data(config: ConfigDict, classes: tuple[str, ...] | None, display: Disp
         with display.progress("photographs drawn") as progress:
             return draw(data.view, data.count, stored_side(config), config.seed, workers, progress)
 
-    def read(progress: Callable[[int, int], None]):
+    def read(progress: Callable[[int, int], None]) -> tuple[PhotoSet, list[Problem]]:
         return load_photos(
             photos=data.photos,
             masks=data.masks,

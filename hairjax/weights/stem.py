@@ -2,13 +2,12 @@
 
 import math
 
-import jax.numpy as jnp
-from jax import Array
+import numpy as np
 
 RULES = ("copy", "zero", "mean", "random_mask", "random_all")
 
 
-def expand_stem(kernel: Array, drawn: Array, rule: str) -> Array:
+def expand_stem(kernel: np.ndarray, drawn: np.ndarray, rule: str) -> np.ndarray:
     """Fit an RGB kernel [h, w, 3, features] to the input channels of the kernel ``drawn``.
 
     With n channels and scale s = 3 / n (0.5 for RGB and mask):
@@ -40,14 +39,14 @@ def expand_stem(kernel: Array, drawn: Array, rule: str) -> Array:
     match rule:
         case "copy":
             repeats = math.ceil(channels / 3)
-            return jnp.tile(kernel, (1, 1, repeats, 1))[:, :, :channels] * scale
+            return np.tile(kernel, (1, 1, repeats, 1))[:, :, :channels] * scale
         case "zero":
-            rgb, rest = kernel, jnp.zeros_like(drawn[:, :, 3:])
+            rgb, rest = kernel, np.zeros_like(drawn[:, :, 3:])
         case "mean":
             mean = kernel.mean(axis=2, keepdims=True)
-            rgb, rest = kernel * scale, jnp.repeat(mean, channels - 3, axis=2) * scale
+            rgb, rest = kernel * scale, np.repeat(mean, channels - 3, axis=2) * scale
         case "random_mask":
             rgb, rest = kernel * scale, drawn[:, :, 3:]
         case _:
             return drawn
-    return jnp.concatenate([rgb, rest], axis=2)
+    return np.concatenate([rgb, rest], axis=2)

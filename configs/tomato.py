@@ -1,0 +1,32 @@
+"""Tomatoes as they age: 2,538 real photographs in four ordered stages, with masks and subjects.
+
+git clone https://github.com/skarifahmed/FGrade && python benchmarks/tomato.py FGrade tomato
+python launch.py --config=configs/tomato.py            # split by subject
+python launch.py --config=configs/tomato.py:mixed      # a split that ignores subjects, which leaks
+
+A small Swin from scratch, sized to two CPU cores.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import top
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """Split by subject, or with ``variant="mixed"`` as if nothing were known of subjects."""
+    config = top.get_config()
+    config.model.name = "swin_mini_patch4_window4_64"
+    config.weights.source = "none"
+    config.data.photos = "tomato/photos"
+    config.data.masks = "tomato/masks"
+    config.data.subject = "/([A-Za-z]+)"  # the letters a file name begins with: one tomato
+    config.data.fractions = (0.6, 0.2, 0.2)
+    config.optim.peak.early = config.optim.peak.middle = config.optim.peak.late = 2e-3
+    config.optim.accumulate = 1
+    config.train.epochs = 40
+    config.optim.warmup_epochs = 2
+    if variant == "mixed":
+        config.data.subject = ""
+    elif variant:
+        raise ValueError(f"there is no variant {variant!r}; the variants are: mixed")
+    return config

@@ -1,0 +1,44 @@
+"""How a relative-position table made for one attention window serves another."""
+
+import functools
+
+import numpy as np
+
+
+def resize_bias_table(
+    table: np.ndarray, window: tuple[int, int], old_window: tuple[int, int]
+) -> np.ndarray:
+    """A relative-position table for another window, as timm resizes it (after BEiT).
+
+    The old places lie at distances that grow geometrically from the centre and reach the new
+    border; the new ones, one apart, are read off linearly and clamped at the border.
+
+    Args:
+        table: float [(2·h − 1)(2·w − 1), heads] for ``old_window`` = (h, w).
+        window: the new height and width.
+        old_window: the height and width the table was made for.
+    """
+    source = tuple(2 * side - 1 for side in old_window)
+    target = tuple(2 * side - 1 for side in window)
+    if source == target:
+        return table
+    table = table.reshape(*source, -1)
+    for axis in (0, 1):
+        places = _geometric_places(source[axis], target[axis])
+        wanted = np.arange(target[axis]) - target[axis] // 2
+        interpolate = functools.partial(np.interp, wanted, places)
+        table = np.apply_along_axis(interpolate, axis, table)
+    return table.reshape(-1, table.shape[-1]).astype(np.float32)
+
+
+def _geometric_places(source: int, target: int) -> np.ndarray:
+    """Distances 1, 1 + q, 1 + q + q² … on both sides of 0 whose last reaches ``target // 2``."""
+    low, high = 1.01, 1.5
+    while high - low > 1e-6:
+        ratio = (low + high) / 2
+        if (1 - ratio ** (source // 2)) / (1 - ratio) > target // 2:
+            high = ratio
+        else:
+            low = ratio
+    steps = np.cumsum([ratio**i for i in range(source // 2)])
+    return np.concatenate([-steps[::-1], [0], steps])

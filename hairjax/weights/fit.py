@@ -1,0 +1,152 @@
+"""Fit every array of a checkpoint to a model, or say why not."""
+
+from collections.abc import Callable, Mapping
+
+import jax
+import numpy as np
+
+from hairjax.weights import WeightsError
+from hairjax.weights.bias_table import resize_bias_table
+from hairjax.weights.load import Checkpoint
+from hairjax.weights.stem import expand_stem
+
+
+def fit_weights(
+    checkpoint: Checkpoint,
+    shapes: Mapping[str, jax.ShapeDtypeStruct],
+    draw: Callable[[list[str]], dict[str, np.ndarray]],
+    *,
+    windows: Mapping[str, tuple[int, int]],
+    stem: str,
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Fit a Swin checkpoint to a model: stem, bias tables and head adapted, the rest exact.
+
+    Args:
+        checkpoint: as ``read_checkpoint`` gives it.
+        shapes: shape of every parameter of the model, by dotted path.
+        draw: returns freshly initialised parameters for a list of paths.
+        windows: the window of every bias table, by the table's path.
+        stem: rule for the stem's input channels, see ``expand_stem``.
+
+    Returns:
+        Every parameter by path, and a sentence for each thing that was not taken as it is.
+
+    Raises:
+        WeightsError: names are missing or unexpected, or shapes differ; all are listed.
+    """
+    found = dict(checkpoint.arrays)
+    notes: list[str] = []
+    _resize_tables(found, shapes, windows, notes)
+    fresh = _replace_head(found, shapes, checkpoint.classes, notes)
+    kernel = "stem.proj.kernel"
+    if kernel in found and found[kernel].ndim == 4 and found[kernel].shape[2] == 3:
+        drawn = draw([kernel])[kernel]
+        if found[kernel].shape[:2] == drawn.shape[:2]:
+            found[kernel] = expand_stem(found[kernel], drawn, stem)
+            if drawn.shape[2] != 3:
+                notes.append(f"stem: RGB kernel fitted to {drawn.shape[2]} channels by {stem!r}")
+    require_fit(found, checkpoint.unexpected, {p: s.shape for p, s in shapes.items()}, set(fresh))
+    return {**found, **draw(fresh)}, notes
+
+
+def require_fit(
+    found: Mapping[str, np.ndarray],
+    unexpected: list[str],
+    shapes: Mapping[str, tuple[int, ...]],
+    fresh: set[str],
+) -> None:
+    """Refuse weights that are not exactly a model's.
+
+    Args:
+        found: arrays by dotted path.
+        unexpected: names of the source that stand for nothing in a Swin.
+        shapes: of the model's parameters, by dotted path.
+        fresh: paths that need not be found.
+
+    Raises:
+        WeightsError: lists all that is missing, unexpected, or of another shape.
+    """
+    kinds = {
+        "missing": sorted(shapes.keys() - found.keys() - fresh),
+        "unexpected": [*unexpected, *sorted(found.keys() - shapes.keys())],
+        "of another shape": [
+            f"{path} is {list(found[path].shape)}, the model has {list(shapes[path])}"
+            for path in sorted(found.keys() & shapes.keys())
+            if found[path].shape != shapes[path]
+        ],
+    }
+    lists = [
+        f"{len(names)} {kind}:\n    " + "\n    ".join(names)
+        for kind, names in kinds.items()
+        if names
+    ]
+    if lists:
+        raise WeightsError(
+            "the weights do not fit the model (is model.name the variant they were trained "
+            "for?)\n  " + "\n  ".join(lists)
+        )
+
+
+def own_head(arrays: Mapping[str, np.ndarray]) -> tuple[int | None, tuple[int, ...]]:
+    """How many classes a checkpoint's head has (None without a head), and its hidden sizes."""
+    hidden: list[int] = []
+    while (path := f"head.hidden.{len(hidden)}.bias") in arrays:
+        hidden.append(arrays[path].size)
+    bias = arrays.get("head.classifier.bias")
+    return (None if bias is None else bias.size), tuple(hidden)
+
+
+def is_classifier(path: str) -> bool:
+    """Whether a parameter belongs to the part of the head that another task replaces."""
+    return path.startswith(("head.classifier.", "head.hidden."))
+
+
+def _resize_tables(
+    found: dict[str, np.ndarray],
+    shapes: Mapping[str, jax.ShapeDtypeStruct],
+    windows: Mapping[str, tuple[int, int]],
+    notes: list[str],
+) -> None:
+    """Resize every bias table made for another (square) window, in place."""
+    resized = []
+    for path in sorted(windows.keys() & found.keys()):
+        table = found[path]
+        if table.ndim != 2 or table.shape[1] != shapes[path].shape[1]:
+            continue
+        side = (round(len(table) ** 0.5) + 1) // 2
+        square = (2 * side - 1) ** 2 == len(table)
+        if square and windows[path] != (side, side):
+            found[path] = resize_bias_table(table, windows[path], (side, side))
+            resized.append(f"{side} → {windows[path][0]} × {windows[path][1]}")
+    if resized:
+        changes = ", ".join(sorted(set(resized)))
+        notes.append(f"relative-position tables resized in {len(resized)} blocks: {changes}")
+
+
+def _replace_head(
+    found: dict[str, np.ndarray],
+    shapes: Mapping[str, jax.ShapeDtypeStruct],
+    classes: tuple[str, ...],
+    notes: list[str],
+) -> list[str]:
+    """Drop the checkpoint's classifier if the model's is another; returns the paths to draw."""
+    old, new = ({path for path in paths if is_classifier(path)} for paths in (found, shapes))
+    if _layers(old) == _layers(new) and all(
+        found[path].shape == shapes[path].shape for path in old & new
+    ):
+        if classes:
+            notes.append(f"head: kept; its classes were {', '.join(classes)}")
+        return []
+    count, hidden = own_head(found)
+    before = "no classes" if count is None else f"{count:,} classes"
+    if hidden:
+        before += f" behind {', '.join(map(str, hidden))} hidden"
+    wanted = shapes["head.classifier.bias"].shape[0]
+    notes.append(f"head: drawn anew for {wanted} classes; the checkpoint's has {before}")
+    for path in old:
+        del found[path]
+    return sorted(new)
+
+
+def _layers(paths: set[str]) -> set[str]:
+    return {path.rpartition(".")[0] for path in paths}

@@ -1,0 +1,192 @@
+"""The shipped configuration, shrunk: from folders of photographs to report, through launch.py."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn import metrics
+
+import launch
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.synthetic import draw
+from hairjax.run import load_run
+
+GPS = 0x8825
+
+
+def write_folders(photos: PhotoSet, root):
+    """Photographs as JPEGs with a position in their EXIF, masks as PNGs."""
+    exif = Image.Exif()
+    exif.get_ifd(GPS)[1] = "N"
+    exif[0x010F] = "SECRET CAMERA"
+    for image, file in zip(photos.images, photos.files, strict=True):
+        photo = (root / "photos" / file).with_suffix(".jpg")
+        mask = (root / "masks" / file).with_suffix(".png")
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[..., :3]).save(photo, exif=exif, quality=95)
+        Image.fromarray(image[..., 3]).save(mask)
+
+
+def rows_of(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("set")
+    write_folders(draw("top", 100, 48, 0, 2, lambda done, total: None), root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def run(root):
+    workdir = root / "run"
+    status = launch.main(
+        [
+            "--config=configs/top.py",
+            f"--workdir={workdir}",
+            f"--config.data.photos={root}/photos",
+            f"--config.data.masks={root}/masks",
+            "--config.data.subject=/(s[0-9]+)_",
+            "--config.data.image_size=32",
+            "--config.model.name=swin_mini_patch4_window4_64",
+            "--config.weights.source=none",
+            "--config.train.epochs=2",
+            "--config.train.batch_size=16",
+            "--config.optim.warmup_epochs=1",
+            "--config.devices.mesh=2",
+        ]
+    )
+    assert status == 0
+    return workdir
+
+
+def test_everything_is_written(run):
+    names = {path.name for path in run.iterdir()}
+    assert names == {
+        "checkpoints",
+        "classes.json",
+        "config.json",
+        "confusion_matrix.png",
+        "groups.txt",
+        "learning_curves.png",
+        "metrics.json",
+        "metrics.jsonl",
+        "predictions.csv",
+        "report.html",
+        "split.csv",
+        "timing.jsonl",
+    }
+    assert json.loads((run / "classes.json").read_text()) == [f"level_{i}" for i in range(4)]
+
+
+def test_subjects_are_not_parted(run):
+    rows = rows_of(run / "split.csv")
+    assert len(rows) == 100
+    of_subject = {}
+    for row in rows:
+        assert row["subject"].startswith("s")
+        assert of_subject.setdefault(row["subject"], row["split"]) == row["split"]
+
+
+def test_metrics_are_those_of_the_predictions(run):
+    """scikit-learn on ``predictions.csv`` gives ``metrics.json``."""
+    rows = rows_of(run / "predictions.csv")
+    classes = json.loads((run / "classes.json").read_text())
+    labels = [classes.index(row["label"]) for row in rows]
+    predicted = [classes.index(row["predicted"]) for row in rows]
+    probabilities = np.array([[float(row[f"p{i}"]) for i in range(4)] for row in rows])
+    assert (probabilities.argmax(axis=1) == predicted).all()
+    written = json.loads((run / "metrics.json").read_text())
+    assert written["accuracy"] == pytest.approx(metrics.accuracy_score(labels, predicted))
+    assert written["mean_absolute_error"] == pytest.approx(
+        np.abs(np.subtract(labels, predicted)).mean()
+    )
+    assert written["quadratic_kappa"] == pytest.approx(
+        metrics.cohen_kappa_score(labels, predicted, weights="quadratic", labels=range(4))
+    )
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    assert written["log_loss"] == pytest.approx(
+        metrics.log_loss(labels, probabilities, labels=range(4)), rel=1e-6
+    )
+
+
+def test_nothing_written_carries_exif(run):
+    for path in run.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            assert b"SECRET CAMERA" not in data, path
+            assert b"Exif\x00\x00" not in data, path
+
+
+def test_every_rate_is_in_the_history(run):
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2]
+    # The last step's rate: just above floor × peak, each group at its own peak.
+    rates = rows[-1]["rate"]
+    assert rates["late"] / rates["early"] == pytest.approx(100)
+    assert rates["late"] / rates["middle"] == pytest.approx(20)
+
+
+def test_evaluate_gives_the_same_predictions(run):
+    assert launch.main(["evaluate", f"--workdir={run}"]) == 0
+    again = run / "validation" / "predictions.csv"
+    assert again.read_bytes() == (run / "predictions.csv").read_bytes()
+
+
+def test_evaluate_the_test_split(run):
+    assert launch.main(["evaluate", f"--workdir={run}", "--split=test"]) == 0
+    rows = rows_of(run / "split.csv")
+    test = {row["file"] for row in rows if row["split"] == "test"}
+    assert {row["file"] for row in rows_of(run / "test" / "predictions.csv")} == test
+
+
+def test_evaluate_another_folder(run, root, tmp_path):
+    write_folders(draw("top", 20, 48, 1, 2, lambda done, total: None), tmp_path)
+    out = tmp_path / "out"
+    arguments = [f"--photos={tmp_path}/photos", f"--masks={tmp_path}/masks", f"--out={out}"]
+    assert launch.main(["evaluate", f"--workdir={run}", *arguments]) == 0
+    assert len((out / "predictions.csv").read_text().splitlines()) == 21
+
+
+def test_changed_photographs_are_refused(run, root, tmp_path, capsys):
+    photo = next((root / "photos").rglob("*.jpg"))
+    before = photo.read_bytes()
+    with Image.open(photo) as image:
+        image.convert("L").save(photo)
+    try:
+        assert launch.main(["evaluate", f"--workdir={run}"]) == 1
+    finally:
+        photo.write_bytes(before)
+    assert "1 changed" in capsys.readouterr().err
+
+
+def test_a_run_read_back_predicts(run, root):
+    read = load_run(run)
+    photos = draw("top", 5, 37, 0, 1, lambda done, total: None)
+    predictions = read.predict(read.params, photos)
+    np.testing.assert_allclose(predictions.probabilities.sum(axis=1), 1, atol=1e-6)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(root, tmp_path, capsys):
+    """A rate beyond reason: the run ends naming the step, and keeps what was good."""
+    status = launch.main(
+        [
+            "--config=configs/top.py:demo",
+            f"--workdir={tmp_path}/run",
+            "--config.data.count=100",
+            "--config.data.image_size=32",
+            "--config.train.epochs=3",
+            "--config.train.batch_size=16",
+            "--config.optim.warmup_epochs=1",
+            "--config.optim.peak.late=1e30",
+            "--config.optim.clip=0",
+        ]
+    )
+    assert status == 1
+    message = capsys.readouterr().err
+    assert "the loss of step" in message
+    assert "nan" in message or "inf" in message

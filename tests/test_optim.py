@@ -1,0 +1,293 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx, traverse_util
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ml_collections import ConfigDict
+
+from hairjax.models.swin import Swin
+from hairjax.optim import (
+    GROUPS,
+    decays,
+    frozen_parts,
+    group_of,
+    label_parameters,
+    make_optimizer,
+    make_schedules,
+    merge,
+    split_trainable,
+    write_ledger,
+)
+
+
+def settings_of(early=0.01, middle=0.02, late=0.05, **changes) -> ConfigDict:
+    return ConfigDict(
+        {
+            "peak": {"early": early, "middle": middle, "late": late},
+            "start": 0.01,
+            "warmup_epochs": 2,
+            "floor": 0.001,
+            "weight_decay": 0.1,
+            "clip": 0.0,
+        }
+        | changes
+    )
+
+
+def toy(stages=3, seed=0) -> dict:
+    """A tree like a model's, of one kernel and one bias in each part."""
+    generator = np.random.default_rng(seed)
+
+    def layer():
+        return {
+            "kernel": jnp.asarray(generator.normal(size=(3, 2)), jnp.float32),
+            "bias": jnp.asarray(generator.normal(size=2), jnp.float32),
+        }
+
+    return {"stem": layer(), "stages": {i: layer() for i in range(stages)}, "head": layer()}
+
+
+def swin(depths):
+    """The parameters of a Swin of so many stages, as shapes."""
+    model = nnx.eval_shape(
+        lambda: Swin(
+            image_size=(64, 64),
+            in_channels=6,
+            num_classes=4,
+            dim=4,
+            depths=depths,
+            heads=(1,) * len(depths),
+            window=2,
+            dropout=0.0,
+            drop_path=0.0,
+            hidden=(5,),
+            mask_shifted=True,
+            dtype=jnp.float32,
+            remat=False,
+            rngs=nnx.Rngs(0),
+        )
+    )
+    return nnx.to_pure_dict(nnx.state(model))
+
+
+# --- groups
+
+
+@pytest.mark.parametrize(
+    ("stages", "middle"), [(2, ()), (3, (1,)), (4, (1, 2)), (5, (1, 2, 3)), (7, range(1, 6))]
+)
+def test_groups_of_any_number_of_stages(stages, middle):
+    found = {part: group_of(part, stages) for part in ["stem", "head"]}
+    found |= {i: group_of(f"stages.{i}", stages) for i in range(stages)}
+    expected = {"stem": "early", 0: "early", stages - 1: "late", "head": "late"}
+    assert found == expected | dict.fromkeys(middle, "middle")
+
+
+@pytest.mark.parametrize("depths", [(1, 1), (1, 1, 1), (1, 2, 1, 1), (1, 1, 1, 1, 1)])
+def test_every_parameter_of_a_model_is_labelled(depths):
+    params = swin(depths)
+    labels = label_parameters(params)
+    assert jax.tree.structure(labels) == jax.tree.structure(params)
+    last = len(depths) - 1
+    assert set(jax.tree.leaves([labels["stem"], labels["stages"][0]])) == {"early"}
+    assert set(jax.tree.leaves([labels["stages"][last], labels["head"]])) == {"late"}
+    between = [labels["stages"][i] for i in range(1, last)]
+    assert set(jax.tree.leaves(between)) == ({"middle"} if last > 1 else set())
+
+
+def test_a_parameter_outside_the_parts_is_refused():
+    with pytest.raises(ValueError, match=r"'neck'.*belongs to no part.*stem, stages, head"):
+        label_parameters(toy() | {"neck": {"kernel": jnp.zeros(1)}})
+
+
+@pytest.mark.parametrize(
+    ("peaks", "frozen"),
+    [
+        ({}, ()),
+        ({"early": 0}, ("stem", "stages.0")),
+        ({"middle": 0}, ("stages.1", "stages.2")),
+        ({"late": 0}, ("stages.3", "head")),
+        ({"early": 0, "middle": 0}, ("stem", "stages.0", "stages.1", "stages.2")),
+    ],
+)
+def test_frozen_parts_are_those_of_the_frozen_groups(peaks, frozen):
+    assert frozen_parts(4, settings_of(**peaks).peak) == frozen
+
+
+def test_only_kernels_decay():
+    params = swin((1, 2, 1))
+    mask = traverse_util.flatten_dict(jax.tree_util.tree_map_with_path(decays, params))
+    kept = {path[-2:] for path, decay in mask.items() if not decay}
+    assert {path[-1] for path, decay in mask.items() if decay} == {"kernel"}
+    assert {path[-1] for path in kept} == {"bias", "scale", "bias_table"}
+    assert len([path for path in mask if path[-1] == "bias_table"]) == 4
+    # Every matrix and convolution, whatever it is called, but for the bias tables.
+    wide = {path for path, leaf in traverse_util.flatten_dict(params).items() if leaf.ndim > 1}
+    assert {path for path in wide if path[-1] != "bias_table"} == {p for p in mask if mask[p]}
+
+
+# --- schedules
+
+
+def test_schedules_rise_from_start_to_the_peak_and_fall_to_the_floor():
+    optim = settings_of(early=0.0)
+    schedules = make_schedules(optim, epochs=10, steps=7)
+    for group, peak in (("middle", 0.02), ("late", 0.05)):
+        rates = np.array([schedules[group](step) for step in range(90)]) / peak
+        assert rates[0] == pytest.approx(0.01, rel=1e-5)
+        assert rates[7] == pytest.approx((1 + 0.01) / 2, rel=1e-5)  # half of two epochs
+        assert rates[14] == pytest.approx(1, rel=1e-6)
+        assert rates[42] == pytest.approx((1 + 0.001) / 2, rel=1e-5)  # half of the other eight
+        np.testing.assert_allclose(rates[70:], 0.001, rtol=1e-4)
+        assert (np.diff(rates[:15]) > 0).all()
+        assert (np.diff(rates[14:71]) < 0).all()
+    assert not any(schedules["early"](step) for step in range(80))
+
+
+def test_all_groups_share_one_shape():
+    schedules = make_schedules(settings_of(1e-5, 5e-5, 1e-3), epochs=5, steps=4)
+    peaks = {"early": 1e-5, "middle": 5e-5, "late": 1e-3}
+    shapes = [[schedules[group](step) / peaks[group] for step in range(20)] for group in GROUPS]
+    np.testing.assert_allclose(shapes[0], shapes[1], rtol=1e-5)
+    np.testing.assert_allclose(shapes[0], shapes[2], rtol=1e-5)
+
+
+def test_without_warm_up_the_first_step_is_at_the_peak():
+    schedules = make_schedules(settings_of(warmup_epochs=0), epochs=2, steps=5)
+    assert schedules["late"](0) == pytest.approx(0.05)
+    assert schedules["late"](10) == pytest.approx(0.05 * 0.001, rel=1e-4)
+
+
+# --- the optimizer
+
+
+def train(optim, steps=12):
+    """Parameters before and after, the optimizer's state, and the gradients of every step.
+
+    The gradients of frozen groups are zeros, as ``step.gradients`` gives them.
+    """
+    params = toy()
+    labels = label_parameters(params)
+    tx = make_optimizer(optim, make_schedules(optim, epochs=6, steps=2), labels)
+    grads = [
+        jax.tree.map(lambda g, label: g * (optim.peak[label] > 0), toy(seed=1 + step), labels)
+        for step in range(steps)
+    ]
+
+    @jax.jit
+    def one(params, state, gradient):
+        updates, state = tx.update(gradient, state, params)
+        return optax.apply_updates(params, updates), state
+
+    after, state = params, tx.init(params)
+    for gradient in grads:
+        after, state = one(after, state, gradient)
+    return params, after, state, grads
+
+
+@pytest.mark.parametrize(
+    "optim",
+    [settings_of(), settings_of(clip=1.0), settings_of(early=0.0, middle=0.0, clip=1.0)],
+    ids=["unclipped", "clipped", "clipped and frozen"],
+)
+def test_the_optimizer_is_adamw_written_out(optim):
+    before, after, _, grads = train(optim)
+    schedules = make_schedules(optim, epochs=6, steps=2)
+    labels = traverse_util.flatten_dict(label_parameters(before))
+    after = traverse_util.flatten_dict(after)
+    norms = [np.sqrt(sum(np.sum(g**2) for g in jax.tree.leaves(tree))) for tree in grads]
+    assert min(norms) > 1
+    for path, leaf in traverse_util.flatten_dict(before).items():
+        value, first, second = np.float64(leaf), 0, 0
+        for step, tree in enumerate(grads):
+            gradient = np.float64(traverse_util.flatten_dict(tree)[path])
+            if optim.clip:
+                gradient *= optim.clip / norms[step]
+            first = 0.9 * first + 0.1 * gradient
+            second = 0.999 * second + 0.001 * gradient**2
+            mean, square = first / (1 - 0.9 ** (step + 1)), second / (1 - 0.999 ** (step + 1))
+            decay = optim.weight_decay * value * (path[-1] == "kernel")
+            value = value - schedules[labels[path]](step) * (
+                mean / (np.sqrt(square) + 1e-8) + decay
+            )
+        np.testing.assert_allclose(after[path], value, rtol=1e-4, atol=1e-6)
+
+
+def test_a_gradient_within_the_clip_is_left_alone():
+    _, plain, _, _ = train(settings_of(clip=0.0))
+    _, clipped, _, _ = train(settings_of(clip=1e6))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), plain, clipped)
+
+
+@pytest.mark.parametrize("frozen", GROUPS)
+def test_a_frozen_group_stays_as_it_is_and_has_no_moments(frozen):
+    before, after, state, _ = train(settings_of(**{frozen: 0.0}, clip=1.0), steps=30)
+    labels = traverse_util.flatten_dict(label_parameters(before))
+    before, after = traverse_util.flatten_dict(before), traverse_util.flatten_dict(after)
+    for path, label in labels.items():
+        assert np.array_equal(before[path], after[path]) == (label == frozen), path
+    moments = [leaf.shape for leaf in jax.tree.leaves(state) if leaf.ndim]
+    trained = [before[path].shape for path, label in labels.items() if label != frozen]
+    assert sorted(moments) == sorted(2 * trained)
+
+
+# --- taking apart and putting together
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(2, 5), st.sets(st.sampled_from(GROUPS)))
+def test_merge_undoes_split(stages, frozen):
+    params = toy(stages)
+    labels = label_parameters(params)
+    peak = settings_of(**dict.fromkeys(frozen, 0.0)).peak
+    trainable, fixed = split_trainable(params, labels, peak)
+    jax.tree.map(np.testing.assert_array_equal, merge(trainable, fixed), params)
+    assert jax.tree.structure(merge(trainable, fixed)) == jax.tree.structure(params)
+    jax.tree.map(np.testing.assert_array_equal, merge(fixed, trainable), params)
+    expected = sum(label in frozen for label in jax.tree.leaves(labels))
+    assert len(jax.tree.leaves(fixed)) == expected
+    assert len(jax.tree.leaves(trainable)) + expected == len(jax.tree.leaves(params))
+
+
+# --- the ledger
+
+
+def test_the_ledger_names_every_parameter_once(tmp_path):
+    params = swin((1, 1, 2))
+    labels = label_parameters(params)
+    optim = settings_of(early=0.0, middle=5e-5, late=1e-3)
+    write_ledger(tmp_path / "groups.txt", params, labels, optim)
+    text = (tmp_path / "groups.txt").read_text(encoding="utf-8")
+    table, totals = text.split("\n\n")
+    header, *lines = table.splitlines()
+    rows = {line.split()[0]: line for line in lines}
+    leaves = {
+        ".".join(map(str, path)): leaf for path, leaf in traverse_util.flatten_dict(params).items()
+    }
+    assert len(lines) == len(rows)
+    assert rows.keys() == leaves.keys()
+    assert header.split("  ")[0] == "parameter"
+    assert all(" × ".join(map(str, leaf.shape)) in rows[name] for name, leaf in leaves.items())
+
+    def cells(name):
+        return [cell.strip() for cell in rows[name].split("  ") if cell.strip()][1:]
+
+    assert cells("stem.proj.kernel") == ["4 × 4 × 6 × 4", "early", "0", "0", "never"]
+    assert cells("stages.1.merge.reduction.kernel") == [
+        "16 × 8",
+        "middle",
+        "5e-05",
+        "0.1",
+        "from epoch 1",
+    ]
+    assert cells("head.classifier.bias") == ["4", "late", "0.001", "0", "from epoch 1"]
+    counted = {
+        line.split(":")[0]: int(line.split()[1].replace(",", "")) for line in totals.splitlines()
+    }
+    assert list(counted) == list(GROUPS)
+    assert sum(counted.values()) == sum(leaf.size for leaf in leaves.values())
+    late = jax.tree.leaves([params["stages"][2], params["head"]])
+    assert counted["late"] == sum(leaf.size for leaf in late)

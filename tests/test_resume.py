@@ -1,0 +1,157 @@
+"""A run that was killed, however and whenever, ends as the run that never was."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hairjax.checkpoint import Checkpoints
+from hairjax.run import load_run
+
+ROOT = Path(__file__).parents[1]
+EPOCHS = 4
+COMMAND = [
+    sys.executable,
+    str(ROOT / "launch.py"),
+    f"--config={ROOT}/configs/top.py:demo",
+    "--config.data.count=120",
+    "--config.data.image_size=32",
+    f"--config.train.epochs={EPOCHS}",
+    "--config.train.batch_size=16",
+    "--config.optim.warmup_epochs=1",
+    "--config.optim.peak.early=0",  # a frozen group must survive a resume too
+]
+SAME = ("metrics.jsonl", "metrics.json", "predictions.csv", "split.csv", "groups.txt")
+
+
+def start(workdir, *more):
+    environment = {**os.environ, "XLA_FLAGS": "", "JAX_PLATFORMS": "cpu"}
+    return subprocess.Popen(
+        [*COMMAND, f"--workdir={workdir}", *more],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(workdir, *more):
+    process = start(workdir, *more)
+    output = process.communicate(timeout=280)[0]
+    assert process.returncode == 0, output
+    return output
+
+
+def wait_for_epoch(process, workdir, epoch):
+    """Wait until the line of an epoch is in ``metrics.jsonl``."""
+    for _ in range(2000):
+        history = workdir / "metrics.jsonl"
+        if history.exists() and len(history.read_text().splitlines()) >= epoch:
+            return
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.05)
+    raise AssertionError(f"epoch {epoch} never came")
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("runs") / "whole"
+    finish(workdir)
+    return workdir
+
+
+def assert_same(workdir, uninterrupted):
+    for name in SAME:
+        assert (workdir / name).read_bytes() == (uninterrupted / name).read_bytes(), name
+    mine, whole = load_run(workdir), load_run(uninterrupted)
+    assert mine.best == whole.best
+    for a, b in zip(flat(mine.params), flat(whole.params), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert last_step(workdir) == last_step(uninterrupted)
+
+
+def flat(params):
+    import jax
+
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(params)]
+
+
+def last_step(workdir):
+    checkpoints = Checkpoints(workdir / "checkpoints")
+    try:
+        return checkpoints.last_step()
+    finally:
+        checkpoints.close()
+
+
+def test_kill_9_then_resume(uninterrupted, tmp_path):
+    """Killed twice at arbitrary moments; the same command goes on and ends bit-equal."""
+    workdir = tmp_path / "killed"
+    for epoch, delay in ((1, 0.05), (2, 0.4)):
+        process = start(workdir)
+        wait_for_epoch(process, workdir, epoch)
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    finish(workdir)
+    assert_same(workdir, uninterrupted)
+
+
+def test_kill_9_in_the_first_epoch(uninterrupted, tmp_path):
+    """No checkpoint yet: the same command begins again."""
+    workdir = tmp_path / "early"
+    process = start(workdir)
+    while not (workdir / "config.json").exists():
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    finish(workdir)
+    assert_same(workdir, uninterrupted)
+
+
+def test_sigterm_saves_in_the_middle_of_an_epoch(uninterrupted, tmp_path):
+    workdir = tmp_path / "terminated"
+    process = start(workdir)
+    wait_for_epoch(process, workdir, 2)
+    process.send_signal(signal.SIGTERM)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 143, output
+    saved = re.search(r"SIGTERM after step ([\d,]+): the state is saved", output)
+    assert saved, output
+    assert last_step(workdir) == int(saved[1].replace(",", ""))
+    assert "Traceback" not in output
+    assert "going on with" in finish(workdir)
+    assert_same(workdir, uninterrupted)
+
+
+def test_finished_run_says_so_and_changes_nothing(uninterrupted):
+    before = {name: (uninterrupted / name).read_bytes() for name in SAME}
+    finish(uninterrupted)
+    assert before == {name: (uninterrupted / name).read_bytes() for name in SAME}
+
+
+def test_other_configuration_is_refused_with_the_differences(uninterrupted):
+    process = start(uninterrupted, "--config.train.epochs=9", "--config.train.log_every=3")
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 1
+    assert "config.train.epochs: 4 → 9" in output
+    assert "log_every" not in output, "what is only shown may differ"
+
+
+def test_metrics_of_the_best_epoch_are_those_of_its_checkpoint(uninterrupted):
+    """``metrics.json`` comes from the restored best checkpoint, ``metrics.jsonl`` from training."""
+    best = json.loads((uninterrupted / "metrics.json").read_text())
+    rows = [json.loads(line) for line in (uninterrupted / "metrics.jsonl").read_text().splitlines()]
+    assert len(rows) == EPOCHS
+    row = rows[best.pop("epoch") - 1]
+    assert best == row["validation"]
+    ranks = [(r["validation"]["accuracy"], -r["validation"]["log_loss"]) for r in rows]
+    assert max(ranks) == ranks[row["epoch"] - 1]

@@ -1,0 +1,300 @@
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx, traverse_util
+from ml_collections import ConfigDict
+from scipy.special import log_softmax, softmax
+from sklearn.metrics import log_loss
+
+from hairjax.data.augment import Amounts, model_inputs
+from hairjax.devices import make_mesh, replicated
+from hairjax.models.swin import Swin
+from hairjax.optim import GROUPS, frozen_parts, label_parameters, make_optimizer
+from hairjax.step import TrainState, classification_loss, first_state, make_train_step, zero_totals
+
+OFF = Amounts(
+    rotation=0.0,
+    flip=0.0,
+    brightness=0.0,
+    contrast=0.0,
+    saturation=0.0,
+    hue=0.0,
+    crop_scale=1.0,
+)
+ON = OFF._replace(rotation=30.0, flip=0.5, brightness=0.3, crop_scale=0.5)
+BATCH, CLASSES, STORED, SIDE = 8, 3, 36, 32
+PHOTOS = np.random.default_rng(0).integers(0, 256, (BATCH, STORED, STORED, 4), dtype=np.uint8)
+LABELS = np.arange(BATCH, dtype=np.int32) % CLASSES
+
+RATE, CLIP = 0.01, 0.1
+
+# XLA's optimizations would take most of the time of these tests.
+UNOPTIMIZED = {"xla_backend_optimization_level": 0}
+
+
+class Toy(nnx.Module):
+    """The smallest thing with a stem, stages and a head, for what does not depend on the model."""
+
+    def __init__(self, rngs, dropout=0.0):
+        self.dropout = dropout
+        self.stem = nnx.Linear(SIDE * SIDE * 6, 8, rngs=rngs)
+        self.stages = nnx.List([nnx.Linear(8, 8, rngs=rngs) for _ in range(3)])
+        self.head = nnx.Linear(8, CLASSES, rngs=rngs)
+
+    def __call__(self, images, *, train=False, rngs=None, frozen=()):
+        x = jnp.tanh(self.stem(images.reshape(len(images), -1)))
+        for stage in self.stages:
+            x = x + jnp.tanh(stage(x))
+        if train and "head" not in frozen:
+            x = nnx.Dropout(self.dropout)(x, rngs=rngs.dropout())
+        return self.head(x)
+
+
+dropping_toy = functools.partial(Toy, dropout=0.5)
+
+
+def small_swin(rngs):
+    return Swin(
+        image_size=(SIDE, SIDE),
+        in_channels=6,
+        num_classes=CLASSES,
+        dim=8,
+        depths=(1, 1),
+        heads=(1, 2),
+        window=4,
+        dropout=0.0,
+        drop_path=0.0,
+        hidden=(),
+        mask_shifted=True,
+        dtype=jnp.float32,
+        remat=False,
+        rngs=rngs,
+    )
+
+
+@functools.cache
+def model(build):
+    """A model's graph, and parameters of a size that matters, drawn without compiling."""
+    graphdef, state = nnx.split(nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0))))
+    generator = np.random.default_rng(1)
+
+    def draw(path, leaf):
+        values = generator.normal(size=leaf.shape) / math.sqrt(math.prod(leaf.shape[:-1]))
+        return np.float32(values + ("scale" in jax.tree_util.keystr(path)))
+
+    return graphdef, jax.tree_util.tree_map_with_path(draw, nnx.to_pure_dict(state))
+
+
+# Changes nothing; its state is the gradient it was given.
+record = optax.GradientTransformation(
+    init=lambda params: jax.tree.map(jnp.zeros_like, params),
+    update=lambda grads, state, params: (jax.tree.map(jnp.zeros_like, grads), grads),
+)
+
+
+class Trainer:
+    """A compiled training step and the state it begins with."""
+
+    def __init__(self, build, amounts, *, recording, devices, parts, seed, frozen):
+        graphdef, self.params = model(build)
+        self.mesh = make_mesh(devices)
+        self.groups = label_parameters(self.params)
+        peak = ConfigDict({group: RATE * (group not in frozen) for group in GROUPS})
+        optim = ConfigDict({"peak": peak, "weight_decay": 0.01, "clip": CLIP})
+        schedules = {group: optax.constant_schedule(RATE) for group in GROUPS}
+        tx = record if recording else make_optimizer(optim, schedules, self.groups)
+        self.shapes = jax.eval_shape(functools.partial(first_state, tx=tx), self.params)
+        step = make_train_step(
+            graphdef,
+            tx,
+            self.mesh,
+            groups=self.groups,
+            peak=peak,
+            frozen=frozen_parts(len(self.params["stages"]), peak),
+            amounts=amounts,
+            side=SIDE,
+            channels=6,
+            smoothing=0.0,
+            parts=parts,
+            seed=seed,
+        )
+        self.compiled = step.lower(self.state(), PHOTOS, LABELS).compile(UNOPTIMIZED)
+
+    def state(self, step=0) -> TrainState:
+        """The state at a step, the optimizer's and the totals zero."""
+        state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), self.shapes)
+        state = state._replace(step=np.int32(step), params=self.params)
+        return jax.device_put(state, replicated(self.mesh))
+
+    def __call__(self, state):
+        return self.compiled(state, PHOTOS, LABELS)
+
+    def record(self, step=0):
+        """The loss and the gradient at a step, as one vector."""
+        state, loss = self(self.state(step))
+        return float(loss), np.concatenate([np.ravel(g) for g in jax.tree.leaves(state.opt_state)])
+
+
+@functools.cache
+def learner(build, *frozen):
+    """A trainer with AdamW, without augmentation."""
+    return Trainer(build, OFF, recording=False, devices=1, parts=1, seed=0, frozen=frozen)
+
+
+@functools.cache
+def recorder(build, amounts, *, parts=1, devices=1, seed=0):
+    """A trainer that records the gradients."""
+    return Trainer(
+        build, amounts, recording=True, devices=devices, parts=parts, seed=seed, frozen=()
+    )
+
+
+def flat(tree):
+    return traverse_util.flatten_dict(jax.device_get(tree))
+
+
+@jax.jit
+def evaluation(params):
+    """The toy's logits for the photographs as they are."""
+    return nnx.merge(model(Toy)[0], params)(model_inputs(PHOTOS, None, None, SIDE, 6))
+
+
+def relative(found, expected):
+    return np.abs(found - expected).max() / np.abs(expected).max()
+
+
+# --- the loss
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+def test_the_loss_is_cross_entropy_against_smoothed_labels(smoothing):
+    logits = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32) * 3
+    labels = np.random.default_rng(1).integers(0, 4, 20)
+    targets = np.eye(4)[labels] * (1 - smoothing) + smoothing / 4
+    loss, correct = classification_loss(logits, labels, smoothing)
+    expected = -(targets * log_softmax(logits, axis=1)).sum(axis=1).mean()
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    assert correct == np.sum(logits.argmax(axis=1) == labels)
+
+
+def test_the_loss_without_smoothing_is_scikit_learns():
+    logits = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    labels = np.arange(20) % 4
+    loss, _ = classification_loss(logits, labels, 0.0)
+    np.testing.assert_allclose(loss, log_loss(labels, softmax(logits, axis=1)), rtol=1e-5)
+
+
+# --- learning
+
+
+def test_eight_photographs_are_learnt_by_heart():
+    train, losses = learner(small_swin), []
+    state = train.state()
+    for _ in range(60):
+        state, loss = train(state)
+        losses.append(float(loss))
+    assert losses[0] > 0.5
+    assert max(losses[-5:]) < 0.1
+
+
+def test_totals_add_up():
+    train = learner(dropping_toy, "late")  # its head is frozen and drops nothing
+    before = np.asarray(evaluation(train.params))
+    state, loss = train(train.state())
+    totals = jax.device_get(state.totals)
+    assert totals["correct"] == np.sum(before.argmax(axis=1) == LABELS)
+    np.testing.assert_allclose(loss, log_loss(LABELS, softmax(before, axis=1)), rtol=1e-4)
+    losses = [float(loss)]
+    for _ in range(3):
+        state, loss = train(state)
+        losses.append(float(loss))
+    assert state.step == 4
+    assert state.totals["count"] == 4 * BATCH
+    assert totals["correct"] <= state.totals["correct"] <= 4 * BATCH
+    np.testing.assert_allclose(state.totals["loss"], sum(losses) * BATCH, rtol=1e-5)
+    assert state.totals.keys() == zero_totals().keys()
+
+
+def test_the_state_is_given_away():
+    train = learner(small_swin)
+    before = train.state()
+    train(before)
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(before.params))
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(before.opt_state))
+
+
+# --- freezing
+
+
+@pytest.mark.parametrize(
+    ("build", "frozen"),
+    [(small_swin, ("early",)), (Toy, ("early", "middle")), (dropping_toy, ("late",))],
+)
+def test_what_is_frozen_stays_bit_equal_and_the_rest_learns(build, frozen):
+    train = learner(build, *frozen)
+    state = train.state()
+    for _ in range(4):
+        state, _ = train(state)
+    before, after = flat(train.params), flat(state.params)
+    for path, group in flat(train.groups).items():
+        assert np.array_equal(before[path], after[path]) == (group in frozen), path
+
+
+def test_what_is_frozen_is_not_differentiated():
+    def flops(*frozen):
+        return learner(small_swin, *frozen).compiled.cost_analysis()["flops"]
+
+    # Forward one part, backward two; of the backward, the first of two equal stages is spared.
+    assert flops("early") < 0.8 * flops()
+
+
+def test_what_is_frozen_does_not_count_in_the_clipped_norm():
+    train = learner(small_swin, "early")
+    state, _ = train(train.state())
+    moments = optax.tree.get_all_with_path(jax.device_get(state.opt_state), "mu")
+    squares = [np.sum(moment**2) for moment in jax.tree.leaves([tree for _, tree in moments])]
+    # The first moment is a tenth of the clipped gradient.
+    assert np.sqrt(sum(squares)) == pytest.approx(0.1 * CLIP, rel=1e-5)
+
+
+def test_a_frozen_head_drops_nothing():
+    train = learner(dropping_toy, "late")
+    _, loss = train(train.state())
+    logits = np.asarray(evaluation(train.params))
+    np.testing.assert_allclose(loss, log_loss(LABELS, softmax(logits, axis=1)), rtol=1e-4)
+
+
+# --- parts of a batch, devices
+
+
+@pytest.mark.parametrize(("parts", "devices"), [(4, 1), (2, 4)])
+def test_parts_and_devices_change_neither_augmentation_nor_gradient(parts, devices):
+    loss, gradient = recorder(Toy, ON).record()
+    other_loss, other = recorder(Toy, ON, parts=parts, devices=devices).record()
+    assert other_loss == pytest.approx(loss, rel=1e-5)
+    assert relative(other, gradient) < 1e-5
+
+
+# --- randomness
+
+
+def test_a_step_is_a_function_of_seed_and_step():
+    train = recorder(Toy, ON)
+    loss, gradient = train.record(step=5)
+    again, same = train.record(step=5)
+    assert again == loss
+    np.testing.assert_array_equal(same, gradient)
+    for other in (train.record(step=6), recorder(Toy, ON, seed=1).record(step=5)):
+        assert relative(other[1], gradient) > 0.01
+
+
+def test_dropout_is_drawn_anew_at_every_step():
+    train = recorder(dropping_toy, OFF)
+    (_, gradient), (_, same), (_, other) = (train.record(step) for step in (5, 5, 6))
+    np.testing.assert_array_equal(same, gradient)
+    assert relative(other, gradient) > 0.01
