@@ -16,15 +16,16 @@ def get_config(variant: str = "") -> ConfigDict:
     """Split by subject, or with ``variant="mixed"`` as if nothing were known of subjects."""
     config = top.get_config()
     config.model.name = "swin_mini_patch4_window4_64"
+    config.model.dropout = config.model.drop_path = 0.0
     config.weights.source = "none"
     config.data.photos = "tomato/photos"
     config.data.masks = "tomato/masks"
     config.data.subject = "/([A-Za-z]+)"  # the letters a file name begins with: one tomato
     config.data.fractions = (0.6, 0.2, 0.2)
-    config.optim.peak.early = config.optim.peak.middle = config.optim.peak.late = 2e-3
+    config.optim.peak.early = config.optim.peak.middle = config.optim.peak.late = 1e-3
     config.optim.accumulate = 1
-    config.train.epochs = 40
-    config.optim.warmup_epochs = 2
+    config.train.epochs = 30
+    config.optim.warmup_epochs = 3
     if variant == "mixed":
         config.data.subject = ""
     elif variant:
