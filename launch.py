@@ -33,6 +33,7 @@ hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and ha
   python launch.py [train]  --config=FILE[:VARIANT] [--workdir=DIR] [--config.KEY=VALUE ...]
   python launch.py evaluate --workdir=DIR [--split=SPLIT] [--out=DIR]
   python launch.py evaluate --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE] [--out=DIR]
+  python launch.py convert  --weights=SOURCE --model=NAME --out=FILE.safetensors [--licence=TEXT]
 
 train (the default): train, keep the best epoch, write a report; the same command resumes.
   python launch.py --config=configs/top.py:demo
@@ -54,6 +55,14 @@ evaluate: a run's best model on a split of its photographs, or on other photogra
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
   --out=results                     where to write; by default inside the run
 
+convert: pretrained weights, or a run's best, as one file that loads at once; see docs/weights.md.
+  python launch.py convert --weights=SOURCE --model=NAME --out=FILE.safetensors
+
+  --weights=best.pth                a file, a folder, a run, or hf://owner/name
+  --model=swin_small_patch4_window7_224   what they are the weights of
+  --out=swin_tiny.safetensors       the file to write
+  --licence=MIT                     of the weights; by default what the source says
+
 The configuration's keys, their defaults and what they mean: configs/top.py
 """
 
@@ -63,7 +72,7 @@ def main(arguments: list[str]) -> int:
     if not arguments or {"--help", "-h", "help"} & set(arguments):
         print(HELP, end="")
         return 0
-    verbs = {"train": run_train, "evaluate": run_evaluate}
+    verbs = {"train": run_train, "evaluate": run_evaluate, "convert": run_convert}
     verb = "train"
     if not arguments[0].startswith("-"):
         verb, *arguments = arguments
@@ -137,6 +146,28 @@ def run_evaluate(arguments: list[str]) -> int:
     from hairjax.evaluate import evaluate_run
 
     evaluate_run(**given, display=Display())
+    return 0
+
+
+def run_convert(arguments: list[str]) -> int:
+    """``launch.py convert``."""
+    given, _ = parse(arguments, ("weights", "model", "out", "licence"), {})
+    if lacking := [f"--{name}" for name in ("weights", "model", "out") if not given[name]]:
+        raise UserError(
+            f"convert needs {' and '.join(lacking)}, e.g. --weights=best.pth "
+            "--model=swin_tiny_patch4_window7_224 --out=best.safetensors"
+        )
+    out = Path(given["out"]).expanduser()
+    require_writable("--out", out.parent)
+
+    from hairjax.display import Display
+    from hairjax.weights.convert import convert
+
+    metadata = convert(given["weights"], given["model"], out, given["licence"])
+    display = Display()
+    for key, value in ({"licence": "not known; --licence=TEXT adds it"} | metadata).items():
+        display.say(f"{key}: {value}")
+    display.say(f"written: {out}")
     return 0
 
 

@@ -21,10 +21,12 @@ def get_config(variant: str = "") -> ConfigDict:
     config.data.photos = "tomato/photos"
     config.data.masks = "tomato/masks"
     config.data.subject = "/([A-Za-z]+)"  # the letters a file name begins with: one tomato
+    config.data.image_size = 48
     config.data.fractions = (0.6, 0.2, 0.2)
     config.optim.peak.early = config.optim.peak.middle = config.optim.peak.late = 1e-3
     config.optim.accumulate = 1
-    config.train.epochs = 30
+    config.train.batch_size = 16
+    config.train.epochs = 60
     config.optim.warmup_epochs = 3
     if variant == "mixed":
         config.data.subject = ""

@@ -8,6 +8,7 @@ _HOMES = {
     "list_models": "hairjax.models",
     "load_run": "hairjax.run",
 }
+__version__ = "0.1.0"
 __all__ = ["create_model", "list_models", "load_run"]
 
 

@@ -61,7 +61,7 @@ def finish(
         synthetic=config.data.source == "synthetic",
         model=config.model.name,
         parameters=parameters,
-        weights=weights_source(config),
+        weights="random weights" if config.weights.source == "none" else weights_source(config),
         classes=photos.classes,
         counts={
             name: np.bincount(part.labels, minlength=len(photos.classes)).tolist()

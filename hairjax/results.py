@@ -34,7 +34,7 @@ def measure(predictions: Predictions, seed: int) -> Results:
     return Results(
         metrics=evaluate(labels, probabilities),
         intervals=bootstrap(labels, probabilities, predictions.subjects, DRAWS, seed),
-        interval_note=f"95 %, bootstrap over {unit}, {DRAWS:,} draws",
+        interval_note=f"bootstrap over {unit}, {DRAWS:,} draws",
         confusion=confusion_matrix(labels, predictions.predicted, len(predictions.classes)),
     )
 

@@ -389,7 +389,10 @@ def test_help(arguments, capsys):
 
 def test_help_is_right(folders, trained, monkeypatch, capsys):
     """Its examples are understood, and it has every flag of every verb."""
-    evaluated = []
+    evaluated, converted = [], []
+    monkeypatch.setattr(
+        "hairjax.weights.convert.convert", lambda *given: converted.append(given) or {}
+    )
     monkeypatch.setattr("hairjax.evaluate.evaluate_run", lambda **given: evaluated.append(given))
     for name in ("photos", "masks"):
         (Path.cwd() / name.upper()).symlink_to(folders / name)
@@ -399,16 +402,22 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     Path("runs/top/config.json").write_text(json.dumps(to_plain(top.get_config("demo"))))
 
     commands = re.findall(r"^  python launch.py (.*[^\]\n])$", launch.HELP, re.MULTILINE)
-    assert len(commands) == 4
-    _, of_train, of_evaluate = re.split(r"^train |^evaluate", launch.HELP, flags=re.MULTILINE)
+    assert len(commands) == 5
+    _, of_train, of_evaluate, of_convert = re.split(
+        r"^train |^evaluate|^convert", launch.HELP, flags=re.MULTILINE
+    )
     for flag in re.findall(r"^  (--\S+)", of_train, re.MULTILINE):
         commands.append(f"--config=configs/top.py:demo {flag}")
     for flag in re.findall(r"^  (--\S+)", of_evaluate, re.MULTILINE):
         photos = "--photos=PHOTOS" if flag.startswith(("--masks", "--manifest")) else ""
         commands.append(f"evaluate --workdir=runs/top {photos} {flag}")
+    flags_of_convert = re.findall(r"^  (--\S+)", of_convert, re.MULTILINE)
+    for flag in flags_of_convert:
+        commands.append(f"convert --weights=SOURCE --model=NAME --out=FILE.safetensors {flag}")
     for command in commands:
         assert launch.main(shlex.split(command)) == 0, capsys.readouterr().err
     assert len(trained) == 2 + 4
+    assert len(converted) == 1 + len(flags_of_convert) == 1 + 4
     given = {name for call in evaluated for name, value in call.items() if value}
     assert given == set(evaluated[0])
 

@@ -2,15 +2,18 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx, traverse_util
 
 from hairjax.errors import UserError
 from hairjax.models.layers import part_names
 from hairjax.models.swin import Swin
-from hairjax.weights.load import find_weights, fit_weights, read_arrays
+from hairjax.weights.fit import fit_weights, own_head
+from hairjax.weights.load import Checkpoint, find_weights, read_checkpoint
 
 _TINY = {"dim": 96, "depths": (2, 2, 6, 2), "heads": (3, 6, 12, 24)}
 _SMALL = {"dim": 96, "depths": (2, 2, 18, 2), "heads": (3, 6, 12, 24)}
@@ -18,7 +21,7 @@ _BASE = {"dim": 128, "depths": (2, 2, 18, 2), "heads": (4, 8, 16, 32)}
 _LARGE = {"dim": 192, "depths": (2, 2, 18, 2), "heads": (6, 12, 24, 48)}
 
 # name → (the side of its photographs, what Swin is built with); names and numbers are timm's.
-VARIANTS = {
+VARIANTS: dict[str, tuple[int, dict[str, Any]]] = {
     "swin_tiny_patch4_window7_224": (224, _TINY | {"window": 7}),
     "swin_small_patch4_window7_224": (224, _SMALL | {"window": 7}),
     "swin_base_patch4_window7_224": (224, _BASE | {"window": 7}),
@@ -61,10 +64,11 @@ def create_model(
     dropout: float = 0.0,
     drop_path: float = 0.0,
     hidden: Sequence[int] = (),
+    mask_shifted: bool = True,
     dtype: jnp.dtype = jnp.float32,
     remat: bool = False,
     seed: int = 0,
-) -> nnx.Module:
+) -> Swin:
     """A model by timm's name, ``model(images) -> logits``.
 
     Args:
@@ -72,18 +76,22 @@ def create_model(
         in_channels: channels of the photographs: 3 for RGB, 6 for RGB and mask.
         num_classes: width of the logits; None keeps the checkpoint's (1,000 without weights).
         image_size: a side or (height, width) in pixels; None means the variant's own.
-        weights: a ``.safetensors`` or ``.npz`` file with timm's names, a folder that holds one,
-            or ``hf://owner/name``; None draws every parameter.
+        weights: a ``.safetensors``, ``.npz`` or ``.pth`` file with the names of timm, Microsoft,
+            transformers, the original hair-loss classifier or hairjax; a folder that holds one;
+            the folder of a run; or ``hf://owner/name``. None draws every parameter.
         stem: how a pretrained RGB stem takes more channels, see ``weights.stem.RULES``.
         dropout: rate in the head.
         drop_path: stochastic-depth rate of the last block.
         hidden: sizes of hidden layers in the head.
+        mask_shifted: False computes as the original hair-loss classifier does, whose shifted
+            windows let opposite borders of the photograph see each other.
         dtype: of the computation; parameters are always float32.
         remat: trade computation for memory in the backward pass.
         seed: for the parameters that are drawn.
 
     Raises:
-        UserError: an unknown name, or an image size that the model cannot take.
+        UserError: an unknown name, an image size that the model cannot take, or without
+            ``num_classes`` a checkpoint whose head has other hidden layers or is missing.
         WeightsError: the weights cannot be found, read or fitted (a UserError too).
     """
     model, _ = load_model(
@@ -96,6 +104,7 @@ def create_model(
         dropout=dropout,
         drop_path=drop_path,
         hidden=hidden,
+        mask_shifted=mask_shifted,
         dtype=dtype,
         remat=remat,
         seed=seed,
@@ -114,15 +123,16 @@ def load_model(
     dropout: float,
     drop_path: float,
     hidden: Sequence[int],
+    mask_shifted: bool,
     dtype: jnp.dtype,
     remat: bool,
     seed: int,
-) -> tuple[nnx.Module, list[str]]:
+) -> tuple[Swin, list[str]]:
     """Like ``create_model``, with a sentence for everything not taken as the checkpoint has it."""
     native_size(name)  # an unknown name is refused before anything is read
-    arrays = None if weights is None else read_arrays(find_weights(weights))
+    checkpoint = None if weights is None else read_checkpoint(find_weights(weights))
     if num_classes is None:
-        num_classes = IMAGENET_1K if arrays is None else _own_classes(arrays)
+        num_classes = IMAGENET_1K if checkpoint is None else _own_classes(checkpoint, hidden)
     build = model_builder(
         name,
         in_channels=in_channels,
@@ -131,6 +141,7 @@ def load_model(
         dropout=dropout,
         drop_path=drop_path,
         hidden=hidden,
+        mask_shifted=mask_shifted,
         dtype=dtype,
         remat=remat,
     )
@@ -138,25 +149,30 @@ def load_model(
     graphdef, state = nnx.split(model)
     shapes = dotted(nnx.to_pure_dict(state))
 
-    def draw(paths: list[str]) -> dict[str, jax.Array]:
+    def draw(paths: list[str]) -> dict[str, np.ndarray]:
         # Compiled as one program, of which XLA keeps what the wanted parameters need.
         def init() -> dict[str, jax.Array]:
             drawn = dotted(nnx.to_pure_dict(nnx.state(build(rngs=nnx.Rngs(seed)))))
             return {path: drawn[path] for path in paths}
 
-        return jax.jit(init)() if paths else {}
+        return jax.device_get(jax.jit(init)()) if paths else {}
 
-    if arrays is None:
-        parameters, notes = draw(list(shapes)), []
+    if checkpoint is None:
+        parameters, notes = draw(list(shapes)), list[str]()
     else:
         windows = {
             f"stages.{i}.blocks.{j}.attention.bias_table": block.window
             for i, stage in enumerate(model.stages)
             for j, block in enumerate(stage.blocks)
         }
-        parameters, notes = fit_weights(arrays, shapes, draw, windows=windows, stem=stem)
-    parameters = {path: jnp.asarray(array) for path, array in parameters.items()}
-    return nnx.merge(graphdef, nested(parameters)), notes
+        parameters, notes = fit_weights(checkpoint, shapes, draw, windows=windows, stem=stem)
+        if checkpoint.mask_shifted != mask_shifted:
+            notes.append(
+                f"shifted windows: these weights were trained with model.mask_shifted="
+                f"{checkpoint.mask_shifted}, the model has {mask_shifted}"
+            )
+    on_device = {path: jnp.asarray(array) for path, array in parameters.items()}
+    return nnx.merge(graphdef, nested(on_device)), notes
 
 
 def model_builder(
@@ -168,9 +184,10 @@ def model_builder(
     dropout: float,
     drop_path: float,
     hidden: Sequence[int],
+    mask_shifted: bool,
     dtype: jnp.dtype,
     remat: bool,
-) -> Callable[..., nnx.Module]:
+) -> Callable[..., Swin]:
     """A function ``(rngs=…) -> model``; under ``nnx.eval_shape`` it allocates nothing.
 
     Raises:
@@ -178,24 +195,32 @@ def model_builder(
     """
     native = native_size(name)
     side = native if image_size is None else image_size
+    height, width = (side, side) if isinstance(side, int) else side
     return functools.partial(
         Swin,
         **VARIANTS[name][1],
-        image_size=(side, side) if isinstance(side, int) else tuple(side),
+        image_size=(height, width),
         in_channels=in_channels,
         num_classes=num_classes,
         dropout=dropout,
         drop_path=drop_path,
         hidden=tuple(hidden),
+        mask_shifted=mask_shifted,
         dtype=dtype,
         remat=remat,
     )
 
 
-def _own_classes(arrays: dict) -> int:
-    if "head.fc.bias" not in arrays:
-        raise UserError("the checkpoint has no classifier (head.fc.bias): give num_classes")
-    return len(arrays["head.fc.bias"])
+def _own_classes(checkpoint: Checkpoint, hidden: Sequence[int]) -> int:
+    classes, own_hidden = own_head(checkpoint.arrays)
+    if classes is None:
+        raise UserError("the checkpoint has no classifier: give num_classes")
+    if own_hidden != tuple(hidden):
+        raise UserError(
+            f"the checkpoint's head has the hidden layers {own_hidden}, not {tuple(hidden)}: give "
+            f"hidden={own_hidden} to keep it, or num_classes to draw another"
+        )
+    return classes
 
 
 def dotted(tree: dict) -> dict:

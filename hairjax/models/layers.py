@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -98,13 +99,13 @@ def layer_norm(dim: int, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> nnx.LayerNorm:
     return nnx.LayerNorm(dim, epsilon=1e-5, dtype=dtype, use_fast_variance=False, rngs=rngs)
 
 
-def part_names(model: nnx.Module) -> list[str]:
+def part_names(model: Any) -> list[str]:
     """The parts of a model in forward order: ``stem``, ``stages.0`` …, ``head``."""
     return ["stem", *(f"stages.{i}" for i in range(len(model.stages))), "head"]
 
 
 def part_keys(
-    model: nnx.Module, train: bool, rngs: nnx.Rngs | None, frozen: Sequence[str]
+    model: Any, train: bool, rngs: nnx.Rngs | None, frozen: Sequence[str]
 ) -> dict[str, jax.Array | None]:
     """A random key for every part of a model; None for those that run as in evaluation.
 

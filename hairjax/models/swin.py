@@ -109,6 +109,7 @@ class Block(nnx.Module):
         size: tuple[int, int],
         window: int,
         shifted: bool,
+        mask_shifted: bool,
         drop_path: float,
         dtype: jnp.dtype,
         rngs: nnx.Rngs,
@@ -116,6 +117,7 @@ class Block(nnx.Module):
         self.window = (min(window, size[0]), min(window, size[1]))
         # Along an axis that one window covers there is nothing to shift to.
         self.shift = tuple(window // 2 if shifted and length > window else 0 for length in size)
+        self.mask_shifted = mask_shifted
         self.drop_path = drop_path
         self.norm1 = layer_norm(dim, dtype=dtype, rngs=rngs)
         self.attention = WindowAttention(dim, heads, self.window, dtype=dtype, rngs=rngs)
@@ -132,7 +134,9 @@ class Block(nnx.Module):
         if pad_h or pad_w:
             x = jnp.pad(x, ((0, 0), (0, pad_h), (0, pad_w), (0, 0)))
         rows = (h + pad_h) // wh
-        mask = shift_mask((h + pad_h, w + pad_w), self.window, self.shift)
+        mask = None
+        if self.mask_shifted:
+            mask = shift_mask((h + pad_h, w + pad_w), self.window, self.shift)
         x = rearrange(x, "b (nh wh) (nw ww) c -> b (nh nw) (wh ww) c", wh=wh, ww=ww)
         x = self.attention(x, mask)
         x = rearrange(x, "b (nh nw) (wh ww) c -> b (nh wh) (nw ww) c", nh=rows, wh=wh)
@@ -196,6 +200,7 @@ class Stage(nnx.Module):
         merge: bool,
         size: tuple[int, int],
         window: int,
+        mask_shifted: bool,
         drop_path: Sequence[float],
         dtype: jnp.dtype,
         rngs: nnx.Rngs,
@@ -209,6 +214,7 @@ class Stage(nnx.Module):
                     size=size,
                     window=window,
                     shifted=i % 2 == 1,
+                    mask_shifted=mask_shifted,
                     drop_path=rate,
                     dtype=dtype,
                     rngs=rngs,
@@ -236,6 +242,9 @@ class Swin(nnx.Module):
         depths: blocks per stage.
         heads: attention heads per stage.
         window: side of the attention windows.
+        mask_shifted: keep opposite borders of the map, which a shift brings into one window, from
+            seeing each other. True for every published Swin; the original hair-loss classifier
+            lets them.
         dropout: rate in the head.
         drop_path: stochastic-depth rate of the last block; it rises linearly from 0.
         hidden: sizes of hidden layers in the head.
@@ -254,6 +263,7 @@ class Swin(nnx.Module):
         depths: Sequence[int],
         heads: Sequence[int],
         window: int,
+        mask_shifted: bool,
         dropout: float,
         drop_path: float,
         hidden: Sequence[int],
@@ -278,6 +288,7 @@ class Swin(nnx.Module):
                     merge=i > 0,
                     size=tuple(math.ceil(side / PATCH / 2**i) for side in image_size),
                     window=window,
+                    mask_shifted=mask_shifted,
                     drop_path=[float(rate) for rate in rates[i]],
                     dtype=dtype,
                     rngs=rngs,
@@ -295,7 +306,12 @@ class Swin(nnx.Module):
         )
 
     def features(
-        self, images: jax.Array, *, train: bool = False, rngs: nnx.Rngs | None = None, frozen=()
+        self,
+        images: jax.Array,
+        *,
+        train: bool = False,
+        rngs: nnx.Rngs | None = None,
+        frozen: Sequence[str] = (),
     ) -> list[jax.Array]:
         """One map per stage: [batch, h, w, c] at strides 4, 8, 16, 32. Arguments: see the call."""
         return self._maps(images, part_keys(self, train, rngs, frozen))

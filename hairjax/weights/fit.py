@@ -8,7 +8,10 @@ import numpy as np
 from hairjax.weights import WeightsError
 from hairjax.weights.bias_table import resize_bias_table
 from hairjax.weights.load import Checkpoint
-from hairjax.weights.stem import expand_stem
+from hairjax.weights.stem import DRAWING_RULES, expand_stem
+
+Arrays = Mapping[str, np.ndarray] | Mapping[str, jax.ShapeDtypeStruct]
+STEM = "stem.proj.kernel"
 
 
 def fit_weights(
@@ -38,15 +41,14 @@ def fit_weights(
     notes: list[str] = []
     _resize_tables(found, shapes, windows, notes)
     fresh = _replace_head(found, shapes, checkpoint.classes, notes)
-    kernel = "stem.proj.kernel"
-    if kernel in found and found[kernel].ndim == 4 and found[kernel].shape[2] == 3:
-        drawn = draw([kernel])[kernel]
-        if found[kernel].shape[:2] == drawn.shape[:2]:
-            found[kernel] = expand_stem(found[kernel], drawn, stem)
-            if drawn.shape[2] != 3:
-                notes.append(f"stem: RGB kernel fitted to {drawn.shape[2]} channels by {stem!r}")
-    require_fit(found, checkpoint.unexpected, {p: s.shape for p, s in shapes.items()}, set(fresh))
-    return {**found, **draw(fresh)}, notes
+    # Whatever is drawn is drawn at once: it takes a compilation.
+    drawn = draw([*fresh, STEM] if stem in DRAWING_RULES else fresh)
+    blank = np.zeros(shapes[STEM].shape, np.float32)
+    _expand_stem(found, drawn.pop(STEM, blank), stem, notes)
+    require_fit(
+        found, checkpoint.unexpected, {path: s.shape for path, s in shapes.items()}, set(fresh)
+    )
+    return {**found, **drawn}, notes
 
 
 def require_fit(
@@ -87,13 +89,19 @@ def require_fit(
         )
 
 
-def own_head(arrays: Mapping[str, np.ndarray]) -> tuple[int | None, tuple[int, ...]]:
-    """How many classes a checkpoint's head has (None without a head), and its hidden sizes."""
+def own_head(arrays: Arrays) -> tuple[int | None, tuple[int, ...]]:
+    """How many classes a head has (None without a head), and its hidden sizes."""
     hidden: list[int] = []
     while (path := f"head.hidden.{len(hidden)}.bias") in arrays:
         hidden.append(arrays[path].size)
     bias = arrays.get("head.classifier.bias")
     return (None if bias is None else bias.size), tuple(hidden)
+
+
+def _in_words(arrays: Arrays) -> str:
+    classes, hidden = own_head(arrays)
+    words = "no classes" if classes is None else f"{classes:,} classes"
+    return words + (f" behind {', '.join(map(str, hidden))} hidden" if hidden else "")
 
 
 def is_classifier(path: str) -> bool:
@@ -123,6 +131,18 @@ def _resize_tables(
         notes.append(f"relative-position tables resized in {len(resized)} blocks: {changes}")
 
 
+def _expand_stem(
+    found: dict[str, np.ndarray], drawn: np.ndarray, rule: str, notes: list[str]
+) -> None:
+    """Fit an RGB kernel to the channels of ``drawn``, in place; any other is left as it is."""
+    kernel = found.get(STEM)
+    if kernel is None or kernel.shape != (*drawn.shape[:2], 3, drawn.shape[3]):
+        return
+    found[STEM] = expand_stem(kernel, drawn, rule)
+    if drawn.shape[2] != 3:
+        notes.append(f"stem: RGB kernel fitted to {drawn.shape[2]} channels by {rule!r}")
+
+
 def _replace_head(
     found: dict[str, np.ndarray],
     shapes: Mapping[str, jax.ShapeDtypeStruct],
@@ -137,12 +157,9 @@ def _replace_head(
         if classes:
             notes.append(f"head: kept; its classes were {', '.join(classes)}")
         return []
-    count, hidden = own_head(found)
-    before = "no classes" if count is None else f"{count:,} classes"
-    if hidden:
-        before += f" behind {', '.join(map(str, hidden))} hidden"
-    wanted = shapes["head.classifier.bias"].shape[0]
-    notes.append(f"head: drawn anew for {wanted} classes; the checkpoint's has {before}")
+    notes.append(
+        f"head: drawn anew for {_in_words(shapes)}; the checkpoint's has {_in_words(found)}"
+    )
     for path in old:
         del found[path]
     return sorted(new)

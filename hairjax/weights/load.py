@@ -1,26 +1,47 @@
-"""Find a file of pretrained weights, read it, and fit every array to a model or say why not."""
+"""Find pretrained weights and read them: a file, a folder, the hub, or a run of ours."""
 
 import zipfile
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-import jax
 import numpy as np
-from jax import Array
 
-from hairjax.errors import UserError
-from hairjax.weights import swin_names
-from hairjax.weights.stem import expand_stem
+from hairjax.weights import WeightsError
+from hairjax.weights.pth import RefusedError, read_pth
+from hairjax.weights.swin_names import OURS, recognise, translate
 
-SUFFIXES = (".safetensors", ".npz")
+PTH = (".pth", ".pt", ".th", ".bin")
+SUFFIXES = (".safetensors", ".npz", *PTH)
+ON_HUB = "model.safetensors"
 
 
-class WeightsError(UserError):
-    """The weights cannot be found, read, or fitted to the model; the message says what to do."""
+@dataclass(frozen=True)
+class Checkpoint:
+    """The weights of one source, by our names.
+
+    Attributes:
+        arrays: every parameter, float32 in our layout, by dotted path.
+        unexpected: names in the source that stand for nothing in a Swin.
+        naming: whose names they were.
+        mask_shifted: whether shifted windows kept opposite borders apart when they were trained.
+        classes: what the head's outputs mean, where the source is a run; else nothing.
+        image_size: side of the photographs, where the source is a run; else None.
+        metadata: what the file says of itself.
+    """
+
+    arrays: dict[str, np.ndarray]
+    unexpected: list[str]
+    naming: str
+    mask_shifted: bool
+    classes: tuple[str, ...]
+    image_size: int | None
+    metadata: dict[str, str]
 
 
 def find_weights(source: str) -> Path:
     """The file behind a path, a folder, or ``hf://owner/name`` (asked for only then).
+
+    For the folder of a run it is the folder itself.
 
     Raises:
         WeightsError: there is no such file, or the hub cannot be reached.
@@ -28,39 +49,47 @@ def find_weights(source: str) -> Path:
     if source.startswith("hf://"):
         return _from_hub(source.removeprefix("hf://"))
     path = Path(source).expanduser()
+    if is_run(path):
+        return path
     if path.is_dir():
         files = sorted(f for f in path.iterdir() if f.suffix in SUFFIXES)
         if len(files) != 1:
             found = ", ".join(f.name for f in files) or "none"
             raise WeightsError(
-                f"the folder {source} should hold one file of weights ({' or '.join(SUFFIXES)}); "
-                f"found: {found}"
+                f"the folder {source} should be a run or hold one file of weights "
+                f"({', '.join(SUFFIXES)}); found: {found}"
             )
         return files[0]
     if not path.is_file():
         raise WeightsError(
-            f"there is no file of weights at {source}; give a {' or '.join(SUFFIXES)} file, a "
-            "folder with one, hf://owner/name, or none (--config.weights.source=none)"
+            f"there is no file of weights at {source}; give a file ({', '.join(SUFFIXES)}), a "
+            "folder with one, the folder of a run, hf://owner/name, or none "
+            "(--config.weights.source=none)"
         )
     if path.suffix not in SUFFIXES:
         raise WeightsError(
-            f"{source} ends in {path.suffix!r}; weights are read from {' and '.join(SUFFIXES)}"
+            f"{source} ends in {path.suffix!r}; weights are read from {', '.join(SUFFIXES)}"
         )
     return path
+
+
+def is_run(path: Path) -> bool:
+    """Whether a path is the folder of a run (transformers' folders have a config.json too)."""
+    return (path / "config.json").is_file() and (path / "checkpoints").is_dir()
 
 
 def _from_hub(name: str) -> Path:
     import huggingface_hub
 
-    file = "model.safetensors"
     verbosity = huggingface_hub.logging.get_verbosity()
     huggingface_hub.logging.set_verbosity_error()  # or it tells of every retry
     try:
-        return Path(huggingface_hub.hf_hub_download(name, file))
+        return Path(huggingface_hub.hf_hub_download(name, ON_HUB))
     except Exception as error:  # among them those of the HTTP library, another in each version
         raise WeightsError(
-            f"could not get {file} of {name} from the Hugging Face hub "
-            f"({type(error).__name__}). Download https://huggingface.co/{name}/resolve/main/{file} "
+            f"could not get {ON_HUB} of {name} from the Hugging Face hub "
+            f"({type(error).__name__}). Download "
+            f"https://huggingface.co/{name}/resolve/main/{ON_HUB} "
             "where there is a network and point to it with --config.weights.source=FILE, or train "
             "from scratch with --config.weights.source=none; --config=configs/top.py:demo needs "
             "no weights at all"
@@ -69,17 +98,73 @@ def _from_hub(name: str) -> Path:
         huggingface_hub.logging.set_verbosity(verbosity)
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Every array of a ``.safetensors`` or ``.npz`` file, as float32, by its name there.
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Weights under our names, whosever names they have where they lie.
+
+    Args:
+        path: as ``find_weights`` gives it.
 
     Raises:
-        WeightsError: the file is not what its suffix says.
+        WeightsError: the file cannot be read, or its names are nobody's that is known.
+        UserError: the run has no finished epoch.
+    """
+    if is_run(path):
+        return _read_run(path)
+    arrays, metadata = read_arrays(path), read_metadata(path)
+    try:
+        naming, prefix = recognise(arrays)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
+    found, unexpected = translate(naming, prefix, arrays)
+    return Checkpoint(
+        arrays=found,
+        unexpected=unexpected,
+        naming=naming.title,
+        mask_shifted=naming.mask_shifted and metadata.get("mask_shifted") != "false",
+        classes=(),
+        image_size=None,
+        metadata=metadata,
+    )
+
+
+def _read_run(path: Path) -> Checkpoint:
+    # Here: orbax takes seconds to import, and a run is made of models, which import this file.
+    import jax
+
+    from hairjax.data.load import image_side
+    from hairjax.models import dotted
+    from hairjax.run import load_run
+
+    run = load_run(path)
+    return Checkpoint(
+        arrays=dotted(jax.device_get(run.params)),
+        unexpected=[],
+        naming=OURS.title,
+        mask_shifted=run.config.model.mask_shifted,
+        classes=run.classes,
+        image_size=image_side(run.config),
+        metadata={},
+    )
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Every array of a file, as float32, by its name there.
+
+    Raises:
+        WeightsError: the file is not what its suffix says, or asks for what no weights need.
     """
     import safetensors.numpy
 
     try:
-        arrays = _read_npz(path) if path.suffix == ".npz" else safetensors.numpy.load_file(path)
+        if path.suffix == ".npz":
+            arrays = _read_npz(path)
+        elif path.suffix in PTH:
+            arrays = read_pth(path)
+        else:
+            arrays = safetensors.numpy.load_file(path)
         return {name: np.asarray(array, np.float32) for name, array in arrays.items()}
+    except RefusedError as error:
+        raise WeightsError(f"{path} is refused: {error}") from error
     except Exception as error:  # damaged archives fail in many ways, even zlib's and tokenize's
         raise WeightsError(
             f"{path} cannot be read as {path.suffix} ({error}); is it whole, and the file itself "
@@ -95,105 +180,11 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
         return dict(np.load(file, allow_pickle=False))
 
 
-def fit_weights(
-    arrays: dict[str, np.ndarray],
-    shapes: dict[str, jax.ShapeDtypeStruct],
-    draw: Callable[[list[str]], dict[str, Array]],
-    *,
-    windows: dict[str, tuple[int, int]],
-    stem: str,
-) -> tuple[dict[str, Array], list[str]]:
-    """Fit a Swin checkpoint to a model: stem, bias tables and head adapted, the rest exact.
+def read_metadata(path: Path) -> dict[str, str]:
+    """What a ``.safetensors`` file says of itself; other files say nothing."""
+    if path.suffix != ".safetensors":
+        return {}
+    from safetensors import safe_open
 
-    Args:
-        arrays: the checkpoint, by timm's names.
-        shapes: shape of every parameter of the model, by dotted path.
-        draw: returns freshly initialised parameters for a list of paths.
-        windows: the window of every bias table, by the table's path.
-        stem: rule for the stem's input channels, see ``expand_stem``.
-
-    Returns:
-        Every parameter by path, and a sentence for each thing that was not taken as it is.
-
-    Raises:
-        WeightsError: names are missing or unexpected, or shapes differ; all are listed.
-    """
-    found, unexpected = _translate(arrays)
-    notes: list[str] = []
-    _resize_tables(found, shapes, windows, notes)
-    fresh = _replace_head(found, shapes, notes)
-    kernel = "stem.proj.kernel"
-    if kernel in found and found[kernel].ndim == 4 and found[kernel].shape[2] == 3:
-        drawn = draw([kernel])[kernel]
-        if found[kernel].shape[:2] == drawn.shape[:2]:
-            found[kernel] = expand_stem(found[kernel], drawn, stem)
-            if drawn.shape[2] != 3:
-                notes.append(f"stem: RGB kernel fitted to {drawn.shape[2]} channels by {stem!r}")
-    missing = sorted(shapes.keys() - found.keys() - set(fresh))
-    wrong = [
-        f"{path} is {list(found[path].shape)}, the model has {list(shapes[path].shape)}"
-        for path in sorted(found.keys() & shapes.keys())
-        if found[path].shape != shapes[path].shape
-    ]
-    _refuse(missing, [*unexpected, *sorted(found.keys() - shapes.keys())], wrong)
-    return {**found, **draw(fresh)}, notes
-
-
-def _translate(arrays: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
-    found, unexpected = {}, []
-    for name, array in arrays.items():
-        if swin_names.DERIVED.search(name):
-            continue
-        translated = swin_names.from_timm(name, array)
-        if translated is None:
-            unexpected.append(name)
-        else:
-            found[translated[0]] = translated[1]
-    return found, unexpected
-
-
-def _resize_tables(found: dict, shapes: dict, windows: dict, notes: list[str]) -> None:
-    """Resize every bias table made for another (square) window, in place."""
-    resized = []
-    for path in sorted(windows.keys() & found.keys()):
-        table = found[path]
-        if table.ndim != 2 or table.shape[1] != shapes[path].shape[1]:
-            continue
-        side = (round(len(table) ** 0.5) + 1) // 2
-        square = (2 * side - 1) ** 2 == len(table)
-        if square and windows[path] != (side, side):
-            found[path] = swin_names.resize_bias_table(table, windows[path], (side, side))
-            resized.append(f"{side} → {windows[path][0]} × {windows[path][1]}")
-    if resized:
-        changes = ", ".join(sorted(set(resized)))
-        notes.append(f"relative-position tables resized in {len(resized)} blocks: {changes}")
-
-
-def _replace_head(found: dict, shapes: dict, notes: list[str]) -> list[str]:
-    """Drop the checkpoint's classifier if the model's is another; returns the paths to draw."""
-    classifier = {"head.classifier.kernel", "head.classifier.bias"}
-    old = classifier & found.keys()
-    new = {path for path in shapes if path.startswith(("head.classifier", "head.hidden"))}
-    fits = all(found[path].shape == shapes[path].shape for path in old)
-    if old and fits and new == classifier:
-        return []
-    classes = shapes["head.classifier.bias"].shape[0]
-    before = f"{np.atleast_1d(found[min(old)]).shape[-1]:,} classes" if old else "no classes"
-    notes.append(f"head: drawn anew for {classes} classes; the checkpoint's has {before}")
-    for path in old:
-        del found[path]
-    return sorted(new)
-
-
-def _refuse(missing: list[str], unexpected: list[str], wrong: list[str]) -> None:
-    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": wrong}
-    lists = [
-        f"{len(names)} {kind}:\n    " + "\n    ".join(names)
-        for kind, names in kinds.items()
-        if names
-    ]
-    if lists:
-        raise WeightsError(
-            "the weights do not fit the model (is model.name the variant they were trained "
-            "for?)\n  " + "\n  ".join(lists)
-        )
+    with safe_open(path, framework="numpy") as file:
+        return file.metadata() or {}

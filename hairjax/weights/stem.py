@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 RULES = ("copy", "zero", "mean", "random_mask", "random_all")
+DRAWING_RULES = ("random_mask", "random_all")  # those that use the drawn numbers
 
 
 def expand_stem(kernel: np.ndarray, drawn: np.ndarray, rule: str) -> np.ndarray:
@@ -20,7 +21,8 @@ def expand_stem(kernel: np.ndarray, drawn: np.ndarray, rule: str) -> np.ndarray:
 
     Args:
         kernel: pretrained weights, float32 [h, w, 3, features].
-        drawn: freshly initialised weights, float32 [h, w, n, features] with n ≥ 3.
+        drawn: freshly initialised weights, float32 [h, w, n, features] with n ≥ 3; of their
+            numbers only the rules in ``DRAWING_RULES`` make use.
         rule: one of ``RULES``.
 
     Raises:

@@ -53,6 +53,21 @@ def small_swin(**changes):
     return randomised(nnx.eval_shape(lambda: Swin(**settings | changes, rngs=nnx.Rngs(0))))
 
 
+def block(size, **changes):
+    """A block of width 8 for maps of a size, with random parameters."""
+    settings = {
+        "heads": 1,
+        "window": 4,
+        "shifted": False,
+        "mask_shifted": True,
+        "drop_path": 0.0,
+        "dtype": jnp.float32,
+    }
+    return randomised(
+        nnx.eval_shape(lambda: Block(8, size=size, rngs=nnx.Rngs(0), **settings | changes))
+    )
+
+
 def photographs(*shape, seed=1):
     return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
 
@@ -115,19 +130,23 @@ def test_every_activation_equals_timm(case, settings, monkeypatch):
 # --- windows
 
 
-def reach(length, window, shift):
+def reach(length, window, shift, mask_shifted):
     """Which places of a line see which, through attention in one (shifted) window."""
-    place = np.arange(length)
-    group = (place - shift) // window  # a window cut by the border stays cut
+    place = np.arange(length) - shift
+    # A window that the border cuts stays cut, or goes on at the opposite border.
+    group = (place if mask_shifted else place % length) // window
     return group[:, None] == group[None, :]
 
 
-def test_each_place_sees_its_windows_and_nothing_else():
-    """Borders that the shift brings into one window do not see each other."""
+@pytest.mark.parametrize("mask_shifted", [True, False])
+def test_each_place_sees_its_windows_and_nothing_else(mask_shifted):
     h, w = 8, 12
-    model = small_swin(image_size=(4 * h, 4 * w), depths=(2,), heads=(1,))
-    rows = reach(h, 4, 2) @ reach(h, 4, 0)
-    columns = reach(w, 4, 2) @ reach(w, 4, 0)
+    model = small_swin(
+        image_size=(4 * h, 4 * w), depths=(2,), heads=(1,), mask_shifted=mask_shifted
+    )
+    rows, columns = (
+        reach(length, 4, 2, mask_shifted) @ reach(length, 4, 0, mask_shifted) for length in (h, w)
+    )
     expected = np.einsum("ij,kl->jlik", rows, columns)  # changed place → places that notice
 
     image, other = photographs(4 * h, 4 * w, 3), photographs(4 * h, 4 * w, 3, seed=2)
@@ -149,17 +168,10 @@ def test_each_place_sees_its_windows_and_nothing_else():
 
 def test_padding_takes_part_as_zeros():
     """A map of 6 × 7 in windows of 4 is a map of 8 × 8 that ends in zeros."""
-    block = {"window": 4, "shifted": False, "drop_path": 0.0, "dtype": jnp.float32}
-    build = {
-        size: randomised(
-            nnx.eval_shape(lambda size=size: Block(8, 2, size=size, **block, rngs=nnx.Rngs(0)))
-        )
-        for size in [(6, 7), (8, 8)]
-    }
     x = photographs(2, 6, 7, 8)
     padded = jnp.pad(x, ((0, 0), (0, 2), (0, 1), (0, 0)))
-    ours = jax.jit(build[6, 7].attend)(x)
-    theirs = jax.jit(build[8, 8].attend)(padded)[:, :6, :7]
+    ours = jax.jit(block((6, 7), heads=2).attend)(x)
+    theirs = jax.jit(block((8, 8), heads=2).attend)(padded)[:, :6, :7]
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
@@ -173,21 +185,10 @@ def test_padding_takes_part_as_zeros():
     ],
 )
 def test_windows_shrink_to_the_map_and_shift_only_where_there_are_two(size, window, shift):
-    block = nnx.eval_shape(
-        lambda: Block(
-            8,
-            1,
-            size=size,
-            window=4,
-            shifted=True,
-            drop_path=0.0,
-            dtype=jnp.float32,
-            rngs=nnx.Rngs(0),
-        )
-    )
-    assert (block.window, block.shift) == (window, shift)
+    shifted = block(size, shifted=True)
+    assert (shifted.window, shifted.shift) == (window, shift)
     rows = (2 * window[0] - 1) * (2 * window[1] - 1)
-    assert block.attention.bias_table.shape == (rows, 1)
+    assert shifted.attention.bias_table.shape == (rows, 1)
 
 
 # --- what a model gives and takes
@@ -286,29 +287,18 @@ def test_drop_path_rises_linearly_over_blocks():
 
 
 def test_a_block_drops_attention_and_mlp_independently():
-    block = randomised(
-        nnx.eval_shape(
-            lambda: Block(
-                8,
-                1,
-                size=(4, 4),
-                window=4,
-                shifted=False,
-                drop_path=0.5,
-                dtype=jnp.float32,
-                rngs=nnx.Rngs(0),
-            )
-        )
-    )
+    stochastic = block((4, 4), drop_path=0.5)
     x = photographs(400, 4, 4, 8)
 
     @jax.jit
     def candidates(x):
         """Every outcome of two draws; what is kept counts twice."""
-        after = [x + a * block.attend(block.norm1(x)) for a in (0, 2)]
-        return jnp.stack([y + b * block.mlp(block.norm2(y)) for y in after for b in (0, 2)])
+        after = [x + a * stochastic.attend(stochastic.norm1(x)) for a in (0, 2)]
+        return jnp.stack(
+            [y + b * stochastic.mlp(stochastic.norm2(y)) for y in after for b in (0, 2)]
+        )
 
-    out = jax.jit(block.__call__)(x, jax.random.key(3))
+    out = jax.jit(stochastic.__call__)(x, jax.random.key(3))
     matches = np.abs(candidates(x) - out[None]).max(axis=(2, 3, 4)) < 1e-4
     np.testing.assert_array_equal(matches.sum(axis=0), 1)
     assert matches.sum(axis=1) == pytest.approx([100] * 4, abs=40)

@@ -1,0 +1,39 @@
+"""Draw the README's pictures of synthetic photographs: docs/synthetic.png.
+
+python benchmarks/pictures.py
+"""
+
+from pathlib import Path
+
+import numpy as np
+from einops import rearrange, repeat
+from PIL import Image
+
+from hairjax.data.synthetic import draw
+
+SIDE = 160  # pixels of each photograph
+PER_STAGE = 3
+
+
+def sheet(view: str) -> np.ndarray:
+    """One row per stage, photographs beside their masks: uint8 [4 · SIDE, 2 · 3 · SIDE, 3]."""
+    photos = draw(view, 120, SIDE, 7, 2, lambda done, total: None)
+    # One photograph of each person.
+    _, first = np.unique(photos.subjects, return_index=True)
+    rows = []
+    for stage in range(len(photos.classes)):
+        chosen = [i for i in first if photos.labels[i] == stage][:PER_STAGE]
+        rgb = photos.images[chosen, ..., :3]
+        mask = repeat(photos.images[chosen, ..., 3], "n h w -> n h w c", c=3)
+        rows.append(rearrange(np.stack([rgb, mask]), "pair n h w c -> h (n pair w) c"))
+    return np.concatenate(rows)
+
+
+if __name__ == "__main__":
+    both = np.concatenate(
+        [sheet("top"), np.full((4 * SIDE, 16, 3), 255, np.uint8), sheet("side")], 1
+    )
+    target = Path(__file__).parents[1] / "docs" / "synthetic.png"
+    target.parent.mkdir(exist_ok=True)
+    Image.fromarray(both).quantize(128).save(target, optimize=True)
+    print(f"{target}: {target.stat().st_size / 1e3:.0f} kB")

@@ -1,0 +1,284 @@
+"""Read the arrays of a file that PyTorch wrote, without torch and without running the file.
+
+What ``torch.save`` writes is a pickle, and a pickle is a program that may call anything. Here the
+few names that a file of weights needs stand for classes of ours that do nothing, and every other
+name is refused.
+
+Two formats are read: a zip archive with the pickle and one entry per storage (torch ≥ 1.6), and a
+stream of pickles followed by the storages (before).
+"""
+
+import functools
+import io
+import math
+import pickle
+import pickletools
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+# Where the parameters lie when a file holds more than them: Microsoft's, trainers', torch's habit.
+WRAPPERS = ("model", "model_state_dict", "state_dict")
+BFLOAT16 = "bfloat16"
+# Kinds are text, not dtypes: text is the one thing that a pickle cannot alter.
+STORAGES = {
+    "FloatStorage": "f4",
+    "DoubleStorage": "f8",
+    "HalfStorage": "f2",
+    "BFloat16Storage": BFLOAT16,
+    "LongStorage": "i8",
+    "IntStorage": "i4",
+    "ShortStorage": "i2",
+    "CharStorage": "i1",
+    "ByteStorage": "u1",
+    "BoolStorage": "?",
+}
+
+
+class RefusedError(ValueError):
+    """The file asks for what no file of weights needs; the message says for what."""
+
+
+class Closed:
+    """Takes no attribute from a pickle, neither an instance nor (it lacks ``self``) the class."""
+
+    def __setstate__(self, _: Any) -> None:
+        pass
+
+
+class Inert(Closed):
+    """Stands for what lies beside the weights (arguments, optimizer, scores): keeps nothing."""
+
+    def __new__(cls, *_: Any) -> "Inert":
+        return super().__new__(cls)
+
+    def __init__(self, *_: Any):
+        pass
+
+    def __setitem__(self, _: Any, __: Any) -> None:
+        pass
+
+    def append(self, _: Any) -> None:
+        pass
+
+
+class Names(Closed, dict):
+    """An ``OrderedDict``; its attributes, where torch keeps versions of modules, are dropped."""
+
+
+class Storage(Closed):
+    """A named run of numbers of one kind, of which a legacy file may mean a part."""
+
+    def __init__(self, key: str, kind: str, start: int):
+        self.key, self.kind, self.start = key, kind, start
+
+
+class Tensor(Closed):
+    """A strided view of a storage, not read yet."""
+
+    def __init__(
+        self, storage: Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any
+    ):
+        self.storage, self.offset, self.size, self.stride = storage, offset, size, stride
+
+
+class Parameter(Closed):
+    """A tensor that is trained: here the tensor."""
+
+    def __new__(cls, tensor: Tensor, *_: Any) -> Tensor:  # type: ignore[misc]
+        return tensor
+
+
+# What a pickle may name, each text or a closed class: it can call them and alter none of them.
+MEANINGS: dict[str, Any] = {
+    "collections.OrderedDict": Names,
+    "torch._utils._rebuild_tensor": Tensor,
+    "torch._utils._rebuild_tensor_v2": Tensor,
+    "torch._utils._rebuild_parameter": Parameter,
+    **{f"torch.{name}": kind for name, kind in STORAGES.items()},
+    **dict.fromkeys(
+        (
+            "argparse.Namespace",
+            "yacs.config.CfgNode",
+            "collections.Counter",
+            "collections.defaultdict",
+            "builtins.dict",
+            "__builtin__.dict",
+            "torch.device",
+            "torch.Size",
+            "numpy.dtype",
+            "numpy.ndarray",
+            "numpy.core.multiarray.scalar",
+            "numpy.core.multiarray._reconstruct",
+            "numpy._core.multiarray.scalar",
+            "numpy._core.multiarray._reconstruct",
+            "_codecs.encode",
+        ),
+        Inert,
+    ),
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    """Knows the names in ``MEANINGS`` and no other; notes the kind of every storage."""
+
+    def __init__(self, stream: BinaryIO):
+        super().__init__(stream, encoding="latin-1")
+        self.kinds: dict[str, str] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return MEANINGS[f"{module}.{name}"]
+        except KeyError:
+            raise RefusedError(
+                f"it asks for {module}.{name}, which no file of weights needs; nothing in it was "
+                "run. If you trust its origin, save the parameters alone with torch: "
+                "torch.save(model.state_dict(), FILE)"
+            ) from None
+
+    def persistent_load(self, pid: Any) -> Storage:
+        kind, storage, key, _, _, *view = pid
+        if kind != "storage" or storage not in STORAGES.values():
+            raise RefusedError(f"it refers to {kind!r}, where a file of weights has storages")
+        self.kinds[str(key)] = storage
+        start = view[0][1] if view and view[0] is not None else 0
+        return Storage(str(key), storage, start)
+
+
+def read_pth(path: Path) -> dict[str, np.ndarray]:
+    """The parameters of a file by ``torch.save``, by name, each in the dtype it was saved in.
+
+    bfloat16 becomes float32. Beside a plain ``state_dict``, one under ``model``,
+    ``model_state_dict`` or ``state_dict`` is found; whatever lies beside it is passed over.
+
+    Raises:
+        RefusedError: the file names something that no file of weights needs, or is made so as to
+            exhaust the machine; nothing in it was run.
+        Exception: the file is damaged, in which case anything may be raised.
+    """
+    with path.open("rb") as file:
+        is_zip = file.read(4) == b"PK\x03\x04"
+        file.seek(0)
+        return _read_zip(file) if is_zip else _read_legacy(file, path.stat().st_size)
+
+
+def _read_zip(file: BinaryIO) -> dict[str, np.ndarray]:
+    with zipfile.ZipFile(file) as archive:
+        _check_archive(archive, file.seek(0, io.SEEK_END))
+        names = archive.namelist()
+        pickles = [name for name in names if name.endswith("/data.pkl") and name.count("/") == 1]
+        if len(pickles) != 1:
+            raise ValueError("it is a zip archive, but not one of torch.save: data.pkl is missing")
+        root = pickles[0].removesuffix("data.pkl")
+        is_big = f"{root}byteorder" in names and archive.read(f"{root}byteorder") == b"big"
+        content, _ = _unpickle(io.BytesIO(archive.read(pickles[0])))
+
+        @functools.cache  # many tensors may share a storage
+        def storage(key: str) -> bytes:
+            if f"{root}data/{key}" not in names:
+                raise ValueError(f"storage {key!r} is missing")
+            return archive.read(f"{root}data/{key}")
+
+        return _arrays(content, storage, ">" if is_big else "<")
+
+
+def _check_archive(archive: zipfile.ZipFile, size: int) -> None:
+    """Refuse archives that unpack to more than they are, or name files outside themselves."""
+    entries = archive.infolist()
+    for entry in entries:
+        if entry.filename.startswith("/") or ".." in entry.filename.replace("\\", "/").split("/"):
+            raise RefusedError(f"its archive names {entry.filename!r}, a path outside itself")
+        if entry.compress_type != zipfile.ZIP_STORED:
+            raise RefusedError(
+                f"its archive holds {entry.filename!r} compressed, which torch.save never does"
+            )
+    if sum(entry.file_size for entry in entries) > size:
+        raise RefusedError("its archive claims to hold more than the file has bytes")
+
+
+def _read_legacy(file: BinaryIO, size: int) -> dict[str, np.ndarray]:
+    if _unpickle(file)[0] != LEGACY_MAGIC:
+        raise ValueError("it does not begin as a file of torch.save does")
+    for _ in ("version of the format", "sizes of C types where it was written"):
+        _unpickle(file)
+    content, kinds = _unpickle(file)
+    storages = {}
+    for key in _unpickle(file)[0]:
+        (count,) = struct.unpack("<q", file.read(8))
+        length = count * _dtype(kinds[key]).itemsize
+        if not 0 <= length <= size:
+            raise ValueError(f"storage {key!r} is longer than the file")
+        storages[key] = file.read(length)
+        if len(storages[key]) < length:
+            raise ValueError(f"it ends inside storage {key!r}")
+    return _arrays(content, storages.__getitem__, "<")
+
+
+def _unpickle(file: BinaryIO) -> tuple[Any, dict[str, str]]:
+    """The next pickle of a stream, and the kinds of the storages it refers to."""
+    start = file.tell()
+    for opcode, argument, position in pickletools.genops(file):
+        # The unpickler allots its memo up to the highest index named. (Of a stream that can tell
+        # its place every opcode has a position.)
+        if opcode.name.endswith("PUT") and (argument or 0) > (position or 0) - start:
+            raise RefusedError(f"its pickle numbers an object {argument:,}, more than it can hold")
+    end = file.tell()
+    file.seek(start)
+    unpickler = _Unpickler(io.BytesIO(file.read(end - start)))
+    return unpickler.load(), unpickler.kinds
+
+
+def _arrays(
+    content: Any, storage: Callable[[str], bytes], order: Literal["<", ">"]
+) -> dict[str, np.ndarray]:
+    return {
+        str(name): _array(tensor, storage(tensor.storage.key), order)
+        for name, tensor in _state_dict(content).items()
+    }
+
+
+def _state_dict(content: Any) -> dict[str, Tensor]:
+    top = content if isinstance(content, dict) else {}
+    for candidate in (*(top.get(name) for name in WRAPPERS), top):
+        if not isinstance(candidate, dict):
+            continue
+        arrays = {name: t for name, t in candidate.items() if isinstance(t, Tensor)}
+        if other := [name for name in candidate if name not in arrays]:
+            if arrays:
+                raise ValueError(f"{other[0]!r} stands among its parameters and is no array")
+        elif arrays:
+            return arrays
+    raise ValueError(
+        f"it holds no parameters by name, neither at its top ({_first(top)}) nor under "
+        f"{', '.join(WRAPPERS)}"
+    )
+
+
+def _first(names: dict) -> str:
+    return ", ".join(map(str, list(names)[:8])) or "no names"
+
+
+def _array(tensor: Tensor, data: bytes, order: Literal["<", ">"]) -> np.ndarray:
+    storage, size, stride = tensor.storage, tuple(tensor.size), tuple(tensor.stride)
+    offset = storage.start + tensor.offset
+    numbers = np.frombuffer(data, _dtype(storage.kind).newbyteorder(order))
+    last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
+    # A stride of 0 could stretch one number to any size; parameters are never stored so.
+    count: int = math.prod(size)
+    inside = count <= len(numbers) and last < len(numbers)
+    if min(offset, *size, *stride, 0) < 0 or (count and not inside):
+        raise ValueError(f"an array of size {list(size)} does not lie in its storage")
+    steps = [step * numbers.itemsize for step in stride]
+    array = np.lib.stride_tricks.as_strided(numbers[offset:], size, steps, writeable=False)
+    if storage.kind == BFLOAT16:  # the upper half of a float32
+        array = (array.astype(np.uint32) << 16).view(np.float32)
+    return array
+
+
+def _dtype(kind: str) -> np.dtype:
+    return np.dtype("u2" if kind == BFLOAT16 else kind)
