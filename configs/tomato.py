@@ -23,10 +23,13 @@ def get_config(variant: str = "") -> ConfigDict:
     config.data.subject = "/([A-Za-z]+)"  # the letters a file name begins with: one tomato
     config.data.image_size = 48
     config.data.fractions = (0.6, 0.2, 0.2)
-    config.optim.peak.early = config.optim.peak.middle = config.optim.peak.late = 1e-3
+    # A tomato's colour tells its age.
+    config.augment.brightness = config.augment.contrast = config.augment.saturation = 0.05
+    config.augment.hue = 0.0
+    config.optim.peak.early = config.optim.peak.middle = config.optim.peak.late = 5e-4
     config.optim.accumulate = 1
     config.train.batch_size = 16
-    config.train.epochs = 60
+    config.train.epochs = 40
     config.optim.warmup_epochs = 3
     if variant == "mixed":
         config.data.subject = ""

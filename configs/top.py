@@ -26,7 +26,7 @@ def get_config(variant: str = "") -> ConfigDict:
                 "remat": False,  # recompute activations going backward: less memory, more time
             },
             "weights": {
-                # hf://owner/name, a file, a folder, or none; {model} stands for model.name
+                # hf://owner/name, a file, a folder, a run, or none; {model} stands for model.name
                 "source": "hf://timm/{model}.ms_in22k",
                 "stem": "copy",  # copy | zero | mean | random_mask | random_all
             },

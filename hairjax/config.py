@@ -309,8 +309,8 @@ def _check_weights(config: ConfigDict) -> None:
     source, name = weights_source(config), config.model.name
     if not source or (source.startswith("hf:") and not re.fullmatch("hf://[^/]+/[^/]+", source)):
         raise UserError(
-            f"config.weights.source is {source!r}; it can be a file, a folder, a run, hf://owner/name, or "
-            "none"
+            f"config.weights.source is {source!r}; it can be a file, a folder, a run, "
+            "hf://owner/name, or none"
         )
     published = re.match("hf://timm/(swin_[a-z]+)_", source)
     if published and not name.startswith(f"{published[1]}_"):

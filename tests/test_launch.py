@@ -160,7 +160,7 @@ MISTAKES = [
     # Values that do not go together.
     (
         f"{DEMO} --config.train.epochs=1",
-        ["config.optim.warmup_epochs is 1", "config.train.epochs=1", "or be 0"],
+        ["config.optim.warmup_epochs is 2", "config.train.epochs=1", "or be 0"],
     ),
     (
         f"{DEMO} --config.optim.accumulate=5",

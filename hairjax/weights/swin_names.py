@@ -111,7 +111,7 @@ TRANSFORMERS = Naming(
 )
 # What transformers 5.23 calls them in memory, and so in a state_dict saved by hand.
 TRANSFORMERS_IN_MEMORY = Naming(
-    "transformers, in memory",
+    "transformers (in memory)",
     (
         r"(?:swin\.)?embeddings\.patch_embeddings\.projection\.weight",
         r"(?:swin\.)?encoder\.layers\.0\.blocks\.0\.attention\.q_proj\.weight",

@@ -53,7 +53,7 @@ SOURCES = {
     "Microsoft": lambda _: REFERENCE / "swin_microsoft.pth",
     "transformers": lambda _: REFERENCE / "swin_transformers.safetensors",
     "transformers, body": body_of_transformers,
-    "transformers, in memory": in_memory,
+    "transformers (in memory)": in_memory,
 }
 
 

@@ -111,7 +111,7 @@ EMBEDDINGS = "embeddings.patch_embeddings.projection.weight"
         ((*END, "head.0.weight", "head.3.weight"), "the original hair-loss classifier"),
         ((f"swin.{EMBEDDINGS}", f"swin.{BLOCK}attention.self.query.weight"), "transformers"),
         ((EMBEDDINGS, f"{BLOCK}attention.self.query.weight"), "transformers"),
-        ((EMBEDDINGS, f"{BLOCK}attention.q_proj.weight"), "transformers, in memory"),
+        ((EMBEDDINGS, f"{BLOCK}attention.q_proj.weight"), "transformers (in memory)"),
         (("stem.proj.kernel", "head.norm.scale"), "hairjax"),
     ],
 )
