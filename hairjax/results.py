@@ -71,4 +71,6 @@ def show_results(
         ]
         for name, (low, high) in results.intervals.items()
     ]
-    display.table(title, ["", "model", "95 % interval", *compared], rows)
+    display.table(
+        title, ["", "model", "95 % interval", *(name.replace(" ", "\n") for name in compared)], rows
+    )
