@@ -1,6 +1,6 @@
 """Draw the README's pictures of synthetic photographs: docs/synthetic.png.
 
-python benchmarks/pictures.py
+python -m benchmarks.pictures
 """
 
 from pathlib import Path
