@@ -10,18 +10,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from hairjax.config import (
-    SUFFIXES,
-    check_config,
-    check_keys,
-    flatten,
-    kind,
-    load_config,
-    nearest,
-    require_paths,
-    split_source,
-    unknown_key,
-)
+from hairjax.check import check_config, check_keys, kind, require_paths
+from hairjax.config import SUFFIXES, flatten, load_config, nearest, split_source, unknown_key
 from hairjax.errors import UserError
 
 # The verbs import what they run only when a command is understood: JAX, scikit-learn, matplotlib

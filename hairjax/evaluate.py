@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from hairjax.data.load import describe_source, load_data
+from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import read_split, require_same_photographs
 from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.results import compare_baselines, measure, show_results, write_results
-from hairjax.run import RunFolder, load_run
+from hairjax.run import Run, RunFolder, load_run
 
 
 def evaluate_run(
@@ -44,6 +45,23 @@ def evaluate_run(
     if RunFolder(folder).config.exists():
         raise UserError(f"--out={folder} is a run, whose results would be overwritten")
     run = load_run(workdir)
+    data, compared = _read_photographs(run, split, photos, masks, manifest, display)
+    folder.mkdir(parents=True, exist_ok=True)
+    predictions = run.predict(run.params, data)
+    results = measure(predictions, run.config.seed)
+    target = RunFolder(folder)
+    write_results(predictions, results, target.predictions, target.confusion)
+    metrics = {"epoch": run.best["epoch"], **results.metrics}
+    target.write_json(target.metrics, metrics)
+    show_results(f"{split}, {len(data)} photographs", results, compared, display)
+    display.say(f"written: {folder}")
+    return metrics
+
+
+def _read_photographs(
+    run: Run, split: str, photos: str, masks: str, manifest: str, display: Display
+) -> tuple[PhotoSet, dict[str, dict[str, float]]]:
+    """The photographs to evaluate, and how the baselines do on them if they are a split's."""
     config = run.config
     if photos or manifest:
         if config.model.in_channels == 6 and not masks:
@@ -65,13 +83,4 @@ def evaluate_run(
             raise UserError(f"the run has no photographs in --split={split}")
         compared = compare_baselines(data.subset(np.flatnonzero(parts == "train")), chosen)
         data = chosen
-    folder.mkdir(parents=True, exist_ok=True)
-    predictions = run.predict(run.params, data)
-    results = measure(predictions, config.seed)
-    target = RunFolder(folder)
-    write_results(predictions, results, target.predictions, target.confusion)
-    metrics = {"epoch": run.best["epoch"], **results.metrics}
-    target.write_json(target.metrics, metrics)
-    show_results(f"{split}, {len(data)} photographs", results, compared, display)
-    display.say(f"written: {folder}")
-    return metrics
+    return data, compared

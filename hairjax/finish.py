@@ -16,7 +16,7 @@ from hairjax.display import Display
 from hairjax.evaluation.predictions import Predictions
 from hairjax.report.figures import learning_curves
 from hairjax.report.page import Report, write_report
-from hairjax.results import compare_baselines, measure, show_results, write_results
+from hairjax.results import Results, compare_baselines, measure, show_results, write_results
 from hairjax.run import RunFolder
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pillow")
@@ -55,16 +55,35 @@ def finish(
     learning_curves(history, best["epoch"], folder.curves)
     parts = {name: photos.subset(np.flatnonzero(split == name)) for name in SPLITS}
     compared = compare_baselines(parts["train"], parts["validation"])
-    report = Report(
+    report = _build_report(config, folder, parts, metrics, results, compared, history, parameters)
+    write_report(report, folder.report)
+    show_results(f"validation, epoch {best['epoch']}", results, compared, display)
+    display.say(f"report: {folder.report}")
+    return metrics
+
+
+def _build_report(
+    config: ConfigDict,
+    folder: RunFolder,
+    parts: dict[str, PhotoSet],
+    metrics: dict[str, float],
+    results: Results,
+    compared: dict[str, dict[str, float]],
+    history: list[dict[str, Any]],
+    parameters: int,
+) -> Report:
+    """What the report of a run says; ``parts`` are its photographs by split."""
+    classes = parts["train"].classes
+    return Report(
         title=f"{config.data.view.upper()}: {config.model.name}",
         source=describe_source(config),
         synthetic=config.data.source == "synthetic",
         model=config.model.name,
         parameters=parameters,
         weights="random weights" if config.weights.source == "none" else weights_source(config),
-        classes=photos.classes,
+        classes=classes,
         counts={
-            name: np.bincount(part.labels, minlength=len(photos.classes)).tolist()
+            name: np.bincount(part.labels, minlength=len(classes)).tolist()
             for name, part in parts.items()
         },
         subjects={name: len(set(part.subjects) - {""}) for name, part in parts.items()},
@@ -86,7 +105,3 @@ def finish(
         curves_figure=folder.curves,
         confusion_figure=folder.confusion,
     )
-    write_report(report, folder.report)
-    show_results(f"validation, epoch {best['epoch']}", results, compared, display)
-    display.say(f"report: {folder.report}")
-    return metrics

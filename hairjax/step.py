@@ -30,6 +30,8 @@ class TrainState(NamedTuple):
 
 
 Step = Callable[[TrainState, jax.Array, jax.Array], tuple[TrainState, jax.Array]]
+# ((Loss, how many were right), gradient by parameter).
+Gradients = tuple[tuple[jax.Array, jax.Array], dict]
 
 
 def zero_totals() -> dict[str, jax.Array]:
@@ -68,7 +70,7 @@ def gradients(
     peak: ConfigDict,
     frozen: tuple[str, ...],
     smoothing: float,
-) -> tuple[tuple[jax.Array, jax.Array], dict]:
+) -> Gradients:
     """(Loss, number right) and the gradient of the loss; zeros for what is frozen.
 
     What is frozen is not differentiated: nothing is computed for it in the backward pass.
@@ -119,52 +121,27 @@ def make_train_step(
         parts: the batch is cut into so many, whose gradients are averaged.
         seed: of all randomness.
     """
+    settings = {"groups": groups, "peak": peak, "frozen": frozen, "smoothing": smoothing}
 
     def part_gradients(
         params: dict, photos: jax.Array, labels: jax.Array, keys: jax.Array, key: jax.Array
-    ) -> tuple[tuple[jax.Array, jax.Array], dict]:
+    ) -> Gradients:
         inputs = model_inputs(photos, keys, amounts, side, channels)
-        return gradients(
-            graphdef,
-            params,
-            inputs,
-            labels,
-            key,
-            groups=groups,
-            peak=peak,
-            frozen=frozen,
-            smoothing=smoothing,
-        )
+        return gradients(graphdef, params, inputs, labels, key, **settings)
 
     def step(
         state: TrainState, photos: jax.Array, labels: jax.Array
     ) -> tuple[TrainState, jax.Array]:
-        augment_key, dropout_key = jax.random.split(
-            jax.random.fold_in(jax.random.key(seed), state.step)
+        step_key = jax.random.fold_in(jax.random.key(seed), state.step)
+        augment_key, dropout_key = jax.random.split(step_key)
+        batch = (photos, labels, jax.random.split(augment_key, len(labels)))
+        (loss, correct), grads = average_over_parts(
+            part_gradients, state.params, batch, dropout_key, parts
         )
-        keys = jax.random.split(augment_key, len(labels))
-        if parts == 1:
-            (loss, correct), grads = part_gradients(state.params, photos, labels, keys, dropout_key)
-        else:
-            # Neighbours go to different parts, so that every part lies on every device.
-            cut = [
-                rearrange(array, "(b parts) ... -> parts b ...", parts=parts)
-                for array in (photos, labels, keys)
-            ]
-            total, _ = jax.lax.scan(
-                lambda total, part: (
-                    jax.tree.map(jnp.add, total, part_gradients(state.params, *part)),
-                    None,
-                ),
-                _zeros_like_result(part_gradients, state.params, cut, dropout_key),
-                (*cut, jax.random.split(dropout_key, parts)),
-            )
-            (loss, correct), grads = total
-            loss, grads = loss / parts, jax.tree.map(lambda g: g / parts, grads)
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
         new: dict[str, Any] = {"loss": loss * len(labels), "correct": correct, "count": len(labels)}
         totals = {name: state.totals[name] + new[name] for name in new}
-        params = optax.apply_updates(state.params, updates)
         return TrainState(state.step + 1, params, opt_state, totals), loss
 
     whole, shared = replicated(mesh), batch_sharded(mesh)
@@ -176,7 +153,31 @@ def make_train_step(
     )
 
 
-def _zeros_like_result(function: Callable, params: dict, cut: list, key: jax.Array) -> Any:
-    """Zeros of the shape of what ``function`` returns for the first part."""
-    result = jax.eval_shape(function, params, *(array[0] for array in cut), key)
-    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), result)
+def average_over_parts(
+    function: Callable[..., Gradients],
+    params: dict,
+    batch: tuple[jax.Array, ...],
+    key: jax.Array,
+    parts: int,
+) -> Gradients:
+    """Gradients of a batch cut into equal parts, one after the other: less memory, same mean.
+
+    Args:
+        function: (params, photographs, labels, keys, key) → gradients of one part.
+        params: of the model.
+        batch: arrays whose first axis is the photograph.
+        key: split between the parts.
+        parts: how many; 1 is the batch as it is.
+    """
+    if parts == 1:
+        return function(params, *batch, key)
+    # Neighbours go to different parts, so that every part lies on every device.
+    cut = [rearrange(array, "(b parts) ... -> parts b ...", parts=parts) for array in batch]
+    shapes = jax.eval_shape(function, params, *(array[0] for array in cut), key)
+    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+
+    def add(total: Gradients, part: tuple[jax.Array, ...]) -> tuple[Gradients, None]:
+        return jax.tree.map(jnp.add, total, function(params, *part)), None
+
+    ((loss, correct), grads), _ = jax.lax.scan(add, zeros, (*cut, jax.random.split(key, parts)))
+    return (loss / parts, correct), jax.tree.map(lambda g: g / parts, grads)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
-from hairjax.data.photos import Problem
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare import load_photos
+from hairjax.data.problems import Problem
 from hairjax.data.synthetic import draw
 from hairjax.display import Display
 from hairjax.models import native_size

@@ -4,38 +4,17 @@ Nothing is decoded here. What cannot be used is collected as `Problem`s, so that
 them all; what makes the whole set unusable (a missing folder, an unknown class) is raised at once.
 """
 
-import csv
 import os
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from hairjax.data.formats import MASK_SUFFIXES, PHOTO_SUFFIXES, UNREAD_SUFFIXES, usable_name
+from hairjax.data.manifest import Row, read_manifest
+from hairjax.data.problems import PhotoError, Problem, shown
 from hairjax.errors import UserError
 
-# Pillow's name of each format read, and its suffixes. Masks come from other programs than
-# photographs do, so more is accepted for them.
-PHOTO_FORMATS: Mapping[str, tuple[str, ...]] = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "PNG": (".png",),
-}
-MASK_FORMATS: Mapping[str, tuple[str, ...]] = {
-    **PHOTO_FORMATS,
-    "BMP": (".bmp",),
-    "GIF": (".gif",),
-    "TIFF": (".tif", ".tiff"),
-    "WEBP": (".webp",),
-}
-_PHOTO_SUFFIXES = frozenset(suffix for group in PHOTO_FORMATS.values() for suffix in group)
-_MASK_SUFFIXES = frozenset(suffix for group in MASK_FORMATS.values() for suffix in group)
-# Files that are pictures to whoever put them there: they are reported, never passed over.
-_UNREAD_SUFFIXES = (_MASK_SUFFIXES - _PHOTO_SUFFIXES) | {
-    *(".avif", ".heic", ".heif", ".hif", ".jp2", ".jxl", ".psd", ".svg"),
-    *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"),
-}
-_REQUIRED_COLUMNS = ("file", "label")
-_PROBLEMS_SHOWN = 20
 _NO_MASK = "no mask"
 
 
@@ -56,15 +35,6 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Problem:
-    """One file that cannot be used: `kind` groups the report, `detail` may be empty."""
-
-    path: str
-    kind: str
-    detail: str
-
-
-@dataclass(frozen=True)
 class Index:
     """What was found: usable entries ordered by `file`, and the problems beside them."""
 
@@ -72,14 +42,6 @@ class Index:
     problems: tuple[Problem, ...]
     classes: tuple[str, ...]
     has_masks: bool
-
-
-class PhotoError(UserError):
-    """A photograph cannot be used; `problem` says which and why."""
-
-    def __init__(self, problem: Problem):
-        super().__init__(": ".join(filter(None, (problem.path, problem.kind, problem.detail))))
-        self.problem = problem
 
 
 def find_photos(
@@ -111,54 +73,20 @@ def find_photos(
             there are fewer than two classes, a class folder is empty, a label is not one of
             `classes`, masks are needed and not given, or not one photograph has a mask.
     """
-    if need_masks and not masks:
-        raise UserError(
-            "six input channels need hair masks: give their folder with "
-            "--config.data.masks=FOLDER, or use the photographs alone with "
-            "--config.model.in_channels=3"
-        )
+    _require_masks_given(masks, need_masks)
     root = _folder(photos, "photos")
     mask_root = _folder(masks, "masks") if masks else None
     pattern = _compile(subject)
     problems: list[Problem] = []
     if manifest:
-        rows, labels = _read_manifest(Path(manifest).expanduser(), root, problems)
+        rows, labels = read_manifest(Path(manifest).expanduser(), root, problems)
     else:
         rows, labels = _walk_classes(root, problems)
     names = _class_names(labels, manifest or photos) if classes is None else classes
     label_of = {label: _label(label, names) for label in labels}
-    mask_finder = None if mask_root is None else _MaskFinder(mask_root)
-    entries = []
-    for row in sorted(rows, key=lambda row: row.file):
-        path = root / row.file
-        try:
-            owner = _subject(pattern, row, path)
-            mask = None if mask_finder is None else mask_finder.find(row, path)
-        except PhotoError as error:
-            problems.append(error.problem)
-        else:
-            entries.append(Entry(row.file, path, mask, label_of[row.label], owner))
-    if rows and sum(problem.kind == _NO_MASK for problem in problems) == len(rows):
-        raise UserError(
-            f"no photograph has a mask below {masks!r}: the mask of {rows[0].file!r} would be "
-            f"{_mask_pattern(rows[0])!r} there; correct --config.data.masks"
-        )
-    return Index(tuple(entries), tuple(problems), names, bool(masks))
-
-
-def describe_problems(problems: Iterable[Problem]) -> str:
-    """Return the problems as text, grouped by kind, the first twenty with their paths."""
-    problems = list(problems)
-    lines, room = [], _PROBLEMS_SHOWN
-    for kind, count in Counter(problem.kind for problem in problems).most_common():
-        lines.append(f"  {kind} ({count:,}):")
-        for problem in [problem for problem in problems if problem.kind == kind][:room]:
-            detail = f": {problem.detail}" if problem.detail else ""
-            lines.append(f"    {problem.path}{detail}")
-            room -= 1
-    if len(problems) > _PROBLEMS_SHOWN:
-        lines.append(f"  and {len(problems) - _PROBLEMS_SHOWN:,} more")
-    return "\n".join(lines)
+    entries = _entries(rows, root, mask_root, pattern, label_of, problems)
+    _require_any_mask(masks, rows, problems)
+    return Index(entries, tuple(problems), names, bool(masks))
 
 
 def class_order(names: Iterable[str]) -> tuple[str, ...]:
@@ -173,14 +101,22 @@ def class_order(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: _number(name) or 0))
 
 
-@dataclass(frozen=True)
-class _Row:
-    """A photograph as a class folder or a manifest names it; `mask` is "" where it does not."""
+def _require_masks_given(masks: str, need_masks: bool) -> None:
+    if need_masks and not masks:
+        raise UserError(
+            "six input channels need hair masks: give their folder with "
+            "--config.data.masks=FOLDER, or use the photographs alone with "
+            "--config.model.in_channels=3"
+        )
 
-    file: str
-    label: str
-    subject: str
-    mask: str
+
+def _require_any_mask(masks: str, rows: list[Row], problems: list[Problem]) -> None:
+    """Refuse a folder of masks in which not one photograph has its own."""
+    if rows and sum(problem.kind == _NO_MASK for problem in problems) == len(rows):
+        raise UserError(
+            f"no photograph has a mask below {masks!r}: the mask of {rows[0].file!r} would be "
+            f"{_mask_pattern(rows[0])!r} there; correct --config.data.masks"
+        )
 
 
 def _folder(value: str, key: str) -> Path:
@@ -202,7 +138,7 @@ def _compile(subject: str) -> re.Pattern[str] | None:
         ) from error
 
 
-def _subject(pattern: re.Pattern[str] | None, row: _Row, path: Path) -> str:
+def _subject(pattern: re.Pattern[str] | None, row: Row, path: Path) -> str:
     if pattern is None:
         return row.subject
     match = pattern.search(row.file)
@@ -210,10 +146,33 @@ def _subject(pattern: re.Pattern[str] | None, row: _Row, path: Path) -> str:
     if not found:
         raise PhotoError(
             Problem(
-                _shown(path), f"no subject: config.data.subject {pattern.pattern!r} finds none", ""
+                shown(path), f"no subject: config.data.subject {pattern.pattern!r} finds none", ""
             )
         )
     return found
+
+
+def _entries(
+    rows: list[Row],
+    root: Path,
+    mask_root: Path | None,
+    pattern: re.Pattern[str] | None,
+    label_of: Mapping[str, int],
+    problems: list[Problem],
+) -> tuple[Entry, ...]:
+    """Return an entry, ordered by file, for each row whose subject and mask are found."""
+    mask_finder = None if mask_root is None else _MaskFinder(mask_root)
+    entries = []
+    for row in sorted(rows, key=lambda row: row.file):
+        path = root / row.file
+        try:
+            owner = _subject(pattern, row, path)
+            mask = None if mask_finder is None else mask_finder.find(row, path)
+        except PhotoError as error:
+            problems.append(error.problem)
+        else:
+            entries.append(Entry(row.file, path, mask, label_of[row.label], owner))
+    return tuple(entries)
 
 
 def _number(name: str) -> int | None:
@@ -247,7 +206,7 @@ def _class_names(labels: list[str], source: str) -> tuple[str, ...]:
     return names
 
 
-def _walk_classes(root: Path, problems: list[Problem]) -> tuple[list[_Row], list[str]]:
+def _walk_classes(root: Path, problems: list[Problem]) -> tuple[list[Row], list[str]]:
     """List the photographs below each class folder of `root`, and those folders' names."""
     inside = [path for path in sorted(root.iterdir()) if not path.name.startswith(".")]
     folders = [path for path in inside if path.is_dir()]
@@ -259,21 +218,21 @@ def _walk_classes(root: Path, problems: list[Problem]) -> tuple[list[_Row], list
     loose = [
         path
         for path in inside
-        if path not in folders and path.suffix.lower() in _PHOTO_SUFFIXES | _UNREAD_SUFFIXES
+        if path not in folders and path.suffix.lower() in PHOTO_SUFFIXES | UNREAD_SUFFIXES
     ]
-    problems += [Problem(_shown(path), "in no class folder", "") for path in loose]
-    rows: list[_Row] = []
+    problems += [Problem(shown(path), "in no class folder", "") for path in loose]
+    rows: list[Row] = []
     for folder in folders:
         before = len(rows) + len(problems)
         rows += [
-            _Row(path.relative_to(root).as_posix(), folder.name, "", "")
+            Row(path.relative_to(root).as_posix(), folder.name, "", "")
             for path in _walk(folder, problems)
-            if _usable_name(path, problems)
+            if usable_name(path, problems)
         ]
         if len(rows) + len(problems) == before:
             raise UserError(
                 f"the class folder {str(folder)!r} holds no photograph "
-                f"({', '.join(sorted(_PHOTO_SUFFIXES))}): fill it or remove it"
+                f"({', '.join(sorted(PHOTO_SUFFIXES))}): fill it or remove it"
             )
     return rows, [folder.name for folder in folders]
 
@@ -283,7 +242,7 @@ def _walk(folder: Path, problems: list[Problem]) -> Iterator[Path]:
 
     def unreadable(error: OSError) -> None:
         problems.append(
-            Problem(_shown(Path(error.filename)), "folder cannot be read", error.strerror or "")
+            Problem(shown(Path(error.filename)), "folder cannot be read", error.strerror or "")
         )
 
     seen = set()
@@ -298,87 +257,7 @@ def _walk(folder: Path, problems: list[Problem]) -> Iterator[Path]:
         yield from (Path(parent, name) for name in sorted(files) if not name.startswith("."))
 
 
-def _usable_name(path: Path, problems: list[Problem]) -> bool:
-    """Say whether `path` is named like a photograph; report the pictures that are not read."""
-    suffix = path.suffix.lower()
-    if suffix in _UNREAD_SUFFIXES:
-        read = ", ".join(sorted(_PHOTO_SUFFIXES))
-        problems.append(Problem(_shown(path), f"{suffix} is not read (only {read})", ""))
-        return False
-    if suffix not in _PHOTO_SUFFIXES:
-        return False
-    if _shown(path) != str(path):
-        # Every output is UTF-8; such a name could not be written there, nor found again.
-        problems.append(Problem(_shown(path), "the name is not UTF-8", ""))
-        return False
-    return True
-
-
-def _shown(path: Path) -> str:
-    """Return the path as text that can be printed, whatever bytes the name is made of."""
-    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _read_manifest(path: Path, root: Path, problems: list[Problem]) -> tuple[list[_Row], list[str]]:
-    """Return the rows whose photographs exist, and every label; other columns are ignored."""
-    rows = []
-    listed = _manifest_rows(path)
-    labels = sorted({row.label for _, row in listed if row.label})
-    times = Counter(row.file for _, row in listed)
-    for line, row in listed:
-        where = f"{path}, line {line}"
-        if not row.file or not row.label:
-            problems.append(Problem(where, "no file or no label", ""))
-        elif PurePosixPath(row.file).is_absolute():
-            problems.append(Problem(where, "not a path below config.data.photos", row.file))
-        elif times[row.file] > 1:
-            problems.append(Problem(where, "listed more than once in the manifest", row.file))
-        elif not (root / row.file).is_file():
-            problems.append(Problem(_shown(root / row.file), "no such file", f"line {line}"))
-        elif (root / row.file).suffix.lower() not in _PHOTO_SUFFIXES | _UNREAD_SUFFIXES:
-            problems.append(Problem(_shown(root / row.file), "not named like a photograph", ""))
-        elif _usable_name(root / row.file, problems):
-            rows.append(row)
-    return rows, labels
-
-
-def _manifest_rows(path: Path) -> list[tuple[int, _Row]]:
-    """Return (line number, row) for each row of a CSV file in UTF-8, with or without its mark."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as text:
-            reader = csv.DictReader(text, restval="")
-            columns = [name.strip() for name in reader.fieldnames or ()]
-            missing = [name for name in _REQUIRED_COLUMNS if name not in columns]
-            if missing:
-                raise UserError(
-                    f"the manifest {str(path)!r} lacks {' and '.join(missing)}: its first line "
-                    f"must name the columns {', '.join(_REQUIRED_COLUMNS)} (and may name subject "
-                    f"and mask), and names {', '.join(columns) or 'nothing'}"
-                )
-            reader.fieldnames = columns
-            return [(reader.line_num, _row(cells)) for cells in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(
-            f"the manifest {str(path)!r} cannot be read as CSV in UTF-8 ({error}): correct "
-            "--config.data.manifest or save the file again"
-        ) from error
-
-
-def _row(cells: Mapping[str, str]) -> _Row:
-    # `./a.jpg` and `a.jpg` are one photograph.
-    def name(column: str) -> str:
-        cell = cells.get(column, "").strip()
-        return PurePosixPath(cell).as_posix() if cell else ""
-
-    return _Row(
-        file=name("file"),
-        label=cells["label"].strip(),
-        subject=cells.get("subject", "").strip(),
-        mask=name("mask"),
-    )
-
-
-def _mask_pattern(row: _Row) -> str:
+def _mask_pattern(row: Row) -> str:
     return row.mask or f"{PurePosixPath(row.file).with_suffix('')}.*"
 
 
@@ -389,20 +268,20 @@ class _MaskFinder:
         self._root = root
         self._listed: dict[Path, dict[str, list[str]]] = {}
 
-    def find(self, row: _Row, path: Path) -> Path:
+    def find(self, row: Row, path: Path) -> Path:
         """Return the mask of `row`, or raise PhotoError for the photograph `path`."""
         if row.mask:
             mask = self._root / row.mask
             if mask.is_file():
                 return mask
-            raise PhotoError(Problem(_shown(path), _NO_MASK, f"{_shown(mask)} does not exist"))
+            raise PhotoError(Problem(shown(path), _NO_MASK, f"{shown(mask)} does not exist"))
         file = PurePosixPath(row.file)
         folder = self._root / file.parent
         names = self._names(folder).get(file.stem, [])
         if len(names) > 1:
-            raise PhotoError(Problem(_shown(path), "several masks", ", ".join(names)))
+            raise PhotoError(Problem(shown(path), "several masks", ", ".join(names)))
         if not names:
-            raise PhotoError(Problem(_shown(path), _NO_MASK, f"{_shown(folder / file.stem)}.*"))
+            raise PhotoError(Problem(shown(path), _NO_MASK, f"{shown(folder / file.stem)}.*"))
         return folder / names[0]
 
     def _names(self, folder: Path) -> dict[str, list[str]]:
@@ -410,7 +289,7 @@ class _MaskFinder:
         if folder not in self._listed:
             names: dict[str, list[str]] = {}
             for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-                if path.suffix.lower() in _MASK_SUFFIXES and not path.name.startswith("."):
+                if path.suffix.lower() in MASK_SUFFIXES and not path.name.startswith("."):
                     names.setdefault(path.stem, []).append(path.name)
             self._listed[folder] = names
         return self._listed[folder]

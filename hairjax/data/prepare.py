@@ -4,45 +4,28 @@
 """
 
 import hashlib
-import io
 import struct
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageChops
+from PIL import Image
 
-from hairjax.data.photos import (
-    MASK_FORMATS,
-    PHOTO_FORMATS,
-    Entry,
-    Index,
-    PhotoError,
-    Problem,
-    describe_problems,
-    find_photos,
-)
+from hairjax.data.decode import LYING, open_image, resize, turn_of
+from hairjax.data.formats import PHOTO_FORMATS
+from hairjax.data.masks import read_mask
+from hairjax.data.photos import Entry, Index, find_photos
 from hairjax.data.photoset import PhotoSet
+from hairjax.data.problems import PhotoError, Problem, describe_problems
 from hairjax.errors import UserError
 
 FITS = ("squash", "pad")
 ON_BAD = ("refuse", "skip")
 # ImageNet's mean colour: zero once normalised, so that padding says nothing.
 _PADDING = (124, 116, 104)
-# What undoes each EXIF orientation, but for 1, and which of these change the sides over.
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_LYING = frozenset(_TURNS[orientation] for orientation in (5, 6, 7, 8))
 # What Pillow is known to raise on damaged files, over and above its own bomb error.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
 
@@ -77,7 +60,7 @@ def read_photo(path: Path, mask: Path | None, side: int, fit: str) -> tuple[np.n
     _require_fit(side, fit)
     with _damage_named(path, "cannot be read"):
         data = path.read_bytes()
-        image = _open(path, data, PHOTO_FORMATS)
+        image = open_image(path, data, PHOTO_FORMATS)
         width, height = image.size
         # A JPEG more than twice too large is decoded at 1/2, 1/4 or 1/8, several times faster: the
         # decoder averages what antialiasing would. `whole` is the picture without the rim that
@@ -86,17 +69,17 @@ def read_photo(path: Path, mask: Path | None, side: int, fit: str) -> tuple[np.n
         whole = drafted[1] if drafted else (0, 0, width, height)
         image.load()
     with _damage_named(path, "EXIF orientation cannot be read"):
-        turn = _turn(image)
-    size = (height, width) if turn in _LYING else (width, height)
+        turn = turn_of(image)
+    size = (height, width) if turn in LYING else (width, height)
     shape, (left, top) = _place(size, side, fit)
     pixels = np.empty((side, side, 4), np.uint8)
     pixels[...] = (*_PADDING, 0)
     inside = pixels[top : top + shape[1], left : left + shape[0]]
     with _damage_named(path, "cannot be read"):
-        inside[..., :3] = _resize(_rgb(image), whole, shape, turn, Image.Resampling.BICUBIC)
+        inside[..., :3] = resize(_rgb(image), whole, shape, turn, Image.Resampling.BICUBIC)
     if mask is not None:
         with _damage_named(path, "mask cannot be read"):
-            inside[..., 3] = _read_mask(path, mask, size, turn in _LYING, shape)
+            inside[..., 3] = read_mask(path, mask, size, turn in LYING, shape)
     return pixels, hashlib.sha256(data).hexdigest()
 
 
@@ -238,37 +221,6 @@ def _damage_named(path: Path, kind: str) -> Iterator[None]:
         raise PhotoError(Problem(str(path), kind, detail)) from error
 
 
-def _open(path: Path, data: bytes, formats: Iterable[str]) -> Image.Image:
-    """Open an image of one of `formats`; nothing else is tried, so no other decoder runs."""
-    if not data:
-        raise OSError(f"{path.name} is empty")
-    try:
-        return Image.open(io.BytesIO(data), formats=tuple(formats))
-    except Image.UnidentifiedImageError as error:
-        raise OSError(f"the content of {path.name} is not {', '.join(formats)}") from error
-
-
-def _turn(image: Image.Image) -> Image.Transpose | None:
-    """Return how to turn a loaded image (a PNG may say it at its end).
-
-    `ImageOps.exif_transpose` would turn it before it is made smaller, and write its EXIF anew,
-    which fails on tags that are of no interest here.
-    """
-    return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-
-
-def _resize(
-    image: Image.Image,
-    box: tuple[float, float, float, float],
-    shape: tuple[int, int],
-    turn: Image.Transpose | None,
-    resample: Image.Resampling,
-) -> np.ndarray:
-    """Resize the part `box` of an image and turn it, to be of `shape` (width, height) then."""
-    resized = image.resize(shape[::-1] if turn in _LYING else shape, resample, box)
-    return np.asarray(resized if turn is None else resized.transpose(turn))
-
-
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         # Pillow would clip at 255; the high byte is what it keeps of 16-bit colour.
@@ -287,87 +239,3 @@ def _place(size: tuple[int, int], side: int, fit: str) -> tuple[tuple[int, int],
         return (side, side), (0, 0)
     width, height = (max(1, round(length * side / max(size))) for length in size)
     return (width, height), ((side - width) // 2, (side - height) // 2)
-
-
-def _read_mask(
-    path: Path, mask: Path, size: tuple[int, int], lying: bool, shape: tuple[int, int]
-) -> np.ndarray:
-    """Read the mask of the photograph `path` as uint8 [height, width].
-
-    `size` is the turned photograph's and `shape` the result's, each (width, height); `lying` says
-    that turning the photograph changed its sides over.
-    """
-    image = _open(mask, mask.read_bytes(), MASK_FORMATS)
-    image.load()
-    turn = _turn(image)
-    found = image.size[::-1] if turn in _LYING else image.size
-    _require_shape(path, mask, found, size, lying)
-    values = Image.fromarray(_mask_values(image))
-    return _resize(values, (0, 0, *image.size), shape, turn, Image.Resampling.BOX)
-
-
-def _require_shape(
-    path: Path, mask: Path, found: tuple[int, int], size: tuple[int, int], lying: bool
-) -> None:
-    def same_aspect(width: int, height: int) -> bool:
-        # Rounding may have moved either side of the mask by a pixel.
-        return abs(found[0] * height - found[1] * width) <= width + height
-
-    unturned = size[::-1]
-    if found == size or (same_aspect(*size) and not (lying and found == unturned)):
-        return
-    shapes = f"{mask} is {found[0]} × {found[1]}, the photograph {size[0]} × {size[1]}"
-    if lying and same_aspect(*unturned):
-        kind = "the mask has the shape of the photograph before EXIF turns it: turn the mask too"
-    else:
-        kind = "the mask has another aspect ratio than the photograph"
-    raise PhotoError(Problem(str(path), kind, shapes))
-
-
-def _mask_values(image: Image.Image) -> np.ndarray:
-    """Return a mask as uint8 [height, width], 0 … 255, whatever it is stored as."""
-    if image.has_transparency_data:
-        alpha = np.asarray(image.convert("RGBA"))[..., 3]
-        if alpha.min() < alpha.max():
-            return alpha
-    if image.mode == "P":
-        values = _palette_values(image)
-    elif image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image)
-    elif image.mode in ("1", "L", "LA"):
-        values = np.asarray(image.convert("L"))
-    else:
-        red, green, blue = image.convert("RGB").split()
-        values = np.asarray(ImageChops.lighter(ImageChops.lighter(red, green), blue))
-    peak = values.max()
-    if not (values.min() >= 0 and peak <= 65535):
-        raise ValueError(f"its values {values.min()} … {peak} are not within 0 … 65535")
-    # A largest value of 1 is 0/1 (or 0 … 1): of 255 it would be nothing, and that everywhere.
-    # In the same way 16 bits that never pass 255 hold 8.
-    if peak <= 1 or peak > 255:
-        values = values * (255.0 if peak <= 1 else 255 / 65535)
-    return values if values.dtype == np.uint8 else np.rint(values).astype(np.uint8)
-
-
-def _palette_values(image: Image.Image) -> np.ndarray:
-    """Return a palette mask as uint8 [height, width]: its greys where it has them, else 0 or 255.
-
-    In colours (as label tools paint) black is the background, or index 0 where black is not used;
-    more than two of them are a map of several things, and which is hair cannot be known.
-    """
-    index = np.asarray(image)
-    palette = np.zeros((256, 3), np.uint8)
-    stored = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
-    palette[: len(stored)] = stored
-    used = np.unique(index)
-    colours = np.unique(palette[used], axis=0)
-    grey = (colours == colours[:, :1]).all()
-    if grey and (len(colours) > 1 or len(used) == 1):
-        return palette[index, 0]
-    if len(used) > 2:
-        raise ValueError(
-            f"its palette paints {len(used)} classes, and a mask has two: save as grey"
-        )
-    black = palette.max(axis=1) == 0
-    background = black[index] if black[used].any() and len(colours) > 1 else index == 0
-    return np.where(background, 0, 255).astype(np.uint8)

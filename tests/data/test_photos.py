@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from hairjax.data.photos import Index, Problem, class_order, describe_problems, find_photos
+from hairjax.data.photos import Index, class_order, find_photos
+from hairjax.data.problems import Problem, describe_problems
 from hairjax.errors import UserError
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hairjax.data.photos import PhotoError, find_photos
+from hairjax.data.photos import find_photos
 from hairjax.data.prepare import load_photos, prepare, read_photo
+from hairjax.data.problems import PhotoError
 from hairjax.errors import UserError
 
 # What a viewer does for each EXIF orientation, on arrays of [height, width, …].

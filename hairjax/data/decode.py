@@ -1,0 +1,51 @@
+"""Opening, turning and resizing pictures: what photographs and masks have in common."""
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image
+
+# What undoes each EXIF orientation, but for 1, and which of these change the sides over.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+LYING = frozenset(_TURNS[orientation] for orientation in (5, 6, 7, 8))
+
+
+def open_image(path: Path, data: bytes, formats: Iterable[str]) -> Image.Image:
+    """Open an image of one of `formats`; nothing else is tried, so no other decoder runs."""
+    if not data:
+        raise OSError(f"{path.name} is empty")
+    try:
+        return Image.open(io.BytesIO(data), formats=tuple(formats))
+    except Image.UnidentifiedImageError as error:
+        raise OSError(f"the content of {path.name} is not {', '.join(formats)}") from error
+
+
+def turn_of(image: Image.Image) -> Image.Transpose | None:
+    """Return how to turn a loaded image (a PNG may say it at its end).
+
+    `ImageOps.exif_transpose` would turn it before it is made smaller, and write its EXIF anew,
+    which fails on tags that are of no interest here.
+    """
+    return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+
+
+def resize(
+    image: Image.Image,
+    box: tuple[float, float, float, float],
+    shape: tuple[int, int],
+    turn: Image.Transpose | None,
+    resample: Image.Resampling,
+) -> np.ndarray:
+    """Resize the part `box` of an image and turn it, to be of `shape` (width, height) then."""
+    resized = image.resize(shape[::-1] if turn in LYING else shape, resample, box)
+    return np.asarray(resized if turn is None else resized.transpose(turn))

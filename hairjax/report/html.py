@@ -1,0 +1,104 @@
+"""HTML by parts: elements, tables, figures, and how numbers are written."""
+
+import base64
+from collections.abc import Iterator, Sequence
+from html import escape
+from importlib import resources
+from pathlib import Path
+
+
+class Html(str):
+    """Text that is HTML already; every other text is escaped on its way into an element."""
+
+
+def tag(name: str, /, *children: str, **attributes: str) -> Html:
+    """An element; ``class_`` gives it the attribute class, ``aria_hidden`` aria-hidden."""
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"'
+        for key, value in attributes.items()
+    )
+    inner = "".join(child if isinstance(child, Html) else escape(child) for child in children)
+    return Html(f"<{name}{written}>{inner}</{name}>")
+
+
+def lines(parts: Sequence[str]) -> Iterator[str]:
+    """Put every part on a line of its own."""
+    for part in parts:
+        yield part
+        yield "\n"
+
+
+def head(title: str) -> Html:
+    """The head of a page that asks the network for nothing, with the style inside."""
+    style = resources.files("hairjax.report").joinpath("style.css").read_text("utf-8")
+    # The policy makes a browser refuse any request, whatever a name on the page may contain.
+    return Html(f"""<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>{escape(title)} · hairjax</title>
+<style>
+{style}</style>
+</head>""")
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], **attributes: str) -> Html:
+    """Lay out rows whose first cell names them; no header row where ``header`` is empty."""
+    top = tag("thead", tag("tr", *(tag("th", cell, scope="col") for cell in header)))
+    body = (
+        tag("tr", tag("th", first, scope="row"), *(tag("td", cell) for cell in others))
+        for first, *others in rows
+    )
+    parts = (top if header else "", tag("tbody", *lines(list(body))))
+    return tag("div", tag("table", *parts, **attributes), class_="scroll")
+
+
+def figure(path: Path, description: str, caption: str) -> Html:
+    """A PNG file, held in the page, with what it shows in words and a caption."""
+    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    image = Html(f'<img src="data:image/png;base64,{data}" alt="{escape(description)}">')
+    return tag("figure", image, tag("figcaption", caption))
+
+
+def strip(value: float, interval: tuple[float, float], others: Sequence[float | None]) -> Html:
+    """Draw a value, its interval and the baselines on a line from 0 to 1; less than 0 is at 0."""
+
+    def share(place: float) -> str:
+        return f"{100 * min(max(place, 0.0), 1.0):.2f}%"
+
+    low, high = (min(max(end, 0.0), 1.0) for end in interval)
+    baselines = (
+        tag("rect", class_="baseline", x=share(other), y="3", width="2", height="10")
+        for other in others
+        if other is not None
+    )
+    return tag(
+        "svg",
+        tag("rect", class_="track", x="0", y="7", width="100%", height="2"),
+        tag("rect", class_="band", x=share(low), y="4", width=share(high - low), height="8"),
+        *baselines,
+        tag("circle", class_="value", cx=share(value), cy="8", r="4.5"),
+        aria_hidden="true",
+    )
+
+
+def number(value: float) -> str:
+    """Three decimals, and a true minus sign."""
+    # Adding 0 to a rounded −0.0001 drops the sign of zero.
+    return f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
+
+
+def number_range(interval: tuple[float, float]) -> str:
+    """Both ends of an interval."""
+    return f"{number(interval[0])} – {number(interval[1])}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the units that a person would choose."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
