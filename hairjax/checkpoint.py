@@ -49,8 +49,6 @@ class Checkpoints:
                 preservation_policy=AnyPreservationPolicy([LatestN(1), self._keep_best]),
             ),
         )
-        if best := self.best():
-            self._keep_best.step = best["step"]
 
     def save(self, step: int, params: dict, rest: dict, best: dict[str, Any] | None) -> None:
         """Begin to save a state.

@@ -116,7 +116,7 @@ def _train_epoch(
             _foretell(plan, clock, step, first)
             if step % config.train.log_every == 0:
                 text = f"epoch {epoch}/{config.train.epochs}  loss {float(previous):.3f}"
-                show(step, f"{text}  {clock.rate:.0f} images/s")
+                show(step, f"{text}  {clock.rate_text}")
         previous = loss
         if stop and step + 1 < epoch * plan.steps:
             _require_finite(loss, step + 1, best)
@@ -195,6 +195,11 @@ class _Clock:
         """Photographs per second."""
         return self.batch_size / self.step_seconds
 
+    @property
+    def rate_text(self) -> str:
+        """E.g. ``540 images/s`` or ``3.9 images/s``."""
+        return f"{self.rate:.{0 if self.rate >= 10 else 1}f} images/s"
+
     def row(self, epoch: int) -> dict[str, Any]:
         """The epoch's line of ``timing.jsonl``."""
         return {
@@ -216,7 +221,7 @@ def _peak_memory() -> int:
 
 def _foretell(plan: Plan, clock: _Clock, step: int, first: int) -> None:
     """Once, after a few steps: how long a long run will take."""
-    if step != first + 4 or len(plan.folder.read_lines(plan.folder.timing)):
+    if step != first + 3 or len(plan.folder.read_lines(plan.folder.timing)):
         return
     seconds = clock.step_seconds * (plan.config.train.epochs * plan.steps - step)
     if seconds > LONG:
@@ -234,7 +239,7 @@ def _epoch_line(row: dict[str, Any], clock: _Clock, epochs: int, *, new_best: bo
         f"train loss {train['loss']:.3f} accuracy {train['accuracy']:.3f}  "
         f"validation loss {validation['log_loss']:.3f} accuracy {validation['accuracy']:.3f} "
         f"kappa {validation['quadratic_kappa']:.3f}  "
-        f"{clock.rate:.0f} images/s  {duration(left)} left{'  best' if new_best else ''}"
+        f"{clock.rate_text}  {duration(left)} left{'  best' if new_best else ''}"
     )
 
 

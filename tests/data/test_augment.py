@@ -256,6 +256,11 @@ def test_a_flipped_crop_too_shows_nothing_but_the_photograph():
         assert np.abs(seen[..., 3:] - 1).max() < 1e-5
 
 
+def test_nothing_is_sheared():
+    x_axis, y_axis = np.moveaxis(drawn(GEOMETRY)[:, :, :2], 2, 0)
+    np.testing.assert_allclose((x_axis * y_axis).sum(axis=1), np.zeros(COUNT), atol=1e-6)
+
+
 def test_the_parts_of_a_geometry_are_drawn_independently():
     transforms = drawn(GEOMETRY)
     x_axis, y_axis = transforms[:, :, 0], transforms[:, :, 1]
@@ -277,10 +282,11 @@ def test_colour_never_touches_the_mask():
     assert np.abs(coloured[..., :3] - plain[..., :3]).mean() > 0.1
 
 
-def test_colours_stay_in_range():
+@pytest.mark.parametrize("kind", ["brightness", "contrast", "saturation", "hue"])
+def test_colours_stay_in_range(kind):
     rgb = noise(1)[0, ..., :3].astype(np.float32) / 255
-    coloured = jittered(rgb, keys(200), COLOUR)
-    assert coloured.shape == (200, *rgb.shape)
+    coloured = jittered(rgb, keys(50), OFF._replace(**{kind: getattr(COLOUR, kind)}))
+    assert coloured.shape == (50, *rgb.shape)
     assert coloured.min() == 0
     assert coloured.max() == 1
 

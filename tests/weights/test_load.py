@@ -355,8 +355,9 @@ def test_pickles_are_never_executed(tmp_path):
     sprung = tmp_path / "sprung"
     np.savez(tmp_path / "object.npz", trap=np.array([Trap(sprung)], object))
     (tmp_path / "plain.npz").write_bytes(pickle.dumps(Trap(sprung)))
-    for name in ("object.npz", "plain.npz"):
-        with pytest.raises(WeightsError, match=f"{name} cannot be read as .npz"):
+    reasons = {"object.npz": "Object arrays cannot be loaded", "plain.npz": "not a whole archive"}
+    for name, reason in reasons.items():
+        with pytest.raises(WeightsError, match=rf"{name} cannot be read as .npz \(.*{reason}"):
             read_arrays(tmp_path / name)
     assert not sprung.exists()
 
