@@ -109,13 +109,14 @@ def test_one_program_serves_sets_of_any_size():
     assert count == [BATCH]  # traced once
 
 
-finite = st.floats(allow_nan=False, allow_infinity=False, width=32)
+close = st.floats(-20, 20, width=32)
+far = st.floats(allow_nan=False, allow_infinity=False, width=32)
 
 
-@given(arrays(np.float32, st.tuples(st.integers(1, 5), st.integers(1, 6)), elements=finite))
+@given(arrays(np.float32, st.tuples(st.integers(1, 5), st.integers(1, 6)), elements=close | far))
 def test_softmax_is_scipys(logits):
     found = softmax(logits)
     assert found.dtype == np.float32
-    np.testing.assert_allclose(
-        found, scipy.special.softmax(np.float64(logits), axis=1), rtol=1e-6, atol=1e-38
-    )
+    expected = scipy.special.softmax(np.float64(logits), axis=1)
+    # Half a unit in the last place of float32: nothing is lost on the way.
+    np.testing.assert_allclose(found, expected, rtol=6e-8, atol=1e-45)
