@@ -220,7 +220,7 @@ def traps(path):
         "builtins.exec": Call(exec, touch),
         "builtins.getattr": Call(getattr, path, "touch"),
         "subprocess.Popen": Call(subprocess.Popen, ["touch", str(path)]),
-        "io.open": Call(open, str(path), "w"),
+        f"{open.__module__}.open": Call(open, str(path), "w"),
         "builtins.__import__": Call(__import__, "os"),
     }
 
