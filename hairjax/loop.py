@@ -15,7 +15,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from hairjax.checkpoint import Checkpoints
-from hairjax.data.batches import training_batch
+from hairjax.data.batches import training_batches
 from hairjax.data.photoset import PhotoSet
 from hairjax.display import Display, duration
 from hairjax.evaluation.inference import Predict
@@ -104,12 +104,13 @@ def _train_epoch(
     The loss that is read is that of the step before the one just dispatched, so that the device
     never waits for the host.
     """
-    config, photos, first = plan.config, plan.photos, int(state.step)
+    config, first = plan.config, int(state.step)
+    steps = range(first, epoch * plan.steps)
+    order = {"seed": config.seed, "batch_size": config.train.batch_size}
+    batches = training_batches(plan.photos, plan.train, steps, **order)
     previous = None
-    for step in range(first, epoch * plan.steps):
-        place = training_batch(config.seed, step, len(plan.train), config.train.batch_size)
-        batch = plan.train[place]
-        state, loss = plan.train_step(state, photos.images[batch], photos.labels[batch])
+    for step, (images, labels) in zip(steps, batches, strict=True):
+        state, loss = plan.train_step(state, images, labels)
         if previous is not None:
             _require_finite(previous, step, best)
             clock.tick()

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-import launch
 from configs import side, top
 from hairjax.check import CHOICES, RANGES, check_config, check_keys, choices
 from hairjax.config import (
@@ -19,6 +18,7 @@ from hairjax.config import (
     unknown_key,
 )
 from hairjax.errors import UserError
+from hairjax.flags import override, parse
 
 ROOT = Path(__file__).parents[1]
 DEFAULTS = dict(flatten(top.get_config()))
@@ -26,8 +26,8 @@ DEFAULTS = dict(flatten(top.get_config()))
 
 def set_flags(*arguments, config=None):
     """A configuration after flags of the command line."""
-    _, overrides = launch.parse(list(arguments), ("config", "workdir"), DEFAULTS)
-    return launch.override(config or top.get_config(), overrides)
+    _, overrides = parse(list(arguments), ("config", "workdir"), DEFAULTS)
+    return override(config or top.get_config(), overrides)
 
 
 def new_value(default):

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from hairjax.data.photoset import PhotoSet
+
 
 def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
     """The order of ``count`` photographs in an epoch, a function of (seed, epoch) alone."""
@@ -18,6 +20,26 @@ def training_batch(seed: int, step: int, count: int, batch_size: int) -> np.ndar
     steps = count // batch_size
     epoch, place = divmod(step, steps)
     return epoch_order(seed, epoch, count)[place * batch_size : (place + 1) * batch_size]
+
+
+def training_batches(
+    photos: PhotoSet, train: np.ndarray, steps: range, *, seed: int, batch_size: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The batches of training steps, in order.
+
+    Args:
+        photos: all of them.
+        train: which of them train, int [n].
+        steps: of the run, counted from 0 over all its epochs.
+        seed: of the order.
+        batch_size: photographs in a batch.
+
+    Yields:
+        Photographs uint8 [batch, side, side, 4] and labels int32 [batch].
+    """
+    for step in steps:
+        chosen = train[training_batch(seed, step, len(train), batch_size)]
+        yield photos.images[chosen], photos.labels[chosen]
 
 
 def evaluation_batches(count: int, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:

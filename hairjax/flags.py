@@ -1,0 +1,76 @@
+"""The flags of a command: taken apart, and keys of a configuration overridden by them."""
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+from hairjax.check import kind
+from hairjax.config import flatten, nearest, unknown_key
+from hairjax.errors import UserError
+
+
+def parse(
+    arguments: list[str], names: tuple[str, ...], keys: dict[str, object]
+) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """Take ``--name=value`` and ``--name value`` apart, without a look at the values.
+
+    Args:
+        arguments: of the command line, after the verb.
+        names: the flags there are.
+        keys: the keys that ``--config.KEY`` may override, with their defaults; a true-or-false
+            key alone means true.
+
+    Returns:
+        The value of every flag, "" where it was not given; and the overrides in order.
+    """
+    given, overrides = dict.fromkeys(names, ""), []
+    known = [*(f"--{name}" for name in names), *(f"--config.{key}" for key in keys)]
+    arguments = list(arguments)
+    while arguments:
+        argument = arguments.pop(0)
+        flag, equals, value = argument.partition("=")
+        name = flag.removeprefix("-").removeprefix("-")
+        key = name.removeprefix("config.")
+        if not flag.startswith("-"):
+            raise UserError(f"unexpected argument {argument!r}; {_flag_like(flag, known)}")
+        if keys and name.startswith("config.") and key not in keys:
+            raise UserError(unknown_key(key, keys))
+        if f"--{name}" not in known:
+            raise UserError(f"unknown flag {flag}; {_flag_like(flag, known)}")
+        if not equals and isinstance(keys.get(key), bool):
+            value = "true"
+        elif not equals:
+            if not arguments or arguments[0].startswith("--"):
+                raise UserError(f"{flag} has no value; write {flag}=VALUE")
+            value = arguments.pop(0)
+        if name in given:
+            given[name] = value
+        else:
+            overrides.append((key, value))
+    return given, overrides
+
+
+def _flag_like(flag: str, known: list[str]) -> str:
+    hint = nearest(flag, known)
+    if hint.startswith("did you mean"):
+        return hint
+    few = [name for name in known if not name.startswith("--config.")]
+    more = " and --config.KEY" if len(few) < len(known) else ""
+    return f"the flags here are {', '.join(few)}{more}; see python launch.py --help"
+
+
+def override(config: ConfigDict, overrides: list[tuple[str, str]]) -> ConfigDict:
+    """Set keys of a configuration, each value read as the type of the one it replaces."""
+    defaults = dict(flatten(config))
+    arguments = [f"--config.{key}={value}" for key, value in overrides]
+    values = flags.FlagValues()
+    argv = ["launch.py", *arguments]
+    config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=argv)
+    # One at a time, so that a message names the key and its value in words of ours.
+    for (key, value), argument in zip(overrides, arguments, strict=True):
+        try:
+            values(["launch.py", argument])
+        except flags.Error as error:
+            raise UserError(
+                f"config.{key} cannot be {value!r}; it must be {kind(defaults[key])}"
+            ) from error
+    return values["config"].value
