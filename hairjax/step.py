@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from einops import rearrange
 from flax import nnx
@@ -29,7 +30,9 @@ class TrainState(NamedTuple):
         return {name: value for name, value in self._asdict().items() if name != "params"}
 
 
-Step = Callable[[TrainState, jax.Array, jax.Array], tuple[TrainState, jax.Array]]
+Step = Callable[
+    [TrainState, jax.Array | np.ndarray, jax.Array | np.ndarray], tuple[TrainState, jax.Array]
+]
 # ((Loss, how many were right), gradient by parameter).
 Gradients = tuple[tuple[jax.Array, jax.Array], dict]
 
