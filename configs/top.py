@@ -17,7 +17,7 @@ def get_config(variant: str = "") -> ConfigDict:
             "seed": 0,  # of the split, the order of photographs, augmentation, dropout, new weights
             "model": {
                 "name": "swin_tiny_patch4_window7_224",
-                "in_channels": 6,  # 6: RGB and the mask three times; 3: RGB alone
+                "in_channels": 6,  # 6: RGB and the mask three times; 3: RGB; 1: the mask
                 "dropout": 0.2,  # in the head
                 "drop_path": 0.1,  # stochastic depth of the last block, rising from 0
                 "hidden": (),  # sizes of hidden layers in the head; the original code has 256,
@@ -43,6 +43,8 @@ def get_config(variant: str = "") -> ConfigDict:
                 "fit": "squash",  # squash (every side to the square) | pad (keep the aspect)
                 "split": "",  # a split.csv to reuse
                 "fractions": (0.8, 0.1, 0.1),  # of train, validation and test
+                "folds": 0,  # instead of fractions: equal parts, of which one tests; 0: off
+                "fold": 0,  # which of them tests, from 0; the next is for validation
                 "on_bad": "refuse",  # a photograph that cannot be used: refuse | skip
             },
             "augment": {

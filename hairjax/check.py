@@ -12,7 +12,7 @@ from hairjax.config import flatten, placed, unknown_key, weights_source
 from hairjax.errors import UserError
 
 CHOICES = {
-    "model.in_channels": (3, 6),
+    "model.in_channels": (1, 3, 6),
     "model.dtype": ("auto", "float32", "bfloat16"),
     "data.source": ("photos", "synthetic"),
     "data.view": ("top", "side"),
@@ -28,6 +28,8 @@ RANGES: dict[str, tuple[float, float | None]] = {
     "data.count": (40, None),
     "data.image_size": (0, 4096),
     "data.stored_size": (0, 4096),
+    "data.folds": (0, None),
+    "data.fold": (0, None),
     "augment.rotation": (0, 180),
     "augment.flip": (0, 1),
     "augment.brightness": (0, 1),
@@ -149,6 +151,16 @@ def _check_together(config: ConfigDict) -> None:
             f"config.data.fractions is {fractions}; give the shares of train, validation and test "
             "(only the last may be 0), which add up to 1: 0.8,0.1,0.1"
         )
+    folds, fold = config.data.folds, config.data.fold
+    if folds in (1, 2) or fold >= max(folds, 1):
+        raise UserError(
+            f"config.data.fold={fold} of config.data.folds={folds}: give 3 folds or more (one "
+            "tests, one selects, the others train) and fold from 0 to folds - 1, or folds=0"
+        )
+    if folds and config.data.split:
+        raise UserError(
+            f"config.data.folds={folds} makes a split, and config.data.split gives one; take one"
+        )
     if optim.warmup_epochs >= config.train.epochs:
         raise UserError(
             f"config.optim.warmup_epochs is {optim.warmup_epochs} of config.train.epochs="
@@ -163,12 +175,13 @@ def _check_together(config: ConfigDict) -> None:
             f"config.train.batch_size={batch} cannot be cut into config.optim.accumulate="
             f"{optim.accumulate} equal parts; it can be cut into {', '.join(divisors)}"
         )
-    blind = config.weights.stem in ("zero", "random_mask", "random_all")
+    rules = {1: ("random_all",), 3: ("random_all",), 6: ("zero", "random_mask", "random_all")}
+    blind = config.weights.stem in rules[config.model.in_channels]
     if blind and optim.peak.early == 0 and config.weights.source != "none":
         raise UserError(
-            f"config.weights.stem={config.weights.stem} leaves the stem without pretrained weights "
-            "for the mask, and config.optim.peak.early=0 freezes it there: give early a rate, or "
-            "use the stem rule copy or mean"
+            f"config.weights.stem={config.weights.stem} leaves part of the stem without "
+            "pretrained weights, and config.optim.peak.early=0 freezes it there: give early a rate, "
+            "or use the stem rule copy or mean"
         )
 
 

@@ -64,8 +64,8 @@ def _read_photographs(
     """The photographs to evaluate, and how the baselines do on them if they are a split's."""
     config = run.config
     if photos or manifest:
-        if config.model.in_channels == 6 and not masks:
-            raise UserError("give --masks too: the run's model sees RGB and mask")
+        if config.model.in_channels != 3 and not masks:
+            raise UserError("give --masks too: the run's model sees masks")
         # The run's expression for subjects speaks of the run's file names.
         other = {"photos": photos, "masks": masks, "manifest": manifest, "subject": ""}
         config.data.update(source="photos", **other)

@@ -20,6 +20,7 @@ from hairjax.data.photos import find_photos
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import (
     check_split,
+    make_folds,
     make_split,
     read_split,
     require_same_photographs,
@@ -131,7 +132,7 @@ def _look_ahead(config: ConfigDict) -> None:
             manifest=data.manifest,
             subject=data.subject,
             classes=None,
-            need_masks=config.model.in_channels == 6,
+            need_masks=config.model.in_channels != 3,
         )
     abstract_model(config, num_classes=2)
     if config.weights.source != "none":
@@ -148,6 +149,8 @@ def _photographs(
         split = read_split(folder.split, photos)
     elif config.data.split:
         split = read_split(Path(config.data.split).expanduser(), photos)
+    elif config.data.folds:
+        split = make_folds(photos, config.data.folds, config.data.fold, config.seed)
     else:
         split = make_split(photos, config.data.fractions, config.seed)
     check_split(photos, split)

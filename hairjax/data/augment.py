@@ -47,7 +47,7 @@ def model_inputs(
         keys: one random key per photograph; None for evaluation, which is the whole view.
         amounts: of augmentation; None for evaluation.
         side: of the result, in pixels.
-        channels: 3 for normalised RGB, 6 for RGB and the mask (0 … 1) three times.
+        channels: 3 for normalised RGB, 1 for the mask (0 … 1), 6 for RGB and the mask three times.
 
     Returns:
         float32 [batch, side, side, channels].
@@ -55,6 +55,8 @@ def model_inputs(
 
     def finish(picture: jax.Array, rgb: jax.Array) -> jax.Array:
         mask = picture[..., 3:]
+        if channels == 1:
+            return mask
         rgb = normalise(rgb)
         return rgb if channels == 3 else jnp.concatenate([rgb, repeat_mask(mask)], axis=-1)
 

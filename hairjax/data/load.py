@@ -54,7 +54,7 @@ def load_data(config: ConfigDict, classes: tuple[str, ...] | None, display: Disp
             manifest=data.manifest,
             subject=data.subject,
             classes=classes,
-            need_masks=config.model.in_channels == 6,
+            need_masks=config.model.in_channels != 3,
             side=stored_side(config),
             fit=data.fit,
             on_bad=data.on_bad,

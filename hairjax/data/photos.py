@@ -104,7 +104,7 @@ def class_order(names: Iterable[str]) -> tuple[str, ...]:
 def _require_masks_given(masks: str, need_masks: bool) -> None:
     if need_masks and not masks:
         raise UserError(
-            "six input channels need hair masks: give their folder with "
+            "the model reads hair masks: give their folder with "
             "--config.data.masks=FOLDER, or use the photographs alone with "
             "--config.model.in_channels=3"
         )

@@ -10,17 +10,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from hairjax.atomic import replacing
+from hairjax.data.division import divide
 from hairjax.data.photoset import PhotoSet
 from hairjax.errors import UserError
 
 SPLITS = ("train", "validation", "test")
 _COLUMNS = ("file", "label", "subject", "sha256", "split")
-# Random assignments tried, of which the nearest to what was asked is kept.
-_ATTEMPTS = 16
 _EXAMPLES = 5
 _NEW_SPLIT = "make a new split with --config.data.split="
 
@@ -44,25 +41,40 @@ def make_split(photoset: PhotoSet, fractions: Sequence[float], seed: int) -> np.
         UserError: the fractions are unusable, or a class has too few subjects to be in both train
             and validation.
     """
-    shares = _shares(fractions)
-    group = _groups(photoset)
-    # A group is known by its first checksum, whatever the order of the photographs.
-    names = [""] * (int(group.max(initial=-1)) + 1)
-    for sha256, member in sorted(zip(photoset.sha256, group, strict=True), reverse=True):
-        names[member] = sha256
-    canonical = np.argsort(np.array(names))
-    counts = np.zeros((len(names), len(photoset.classes)))
-    np.add.at(counts, (group, photoset.labels), 1)
-    # A class that the set lacks has nothing to be divided.
-    counts = counts[canonical][:, counts.any(axis=0)]
-    rng = np.random.default_rng(seed)
-    attempts = [_assign(counts, shares, rng) for _ in range(_ATTEMPTS)]
-    best = min(attempts, key=lambda assigned: _distance(counts, shares, assigned))
-    assigned = np.empty_like(best)
-    assigned[canonical] = best
-    split = np.array(SPLITS)[assigned[group]]
+    split = np.array(SPLITS)[divide(photoset, _shares(fractions), seed, needed=2)]
     _require_classes(photoset, split)
     return split
+
+
+def make_folds(photoset: PhotoSet, folds: int, fold: int, seed: int) -> np.ndarray:
+    """Cross-validation: one of several equal parts tests, the next selects, the others train.
+
+    Over all values of ``fold`` each photograph tests once and selects once. What must hold is what
+    `make_split` says.
+
+    Args:
+        photoset: the photographs.
+        folds: how many parts, 3 or more.
+        fold: which of them tests, 0 … ``folds`` - 1.
+        seed: which of the possible divisions.
+
+    Returns:
+        str [n]: "train", "validation" or "test".
+
+    Raises:
+        UserError: a class has too few subjects to be in every part.
+    """
+    part = divide(photoset, np.full(folds, 1 / folds), seed, needed=folds)
+    for label, name in enumerate(photoset.classes):
+        held = len(set(part[photoset.labels == label]))
+        if held < folds:
+            raise UserError(
+                f"the class {name!r} is in {held} of config.data.folds={folds} parts: photographs "
+                "of at least so many subjects are needed in each class; take fewer folds"
+            )
+    names = np.full(folds, "train", dtype=f"<U{max(map(len, SPLITS))}")
+    names[(fold + 1) % folds], names[fold] = "validation", "test"
+    return names[part]
 
 
 def check_split(photoset: PhotoSet, split: np.ndarray) -> None:
@@ -162,64 +174,6 @@ def _shares(fractions: Sequence[float]) -> np.ndarray:
             "validation (both above 0) and test, which sum to 1, such as 0.8, 0.1, 0.1"
         )
     return shares
-
-
-def _groups(photoset: PhotoSet) -> np.ndarray:
-    """Number (int [n]) the groups of photographs that share, in any chain, subjects or contents."""
-    n = len(photoset)
-    subjects = np.array(photoset.subjects, dtype=str)
-    known = np.flatnonzero(subjects != "")
-    _, subject = np.unique(subjects[known], return_inverse=True)
-    _, contents = np.unique(np.array(photoset.sha256, dtype=str), return_inverse=True)
-    # A graph of photographs, contents and subjects, in this order of numbers.
-    photo = np.concatenate([np.arange(n), known])
-    other = n + np.concatenate([contents, n + subject])
-    edges = coo_array((np.ones(len(photo)), (photo, other)), shape=(3 * n, 3 * n))
-    _, group = np.unique(connected_components(edges, directed=False)[1][:n], return_inverse=True)
-    return group
-
-
-def _assign(counts: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Assign groups, whose photographs per class are counts [groups, classes], to splits.
-
-    First every class is brought into every split by a group at random, the rarest class first.
-    Then each group goes where it lowers `_distance` most, the large before the small, which fill
-    the gaps.
-    """
-    total = counts.sum(axis=0)
-    splits = [split for split, share in enumerate(shares) if share]
-    need = shares[:, None] * total
-    assigned = np.full(len(counts), -1)
-
-    def gain(group: np.ndarray, split: int | list[int]) -> np.ndarray:
-        change = (2 * need[split] - counts[group]) * counts[group] / total**2
-        return change.sum(axis=-1) / shares[split]
-
-    def assign(group: int, split: int) -> None:
-        assigned[group] = split
-        need[split] -= counts[group]
-
-    order = rng.permutation(len(counts))
-    # Sizes within a factor of two count as equal, so that chance and not size decides.
-    size = np.floor(np.log2(counts.sum(axis=1)))
-    order = order[np.argsort(-size[order], kind="stable")]
-    for split in splits:
-        for label in np.argsort((counts > 0).sum(axis=0), kind="stable"):
-            free = order[(assigned[order] < 0) & (counts[order, label] > 0)]
-            if not counts[assigned == split, label].any() and len(free):
-                assign(rng.choice(free), split)
-    for group in order[assigned[order] < 0]:
-        assign(group, splits[gain(group, splits).argmax()])
-    return assigned
-
-
-def _distance(counts: np.ndarray, shares: np.ndarray, assigned: np.ndarray) -> tuple[int, float]:
-    """Return how many classes train and validation lack, and the χ² distance to the shares."""
-    total = counts.sum(axis=0)
-    splits = np.flatnonzero(shares)
-    held = np.stack([counts[assigned == split].sum(axis=0) for split in splits])
-    share = shares[splits, None]
-    return int((held[:2] == 0).sum()), float(((held / total - share) ** 2 / share).sum())
 
 
 def _require_names(split: Iterable[str], source: str) -> None:

@@ -73,7 +73,7 @@ def create_model(
 
     Args:
         name: one of ``list_models()``.
-        in_channels: channels of the photographs: 3 for RGB, 6 for RGB and mask.
+        in_channels: channels of the photographs: 3 for RGB, 6 for RGB and mask, 1 for the mask.
         num_classes: width of the logits; None keeps the checkpoint's (1,000 without weights).
         image_size: a side or (height, width) in pixels; None means the variant's own.
         weights: a ``.safetensors``, ``.npz`` or ``.pth`` file with the names of timm, Microsoft,

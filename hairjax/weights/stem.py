@@ -19,24 +19,30 @@ def expand_stem(kernel: np.ndarray, drawn: np.ndarray, rule: str) -> np.ndarray:
     - ``random_mask``: RGB × s, the other channels as drawn.
     - ``random_all``: the whole kernel as drawn.
 
+    One channel, the mask alone, takes the sum over RGB (timm's rule again: what the kernel answers
+    to grey), unless all is drawn.
+
     Args:
         kernel: pretrained weights, float32 [h, w, 3, features].
-        drawn: freshly initialised weights, float32 [h, w, n, features] with n ≥ 3; of their
-            numbers only the rules in ``DRAWING_RULES`` make use.
+        drawn: freshly initialised weights, float32 [h, w, n, features] with n = 1 or
+            n ≥ 3; of their numbers only the rules in ``DRAWING_RULES`` make use.
         rule: one of ``RULES``.
 
     Raises:
-        ValueError: an unknown rule, or fewer than three channels.
+        ValueError: an unknown rule, or no or two channels.
     """
     channels = drawn.shape[2]
     if rule not in RULES:
         raise ValueError(f"weights.stem is {rule!r}; the rules are {', '.join(RULES)}")
-    if channels < 3:
+    if channels < 1 or channels == 2:
         raise ValueError(
-            f"pretrained weights see RGB, so the model needs at least 3 channels, not {channels}"
+            "pretrained weights see RGB, so the model needs 1 or at least 3 channels, not "
+            f"{channels}"
         )
     if channels == 3 and rule != "random_all":
         return kernel
+    if channels == 1 and rule != "random_all":
+        return kernel.sum(axis=2, keepdims=True)
     scale = 3 / channels
     match rule:
         case "copy":

@@ -101,6 +101,14 @@ def test_rgb_is_normalised_as_imagenet_was():
     np.testing.assert_allclose(seen[..., :3], np.broadcast_to(expected, (4, SIDE, SIDE, 3)), 1e-5)
 
 
+def test_one_channel_is_the_mask():
+    photos = noise()
+    for look in (evaluation, functools.partial(augmented, keys=keys(4), amounts=EVERYTHING)):
+        one, six = look(photos, channels=1), look(photos)
+        assert one.shape == (4, SIDE, SIDE, 1)
+        np.testing.assert_allclose(one, six[..., 3:4], atol=1e-6)
+
+
 def test_three_channels_are_the_first_three_of_six():
     photos = noise()
     for look in (evaluation, functools.partial(augmented, keys=keys(4), amounts=EVERYTHING)):

@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.split import SPLITS, check_split, make_split, read_split, write_split
+from hairjax.data.split import (
+    SPLITS,
+    check_split,
+    make_folds,
+    make_split,
+    read_split,
+    write_split,
+)
 from hairjax.errors import UserError
 
 
@@ -64,6 +71,23 @@ def test_what_must_hold_of_every_split(photoset, fractions, seed):
     assert (held[np.array(fractions) > 0] > 0).all()
     assert (held[np.array(fractions) == 0] == 0).all()
     np.testing.assert_array_equal(split, make_split(photoset, fractions, seed))
+
+
+@settings(deadline=None, max_examples=20)
+@given(subjects_in_each_class(), st.sampled_from([3, 4]), st.integers(0, 2**32 - 1))
+def test_every_photograph_tests_once_and_selects_once(photoset, folds, seed):
+    splits = [make_folds(photoset, folds, fold, seed) for fold in range(folds)]
+    for fold, split in enumerate(splits):
+        check_split(photoset, split)
+        np.testing.assert_array_equal(split == "validation", splits[(fold + 1) % folds] == "test")
+    for name in ("validation", "test"):
+        assert (sum((split == name).astype(int) for split in splits) == 1).all()
+
+
+def test_more_folds_than_subjects_of_a_class_are_refused():
+    photoset = photographs([0, 0, 0, 1, 1, 1], ["a", "b", "c", "d", "e", "d"])
+    with pytest.raises(UserError, match=r"'level_1' is in 2 of config.data.folds=3 parts"):
+        make_folds(photoset, 3, 0, 0)
 
 
 @settings(deadline=None, max_examples=20)

@@ -94,10 +94,25 @@ def test_unknown_rule_is_refused_with_the_rules(channels):
 
 
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("channels", [1, 2])
-def test_fewer_than_three_channels_are_refused(rule, channels):
-    with pytest.raises(ValueError, match=f"at least 3 channels, not {channels}"):
-        expand(rule, channels)
+def test_two_channels_are_refused(rule):
+    with pytest.raises(ValueError, match="1 or at least 3 channels, not 2"):
+        expand(rule, 2)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_mask_alone_is_seen_as_grey(rule):
+    """One channel answers as the RGB kernel does to a picture with three equal channels."""
+    rgb, drawn, expanded = expand(rule, 1)
+    mask = np.random.default_rng(0).random((1, 8, 8, 1)).astype(np.float32)
+    patches = mask.reshape(1, 2, 4, 2, 4).transpose(0, 1, 3, 2, 4).reshape(4, 16)
+    seen = patches @ np.asarray(expanded).reshape(16, -1)
+    grey = np.repeat(patches[:, :, None], 3, axis=2).reshape(4, 48)
+    if rule == "random_all":
+        np.testing.assert_array_equal(expanded, drawn)
+    else:
+        np.testing.assert_allclose(
+            seen, grey @ np.asarray(rgb).reshape(48, -1), rtol=1e-5, atol=1e-5
+        )
 
 
 # --- networks
