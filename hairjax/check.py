@@ -180,8 +180,8 @@ def _check_together(config: ConfigDict) -> None:
     if blind and optim.peak.early == 0 and config.weights.source != "none":
         raise UserError(
             f"config.weights.stem={config.weights.stem} leaves part of the stem without "
-            "pretrained weights, and config.optim.peak.early=0 freezes it there: give early a rate, "
-            "or use the stem rule copy or mean"
+            "pretrained weights, and config.optim.peak.early=0 freezes it there: give early a "
+            "rate, or use the stem rule copy or mean"
         )
 
 
