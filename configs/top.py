@@ -55,6 +55,8 @@ def get_config(variant: str = "") -> ConfigDict:
                 "saturation": 0.2,
                 "hue": 0.02,  # shift of at most this share of the colour circle to either side
                 "crop_scale": 0.8,  # smallest share of the area that a random crop keeps; 1: off
+                "erase": 0.0,  # probability of a blank rectangle in photograph and mask
+                "mixup": 0.0,  # α of the blend of each photograph with another; 0: off
             },
             "optim": {
                 # Highest learning rate of each part; 0 freezes it.
@@ -70,6 +72,7 @@ def get_config(variant: str = "") -> ConfigDict:
                 "clip": 1.0,  # largest norm of the whole gradient; 0: off
                 "accumulate": 0,  # parts a batch is cut into; 0: parts of 8 on a CPU, else whole
                 "label_smoothing": 0.0,
+                "ema": 0.0,  # decay of averaged weights, which are then judged and kept; 0: off
             },
             "train": {
                 "epochs": 100,

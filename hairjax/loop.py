@@ -82,7 +82,7 @@ def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> di
             if best is None or _rank(candidate) > _rank(best):
                 best = candidate
             state = state._replace(totals=jax.device_put(zero_totals(), state.step.sharding))
-            plan.checkpoints.save(epoch * plan.steps, state.params, state.rest(), best)
+            plan.checkpoints.save(epoch * plan.steps, state.judged, state.rest(), best)
             plan.folder.append_line(plan.folder.timing, clock.row(epoch))
             plan.display.say(_epoch_line(row, clock, epochs, new_best=candidate is best))
         plan.checkpoints.wait()
@@ -121,7 +121,7 @@ def _train_epoch(
         previous = loss
         if stop and step + 1 < epoch * plan.steps:
             _require_finite(loss, step + 1, best)
-            plan.checkpoints.save(step + 1, state.params, state.rest(), best)
+            plan.checkpoints.save(step + 1, state.judged, state.rest(), best)
             plan.checkpoints.wait()
             raise StoppedError(
                 f"{stop[0]} after step {step + 1:,}: the state is saved, the same command goes on"
@@ -134,7 +134,7 @@ def _train_epoch(
 
 def _validate(plan: Plan, state: TrainState, epoch: int) -> dict[str, Any]:
     """The epoch's line of ``metrics.jsonl``."""
-    predictions = plan.predict(state.params, plan.validation)
+    predictions = plan.predict(state.judged, plan.validation)
     if not np.isfinite(predictions.probabilities).all():
         raise DivergedError(f"after epoch {epoch} the model's outputs are no longer finite")
     totals = {name: float(value) for name, value in state.totals.items()}

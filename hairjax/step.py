@@ -12,7 +12,7 @@ from flax import nnx
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from hairjax.data.augment import Amounts, model_inputs
+from hairjax.data.augment import Amounts, mixup_shares, model_inputs
 from hairjax.devices import batch_sharded, replicated
 from hairjax.optim import merge, split_trainable
 
@@ -22,12 +22,27 @@ class TrainState(NamedTuple):
 
     step: jax.Array  # int32: steps taken
     params: dict
+    average: dict | None  # of the parameters over the last steps, where it is asked for
     opt_state: Any
     totals: dict[str, jax.Array]  # float32 sums over the epoch so far: loss, correct, count
 
+    @property
+    def judged(self) -> dict:
+        """The parameters that are validated and kept: the average where there is one."""
+        return self.params if self.average is None else self.average
+
     def rest(self) -> dict[str, Any]:
-        """All but the parameters, by name: what a checkpoint keeps beside them."""
-        return {name: value for name, value in self._asdict().items() if name != "params"}
+        """All but the judged parameters, by name: what a checkpoint keeps beside them."""
+        judged = "params" if self.average is None else "average"
+        left_out = {judged, "average"}
+        return {name: value for name, value in self._asdict().items() if name not in left_out}
+
+    @classmethod
+    def restored(cls, judged: dict, rest: dict[str, Any]) -> "TrainState":
+        """The inverse of `judged` and `rest`."""
+        if "params" in rest:
+            return cls(average=judged, **rest)
+        return cls(params=judged, average=None, **rest)
 
 
 Step = Callable[
@@ -42,37 +57,34 @@ def zero_totals() -> dict[str, jax.Array]:
     return {name: jnp.float32(0) for name in ("loss", "correct", "count")}
 
 
-def first_state(params: dict, tx: optax.GradientTransformation) -> TrainState:
-    """The state before the first step."""
-    return TrainState(jnp.int32(0), params, tx.init(params), zero_totals())
+def first_state(params: dict, tx: optax.GradientTransformation, averaged: bool) -> TrainState:
+    """The state before the first step; ``averaged``: whether an average is kept."""
+    # A copy: the step gives its whole state away, and nothing can be given away twice.
+    average = jax.tree.map(jnp.copy, params) if averaged else None
+    return TrainState(jnp.int32(0), params, average, tx.init(params), zero_totals())
 
 
-def classification_loss(
-    logits: jax.Array, labels: jax.Array, smoothing: float
-) -> tuple[jax.Array, jax.Array]:
-    """Mean cross-entropy against smoothed labels, and how many were right.
+def classification_loss(logits: jax.Array, targets: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Mean cross-entropy, and how many were right.
 
     Args:
         logits: float32 [batch, classes].
-        labels: int32 [batch].
-        smoothing: share of a label's weight that is spread over all classes.
+        targets: float32 [batch, classes], rows summing to one, the largest where the label is.
     """
-    targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[1]), smoothing)
     loss = optax.softmax_cross_entropy(logits, targets).mean()
-    return loss, jnp.sum(logits.argmax(axis=1) == labels)
+    return loss, jnp.sum(logits.argmax(axis=1) == targets.argmax(axis=1))
 
 
 def gradients(
     graphdef: nnx.GraphDef,
     params: dict,
     inputs: jax.Array,
-    labels: jax.Array,
+    targets: jax.Array,
     key: jax.Array,
     *,
     groups: dict,
     peak: ConfigDict,
     frozen: tuple[str, ...],
-    smoothing: float,
 ) -> Gradients:
     """(Loss, number right) and the gradient of the loss; zeros for what is frozen.
 
@@ -83,7 +95,7 @@ def gradients(
     def loss(trainable: dict) -> tuple[jax.Array, jax.Array]:
         model = nnx.merge(graphdef, merge(trainable, fixed))
         logits = model(inputs, train=True, rngs=nnx.Rngs(dropout=key), frozen=frozen)
-        return classification_loss(logits, labels, smoothing)
+        return classification_loss(logits, targets)
 
     value, grads = jax.value_and_grad(loss, has_aux=True)(trainable)
     return value, merge(grads, jax.tree.map(jnp.zeros_like, fixed))
@@ -100,7 +112,9 @@ def make_train_step(
     amounts: Amounts,
     side: int,
     channels: int,
+    classes: int,
     smoothing: float,
+    ema: float,
     parts: int,
     seed: int,
 ) -> Step:
@@ -120,24 +134,39 @@ def make_train_step(
         amounts: of augmentation.
         side: of what the model sees, in pixels.
         channels: of what the model sees.
-        smoothing: of labels.
+        classes: how many there are.
+        smoothing: share of a label's weight that is spread over all classes.
+        ema: decay of the average of the parameters, where the state has one.
         parts: the batch is cut into so many, whose gradients are averaged.
         seed: of all randomness.
     """
-    settings = {"groups": groups, "peak": peak, "frozen": frozen, "smoothing": smoothing}
+    settings = {"groups": groups, "peak": peak, "frozen": frozen}
 
-    def part_gradients(
-        params: dict, photos: jax.Array, labels: jax.Array, keys: jax.Array, key: jax.Array
-    ) -> Gradients:
-        inputs = model_inputs(photos, keys, amounts, side, channels)
-        return gradients(graphdef, params, inputs, labels, key, **settings)
+    def seen(photos: jax.Array, labels: jax.Array, keys: jax.Array) -> tuple[jax.Array, jax.Array]:
+        targets = optax.smooth_labels(jax.nn.one_hot(labels, classes), smoothing)
+        return model_inputs(photos, keys, amounts, side, channels), targets
+
+    def part_gradients(params: dict, *batch_and_key: jax.Array) -> Gradients:
+        photos, labels, keys, *others, key = batch_and_key
+        inputs, targets = seen(photos, labels, keys)
+        if others:
+            share = mixup_shares(keys, amounts.mixup)
+            inputs, targets = (
+                jax.vmap(lambda own, other, s: s * own + (1 - s) * other)(own, other, share)
+                for own, other in zip((inputs, targets), seen(*others), strict=True)
+            )
+        return gradients(graphdef, params, inputs, targets, key, **settings)
 
     def step(
         state: TrainState, photos: jax.Array, labels: jax.Array
     ) -> tuple[TrainState, jax.Array]:
         step_key = jax.random.fold_in(jax.random.key(seed), state.step)
         augment_key, dropout_key = jax.random.split(step_key)
+        batch: tuple[jax.Array, ...]
         batch = (photos, labels, jax.random.split(augment_key, len(labels)))
+        if amounts.mixup:
+            # Each with the next one of the batch, whatever the parts it is cut into.
+            batch += tuple(jnp.roll(array, -1, axis=0) for array in batch)
         (loss, correct), grads = average_over_parts(
             part_gradients, state.params, batch, dropout_key, parts
         )
@@ -145,7 +174,10 @@ def make_train_step(
         params = optax.apply_updates(state.params, updates)
         new: dict[str, Any] = {"loss": loss * len(labels), "correct": correct, "count": len(labels)}
         totals = {name: state.totals[name] + new[name] for name in new}
-        return TrainState(state.step + 1, params, opt_state, totals), loss
+        average = None
+        if state.average is not None:
+            average = moving_average(state.average, params, ema, state.step)
+        return TrainState(state.step + 1, params, average, opt_state, totals), loss
 
     whole, shared = replicated(mesh), batch_sharded(mesh)
     return jax.jit(
@@ -154,6 +186,17 @@ def make_train_step(
         in_shardings=(whole, shared, shared),
         out_shardings=whole,
     )
+
+
+def moving_average(average: dict, params: dict, decay: float, step: jax.Array) -> dict:
+    """One step of the exponential moving average of the parameters.
+
+    The first steps forget faster, (1 + step) / (10 + step), so that the drawn weights do not linger
+    (as TensorFlow's and timm's averages do).
+    """
+    kept = jnp.minimum(decay, (1 + step) / (10 + step))
+    # In this form an average equal to the parameters stays so to the bit, as frozen ones must.
+    return jax.tree.map(lambda a, p: a + (1 - kept) * (p - a), average, params)
 
 
 def average_over_parts(
@@ -166,7 +209,7 @@ def average_over_parts(
     """Gradients of a batch cut into equal parts, one after the other: less memory, same mean.
 
     Args:
-        function: (params, photographs, labels, keys, key) → gradients of one part.
+        function: (params, *arrays, key) → gradients of one part.
         params: of the model.
         batch: arrays whose first axis is the photograph.
         key: split between the parts.

@@ -80,7 +80,7 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
         train=np.flatnonzero(split == "train"),
         validation=photos.subset(np.flatnonzero(split == "validation")),
         schedules=schedules,
-        train_step=_train_step(config, graphdef, tx, mesh, labels, parts),
+        train_step=_train_step(config, graphdef, tx, mesh, labels, len(photos.classes), parts),
         predict=predictor(config, graphdef, mesh),
         checkpoints=checkpoints,
         display=display,
@@ -207,6 +207,7 @@ def _train_step(
     tx: optax.GradientTransformation,
     mesh: Mesh,
     labels: dict,
+    num_classes: int,
     parts: int,
 ) -> Step:
     peak = config.optim.peak
@@ -220,7 +221,9 @@ def _train_step(
         amounts=Amounts(**config.augment),
         side=image_side(config),
         channels=config.model.in_channels,
+        classes=num_classes,
         smoothing=config.optim.label_smoothing,
+        ema=config.optim.ema,
         parts=parts,
         seed=config.seed,
     )
@@ -230,13 +233,13 @@ def _start(
     plan: Plan, params: dict, tx: optax.GradientTransformation, mesh: Mesh, saved: bool
 ) -> tuple[TrainState, dict[str, Any] | None]:
     """The state to go on from, and the best epoch so far."""
-    begin = functools.partial(first_state, tx=tx)
+    begin = functools.partial(first_state, tx=tx, averaged=plan.config.optim.ema > 0)
     if not saved:
         plan.folder.cut_back(0)
         return jax.jit(begin, out_shardings=devices.replicated(mesh))(params), None
     shapes = on_mesh(jax.eval_shape(begin, params), mesh)
-    params, rest, best = plan.checkpoints.restore_last(shapes.params, shapes.rest())
-    state = TrainState(params=params, **rest)
+    judged, rest, best = plan.checkpoints.restore_last(shapes.judged, shapes.rest())
+    state = TrainState.restored(judged, rest)
     plan.folder.cut_back(int(state.step) // plan.steps)
     plan.display.say(f"going on with {plan.folder.path} after step {int(state.step):,}")
     return state, best

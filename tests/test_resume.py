@@ -27,6 +27,8 @@ COMMAND = [
     "--config.train.batch_size=16",
     "--config.optim.warmup_epochs=1",
     "--config.optim.peak.early=0",  # a frozen group must survive a resume too
+    "--config.optim.ema=0.9",  # and an average beside the parameters
+    "--config.augment.mixup=0.4",
 ]
 SAME = ("metrics.jsonl", "metrics.json", "predictions.csv", "split.csv", "groups.txt")
 

@@ -11,11 +11,18 @@ from ml_collections import ConfigDict
 from scipy.special import log_softmax, softmax
 from sklearn.metrics import log_loss
 
-from hairjax.data.augment import Amounts, model_inputs
+from hairjax.data.augment import Amounts, mixup_shares, model_inputs
 from hairjax.devices import make_mesh, replicated
 from hairjax.models.swin import Swin
 from hairjax.optim import GROUPS, frozen_parts, label_parameters, make_optimizer
-from hairjax.step import TrainState, classification_loss, first_state, make_train_step, zero_totals
+from hairjax.step import (
+    TrainState,
+    classification_loss,
+    first_state,
+    make_train_step,
+    moving_average,
+    zero_totals,
+)
 
 OFF = Amounts(
     rotation=0.0,
@@ -25,6 +32,8 @@ OFF = Amounts(
     saturation=0.0,
     hue=0.0,
     crop_scale=1.0,
+    erase=0.0,
+    mixup=0.0,
 )
 ON = OFF._replace(rotation=30.0, flip=0.5, brightness=0.3, crop_scale=0.5)
 BATCH, CLASSES, STORED, SIDE = 8, 3, 36, 32
@@ -100,7 +109,7 @@ record = optax.GradientTransformation(
 class Trainer:
     """A compiled training step and the state it begins with."""
 
-    def __init__(self, build, amounts, *, recording, devices, parts, seed, frozen):
+    def __init__(self, build, amounts, *, recording, devices, parts, seed, frozen, ema=0.0):
         graphdef, self.params = model(build)
         self.mesh = make_mesh(devices)
         self.groups = label_parameters(self.params)
@@ -108,7 +117,9 @@ class Trainer:
         optim = ConfigDict({"peak": peak, "weight_decay": 0.01, "clip": CLIP})
         schedules = {group: optax.constant_schedule(RATE) for group in GROUPS}
         tx = record if recording else make_optimizer(optim, schedules, self.groups)
-        self.shapes = jax.eval_shape(functools.partial(first_state, tx=tx), self.params)
+        self.shapes = jax.eval_shape(
+            functools.partial(first_state, tx=tx, averaged=ema > 0), self.params
+        )
         step = make_train_step(
             graphdef,
             tx,
@@ -119,7 +130,9 @@ class Trainer:
             amounts=amounts,
             side=SIDE,
             channels=6,
+            classes=CLASSES,
             smoothing=0.0,
+            ema=ema,
             parts=parts,
             seed=seed,
         )
@@ -128,7 +141,8 @@ class Trainer:
     def state(self, step=0) -> TrainState:
         """The state at a step, the optimizer's and the totals zero."""
         state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), self.shapes)
-        state = state._replace(step=np.int32(step), params=self.params)
+        average = None if state.average is None else self.params
+        state = state._replace(step=np.int32(step), params=self.params, average=average)
         return jax.device_put(state, replicated(self.mesh))
 
     def __call__(self, state):
@@ -141,9 +155,9 @@ class Trainer:
 
 
 @functools.cache
-def learner(build, *frozen):
+def learner(build, *frozen, ema=0.0):
     """A trainer with AdamW, without augmentation."""
-    return Trainer(build, OFF, recording=False, devices=1, parts=1, seed=0, frozen=frozen)
+    return Trainer(build, OFF, recording=False, devices=1, parts=1, seed=0, frozen=frozen, ema=ema)
 
 
 @functools.cache
@@ -175,8 +189,8 @@ def relative(found, expected):
 def test_the_loss_is_cross_entropy_against_smoothed_labels(smoothing):
     logits = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32) * 3
     labels = np.random.default_rng(1).integers(0, 4, 20)
-    targets = np.eye(4)[labels] * (1 - smoothing) + smoothing / 4
-    loss, correct = classification_loss(logits, labels, smoothing)
+    targets = np.float32(np.eye(4)[labels] * (1 - smoothing) + smoothing / 4)
+    loss, correct = classification_loss(logits, targets)
     expected = -(targets * log_softmax(logits, axis=1)).sum(axis=1).mean()
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
     assert correct == np.sum(logits.argmax(axis=1) == labels)
@@ -185,7 +199,7 @@ def test_the_loss_is_cross_entropy_against_smoothed_labels(smoothing):
 def test_the_loss_without_smoothing_is_scikit_learns():
     logits = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
     labels = np.arange(20) % 4
-    loss, _ = classification_loss(logits, labels, 0.0)
+    loss, _ = classification_loss(logits, np.eye(4, dtype=np.float32)[labels])
     np.testing.assert_allclose(loss, log_loss(labels, softmax(logits, axis=1)), rtol=1e-5)
 
 
@@ -269,13 +283,71 @@ def test_a_frozen_head_drops_nothing():
     np.testing.assert_allclose(loss, log_loss(LABELS, softmax(logits, axis=1)), rtol=1e-4)
 
 
+# --- averaged weights
+
+
+def test_the_average_is_kept_beside_the_parameters_and_changes_nothing_else():
+    plain, train = learner(Toy, "middle"), learner(Toy, "middle", ema=0.5)
+    state, other, expected = train.state(), plain.state(), flat(train.params)
+    for step in range(5):
+        (state, _), (other, _) = train(state), plain(other)
+        kept = min(0.5, (1 + step) / (10 + step))
+        expected = {p: kept * a + (1 - kept) * flat(state.params)[p] for p, a in expected.items()}
+    before, average = flat(train.params), flat(state.average)
+    for path, group in flat(train.groups).items():
+        np.testing.assert_array_equal(flat(state.params)[path], flat(other.params)[path])
+        np.testing.assert_allclose(average[path], expected[path], rtol=1e-5, atol=1e-6)
+        assert np.array_equal(average[path], before[path]) == (group == "middle")
+    assert state.judged is state.average
+    assert other.judged is other.params
+
+
+def test_an_average_of_constants_is_that_constant_to_the_bit():
+    values = {"a": np.float32(np.random.default_rng(0).normal(size=1000))}
+    for step in (0, 3, 10_000):
+        found = jax.jit(moving_average)(values, values, 0.999, step)
+        np.testing.assert_array_equal(found["a"], values["a"])
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.5])
+def test_a_state_is_restored_from_what_a_checkpoint_keeps(ema):
+    state, _ = learner(Toy, "middle", ema=ema)(learner(Toy, "middle", ema=ema).state())
+    restored = TrainState.restored(state.judged, state.rest())
+    assert jax.tree.structure(restored) == jax.tree.structure(state)
+    for a, b in zip(jax.tree.leaves(restored), jax.tree.leaves(state), strict=True):
+        assert a is b
+
+
+# --- mixup
+
+
+def test_mixup_blends_what_the_model_sees_and_the_targets_alike():
+    """The step's loss, computed from its parts by NumPy."""
+    amounts = OFF._replace(mixup=0.4)
+    train = recorder(Toy, amounts)
+    loss, _ = train.record(step=3)
+    step_key = jax.random.fold_in(jax.random.key(0), 3)
+    shares = np.asarray(mixup_shares(jax.random.split(jax.random.split(step_key)[0], BATCH), 0.4))
+    assert ((shares >= 0.5) & (shares <= 1)).all()
+    assert np.ptp(shares) > 0.05
+    seen = np.asarray(model_inputs(PHOTOS, None, None, SIDE, 6))
+    own = shares[:, None, None, None]
+    blended = own * seen + (1 - own) * np.roll(seen, -1, axis=0)
+    logits = np.asarray(nnx.merge(model(Toy)[0], train.params)(blended))
+    own, labels = shares[:, None], np.eye(CLASSES)[LABELS]
+    targets = own * labels + (1 - own) * np.roll(labels, -1, axis=0)
+    expected = -(targets * log_softmax(logits, axis=1)).sum(axis=1).mean()
+    assert loss == pytest.approx(expected, rel=1e-4)
+
+
 # --- parts of a batch, devices
 
 
 @pytest.mark.parametrize(("parts", "devices"), [(4, 1), (2, 4)])
-def test_parts_and_devices_change_neither_augmentation_nor_gradient(parts, devices):
-    loss, gradient = recorder(Toy, ON).record()
-    other_loss, other = recorder(Toy, ON, parts=parts, devices=devices).record()
+@pytest.mark.parametrize("amounts", [ON, ON._replace(erase=0.5, mixup=1.0)])
+def test_parts_and_devices_change_neither_augmentation_nor_gradient(amounts, parts, devices):
+    loss, gradient = recorder(Toy, amounts).record()
+    other_loss, other = recorder(Toy, amounts, parts=parts, devices=devices).record()
     assert other_loss == pytest.approx(loss, rel=1e-5)
     assert relative(other, gradient) < 1e-5
 

@@ -15,6 +15,8 @@ from einops import rearrange, reduce, repeat
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601, as Pillow and torchvision have it
+ERASED_AREA = (0.02, 1 / 3)  # shares of the picture, and of the sides: torchvision's and timm's
+ERASED_ASPECT = (0.3, 1 / 0.3)
 ASPECT = 4 / 3  # a random crop's sides differ at most by this, as in Inception and torchvision
 
 # RGB to luma and two colour axes (NTSC's YIQ), in which a hue shift is a rotation.
@@ -32,6 +34,8 @@ class Amounts(NamedTuple):
     saturation: float
     hue: float
     crop_scale: float
+    erase: float
+    mixup: float
 
 
 IDENTITY = np.eye(2, 3, dtype=np.float32)
@@ -68,9 +72,10 @@ def model_inputs(
         return jax.vmap(whole_view)(photos)
 
     def augmented(photo: jax.Array, key: jax.Array) -> jax.Array:
-        geometry_key, colour_key = jax.random.split(key)
+        geometry_key, colour_key, erase_key, _ = jax.random.split(key, 4)
         picture = warp(photo, draw_transform(geometry_key, amounts), side)
-        return finish(picture, jitter_colour(picture[..., :3], colour_key, amounts))
+        seen = finish(picture, jitter_colour(picture[..., :3], colour_key, amounts))
+        return erase(seen, erase_key, amounts.erase) if amounts.erase else seen
 
     return jax.vmap(augmented)(photos, keys)
 
@@ -175,3 +180,41 @@ def hue_matrix(turn: jax.Array) -> jax.Array:
     cos, sin = jnp.cos(turn), jnp.sin(turn)
     rotation = jnp.array([[1.0, 0.0, 0.0], [0.0, cos, -sin], [0.0, sin, cos]])
     return jnp.asarray(_RGB) @ rotation @ jnp.asarray(_YIQ)
+
+
+def erase(seen: jax.Array, key: jax.Array, probability: float) -> jax.Array:
+    """Blank a random rectangle in every channel (Zhong et al., "Random Erasing", AAAI 2020).
+
+    Args:
+        seen: float32 [side, side, channels], normalised: 0 is the mean colour, and no hair.
+        key: of the randomness.
+        probability: that anything is blanked.
+    """
+    area_key, aspect_key, x_key, y_key, chance_key = jax.random.split(key, 5)
+    area = jax.random.uniform(area_key, minval=ERASED_AREA[0], maxval=ERASED_AREA[1])
+    low, high = jnp.log(ERASED_ASPECT[0]), jnp.log(ERASED_ASPECT[1])
+    aspect = jnp.exp(jax.random.uniform(aspect_key, minval=low, maxval=high))
+    # As shares of the side; a rectangle longer than the picture ends with it.
+    width, height = jnp.sqrt(area * aspect), jnp.sqrt(area / aspect)
+    left = jax.random.uniform(x_key, maxval=jnp.maximum(1 - width, 0))
+    top = jax.random.uniform(y_key, maxval=jnp.maximum(1 - height, 0))
+    centres = (jnp.arange(len(seen)) + 0.5) / len(seen)
+    across = (centres >= left) & (centres < left + width)
+    down = (centres >= top) & (centres < top + height)
+    blank = rearrange(down, "h -> h 1 1") & rearrange(across, "w -> 1 w 1")
+    return jnp.where(blank & jax.random.bernoulli(chance_key, probability), 0, seen)
+
+
+def mixup_shares(keys: jax.Array, alpha: float) -> jax.Array:
+    """How much of each photograph remains when it is blended with another: float32 [batch] ≥ 0.5.
+
+    Drawn from Beta(α, α) (Zhang et al., "mixup", ICLR 2018) for each photograph by itself, and
+    folded to its upper half, so that a photograph stays mostly itself.
+    """
+
+    def share(key: jax.Array) -> jax.Array:
+        *_, mixup_key = jax.random.split(key, 4)
+        drawn = jax.random.beta(mixup_key, alpha, alpha)
+        return jnp.maximum(drawn, 1 - drawn)
+
+    return jax.vmap(share)(keys)

@@ -3,6 +3,7 @@ import functools
 import jax
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
@@ -14,8 +15,10 @@ from hairjax.data.augment import (
     IMAGENET_STD,
     Amounts,
     draw_transform,
+    erase,
     hue_matrix,
     jitter_colour,
+    mixup_shares,
     model_inputs,
     warp,
 )
@@ -28,10 +31,12 @@ OFF = Amounts(
     saturation=0.0,
     hue=0.0,
     crop_scale=1.0,
+    erase=0.0,
+    mixup=0.0,
 )
 GEOMETRY = OFF._replace(rotation=40.0, flip=0.5, crop_scale=0.3)
 COLOUR = OFF._replace(brightness=0.9, contrast=0.9, saturation=0.9, hue=0.3)
-EVERYTHING = COLOUR._replace(rotation=40.0, flip=0.5, crop_scale=0.3)
+EVERYTHING = COLOUR._replace(rotation=40.0, flip=0.5, crop_scale=0.3, erase=0.5)
 
 STORED, SIDE = 32, 28  # the recipe's 256 and 224, an eighth of them
 COUNT = 4000  # draws whose distribution is looked at
@@ -285,7 +290,7 @@ def test_the_parts_of_a_geometry_are_drawn_independently():
 
 def test_colour_never_touches_the_mask():
     plain = augmented(noise(), keys(4), GEOMETRY)
-    coloured = augmented(noise(), keys(4), EVERYTHING)
+    coloured = augmented(noise(), keys(4), EVERYTHING._replace(erase=0.0))
     np.testing.assert_array_equal(coloured[..., 3:], plain[..., 3:])
     assert np.abs(coloured[..., :3] - plain[..., :3]).mean() > 0.1
 
@@ -373,6 +378,60 @@ def test_hue_turns_by_at_most_its_share_of_the_circle():
     ]
     assert 0.9 * max(limits) < changes.max() < 1.001 * max(limits)
     assert changes.min() < 0.1 * max(limits)
+
+
+# --- random erasing, mixup
+
+
+def blanks(probability, count=COUNT):
+    """Where `erase` blanks a picture of ones: bool [count, SIDE, SIDE]."""
+    ones = np.ones((SIDE, SIDE, 6), np.float32)
+    blank = compiled(jax.vmap(erase, in_axes=(None, 0, None)))
+    seen = np.asarray(blank(ones, keys(count), probability))
+    assert set(np.unique(seen)) <= {0.0, 1.0}
+    # In every channel alike: photograph and mask.
+    np.testing.assert_array_equal(seen, seen[..., :1].repeat(6, axis=-1))
+    return seen[..., 0] == 0
+
+
+def test_erasing_blanks_one_rectangle_of_moderate_area_and_aspect():
+    blank = blanks(1.0)
+    rows, columns = blank.any(axis=2), blank.any(axis=1)
+    np.testing.assert_array_equal(blank, rows[:, :, None] & columns[:, None, :])
+    height, width = rows.sum(axis=1), columns.sum(axis=1)
+    for chosen, length in ((rows, height), (columns, width)):
+        # Without a gap: it begins once.
+        assert (np.diff(chosen, prepend=False, axis=1).sum(axis=1) <= 2).all()
+        assert length.min() >= 1
+    area = height * width / SIDE**2
+    assert area.mean() == pytest.approx((0.02 + 1 / 3) / 2, abs=0.01)
+    assert area.max() < 1 / 3 + 2 / SIDE
+    # Log-uniform between 0.3 and 1 / 0.3, but for rounding to pixels.
+    assert np.mean(np.log(width / height)) == pytest.approx(0, abs=0.05)
+    assert (np.abs(np.log(width / height)) < np.log(1 / 0.3) + 0.5).mean() > 0.99
+    # Anywhere.
+    assert blank.any(axis=0).all()
+
+
+def test_erasing_happens_as_often_as_asked():
+    assert blanks(0.3).any(axis=(1, 2)).mean() == pytest.approx(0.3, abs=0.03)
+
+
+def test_erasing_leaves_the_rest_as_it_would_be():
+    whole = augmented(noise(), keys(4), EVERYTHING._replace(erase=0.0))
+    erased = augmented(noise(), keys(4), EVERYTHING._replace(erase=1.0))
+    kept = np.isclose(erased, whole, atol=1e-6).all(axis=-1)
+    assert 0.1 < kept.mean() < 1
+    assert (erased[~kept] == 0).all()
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0])
+def test_mixup_shares_are_the_upper_half_of_betas(alpha):
+    shares = np.asarray(compiled(mixup_shares, static_argnums=1)(keys(COUNT), alpha))
+    law = scipy.stats.beta(alpha, alpha)
+    found = scipy.stats.kstest(shares, lambda x: 2 * law.cdf(x) - 1)
+    assert found.pvalue > 1e-3
+    assert ((shares >= 0.5) & (shares <= 1)).all()
 
 
 # --- randomness
