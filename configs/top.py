@@ -85,6 +85,9 @@ def get_config(variant: str = "") -> ConfigDict:
             "devices": {
                 "mesh": 0,  # devices that share each batch; 0: all
             },
+            "log": {
+                "tensorboard": False,  # events too, in the run's directory; needs tensorboardX
+            },
         }
     )
     if variant == "demo":

@@ -132,6 +132,11 @@ def check_config(config: ConfigDict, reference: ConfigDict) -> None:
     _check_together(config)
     _check_weights(config)
     _check_photographs(config)
+    if config.log.tensorboard:
+        # Here for the reason given in `choices`.
+        from hairjax.tensorboard import require_tensorboardx
+
+        require_tensorboardx()
 
 
 def choices() -> dict[str, tuple]:

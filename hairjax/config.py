@@ -160,6 +160,7 @@ FREE_ON_RESUME = (
     "data.split",
     "train.log_every",
     "devices.mesh",
+    "log.tensorboard",
 )
 
 

@@ -22,6 +22,7 @@ from hairjax.evaluation.inference import Predict
 from hairjax.evaluation.metrics import evaluate
 from hairjax.run import RunFolder
 from hairjax.step import Step, TrainState, zero_totals
+from hairjax.tensorboard import epoch_events
 
 LONG = 30 * 60  # seconds; a run that will take longer says so early and names the demo
 
@@ -72,7 +73,9 @@ def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> di
     """
     epochs = plan.config.train.epochs
     step = int(state.step)
-    with _stop_requests() as stop, plan.display.training(epochs * plan.steps, step) as show:
+    live_line = plan.display.training(epochs * plan.steps, step)
+    events = epoch_events(plan.folder, on=plan.config.log.tensorboard)
+    with _stop_requests() as stop, live_line as show, events as add_events:
         for epoch in range(step // plan.steps + 1, epochs + 1):
             clock = _Clock(plan.config.train.batch_size)
             state = _train_epoch(plan, state, epoch, best, stop, clock, show)
@@ -83,7 +86,9 @@ def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> di
                 best = candidate
             state = state._replace(totals=jax.device_put(zero_totals(), state.step.sharding))
             plan.checkpoints.save(epoch * plan.steps, state.judged, state.rest(), best)
-            plan.folder.append_line(plan.folder.timing, clock.row(epoch))
+            timing = clock.row(epoch)
+            plan.folder.append_line(plan.folder.timing, timing)
+            add_events(row, timing)
             plan.display.say(_epoch_line(row, clock, epochs, new_best=candidate is best))
         plan.checkpoints.wait()
     assert best is not None, "a finished run has a best epoch"

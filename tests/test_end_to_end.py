@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn import metrics
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import launch
 from hairjax.data.photoset import PhotoSet
@@ -58,6 +59,7 @@ def run(root):
             "--config.train.batch_size=16",
             "--config.optim.warmup_epochs=1",
             "--config.devices.mesh=2",
+            "--config.log.tensorboard",
         ]
     )
     assert status == 0
@@ -78,6 +80,7 @@ def test_everything_is_written(run):
         "predictions.csv",
         "report.html",
         "split.csv",
+        "tensorboard",
         "timing.jsonl",
     }
     assert json.loads((run / "classes.json").read_text()) == [f"level_{i}" for i in range(4)]
@@ -129,6 +132,27 @@ def test_every_rate_is_in_the_history(run):
     rates = rows[-1]["rate"]
     assert rates["late"] / rates["early"] == pytest.approx(100)
     assert rates["late"] / rates["middle"] == pytest.approx(20)
+
+
+def test_every_number_of_the_history_is_an_event(run):
+    history, timing = (
+        [json.loads(line) for line in (run / name).read_text().splitlines()]
+        for name in ("metrics.jsonl", "timing.jsonl")
+    )
+    numbers = {
+        f"{part}/{name}": [(row["epoch"], pytest.approx(row[part][name])) for row in history]
+        for part in ("train", "validation", "rate")
+        for name in history[0][part]
+    } | {
+        f"timing/{name}": [(row["epoch"], pytest.approx(row[name])) for row in timing]
+        for name in timing[0]
+        if name != "epoch"
+    }
+    events = EventAccumulator(str(run / "tensorboard")).Reload()
+    assert {
+        tag: [(event.step, event.value) for event in events.Scalars(tag)]
+        for tag in events.Tags()["scalars"]
+    } == numbers
 
 
 def test_evaluate_gives_the_same_predictions(run):
