@@ -16,7 +16,7 @@ def get_config(variant: str = "") -> ConfigDict:
         {
             "seed": 0,  # of the split, the order of photographs, augmentation, dropout, new weights
             "model": {
-                "name": "swin_tiny_patch4_window7_224",
+                "name": "swin_tiny_patch4_window7_224",  # the model, named as timm names it
                 "in_channels": 6,  # 6: RGB and the mask three times; 3: RGB; 1: the mask
                 "dropout": 0.2,  # in the head
                 "drop_path": 0.1,  # stochastic depth of the last block, rising from 0
@@ -50,9 +50,9 @@ def get_config(variant: str = "") -> ConfigDict:
             "augment": {
                 "rotation": 15.0,  # degrees to either side
                 "flip": 0.5,  # probability of a horizontal flip
-                "brightness": 0.2,  # factor between 1 - x and 1 + x, likewise the next two
-                "contrast": 0.2,
-                "saturation": 0.2,
+                "brightness": 0.2,  # factor between 1 - x and 1 + x
+                "contrast": 0.2,  # as brightness
+                "saturation": 0.2,  # as brightness
                 "hue": 0.02,  # shift of at most this share of the colour circle to either side
                 "crop_scale": 0.8,  # smallest share of the area that a random crop keeps; 1: off
                 "erase": 0.0,  # probability of a blank rectangle in photograph and mask
@@ -66,17 +66,17 @@ def get_config(variant: str = "") -> ConfigDict:
                     "late": 1e-3,  # last stage and head
                 },
                 "start": 0.01,  # share of the peak at which warm-up begins
-                "warmup_epochs": 5,
+                "warmup_epochs": 5,  # until every rate is at its peak; 0: no warm-up
                 "floor": 0.001,  # share of the peak at which the cosine ends
                 "weight_decay": 0.01,  # not on biases, norms and relative-position tables
                 "clip": 1.0,  # largest norm of the whole gradient; 0: off
                 "accumulate": 0,  # parts a batch is cut into; 0: parts of 8 on a CPU, else whole
-                "label_smoothing": 0.0,
+                "label_smoothing": 0.0,  # share of a label's weight that is spread over all classes
                 "ema": 0.0,  # decay of averaged weights, which are then judged and kept; 0: off
             },
             "train": {
-                "epochs": 100,
-                "batch_size": 32,
+                "epochs": 100,  # times that every training photograph is seen
+                "batch_size": 32,  # photographs in each step, over all devices
                 "log_every": 10,  # steps between looks at the loss
             },
             "keep": {
