@@ -1,11 +1,13 @@
 """Opening, turning and resizing pictures: what photographs and masks have in common."""
 
 import io
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image
+
+from hairjax.data.formats import FORMATS
+from hairjax.data.lookup import missing
 
 # What undoes each EXIF orientation, but for 1, and which of these change the sides over.
 _TURNS = {
@@ -20,14 +22,26 @@ _TURNS = {
 LYING = frozenset(_TURNS[orientation] for orientation in (5, 6, 7, 8))
 
 
-def open_image(path: Path, data: bytes, formats: Iterable[str]) -> Image.Image:
-    """Open an image of one of `formats`; nothing else is tried, so no other decoder runs."""
+def read_file(path: Path) -> bytes:
+    """Read a file whole: it is decoded and its checksum taken. Nothing else is waited for."""
+    reason = missing(path)
+    if reason:
+        raise OSError(reason)
+    return path.read_bytes()
+
+
+def open_image(path: Path, data: bytes) -> Image.Image:
+    """Open an image of a format that is read; nothing else is tried, so no other decoder runs.
+
+    Pillow reads the header here and refuses too many pixels before any of them is decoded.
+    """
     if not data:
         raise OSError(f"{path.name} is empty")
     try:
-        return Image.open(io.BytesIO(data), formats=tuple(formats))
+        return Image.open(io.BytesIO(data), formats=tuple(FORMATS))
     except Image.UnidentifiedImageError as error:
-        raise OSError(f"the content of {path.name} is not {', '.join(formats)}") from error
+        formats = ", ".join(FORMATS)
+        raise OSError(f"{path.name} is damaged or its content is none of {formats}") from error
 
 
 def turn_of(image: Image.Image) -> Image.Transpose | None:

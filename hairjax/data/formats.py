@@ -5,36 +5,35 @@ from pathlib import Path
 
 from hairjax.data.problems import Problem, shown
 
-# Pillow's name of each format read, and its suffixes. Masks come from other programs than
-# photographs do, so more is accepted for them.
-PHOTO_FORMATS: Mapping[str, tuple[str, ...]] = {
+# Pillow's name of each format read, for photographs and masks, and its suffixes. Every build of
+# Pillow reads these; AVIF and JPEG 2000 depend on the build, and a run should not.
+FORMATS: Mapping[str, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "PNG": (".png",),
-}
-MASK_FORMATS: Mapping[str, tuple[str, ...]] = {
-    **PHOTO_FORMATS,
-    "BMP": (".bmp",),
-    "GIF": (".gif",),
-    "TIFF": (".tif", ".tiff"),
+    "PNG": (".png", ".apng"),
     "WEBP": (".webp",),
+    "BMP": (".bmp",),
+    "TIFF": (".tif", ".tiff"),
+    "GIF": (".gif",),
 }
-PHOTO_SUFFIXES = frozenset(suffix for group in PHOTO_FORMATS.values() for suffix in group)
-MASK_SUFFIXES = frozenset(suffix for group in MASK_FORMATS.values() for suffix in group)
+SUFFIXES = frozenset(suffix for group in FORMATS.values() for suffix in group)
 # Files that are pictures to whoever put them there: they are reported, never passed over.
-UNREAD_SUFFIXES = (MASK_SUFFIXES - PHOTO_SUFFIXES) | {
-    *(".avif", ".heic", ".heif", ".hif", ".jp2", ".jxl", ".psd", ".svg"),
-    *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".rw2"),
-}
+UNREAD_SUFFIXES = frozenset(
+    {
+        *(".avif", ".dcm", ".heic", ".heif", ".hif", ".j2k", ".jp2", ".jxl", ".pbm", ".pgm"),
+        *(".ppm", ".psb", ".psd", ".svg", ".tga"),
+        *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".raw", ".rw2"),
+    }
+)
 
 
 def usable_name(path: Path, problems: list[Problem]) -> bool:
     """Say whether `path` is named like a photograph; report the pictures that are not read."""
     suffix = path.suffix.lower()
     if suffix in UNREAD_SUFFIXES:
-        read = ", ".join(sorted(PHOTO_SUFFIXES))
-        problems.append(Problem(shown(path), f"{suffix} is not read (only {read})", ""))
+        kind = f"{suffix} is not read: save it as JPEG or PNG"
+        problems.append(Problem(shown(path), kind, ""))
         return False
-    if suffix not in PHOTO_SUFFIXES:
+    if suffix not in SUFFIXES:
         return False
     if shown(path) != str(path):
         # Every output is UTF-8; such a name could not be written there, nor found again.

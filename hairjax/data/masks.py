@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageChops
 
-from hairjax.data.decode import LYING, open_image, resize, turn_of
-from hairjax.data.formats import MASK_FORMATS
+from hairjax.data.decode import LYING, open_image, read_file, resize, turn_of
 from hairjax.data.problems import PhotoError, Problem
 
 
@@ -18,7 +17,7 @@ def read_mask(
     `size` is the turned photograph's and `shape` the result's, each (width, height); `lying` says
     that turning the photograph changed its sides over.
     """
-    image = open_image(mask, mask.read_bytes(), MASK_FORMATS)
+    image = open_image(mask, read_file(mask))
     image.load()
     turn = turn_of(image)
     found = image.size[::-1] if turn in LYING else image.size

@@ -4,13 +4,16 @@ Nothing is decoded here. What cannot be used is collected as `Problem`s, so that
 them all; what makes the whole set unusable (a missing folder, an unknown class) is raised at once.
 """
 
-import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
-from hairjax.data.formats import MASK_SUFFIXES, PHOTO_SUFFIXES, UNREAD_SUFFIXES, usable_name
+from hairjax.data.classes import class_names, label_index, require_classes_on_top
+from hairjax.data.folders import walk_classes
+from hairjax.data.formats import SUFFIXES
+from hairjax.data.lookup import Lookup, leads_outside, missing, one_form
 from hairjax.data.manifest import Row, read_manifest
 from hairjax.data.problems import PhotoError, Problem, shown
 from hairjax.errors import UserError
@@ -70,8 +73,9 @@ def find_photos(
 
     Raises:
         UserError: a folder or the manifest is missing or unusable, the expression is invalid,
-            there are fewer than two classes, a class folder is empty, a label is not one of
-            `classes`, masks are needed and not given, or not one photograph has a mask.
+            there are fewer than two classes, they may not be the outer folders, a class folder
+            is empty, a label is not one of `classes`, masks are needed and not given, or not one
+            photograph has a mask.
     """
     _require_masks_given(masks, need_masks)
     root = _folder(photos, "photos")
@@ -81,24 +85,14 @@ def find_photos(
     if manifest:
         rows, labels = read_manifest(Path(manifest).expanduser(), root, problems)
     else:
-        rows, labels = _walk_classes(root, problems)
-    names = _class_names(labels, manifest or photos) if classes is None else classes
-    label_of = {label: _label(label, names) for label in labels}
+        rows, labels = walk_classes(root, problems)
+        if classes is None:
+            require_classes_on_top(photos, rows)
+    names = class_names(labels, manifest or photos) if classes is None else classes
+    label_of = {label: label_index(label, names) for label in labels}
     entries = _entries(rows, root, mask_root, pattern, label_of, problems)
     _require_any_mask(masks, rows, problems)
     return Index(entries, tuple(problems), names, bool(masks))
-
-
-def class_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Order class names by number where each has its own, else alphabetically.
-
-    The number is the one that ends the name (`level_10`), else the first in it (`2 mild`).
-    """
-    names = sorted(set(names))
-    numbers = [_number(name) for name in names]
-    if None in numbers or len(set(numbers)) < len(numbers):
-        return tuple(names)
-    return tuple(sorted(names, key=lambda name: _number(name) or 0))
 
 
 def _require_masks_given(masks: str, need_masks: bool) -> None:
@@ -175,88 +169,6 @@ def _entries(
     return tuple(entries)
 
 
-def _number(name: str) -> int | None:
-    match = re.search("([0-9]+)$", name) or re.search("([0-9]+)", name)
-    return int(match[1]) if match else None
-
-
-def _label(label: str, classes: tuple[str, ...]) -> int:
-    """Return the index of `label`, a class's name or the bare number of a class.
-
-    A run trained on folders `level_0 …` reads a manifest that says 0 …, and the other way round.
-    """
-    if label in classes:
-        return classes.index(label)
-    same = [name for name in classes if _number(name) == _number(label) is not None]
-    if len(same) == 1 and (label.isdecimal() or same[0].isdecimal()):
-        return classes.index(same[0])
-    raise UserError(
-        f"the class {label!r} is not one of the run's classes: {', '.join(classes)}; rename its "
-        "folder (or label), or move it elsewhere"
-    )
-
-
-def _class_names(labels: list[str], source: str) -> tuple[str, ...]:
-    names = class_order(labels)
-    if len(names) < 2:
-        raise UserError(
-            f"{source!r} holds {len(names)} class{'es' * (not names)} {', '.join(names)}: at least "
-            "two are needed, each a folder of photographs or a label of the manifest"
-        )
-    return names
-
-
-def _walk_classes(root: Path, problems: list[Problem]) -> tuple[list[Row], list[str]]:
-    """List the photographs below each class folder of `root`, and those folders' names."""
-    inside = [path for path in sorted(root.iterdir()) if not path.name.startswith(".")]
-    folders = [path for path in inside if path.is_dir()]
-    if not folders:
-        raise UserError(
-            f"{str(root)!r} holds no folders: put the photographs of each class in a folder of "
-            "its own, such as level_0, level_1, or list them with --config.data.manifest=FILE"
-        )
-    loose = [
-        path
-        for path in inside
-        if path not in folders and path.suffix.lower() in PHOTO_SUFFIXES | UNREAD_SUFFIXES
-    ]
-    problems += [Problem(shown(path), "in no class folder", "") for path in loose]
-    rows: list[Row] = []
-    for folder in folders:
-        before = len(rows) + len(problems)
-        rows += [
-            Row(path.relative_to(root).as_posix(), folder.name, "", "")
-            for path in _walk(folder, problems)
-            if usable_name(path, problems)
-        ]
-        if len(rows) + len(problems) == before:
-            raise UserError(
-                f"the class folder {str(folder)!r} holds no photograph "
-                f"({', '.join(sorted(PHOTO_SUFFIXES))}): fill it or remove it"
-            )
-    return rows, [folder.name for folder in folders]
-
-
-def _walk(folder: Path, problems: list[Problem]) -> Iterator[Path]:
-    """Yield every visible file below `folder`, through symbolic links, each folder once."""
-
-    def unreadable(error: OSError) -> None:
-        problems.append(
-            Problem(shown(Path(error.filename)), "folder cannot be read", error.strerror or "")
-        )
-
-    seen = set()
-    for parent, folders, files in os.walk(folder, followlinks=True, onerror=unreadable):
-        seen.add(os.path.realpath(parent))
-        # A link to a folder above would be walked for ever.
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".") and os.path.realpath(Path(parent, name)) not in seen
-        )
-        yield from (Path(parent, name) for name in sorted(files) if not name.startswith("."))
-
-
 def _mask_pattern(row: Row) -> str:
     return row.mask or f"{PurePosixPath(row.file).with_suffix('')}.*"
 
@@ -265,31 +177,43 @@ class _MaskFinder:
     """Finds masks below a folder, which is listed once however many photographs ask."""
 
     def __init__(self, root: Path):
-        self._root = root
-        self._listed: dict[Path, dict[str, list[str]]] = {}
+        self._lookup = Lookup(root)
+        self._stems: dict[Path, dict[str, list[str]]] = {}
 
     def find(self, row: Row, path: Path) -> Path:
         """Return the mask of `row`, or raise PhotoError for the photograph `path`."""
         if row.mask:
-            mask = self._root / row.mask
-            if mask.is_file():
-                return mask
-            raise PhotoError(Problem(shown(path), _NO_MASK, f"{shown(mask)} does not exist"))
+            return self._listed(row, path)
         file = PurePosixPath(row.file)
-        folder = self._root / file.parent
-        names = self._names(folder).get(file.stem, [])
+        folder = self._lookup.find(file.parent.as_posix())
+        try:
+            names = self._names(folder).get(one_form(file.stem), [])
+        except OSError as error:
+            detail = f"{shown(folder)}: {error.strerror}"
+            raise PhotoError(Problem(shown(path), "masks cannot be read", detail)) from error
         if len(names) > 1:
             raise PhotoError(Problem(shown(path), "several masks", ", ".join(names)))
         if not names:
             raise PhotoError(Problem(shown(path), _NO_MASK, f"{shown(folder / file.stem)}.*"))
         return folder / names[0]
 
+    def _listed(self, row: Row, path: Path) -> Path:
+        if leads_outside(row.mask):
+            kind = "the mask is not a path below config.data.masks"
+            raise PhotoError(Problem(shown(path), kind, row.mask))
+        mask = self._lookup.find(row.mask)
+        reason = missing(mask)
+        if reason:
+            raise PhotoError(Problem(shown(path), _NO_MASK, f"{shown(mask)}: {reason}"))
+        return mask
+
     def _names(self, folder: Path) -> dict[str, list[str]]:
         """Map the stem of every image in `folder` to its names."""
-        if folder not in self._listed:
-            names: dict[str, list[str]] = {}
-            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-                if path.suffix.lower() in MASK_SUFFIXES and not path.name.startswith("."):
-                    names.setdefault(path.stem, []).append(path.name)
-            self._listed[folder] = names
-        return self._listed[folder]
+        if folder not in self._stems:
+            stems: dict[str, list[str]] = {}
+            for name in chain.from_iterable(self._lookup.names(folder).values()):
+                path = Path(name)
+                if path.suffix.lower() in SUFFIXES and not name.startswith("."):
+                    stems.setdefault(one_form(path.stem), []).append(name)
+            self._stems[folder] = stems
+        return self._stems[folder]

@@ -14,12 +14,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hairjax.data.decode import LYING, open_image, resize, turn_of
-from hairjax.data.formats import PHOTO_FORMATS
+from hairjax.data.decode import LYING, open_image, read_file, resize, turn_of
 from hairjax.data.masks import read_mask
 from hairjax.data.photos import Entry, Index, find_photos
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.problems import PhotoError, Problem, describe_problems
+from hairjax.data.problems import PhotoError, Problem, describe_problems, shown
 from hairjax.errors import UserError
 
 FITS = ("squash", "pad")
@@ -44,7 +43,8 @@ def read_photo(path: Path, mask: Path | None, side: int, fit: str) -> tuple[np.n
     is, 0/1 as well as 0/255. It is resized by area, so that soft values stay what they mean.
 
     Args:
-        path: a JPEG or PNG file, told by its content and not by its name.
+        path: a JPEG, PNG, WebP, BMP, TIFF or GIF file (its first picture), told by its content
+            and not by its name.
         mask: an image file, or None for a mask of zeros.
         side: height and width of the result in pixels.
         fit: "squash" resizes both sides to the square; "pad" keeps the aspect ratio and pads both
@@ -59,8 +59,8 @@ def read_photo(path: Path, mask: Path | None, side: int, fit: str) -> tuple[np.n
     """
     _require_fit(side, fit)
     with _damage_named(path, "cannot be read"):
-        data = path.read_bytes()
-        image = open_image(path, data, PHOTO_FORMATS)
+        data = read_file(path)
+        image = open_image(path, data)
         width, height = image.size
         # A JPEG more than twice too large is decoded at 1/2, 1/4 or 1/8, several times faster: the
         # decoder averages what antialiasing would. `whole` is the picture without the rim that
@@ -120,10 +120,7 @@ def prepare(
 
     kept: list[tuple[int, Entry, str]] = []
     problems = []
-    # Phones reach the number of pixels at which Pillow warns; at twice that it refuses. Filters of
-    # warnings belong to all threads, so they are not set where the warning arises.
-    quiet = warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)
-    with quiet, ThreadPoolExecutor(workers) as pool:
+    with _without_warnings(), ThreadPoolExecutor(workers) as pool:
         for position, result in enumerate(pool.map(read, range(total))):
             if isinstance(result, Problem):
                 problems.append(result)
@@ -208,6 +205,18 @@ def _require_fit(side: int, fit: str) -> None:
 
 
 @contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Silence Pillow, whose warnings name no file and tell of nothing that a picture lacks.
+
+    It warns of a number of pixels that phones reach (and refuses twice as many) and of metadata
+    that it passes over. Filters belong to all threads, so they are not set where a warning arises.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        yield
+
+
+@contextmanager
 def _damage_named(path: Path, kind: str) -> Iterator[None]:
     """Turn whatever Pillow raises on a damaged file into a PhotoError for the photograph `path`."""
     try:
@@ -215,16 +224,18 @@ def _damage_named(path: Path, kind: str) -> Iterator[None]:
     except PhotoError:
         raise
     except Image.DecompressionBombError as error:
-        raise PhotoError(Problem(str(path), "too many pixels", str(error))) from error
+        raise PhotoError(Problem(shown(path), "too many pixels", str(error))) from error
     except _DAMAGE as error:
         detail = getattr(error, "strerror", None) or str(error)
-        raise PhotoError(Problem(str(path), kind, detail)) from error
+        raise PhotoError(Problem(shown(path), kind, detail)) from error
 
 
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         # Pillow would clip at 255; the high byte is what it keeps of 16-bit colour.
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError("its values have 32 bits, of which white cannot be known: save 8 or 16")
     if image.has_transparency_data:
         picture = image.convert("RGBA")
         paper = Image.new("RGBA", picture.size, "white")

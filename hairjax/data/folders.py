@@ -1,0 +1,93 @@
+"""Finding photographs in a folder per class, through links, with what is in the way reported."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from hairjax.data.formats import SUFFIXES, UNREAD_SUFFIXES, usable_name
+from hairjax.data.lookup import missing
+from hairjax.data.manifest import Row
+from hairjax.data.problems import Problem, shown
+from hairjax.errors import UserError
+
+# What macOS leaves in archives and a Synology beside photographs: previews among other things.
+_SYSTEM_FOLDERS = frozenset({"__MACOSX", "@eaDir"})
+
+
+def walk_classes(root: Path, problems: list[Problem]) -> tuple[list[Row], list[str]]:
+    """List the photographs below each class folder of `root`, and those folders' names.
+
+    Raises:
+        UserError: `root` cannot be read or holds no folders; a class folder holds no photograph
+            or has a name that cannot be written.
+    """
+    try:
+        inside = [path for path in sorted(root.iterdir()) if not _is_hidden(path.name)]
+    except OSError as error:
+        raise UserError(f"the folder {str(root)!r} cannot be read: {error.strerror}") from error
+    folders = [path for path in inside if path.is_dir()]
+    if not folders:
+        raise UserError(
+            f"{str(root)!r} holds no folders: put the photographs of each class in a folder of "
+            "its own, such as level_0, level_1, or list them with --config.data.manifest=FILE"
+        )
+    for path in inside:
+        if path in folders or _is_broken_link(path, problems):
+            continue
+        if path.suffix.lower() in SUFFIXES | UNREAD_SUFFIXES:
+            problems.append(Problem(shown(path), "in no class folder", ""))
+    rows = [row for folder in folders for row in _class_rows(root, folder, problems)]
+    return rows, [folder.name for folder in folders]
+
+
+def _class_rows(root: Path, folder: Path, problems: list[Problem]) -> list[Row]:
+    """List the photographs of one class; refuse a folder that has neither them nor problems."""
+    if shown(folder) != str(folder):
+        raise UserError(
+            f"the name of the class folder '{shown(folder)}' is not UTF-8, in which every output "
+            "is written: rename it"
+        )
+    before = len(problems)
+    rows = [
+        Row(path.relative_to(root).as_posix(), folder.name, "", "")
+        for path in _walk(folder, problems)
+        if not _is_broken_link(path, problems) and usable_name(path, problems)
+    ]
+    if not rows and len(problems) == before:
+        raise UserError(
+            f"the class folder {str(folder)!r} holds no photograph "
+            f"({', '.join(sorted(SUFFIXES))}): fill it or remove it"
+        )
+    return rows
+
+
+def _walk(folder: Path, problems: list[Problem]) -> Iterator[Path]:
+    """Yield every visible file below `folder`, through symbolic links, each folder once."""
+
+    def unreadable(error: OSError) -> None:
+        problems.append(
+            Problem(shown(Path(error.filename)), "folder cannot be read", error.strerror or "")
+        )
+
+    seen = set()
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=unreadable):
+        seen.add(os.path.realpath(parent))
+        # A link to a folder above would be walked for ever.
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not _is_hidden(name) and os.path.realpath(Path(parent, name)) not in seen
+        )
+        yield from (Path(parent, name) for name in sorted(files) if not _is_hidden(name))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in _SYSTEM_FOLDERS
+
+
+def _is_broken_link(path: Path, problems: list[Problem]) -> bool:
+    """Report a link that leads to nothing: a folder of photographs may have been there."""
+    reason = missing(path) if path.is_symlink() else ""
+    if reason:
+        problems.append(Problem(shown(path), "the link cannot be followed", reason))
+    return bool(reason)
