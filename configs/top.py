@@ -46,6 +46,8 @@ def get_config(variant: str = "") -> ConfigDict:
                 "folds": 0,  # instead of fractions: equal parts, of which one tests; 0: off
                 "fold": 0,  # which of them tests, from 0; the next is for validation
                 "on_bad": "refuse",  # a photograph that cannot be used: refuse | skip
+                "cache": "~/.cache/hairjax",  # where decoded photographs are kept; empty: nowhere
+                "memory": 0.0,  # GiB that photographs may take, else streamed; 0: half of the free
             },
             "augment": {
                 "rotation": 15.0,  # degrees to either side

@@ -30,6 +30,7 @@ RANGES: dict[str, tuple[float, float | None]] = {
     "data.stored_size": (0, 4096),
     "data.folds": (0, None),
     "data.fold": (0, None),
+    "data.memory": (0, None),
     "augment.rotation": (0, 180),
     "augment.flip": (0, 1),
     "augment.brightness": (0, 1),

@@ -158,6 +158,8 @@ FREE_ON_RESUME = (
     "data.masks",
     "data.manifest",
     "data.split",
+    "data.cache",
+    "data.memory",
     "train.log_every",
     "devices.mesh",
     "log.tensorboard",

@@ -5,6 +5,7 @@ of every program that several tests or the processes they start have in common.
 import atexit
 import os
 import shutil
+import site
 import tempfile
 
 # Read when JAX starts: before any test imports it.
@@ -15,11 +16,15 @@ os.environ["JAX_PLATFORMS"] = "cpu"
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="compiled-")
     atexit.register(shutil.rmtree, os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
+# Prepared photographs go below it: never into that of who runs the tests.
+os.environ["PYTHONUSERBASE"] = site.getuserbase()
+os.environ["HOME"] = tempfile.mkdtemp(prefix="home-")
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.5"
 
 import jax
 import pytest
 
+atexit.register(shutil.rmtree, os.environ["HOME"], ignore_errors=True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 

@@ -1,15 +1,22 @@
 """The photographs a configuration speaks of, whatever their source."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 
+import psutil
 from ml_collections import ConfigDict
 
+from hairjax.data.photos import Index, find_photos
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.prepare import load_photos
-from hairjax.data.problems import Problem
+from hairjax.data.prepare import prepare
+from hairjax.data.problems import describe_problems, require_no_problems
+from hairjax.data.store import prepare_once
+from hairjax.data.stored import Stored
 from hairjax.data.synthetic import draw
 from hairjax.display import Display
+from hairjax.errors import UserError
 from hairjax.models import native_size
 
 
@@ -42,28 +49,110 @@ def load_data(config: ConfigDict, classes: tuple[str, ...] | None, display: Disp
     Raises:
         UserError: photographs or masks are missing or cannot be used.
     """
-    data, workers = config.data, os.cpu_count() or 1
+    data = config.data
     if data.source == "synthetic":
+        side, workers = stored_side(config), os.cpu_count() or 1
         with display.progress("photographs drawn") as progress:
-            return draw(data.view, data.count, stored_side(config), config.seed, workers, progress)
+            return draw(data.view, data.count, side, config.seed, workers, progress)
+    index = find_photos(
+        photos=data.photos,
+        masks=data.masks,
+        manifest=data.manifest,
+        subject=data.subject,
+        classes=classes,
+        need_masks=config.model.in_channels != 3,
+    )
+    # Another folder than the run's own need not hold all of the run's classes.
+    expected = range(len(index.classes)) if classes is None else {e.label for e in index.entries}
+    return load_photos(
+        index,
+        expected=expected,
+        side=stored_side(config),
+        fit=data.fit,
+        on_bad=data.on_bad,
+        cache=data.cache,
+        memory=data.memory,
+        display=display,
+    )
 
-    def read(progress: Callable[[int, int], None]) -> tuple[PhotoSet, list[Problem]]:
-        return load_photos(
-            photos=data.photos,
-            masks=data.masks,
-            manifest=data.manifest,
-            subject=data.subject,
-            classes=classes,
-            need_masks=config.model.in_channels != 3,
-            side=stored_side(config),
-            fit=data.fit,
-            on_bad=data.on_bad,
+
+def load_photos(
+    index: Index,
+    *,
+    expected: Iterable[int],
+    side: int,
+    fit: str,
+    on_bad: str,
+    cache: str,
+    memory: float,
+    display: Display,
+) -> PhotoSet:
+    """Read the photographs that were found; every file that cannot be used is in one report.
+
+    Args:
+        index: what `find_photos` found.
+        expected: the classes of which there must be a photograph.
+        side: height and width of the result in pixels.
+        fit: "squash" or "pad", as in `read_photo`.
+        on_bad: "refuse" raises when any file cannot be used, "skip" leaves such files out.
+        cache: the folder of prepared sets; "" decodes anew and writes nothing.
+        memory: GiB that photographs may take in memory, else they stay on disk; 0: half of what
+            is free.
+        display: shows the progress, what was left out, and where the photographs are kept.
+
+    Returns:
+        The photographs, ordered as in `index`.
+
+    Raises:
+        UserError: files cannot be used and `on_bad` is "refuse"; leaving them out leaves a class
+            without photographs; they do not fit into memory and there is no `cache`; or the
+            cache cannot be used.
+    """
+    workers = os.cpu_count() or 1
+    size, limit = len(index.entries) * side * side * 4, _memory_limit(memory)
+    if cache and index.entries:
+        photoset, unread = prepare_once(
+            index,
+            cache=Path(cache).expanduser(),
+            side=side,
+            fit=fit,
+            on_bad=on_bad,
             workers=workers,
-            progress=progress,
+            display=display,
         )
+    elif size > limit:
+        raise UserError(
+            f"the photographs take {size / 2**30:.1f} GiB and {limit / 2**30:.1f} GiB may be used "
+            "(config.data.memory; 0: half of what is free): allow more, or give a folder with "
+            "--config.data.cache=FOLDER from which they are then read while training"
+        )
+    else:
+        with display.progress("photographs read") as progress:
+            photoset, unread = prepare(index, side, fit, workers, progress)
+    problems = [*index.problems, *unread]
+    require_no_problems(problems, on_bad)
+    empty = [index.classes[label] for label in sorted({*expected} - {*photoset.labels.tolist()})]
+    if empty or not len(photoset):
+        raise UserError(
+            f"no photograph of {', '.join(empty) or 'any class'} can be used:\n"
+            f"{describe_problems(problems)}\ncorrect these files, or remove the class"
+        )
+    if problems:
+        display.say(f"left out {len(problems)} that cannot be used (config.data.on_bad=skip)")
+    return _placed(photoset, limit, display)
 
-    with display.progress("photographs read") as progress:
-        photos, skipped = read(progress)
-    if skipped:
-        display.say(f"left out {len(skipped)} that cannot be used (config.data.on_bad=skip)")
-    return photos
+
+def _placed(photoset: PhotoSet, limit: float, display: Display) -> PhotoSet:
+    """Bring photographs from the disk into memory where they fit, and say which it is."""
+    images = photoset.images
+    share = f"{images.nbytes / 2**30:.2f} of {limit / 2**30:.2f} GiB (config.data.memory)"
+    if isinstance(images, Stored) and images.nbytes > limit:
+        display.say(f"photographs: {len(photoset):,}, read while training: {share}")
+        return photoset
+    display.say(f"photographs: {len(photoset):,}, in memory: {share}")
+    return replace(photoset, images=images.in_memory()) if isinstance(images, Stored) else photoset
+
+
+def _memory_limit(memory: float) -> float:
+    """Bytes that photographs may take."""
+    return memory * 2**30 if memory else psutil.virtual_memory().available / 2

@@ -1,20 +1,23 @@
-"""Photographs in memory: what every source of photographs returns and every later step takes."""
+"""A set of photographs: what every source of photographs returns and every later step takes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from hairjax.data.stored import Stored
+
 
 @dataclass(frozen=True)
 class PhotoSet:
-    """Photographs in memory, each with its hair mask as a fourth channel.
+    """Photographs, in memory or on disk, each with its hair mask as a fourth channel.
 
-    The arrays are not copied. Where no masks are known, `has_masks` is False and the fourth channel
-    means nothing.
+    The arrays are not copied. Indexed by an array of integers or a slice, `images` gives pixels in
+    memory, wherever they are kept. Where no masks are known, `has_masks` is False and the fourth
+    channel means nothing.
     """
 
-    images: np.ndarray  # uint8 [n, side, side, 4]: RGB, then the mask (0 … 255)
+    images: np.ndarray | Stored  # uint8 [n, side, side, 4]: RGB, then the mask (0 … 255)
     labels: np.ndarray  # int32 [n]: index into classes
     files: tuple[str, ...]  # the name of each photograph in every output
     subjects: tuple[str, ...]  # whose photograph it is; "" where unknown
@@ -26,10 +29,13 @@ class PhotoSet:
         return len(self.labels)
 
     def subset(self, indices: Sequence[int] | np.ndarray) -> "PhotoSet":
-        """Copy the photographs at `indices`: integers in any order, or one boolean for each."""
-        chosen = np.arange(len(self))[list(indices)]
+        """Copy the photographs at `indices`: integers in any order, or one boolean for each.
+
+        Photographs on disk stay there, unread.
+        """
+        chosen, images = np.arange(len(self))[list(indices)], self.images
         return PhotoSet(
-            images=self.images[chosen],
+            images=images.subset(chosen) if isinstance(images, Stored) else images[chosen],
             labels=self.labels[chosen],
             files=tuple(self.files[i] for i in chosen),
             subjects=tuple(self.subjects[i] for i in chosen),

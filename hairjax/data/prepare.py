@@ -16,13 +16,14 @@ from PIL import Image
 
 from hairjax.data.decode import LYING, open_image, read_file, resize, turn_of
 from hairjax.data.masks import read_mask
-from hairjax.data.photos import Entry, Index, find_photos
+from hairjax.data.photos import Entry, Index
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.problems import PhotoError, Problem, describe_problems, shown
+from hairjax.data.problems import PhotoError, Problem, shown
 from hairjax.errors import UserError
 
 FITS = ("squash", "pad")
-ON_BAD = ("refuse", "skip")
+# To be raised whenever `read_photo` gives other pixels: prepared sets are told apart by it.
+PREPARATION = 1
 # ImageNet's mean colour: zero once normalised, so that padding says nothing.
 _PADDING = (124, 116, 104)
 # What Pillow is known to raise on damaged files, over and above its own bomb error.
@@ -137,63 +138,6 @@ def prepare(
         classes=index.classes,
         has_masks=index.has_masks,
     )
-    return photoset, problems
-
-
-def load_photos(
-    *,
-    photos: str,
-    masks: str,
-    manifest: str,
-    subject: str,
-    classes: tuple[str, ...] | None,
-    need_masks: bool,
-    side: int,
-    fit: str,
-    on_bad: str,
-    workers: int,
-    progress: Callable[[int, int], None],
-) -> tuple[PhotoSet, list[Problem]]:
-    """Find and read photographs; every file that cannot be used is named in one report.
-
-    The arguments are those of `find_photos` and `prepare`, and `on_bad`: "refuse" raises when
-    any file cannot be used, "skip" leaves such files out.
-
-    Returns:
-        The photographs, ordered by file, and what was left out (nothing under "refuse").
-
-    Raises:
-        UserError: as in `find_photos` and `prepare`; files cannot be used and `on_bad` is
-            "refuse"; leaving them out leaves a class without photographs.
-    """
-    if on_bad not in ON_BAD:
-        raise UserError(
-            f"config.data.on_bad cannot be {on_bad!r}: it is one of {', '.join(ON_BAD)}"
-        )
-    _require_fit(side, fit)
-    index = find_photos(
-        photos=photos,
-        masks=masks,
-        manifest=manifest,
-        subject=subject,
-        classes=classes,
-        need_masks=need_masks,
-    )
-    photoset, unread = prepare(index, side, fit, workers, progress)
-    problems = [*index.problems, *unread]
-    if problems and on_bad == "refuse":
-        raise UserError(
-            f"{len(problems):,} files cannot be used:\n{describe_problems(problems)}\n"
-            "correct them, or leave them out with --config.data.on_bad=skip"
-        )
-    # Another folder than the run's own need not hold all of the run's classes.
-    expected = range(len(index.classes)) if classes is None else {e.label for e in index.entries}
-    empty = [index.classes[label] for label in sorted({*expected} - {*photoset.labels.tolist()})]
-    if empty or not len(photoset):
-        raise UserError(
-            f"no photograph of {', '.join(empty) or 'any class'} can be used:\n"
-            f"{describe_problems(problems)}\ncorrect these files, or remove the class"
-        )
     return photoset, problems
 
 

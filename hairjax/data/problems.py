@@ -1,7 +1,7 @@
 """What stands in the way of using a photograph, and the report that names it all."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,19 @@ def describe_problems(problems: Iterable[Problem]) -> str:
     if len(problems) > _PROBLEMS_SHOWN:
         lines.append(f"  and {len(problems) - _PROBLEMS_SHOWN:,} more")
     return "\n".join(lines)
+
+
+def require_no_problems(problems: Sequence[Problem], on_bad: str) -> None:
+    """Refuse files that cannot be used, all in one report, unless `on_bad` says to skip them.
+
+    Raises:
+        UserError: there are problems and `on_bad` is "refuse".
+    """
+    if problems and on_bad == "refuse":
+        raise UserError(
+            f"{len(problems):,} files cannot be used:\n{describe_problems(problems)}\n"
+            "correct them, or leave them out with --config.data.on_bad=skip"
+        )
 
 
 def shown(path: Path) -> str:

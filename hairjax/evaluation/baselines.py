@@ -5,9 +5,11 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
 
+from hairjax.data.stored import Stored
 from hairjax.evaluation import metrics
 
 THUMBNAIL = 16  # pixels a side: colour and coarse layout survive, hair does not
+_CHUNK = 256  # photographs in memory at a time where they are on disk
 
 
 def majority(train_labels: ArrayLike, labels: ArrayLike, classes: int) -> dict[str, float]:
@@ -34,9 +36,9 @@ def majority(train_labels: ArrayLike, labels: ArrayLike, classes: int) -> dict[s
 
 
 def nearest_neighbour(
-    train_images: NDArray[np.uint8],
+    train_images: NDArray[np.uint8] | Stored,
     train_labels: ArrayLike,
-    images: NDArray[np.uint8],
+    images: NDArray[np.uint8] | Stored,
     labels: ArrayLike,
     classes: int,
 ) -> dict[str, float]:
@@ -67,11 +69,12 @@ def nearest_neighbour(
     return {name: float(metric(confusion)) for name, metric in metrics.COUNT_METRICS.items()}
 
 
-def _thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _thumbnails(images: NDArray[np.uint8] | Stored) -> NDArray[np.float32]:
     """Average the RGB channels over areas: uint8 [n, h, w, ≥ 3] → float32 [n, 768]."""
     size = (THUMBNAIL, THUMBNAIL)
     thumbnails = np.empty((len(images), *size, 3), np.float32)
-    for index, image in enumerate(images):
-        rgb = Image.fromarray(np.ascontiguousarray(image[..., :3]))
-        thumbnails[index] = np.asarray(rgb.resize(size, Image.Resampling.BOX))
+    for start in range(0, len(images), _CHUNK):
+        for index, image in enumerate(images[start : start + _CHUNK], start):
+            rgb = Image.fromarray(np.ascontiguousarray(image[..., :3]))
+            thumbnails[index] = np.asarray(rgb.resize(size, Image.Resampling.BOX))
     return thumbnails.reshape(len(images), -1)

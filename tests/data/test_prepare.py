@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hairjax.data.load import load_photos
 from hairjax.data.photos import find_photos
-from hairjax.data.prepare import load_photos, prepare, read_photo
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.prepare import prepare, read_photo
 from hairjax.data.problems import PhotoError
+from hairjax.display import Display
 from hairjax.errors import UserError
 
 # What a viewer does for each EXIF orientation, on arrays of [height, width, …].
@@ -405,20 +408,28 @@ def make_classes(folder: Path, count: int = 6) -> dict[str, object]:
         "subject": r"(p\d+)_",
         "classes": None,
         "need_masks": True,
-        "side": 4,
-        "fit": "squash",
-        "on_bad": "refuse",
-        "workers": 2,
-        "progress": lambda done, total: None,
     }
 
 
-def test_photographs_are_loaded_in_the_order_of_their_names(tmp_path):
-    arguments = make_classes(tmp_path)
-    calls = []
-    photoset, left_out = load_photos(
-        **(arguments | {"progress": lambda done, total: calls.append((done, total))})
+def load(arguments: dict[str, object], on_bad: str = "refuse", fit: str = "squash") -> PhotoSet:
+    """Find photographs and read them into memory."""
+    index = find_photos(**arguments)
+    return load_photos(
+        index,
+        expected=range(2),
+        side=4,
+        fit=fit,
+        on_bad=on_bad,
+        cache="",
+        memory=1.0,
+        display=Display(),
     )
+
+
+def test_photographs_are_read_in_the_order_of_their_names(tmp_path):
+    index = find_photos(**make_classes(tmp_path))
+    calls = []
+    photoset, left_out = prepare(index, 4, "squash", 2, lambda *done: calls.append(done))
     assert left_out == []
     assert calls == [(done, 12) for done in range(1, 13)]
     assert photoset.files == tuple(sorted(photoset.files)) and len(photoset) == 12
@@ -436,58 +447,55 @@ def test_photographs_are_loaded_in_the_order_of_their_names(tmp_path):
 
 
 def test_result_does_not_depend_on_the_workers(tmp_path):
-    arguments = make_classes(tmp_path)
-    one, many = (load_photos(**(arguments | {"workers": n}))[0] for n in (1, 5))
+    index = find_photos(**make_classes(tmp_path))
+    one, many = (prepare(index, 4, "squash", n, lambda *done: None)[0] for n in (1, 5))
     np.testing.assert_array_equal(one.images, many.images)
     assert (one.files, one.sha256) == (many.files, many.sha256)
 
 
 def test_without_masks(tmp_path):
     arguments = make_classes(tmp_path)
-    photoset, _ = load_photos(**(arguments | {"masks": "", "need_masks": False}))
+    photoset = load(arguments | {"masks": "", "need_masks": False})
     assert not photoset.has_masks and not photoset.images[..., 3].any()
 
 
-def test_every_problem_is_in_one_report(tmp_path):
+def test_every_problem_is_in_one_report(tmp_path, capsys):
     arguments = make_classes(tmp_path)
     (tmp_path / "photos/level_0/p0_0.png").write_bytes(b"")
     (tmp_path / "masks/level_1/p1_1.png").unlink()
     save(tmp_path / "masks/level_1/p2_1.png", np.zeros((10, 30), np.uint8))
     (tmp_path / "photos/level_1/p9_1.webp").touch()
     with pytest.raises(UserError, match="4 files cannot be used") as caught:
-        load_photos(**arguments)
+        load(arguments)
     report = str(caught.value)
     for name in ["p0_0.png", "p1_1.png", "p2_1.png", "p9_1.webp", "--config.data.on_bad=skip"]:
         assert name in report
-    photoset, left_out = load_photos(**(arguments | {"on_bad": "skip"}))
-    assert len(photoset) == 9 and len(left_out) == 4
+    photoset = load(arguments, on_bad="skip")
+    assert len(photoset) == 9 and "left out 4 that" in capsys.readouterr().out
     assert "level_0/p0_0.png" not in photoset.files
     np.testing.assert_array_equal(photoset.images[:, 0, 0, 0], [1, 2, 3, 4, 5, 100, 103, 104, 105])
 
 
 def test_class_left_empty_is_refused(tmp_path):
-    arguments = make_classes(tmp_path, 2) | {"on_bad": "skip"}
+    arguments = make_classes(tmp_path, 2)
     for path in (tmp_path / "photos/level_1").iterdir():
         path.write_bytes(b"")
     with pytest.raises(UserError, match=r"no photograph of level_1 can be used"):
-        load_photos(**arguments)
+        load(arguments, on_bad="skip")
 
 
 def test_another_folder_need_not_hold_every_class_of_the_run(tmp_path):
     arguments = make_classes(tmp_path, 2)
-    photoset, _ = load_photos(**(arguments | {"classes": ("level_0", "level_1", "level_2")}))
+    photoset = load(arguments | {"classes": ("level_0", "level_1", "level_2")})
     assert photoset.classes == ("level_0", "level_1", "level_2")
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [({"on_bad": "ignore"}, "on_bad cannot be 'ignore': it is one of refuse, skip"),
-     ({"fit": "crop"}, "fit cannot be 'crop': it is one of squash, pad"),
-     ({"workers": 0}, "0 workers")],
-)  # fmt: skip
-def test_bad_settings_are_refused(tmp_path, changes, message):
-    with pytest.raises(ValueError, match=message):
-        load_photos(**(make_classes(tmp_path, 1) | changes))
+def test_bad_settings_are_refused(tmp_path):
+    arguments = make_classes(tmp_path, 1)
+    with pytest.raises(UserError, match="fit cannot be 'crop': it is one of squash, pad"):
+        load(arguments, fit="crop")
+    with pytest.raises(ValueError, match="0 workers"):
+        prepare(find_photos(**arguments), 4, "squash", 0, lambda *done: None)
 
 
 def test_large_photographs_do_not_warn_and_an_interruption_stops_reading(tmp_path, monkeypatch):

@@ -1,0 +1,403 @@
+import os
+import resource
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from hairjax.data import store
+from hairjax.data.load import load_photos
+from hairjax.data.photos import find_photos
+from hairjax.data.prepare import prepare, read_photo
+from hairjax.data.stored import Stored
+from hairjax.display import Display
+from hairjax.errors import UserError
+
+COUNT = 14
+ARGUMENTS = {"side": 6, "fit": "squash", "on_bad": "refuse", "workers": 2}
+# A process of its own that prepares slowly and writes down every photograph it decodes.
+SLOW = """
+import sys, time
+from pathlib import Path
+from hairjax.data import store
+from hairjax.data.photos import find_photos
+from hairjax.display import Display
+
+photos, masks, cache, log = sys.argv[1:]
+read = store.read_photo
+
+def slowly(path, *rest):
+    with open(log, "a") as file:
+        file.write(f"{path}\\n")
+    time.sleep(0.1)
+    return read(path, *rest)
+
+store.read_photo = slowly
+index = find_photos(
+    photos=photos, masks=masks, manifest="", subject="", classes=None, need_masks=True
+)
+photoset, _ = store.prepare_once(
+    index, cache=Path(cache), side=6, fit="squash", on_bad="refuse", workers=2, display=Display()
+)
+print(photoset.images.in_memory().sum())
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Photographs and masks of two classes."""
+    rng = np.random.default_rng(0)
+    for number in range(COUNT):
+        name = f"level_{number % 2}/s{number // 4}_{number}.png"
+        for kind, shape in (("photos", (12, 10, 3)), ("masks", (12, 10))):
+            path = tmp_path / kind / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 256, shape, np.uint8)).save(path)
+    return tmp_path
+
+
+def find(folder, **changes):
+    arguments = {
+        "photos": str(folder / "photos"),
+        "masks": str(folder / "masks"),
+        "manifest": "",
+        "subject": "",
+        "classes": None,
+        "need_masks": True,
+    }
+    return find_photos(**(arguments | changes))
+
+
+def prepared(folder, index=None, **changes):
+    """Photographs and problems, by way of a prepared set."""
+    arguments = ARGUMENTS | {"cache": folder / "cache", "display": Display()} | changes
+    return store.prepare_once(index or find(folder), **arguments)
+
+
+def sets(folder):
+    """The finished sets."""
+    return sorted((folder / "cache").glob("*/1.0.0"))
+
+
+def unfinished(folder):
+    return sorted((folder / "cache").glob("*/*incomplete*"))
+
+
+def no_reading(monkeypatch):
+    """Let whatever is decoded from now on fail the test."""
+
+    def fail(path, *_):
+        pytest.fail(f"{path} is decoded")
+
+    monkeypatch.setattr(store, "read_photo", fail)
+
+
+def test_prepared_photographs_are_those_read_into_memory(folder, monkeypatch):
+    monkeypatch.setattr(store, "_SHARD_BYTES", 4 * 6 * 6 * 4)  # four to a file
+    expected, _ = prepare(find(folder), 6, "squash", 2, lambda *_: None)
+    photoset, problems = prepared(folder)
+    assert problems == []
+    assert len(list(sets(folder)[0].glob("*.array_record-*-of-00004"))) == 4
+    assert photoset.images.shape == expected.images.shape
+    np.testing.assert_array_equal(photoset.images.in_memory(), expected.images)
+    np.testing.assert_array_equal(photoset.labels, expected.labels)
+    for name in ("files", "subjects", "sha256", "classes", "has_masks"):
+        assert getattr(photoset, name) == getattr(expected, name)
+
+
+def test_tensorflow_datasets_opens_a_prepared_set(folder):
+    prepared(folder)
+    builder = tfds.builder_from_directory(str(sets(folder)[0]))
+    source = builder.as_data_source(split="photographs")
+    expected, _ = prepare(find(folder), 6, "squash", 2, lambda *_: None)
+    assert len(source) == COUNT
+    for record, image, file in zip(source, expected.images, expected.files, strict=True):
+        np.testing.assert_array_equal(record["image"], image)
+        assert record["file"].decode() == file
+    # And by name, from the folder of all sets.
+    by_name = tfds.builder(sets(folder)[0].parent.name, data_dir=str(folder / "cache"))
+    assert by_name.info.splits["photographs"].num_examples == COUNT
+
+
+def test_the_second_start_decodes_nothing(folder, monkeypatch, capsys):
+    first, _ = prepared(folder)
+    assert "photographs prepared: 14" in capsys.readouterr().out
+    no_reading(monkeypatch)
+    # Neither when other subjects or classes are asked for.
+    index = find(folder, subject="/(s[0-9]+)_", classes=("level_1", "level_0"))
+    second, _ = prepared(folder, index)
+    np.testing.assert_array_equal(second.images.in_memory(), first.images.in_memory())
+    assert second.sha256 == first.sha256
+    assert set(second.subjects) == {"s0", "s1", "s2", "s3"}
+    np.testing.assert_array_equal(second.labels, 1 - first.labels)
+    assert capsys.readouterr().out == f"prepared set: {sets(folder)[0]}\n"
+
+
+def rewrite(path: Path) -> None:
+    """Change the pixels, but neither the size of the file nor its place."""
+    size = path.stat().st_size
+    Image.fromarray(np.zeros((12, 10, 3) if "photos" in str(path) else (12, 10), np.uint8)).save(
+        path
+    )
+    with path.open("ab") as file:
+        file.write(bytes(size - path.stat().st_size))
+    assert path.stat().st_size == size
+
+
+@pytest.mark.parametrize("kind", ["photos", "masks"])
+def test_a_changed_file_is_seen(folder, kind):
+    before = prepared(folder)[0].images.in_memory()
+    rewrite(folder / kind / "level_0/s0_0.png")
+    after = prepared(folder)[0].images.in_memory()
+    assert len(sets(folder)) == 2
+    np.testing.assert_array_equal(after[1:], before[1:])
+    channels = slice(0, 3) if kind == "photos" else slice(3, 4)
+    assert not after[0, ..., channels].any() and before[0, ..., channels].any()
+
+
+@pytest.mark.parametrize("change", ["side", "fit", "preparation", "pillow", "one less", "masks"])
+def test_another_preparation_is_another_set(folder, monkeypatch, change):
+    prepared(folder)
+    index, changes = None, {}
+    if change == "preparation":
+        monkeypatch.setattr(store, "PREPARATION", 0)
+    elif change == "pillow":
+        monkeypatch.setattr("PIL.__version__", "0")
+    elif change == "one less":
+        (folder / "photos/level_0/s0_0.png").unlink()
+    elif change == "masks":
+        index = find(folder, masks="", need_masks=False)
+    else:
+        changes = {"side": {"side": 8}, "fit": {"fit": "pad"}}[change]
+    expected, _ = prepare(
+        index or find(folder), changes.get("side", 6), changes.get("fit", "squash"), 1, print
+    )
+    photoset, _ = prepared(folder, index, **changes)
+    np.testing.assert_array_equal(photoset.images.in_memory(), expected.images)
+    assert len(sets(folder)) == 2
+
+
+def test_a_new_set_says_what_the_old_ones_take(folder, capsys):
+    prepared(folder)
+    prepared(folder, side=8)
+    assert "1 other prepared sets in" in capsys.readouterr().out
+
+
+def test_problems_are_remembered_until_the_file_is_touched(folder, monkeypatch):
+    bad = folder / "photos/level_0/s0_0.png"
+    good, times = bad.read_bytes(), bad.stat()
+    bad.write_bytes(bytes(len(good)))
+    os.utime(bad, ns=(times.st_atime_ns, times.st_mtime_ns))
+    photoset, problems = prepared(folder, on_bad="skip")
+    assert [problem.path for problem in problems] == [str(bad)]
+    assert "level_0/s0_0.png" not in photoset.files and len(photoset) == COUNT - 1
+    expected, _ = prepare(find(folder), 6, "squash", 1, lambda *_: None)
+    np.testing.assert_array_equal(photoset.images.in_memory(), expected.images)
+    assert photoset.sha256 == expected.sha256
+    with monkeypatch.context() as patch:
+        no_reading(patch)
+        again, same = prepared(folder, on_bad="skip")
+        assert (again.files, same) == (photoset.files, problems)
+    # Its right to be read may be what changed: neither size nor time tells.
+    bad.write_bytes(good)
+    os.utime(bad, ns=(times.st_atime_ns, times.st_mtime_ns))
+    mended, none = prepared(folder, on_bad="skip")
+    assert none == [] and len(mended) == len(mended.images.in_memory()) == COUNT
+    assert len(sets(folder)) == 1
+
+
+def test_refused_photographs_leave_nothing(folder):
+    (folder / "photos/level_0/s0_0.png").write_bytes(b"")
+    with pytest.raises(UserError, match="1 files cannot be used"):
+        prepared(folder)
+    assert not sets(folder) and not unfinished(folder)
+
+
+def test_a_set_is_for_its_owner_alone(folder):
+    prepared(folder)
+    for path in (folder / "cache", *sets(folder), sets(folder)[0].parent):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700
+
+
+def start_slowly(folder, log):
+    names = [str(folder / name) for name in ("photos", "masks", "cache", log)]
+    return subprocess.Popen(
+        [sys.executable, "-c", SLOW, *names],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def decoded(folder, log):
+    path = folder / log
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def wait_for_decoding(process, folder, log):
+    for _ in range(1200):
+        if len(decoded(folder, log)) > 3:
+            return
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
+    raise AssertionError("nothing was decoded")
+
+
+def test_a_killed_preparation_leaves_nothing_that_looks_finished(folder):
+    process = start_slowly(folder, "log")
+    wait_for_decoding(process, folder, "log")
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not sets(folder) and len(unfinished(folder)) == 1
+    # Another set is prepared, and what the killed process left is gone.
+    prepared(folder, side=8)
+    assert len(sets(folder)) == 1 and not unfinished(folder)
+    expected, _ = prepare(find(folder), 6, "squash", 2, lambda *_: None)
+    photoset, _ = prepared(folder)
+    np.testing.assert_array_equal(photoset.images.in_memory(), expected.images)
+
+
+def test_two_processes_prepare_one_set(folder):
+    first = start_slowly(folder, "log 1")
+    wait_for_decoding(first, folder, "log 1")
+    second = start_slowly(folder, "log 2")
+    # What another process is writing is not a leftover.
+    prepared(folder, side=8)
+    outputs = [process.communicate(timeout=60)[0] for process in (first, second)]
+    assert (first.returncode, second.returncode) == (0, 0), outputs
+    assert len(decoded(folder, "log 1")) == COUNT
+    assert not decoded(folder, "log 2")
+    assert "another process prepares these photographs" in outputs[1]
+    expected, _ = prepare(find(folder), 6, "squash", 2, lambda *_: None)
+    assert {output.splitlines()[-1] for output in outputs} == {str(expected.images.sum())}
+    assert len(sets(folder)) == 2 and not unfinished(folder)
+
+
+def test_an_interruption_leaves_nothing(folder, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "read_photo", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        prepared(folder)
+    assert not sets(folder) and not unfinished(folder)
+
+
+def test_a_disk_that_fills_up_is_named(folder):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"prepared set .*cannot be written: .*File too large"):
+            prepared(folder, side=64)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not sets(folder) and not unfinished(folder)
+
+
+def test_a_cache_without_room_is_refused_before_decoding(folder, monkeypatch):
+    no_reading(monkeypatch)
+    full = shutil._ntuple_diskusage(10**9, 10**9, 0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    with pytest.raises(UserError, match=r"0\.0 GB free; make room, .*--config\.data\.cache="):
+        prepared(folder)
+
+
+def test_a_cache_that_cannot_be_written_is_refused_before_decoding(folder, monkeypatch):
+    no_reading(monkeypatch)
+    with pytest.raises(UserError, match=r"config\.data\.cache=.* cannot be made: .*give another"):
+        prepared(folder, cache=folder / "photos/level_0/s0_0.png" / "cache")
+    (folder / "cache").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, _: path != folder / "cache")
+    with pytest.raises(UserError, match=r"config\.data\.cache=.* cannot be written to"):
+        prepared(folder)
+
+
+def test_a_damaged_set_is_named(folder):
+    prepared(folder)
+    records = next(sets(folder)[0].glob("*.array_record-*"))
+    whole = records.read_bytes()
+    records.write_bytes(whole[:-1])
+    with pytest.raises(UserError, match=r"is damaged \(a file is cut short\): delete it"):
+        prepared(folder)
+    records.unlink()
+    with pytest.raises(UserError, match=r"is damaged \(.*No such file.*\): delete it"):
+        prepared(folder)
+
+
+class Listed(list):
+    """Records in memory, read as those of tensorflow-datasets are."""
+
+    def __getitems__(self, keys):
+        return [{"image": self[key]} for key in keys]
+
+
+@given(st.data())
+def test_stored_photographs_are_indexed_like_an_array(data):
+    pixels = np.arange(9 * 2 * 2 * 4, dtype=np.uint8).reshape(9, 2, 2, 4)
+    chosen = np.array(data.draw(st.lists(st.integers(0, 8))), int)
+    stored, array = Stored(Listed(pixels), np.arange(9), 2).subset(chosen), pixels[chosen]
+    assert (stored.shape, stored.nbytes, len(stored)) == (array.shape, array.nbytes, len(array))
+    some = st.lists(st.integers(-len(array), len(array) - 1)) if len(array) else st.just([])
+    rows = np.array(data.draw(some), int)
+    np.testing.assert_array_equal(stored[rows], array[rows])
+    part = slice(data.draw(st.integers(0, 9)), data.draw(st.integers(0, 9)))
+    np.testing.assert_array_equal(stored[part], array[part])
+    np.testing.assert_array_equal(stored.in_memory(), array)
+
+
+def load(folder, cache, memory):
+    return load_photos(
+        find(folder),
+        expected=range(2),
+        side=64,
+        fit="squash",
+        on_bad="refuse",
+        cache=cache,
+        memory=memory,
+        display=Display(),
+    )
+
+
+def test_photographs_stay_on_disk_where_memory_is_short(folder, capsys):
+    size = COUNT * 64 * 64 * 4 / 2**30
+    streamed = load(folder, str(folder / "cache"), size * 0.99)
+    assert "14, read while training: 0.00 of 0.00 GiB" in capsys.readouterr().out
+    assert isinstance(streamed.images, Stored)
+    resident = load(folder, str(folder / "cache"), size)
+    assert "14, in memory" in capsys.readouterr().out
+    assert isinstance(resident.images, np.ndarray)
+    np.testing.assert_array_equal(streamed.images.in_memory(), resident.images)
+
+
+def test_short_memory_without_a_cache_is_refused_before_decoding(folder, monkeypatch):
+    monkeypatch.setattr("hairjax.data.prepare.read_photo", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(UserError, match=r"config\.data\.memory.*--config\.data\.cache=FOLDER"):
+        load(folder, "", 1e-9)
+
+
+def test_without_a_cache_nothing_is_written_and_tensorflow_datasets_not_imported(folder):
+    before = sorted(folder.rglob("*"))
+    program = (
+        "import sys; sys.path.insert(0, 'tests/data'); import hairjax.data.load;"
+        "assert not {'tensorflow_datasets', 'grain', 'tensorflow'} & {*sys.modules}"
+    )
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", program], cwd=root, check=True)
+    load(folder, "", 1.0)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_read_photo_is_what_is_stored():
+    """The store decodes by the one way there is."""
+    assert store.read_photo is read_photo
