@@ -7,6 +7,8 @@ from pathlib import Path
 # Before JAX starts: its own log lines are for its developers.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+from ml_collections import ConfigDict
+
 from hairjax.check import check_config, check_keys, require_paths
 from hairjax.config import SUFFIXES, flatten, load_config, nearest, split_source
 from hairjax.errors import UserError
@@ -19,6 +21,7 @@ HELP = """\
 hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and hair masks
 
   python launch.py [train]  --config=FILE[:VARIANT] [--workdir=DIR] [--config.KEY=VALUE ...]
+  python launch.py show     --config=FILE[:VARIANT] [--out=DIR] [--config.KEY=VALUE ...]
   python launch.py evaluate --workdir=DIR [--split=SPLIT] [--out=DIR]
   python launch.py evaluate --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE] [--out=DIR]
   python launch.py convert  --weights=SOURCE --model=NAME --out=FILE.safetensors [--licence=TEXT]
@@ -31,6 +34,12 @@ train (the default): train, keep the best epoch, write a report; the same comman
   --config=runs/top/config.json     or a run's configuration, to run it again
   --config.optim.peak.late=3e-4     any key of the configuration
   --workdir=runs/first              the run's directory; by default in runs/, named after --config
+
+show: before training, pictures of the data as the model sees it and of the rates; and counts.
+  python launch.py show --config=configs/top.py:demo
+
+  --config=configs/top.py:demo      as for train, like --config.KEY
+  --out=pictures                    where to write; by default in runs/, named after --config
 
 evaluate: a run's best model on a split of its photographs, or on other photographs.
   python launch.py evaluate --workdir=runs/top --split=test
@@ -51,7 +60,7 @@ convert: pretrained weights, or a run's best, as one file that loads at once; se
   --out=swin_tiny.safetensors       the file to write
   --licence=MIT                     of the weights; by default what the source says
 
-The configuration's keys, their defaults and what they mean: configs/top.py
+The keys of a configuration, their defaults and what they mean: docs/configuration.md
 """
 
 
@@ -60,7 +69,12 @@ def main(arguments: list[str]) -> int:
     if not arguments or {"--help", "-h", "help"} & set(arguments):
         print(HELP, end="")
         return 0
-    verbs = {"train": run_train, "evaluate": run_evaluate, "convert": run_convert}
+    verbs = {
+        "train": run_train,
+        "show": run_show,
+        "evaluate": run_evaluate,
+        "convert": run_convert,
+    }
     verb = "train"
     if not arguments[0].startswith("-"):
         verb, *arguments = arguments
@@ -80,14 +94,7 @@ def main(arguments: list[str]) -> int:
 
 def run_train(arguments: list[str]) -> int:
     """``launch.py [train]``."""
-    reference = load_config(str(Path(__file__).parent / "configs" / "top.py"))
-    given, overrides = parse(arguments, ("config", "workdir"), dict(flatten(reference)))
-    if not given["config"]:
-        raise UserError("train needs --config, e.g. --config=configs/top.py:demo")
-    config = load_config(given["config"])
-    check_keys(config, reference)
-    config = override(config, overrides)
-    check_config(config, reference)
+    given, config = read_configuration("train", arguments, "workdir")
     workdir = Path(given["workdir"] or default_workdir(given["config"])).expanduser()
     require_writable("--workdir", workdir)
 
@@ -103,6 +110,35 @@ def run_train(arguments: list[str]) -> int:
         print(stopped, file=sys.stderr)
         return 143
     return 0
+
+
+def run_show(arguments: list[str]) -> int:
+    """``launch.py show``."""
+    given, config = read_configuration("show", arguments, "out")
+    workdir = default_workdir(given["config"])
+    out = Path(given["out"] or workdir.with_name(f"{workdir.name}-show")).expanduser()
+    require_writable("--out", out)
+
+    from hairjax.display import Display
+    from hairjax.show import show
+
+    show(config, out, Display())
+    return 0
+
+
+def read_configuration(
+    verb: str, arguments: list[str], folder: str
+) -> tuple[dict[str, str], ConfigDict]:
+    """The flags of a verb that takes a configuration and ``--folder``, and what it is to run."""
+    reference = load_config(str(Path(__file__).parent / "configs" / "top.py"))
+    given, overrides = parse(arguments, ("config", folder), dict(flatten(reference)))
+    if not given["config"]:
+        raise UserError(f"{verb} needs --config, e.g. --config=configs/top.py:demo")
+    config = load_config(given["config"])
+    check_keys(config, reference)
+    config = override(config, overrides)
+    check_config(config, reference)
+    return given, config
 
 
 def run_evaluate(arguments: list[str]) -> int:

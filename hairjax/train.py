@@ -15,17 +15,10 @@ from hairjax import devices, optim
 from hairjax.checkpoint import Checkpoints
 from hairjax.config import weights_source
 from hairjax.data.augment import Amounts
-from hairjax.data.load import describe_source, image_side, load_data
+from hairjax.data.load import describe_source, image_side, load_data, split_photos
 from hairjax.data.photos import find_photos
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.split import (
-    check_split,
-    make_folds,
-    make_split,
-    read_split,
-    require_same_photographs,
-    write_split,
-)
+from hairjax.data.split import write_split
 from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.finish import finish
@@ -144,23 +137,7 @@ def _photographs(
 ) -> tuple[PhotoSet, np.ndarray]:
     """The photographs and what each is for: as before, as another run had it, or drawn anew."""
     photos = load_data(config, folder.read_classes() if resuming else None, display)
-    if resuming:
-        require_same_photographs(folder.split, photos)
-        split = read_split(folder.split, photos)
-    elif config.data.split:
-        split = read_split(Path(config.data.split).expanduser(), photos)
-    elif config.data.folds:
-        split = make_folds(photos, config.data.folds, config.data.fold, config.seed)
-    else:
-        split = make_split(photos, config.data.fractions, config.seed)
-    check_split(photos, split)
-    counts = {name: int(np.sum(split == name)) for name in ("train", "validation", "test")}
-    display.say("split: " + ", ".join(f"{name} {count:,}" for name, count in counts.items()))
-    if counts["train"] < config.train.batch_size:
-        raise UserError(
-            f"config.train.batch_size is {config.train.batch_size}, but only {counts['train']} "
-            "photographs train; take a smaller batch"
-        )
+    split = split_photos(config, photos, folder.split if resuming else None, display)
     return photos, split
 
 

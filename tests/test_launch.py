@@ -61,7 +61,7 @@ def nothing_slow(monkeypatch):
     def too_late(*args, **kwargs):
         raise AssertionError("the mistake should have been noticed before")
 
-    for name in ("train.load_data", "train.load_model", "evaluate.load_data"):
+    for name in ("train.load_data", "train.load_model", "evaluate.load_data", "show.load_data"):
         monkeypatch.setattr(f"hairjax.{name}", too_late)
 
 
@@ -89,7 +89,7 @@ def refusal(command, capsys):
 MISTAKES = [
     # Verbs and flags.
     ("trian", ["no verb 'trian'", "did you mean train?"]),
-    ("sweep --workdir=x", ["no verb 'sweep'", "train, evaluate"]),
+    ("sweep --workdir=x", ["no verb 'sweep'", "the known ones are train, "]),
     ("configs/top.py:demo", ["no verb", "did you mean --config=configs/top.py:demo?"]),
     ("train", ["train needs --config", "configs/top.py:demo"]),
     ("--workdir=x", ["train needs --config"]),
@@ -232,6 +232,13 @@ MISTAKES = [
     (f"{DEMO} --workdir=a.jpg", ["a.jpg is a file", "give another --workdir"]),
     (f"{DEMO} --workdir=a.jpg/run", ["a.jpg is a file", "give another --workdir"]),
     (f"{DEMO} --workdir=taken", ["--workdir=taken is neither empty nor a run"]),
+    # Pictures before training.
+    ("show", ["show needs --config", "configs/top.py:demo"]),
+    (f"show {DEMO} --workdir=x", ["unknown flag --workdir", "--config, --out and --config.KEY"]),
+    (f"show {DEMO} --out=a.jpg", ["a.jpg is a file", "give another --out"]),
+    (f"show {DEMO} --config.seed=-1", ["config.seed is -1", "between 0 and"]),
+    (f"show {DEMO} --config.data.image_size=66", ["multiples of 4", "66"]),
+    (f"show {TOP}", ["where are the photographs?", "top.py:demo"]),
     # Evaluation.
     ("evaluate", ["evaluate needs --workdir"]),
     ("evaluate run", ["unexpected argument 'run'"]),
@@ -389,7 +396,8 @@ def test_help(arguments, capsys):
 
 def test_help_is_right(folders, trained, monkeypatch, capsys):
     """Its examples are understood, and it has every flag of every verb."""
-    evaluated, converted = [], []
+    evaluated, converted, shown = [], [], []
+    monkeypatch.setattr("hairjax.show.show", lambda *given: shown.append(given[:2]))
     monkeypatch.setattr(
         "hairjax.weights.convert.convert", lambda *given: converted.append(given) or {}
     )
@@ -402,12 +410,14 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     Path("runs/top/config.json").write_text(json.dumps(to_plain(top.get_config("demo"))))
 
     commands = re.findall(r"^  python launch.py (.*[^\]\n])$", launch.HELP, re.MULTILINE)
-    assert len(commands) == 5
-    _, of_train, of_evaluate, of_convert = re.split(
-        r"^train |^evaluate|^convert", launch.HELP, flags=re.MULTILINE
+    assert len(commands) == 6
+    _, of_train, of_show, of_evaluate, of_convert = re.split(
+        r"^train |^show|^evaluate|^convert", launch.HELP, flags=re.MULTILINE
     )
     for flag in re.findall(r"^  (--\S+)", of_train, re.MULTILINE):
         commands.append(f"--config=configs/top.py:demo {flag}")
+    for flag in re.findall(r"^  (--\S+)", of_show, re.MULTILINE):
+        commands.append(f"show --config=configs/top.py:demo {flag}")
     for flag in re.findall(r"^  (--\S+)", of_evaluate, re.MULTILINE):
         photos = "--photos=PHOTOS" if flag.startswith(("--masks", "--manifest")) else ""
         commands.append(f"evaluate --workdir=runs/top {photos} {flag}")
@@ -417,6 +427,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     for command in commands:
         assert launch.main(shlex.split(command)) == 0, capsys.readouterr().err
     assert len(trained) == 2 + 4
+    assert [str(out) for _, out in shown] == [*["runs/top-demo-show"] * 2, "pictures"]
     assert len(converted) == 1 + len(flags_of_convert) == 1 + 4
     given = {name for call in evaluated for name, value in call.items() if value}
     assert given == set(evaluated[0])

@@ -85,6 +85,11 @@ def normalise(rgb: jax.Array) -> jax.Array:
     return (rgb - per_channel(IMAGENET_MEAN)) / per_channel(IMAGENET_STD)
 
 
+def denormalise(rgb: jax.Array) -> jax.Array:
+    """The inverse of ``normalise``."""
+    return rgb * per_channel(IMAGENET_STD) + per_channel(IMAGENET_MEAN)
+
+
 def per_channel(values: Sequence[float]) -> jax.Array:
     """One value per channel, the same for every pixel: [1, 1, channels]."""
     return rearrange(jnp.array(values), "c -> 1 1 c")

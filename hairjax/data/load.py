@@ -1,10 +1,11 @@
-"""The photographs a configuration speaks of, whatever their source."""
+"""The photographs a configuration speaks of, whatever their source, and what each is for."""
 
 import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import psutil
 from ml_collections import ConfigDict
 
@@ -12,6 +13,14 @@ from hairjax.data.photos import Index, find_photos
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare import prepare
 from hairjax.data.problems import describe_problems, require_no_problems
+from hairjax.data.split import (
+    SPLITS,
+    check_split,
+    make_folds,
+    make_split,
+    read_split,
+    require_same_photographs,
+)
 from hairjax.data.store import prepare_once
 from hairjax.data.stored import Stored
 from hairjax.data.synthetic import draw
@@ -156,3 +165,38 @@ def _placed(photoset: PhotoSet, limit: float, display: Display) -> PhotoSet:
 def _memory_limit(memory: float) -> float:
     """Bytes that photographs may take."""
     return memory * 2**30 if memory else psutil.virtual_memory().available / 2
+
+
+def split_photos(
+    config: ConfigDict, photos: PhotoSet, written: Path | None, display: Display
+) -> np.ndarray:
+    """What each photograph is for: str [n], "train", "validation" or "test".
+
+    Args:
+        config: its ``data`` section, its seed and the size of a batch.
+        photos: all of them.
+        written: the split of the run that is gone on with; None for as ``data.split`` has it, or
+            else drawn anew.
+        display: shows how many are for what.
+
+    Raises:
+        UserError: the photographs cannot be divided so, or too few train.
+    """
+    if written:
+        require_same_photographs(written, photos)
+        split = read_split(written, photos)
+    elif config.data.split:
+        split = read_split(Path(config.data.split).expanduser(), photos)
+    elif config.data.folds:
+        split = make_folds(photos, config.data.folds, config.data.fold, config.seed)
+    else:
+        split = make_split(photos, config.data.fractions, config.seed)
+    check_split(photos, split)
+    counts = {name: int(np.sum(split == name)) for name in SPLITS}
+    display.say("split: " + ", ".join(f"{name} {count:,}" for name, count in counts.items()))
+    if counts["train"] < config.train.batch_size:
+        raise UserError(
+            f"config.train.batch_size is {config.train.batch_size}, but only {counts['train']} "
+            "photographs train; take a smaller batch"
+        )
+    return split

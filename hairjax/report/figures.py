@@ -30,6 +30,7 @@ BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY = (
     "#56b4e9",
 )
 GREY = "#8b939c"
+GROUP_COLOURS = (SKY, GREEN, ORANGE, PURPLE, BLUE, VERMILION)  # of learning rates, in order
 STYLE = {
     "axes.axisbelow": True,
     "axes.edgecolor": GREY,
@@ -105,7 +106,7 @@ def learning_curves(rows: Sequence[Mapping[str, Any]], best_epoch: int, path: Pa
         rate.set_xlim(epochs[0] - 0.6, epochs[-1] + 0.6)
         rate.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
         rate.set_xlabel("epoch")
-        _save(figure, path)
+        save_figure(figure, path)
 
 
 def confusion_figure(confusion: ArrayLike, classes: Sequence[str], path: Path) -> None:
@@ -136,20 +137,19 @@ def confusion_figure(confusion: ArrayLike, classes: Sequence[str], path: Path) -
         _name_classes(axes, classes, totals[:, 0])
         if k <= MOST_NUMBERED:
             _write_cells(axes, counts, shares)
-        _save(figure, path)
+        save_figure(figure, path)
 
 
 def _draw_rates(
     axes: Axes, epochs: Sequence[int], rows: Sequence[Mapping[str, Any]], line: dict[str, Any]
 ) -> None:
-    colours = (SKY, GREEN, ORANGE, PURPLE, BLUE, VERMILION)
     for position, group in enumerate(rows[0]["rate"]):
         rates = np.array([row["rate"][group] for row in rows])
         axes.plot(
             epochs,
             np.where(rates > 0, rates, np.nan),  # a frozen group has no place on a log scale
-            color=colours[position % len(colours)],
-            linestyle=("-", "--", ":")[position // len(colours) % 3],
+            color=GROUP_COLOURS[position % len(GROUP_COLOURS)],
+            linestyle=("-", "--", ":")[position // len(GROUP_COLOURS) % 3],
             label=group,
             **line,
         )
@@ -222,7 +222,8 @@ def _write_cells(axes: Axes, counts: NDArray[np.integer], shares: NDArray[np.flo
         below.set(color=ink, fontsize=0.68 * size)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a PNG whose bytes depend on nothing but the figure."""
     with warnings.catch_warnings():
         # A class may be named in a script that the bundled font lacks. Its name comes out as
         # boxes here; the tables of the report have it right.

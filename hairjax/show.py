@@ -1,0 +1,198 @@
+"""The photographs as the model sees them, how many there are, and the rates: before training."""
+
+from collections import Counter
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from einops import rearrange, repeat
+from ml_collections import ConfigDict
+
+from hairjax import optim
+from hairjax.data.augment import Amounts, denormalise, model_inputs
+from hairjax.data.load import describe_source, image_side, load_data, split_photos
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.split import SPLITS
+from hairjax.display import Display
+from hairjax.report.show_figures import Caption, contact_sheet, schedule_figure, shorten
+from hairjax.run import abstract_model
+
+PER_CLASS = 3  # photographs of each class on the sheet
+MOST_ROWS = 20  # of the sheet, which stays legible; with more classes, some are left out
+AUGMENTED = 5  # versions of each photograph
+POINTS = 2000  # of a drawn schedule
+
+
+def show(config: ConfigDict, out: str | Path, display: Display) -> None:
+    """Write ``contact_sheet.png`` and ``schedule.png``, and say how many photographs there are.
+
+    Neither weights nor devices are asked for: training may be meant for another machine.
+
+    Args:
+        config: checked by ``check_config``.
+        out: the folder to write to.
+        display: what a person sees.
+
+    Raises:
+        UserError: photographs cannot be used or divided, or the model cannot take their size;
+            nothing has been written.
+    """
+    display.say(f"source: {describe_source(config)}")
+    abstract_model(config, num_classes=2)  # which is refused before photographs are decoded
+    photos = load_data(config, None, display)
+    split = split_photos(config, photos, None, display)
+    train = np.flatnonzero(split == "train")
+    title, header, rows = count_table(photos, split)
+    display.table(title, header, rows)
+    steps, epochs = len(train) // config.train.batch_size, config.train.epochs
+    schedules = optim.make_schedules(config.optim, epochs, steps)
+    at, rates = sample_rates(schedules, epochs * steps)
+    said = (f"{group} {peak:g}" if peak else f"{group} frozen" for group, peak in peaks(config))
+    display.say(f"rates: {', '.join(said)}; {epochs:,} epochs of {steps:,} steps")
+
+    chosen = choose(photos, train, config.seed)
+    rgb, masks = views(photos.images[chosen], config)
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    contact_sheet(
+        rgb,
+        masks,
+        captions(photos, train, chosen),
+        notes(config, photos, chosen),
+        out / "contact_sheet.png",
+    )
+    warmup = config.optim.warmup_epochs
+    schedule_figure(at / steps, rates, warmup, steps, out / "schedule.png")
+    for name in ("contact_sheet.png", "schedule.png"):
+        display.say(f"written: {out / name}")
+
+
+def peaks(config: ConfigDict) -> list[tuple[str, float]]:
+    """Every group with its highest rate."""
+    return [(group, config.optim.peak[group]) for group in optim.GROUPS]
+
+
+def sample_rates(
+    schedules: dict[str, optax.Schedule], total: int
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Steps from the first to the last of ``total``, int [n], and every group's rates there."""
+    at = np.unique(np.linspace(0, total - 1, min(total, POINTS)).round().astype(np.int32))
+    return at, {group: np.asarray(jax.vmap(rate)(at)) for group, rate in schedules.items()}
+
+
+def count_table(photos: PhotoSet, split: np.ndarray) -> tuple[str, list[str], list[list[str]]]:
+    """Photographs and subjects of every class and split: title, header, rows."""
+    subjects = np.array(photos.subjects)
+    known = subjects != ""
+
+    def cell(chosen: np.ndarray) -> str:
+        count = f"{np.sum(chosen):,}"
+        return f"{count} ({len(set(subjects[chosen & known])):,})" if known.any() else count
+
+    every = np.ones(len(photos), bool)
+    parts = [*(split == name for name in SPLITS), every]
+    rows = [
+        [name, *(cell((photos.labels == label) & part) for part in parts)]
+        for label, name in enumerate(photos.classes)
+    ]
+    title = "photographs (subjects)" if known.any() else "photographs; no subject is known"
+    if known.any() and not known.all():
+        title += f"; of {np.sum(~known):,} photographs the subject is not known"
+    return title, ["", *SPLITS, "all"], [*rows, ["all", *(cell(part) for part in parts)]]
+
+
+def choose(photos: PhotoSet, train: np.ndarray, seed: int) -> np.ndarray:
+    """The training photographs of the sheet, class by class: of each subject first one.
+
+    Args:
+        photos: all of them.
+        train: which of them train, int [n].
+        seed: which of the possible choices.
+
+    Returns:
+        int [rows]: indices into ``photos``.
+    """
+    classes = np.unique(photos.labels[train])
+    if len(classes) > MOST_ROWS:  # evenly over all of them, which may be in an order
+        classes = classes[np.linspace(0, len(classes) - 1, MOST_ROWS).round().astype(int)]
+    count = max(1, min(PER_CLASS, MOST_ROWS // len(classes)))
+    order = np.random.default_rng(seed).permutation(train)
+    chosen: list[int] = []
+    for label in classes:
+        seen: Counter[str] = Counter()
+        turns = []
+        for photo in order[photos.labels[order] == label]:
+            # A photograph whose subject is unknown counts as the only one of its subject.
+            subject = photos.subjects[photo]
+            turns.append((seen[subject], int(photo)))
+            seen[subject] += bool(subject)
+        chosen += [photo for _, photo in sorted(turns, key=lambda turn: turn[0])[:count]]
+    return np.array(chosen)
+
+
+def views(images: np.ndarray, config: ConfigDict) -> tuple[np.ndarray, np.ndarray | None]:
+    """What the model sees of photographs, in evaluation and ``AUGMENTED`` times in training.
+
+    Args:
+        images: uint8 [n, stored, stored, 4].
+        config: size, channels and augmentation; the seed of its randomness.
+
+    Returns:
+        RGB float32 [n, 1 + AUGMENTED, side, side, 3] in [0, 1], the whole view first (the mask in
+        grey where the model sees it alone); the masks likewise without the last axis, None where
+        there are none beside RGB.
+    """
+    side, channels = image_side(config), config.model.in_channels
+    amounts = Amounts(**config.augment)
+    repeated = repeat(images, "n h w c -> (n times) h w c", times=AUGMENTED)
+    keys = jax.random.split(jax.random.key(config.seed), len(repeated))
+
+    @jax.jit
+    def see(whole: jax.Array, augmented: jax.Array) -> jax.Array:
+        rows = [
+            rearrange(model_inputs(whole, None, None, side, channels), "n h w c -> n 1 h w c"),
+            rearrange(
+                model_inputs(augmented, keys, amounts, side, channels),
+                "(n times) h w c -> n times h w c",
+                times=AUGMENTED,
+            ),
+        ]
+        inputs = jnp.concatenate(rows, axis=1)
+        if channels == 1:
+            return repeat(inputs, "n times h w 1 -> n times h w c", c=3)
+        rgb = jax.vmap(jax.vmap(denormalise))(inputs[..., :3])
+        return jnp.concatenate([rgb, inputs[..., 3:]], axis=-1)
+
+    seen = np.asarray(see(images, repeated))
+    return seen[..., :3].clip(0, 1), seen[..., 3] if channels == 6 else None
+
+
+def captions(photos: PhotoSet, train: np.ndarray, chosen: np.ndarray) -> list[Caption]:
+    """What is said of each photograph of the sheet."""
+    counts = np.bincount(photos.labels[train], minlength=len(photos.classes))
+    return [
+        Caption(
+            class_name=photos.classes[photos.labels[photo]],
+            class_size=f"{counts[photos.labels[photo]]:,} photographs train",
+            file=photos.files[photo],
+            subject=photos.subjects[photo],
+        )
+        for photo in chosen
+    ]
+
+
+def notes(config: ConfigDict, photos: PhotoSet, chosen: np.ndarray) -> list[str]:
+    """The sheet's headline and the lines below it."""
+    side = image_side(config)
+    seen = {1: "the mask alone", 3: "RGB alone", 6: "RGB and the mask"}[config.model.in_channels]
+    lines = [
+        "What the model sees",
+        f"{config.model.name}: {side} × {side} pixels, {seen}",
+        f"source: {shorten(describe_source(config), 72)}",
+    ]
+    shown, classes = len(set(photos.labels[chosen].tolist())), len(photos.classes)
+    if shown < classes:
+        lines.append(f"{shown} of {classes} classes are shown")
+    return lines
