@@ -38,10 +38,21 @@ def open_image(path: Path, data: bytes) -> Image.Image:
     if not data:
         raise OSError(f"{path.name} is empty")
     try:
-        return Image.open(io.BytesIO(data), formats=tuple(FORMATS))
+        image = Image.open(io.BytesIO(data), formats=tuple(FORMATS))
     except Image.UnidentifiedImageError as error:
         formats = ", ".join(FORMATS)
         raise OSError(f"{path.name} is damaged or its content is none of {formats}") from error
+    _require_known_transparency(image)
+    return image
+
+
+def _require_known_transparency(image: Image.Image) -> None:
+    """Refuse a transparent value of 16 bits: Pillow compares it with pixels of 8."""
+    value = image.info.get("transparency")
+    if image.mode.startswith("I;16") and value is not None:
+        raise ValueError("one of its 16-bit greys is transparent: save 8 bits, or without it")
+    if isinstance(value, tuple) and max(value) > 255:
+        raise ValueError("one of its 16-bit colours is transparent: save 8 bits, or without it")
 
 
 def turn_of(image: Image.Image) -> Image.Transpose | None:

@@ -1,7 +1,7 @@
 """Finding photographs in a folder per class, through links, with what is in the way reported."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from hairjax.data.formats import SUFFIXES, UNREAD_SUFFIXES, usable_name
@@ -23,9 +23,9 @@ def walk_classes(root: Path, problems: list[Problem]) -> tuple[list[Row], list[s
     """
     try:
         inside = [path for path in sorted(root.iterdir()) if not _is_hidden(path.name)]
+        folders = [path for path in inside if path.is_dir()]
     except OSError as error:
         raise UserError(f"the folder {str(root)!r} cannot be read: {error.strerror}") from error
-    folders = [path for path in inside if path.is_dir()]
     if not folders:
         raise UserError(
             f"{str(root)!r} holds no folders: put the photographs of each class in a folder of "
@@ -36,11 +36,15 @@ def walk_classes(root: Path, problems: list[Problem]) -> tuple[list[Row], list[s
             continue
         if path.suffix.lower() in SUFFIXES | UNREAD_SUFFIXES:
             problems.append(Problem(shown(path), "in no class folder", ""))
-    rows = [row for folder in folders for row in _class_rows(root, folder, problems)]
+    # Through a link, the photographs of one class would be another's too.
+    known = {os.path.realpath(path) for path in (root, *folders)}
+    rows = [row for folder in folders for row in _class_rows(root, folder, known, problems)]
     return rows, [folder.name for folder in folders]
 
 
-def _class_rows(root: Path, folder: Path, problems: list[Problem]) -> list[Row]:
+def _class_rows(
+    root: Path, folder: Path, known: Collection[str], problems: list[Problem]
+) -> list[Row]:
     """List the photographs of one class; refuse a folder that has neither them nor problems."""
     if shown(folder) != str(folder):
         raise UserError(
@@ -50,7 +54,7 @@ def _class_rows(root: Path, folder: Path, problems: list[Problem]) -> list[Row]:
     before = len(problems)
     rows = [
         Row(path.relative_to(root).as_posix(), folder.name, "", "")
-        for path in _walk(folder, problems)
+        for path in _walk(folder, known, problems)
         if not _is_broken_link(path, problems) and usable_name(path, problems)
     ]
     if not rows and len(problems) == before:
@@ -61,15 +65,18 @@ def _class_rows(root: Path, folder: Path, problems: list[Problem]) -> list[Row]:
     return rows
 
 
-def _walk(folder: Path, problems: list[Problem]) -> Iterator[Path]:
-    """Yield every visible file below `folder`, through symbolic links, each folder once."""
+def _walk(folder: Path, known: Collection[str], problems: list[Problem]) -> Iterator[Path]:
+    """Yield every visible file below `folder`, through symbolic links, each folder once.
+
+    No folder below it is walked whose real path is `known`.
+    """
 
     def unreadable(error: OSError) -> None:
         problems.append(
             Problem(shown(Path(error.filename)), "folder cannot be read", error.strerror or "")
         )
 
-    seen = set()
+    seen = {*known}
     for parent, folders, files in os.walk(folder, followlinks=True, onerror=unreadable):
         seen.add(os.path.realpath(parent))
         # A link to a folder above would be walked for ever.
@@ -87,7 +94,11 @@ def _is_hidden(name: str) -> bool:
 
 def _is_broken_link(path: Path, problems: list[Problem]) -> bool:
     """Report a link that leads to nothing: a folder of photographs may have been there."""
-    reason = missing(path) if path.is_symlink() else ""
+    try:
+        reason = missing(path) if path.is_symlink() else ""
+    except OSError:
+        # It is in a folder that may be listed and not entered: reading says so.
+        return False
     if reason:
         problems.append(Problem(shown(path), "the link cannot be followed", reason))
     return bool(reason)

@@ -115,11 +115,14 @@ def _require_any_mask(masks: str, rows: list[Row], problems: list[Problem]) -> N
 
 def _folder(value: str, key: str) -> Path:
     folder = Path(value).expanduser()
-    # Path("") is the current folder, which nobody meant.
-    if not value or not folder.is_dir():
+    try:
+        # Path("") is the current folder, which nobody meant.
+        if value and folder.is_dir():
+            return folder
         what = "is not a folder" if value and folder.exists() else "does not exist"
-        raise UserError(f"the folder {value!r} {what}: give one with --config.data.{key}=FOLDER")
-    return folder
+    except OSError as error:
+        what = f"cannot be read ({error.strerror})"
+    raise UserError(f"the folder {value!r} {what}: give one with --config.data.{key}=FOLDER")
 
 
 def _compile(subject: str) -> re.Pattern[str] | None:

@@ -348,6 +348,41 @@ def test_unusable_class_folders_are_refused(tmp_path):
         find(tmp_path)
 
 
+def nested(folder: Path, **inside: str) -> None:
+    for outer, names in inside.items():
+        touch(*(folder / "photos" / outer / name / "a.jpg" for name in names.split()))
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [{"train": "level_0 level_1 level_2", "test": "level_0 level_1"},
+     {"train": "mild bald", "val": "bald mild"},
+     {"top": "0 1 2 3", "side": "0 1 2 3"},
+     {"fold_0": "level_0 level_1", "fold_1": "level_0 level_1"},
+     {"everything": "level_0 level_1"}],
+)  # fmt: skip
+def test_classes_below_other_folders_are_refused_with_the_ways_out(tmp_path, inside):
+    nested(tmp_path, **inside)
+    message = f"holds folders of the same names .*photos/{min(inside)}; .*data.manifest=FILE"
+    with pytest.raises(UserError, match=message):
+        find(tmp_path)
+    (tmp_path / "photos" / min(inside) / "loose.jpg").touch()
+    if len(inside) > 1:
+        assert find(tmp_path).classes == class_order(inside)
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [{"level_0": "anna ben", "level_1": "carl dora"},
+     {"level_0": "p1 p2 p3", "level_1": "p2 p3 p9"},
+     {"level_0": "left right", "level_1": "left right"},
+     {"level_0": "2024", "level_1": "2024"}],
+)  # fmt: skip
+def test_folders_in_classes_are_not_taken_for_the_classes(tmp_path, inside):
+    nested(tmp_path, **inside)
+    assert find(tmp_path).classes == ("level_0", "level_1")
+
+
 def test_home_is_expanded(tmp_path, monkeypatch):
     two_classes(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
