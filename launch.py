@@ -24,6 +24,7 @@ hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and ha
   python launch.py show     --config=FILE[:VARIANT] [--out=DIR] [--config.KEY=VALUE ...]
   python launch.py evaluate --workdir=DIR [--split=SPLIT] [--out=DIR]
   python launch.py evaluate --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE] [--out=DIR]
+  python launch.py predict  --workdir=DIR PHOTO_OR_FOLDER ... [--masks=DIR] [--out=FILE.csv]
   python launch.py convert  --weights=SOURCE --model=NAME --out=FILE.safetensors [--licence=TEXT]
 
 train (the default): train, keep the best epoch, write a report; the same command resumes.
@@ -52,6 +53,15 @@ evaluate: a run's best model on a split of its photographs, or on other photogra
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
   --out=results                     where to write; by default inside the run
 
+predict: grade photographs that have no labels.
+  python launch.py predict --workdir=runs/top new/ other/anna.jpg --masks=new_masks
+
+  --workdir=runs/top                the run
+  --masks=MASKS                     masks, under a photograph's path below the folder given (or its
+                                    name, where it is given itself); or the mask of a single one
+  --out=predictions.csv             the file to write: file, label (empty), predicted, p0 ...
+  --pictures=pages                  a folder for pages of photographs with what was predicted
+
 convert: pretrained weights, or a run's best, as one file that loads at once; see docs/weights.md.
   python launch.py convert --weights=SOURCE --model=NAME --out=FILE.safetensors
 
@@ -73,6 +83,7 @@ def main(arguments: list[str]) -> int:
         "train": run_train,
         "show": run_show,
         "evaluate": run_evaluate,
+        "predict": run_predict,
         "convert": run_convert,
     }
     verb = "train"
@@ -170,6 +181,36 @@ def run_evaluate(arguments: list[str]) -> int:
     from hairjax.evaluate import evaluate_run
 
     evaluate_run(**given, display=Display())
+    return 0
+
+
+def run_predict(arguments: list[str]) -> int:
+    """``launch.py predict``."""
+    paths: list[str] = []
+    given, _ = parse(arguments, ("workdir", "masks", "out", "pictures"), {}, paths)
+    if not given["workdir"] or not paths:
+        lacking = "photographs or folders of them" if given["workdir"] else "--workdir"
+        raise UserError(f"predict needs {lacking}, e.g. --workdir=runs/top photos/")
+    out = Path(given["out"] or "predictions.csv").expanduser()
+    if out.is_dir() or out.suffix.lower() != ".csv":
+        raise UserError(f"--out={out} must be a file that ends in .csv")
+    if (out.parent / "config.json").exists():
+        raise UserError(f"--out={out} is in a run, whose own would be overwritten; give another")
+    require_writable("--out", out.parent)
+    if given["pictures"]:
+        require_writable("--pictures", Path(given["pictures"]).expanduser())
+
+    from hairjax.display import Display
+    from hairjax.predict import predict_files
+
+    predict_files(
+        str(Path(given["workdir"]).expanduser()),
+        paths,
+        masks=given["masks"],
+        out=out,
+        pictures=given["pictures"],
+        display=Display(),
+    )
     return 0
 
 

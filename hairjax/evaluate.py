@@ -47,7 +47,7 @@ def evaluate_run(
     run = load_run(workdir)
     data, compared = _read_photographs(run, split, photos, masks, manifest, display)
     folder.mkdir(parents=True, exist_ok=True)
-    predictions = run.predict(run.params, data)
+    predictions = run.judge(run.params, data)
     results = measure(predictions, run.config.seed)
     target = RunFolder(folder)
     write_results(predictions, results, target.predictions, target.confusion)
@@ -64,8 +64,7 @@ def _read_photographs(
     """The photographs to evaluate, and how the baselines do on them if they are a split's."""
     config = run.config
     if photos or manifest:
-        if config.model.in_channels != 3 and not masks:
-            raise UserError("give --masks too: the run's model sees masks")
+        run.require_masks(bool(masks), "--masks=FOLDER")
         # The run's expression for subjects speaks of the run's file names.
         other = {"photos": photos, "masks": masks, "manifest": manifest, "subject": ""}
         config.data.update(source="photos", **other)

@@ -9,7 +9,10 @@ from hairjax.errors import UserError
 
 
 def parse(
-    arguments: list[str], names: tuple[str, ...], keys: dict[str, object]
+    arguments: list[str],
+    names: tuple[str, ...],
+    keys: dict[str, object],
+    others: list[str] | None = None,
 ) -> tuple[dict[str, str], list[tuple[str, str]]]:
     """Take ``--name=value`` and ``--name value`` apart, without a look at the values.
 
@@ -18,6 +21,8 @@ def parse(
         names: the flags there are.
         keys: the keys that ``--config.KEY`` may override, with their defaults; a true-or-false
             key alone means true.
+        others: takes the arguments that are no flags, and everything after ``--``; None refuses
+            them.
 
     Returns:
         The value of every flag, "" where it was not given; and the overrides in order.
@@ -27,6 +32,12 @@ def parse(
     arguments = list(arguments)
     while arguments:
         argument = arguments.pop(0)
+        if others is not None and argument == "--":
+            others += arguments
+            break
+        if others is not None and not argument.startswith("-"):
+            others.append(argument)
+            continue
         flag, equals, value = argument.partition("=")
         name = flag.removeprefix("-").removeprefix("-")
         key = name.removeprefix("config.")

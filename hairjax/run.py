@@ -2,7 +2,8 @@
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,18 @@ from hairjax import devices
 from hairjax.atomic import replacing
 from hairjax.checkpoint import Checkpoints
 from hairjax.config import differences, load_config, to_plain
-from hairjax.data.load import image_side
+from hairjax.data.load import image_side, stored_side
+from hairjax.data.photos import Index
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.prepare import prepare
+from hairjax.data.problems import Problem, require_no_problems
+from hairjax.data.unlabelled import pair_photos
 from hairjax.errors import UserError
 from hairjax.evaluation.inference import Predict, make_predict
+from hairjax.evaluation.predictions import Predictions, join
 from hairjax.models import model_builder
+
+PREDICTED_AT_ONCE = 256  # photographs
 
 
 class RunFolder:
@@ -150,7 +159,62 @@ class Run:
     classes: tuple[str, ...]
     best: dict[str, Any]
     params: dict
-    predict: Predict
+    judge: Predict
+
+    def predict(
+        self, photos: Sequence[str | Path], masks: Sequence[str | Path] | None = None
+    ) -> Predictions:
+        """Grade photographs, by the same path as in evaluation.
+
+        Args:
+            photos: files.
+            masks: the hair mask of each, where the model sees masks.
+
+        Raises:
+            UserError: masks are missing, or a file cannot be used.
+        """
+        self.require_masks(masks is not None, "masks=[…]")
+        index = pair_photos(photos, masks, self.classes)
+        parts, problems = [], []
+        for _, predictions, unread in self.predict_in_parts(index, lambda done, total: None):
+            parts.append(predictions)
+            problems += unread
+        require_no_problems(problems, "refuse")
+        return join(parts, self.classes)
+
+    def predict_in_parts(
+        self, index: Index, progress: Callable[[int, int], None]
+    ) -> Iterator[tuple[PhotoSet, Predictions, list[Problem]]]:
+        """Grade photographs a few batches at a time, however many there are.
+
+        Args:
+            index: the photographs and their masks.
+            progress: called with (photographs read, photographs in all).
+
+        Yields:
+            Photographs, what the model says of them, and what could not be read beside them.
+        """
+        total, size = len(index.entries), PREDICTED_AT_ONCE
+        for start in range(0, total, size):
+
+            def count(done: int, _: int, start: int = start) -> None:
+                progress(start + done, total)
+
+            part = replace(index, entries=index.entries[start : start + size], problems=())
+            workers = os.cpu_count() or 1
+            fit = self.config.data.fit
+            photos, problems = prepare(part, stored_side(self.config), fit, workers, count)
+            nothing = join([], self.classes)
+            yield photos, self.judge(self.params, photos) if len(photos) else nothing, problems
+
+    def require_masks(self, given: bool, how: str) -> None:
+        """Refuse to go without masks what was trained with them.
+
+        Raises:
+            UserError: the model sees masks and none are given.
+        """
+        if self.config.model.in_channels != 3 and not given:
+            raise UserError(f"the model of {self.folder.path} sees hair masks: give {how}")
 
 
 def load_run(workdir: str | Path) -> Run:

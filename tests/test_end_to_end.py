@@ -191,7 +191,7 @@ def test_changed_photographs_are_refused(run, root, tmp_path, capsys):
 def test_a_run_read_back_predicts(run, root):
     read = load_run(run)
     photos = draw("top", 5, 37, 0, 1, lambda done, total: None)
-    predictions = read.predict(read.params, photos)
+    predictions = read.judge(read.params, photos)
     np.testing.assert_allclose(predictions.probabilities.sum(axis=1), 1, atol=1e-6)
 
 

@@ -26,7 +26,7 @@ def run(tmp_path_factory):
 
 
 def accuracy(run, photos):
-    predictions = run.predict(run.params, photos)
+    predictions = run.judge(run.params, photos)
     return np.mean(predictions.predicted == photos.labels)
 
 

@@ -54,8 +54,7 @@ def _class_rows(
     before = len(problems)
     rows = [
         Row(path.relative_to(root).as_posix(), folder.name, "", "")
-        for path in _walk(folder, known, problems)
-        if not _is_broken_link(path, problems) and usable_name(path, problems)
+        for path in walk_photos(folder, known, problems)
     ]
     if not rows and len(problems) == before:
         raise UserError(
@@ -65,8 +64,8 @@ def _class_rows(
     return rows
 
 
-def _walk(folder: Path, known: Collection[str], problems: list[Problem]) -> Iterator[Path]:
-    """Yield every visible file below `folder`, through symbolic links, each folder once.
+def walk_photos(folder: Path, known: Collection[str], problems: list[Problem]) -> Iterator[Path]:
+    """Yield every visible photograph below `folder`, through symbolic links, each folder once.
 
     No folder below it is walked whose real path is `known`.
     """
@@ -85,7 +84,9 @@ def _walk(folder: Path, known: Collection[str], problems: list[Problem]) -> Iter
             for name in folders
             if not _is_hidden(name) and os.path.realpath(Path(parent, name)) not in seen
         )
-        yield from (Path(parent, name) for name in sorted(files) if not _is_hidden(name))
+        for path in (Path(parent, name) for name in sorted(files) if not _is_hidden(name)):
+            if not _is_broken_link(path, problems) and usable_name(path, problems):
+                yield path
 
 
 def _is_hidden(name: str) -> bool:

@@ -27,7 +27,7 @@ class Entry:
 
     `file` is its name in every output: the path below the photographs' folder, with `/`.
     `mask` is None where masks are not asked for, `subject` is "" where unknown, and `label` is
-    an index into the classes.
+    an index into the classes, -1 where it is not known.
     """
 
     file: str
@@ -158,7 +158,7 @@ def _entries(
     problems: list[Problem],
 ) -> tuple[Entry, ...]:
     """Return an entry, ordered by file, for each row whose subject and mask are found."""
-    mask_finder = None if mask_root is None else _MaskFinder(mask_root)
+    mask_finder = None if mask_root is None else MaskFinder(mask_root)
     entries = []
     for row in sorted(rows, key=lambda row: row.file):
         path = root / row.file
@@ -176,7 +176,7 @@ def _mask_pattern(row: Row) -> str:
     return row.mask or f"{PurePosixPath(row.file).with_suffix('')}.*"
 
 
-class _MaskFinder:
+class MaskFinder:
     """Finds masks below a folder, which is listed once however many photographs ask."""
 
     def __init__(self, root: Path):

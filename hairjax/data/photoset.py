@@ -18,7 +18,7 @@ class PhotoSet:
     """
 
     images: np.ndarray | Stored  # uint8 [n, side, side, 4]: RGB, then the mask (0 … 255)
-    labels: np.ndarray  # int32 [n]: index into classes
+    labels: np.ndarray  # int32 [n]: index into classes; -1 where it is not known
     files: tuple[str, ...]  # the name of each photograph in every output
     subjects: tuple[str, ...]  # whose photograph it is; "" where unknown
     sha256: tuple[str, ...]  # of the file's bytes (of the pixels where there is no file)

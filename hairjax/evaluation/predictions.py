@@ -17,7 +17,7 @@ class Predictions:
 
     Attributes:
         files: n paths, relative to the folder of photographs.
-        labels: int [n], true classes as indices into ``classes``.
+        labels: int [n], true classes as indices into ``classes``; -1 where they are not known.
         probabilities: float32 [n, k].
         subjects: n names, "" where the subject is not known.
         classes: k names, in the order of the model's outputs.
@@ -47,8 +47,8 @@ class Predictions:
             )
         if len(set(self.classes)) != k:
             raise ValueError(f"class names must be distinct: {', '.join(self.classes)}")
-        if n and not 0 <= self.labels.min() <= self.labels.max() < k:
-            raise ValueError(f"labels must be in 0 … {k - 1}: {sorted(set(self.labels.tolist()))}")
+        if n and not -1 <= self.labels.min() <= self.labels.max() < k:
+            raise ValueError(f"labels must be in -1 … {k - 1}: {sorted(set(self.labels.tolist()))}")
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -56,8 +56,23 @@ class Predictions:
         return self.probabilities.argmax(1)
 
 
+def join(parts: Sequence[Predictions], classes: tuple[str, ...]) -> Predictions:
+    """Predictions one after the other; of none, those of no photograph."""
+    return Predictions(
+        files=tuple(file for part in parts for file in part.files),
+        labels=np.concatenate([np.empty(0, np.int32), *(part.labels for part in parts)]),
+        probabilities=np.concatenate(
+            [np.empty((0, len(classes)), np.float32), *(part.probabilities for part in parts)]
+        ),
+        subjects=tuple(subject for part in parts for subject in part.subjects),
+        classes=classes,
+    )
+
+
 def write_predictions(predictions: Predictions, path: Path) -> None:
     """Write ``file,label,predicted,p0..p{k-1}``, classes by name, one row per photograph.
+
+    A label that is not known is left empty.
 
     The same predictions give the same bytes, and reading them back gives the same float32.
     The file appears whole or not at all. Subjects are not written: they are in ``split.csv``.
@@ -80,8 +95,8 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
             predictions.probabilities,
             strict=True,
         ):
-            names = predictions.classes[label], predictions.classes[predicted]
-            writer.writerow([file, *names, *(str(p) for p in row)])
+            true = "" if label == -1 else predictions.classes[label]
+            writer.writerow([file, true, predictions.classes[predicted], *(str(p) for p in row)])
     temporary.replace(path)
 
 
@@ -108,7 +123,7 @@ def read_predictions(
         raise UserError(f"{path}: {absent[0]} and {len(absent) - 1} more have no subject entry")
     predictions = Predictions(
         files=files,
-        labels=np.array([index[row[1]] for row in rows], np.int64),
+        labels=np.array([index[row[1]] if row[1] else -1 for row in rows], np.int64),
         probabilities=np.array([row[3:] for row in rows], np.float32).reshape(-1, len(classes)),
         subjects=tuple("" if subjects is None else subjects[file] for file in files),
         classes=tuple(classes),
@@ -132,7 +147,7 @@ def _read_rows(path: Path, classes: Sequence[str]) -> list[list[str]]:
     for number, row in enumerate(rows, 1):
         if len(row) != len(expected):
             raise UserError(f"{path}: row {number} has {len(row)} values, not {len(expected)}")
-        for name in row[1:3]:
+        for name in filter(None, row[1:3]):
             if name not in classes:
                 raise UserError(
                     f"{path}: row {number} has the unknown class {name}; known: "

@@ -239,7 +239,7 @@ def _draw_row(
     for place in range(1, len(rgb)):
         _draw(axes, rgb[place], left, top)
         if masks is not None:
-            _outline(axes, masks[place], left, top)
+            draw_outline(axes, masks[place], left, top, CELL)
         left += CELL + GAP
 
 
@@ -249,10 +249,13 @@ def _draw(axes: Axes, picture: NDArray[np.floating], left: float, top: float) ->
     axes.add_patch(Rectangle((left, top), CELL, CELL, fill=False, edgecolor=FAINT, linewidth=0.8))
 
 
-def _outline(axes: Axes, mask: NDArray[np.floating], left: float, top: float) -> None:
+def draw_outline(
+    axes: Axes, mask: NDArray[np.floating], left: float, top: float, size: float
+) -> None:
+    """Draw where a mask [side, side] passes a half, on a picture of ``size`` at (left, top)."""
     # Strand by strand it would hide what it surrounds.
     mask = gaussian_filter(mask, len(mask) / 120)
     if not mask.min() < 0.5 < mask.max():
         return
-    centres = (np.arange(len(mask)) + 0.5) * CELL / len(mask)
+    centres = (np.arange(len(mask)) + 0.5) * size / len(mask)
     axes.contour(left + centres, top + centres, mask, [0.5], colors=[SKY], linewidths=1.1)

@@ -134,7 +134,7 @@ def test_reading_names_what_is_wrong(tmp_path):
     [
         ({"files": ("a.jpg",)}, "1 files, labels"),
         ({"subjects": ()}, "6 files, .* 0 subjects"),
-        ({"labels": np.full(6, 4)}, r"labels must be in 0 … 3: \[4\]"),
+        ({"labels": np.full(6, 4)}, r"labels must be in -1 … 3: \[4\]"),
         ({"probabilities": np.full((6, 4), 0.25)}, "not float64"),
         ({"probabilities": np.full((6, 3), 0.25, np.float32)}, r"float32 \(6, 4\)"),
         ({"classes": ("a", "a", "b", "c")}, "must be distinct"),

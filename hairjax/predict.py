@@ -1,0 +1,78 @@
+"""Grade photographs that nobody has labelled with a run's best model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hairjax.data.problems import Problem, describe_problems
+from hairjax.data.unlabelled import find_unlabelled
+from hairjax.display import Display
+from hairjax.errors import UserError
+from hairjax.evaluation.predictions import Predictions, join, write_predictions
+from hairjax.report.prediction_pages import PredictionPages
+from hairjax.run import load_run
+
+SHOWN = 20  # photographs, at most, whose predictions are shown one by one
+
+
+def predict_files(
+    workdir: str, paths: Sequence[str], *, masks: str, out: Path, pictures: str, display: Display
+) -> Predictions:
+    """Predict, write a CSV file and, where asked for, pictures, and show.
+
+    Args:
+        workdir: the run.
+        paths: photographs and folders of them.
+        masks: the folder of their masks, or the mask of a single one; "" for none.
+        out: the CSV file.
+        pictures: a folder for pages of photographs with what the model says of them; "" for none.
+        display: what a person sees.
+
+    Returns:
+        What was written to `out`.
+
+    Raises:
+        UserError: there is no such run, photographs or masks are missing, or some cannot be used:
+            these are named, and the others' predictions are written.
+    """
+    run = load_run(workdir)
+    run.require_masks(bool(masks), "--masks=FOLDER")
+    index = find_unlabelled(paths, masks, run.classes)
+    display.say(f"model: {run.config.model.name}, epoch {run.best['epoch']} of {run.folder.path}")
+    parts: list[Predictions] = []
+    problems: list[Problem] = list(index.problems)
+    pages = PredictionPages(Path(pictures).expanduser()) if pictures else None
+    with display.progress("photographs predicted") as progress:
+        for photos, predictions, unread in run.predict_in_parts(index, progress):
+            parts.append(predictions)
+            problems += unread
+            if pages:
+                pages.add(photos, predictions)
+    predictions = join(parts, run.classes)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_predictions(predictions, out)
+    _show(predictions, display)
+    display.say(f"written: {out}")
+    if pages:
+        display.say(f"written: {pages.finish():,} pages in {pictures}")
+    if problems:
+        raise UserError(
+            f"{len(problems):,} of {len(problems) + len(predictions.files):,} photographs cannot "
+            f"be used and are not in {out}:\n{describe_problems(problems)}"
+        )
+    return predictions
+
+
+def _show(predictions: Predictions, display: Display) -> None:
+    """Every photograph where they are few, else how many are in each class."""
+    if len(predictions.files) <= SHOWN:
+        rows = [
+            [file, predictions.classes[row.argmax()], *(f"{p:.3f}" for p in row)]
+            for file, row in zip(predictions.files, predictions.probabilities, strict=True)
+        ]
+        display.table("", ["", "predicted", *predictions.classes], rows)
+    else:
+        counts = np.bincount(predictions.predicted, minlength=len(predictions.classes))
+        rows = [[name, f"{n:,}"] for name, n in zip(predictions.classes, counts, strict=True)]
+        display.table("", ["predicted", "photographs"], rows)
