@@ -1,6 +1,7 @@
 """What the classes are: their names, their order, and the index of each label."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
@@ -63,8 +64,10 @@ def require_classes_on_top(photos: str, rows: Iterable[Row]) -> None:
         UserError: the folders in `photos` all hold the same folders and no photographs.
     """
     inside: dict[str, set[str]] = {}
+    photographs: Counter[str] = Counter()
     for row in rows:
         outer, inner, *_ = *PurePosixPath(row.file).parts, ""
+        photographs[outer] += 1
         inside.setdefault(outer, set()).add(inner if row.file.count("/") > 1 else "")
     if not inside or any("" in names for names in inside.values()):
         return
@@ -72,11 +75,12 @@ def require_classes_on_top(photos: str, rows: Iterable[Row]) -> None:
     common = set.intersection(*inside.values())
     same = len(common) > 1 and all(names <= every for names in inside.values())
     if same and not (_are_numbered([*inside]) and not _are_numbered([*every])):
+        [(largest, _)] = photographs.most_common(1)
         raise UserError(
             f"each folder in {photos!r} ({_few(sorted(inside))}) holds folders of the same names "
             f"({_few(class_order(every))}), so which are the classes? If the inner ones, put the "
             "photographs of each class into one folder (hairjax splits them itself) or give one "
-            f"of the outer ones, as in --config.data.photos={photos}/{min(inside)}; if the outer "
+            f"of the outer ones, as in --config.data.photos={photos}/{largest}; if the outer "
             "ones, list the photographs with --config.data.manifest=FILE"
         )
 

@@ -356,7 +356,8 @@ TABLE: Mapping[str, Sequence[Case]] = {
         Case("A PNG, WebP or TIFF named .jpg",
              both(*(photo(f"{kind}.jpg", format=kind) for kind in ("PNG", "WEBP", "TIFF"))),
              Reads("by its content")),
-        Case("An AVIF or HEIC named .jpg", both(*(raw(f"{brand}.jpg", b"\0\0\0\x18ftyp" + brand.encode() + bytes(90))
+        Case("An AVIF or HEIC named .jpg",
+             both(*(raw(f"{brand}.jpg", f"\0\0\0\x18ftyp{brand}".encode() + bytes(90))
                     for brand in ("avif", "heic"))),
              Named(UNREADABLE, "its content is none of JPEG, PNG, WEBP, BMP, TIFF, GIF")),
         Case("A text or web page named .jpg", raw("a.jpg", b"<html>not found</html>"),
