@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 
 from hairjax.data.manifest import Row
 from hairjax.errors import UserError
@@ -57,8 +57,8 @@ def label_index(label: str, classes: tuple[str, ...]) -> int:
 def require_classes_on_top(photos: str, rows: Iterable[Row]) -> None:
     """Refuse `photos/train/level_0 …`, where train, val and test would be read as the classes.
 
-    Folders of photographs that all hold the same folders, such as one per person, are refused
-    too, unless they alone are numbered: nobody but their owner knows which of the two is meant.
+    Class folders that all hold the same folders, such as one per camera, are refused too, unless
+    the outer names are numbered and the inner are not: only their owner knows which are meant.
 
     Raises:
         UserError: the folders in `photos` all hold the same folders and no photographs.
@@ -80,7 +80,7 @@ def require_classes_on_top(photos: str, rows: Iterable[Row]) -> None:
             f"each folder in {photos!r} ({_few(sorted(inside))}) holds folders of the same names "
             f"({_few(class_order(every))}), so which are the classes? If the inner ones, put the "
             "photographs of each class into one folder (hairjax splits them itself) or give one "
-            f"of the outer ones, as in --config.data.photos={photos}/{largest}; if the outer "
+            f"of the outer ones, as in --config.data.photos={PurePath(photos, largest)}; if the outer "
             "ones, list the photographs with --config.data.manifest=FILE"
         )
 
