@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hairjax.checkpoint import Checkpoints
 from hairjax.run import load_run
@@ -29,6 +30,7 @@ COMMAND = [
     "--config.optim.peak.early=0",  # a frozen group must survive a resume too
     "--config.optim.ema=0.9",  # and an average beside the parameters
     "--config.augment.mixup=0.4",
+    "--config.log.tensorboard",
 ]
 SAME = ("metrics.jsonl", "metrics.json", "predictions.csv", "split.csv", "groups.txt")
 
@@ -77,6 +79,16 @@ def assert_same(workdir, uninterrupted):
     for a, b in zip(flat(mine.params), flat(whole.params), strict=True):
         np.testing.assert_array_equal(a, b)
     assert last_step(workdir) == last_step(uninterrupted)
+    assert events_of(workdir) == events_of(uninterrupted)
+
+
+def events_of(workdir):
+    """Every (epoch, value), but how long it took."""
+    events = EventAccumulator(str(workdir / "tensorboard")).Reload()
+    tags = [tag for tag in events.Tags()["scalars"] if not tag.startswith("timing/")]
+    points = {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in tags}
+    assert {epoch for epoch, _ in points["train/loss"]} == set(range(1, EPOCHS + 1))
+    return points
 
 
 def flat(params):
