@@ -49,29 +49,19 @@ def show(config: ConfigDict, out: str | Path, display: Display) -> None:
     steps, epochs = len(train) // config.train.batch_size, config.train.epochs
     schedules = optim.make_schedules(config.optim, epochs, steps)
     at, rates = sample_rates(schedules, epochs * steps)
-    said = (f"{group} {peak:g}" if peak else f"{group} frozen" for group, peak in peaks(config))
+    peaks = ((group, config.optim.peak[group]) for group in optim.GROUPS)
+    said = (f"{group} {peak:g}" if peak else f"{group} frozen" for group, peak in peaks)
     display.say(f"rates: {', '.join(said)}; {epochs:,} epochs of {steps:,} steps")
 
     chosen = choose(photos, train, config.seed)
     rgb, masks = views(photos.images[chosen], config)
+    told = captions(photos, train, chosen)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    contact_sheet(
-        rgb,
-        masks,
-        captions(photos, train, chosen),
-        notes(config, photos, chosen),
-        out / "contact_sheet.png",
-    )
-    warmup = config.optim.warmup_epochs
-    schedule_figure(at / steps, rates, warmup, steps, out / "schedule.png")
-    for name in ("contact_sheet.png", "schedule.png"):
-        display.say(f"written: {out / name}")
-
-
-def peaks(config: ConfigDict) -> list[tuple[str, float]]:
-    """Every group with its highest rate."""
-    return [(group, config.optim.peak[group]) for group in optim.GROUPS]
+    sheet, schedule = out / "contact_sheet.png", out / "schedule.png"
+    contact_sheet(rgb, masks, told, notes(config, photos, chosen), sheet)
+    schedule_figure(at / steps, rates, config.optim.warmup_epochs, steps, schedule)
+    display.say(f"written: {sheet}, {schedule}")
 
 
 def sample_rates(
