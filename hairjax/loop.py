@@ -111,7 +111,7 @@ def _train_epoch(
     """
     config, first = plan.config, int(state.step)
     steps = range(first, epoch * plan.steps)
-    order = {"seed": config.seed, "batch_size": config.train.batch_size}
+    order = {"seed": config.seed, "batch_size": config.train.batch_size, "share": slice(None)}
     batches = training_batches(plan.photos, plan.train, steps, **order)
     previous = None
     for step, (images, labels) in zip(steps, batches, strict=True):

@@ -42,16 +42,15 @@ def root(tmp_path_factory):
     return root
 
 
-@pytest.fixture(scope="module")
-def run(root):
-    workdir = root / "run"
-    status = launch.main(
+def train(root, workdir, *more):
+    return launch.main(
         [
             "--config=configs/top.py",
             f"--workdir={workdir}",
             f"--config.data.photos={root}/photos",
             f"--config.data.masks={root}/masks",
             "--config.data.subject=/(s[0-9]+)_",
+            f"--config.data.cache={root}/cache",
             "--config.data.image_size=32",
             "--config.model.name=swin_mini_patch4_window4_64",
             "--config.weights.source=none",
@@ -60,10 +59,15 @@ def run(root):
             "--config.optim.warmup_epochs=1",
             "--config.devices.mesh=2",
             "--config.log.tensorboard",
+            *more,
         ]
     )
-    assert status == 0
-    return workdir
+
+
+@pytest.fixture(scope="module")
+def run(root):
+    assert train(root, root / "run") == 0
+    return root / "run"
 
 
 def test_everything_is_written(run):
@@ -153,6 +157,18 @@ def test_every_number_of_the_history_is_an_event(run):
         tag: [(event.step, event.value) for event in events.Scalars(tag)]
         for tag in events.Tags()["scalars"]
     } == numbers
+
+
+def test_photographs_read_while_training_give_the_same_bits(run, root, capsys):
+    """From the disk and the prepared set, from memory without it: nothing but time differs."""
+    workdir = root / "streamed"
+    assert train(root, workdir, "--config.data.memory=1e-6") == 0
+    output = capsys.readouterr().out
+    assert "100, read while training" in output and "photographs prepared" not in output
+    assert launch.main(["evaluate", f"--workdir={workdir}", "--split=test"]) == 0
+    names = ["metrics.jsonl", "metrics.json", "predictions.csv", "split.csv"]
+    for name in names:
+        assert (workdir / name).read_bytes() == (run / name).read_bytes(), name
 
 
 def test_evaluate_gives_the_same_predictions(run):

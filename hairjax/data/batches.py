@@ -1,15 +1,29 @@
-"""Which photograph comes when: the order of an epoch, and padded batches for evaluation."""
+"""Which photograph comes when: the order of an epoch, and padded batches for evaluation.
 
-from collections.abc import Iterator
+Photographs in memory are indexed when their batch is due; those on disk are read ahead by threads,
+while the device works.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from hairjax.data.photoset import PhotoSet
+from hairjax.data.stored import Stored
+
+_AHEAD = 4  # batches
+_THREADS = 2
 
 
+@lru_cache(maxsize=4)  # a million photographs take 20 ms to shuffle, and every step asks
 def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
     """The order of ``count`` photographs in an epoch, a function of (seed, epoch) alone."""
-    return np.random.default_rng((seed, epoch)).permutation(count)
+    order = np.random.default_rng((seed, epoch)).permutation(count)
+    order.flags.writeable = False
+    return order
 
 
 def training_batch(seed: int, step: int, count: int, batch_size: int) -> np.ndarray:
@@ -23,9 +37,9 @@ def training_batch(seed: int, step: int, count: int, batch_size: int) -> np.ndar
 
 
 def training_batches(
-    photos: PhotoSet, train: np.ndarray, steps: range, *, seed: int, batch_size: int
+    photos: PhotoSet, train: np.ndarray, steps: range, *, seed: int, batch_size: int, share: slice
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The batches of training steps, in order.
+    """The batches of training steps, in order; the same wherever the photographs are.
 
     Args:
         photos: all of them.
@@ -33,13 +47,17 @@ def training_batches(
         steps: of the run, counted from 0 over all its epochs.
         seed: of the order.
         batch_size: photographs in a batch.
+        share: the rows of each batch that are wanted; no others are read.
 
     Yields:
-        Photographs uint8 [batch, side, side, 4] and labels int32 [batch].
+        Photographs uint8 [share, side, side, 4] and labels int32 [share].
     """
-    for step in steps:
-        chosen = train[training_batch(seed, step, len(train), batch_size)]
-        yield photos.images[chosen], photos.labels[chosen]
+
+    def read(step: int) -> tuple[np.ndarray, np.ndarray]:
+        chosen = train[training_batch(seed, step, len(train), batch_size)[share]]
+        return photos.images[chosen], photos.labels[chosen]
+
+    return _read_ahead(photos, read, steps)
 
 
 def evaluation_batches(count: int, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:
@@ -51,3 +69,31 @@ def evaluation_batches(count: int, batch_size: int) -> Iterator[tuple[np.ndarray
     for start in range(0, count, batch_size):
         indices = np.arange(start, start + batch_size)
         yield np.minimum(indices, count - 1), min(batch_size, count - start)
+
+
+def read_batches(photos: PhotoSet, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:
+    """The photographs of `evaluation_batches`.
+
+    Yields:
+        (uint8 [batch_size, side, side, 4], how many of them are not padding).
+    """
+
+    def read(batch: tuple[np.ndarray, int]) -> tuple[np.ndarray, int]:
+        return photos.images[batch[0]], batch[1]
+
+    return _read_ahead(photos, read, list(evaluation_batches(len(photos), batch_size)))
+
+
+def _read_ahead(
+    photos: PhotoSet, read: Callable[[Any], Any], batches: Sequence[Any]
+) -> Iterator[Any]:
+    """Read every batch in order: at once from memory, from the disk a few batches ahead."""
+    if not isinstance(photos.images, Stored):
+        yield from map(read, batches)
+        return
+    import grain
+
+    options = grain.ReadOptions(num_threads=_THREADS, prefetch_buffer_size=_AHEAD)
+    dataset = grain.MapDataset.source(batches).map(read).to_iter_dataset(options)
+    with closing(iter(dataset)) as ready:
+        yield from ready

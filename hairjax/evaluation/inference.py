@@ -8,7 +8,7 @@ from flax import nnx
 from jax.sharding import Mesh
 
 from hairjax.data.augment import model_inputs
-from hairjax.data.batches import evaluation_batches
+from hairjax.data.batches import read_batches
 from hairjax.data.photoset import PhotoSet
 from hairjax.devices import batch_sharded, replicated
 from hairjax.evaluation.predictions import Predictions
@@ -43,8 +43,8 @@ def make_predict(
 
     def predict(params: dict, photos: PhotoSet) -> Predictions:
         rows = []
-        for indices, count in evaluation_batches(len(photos), batch_size):
-            rows.append(np.asarray(compiled(params, photos.images[indices]))[:count])
+        for images, count in read_batches(photos, batch_size):
+            rows.append(np.asarray(compiled(params, images))[:count])
         return Predictions(
             files=photos.files,
             labels=photos.labels,

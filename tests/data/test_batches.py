@@ -1,8 +1,17 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hairjax.data.batches import epoch_order, evaluation_batches, training_batch
+from hairjax.data.batches import (
+    epoch_order,
+    evaluation_batches,
+    read_batches,
+    training_batch,
+    training_batches,
+)
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.stored import Stored
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -57,3 +66,72 @@ def test_evaluation_batches_are_whole_and_only_the_last_is_padded(count, batch_s
     assert all(len(indices) == batch_size for indices, _ in [*whole, (last, valid)])
     assert valid >= 1
     assert (last[valid:] == count - 1).all()
+
+
+class Noted(list):
+    """Records in memory that note which of them are read."""
+
+    def __init__(self, pixels):
+        super().__init__({"image": image} for image in pixels)
+        self.read = []
+
+    def __getitems__(self, keys):
+        self.read += keys
+        return [self[key] for key in keys]
+
+
+def photographs(count, on_disk):
+    pixels = np.arange(count * 2 * 2 * 4, dtype=np.uint8).reshape(count, 2, 2, 4)
+    records = Noted(pixels)
+    names = tuple(map(str, range(count)))
+    return records, PhotoSet(
+        images=Stored(records, np.arange(count), 2) if on_disk else pixels,
+        labels=np.arange(count, dtype=np.int32),
+        files=names,
+        subjects=names,
+        sha256=names,
+        classes=names,
+        has_masks=True,
+    )
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+@pytest.mark.parametrize("share", [slice(None), slice(0, 2), slice(2, 4), slice(1, None, 2)])
+def test_training_batches_are_shared_and_only_the_share_is_read(on_disk, share):
+    records, photos = photographs(30, on_disk)
+    train, steps = np.arange(29, 3, -1), range(4, 15)  # six to an epoch
+    batches = training_batches(photos, train, steps, seed=3, batch_size=4, share=share)
+    expected = [train[training_batch(3, step, len(train), 4)][share] for step in steps]
+    for chosen, (images, labels) in zip(expected, batches, strict=True):
+        np.testing.assert_array_equal(labels, chosen)
+        np.testing.assert_array_equal(images, photographs(30, False)[1].images[chosen])
+    # Threads may be ahead of each other, so that the order of reading says nothing.
+    assert sorted(records.read) == (sorted(np.concatenate(expected)) if on_disk else [])
+
+
+def test_photographs_on_disk_are_not_read_far_ahead():
+    records, photos = photographs(200, True)
+    batches = training_batches(
+        photos, np.arange(200), range(50), seed=0, batch_size=4, share=slice(None)
+    )
+    next(batches)
+    batches.close()
+    assert 4 <= len(records.read) <= 40
+    assert (
+        list(
+            training_batches(
+                photos, np.arange(200), range(0), seed=0, batch_size=4, share=slice(None)
+            )
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+@pytest.mark.parametrize("count", [1, 4, 9])
+def test_evaluation_reads_the_photographs_of_its_batches(on_disk, count):
+    _, photos = photographs(count, on_disk)
+    batches = list(read_batches(photos, 4))
+    assert all(len(images) == 4 for images, _ in batches)
+    taken = np.concatenate([images[:valid] for images, valid in batches])
+    np.testing.assert_array_equal(taken, photographs(count, False)[1].images)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from hairjax.data.stored import Stored
 from hairjax.evaluation import baselines, metrics
 
 
@@ -42,6 +43,21 @@ def test_neighbour_recognises_colours(side):
     )
     assert found["accuracy"] == 1.0
     assert list(found) == list(metrics.COUNT_METRICS)
+
+
+def test_neighbour_reads_photographs_on_disk_in_parts(monkeypatch):
+    class Records(list):
+        def __getitems__(self, keys):
+            asked.append(len(keys))
+            return [{"image": self[key]} for key in keys]
+
+    monkeypatch.setattr(baselines, "_CHUNK", 16)
+    asked, train, test = [], np.arange(40) % 4, np.arange(20) % 3
+    arrays = images(train, 20, 0), images(test, 20, 1)
+    stored = [Stored(Records(array), np.arange(len(array)), 20) for array in arrays]
+    found = baselines.nearest_neighbour(stored[0], train, stored[1], test, 4)
+    assert found == baselines.nearest_neighbour(arrays[0], train, arrays[1], test, 4)
+    assert asked == [16, 16, 8, 16, 4]
 
 
 def test_neighbour_does_not_look_at_the_mask():
