@@ -31,10 +31,12 @@ def get_config(variant: str = "") -> ConfigDict:
                 "stem": "copy",  # copy | zero | mean | random_mask | random_all
             },
             "data": {
-                "source": "photos",  # photos | synthetic
+                "source": "photos",  # photos | synthetic | tfds:NAME, a set of tensorflow-datasets
                 "view": "top",  # what synthetic photographs show: top | side
                 "count": 3200,  # how many synthetic photographs
-                "photos": "",  # a folder per class in it, or what the manifest's paths start from
+                # A folder per class in it, or what the manifest's paths start from; for tfds:NAME
+                # the folder of data sets, or empty for the one tensorflow-datasets uses.
+                "photos": "",
                 "masks": "",  # a folder with a mask under each photograph's relative path
                 "manifest": "",  # a CSV file: file, label, and optionally subject, mask
                 "subject": "",  # a regular expression: whose photograph, from its relative path

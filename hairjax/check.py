@@ -14,7 +14,7 @@ from hairjax.errors import UserError
 CHOICES = {
     "model.in_channels": (1, 3, 6),
     "model.dtype": ("auto", "float32", "bfloat16"),
-    "data.source": ("photos", "synthetic"),
+    "data.source": ("photos", "synthetic", "tfds:NAME"),
     "data.view": ("top", "side"),
     "data.fit": ("squash", "pad"),
     "data.on_bad": ("refuse", "skip"),
@@ -126,7 +126,8 @@ def check_config(config: ConfigDict, reference: ConfigDict) -> None:
             limits = f"at least {least}" if most is None else f"between {least} and {most}"
             raise UserError(f"config.{key} is {values[key]}; it must be {limits}")
     for key, allowed in choices().items():
-        if values[key] not in allowed:
+        by_name = key == "data.source" and re.fullmatch("tfds:.+", values[key])
+        if values[key] not in allowed and not by_name:
             raise UserError(
                 f"config.{key} is {values[key]!r}; it can be {', '.join(map(str, allowed))}"
             )
@@ -215,6 +216,15 @@ def _check_photographs(config: ConfigDict) -> None:
     """Whether what the photographs are read from is there."""
     data = config.data
     require_paths(files={"config.data.split": data.split})
+    if data.source.startswith("tfds:"):
+        for key in ("masks", "manifest", "subject"):
+            if data[key]:
+                raise UserError(
+                    f"config.data.{key} is {data[key]!r}, but config.data.source={data.source} "
+                    "has its own; leave it empty"
+                )
+        require_paths(folders={"config.data.photos": data.photos})
+        return
     if data.source == "synthetic":
         for key in ("photos", "masks", "manifest"):
             if data[key]:

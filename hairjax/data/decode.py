@@ -8,6 +8,7 @@ from PIL import ExifTags, Image
 
 from hairjax.data.formats import FORMATS
 from hairjax.data.lookup import missing
+from hairjax.data.record import File
 
 # What undoes each EXIF orientation, but for 1, and which of these change the sides over.
 _TURNS = {
@@ -22,15 +23,15 @@ _TURNS = {
 LYING = frozenset(_TURNS[orientation] for orientation in (5, 6, 7, 8))
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: File) -> bytes:
     """Read a file whole: it is decoded and its checksum taken. Nothing else is waited for."""
-    reason = missing(path)
+    reason = missing(path) if isinstance(path, Path) else ""
     if reason:
         raise OSError(reason)
     return path.read_bytes()
 
 
-def open_image(path: Path, data: bytes) -> Image.Image:
+def open_image(path: File, data: bytes) -> Image.Image:
     """Open an image of a format that is read; nothing else is tried, so no other decoder runs.
 
     Pillow reads the header here and refuses too many pixels before any of them is decoded.

@@ -24,6 +24,7 @@ from hairjax.data.split import (
 from hairjax.data.store import prepare_once
 from hairjax.data.stored import Stored
 from hairjax.data.synthetic import draw
+from hairjax.data.tfds_source import PREFIX, complete_split, find_records
 from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.models import native_size
@@ -43,6 +44,8 @@ def describe_source(config: ConfigDict) -> str:
     """One phrase for every output: where the photographs are from."""
     if config.data.source == "synthetic":
         return f"synthetic {config.data.view.upper()} photographs, drawn by hairjax"
+    if config.data.source != "photos":
+        return f"the tensorflow-datasets set {config.data.source.removeprefix(PREFIX)}"
     return config.data.manifest or config.data.photos
 
 
@@ -63,14 +66,24 @@ def load_data(config: ConfigDict, classes: tuple[str, ...] | None, display: Disp
         side, workers = stored_side(config), os.cpu_count() or 1
         with display.progress("photographs drawn") as progress:
             return draw(data.view, data.count, side, config.seed, workers, progress)
-    index = find_photos(
-        photos=data.photos,
-        masks=data.masks,
-        manifest=data.manifest,
-        subject=data.subject,
-        classes=classes,
-        need_masks=config.model.in_channels != 3,
-    )
+    need_masks = config.model.in_channels != 3
+    if data.source.startswith(PREFIX):
+        index = find_records(
+            name=data.source.removeprefix(PREFIX),
+            data_dir=data.photos,
+            classes=classes,
+            need_masks=need_masks,
+            display=display,
+        )
+    else:
+        index = find_photos(
+            photos=data.photos,
+            masks=data.masks,
+            manifest=data.manifest,
+            subject=data.subject,
+            classes=classes,
+            need_masks=need_masks,
+        )
     # Another folder than the run's own need not hold all of the run's classes.
     expected = range(len(index.classes)) if classes is None else {e.label for e in index.entries}
     return load_photos(
@@ -189,6 +202,8 @@ def split_photos(
         split = read_split(Path(config.data.split).expanduser(), photos)
     elif config.data.folds:
         split = make_folds(photos, config.data.folds, config.data.fold, config.seed)
+    elif config.data.source.startswith(PREFIX):
+        split = complete_split(photos, config.data.fractions, config.seed)
     else:
         split = make_split(photos, config.data.fractions, config.seed)
     check_split(photos, split)

@@ -1,16 +1,15 @@
 """Reading hair masks: whatever they are stored as, to uint8 in the shape of the photograph."""
 
-from pathlib import Path
-
 import numpy as np
 from PIL import Image, ImageChops
 
 from hairjax.data.decode import LYING, open_image, read_file, resize, turn_of
 from hairjax.data.problems import PhotoError, Problem
+from hairjax.data.record import File
 
 
 def read_mask(
-    path: Path, mask: Path, size: tuple[int, int], lying: bool, shape: tuple[int, int]
+    path: File, mask: File, size: tuple[int, int], lying: bool, shape: tuple[int, int]
 ) -> np.ndarray:
     """Read the mask of the photograph `path` as uint8 [height, width].
 
@@ -27,7 +26,7 @@ def read_mask(
 
 
 def _require_shape(
-    path: Path, mask: Path, found: tuple[int, int], size: tuple[int, int], lying: bool
+    path: File, mask: File, found: tuple[int, int], size: tuple[int, int], lying: bool
 ) -> None:
     def same_aspect(width: int, height: int) -> bool:
         # Rounding may have moved either side of the mask by a pixel.

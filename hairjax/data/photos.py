@@ -16,6 +16,7 @@ from hairjax.data.formats import SUFFIXES
 from hairjax.data.lookup import Lookup, leads_outside, missing, one_form
 from hairjax.data.manifest import Row, read_manifest
 from hairjax.data.problems import PhotoError, Problem, shown
+from hairjax.data.record import File
 from hairjax.errors import UserError
 
 _NO_MASK = "no mask"
@@ -31,8 +32,8 @@ class Entry:
     """
 
     file: str
-    path: Path
-    mask: Path | None
+    path: File
+    mask: File | None
     label: int
     subject: str
 

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -19,6 +18,7 @@ from hairjax.data.masks import read_mask
 from hairjax.data.photos import Entry, Index
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.problems import PhotoError, Problem, shown
+from hairjax.data.record import File
 from hairjax.errors import UserError
 
 FITS = ("squash", "pad")
@@ -30,7 +30,7 @@ _PADDING = (124, 116, 104)
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
 
 
-def read_photo(path: Path, mask: Path | None, side: int, fit: str) -> tuple[np.ndarray, str]:
+def read_photo(path: File, mask: File | None, side: int, fit: str) -> tuple[np.ndarray, str]:
     """Read one photograph and its mask as the model sees them, but for augmentation.
 
     The photograph is turned as its EXIF orientation says. Grey, palette, CMYK and 16-bit pictures
@@ -121,7 +121,7 @@ def prepare(
 
     kept: list[tuple[int, Entry, str]] = []
     problems = []
-    with _without_warnings(), ThreadPoolExecutor(workers) as pool:
+    with without_warnings(), ThreadPoolExecutor(workers) as pool:
         for position, result in enumerate(pool.map(read, range(total))):
             if isinstance(result, Problem):
                 problems.append(result)
@@ -149,7 +149,7 @@ def _require_fit(side: int, fit: str) -> None:
 
 
 @contextmanager
-def _without_warnings() -> Iterator[None]:
+def without_warnings() -> Iterator[None]:
     """Silence Pillow, whose warnings name no file and tell of nothing that a picture lacks.
 
     It warns of a number of pixels that phones reach (and refuses twice as many) and of metadata
@@ -161,7 +161,7 @@ def _without_warnings() -> Iterator[None]:
 
 
 @contextmanager
-def _damage_named(path: Path, kind: str) -> Iterator[None]:
+def _damage_named(path: File, kind: str) -> Iterator[None]:
     """Turn whatever Pillow raises on a damaged file into a PhotoError for the photograph `path`."""
     try:
         yield

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from hairjax.data.record import File
 from hairjax.errors import UserError
 
 _PROBLEMS_SHOWN = 20
@@ -55,6 +55,6 @@ def require_no_problems(problems: Sequence[Problem], on_bad: str) -> None:
         )
 
 
-def shown(path: Path) -> str:
+def shown(path: File) -> str:
     """Return the path as text that can be printed, whatever bytes the name is made of."""
     return str(path).encode("utf-8", "backslashreplace").decode("utf-8")

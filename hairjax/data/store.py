@@ -4,32 +4,38 @@ It is a tensorflow-datasets set of array_record files, written and read without 
 `tfds.builder_from_directory` opens. Photograph i of the index is record i.
 """
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
-import warnings
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL
-from PIL import Image
 
+from hairjax.data.cache import (
+    VERSION,
+    locked,
+    place_of,
+    remove_leftovers,
+    require_room,
+    show_others,
+    to_disk,
+    unfinished,
+)
 from hairjax.data.photos import Entry, Index
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.prepare import PREPARATION, read_photo
+from hairjax.data.prepare import PREPARATION, read_photo, without_warnings
 from hairjax.data.problems import PhotoError, Problem, require_no_problems
+from hairjax.data.record import File, Record
 from hairjax.data.stored import SPLIT, Stored
 from hairjax.display import Display
 from hairjax.errors import UserError
 
-_VERSION = "1.0.0"
-_UNFINISHED = f"{_VERSION}.incomplete"
 _NOTES = "photographs.json"  # what is wanted at once and for all photographs
 _SHARD_BYTES = 256 * 2**20  # pixels in one file
 
@@ -66,18 +72,16 @@ def prepare_once(
         UserError: the folder cannot be written to, there is too little room, or the set is
             damaged; a photograph cannot be used and `on_bad` is "refuse".
     """
-    name = f"photos_{_key(index, side, fit)}"
-    folder = cache / name / _VERSION
+    folder = place_of(cache, _key(index, side, fit))
     notes = _read_notes(folder, index)
     if notes is None:
-        _require_room(cache, len(index.entries) * side * side * 4)
-        folder.parent.mkdir(mode=0o700, exist_ok=True)
-        with _locked(folder.parent / "lock", display):
+        require_room(cache, len(index.entries) * side * side * 4)
+        with locked(folder, display):
             notes = _read_notes(folder, index)
             if notes is None:
-                _remove_leftovers(cache, folder)
+                remove_leftovers(folder)
                 notes = _write(folder, index, side, fit, on_bad, workers, display)
-                _show_others(cache, folder, display)
+                show_others(folder, display)
     kept = [i for i in range(len(index.entries)) if str(i) not in notes["problems"]]
     images = Stored.open(folder, np.array(kept, np.int64), side)
     display.say(f"prepared set: {folder}")
@@ -101,13 +105,15 @@ def _problems(notes: dict[str, Any]) -> list[Problem]:
 def _key(index: Index, side: int, fit: str) -> str:
     """What tells prepared sets apart: 16 hexadecimal digits."""
     files = [[entry.file, _stamp(entry.path), _stamp(entry.mask)] for entry in index.entries]
-    parts = [PREPARATION, _VERSION, PIL.__version__, side, fit, files]
+    parts = [PREPARATION, VERSION, PIL.__version__, side, fit, files]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def _stamp(path: Path | None) -> list[str | int]:
+def _stamp(path: File | None) -> list[str | int]:
     if path is None:
         return []
+    if isinstance(path, Record):
+        return [str(path), *path.records.stamp]
     place = os.path.abspath(path)  # noqa: PTH100 (resolving links costs a look at every folder)
     try:
         stat = path.stat()
@@ -121,7 +127,7 @@ def _changed(entry: Entry) -> list[int]:
     times = []
     for path in (entry.path, entry.mask):
         with suppress(OSError):
-            times.append(path.stat().st_ctime_ns if path else 0)
+            times.append(path.stat().st_ctime_ns if isinstance(path, Path) else 0)
     return times
 
 
@@ -144,57 +150,6 @@ def _read_notes(folder: Path, index: Index) -> dict[str, Any] | None:
     return notes if touched == notes["touched"] else None
 
 
-def _require_room(cache: Path, size: int) -> None:
-    instead = (
-        "give another folder with --config.data.cache=FOLDER, or none (--config.data.cache=) to "
-        "keep the photographs in memory only"
-    )
-    try:
-        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"config.data.cache={cache} cannot be made: {error}; {instead}") from error
-    if not os.access(cache, os.W_OK | os.X_OK):
-        raise UserError(f"config.data.cache={cache} cannot be written to; {instead}")
-    free = shutil.disk_usage(cache).free
-    if free < size:
-        raise UserError(
-            f"the prepared photographs take up to {size / 1e9:.1f} GB, and {cache} has "
-            f"{free / 1e9:.1f} GB free; make room, {instead}"
-        )
-
-
-@contextmanager
-def _locked(path: Path, display: Display) -> Iterator[None]:
-    """Hold the lock of a set, which the system releases however a process ends."""
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            display.say(f"another process prepares these photographs: waiting for {path.parent}")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _remove_leftovers(cache: Path, folder: Path) -> None:
-    """Remove what interrupted preparations left: those whose lock nobody holds, and our own."""
-    shutil.rmtree(folder.parent / _UNFINISHED, ignore_errors=True)
-    for unfinished in cache.glob(f"photos_*/{_UNFINISHED}"):
-        # It is in work, or belongs to somebody else: either way it is not ours to remove.
-        with suppress(OSError), (unfinished.parent / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(unfinished)
-
-
-def _show_others(cache: Path, folder: Path, display: Display) -> None:
-    others = [path for path in cache.glob(f"photos_*/{_VERSION}") if path != folder]
-    if others:
-        size = sum(file.stat().st_size for other in others for file in other.iterdir())
-        display.say(
-            f"{len(others)} other prepared sets in {cache} take {size / 1e9:.1f} GB: delete those "
-            "that are no longer used"
-        )
-
-
 def _write(
     folder: Path,
     index: Index,
@@ -205,21 +160,21 @@ def _write(
     display: Display,
 ) -> dict[str, Any]:
     """Make the set; until it is whole and on the disk it has another name."""
-    unfinished = folder.with_name(_UNFINISHED)
-    unfinished.mkdir(mode=0o700)
+    new = unfinished(folder)
+    new.mkdir(mode=0o700)
     try:
         with display.progress("photographs prepared") as progress:
-            notes = _write_records(unfinished, index, side, fit, workers, progress)
+            notes = _write_records(new, index, side, fit, workers, progress)
         require_no_problems([*index.problems, *_problems(notes)], on_bad)
-        (unfinished / _NOTES).write_text(json.dumps(notes))
-        for path in (*unfinished.iterdir(), unfinished):
-            _to_disk(path)
+        (new / _NOTES).write_text(json.dumps(notes))
+        for path in (*new.iterdir(), new):
+            to_disk(path)
         # What is there is outdated: a file that could not be read may be readable now.
         shutil.rmtree(folder, ignore_errors=True)
-        unfinished.rename(folder)
-        _to_disk(folder.parent)
+        new.rename(folder)
+        to_disk(folder.parent)
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)
     return notes
 
 
@@ -232,6 +187,8 @@ def _write_records(
     progress: Callable[[int, int], None],
 ) -> dict[str, Any]:
     total = len(index.entries)
+    # Before anything is read: what is put right meanwhile counts as touched.
+    before = [_changed(entry) for entry in index.entries]
     sha256: list[str] = []
     problems: dict[str, dict[str, str]] = {}
 
@@ -250,7 +207,7 @@ def _write_records(
         sizes = _write_tfds(folder, examples(), total, side)
     except (OSError, RuntimeError) as error:  # the latter is how array_record fails
         raise UserError(f"the prepared set {folder} cannot be written: {error}") from error
-    touched = {i: _changed(index.entries[int(i)]) for i in problems}
+    touched = {i: before[int(i)] for i in problems}
     return {"sha256": sha256, "problems": problems, "touched": touched, "files": sizes}
 
 
@@ -269,9 +226,7 @@ def _decoded(
 
     options = grain.ReadOptions(num_threads=workers, prefetch_buffer_size=4 * workers)
     dataset = grain.MapDataset.range(len(index.entries)).map(read).to_iter_dataset(options)
-    # As in `prepare`: phones reach the number of pixels at which Pillow warns.
-    quiet = warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)
-    with quiet, closing(iter(dataset)) as photographs:
+    with without_warnings(), closing(iter(dataset)) as photographs:
         yield from photographs
 
 
@@ -305,7 +260,7 @@ def _write_tfds(
             writer.write(record)
             written += len(record)
         writer.close()
-    identity = tfds.core.DatasetIdentity(name, tfds.core.Version(_VERSION), str(folder), "hairjax")
+    identity = tfds.core.DatasetIdentity(name, tfds.core.Version(VERSION), str(folder), "hairjax")
     info = tfds.core.DatasetInfo(
         builder=identity,
         description="Photographs and hair masks, turned and resized by hairjax.",
@@ -316,11 +271,3 @@ def _write_tfds(
     info.set_splits(tfds.core.SplitDict([split]))
     info.write_to_directory(str(folder))
     return {path.name: path.stat().st_size for path in folder.iterdir()}
-
-
-def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,0 +1,95 @@
+"""The folder of prepared sets: room, locks, and what other preparations left in it.
+
+The set NAME is the folder ``NAME/1.0.0`` once it is finished, and ``NAME/1.0.0.incomplete`` before.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from hairjax.display import Display
+from hairjax.errors import UserError
+
+VERSION = "1.0.0"
+_UNFINISHED = f"{VERSION}.incomplete"
+
+
+def place_of(cache: Path, key: str) -> Path:
+    """Where the finished set of a key is."""
+    return cache / f"photos_{key}" / VERSION
+
+
+def unfinished(folder: Path) -> Path:
+    """Where a set is before it is finished."""
+    return folder.with_name(_UNFINISHED)
+
+
+def require_room(cache: Path, size: int) -> None:
+    """Make the folder where there is none, for its owner alone.
+
+    Raises:
+        UserError: it cannot be made or written to, or has not `size` bytes free.
+    """
+    instead = (
+        "give another folder with --config.data.cache=FOLDER, or none (--config.data.cache=) to "
+        "keep the photographs in memory only"
+    )
+    try:
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"config.data.cache={cache} cannot be made: {error}; {instead}") from error
+    if not os.access(cache, os.W_OK | os.X_OK):
+        raise UserError(f"config.data.cache={cache} cannot be written to; {instead}")
+    free = shutil.disk_usage(cache).free
+    if free < size:
+        raise UserError(
+            f"the prepared photographs take up to {size / 1e9:.1f} GB, and {cache} has "
+            f"{free / 1e9:.1f} GB free; make room, {instead}"
+        )
+
+
+@contextmanager
+def locked(folder: Path, display: Display) -> Iterator[None]:
+    """Hold the lock of a set, which the system releases however a process ends."""
+    folder.parent.mkdir(mode=0o700, exist_ok=True)
+    with (folder.parent / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            display.say(f"another process prepares these photographs: waiting for {folder}")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what interrupted preparations left: of this set, whose lock is held, and of others."""
+    shutil.rmtree(unfinished(folder), ignore_errors=True)
+    for other in folder.parents[1].glob(f"photos_*/{_UNFINISHED}"):
+        # It is in work, or belongs to somebody else: either way it is not ours to remove.
+        with suppress(OSError), (other.parent / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(other)
+
+
+def show_others(folder: Path, display: Display) -> None:
+    """Say what other sets there are: nobody else knows whether they are still used."""
+    cache = folder.parents[1]
+    others = [path for path in cache.glob(f"photos_*/{VERSION}") if path != folder]
+    if others:
+        size = sum(file.stat().st_size for other in others for file in other.iterdir())
+        display.say(
+            f"{len(others)} other prepared sets in {cache} take {size / 1e9:.1f} GB: delete those "
+            "that are no longer used"
+        )
+
+
+def to_disk(path: Path) -> None:
+    """Wait until a file or folder is on the disk, so that a power cut cannot take it back."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
