@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
@@ -361,7 +362,7 @@ def test_a_mistake_of_the_program_is_not_hidden(tmp_path, monkeypatch):
         (f"-config {ROOT}/configs/top.py:demo", "runs/top-demo"),
         (f"{DEMO} --workdir=here", "here"),
         (f"{DEMO} --workdir here", "here"),
-        (f"{DEMO} --workdir=~/there", f"{Path.home()}/there"),
+        (f"{DEMO} --workdir=~/there", "~/there"),
         (f"--config={ROOT}/configs/side.py:demo --config.data.view=top", "runs/side-demo"),
         ("--config=elsewhere/my.py:demo", "runs/my-demo"),
         ("--config=first/config.json", "runs/first-again"),
@@ -374,7 +375,7 @@ def test_commands_that_train_the_demo(command, workdir, trained):
     Path("first/config.json").write_text(json.dumps(to_plain(top.get_config("demo"))))
     assert launch.main(shlex.split(command)) == 0
     [(config, where)] = trained
-    assert where == Path(workdir)
+    assert where == Path(workdir).expanduser()
     assert list(flatten(config)) == list(flatten(top.get_config("demo")))
 
 
@@ -396,12 +397,15 @@ def test_help(arguments, capsys):
 
 def test_help_is_right(folders, trained, monkeypatch, capsys):
     """Its examples are understood, and it has every flag of every verb."""
-    evaluated, converted, shown = [], [], []
+    evaluated, converted, shown, predicted = [], [], [], []
     monkeypatch.setattr("hairjax.show.show", lambda *given: shown.append(given[:2]))
     monkeypatch.setattr(
         "hairjax.weights.convert.convert", lambda *given: converted.append(given) or {}
     )
     monkeypatch.setattr("hairjax.evaluate.evaluate_run", lambda **given: evaluated.append(given))
+    monkeypatch.setattr(
+        "hairjax.predict.predict_files", lambda *given, **named: predicted.append((given, named))
+    )
     for name in ("photos", "masks"):
         (Path.cwd() / name.upper()).symlink_to(folders / name)
     (Path.cwd() / "configs").symlink_to(ROOT / "configs")
@@ -410,9 +414,9 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     Path("runs/top/config.json").write_text(json.dumps(to_plain(top.get_config("demo"))))
 
     commands = re.findall(r"^  python launch.py (.*[^\]\n])$", launch.HELP, re.MULTILINE)
-    assert len(commands) == 6
-    _, of_train, of_show, of_evaluate, of_convert = re.split(
-        r"^train |^show|^evaluate|^convert", launch.HELP, flags=re.MULTILINE
+    assert len(commands) == 7
+    _, of_train, of_show, of_evaluate, of_predict, of_convert = re.split(
+        r"^train |^show|^evaluate|^predict|^convert", launch.HELP, flags=re.MULTILINE
     )
     for flag in re.findall(r"^  (--\S+)", of_train, re.MULTILINE):
         commands.append(f"--config=configs/top.py:demo {flag}")
@@ -421,6 +425,8 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     for flag in re.findall(r"^  (--\S+)", of_evaluate, re.MULTILINE):
         photos = "--photos=PHOTOS" if flag.startswith(("--masks", "--manifest")) else ""
         commands.append(f"evaluate --workdir=runs/top {photos} {flag}")
+    for flag in re.findall(r"^  (--\S+)", of_predict, re.MULTILINE):
+        commands.append(f"predict --workdir=runs/top photo.jpg {flag}")
     flags_of_convert = re.findall(r"^  (--\S+)", of_convert, re.MULTILINE)
     for flag in flags_of_convert:
         commands.append(f"convert --weights=SOURCE --model=NAME --out=FILE.safetensors {flag}")
@@ -429,6 +435,11 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     assert len(trained) == 2 + 4
     assert [str(out) for _, out in shown] == [*["runs/top-demo-show"] * 2, "pictures"]
     assert len(converted) == 1 + len(flags_of_convert) == 1 + 4
+    assert predicted[0] == (
+        ("runs/top", ["new/", "other/anna.jpg"]),
+        {"masks": "new_masks", "out": Path("predictions.csv"), "pictures": "", "display": ANY},
+    )
+    assert len(predicted) == 1 + 4
     given = {name for call in evaluated for name, value in call.items() if value}
     assert given == set(evaluated[0])
 

@@ -1,7 +1,7 @@
 """The photographs a configuration speaks of, whatever their source, and what each is for."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from hairjax.data.photos import Index, find_photos
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare import prepare
-from hairjax.data.problems import describe_problems, require_no_problems
+from hairjax.data.problems import Problem, describe_problems, require_no_problems
 from hairjax.data.split import (
     SPLITS,
     check_split,
@@ -153,15 +153,29 @@ def load_photos(
             photoset, unread = prepare(index, side, fit, workers, progress)
     problems = [*index.problems, *unread]
     require_no_problems(problems, on_bad)
-    empty = [index.classes[label] for label in sorted({*expected} - {*photoset.labels.tolist()})]
+    require_classes(photoset, expected, problems)
+    if problems:
+        display.say(
+            f"left out {len(problems):,} that cannot be used (config.data.on_bad=skip):\n"
+            f"{describe_problems(problems)}"
+        )
+    return _placed(photoset, limit, display)
+
+
+def require_classes(
+    photoset: PhotoSet, expected: Iterable[int], problems: Sequence[Problem]
+) -> None:
+    """Refuse a set that lacks an expected class once what cannot be used is left out.
+
+    Raises:
+        UserError: names the class and the problems.
+    """
+    empty = [photoset.classes[label] for label in sorted({*expected} - {*photoset.labels.tolist()})]
     if empty or not len(photoset):
         raise UserError(
             f"no photograph of {', '.join(empty) or 'any class'} can be used:\n"
             f"{describe_problems(problems)}\ncorrect these files, or remove the class"
         )
-    if problems:
-        display.say(f"left out {len(problems)} that cannot be used (config.data.on_bad=skip)")
-    return _placed(photoset, limit, display)
 
 
 def _placed(photoset: PhotoSet, limit: float, display: Display) -> PhotoSet:

@@ -19,8 +19,10 @@ import pytest
 from PIL import Image, ImageCms, ImageFile, ImageOps
 
 from hairjax.data.formats import FORMATS
+from hairjax.data.load import require_classes
+from hairjax.data.photos import find_photos
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.prepare import load_photos, read_photo
+from hairjax.data.prepare import prepare, read_photo
 from hairjax.data.problems import Problem
 from hairjax.errors import UserError
 
@@ -569,19 +571,18 @@ def load(folder: Path, workers: int = 1) -> tuple[PhotoSet, list[Problem]]:
     def where(name: str) -> str:
         return str(folder / name) if os.path.lexists(folder / name) else ""
 
-    return load_photos(
+    index = find_photos(
         photos=where("photos"),
         masks=where("masks"),
         manifest=where("manifest.csv"),
         subject="",
         classes=None,
         need_masks=False,
-        side=WIDTH,
-        fit="pad",
-        on_bad="skip",
-        workers=workers,
-        progress=lambda done, total: None,
     )
+    photoset, unread = prepare(index, WIDTH, "pad", workers, lambda done, total: None)
+    problems = [*index.problems, *unread]
+    require_classes(photoset, range(len(index.classes)), problems)
+    return photoset, problems
 
 
 def pillows_own(path: Path) -> Image.Image:
