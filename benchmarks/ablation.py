@@ -1,0 +1,124 @@
+"""What the mask and the stem's rule are worth: cross-validation on the tomatoes, by subject.
+
+Every variant is trained on the same five folds; each photograph is judged once, by the model that
+saw it neither in training nor in selection. A run that is finished is not run again.
+
+    python launch.py --config=configs/cifar10.py --config.data.photos=CIFAR10/train
+    python -m benchmarks.ablation --weights=runs/cifar10
+"""
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+from hairjax.evaluation.intervals import bootstrap
+from hairjax.evaluation.metrics import evaluate
+from hairjax.evaluation.predictions import Predictions, join, read_predictions
+
+FOLDS, DRAWS = 5, 2000
+ROOT = Path(__file__).parents[1]
+TABLE = Path(__file__).with_suffix(".json")
+# What differs; all else is configs/tomato.py in fewer epochs, started from the weights.
+VARIANTS = {
+    "RGB and mask, copy": {},
+    "RGB and mask, zero": {"weights.stem": "zero"},
+    "RGB and mask, mean": {"weights.stem": "mean"},
+    "RGB and mask, random_mask": {"weights.stem": "random_mask"},
+    "RGB and mask, random_all": {"weights.stem": "random_all"},
+    "RGB alone": {"model.in_channels": 3},
+    "mask alone": {"model.in_channels": 1},
+    "RGB and mask, from scratch": {"weights.source": "none"},
+}
+COMMON = {"train.epochs": 15, "optim.warmup_epochs": 1, "data.folds": FOLDS}
+
+
+def run_fold(variant: str, fold: int, options: argparse.Namespace) -> Predictions:
+    """Train a variant on a fold and judge the photographs of its test part."""
+    workdir = Path(options.out) / variant.replace(", ", "-").replace(" ", "_") / f"fold_{fold}"
+    keys = {**COMMON, "weights.source": options.weights, "data.fold": fold, **VARIANTS[variant]}
+    launch = [sys.executable, str(ROOT / "launch.py")]
+    overrides = [f"--config.{key}={value}" for key, value in keys.items()] + options.more
+    config = f"--config={ROOT}/configs/tomato.py"
+    if not (workdir / "metrics.json").exists():
+        _call([*launch, config, f"--workdir={workdir}", *overrides])
+    if not (workdir / "test" / "metrics.json").exists():
+        _call([*launch, "evaluate", f"--workdir={workdir}", "--split=test"])
+    with (workdir / "split.csv").open() as file:
+        subjects = {row["file"]: row["subject"] for row in csv.DictReader(file)}
+    classes = json.loads((workdir / "classes.json").read_text())
+    return read_predictions(workdir / "test" / "predictions.csv", classes, subjects)
+
+
+def _call(command: list[str]) -> None:
+    # The programs of all folds are the same.
+    cache = {"JAX_COMPILATION_CACHE_DIR": str(Path("runs/compiled").absolute())}
+    environment = {**cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5", **os.environ}
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def difference(mine: Predictions, other: Predictions) -> tuple[float, float, float]:
+    """Accuracy of ``mine`` less that of ``other`` on the same photographs, 95 % over subjects."""
+    place = {file: i for i, file in enumerate(other.files)}
+    order = [place[file] for file in mine.files]
+    right = (mine.predicted == mine.labels).astype(float)
+    right -= (other.predicted == other.labels)[order]
+    _, subject = np.unique(mine.subjects, return_inverse=True)
+    gained, photographs = np.bincount(subject, right), np.bincount(subject)
+    result = stats.bootstrap(
+        (gained, photographs),
+        lambda gain, count, axis: gain.sum(axis) / count.sum(axis),
+        paired=True,
+        vectorized=True,
+        n_resamples=DRAWS,
+        method="percentile",
+        rng=0,
+    )
+    low, high = result.confidence_interval
+    return float(right.mean()), float(low), float(high)
+
+
+def main() -> None:
+    """Run what is not run yet, write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--weights", required=True, help="a run on RGB to start from")
+    parser.add_argument("--out", default="runs/ablation", help="where the runs go")
+    parser.add_argument(
+        "more", nargs="*", help="overrides for all: --config.data.photos=… after --"
+    )
+    options = parser.parse_args()
+    judged: dict[str, list[Predictions]] = {variant: [] for variant in VARIANTS}
+    for fold in range(FOLDS):
+        for variant in VARIANTS:
+            judged[variant].append(run_fold(variant, fold, options))
+            accuracy = evaluate(judged[variant][-1].labels, judged[variant][-1].probabilities)
+            print(f"fold {fold}  {variant}: {accuracy['accuracy']:.3f}", flush=True)
+    whole = {variant: join(parts, parts[0].classes) for variant, parts in judged.items()}
+    reference = next(iter(VARIANTS))
+    rows = {variant: measure(whole[variant], whole[reference]) for variant in VARIANTS}
+    TABLE.write_text(json.dumps(rows, indent=1) + "\n")
+    print("| | accuracy | kappa | accuracy less the first |\n|---|---|---|---|")
+    for variant, row in rows.items():
+        cells = ("{:.3f} ({:.3f} – {:.3f})".format(*row[name]) for name in row)
+        print(f"| {variant} | " + " | ".join(cells) + " |")
+
+
+def measure(predictions: Predictions, reference: Predictions) -> dict[str, tuple]:
+    """Accuracy, kappa and the difference from a reference, each with its interval."""
+    found = evaluate(predictions.labels, predictions.probabilities)
+    between = bootstrap(
+        predictions.labels, predictions.probabilities, predictions.subjects, DRAWS, 0
+    )
+    return {name: (found[name], *between[name]) for name in ("accuracy", "quadratic_kappa")} | {
+        "difference": difference(predictions, reference)
+    }
+
+
+if __name__ == "__main__":
+    main()
