@@ -4,10 +4,20 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
+
+
+class Source(Protocol):
+    """A data source of tensorflow-datasets."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, key: int) -> dict[str, Any]: ...
+
+    def __getitems__(self, keys: Sequence[int]) -> Sequence[dict[str, Any]]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +27,7 @@ class Records:
     `stamp` is of the files they are in: bytes, and when they were last written (ns).
     """
 
-    source: Sequence[dict[str, Any]]
+    source: Source
     folder: Path
     split: str
     stamp: tuple[int, int]

@@ -1,19 +1,13 @@
 """Photographs on disk that are read when they are asked for."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 
+from hairjax.data.record import Source
+
 SPLIT = "photographs"  # of a prepared data set, which holds every photograph in one split
-_CHUNK = 256  # photographs read at a time where all of them are wanted
-
-
-class Records(Protocol):
-    """A tensorflow-datasets data source."""
-
-    def __getitems__(self, keys: Sequence[int]) -> Sequence[dict[str, Any]]: ...
+_CHUNK = 64  # photographs read at a time where all of them are wanted
 
 
 class Stored:
@@ -22,7 +16,7 @@ class Stored:
     An array of integers or a slice gives photographs in memory; `subset` reads nothing.
     """
 
-    def __init__(self, records: Records, rows: np.ndarray, side: int):
+    def __init__(self, records: Source, rows: np.ndarray, side: int):
         self._records, self._rows, self._side = records, rows, side
 
     @classmethod
@@ -47,10 +41,9 @@ class Stored:
         return len(self._rows)
 
     def __getitem__(self, chosen: np.ndarray | slice) -> np.ndarray:
-        rows = self._rows[chosen].tolist()
+        rows = self._rows[chosen]
         pixels = np.empty((len(rows), *self.shape[1:]), np.uint8)
-        for place, record in enumerate(self._records.__getitems__(rows)):
-            pixels[place] = record["image"]
+        self._read(rows, pixels)
         return pixels
 
     def subset(self, chosen: np.ndarray) -> "Stored":
@@ -61,5 +54,10 @@ class Stored:
         """All of them: uint8 [n, side, side, 4]."""
         pixels = np.empty(self.shape, np.uint8)
         for start in range(0, len(self), _CHUNK):
-            pixels[start : start + _CHUNK] = self[start : start + _CHUNK]
+            part = slice(start, start + _CHUNK)
+            self._read(self._rows[part], pixels[part])
         return pixels
+
+    def _read(self, rows: np.ndarray, pixels: np.ndarray) -> None:
+        for place, record in enumerate(self._records.__getitems__(rows.tolist())):
+            pixels[place] = record["image"]
