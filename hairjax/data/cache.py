@@ -78,8 +78,11 @@ def show_others(folder: Path, display: Display) -> None:
     """Say what other sets there are: nobody else knows whether they are still used."""
     cache = folder.parents[1]
     others = [path for path in cache.glob(f"photos_*/{VERSION}") if path != folder]
+    size = 0
+    for file in (file for other in others for file in other.glob("*")):
+        with suppress(OSError):  # somebody is deleting it
+            size += file.stat().st_size
     if others:
-        size = sum(file.stat().st_size for other in others for file in other.iterdir())
         display.say(
             f"{len(others)} other prepared sets in {cache} take {size / 1e9:.1f} GB: delete those "
             "that are no longer used"

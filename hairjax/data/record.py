@@ -51,7 +51,10 @@ class Record:
 
     def read_bytes(self) -> bytes:
         """The image as encoded in the set; stored pixels as a PNG, which loses nothing."""
-        value = self.records.source[self.position][self.feature]
+        try:
+            value = self.records.source[self.position][self.feature]
+        except RuntimeError as error:  # how array_record says it
+            raise OSError(str(error)) from error
         if isinstance(value, bytes):
             return value
         file = io.BytesIO()

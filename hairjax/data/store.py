@@ -192,7 +192,7 @@ def _write_records(
     sha256: list[str] = []
     problems: dict[str, dict[str, str]] = {}
 
-    def examples() -> Iterator[dict[str, Any]]:
+    def examples() -> Generator[dict[str, Any], None, None]:
         # Decoding needs the interpreter's lock little, and never more of it is waiting than shown.
         with closing(_decoded(index, side, fit, workers)) as photographs:
             for i, (entry, result) in enumerate(zip(index.entries, photographs, strict=True)):
@@ -200,11 +200,12 @@ def _write_records(
                     problems[str(i)] = asdict(result)
                     result = np.zeros((side, side, 4), np.uint8), ""
                 sha256.append(result[1])
-                yield {"image": result[0], "file": entry.file}
                 progress(i + 1, total)
+                yield {"image": result[0], "file": entry.file}
 
     try:
-        sizes = _write_tfds(folder, examples(), total, side)
+        with closing(examples()) as ready:
+            sizes = _write_tfds(folder, ready, total, side)
     except (OSError, RuntimeError) as error:  # the latter is how array_record fails
         raise UserError(f"the prepared set {folder} cannot be written: {error}") from error
     touched = {i: before[int(i)] for i in problems}

@@ -69,9 +69,12 @@ def find_records(
         )
     entries: list[Entry] = []
     problems: list[Problem] = []
-    for split in SPLITS:
-        if split in splits and splits[split].num_examples:
-            _add(_records(builder, split), "mask" in features, len(names), entries, problems)
+    try:
+        for split in SPLITS:
+            if split in splits and splits[split].num_examples:
+                _add(_records(builder, split), "mask" in features, len(names), entries, problems)
+    except (OSError, RuntimeError) as error:  # the latter is how array_record fails
+        raise UserError(f"a file of {builder.info.full_name} cannot be read: {error}") from error
     files = {entry.file for entry in entries}
     if len(files) < len(entries):
         raise UserError(f"the data set {name!r} has photographs with the same id: it must differ")
@@ -198,10 +201,7 @@ def _records(builder: Any, split: str) -> Records:
         if isinstance(feature, tfds.features.Image)
     }
     paths = [Path(path) for path in builder.info.splits[split].filepaths]
-    try:
-        stats = [path.stat() for path in paths]
-    except OSError as error:
-        raise UserError(f"a file of {builder.info.full_name} is missing: {error}") from error
+    stats = [path.stat() for path in paths]
     return Records(
         source=builder.as_data_source(split=split, decoders=skip),
         folder=Path(builder.data_dir),

@@ -266,6 +266,21 @@ def test_another_format_is_refused(data_dir, monkeypatch):
         info.write_text(text)
 
 
+def test_a_damaged_file_is_named(data_dir):
+    find("toy_bare", data_dir)
+    records = next(Path(data_dir, "toy_bare/1.2.0").glob("*train*"))
+    whole = records.read_bytes()
+    try:
+        records.write_bytes(whole[:50_000])
+        with pytest.raises(UserError, match=r"a file of toy_bare/1\.2\.0 cannot be read"):
+            find("toy_bare", data_dir)
+        records.unlink()
+        with pytest.raises(UserError, match=r"toy_bare/1\.2\.0 cannot be read: .*No such file"):
+            find("toy_bare", data_dir)
+    finally:
+        records.write_bytes(whole)
+
+
 def test_missing_labels_are_reported(data_dir):
     index = find("toy_unlabelled", data_dir)
     assert [problem.kind for problem in index.problems] == ["no label"] * 9
