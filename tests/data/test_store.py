@@ -25,7 +25,7 @@ from hairjax.errors import UserError
 
 COUNT = 14
 ARGUMENTS = {"side": 6, "fit": "squash", "on_bad": "refuse", "workers": 2}
-# A process of its own that prepares slowly and writes down every photograph it decodes.
+# A process of its own that writes down every photograph it decodes, and goes on when told to.
 SLOW = """
 import sys, time
 from pathlib import Path
@@ -33,13 +33,14 @@ from hairjax.data import store
 from hairjax.data.photos import find_photos
 from hairjax.display import Display
 
-photos, masks, cache, log = sys.argv[1:]
+photos, masks, cache, log, go = sys.argv[1:]
 read = store.read_photo
 
 def slowly(path, *rest):
     with open(log, "a") as file:
         file.write(f"{path}\\n")
-    time.sleep(0.1)
+    while not Path(go).exists():
+        time.sleep(0.01)
     return read(path, *rest)
 
 store.read_photo = slowly
@@ -229,36 +230,37 @@ def test_a_set_is_for_its_owner_alone(folder):
         assert stat.S_IMODE(path.stat().st_mode) == 0o700
 
 
-def start_slowly(folder, log):
-    names = [str(folder / name) for name in ("photos", "masks", "cache", log)]
-    return subprocess.Popen(
-        [sys.executable, "-c", SLOW, *names],
-        cwd=Path(__file__).parents[2],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def start_slowly(folder, name):
+    """A process whose output and decoded photographs are in the files NAME.out and NAME.log."""
+    names = [str(folder / n) for n in ("photos", "masks", "cache", f"{name}.log", "go")]
+    with (folder / f"{name}.out").open("w") as out:
+        return subprocess.Popen(
+            [sys.executable, "-c", SLOW, *names],
+            cwd=Path(__file__).parents[2],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
 
 
-def decoded(folder, log):
-    path = folder / log
+def lines(path):
     return path.read_text().splitlines() if path.exists() else []
 
 
-def wait_for_decoding(process, folder, log):
-    for _ in range(1200):
-        if len(decoded(folder, log)) > 3:
+def wait_for_lines(process, path):
+    for _ in range(3000):
+        if lines(path):
             return
-        assert process.poll() is None, process.communicate()[0]
+        assert process.poll() is None, process.args
         time.sleep(0.02)
-    raise AssertionError("nothing was decoded")
+    process.kill()
+    raise AssertionError(f"nothing came to {path}")
 
 
 def test_a_killed_preparation_leaves_nothing_that_looks_finished(folder):
-    process = start_slowly(folder, "log")
-    wait_for_decoding(process, folder, "log")
+    process = start_slowly(folder, "first")
+    wait_for_lines(process, folder / "first.log")
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.wait()
     assert not sets(folder) and len(unfinished(folder)) == 1
     # Another set is prepared, and what the killed process left is gone.
     prepared(folder, side=8)
@@ -269,18 +271,20 @@ def test_a_killed_preparation_leaves_nothing_that_looks_finished(folder):
 
 
 def test_two_processes_prepare_one_set(folder):
-    first = start_slowly(folder, "log 1")
-    wait_for_decoding(first, folder, "log 1")
-    second = start_slowly(folder, "log 2")
+    first = start_slowly(folder, "first")
+    wait_for_lines(first, folder / "first.log")
+    second = start_slowly(folder, "second")
+    wait_for_lines(second, folder / "second.out")
     # What another process is writing is not a leftover.
     prepared(folder, side=8)
-    outputs = [process.communicate(timeout=60)[0] for process in (first, second)]
-    assert (first.returncode, second.returncode) == (0, 0), outputs
-    assert len(decoded(folder, "log 1")) == COUNT
-    assert not decoded(folder, "log 2")
-    assert "another process prepares these photographs" in outputs[1]
+    (folder / "go").touch()
+    assert (first.wait(60), second.wait(60)) == (0, 0)
+    assert len(lines(folder / "first.log")) == COUNT and not lines(folder / "second.log")
     expected, _ = prepare(find(folder), 6, "squash", 2, lambda *_: None)
-    assert {output.splitlines()[-1] for output in outputs} == {str(expected.images.sum())}
+    waited, *others = lines(folder / "second.out")
+    assert "another process prepares these photographs" in waited
+    assert others == lines(folder / "first.out")[-2:]
+    assert others[-1] == str(expected.images.sum())
     assert len(sets(folder)) == 2 and not unfinished(folder)
 
 
