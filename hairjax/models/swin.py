@@ -203,8 +203,10 @@ class Stage(nnx.Module):
         mask_shifted: bool,
         drop_path: Sequence[float],
         dtype: jnp.dtype,
+        remat: bool,
         rngs: nnx.Rngs,
     ):
+        self.remat = remat
         self.merge = PatchMerging(dim // 2, dtype=dtype, rngs=rngs) if merge else None
         self.blocks = nnx.List(
             [
@@ -227,7 +229,9 @@ class Stage(nnx.Module):
         if self.merge is not None:
             x = self.merge(x)
         for block, block_key in zip(self.blocks, split_key(key, len(self.blocks)), strict=True):
-            x = block(x, block_key)
+            # Its activations computed again going backward, as timm and Microsoft do it.
+            run = jax.checkpoint(block.__call__) if self.remat else block
+            x = run(x, block_key)
         return x
 
 
@@ -249,7 +253,7 @@ class Swin(nnx.Module):
         drop_path: stochastic-depth rate of the last block; it rises linearly from 0.
         hidden: sizes of hidden layers in the head.
         dtype: of the computation; parameters are float32.
-        remat: recompute each stage's activations in the backward pass instead of keeping them.
+        remat: recompute each block's activations in the backward pass instead of keeping them.
         rngs: draws the parameters.
     """
 
@@ -277,7 +281,7 @@ class Swin(nnx.Module):
                 f"not {image_size[0]} × {image_size[1]}"
             )
         self.image_size, self.in_channels = tuple(image_size), in_channels
-        self.dtype, self.remat = dtype, remat
+        self.dtype = dtype
         rates = np.split(np.linspace(0, drop_path, sum(depths)), np.cumsum(depths)[:-1])
         self.stem = PatchEmbed(in_channels, dim, dtype=dtype, rngs=rngs)
         self.stages = nnx.List(
@@ -291,6 +295,7 @@ class Swin(nnx.Module):
                     mask_shifted=mask_shifted,
                     drop_path=[float(rate) for rate in rates[i]],
                     dtype=dtype,
+                    remat=remat,
                     rngs=rngs,
                 )
                 for i in range(len(depths))
@@ -353,7 +358,6 @@ class Swin(nnx.Module):
         x = self.stem(images.astype(self.dtype))
         maps = []
         for i, stage in enumerate(self.stages):
-            run = jax.checkpoint(stage.__call__) if self.remat else stage
-            x = run(x, keys[f"stages.{i}"])
+            x = stage(x, keys[f"stages.{i}"])
             maps.append(x)
         return maps
