@@ -13,6 +13,8 @@ from hairjax.check import check_config, check_keys, require_paths
 from hairjax.config import SUFFIXES, flatten, load_config, nearest, split_source
 from hairjax.errors import UserError
 from hairjax.flags import override, parse
+from hairjax.launcher import find_place
+from hairjax.supervisor import follow_parent, is_child, supervise
 
 # The verbs import what they run only when a command is understood: JAX, scikit-learn, matplotlib
 # and orbax take seconds to start, and a mistyped flag is answered without them.
@@ -71,6 +73,7 @@ convert: pretrained weights, or a run's best, as one file that loads at once; se
   --licence=MIT                     of the weights; by default what the source says
 
 The keys of a configuration, their defaults and what they mean: docs/configuration.md
+Several devices, several machines: docs/devices.md
 """
 
 
@@ -105,27 +108,42 @@ def main(arguments: list[str]) -> int:
 
 def run_train(arguments: list[str]) -> int:
     """``launch.py [train]``."""
-    given, config = read_configuration("train", arguments, "workdir")
+    given, config, reference = read_configuration("train", arguments, "workdir")
+    place = find_place(config.devices, os.environ)
+    if place and not is_child():
+        return supervise([__file__, "train", *arguments], str(place))
+    check_config(config, reference)
     workdir = Path(given["workdir"] or default_workdir(given["config"])).expanduser()
     require_writable("--workdir", workdir)
 
+    from hairjax import processes
     from hairjax.display import Display
     from hairjax.loop import DivergedError, StoppedError
     from hairjax.train import train
 
+    if place:
+        follow_parent()
+        processes.join(place)
     try:
         train(config, workdir, Display())
     except DivergedError as error:
         raise UserError(str(error)) from error
     except StoppedError as stopped:
-        print(stopped, file=sys.stderr)
+        if processes.is_first():
+            print(stopped, file=sys.stderr)
         return 143
+    except Exception as error:
+        if not (place and (sentence := processes.lost(error))):
+            raise
+        print(f"error: {sentence}", file=sys.stderr, flush=True)
+        os._exit(1)  # to part from the others in good order would take as long as they are missed
     return 0
 
 
 def run_show(arguments: list[str]) -> int:
     """``launch.py show``."""
-    given, config = read_configuration("show", arguments, "out")
+    given, config, reference = read_configuration("show", arguments, "out")
+    check_config(config, reference)
     workdir = default_workdir(given["config"])
     out = Path(given["out"] or workdir.with_name(f"{workdir.name}-show")).expanduser()
     require_writable("--out", out)
@@ -139,17 +157,18 @@ def run_show(arguments: list[str]) -> int:
 
 def read_configuration(
     verb: str, arguments: list[str], folder: str
-) -> tuple[dict[str, str], ConfigDict]:
-    """The flags of a verb that takes a configuration and ``--folder``, and what it is to run."""
+) -> tuple[dict[str, str], ConfigDict, ConfigDict]:
+    """The flags of a verb that takes a configuration and ``--folder``, and what it is to run.
+
+    Third comes a configuration with every key, for ``check_config``.
+    """
     reference = load_config(str(Path(__file__).parent / "configs" / "top.py"))
     given, overrides = parse(arguments, ("config", folder), dict(flatten(reference)))
     if not given["config"]:
         raise UserError(f"{verb} needs --config, e.g. --config=configs/top.py:demo")
     config = load_config(given["config"])
     check_keys(config, reference)
-    config = override(config, overrides)
-    check_config(config, reference)
-    return given, config
+    return given, override(config, overrides), reference
 
 
 def run_evaluate(arguments: list[str]) -> int:

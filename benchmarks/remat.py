@@ -36,13 +36,14 @@ def compile_step(config: ConfigDict, batch: int) -> tuple[jax.stages.Compiled, T
         seed=0,
     )
     graphdef, state = nnx.split(model)
-    params, mesh = nnx.to_pure_dict(state), devices.make_mesh(1)
+    params, mesh = nnx.to_pure_dict(state), devices.make_mesh(1, 1)
     labels = optim.label_parameters(params)
     tx = optim.make_optimizer(config.optim, optim.make_schedules(config.optim, 100, 100), labels)
     step = make_train_step(
         graphdef,
         tx,
         mesh,
+        layout=devices.replicated(mesh),
         groups=labels,
         peak=config.optim.peak,
         frozen=(),

@@ -87,7 +87,11 @@ def get_config(variant: str = "") -> ConfigDict:
                 "best_by": "accuracy",  # accuracy | quadratic_kappa | macro_f1 | loss
             },
             "devices": {
-                "mesh": 0,  # devices that share each batch; 0: all
+                "mesh": 0,  # devices that share each batch, times shard; 0: all
+                "shard": 1,  # devices over which parameters and optimizer state are cut
+                "coordinator": "",  # host:port of process 0 of several; empty: the launcher's
+                "processes": 0,  # how many processes; 0: as the launcher says, else one
+                "process": -1,  # which of them this is, from 0; -1: as the launcher says
             },
             "log": {
                 "tensorboard": False,  # events too, in the run's directory; needs tensorboardX

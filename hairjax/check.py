@@ -55,6 +55,9 @@ RANGES: dict[str, tuple[float, float | None]] = {
     "train.batch_size": (1, None),
     "train.log_every": (1, None),
     "devices.mesh": (0, None),
+    "devices.shard": (1, None),
+    "devices.processes": (0, None),
+    "devices.process": (-1, None),
 }
 
 

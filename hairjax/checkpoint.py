@@ -13,8 +13,8 @@ from orbax.checkpoint.checkpoint_managers import (
     PreservationPolicy,
 )
 
-# Orbax reports every save at INFO and some harmless conditions at WARNING.
-logging.getLogger("absl").setLevel(logging.ERROR)
+# Orbax reports every save at INFO, harmless conditions at WARNING, and at ERROR what it raises too.
+logging.getLogger("absl").setLevel(logging.CRITICAL)
 
 
 class _KeepBest(PreservationPolicy):
@@ -33,7 +33,9 @@ class _KeepBest(PreservationPolicy):
 class Checkpoints:
     """The last state of a run and the one that validated best, by training step.
 
-    A save is asynchronous and atomic: what a kill interrupts is ignored at the next start.
+    A save is asynchronous and atomic: what a kill interrupts is ignored at the next start. Of
+    several processes each calls every method, and writes its parts of the arrays: the folder is one
+    that they share. A state may be restored onto another mesh than it was saved from.
 
     Args:
         folder: where they lie; made when missing.
@@ -125,10 +127,10 @@ class Checkpoints:
         Before the first save rather than at the start (as orbax would): a run may be evaluated
         while it trains, and the reader must not remove what the trainer is writing.
         """
-        if not self._cleaned:
+        if not self._cleaned and jax.process_index() == 0:
             for leftover in self._folder.glob(f"*{ocp.utils.TMP_DIR_SUFFIX}*"):
                 shutil.rmtree(leftover)
-            self._cleaned = True
+        self._cleaned = True
 
 
 def _abstract(tree: Any) -> Any:

@@ -150,9 +150,8 @@ def _listed(keys: Iterable[str]) -> str:
     return ", ".join(f"config.{key}" for key in keys)
 
 
-# What may differ between a run and the command that resumes it: where things lie, how many
-# devices share the work, and what is shown.
-FREE_ON_RESUME = (
+# What may differ between the processes of a run: where things lie on a machine, and which it is.
+OF_A_PROCESS = (
     "weights.source",
     "data.photos",
     "data.masks",
@@ -160,8 +159,17 @@ FREE_ON_RESUME = (
     "data.split",
     "data.cache",
     "data.memory",
+    "devices.coordinator",
+    "devices.processes",
+    "devices.process",
+)
+# What may differ between a run and the command that resumes it: that, how many devices share the
+# work, and what is shown.
+FREE_ON_RESUME = (
+    *OF_A_PROCESS,
     "train.log_every",
     "devices.mesh",
+    "devices.shard",
     "log.tensorboard",
 )
 

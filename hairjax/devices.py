@@ -1,26 +1,62 @@
-"""The devices that share each batch, and how numbers are laid out on them."""
+"""The mesh of devices, and how numbers are laid out on it.
+
+Its axes are ``data`` and ``model``. A batch is cut over both, so that no two devices compute the
+same. Parameters, and what the optimizer keeps for each, are cut over ``model`` (ZeRO, FSDP): a
+device keeps its part of every large array and is sent the rest while it computes. The numbers that
+come out are those of whole copies.
+"""
+
+import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from hairjax.errors import UserError
 
+AXES = ("data", "model")
+SMALL = 4096  # numbers in an array; to send the parts of a smaller one costs more than it saves
 
-def make_mesh(count: int) -> Mesh:
-    """A mesh of the first ``count`` devices (0: all) with the one axis ``data``.
+
+def make_mesh(count: int, shard: int) -> Mesh:
+    """A mesh of the first ``count`` × ``shard`` devices with the axes ``data`` and ``model``.
+
+    Devices stand in the order of their processes: each process has neighbouring rows of a batch,
+    and the parts of an array lie, where they can, within one process.
+
+    Args:
+        count: on the axis ``data``; 0: as many as there are.
+        shard: on the axis ``model``.
 
     Raises:
-        UserError: there are fewer devices.
+        UserError: there are not so many devices, or, in several processes, other than so many.
     """
-    devices = jax.devices()
-    if count > len(devices):
+    devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
+    there = f"there are {len(devices)} devices ({devices[0].platform})"
+    if count == 0 and len(devices) % shard:
         raise UserError(
-            f"config.devices.mesh is {count}, but there are {len(devices)} devices "
-            f"({devices[0].platform}); 0 takes all"
+            f"config.devices.shard is {shard}, but {there}, which {shard} does not divide; take a "
+            "divisor, or say with config.devices.mesh how many times so many to use"
         )
-    count = count or len(devices)
-    return jax.make_mesh((count,), ("data",), (AxisType.Auto,), devices=devices[:count])
+    count = count or len(devices) // shard
+    if count * shard > len(devices):
+        product = f" × config.devices.shard={shard}" if shard > 1 else ""
+        raise UserError(f"config.devices.mesh is {count}{product}, but {there}; 0 takes all")
+    processes = jax.process_count()
+    if processes > 1 and count * shard < len(devices):
+        raise UserError(
+            f"config.devices.mesh={count} × config.devices.shard={shard} leaves out some of the "
+            f"{len(devices)} devices of {processes} processes; 0 takes all"
+        )
+    if processes * jax.local_device_count() != len(devices):
+        raise UserError(
+            f"this process has {jax.local_device_count()} of the {len(devices)} devices of "
+            f"{processes} processes; all must have equally many"
+        )
+    grid = np.array(devices[: count * shard]).reshape(count, shard)
+    return Mesh(grid, AXES, axis_types=(AxisType.Auto, AxisType.Auto))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
@@ -29,8 +65,38 @@ def replicated(mesh: Mesh) -> NamedSharding:
 
 
 def batch_sharded(mesh: Mesh) -> NamedSharding:
-    """The first axis cut over the devices."""
-    return NamedSharding(mesh, PartitionSpec("data"))
+    """The first axis cut over all devices."""
+    return NamedSharding(mesh, PartitionSpec(AXES))
+
+
+def layout(tree: Any, mesh: Mesh) -> Any:
+    """How parameters, or a state of training, lie on a mesh: a sharding for every array of a tree.
+
+    Each is cut over ``model`` along the longest of its axes that this divides. What is small or has
+    no such axis is whole on every device.
+    """
+    parts = mesh.shape["model"]
+
+    def place(leaf: Any) -> NamedSharding:
+        fitting = [axis for axis, size in enumerate(leaf.shape) if size % parts == 0]
+        if parts == 1 or math.prod(leaf.shape) < SMALL or not fitting:
+            return replicated(mesh)
+        longest = max(fitting, key=lambda axis: leaf.shape[axis])
+        return NamedSharding(mesh, PartitionSpec(*[None] * longest, "model"))
+
+    return jax.tree.map(place, tree)
+
+
+def share(batch_size: int) -> slice:
+    """The rows of each batch that this process reads; ``batch_size`` is divisible by them all."""
+    rows = batch_size // jax.process_count()
+    return slice(jax.process_index() * rows, (jax.process_index() + 1) * rows)
+
+
+def join_shares(rows: np.ndarray, mesh: Mesh) -> jax.Array:
+    """The batch of which this process, and every other one, gives its rows."""
+    shape = (len(rows) * jax.process_count(), *rows.shape[1:])
+    return jax.make_array_from_process_local_data(batch_sharded(mesh), rows, shape)
 
 
 def compute_dtype(name: str) -> jnp.dtype:
@@ -41,6 +107,10 @@ def compute_dtype(name: str) -> jnp.dtype:
 
 
 def describe(mesh: Mesh) -> str:
-    """E.g. ``2 × cpu`` or ``1 × NVIDIA H200``."""
-    device = mesh.devices.flat[0]
-    return f"{mesh.size} × {device.device_kind}"
+    """E.g. ``1 × NVIDIA H200`` or ``8 × cpu of 2 processes, parameters cut over 4``."""
+    text = f"{mesh.size} × {mesh.devices.flat[0].device_kind}"
+    if jax.process_count() > 1:
+        text += f" of {jax.process_count()} processes"
+    if mesh.shape["model"] > 1:
+        text += f", parameters cut over {mesh.shape['model']}"
+    return text

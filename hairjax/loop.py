@@ -11,19 +11,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from hairjax.checkpoint import Checkpoints
 from hairjax.data.batches import training_batches
 from hairjax.data.photoset import PhotoSet
+from hairjax.devices import join_shares, share
 from hairjax.display import Display, duration
 from hairjax.evaluation.inference import Predict
 from hairjax.evaluation.metrics import evaluate
+from hairjax.processes import is_first, largest
 from hairjax.run import RunFolder
-from hairjax.step import Step, TrainState, zero_totals
+from hairjax.step import Step, TrainState
 from hairjax.tensorboard import epoch_events
 
+STOPS = ("", "stopped by SIGTERM", "stopped by Ctrl-C")
 LONG = 30 * 60  # seconds; a run that will take longer says so early and names the demo
 
 
@@ -47,6 +52,7 @@ class Plan:
     schedules: dict[str, Callable]
     train_step: Step
     predict: Predict
+    mesh: Mesh
     checkpoints: Checkpoints
     display: Display
 
@@ -74,7 +80,7 @@ def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> di
     epochs = plan.config.train.epochs
     step = int(state.step)
     live_line = plan.display.training(epochs * plan.steps, step)
-    events = epoch_events(plan.folder, on=plan.config.log.tensorboard)
+    events = epoch_events(plan.folder, on=plan.config.log.tensorboard and is_first())
     with _stop_requests() as stop, live_line as show, events as add_events:
         for epoch in range(step // plan.steps + 1, epochs + 1):
             clock = _Clock(plan.config.train.batch_size)
@@ -84,7 +90,7 @@ def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> di
             candidate = _candidate(row, plan.config.keep.best_by, epoch * plan.steps)
             if best is None or _rank(candidate) > _rank(best):
                 best = candidate
-            state = state._replace(totals=jax.device_put(zero_totals(), state.step.sharding))
+            state = state._replace(totals=jax.tree.map(jnp.zeros_like, state.totals))
             plan.checkpoints.save(epoch * plan.steps, state.judged, state.rest(), best)
             timing = clock.row(epoch)
             plan.folder.append_line(plan.folder.timing, timing)
@@ -111,11 +117,13 @@ def _train_epoch(
     """
     config, first = plan.config, int(state.step)
     steps = range(first, epoch * plan.steps)
-    order = {"seed": config.seed, "batch_size": config.train.batch_size, "share": slice(None)}
+    batch_size = config.train.batch_size
+    order = {"seed": config.seed, "batch_size": batch_size, "share": share(batch_size)}
     batches = training_batches(plan.photos, plan.train, steps, **order)
     previous = None
     for step, (images, labels) in zip(steps, batches, strict=True):
-        state, loss = plan.train_step(state, images, labels)
+        batch = (join_shares(rows, plan.mesh) for rows in (images, labels))
+        state, loss = plan.train_step(state, *batch)
         if previous is not None:
             _require_finite(previous, step, best)
             clock.tick()
@@ -124,12 +132,13 @@ def _train_epoch(
                 text = f"epoch {epoch}/{config.train.epochs}  loss {float(previous):.3f}"
                 show(step, f"{text}  {clock.rate_text}")
         previous = loss
-        if stop and step + 1 < epoch * plan.steps:
+        reason = _stop_reason(stop, step + 1, config.train.log_every)
+        if reason and step + 1 < epoch * plan.steps:
             _require_finite(loss, step + 1, best)
             plan.checkpoints.save(step + 1, state.judged, state.rest(), best)
             plan.checkpoints.wait()
             raise StoppedError(
-                f"{stop[0]} after step {step + 1:,}: the state is saved, the same command goes on"
+                f"{reason} after step {step + 1:,}: the state is saved, the same command goes on"
             )
     if previous is not None:
         _require_finite(previous, epoch * plan.steps, best)
@@ -156,6 +165,18 @@ def _validate(plan: Plan, state: TrainState, epoch: int) -> dict[str, Any]:
             for group, schedule in plan.schedules.items()
         },
     }
+
+
+def _stop_reason(stop: list[str], step: int, every: int) -> str:
+    """Why to stop after this step, "" to go on.
+
+    Several processes ask each other, which takes time, when they also look at the loss: all stop
+    after the same step, whichever of them was told to.
+    """
+    mine = stop[0] if stop else ""
+    if jax.process_count() == 1:
+        return mine
+    return STOPS[largest(STOPS.index(mine))] if step % every == 0 else ""
 
 
 def _candidate(row: dict[str, Any], best_by: str, step: int) -> dict[str, Any]:
@@ -251,13 +272,17 @@ def _epoch_line(row: dict[str, Any], clock: _Clock, epochs: int, *, new_best: bo
 
 @contextmanager
 def _stop_requests() -> Iterator[list[str]]:
-    """Yield a list that is empty until SIGTERM or Ctrl-C comes; a second one acts as usual."""
+    """Yield a list that is empty until SIGTERM or Ctrl-C comes.
+
+    A second one acts as usual; not in several processes, to which launchers may send each twice.
+    """
     asked: list[str] = []
     before = {int(s): signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)}
 
     def ask(number: int, _: object) -> None:
-        asked.append("stopped by Ctrl-C" if number == signal.SIGINT else "stopped by SIGTERM")
-        signal.signal(number, before[number])
+        asked.append(STOPS[2] if number == signal.SIGINT else STOPS[1])
+        if jax.process_count() == 1:
+            signal.signal(number, before[number])
 
     for number in before:
         signal.signal(number, ask)

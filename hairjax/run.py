@@ -27,6 +27,7 @@ from hairjax.errors import UserError
 from hairjax.evaluation.inference import Predict, make_predict
 from hairjax.evaluation.predictions import Predictions, join
 from hairjax.models import model_builder
+from hairjax.processes import is_first
 
 PREDICTED_AT_ONCE = 256  # photographs
 
@@ -102,14 +103,18 @@ class RunFolder:
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def append_line(self, path: Path, row: dict) -> None:
-        """Add a row to a ``.jsonl`` file and see it to the disk."""
+        """Add a row to a ``.jsonl`` file and see it to the disk; of several processes one does."""
+        if not is_first():
+            return
         with path.open("a") as file:
             file.write(json.dumps(row) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
     def cut_back(self, epoch: int) -> None:
-        """Drop the rows of epochs after ``epoch``: they will be run again."""
+        """Drop the rows of epochs after ``epoch``: they will be run again; one process does."""
+        if not is_first():
+            return
         for path in (self.history, self.timing):
             rows = [row for row in self.read_lines(path) if row["epoch"] <= epoch]
             with replacing(path) as file:
@@ -228,14 +233,16 @@ def load_run(workdir: str | Path) -> Run:
         raise UserError(f"there is no run at {workdir} (no config.json)")
     config, classes = folder.read_config(), folder.read_classes()
     # As many devices as trained it, where there are so many: the same sums in the same order.
-    mesh = devices.make_mesh(min(config.devices.mesh, jax.device_count()))
+    # Without gradients and an optimizer a model fits on each; several processes use all they have.
+    count = config.devices.mesh * config.devices.shard if jax.process_count() == 1 else 0
+    mesh = devices.make_mesh(min(count, jax.device_count()), 1)
     graphdef, shapes = abstract_model(config, len(classes))
     best, params = best_params(folder, shapes, mesh)
     return Run(folder, config, classes, best, params, predictor(config, graphdef, mesh))
 
 
 def best_params(folder: RunFolder, shapes: dict, mesh: Mesh) -> tuple[dict[str, Any], dict]:
-    """The best epoch of a run, and its parameters on every device of the mesh."""
+    """The best epoch of a run, and its parameters on the devices of the mesh."""
     checkpoints = Checkpoints(folder.checkpoints)
     try:
         best = checkpoints.best()
@@ -247,9 +254,9 @@ def best_params(folder: RunFolder, shapes: dict, mesh: Mesh) -> tuple[dict[str, 
 
 
 def on_mesh(shapes: Any, mesh: Mesh) -> Any:
-    """Shapes with the sharding of parameters: the same numbers on every device."""
-    sharding = devices.replicated(mesh)
+    """Shapes with the sharding that their arrays have on a mesh."""
     return jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, jnp.dtype(leaf.dtype), sharding=sharding),
+        lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, jnp.dtype(leaf.dtype), sharding=place),
         shapes,
+        devices.layout(shapes, mesh),
     )

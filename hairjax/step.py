@@ -106,6 +106,7 @@ def make_train_step(
     tx: optax.GradientTransformation,
     mesh: Mesh,
     *,
+    layout: Any,
     groups: dict,
     peak: ConfigDict,
     frozen: tuple[str, ...],
@@ -128,6 +129,7 @@ def make_train_step(
         graphdef: the model without its parameters.
         tx: from ``make_optimizer``.
         mesh: devices that share each batch.
+        layout: the sharding of every array of the state, or one for all.
         groups: the group of every parameter.
         peak: highest rate per group; 0 freezes.
         frozen: the parts of the model that are frozen.
@@ -183,8 +185,8 @@ def make_train_step(
     return jax.jit(
         step,
         donate_argnums=0,
-        in_shardings=(whole, shared, shared),
-        out_shardings=whole,
+        in_shardings=(layout, shared, shared),
+        out_shardings=(layout, whole),
     )
 
 

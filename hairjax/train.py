@@ -1,6 +1,8 @@
 """One run, from configuration to report: read top to bottom."""
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,10 @@ from flax import nnx
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from hairjax import devices, optim
+from hairjax import devices, optim, processes
+from hairjax.agreement import require_same_command, require_same_start
 from hairjax.checkpoint import Checkpoints
-from hairjax.config import weights_source
+from hairjax.config import from_plain, to_plain, weights_source
 from hairjax.data.augment import Amounts
 from hairjax.data.load import describe_source, image_side, load_data, split_photos
 from hairjax.data.photos import find_photos
@@ -21,6 +24,7 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import write_split
 from hairjax.display import Display
 from hairjax.errors import UserError
+from hairjax.evaluation.metrics import evaluate
 from hairjax.finish import finish
 from hairjax.loop import Plan, run_epochs
 from hairjax.models import load_model
@@ -49,7 +53,8 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
     resuming = folder.exists()
     if resuming:
         folder.require_same(config)
-    mesh = devices.make_mesh(config.devices.mesh)
+    require_same_command(config, resuming)
+    mesh = devices.make_mesh(config.devices.mesh, config.devices.shard)
     parts = batch_parts(config, mesh)
     display.say(f"source: {describe_source(config)}")
     display.say(f"devices: {devices.describe(mesh)}, {devices.compute_dtype(config.model.dtype)}")
@@ -60,12 +65,17 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
     saved = checkpoints is not None and checkpoints.last_step() is not None
     graphdef, params = _model(config, len(photos.classes), saved, display)
     labels = optim.label_parameters(params)
+    require_same_start(photos, split, params, checkpoints)
     if checkpoints is None:
-        _begin(config, folder, photos, split, params, labels)
+        if processes.is_first():
+            _begin(config, folder, photos, split, params, labels)
+        processes.wait_for(folder.config)
         checkpoints = Checkpoints(folder.checkpoints)
     steps = int(np.sum(split == "train")) // config.train.batch_size
     schedules = optim.make_schedules(config.optim, config.train.epochs, steps)
     tx = optim.make_optimizer(config.optim, schedules, labels)
+    begin = functools.partial(first_state, tx=tx, averaged=config.optim.ema > 0)
+    shapes = on_mesh(jax.eval_shape(begin, params), mesh)
     plan = Plan(
         config=config,
         folder=folder,
@@ -73,20 +83,39 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
         train=np.flatnonzero(split == "train"),
         validation=photos.subset(np.flatnonzero(split == "validation")),
         schedules=schedules,
-        train_step=_train_step(config, graphdef, tx, mesh, labels, len(photos.classes), parts),
+        train_step=_train_step(
+            config, graphdef, tx, shapes, mesh, labels, len(photos.classes), parts
+        ),
         predict=predictor(config, graphdef, mesh),
+        mesh=mesh,
         checkpoints=checkpoints,
         display=display,
     )
-    try:
-        state, best = _start(plan, params, tx, mesh, saved)
+    with _closing(checkpoints):
+        state, best = _start(plan, params, tx, shapes, saved)
         best = run_epochs(plan, state, best)
-        params = checkpoints.restore_params(best["step"], on_mesh(params, mesh))
-    finally:
-        checkpoints.close()
+        params = checkpoints.restore_params(best["step"], shapes.params)
     predictions = plan.predict(params, plan.validation)
+    processes.leave()
+    if not processes.is_first():
+        return {
+            "epoch": best["epoch"],
+            **evaluate(predictions.labels, predictions.probabilities),
+        }
     parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
     return finish(config, folder, photos, split, best, predictions, parameters, display)
+
+
+@contextmanager
+def _closing(checkpoints: Checkpoints) -> Iterator[None]:
+    """Commit and close at the end, unless it comes from another process's, for which both wait."""
+    try:
+        yield
+    except BaseException as error:
+        if not processes.lost(error):
+            checkpoints.close()
+        raise
+    checkpoints.close()
 
 
 def batch_parts(config: ConfigDict, mesh: Mesh) -> int:
@@ -175,13 +204,17 @@ def _begin(
     folder.write_json(folder.classes, list(photos.classes))
     write_split(folder.split, photos, split)
     optim.write_ledger(folder.groups, params, labels, config.optim)
-    folder.write_config(config)
+    # Not which process wrote it, nor where the others were: the configuration runs it anywhere.
+    alone = from_plain(to_plain(config))
+    alone.devices.update(coordinator="", processes=0, process=-1)
+    folder.write_config(alone)
 
 
 def _train_step(
     config: ConfigDict,
     graphdef: nnx.GraphDef,
     tx: optax.GradientTransformation,
+    shapes: TrainState,
     mesh: Mesh,
     labels: dict,
     num_classes: int,
@@ -192,6 +225,7 @@ def _train_step(
         graphdef,
         tx,
         mesh,
+        layout=jax.tree.map(lambda leaf: leaf.sharding, shapes),
         groups=labels,
         peak=peak,
         frozen=optim.frozen_parts(len(labels["stages"]), peak),
@@ -207,14 +241,15 @@ def _train_step(
 
 
 def _start(
-    plan: Plan, params: dict, tx: optax.GradientTransformation, mesh: Mesh, saved: bool
+    plan: Plan, params: dict, tx: optax.GradientTransformation, shapes: TrainState, saved: bool
 ) -> tuple[TrainState, dict[str, Any] | None]:
     """The state to go on from, and the best epoch so far."""
-    begin = functools.partial(first_state, tx=tx, averaged=plan.config.optim.ema > 0)
     if not saved:
         plan.folder.cut_back(0)
-        return jax.jit(begin, out_shardings=devices.replicated(mesh))(params), None
-    shapes = on_mesh(jax.eval_shape(begin, params), mesh)
+        begin = functools.partial(first_state, tx=tx, averaged=shapes.average is not None)
+        layout = jax.tree.map(lambda leaf: leaf.sharding, shapes)
+        # From the host: every process has all of them there, and gives each device its part.
+        return jax.jit(begin, out_shardings=layout)(jax.device_get(params)), None
     judged, rest, best = plan.checkpoints.restore_last(shapes.judged, shapes.rest())
     state = TrainState.restored(judged, rest)
     plan.folder.cut_back(int(state.step) // plan.steps)

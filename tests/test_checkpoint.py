@@ -24,7 +24,7 @@ def state(step, devices=2) -> TrainState:
     )
     _, opt_state = tx.update(params, tx.init(params), params)
     whole = TrainState(jnp.int32(step), params, opt_state, zero_totals())
-    return jax.device_put(whole, replicated(make_mesh(devices)))
+    return jax.device_put(whole, replicated(make_mesh(devices, 1)))
 
 
 def epoch(step, value):

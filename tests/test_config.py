@@ -293,7 +293,9 @@ def test_differences_name_the_key_and_both_values():
     new.seed = 3
     new.model.hidden = (16,)
     new.data.photos = "moved"  # where things lie may differ
-    new.devices.mesh = 2
+    new.devices.mesh = new.devices.shard = new.devices.processes = 2
+    new.devices.process = 1
+    new.devices.coordinator = "localhost:7733"
     assert differences(old, new) == ["config.model.hidden: () → (16,)", "config.seed: 0 → 3"]
     del old.optim.clip
     assert "config.optim.clip: None → 1.0" in differences(old, new)

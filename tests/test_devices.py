@@ -4,17 +4,39 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import nnx
 from ml_collections import ConfigDict
 
-from hairjax.devices import batch_sharded, compute_dtype, describe, make_mesh, replicated
+from hairjax import devices as module
+from hairjax.checkpoint import Checkpoints
+from hairjax.data.augment import Amounts
+from hairjax.devices import (
+    batch_sharded,
+    compute_dtype,
+    describe,
+    join_shares,
+    layout,
+    make_mesh,
+    replicated,
+    share,
+)
 from hairjax.errors import UserError
 from hairjax.models.swin import Swin
 from hairjax.optim import label_parameters
-from hairjax.step import gradients
+from hairjax.run import on_mesh
+from hairjax.step import TrainState, first_state, gradients, make_train_step
 
 BATCH, SIDE = 16, 32
+SMALL = 128  # below the size of the arrays that make up this model
+
+
+@pytest.fixture(scope="module", autouse=True)
+def even_a_small_model_is_cut():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "SMALL", SMALL)
+        yield
 
 
 @functools.cache
@@ -50,10 +72,10 @@ def swin():
 
 
 @functools.cache
-def on(devices):
-    """Loss, gradients and logits of one batch, shared by so many devices."""
+def on(devices, shard=1):
+    """Loss, gradients and logits of one batch, shared by so many × ``shard`` devices."""
     graphdef, params = swin()
-    mesh = make_mesh(devices)
+    mesh = make_mesh(devices, shard)
     generator = np.random.default_rng(1)
     images = generator.normal(size=(BATCH, SIDE, SIDE, 6)).astype(np.float32)
     labels = np.arange(BATCH, dtype=np.int32) % 4
@@ -63,36 +85,35 @@ def on(devices):
             graphdef,
             params,
             images,
-            labels,
+            optax.smooth_labels(jax.nn.one_hot(labels, 4), 0.1),
             jax.random.key(0),
             groups=label_parameters(params),
             peak=ConfigDict({"early": 1.0, "middle": 1.0, "late": 1.0}),
             frozen=(),
-            smoothing=0.1,
         )
         # A device holds its own photographs' logits alone.
         return loss, grads, nnx.merge(graphdef, params)(images)
 
-    whole, shared = replicated(mesh), batch_sharded(mesh)
+    whole, shared, parts = replicated(mesh), batch_sharded(mesh), layout(params, mesh)
     compiled = (
-        jax.jit(run, in_shardings=(whole, shared, shared), out_shardings=(whole, whole, shared))
+        jax.jit(run, in_shardings=(parts, shared, shared), out_shardings=(whole, parts, shared))
         .lower(params, images, labels)
         .compile({"xla_backend_optimization_level": 0})  # which takes half the time
     )
     return compiled(params, images, labels)
 
 
-@pytest.mark.parametrize("devices", [2, 8])
-def test_loss_gradients_and_logits_are_those_of_one_device(devices):
-    (loss, grads, logits), (expected_loss, expected, expected_logits) = on(devices), on(1)
-    assert len(logits.addressable_shards) == devices
-    assert logits.addressable_shards[0].data.shape == (BATCH // devices, 4)
+@pytest.mark.parametrize(("devices", "shard"), [(2, 1), (8, 1), (2, 4)])
+def test_loss_gradients_and_logits_are_those_of_one_device(devices, shard):
+    (loss, grads, logits), (expected_loss, expected, expected_logits) = on(devices, shard), on(1)
+    assert len(logits.addressable_shards) == devices * shard
+    assert logits.addressable_shards[0].data.shape == (BATCH // (devices * shard), 4)
     np.testing.assert_allclose(loss, expected_loss, rtol=1e-6)
     largest = np.abs(expected_logits).max()
     np.testing.assert_allclose(logits, expected_logits, rtol=0, atol=1e-6 * largest)
     largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(expected))
     for found, one in zip(jax.tree.leaves(grads), jax.tree.leaves(expected), strict=True):
-        assert found.sharding.is_fully_replicated
+        assert shard > 1 or found.sharding.is_fully_replicated
         np.testing.assert_allclose(found, one, rtol=0, atol=1e-6 * largest)
 
 
@@ -101,18 +122,37 @@ def test_every_parameter_of_the_batch_has_a_gradient():
 
 
 def test_a_mesh_takes_the_first_devices_and_at_0_all():
-    assert list(make_mesh(3).devices) == jax.devices()[:3]
-    assert list(make_mesh(0).devices) == jax.devices()
-    assert make_mesh(0).axis_names == ("data",)
+    assert list(make_mesh(3, 1).devices.flat) == jax.devices()[:3]
+    assert list(make_mesh(0, 1).devices.flat) == jax.devices()
+    assert dict(make_mesh(0, 1).shape) == {"data": 8, "model": 1}
+    assert dict(make_mesh(0, 4).shape) == {"data": 2, "model": 4}
+    assert make_mesh(2, 3).devices.tolist() == [jax.devices()[:3], jax.devices()[3:6]]
 
 
 def test_more_devices_than_there_are_is_refused_in_a_sentence():
     with pytest.raises(UserError, match=r"config.devices.mesh is 9, but there are 8 devices \(cpu"):
-        make_mesh(9)
+        make_mesh(9, 1)
+    with pytest.raises(UserError, match=r"mesh is 4 × config.devices.shard=3, but there are 8"):
+        make_mesh(4, 3)
+
+
+def test_devices_that_cannot_be_shared_equally_are_refused_in_a_sentence():
+    with pytest.raises(UserError, match=r"config.devices.shard is 3, but there are 8 devices"):
+        make_mesh(0, 3)
+    with pytest.raises(UserError, match=r"config.devices.shard is 9"):
+        make_mesh(0, 9)
+
+
+def test_several_processes_use_all_their_devices_of_which_each_has_as_many(monkeypatch):
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    with pytest.raises(UserError, match=r"mesh=4 × config.devices.shard=1 leaves out some of"):
+        make_mesh(4, 1)
+    with pytest.raises(UserError, match="this process has 8 of the 8 devices of 2 processes"):
+        make_mesh(0, 1)
 
 
 def test_layouts():
-    mesh = make_mesh(4)
+    mesh = make_mesh(2, 2)
     batch = jax.device_put(np.arange(8), batch_sharded(mesh))
     held = {shard.device.id: shard.data.tolist() for shard in batch.addressable_shards}
     assert held == {i: [2 * i, 2 * i + 1] for i in range(4)}
@@ -129,4 +169,132 @@ def test_the_dtype_is_what_is_asked_or_what_the_hardware_is_made_for(monkeypatch
 
 
 def test_devices_are_described():
-    assert describe(make_mesh(2)) == "2 × cpu"
+    assert describe(make_mesh(2, 1)) == "2 × cpu"
+    assert describe(make_mesh(2, 4)) == "8 × cpu, parameters cut over 4"
+
+
+def test_large_arrays_are_cut_along_their_longest_divisible_axis():
+    mesh = make_mesh(2, 4)
+    shapes = {
+        "first of equals": ((64, 64), (16, 64)),
+        "longest": ((64, 128), (64, 32)),
+        "longest divisible": ((64, 130), (16, 130)),
+        "small": ((SMALL - 4,), (SMALL - 4,)),
+        "large enough": ((SMALL,), (SMALL // 4,)),
+        "indivisible": ((81, 101), (81, 101)),
+        "number": ((), ()),
+    }
+    tree = {name: jax.ShapeDtypeStruct(whole, "float32") for name, (whole, _) in shapes.items()}
+    for name, sharding in layout(tree, mesh).items():
+        assert sharding.shard_shape(shapes[name][0]) == shapes[name][1], name
+    for sharding in layout(tree, make_mesh(8, 1)).values():
+        assert sharding.is_fully_replicated
+
+
+def test_every_process_reads_its_rows_of_a_batch(monkeypatch):
+    assert share(16) == slice(0, 16)
+    monkeypatch.setattr(jax, "process_count", lambda: 4)
+    rows = []
+    for process in range(4):
+        monkeypatch.setattr(jax, "process_index", lambda process=process: process)
+        rows += list(range(16))[share(16)]
+    assert rows == list(range(16))
+
+
+def test_a_batch_of_shares_lies_on_all_devices():
+    rows = np.arange(16, dtype=np.uint8).reshape(8, 2)
+    batch = join_shares(rows, make_mesh(2, 2))
+    assert {shard.data.shape for shard in batch.addressable_shards} == {(2, 2)}
+    np.testing.assert_array_equal(batch, rows)
+
+
+# --- a state of training, cut
+
+
+@functools.cache
+def stepper(devices, shard):
+    """A training step with momentum on so many × ``shard`` devices, and the state it begins with.
+
+    Momentum rather than Adam, which turns rounding into whole steps where a gradient is nothing.
+    """
+    graphdef, params = swin()
+    mesh = make_mesh(devices, shard)
+    tx = optax.sgd(0.1, momentum=0.9)
+    first = jax.jit(functools.partial(first_state, tx=tx, averaged=True))(params)
+    places = layout(first, mesh)
+    step = make_train_step(
+        graphdef,
+        tx,
+        mesh,
+        layout=places,
+        groups=label_parameters(params),
+        peak=ConfigDict({"early": 1.0, "middle": 1.0, "late": 1.0}),
+        frozen=(),
+        amounts=Amounts(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.4),
+        side=SIDE,
+        channels=6,
+        classes=4,
+        smoothing=0.1,
+        ema=0.9,
+        parts=1,
+        seed=0,
+    )
+    return step, jax.device_put(first, places)
+
+
+def trained(devices, shard, steps, state=None):
+    """The state some steps after another one, or after the first."""
+    step, first = stepper(devices, shard)
+    generator = np.random.default_rng(2)
+    photos = generator.integers(0, 256, (BATCH, SIDE, SIDE, 4), np.uint8)
+    labels = np.arange(BATCH, dtype=np.int32) % 4
+    state = jax.tree.map(jnp.copy, first if state is None else state)  # a step takes its memory
+    for _ in range(steps):
+        state, _ = step(state, photos, labels)
+    return state
+
+
+def assert_close(found, expected):
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=2e-6 * max(np.abs(b).max(), 1))
+
+
+@pytest.fixture(scope="module")
+def cut(quick_compilation):
+    return trained(2, 4, steps=2)
+
+
+def test_a_step_with_cut_parameters_is_that_of_one_device(cut):
+    assert_close(cut, trained(1, 1, steps=2))
+
+
+def test_a_device_holds_its_part_of_parameters_and_momentum(cut):
+    for tree in (cut.params, cut.average, cut.opt_state):
+        whole = sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+        held = [0] * 8
+        for leaf in jax.tree.leaves(tree):
+            for shard in leaf.addressable_shards:
+                held[shard.device.id] += shard.data.nbytes
+        large = sum(leaf.nbytes for leaf in jax.tree.leaves(tree) if leaf.size >= SMALL)
+        assert large > whole * 0.85
+        assert held == [whole - large * 3 // 4] * 8
+
+
+@pytest.mark.parametrize(("saved", "restored"), [((2, 4), (1, 1)), ((1, 1), (4, 2))])
+def test_a_checkpoint_goes_from_one_mesh_to_another(saved, restored, cut, tmp_path):
+    state = jax.device_put(cut, jax.tree.map(lambda leaf: leaf.sharding, abstract(cut, *saved)))
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    checkpoints.save(2, state.judged, state.rest(), None)
+    checkpoints.wait()
+    shapes = abstract(cut, *restored)
+    judged, rest, _ = checkpoints.restore_last(shapes.judged, shapes.rest())
+    checkpoints.close()
+    found = TrainState.restored(judged, rest)
+    for a, b, shape in zip(*map(jax.tree.leaves, (found, state, shapes)), strict=True):
+        assert a.sharding == shape.sharding
+        np.testing.assert_array_equal(a, b)
+    assert_close(trained(*restored, 1, found), trained(2, 4, 1, cut))
+
+
+def abstract(state, devices, shard):
+    return on_mesh(state, make_mesh(devices, shard))

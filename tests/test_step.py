@@ -111,7 +111,7 @@ class Trainer:
 
     def __init__(self, build, amounts, *, recording, devices, parts, seed, frozen, ema=0.0):
         graphdef, self.params = model(build)
-        self.mesh = make_mesh(devices)
+        self.mesh = make_mesh(devices, 1)
         self.groups = label_parameters(self.params)
         peak = ConfigDict({group: RATE * (group not in frozen) for group in GROUPS})
         optim = ConfigDict({"peak": peak, "weight_decay": 0.01, "clip": CLIP})
@@ -124,6 +124,7 @@ class Trainer:
             graphdef,
             tx,
             self.mesh,
+            layout=replicated(self.mesh),
             groups=self.groups,
             peak=peak,
             frozen=frozen_parts(len(self.params["stages"]), peak),

@@ -47,7 +47,7 @@ def training_batches(
         steps: of the run, counted from 0 over all its epochs.
         seed: of the order.
         batch_size: photographs in a batch.
-        share: the rows of each batch that are wanted; no others are read.
+        share: the rows of each batch that are read: those of this process.
 
     Yields:
         Photographs uint8 [share, side, side, 4] and labels int32 [share].
@@ -71,15 +71,17 @@ def evaluation_batches(count: int, batch_size: int) -> Iterator[tuple[np.ndarray
         yield np.minimum(indices, count - 1), min(batch_size, count - start)
 
 
-def read_batches(photos: PhotoSet, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:
-    """The photographs of `evaluation_batches`.
+def read_batches(
+    photos: PhotoSet, batch_size: int, share: slice
+) -> Iterator[tuple[np.ndarray, int]]:
+    """The photographs of `evaluation_batches`, of which the rows of ``share`` alone are read.
 
     Yields:
-        (uint8 [batch_size, side, side, 4], how many of them are not padding).
+        (uint8 [share, side, side, 4], how many of the whole batch are not padding).
     """
 
     def read(batch: tuple[np.ndarray, int]) -> tuple[np.ndarray, int]:
-        return photos.images[batch[0]], batch[1]
+        return photos.images[batch[0][share]], batch[1]
 
     return _read_ahead(photos, read, list(evaluation_batches(len(photos), batch_size)))
 

@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 from hairjax.data.augment import model_inputs
 from hairjax.data.batches import read_batches
 from hairjax.data.photoset import PhotoSet
-from hairjax.devices import batch_sharded, replicated
+from hairjax.devices import batch_sharded, join_shares, replicated, share
 from hairjax.evaluation.predictions import Predictions
 
 Predict = Callable[[dict, PhotoSet], Predictions]
@@ -43,7 +43,10 @@ def make_predict(
 
     def predict(params: dict, photos: PhotoSet) -> Predictions:
         rows = []
-        for images, count in read_batches(photos, batch_size):
+        # Whole, also where training cuts them: the same sums as in a later evaluation.
+        params = jax.device_put(params, replicated(mesh))
+        for mine, count in read_batches(photos, batch_size, share(batch_size)):
+            images = join_shares(mine, mesh)
             rows.append(np.asarray(compiled(params, images))[:count])
         return Predictions(
             files=photos.files,

@@ -131,7 +131,12 @@ def test_photographs_on_disk_are_not_read_far_ahead():
 @pytest.mark.parametrize("count", [1, 4, 9])
 def test_evaluation_reads_the_photographs_of_its_batches(on_disk, count):
     _, photos = photographs(count, on_disk)
-    batches = list(read_batches(photos, 4))
-    assert all(len(images) == 4 for images, _ in batches)
-    taken = np.concatenate([images[:valid] for images, valid in batches])
+    halves = [list(read_batches(photos, 4, share)) for share in (slice(0, 2), slice(2, 4))]
+    assert all(len(images) == 2 for batches in halves for images, _ in batches)
+    taken = np.concatenate(
+        [
+            np.concatenate([first, second])[:valid]
+            for (first, valid), (second, _) in zip(*halves, strict=True)
+        ]
+    )
     np.testing.assert_array_equal(taken, photographs(count, False)[1].images)

@@ -40,7 +40,7 @@ def model():
 
 @functools.cache
 def predictor(devices=1, batch_size=BATCH):
-    mesh = make_mesh(devices)
+    mesh = make_mesh(devices, 1)
     return make_predict(model()[0], mesh, side=SIDE, channels=6, batch_size=batch_size)
 
 
@@ -103,7 +103,7 @@ def test_one_program_serves_sets_of_any_size():
             return super().__call__(images)
 
     graphdef, _ = nnx.split(nnx.eval_shape(lambda: Counting(nnx.Rngs(0))))
-    predict = make_predict(graphdef, make_mesh(1), side=SIDE, channels=6, batch_size=BATCH)
+    predict = make_predict(graphdef, make_mesh(1, 1), side=SIDE, channels=6, batch_size=BATCH)
     for n in (1, BATCH, BATCH + 1):
         predict(model()[1], photographs(n))
     assert count == [BATCH]  # traced once
