@@ -92,6 +92,7 @@ def get_config(variant: str = "") -> ConfigDict:
                 "coordinator": "",  # host:port of process 0 of several; empty: the launcher's
                 "processes": 0,  # how many processes; 0: as the launcher says, else one
                 "process": -1,  # which of them this is, from 0; -1: as the launcher says
+                "compiled": "~/.cache/hairjax/compiled",  # compiled programs; empty: nowhere
             },
             "log": {
                 "tensorboard": False,  # events too, in the run's directory; needs tensorboardX

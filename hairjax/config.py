@@ -162,6 +162,7 @@ OF_A_PROCESS = (
     "devices.coordinator",
     "devices.processes",
     "devices.process",
+    "devices.compiled",
 )
 # What may differ between a run and the command that resumes it: that, how many devices share the
 # work, and what is shown.

@@ -7,6 +7,8 @@ come out are those of whole copies.
 """
 
 import math
+import os
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -17,6 +19,8 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from hairjax.errors import UserError
 
 AXES = ("data", "model")
+COMPILED_SECONDS = 0.5  # a program that takes less to compile is not kept
+COMPILED_BYTES = 2**30  # of programs that are kept
 SMALL = 4096  # numbers in an array; to send the parts of a smaller one costs more than it saves
 
 
@@ -97,6 +101,34 @@ def join_shares(rows: np.ndarray, mesh: Mesh) -> jax.Array:
     """The batch of which this process, and every other one, gives its rows."""
     shape = (len(rows) * jax.process_count(), *rows.shape[1:])
     return jax.make_array_from_process_local_data(batch_sharded(mesh), rows, shape)
+
+
+def keep_compiled(folder: str) -> None:
+    """Keep compiled programs in a folder, where the next start finds them; "" keeps none.
+
+    Comes before anything is compiled: JAX looks only once where to keep programs.
+    A folder that JAX was given by itself (``JAX_COMPILATION_CACHE_DIR``) stays. Programs for
+    another processor, or another version of JAX, are others; the oldest give way.
+
+    Raises:
+        UserError: the folder cannot be written to.
+    """
+    if not folder or jax.config.values["jax_compilation_cache_dir"]:
+        return
+    path = Path(folder).expanduser()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        writable = os.access(path, os.W_OK | os.X_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise UserError(
+            f"config.devices.compiled={folder} cannot be written to; give another folder, or none "
+            "(--config.devices.compiled=) to compile anew at every start"
+        )
+    jax.config.update("jax_compilation_cache_dir", str(path))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", COMPILED_SECONDS)
+    jax.config.update("jax_compilation_cache_max_size", COMPILED_BYTES)
 
 
 def compute_dtype(name: str) -> jnp.dtype:

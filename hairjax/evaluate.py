@@ -7,6 +7,7 @@ import numpy as np
 from hairjax.data.load import describe_source, load_data
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import read_split, require_same_photographs
+from hairjax.devices import keep_compiled
 from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.results import compare_baselines, measure, show_results, write_results
@@ -45,6 +46,7 @@ def evaluate_run(
     if RunFolder(folder).config.exists():
         raise UserError(f"--out={folder} is a run, whose results would be overwritten")
     run = load_run(workdir)
+    keep_compiled(run.config.devices.compiled)
     data, compared = _read_photographs(run, split, photos, masks, manifest, display)
     folder.mkdir(parents=True, exist_ok=True)
     predictions = run.judge(run.params, data)

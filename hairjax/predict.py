@@ -7,6 +7,7 @@ import numpy as np
 
 from hairjax.data.problems import Problem, describe_problems
 from hairjax.data.unlabelled import find_unlabelled
+from hairjax.devices import keep_compiled
 from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.evaluation.predictions import Predictions, join, write_predictions
@@ -37,6 +38,7 @@ def predict_files(
             these are named, and the others' predictions are written.
     """
     run = load_run(workdir)
+    keep_compiled(run.config.devices.compiled)
     run.require_masks(bool(masks), "--masks=FOLDER")
     index = find_unlabelled(paths, masks, run.classes)
     display.say(f"model: {run.config.model.name}, epoch {run.best['epoch']} of {run.folder.path}")

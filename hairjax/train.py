@@ -53,6 +53,7 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
     resuming = folder.exists()
     if resuming:
         folder.require_same(config)
+    devices.keep_compiled(config.devices.compiled)
     require_same_command(config, resuming)
     mesh = devices.make_mesh(config.devices.mesh, config.devices.shard)
     parts = batch_parts(config, mesh)

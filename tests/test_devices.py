@@ -1,5 +1,9 @@
 import functools
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +32,7 @@ from hairjax.optim import label_parameters
 from hairjax.run import on_mesh
 from hairjax.step import TrainState, first_state, gradients, make_train_step
 
+ROOT = Path(__file__).parents[1]
 BATCH, SIDE = 16, 32
 SMALL = 128  # below the size of the arrays that make up this model
 
@@ -298,3 +303,40 @@ def test_a_checkpoint_goes_from_one_mesh_to_another(saved, restored, cut, tmp_pa
 
 def abstract(state, devices, shard):
     return on_mesh(state, make_mesh(devices, shard))
+
+
+# --- compiled programs
+
+
+def test_programs_are_kept_where_jax_was_not_told_otherwise(tmp_path):
+    """In processes of their own: the second start of a program finds it."""
+    code = (
+        "import jax, sys\n"
+        "from hairjax import devices\n"
+        "devices.COMPILED_SECONDS = 0\n"
+        "devices.keep_compiled(sys.argv[1])\n"
+        "hits = []\n"
+        "jax.monitoring.register_event_listener(lambda event, **_: hits.append(event))\n"
+        "jax.jit(lambda x: x * 3 + 1)(jax.numpy.arange(5))\n"
+        "print(sum('cache_hits' in event for event in hits))"
+    )
+
+    def start(folder, **environment):
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("JAX_COMPILATION")}
+        return subprocess.run(
+            [sys.executable, "-c", code, folder],
+            env={**clean, **environment},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+
+    kept, own = tmp_path / "kept", tmp_path / "own"
+    assert start(kept).stdout == "0\n"
+    assert list(kept.iterdir())
+    assert int(start(kept).stdout) >= 1
+    assert start("").stdout == "0\n"
+    start(tmp_path / "ignored", JAX_COMPILATION_CACHE_DIR=str(own))
+    assert not (tmp_path / "ignored").exists()
+    (tmp_path / "file").touch()
+    assert "config.devices.compiled=" in start(tmp_path / "file").stderr
