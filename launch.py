@@ -10,7 +10,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from ml_collections import ConfigDict
 
 from hairjax.check import check_config, check_keys, require_paths
-from hairjax.config import SUFFIXES, flatten, load_config, nearest, split_source
+from hairjax.config import SUFFIXES, flatten, load_config, nearest, split_source, weights_source
 from hairjax.errors import UserError
 from hairjax.flags import override, parse
 from hairjax.launcher import find_place
@@ -18,6 +18,8 @@ from hairjax.supervisor import follow_parent, is_child, supervise
 
 # The verbs import what they run only when a command is understood: JAX, scikit-learn, matplotlib
 # and orbax take seconds to start, and a mistyped flag is answered without them.
+
+REFERENCE = str(Path(__file__).parent / "configs" / "top.py")  # a configuration with every key
 
 HELP = """\
 hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and hair masks
@@ -115,6 +117,8 @@ def run_train(arguments: list[str]) -> int:
     check_config(config, reference)
     workdir = Path(given["workdir"] or default_workdir(given["config"])).expanduser()
     require_writable("--workdir", workdir)
+    for run in (workdir, Path(weights_source(config)).expanduser()):
+        require_keys(run)
 
     from hairjax import processes
     from hairjax.display import Display
@@ -162,7 +166,7 @@ def read_configuration(
 
     Third comes a configuration with every key, for ``check_config``.
     """
-    reference = load_config(str(Path(__file__).parent / "configs" / "top.py"))
+    reference = load_config(REFERENCE)
     given, overrides = parse(arguments, ("config", folder), dict(flatten(reference)))
     if not given["config"]:
         raise UserError(f"{verb} needs --config, e.g. --config=configs/top.py:demo")
@@ -193,6 +197,7 @@ def run_evaluate(arguments: list[str]) -> int:
     )
     for name in ("workdir", "out"):
         given[name] = given[name] and str(Path(given[name]).expanduser())
+    require_keys(Path(given["workdir"]))
     if given["out"] or Path(given["workdir"]).is_dir():
         require_writable("--out", Path(given["out"] or given["workdir"]))
 
@@ -210,6 +215,7 @@ def run_predict(arguments: list[str]) -> int:
     if not given["workdir"] or not paths:
         lacking = "photographs or folders of them" if given["workdir"] else "--workdir"
         raise UserError(f"predict needs {lacking}, e.g. --workdir=runs/top photos/")
+    require_keys(Path(given["workdir"]).expanduser())
     out = Path(given["out"] or "predictions.csv").expanduser()
     if out.is_dir() or out.suffix.lower() != ".csv":
         raise UserError(f"--out={out} must be a file that ends in .csv")
@@ -243,6 +249,7 @@ def run_convert(arguments: list[str]) -> int:
         )
     out = Path(given["out"]).expanduser()
     require_writable("--out", out.parent)
+    require_keys(Path(given["weights"]).expanduser())
 
     from hairjax.display import Display
     from hairjax.weights.convert import convert
@@ -261,6 +268,17 @@ def default_workdir(source: str) -> Path:
     if path.name == "config.json":
         return Path("runs") / f"{path.absolute().parent.name}-again"
     return Path("runs") / "-".join(filter(None, (path.stem, variant)))
+
+
+def require_keys(folder: Path) -> None:
+    """Refuse a run that an earlier hairjax wrote, which had fewer keys; another folder is none."""
+    path = folder / "config.json"
+    if path.is_file() and (folder / "checkpoints").is_dir():
+        config = load_config(str(path))
+        try:
+            check_keys(config, load_config(REFERENCE))
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
 
 
 def require_writable(flag: str, folder: Path) -> None:

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 TOP = f"--config={ROOT}/configs/top.py"
 DEMO = f"{TOP}:demo"
 PHOTOS = f"{TOP} --config.data.photos=photos --config.data.masks=masks"
+MINI = "swin_mini_patch4_window4_64"
 FROM_SCRATCH = f"{PHOTOS} --config.weights.source=none"
 
 
@@ -52,6 +53,10 @@ def folders(tmp_path_factory):
     run = root / "run"
     run.mkdir()
     (run / "config.json").write_text(json.dumps(to_plain(top.get_config("demo"))))
+    plain = to_plain(top.get_config("demo"))
+    del plain["optim"]["ema"], plain["log"]
+    (root / "earlier" / "checkpoints").mkdir(parents=True)
+    (root / "earlier" / "config.json").write_text(json.dumps(plain))
     return root
 
 
@@ -233,6 +238,17 @@ MISTAKES = [
     (f"{DEMO} --workdir=a.jpg", ["a.jpg is a file", "give another --workdir"]),
     (f"{DEMO} --workdir=a.jpg/run", ["a.jpg is a file", "give another --workdir"]),
     (f"{DEMO} --workdir=taken", ["--workdir=taken is neither empty nor a run"]),
+    # A run of an earlier hairjax, which had fewer keys.
+    *(
+        (command, ["earlier/config.json: ", "config.log.tensorboard=False, config.optim.ema=0.0"])
+        for command in (
+            f"{DEMO} --workdir=earlier",
+            f"{DEMO} --config.weights.source=earlier",
+            "evaluate --workdir=earlier",
+            "predict --workdir=earlier photos --masks=masks",
+            f"convert --weights=earlier --model={MINI} --out=out.safetensors",
+        )
+    ),
     # Pictures before training.
     ("show", ["show needs --config", "configs/top.py:demo"]),
     (f"show {DEMO} --workdir=x", ["unknown flag --workdir", "--config, --out and --config.KEY"]),
