@@ -96,6 +96,8 @@ def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> di
             plan.folder.append_line(plan.folder.timing, timing)
             add_events(row, timing)
             plan.display.say(_epoch_line(row, clock, epochs, new_best=candidate is best))
+            if epoch < epochs and (reason := _stop_reason(stop)):
+                raise _stopped(plan, reason, epoch * plan.steps)
         plan.checkpoints.wait()
     assert best is not None, "a finished run has a best epoch"
     return best
@@ -132,14 +134,13 @@ def _train_epoch(
                 text = f"epoch {epoch}/{config.train.epochs}  loss {float(previous):.3f}"
                 show(step, f"{text}  {clock.rate_text}")
         previous = loss
-        reason = _stop_reason(stop, step + 1, config.train.log_every)
-        if reason and step + 1 < epoch * plan.steps:
+        # Several processes ask each other, which takes time: when they also look at the loss. At
+        # the end of an epoch they do so once it is saved.
+        ask = jax.process_count() == 1 or (step + 1) % config.train.log_every == 0
+        if ask and step + 1 < epoch * plan.steps and (reason := _stop_reason(stop)):
             _require_finite(loss, step + 1, best)
             plan.checkpoints.save(step + 1, state.judged, state.rest(), best)
-            plan.checkpoints.wait()
-            raise StoppedError(
-                f"{reason} after step {step + 1:,}: the state is saved, the same command goes on"
-            )
+            raise _stopped(plan, reason, step + 1)
     if previous is not None:
         _require_finite(previous, epoch * plan.steps, best)
         clock.tick()
@@ -167,16 +168,21 @@ def _validate(plan: Plan, state: TrainState, epoch: int) -> dict[str, Any]:
     }
 
 
-def _stop_reason(stop: list[str], step: int, every: int) -> str:
-    """Why to stop after this step, "" to go on.
+def _stop_reason(stop: list[str]) -> str:
+    """Why to stop now, "" to go on.
 
-    Several processes ask each other, which takes time, when they also look at the loss: all stop
-    after the same step, whichever of them was told to.
+    Several processes all call this at the same place, and all stop, whichever of them was told to.
     """
     mine = stop[0] if stop else ""
-    if jax.process_count() == 1:
-        return mine
-    return STOPS[largest(STOPS.index(mine))] if step % every == 0 else ""
+    return STOPS[largest(STOPS.index(mine))]
+
+
+def _stopped(plan: Plan, reason: str, step: int) -> StoppedError:
+    """The end of a run that was asked to stop, once its state is saved."""
+    plan.checkpoints.wait()
+    return StoppedError(
+        f"{reason} after step {step:,}: the state is saved, the same command goes on"
+    )
 
 
 def _candidate(row: dict[str, Any], best_by: str, step: int) -> dict[str, Any]:

@@ -1,0 +1,71 @@
+import os
+import signal
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from configs import top
+from hairjax.checkpoint import Checkpoints
+from hairjax.data.photoset import PhotoSet
+from hairjax.devices import make_mesh
+from hairjax.display import Display
+from hairjax.evaluation.predictions import Predictions
+from hairjax.loop import Plan, StoppedError, run_epochs
+from hairjax.run import RunFolder
+from hairjax.step import first_state
+
+NAMES = ("a", "b", "c", "d")
+
+
+class Telling(Display):
+    """Somebody sends SIGTERM when the first epoch is done."""
+
+    def say(self, text):
+        if text.startswith("epoch 1/"):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def step(state, photos, labels):
+    """A step that learns nothing."""
+    totals = {"loss": jnp.float32(1), "correct": jnp.float32(2), "count": jnp.float32(4)}
+    return state._replace(step=state.step + 1, totals=totals), jnp.float32(1)
+
+
+def predict(params, photos):
+    probabilities = np.full((len(photos), 2), 0.5, np.float32)
+    return Predictions(photos.files, photos.labels, probabilities, photos.subjects, photos.classes)
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """Three epochs of a single step."""
+    config = top.get_config()
+    config.train.batch_size, config.train.epochs = 4, 3
+    labels = np.arange(4, dtype=np.int32) % 2
+    images = np.zeros((4, 2, 2, 4), np.uint8)
+    photos = PhotoSet(images, labels, NAMES, ("",) * 4, NAMES, ("no", "yes"), has_masks=True)
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    yield Plan(
+        config=config,
+        folder=RunFolder(tmp_path),
+        photos=photos,
+        train=np.arange(4),
+        validation=photos,
+        schedules={},
+        train_step=step,
+        predict=predict,
+        mesh=make_mesh(1, 1),
+        checkpoints=checkpoints,
+        display=Telling(),
+    )
+    checkpoints.close()
+
+
+def test_epochs_of_one_step_are_stopped_too(plan):
+    """There is no middle to stop in: the end of an epoch serves as well."""
+    state = first_state({"weight": jnp.zeros(2)}, optax.sgd(0.1), averaged=False)
+    with pytest.raises(StoppedError, match="SIGTERM after step 1: the state is saved"):
+        run_epochs(plan, state, None)
+    assert plan.checkpoints.last_step() == 1
