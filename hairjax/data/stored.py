@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from hairjax.data.record import Source
+from hairjax.errors import UserError
 
 SPLIT = "photographs"  # of a prepared data set, which holds every photograph in one split
 _CHUNK = 64  # photographs read at a time where all of them are wanted
@@ -13,11 +14,12 @@ _CHUNK = 64  # photographs read at a time where all of them are wanted
 class Stored:
     """Rows of a prepared set, to be used like a uint8 array [n, side, side, 4].
 
-    An array of integers or a slice gives photographs in memory; `subset` reads nothing.
+    An array of integers or a slice gives photographs in memory; `subset` reads nothing. Whatever
+    reads raises UserError where the files in `folder` are damaged or gone.
     """
 
-    def __init__(self, records: Source, rows: np.ndarray, side: int):
-        self._records, self._rows, self._side = records, rows, side
+    def __init__(self, records: Source, rows: np.ndarray, side: int, folder: Path):
+        self._records, self._rows, self._side, self._folder = records, rows, side, folder
 
     @classmethod
     def open(cls, folder: Path, rows: np.ndarray, side: int) -> "Stored":
@@ -26,7 +28,7 @@ class Stored:
         import tensorflow_datasets as tfds
 
         records = tfds.builder_from_directory(str(folder)).as_data_source(split=SPLIT)
-        return cls(records, rows, side)
+        return cls(records, rows, side, folder)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -48,7 +50,7 @@ class Stored:
 
     def subset(self, chosen: np.ndarray) -> "Stored":
         """The photographs at `chosen` (int [m])."""
-        return Stored(self._records, self._rows[chosen], self._side)
+        return Stored(self._records, self._rows[chosen], self._side, self._folder)
 
     def in_memory(self) -> np.ndarray:
         """All of them: uint8 [n, side, side, 4]."""
@@ -59,5 +61,11 @@ class Stored:
         return pixels
 
     def _read(self, rows: np.ndarray, pixels: np.ndarray) -> None:
-        for place, record in enumerate(self._records.__getitems__(rows.tolist())):
+        try:
+            records = self._records.__getitems__(rows.tolist())
+        except (OSError, RuntimeError) as error:  # the latter is how array_record fails
+            raise UserError(
+                f"the prepared set {self._folder} is damaged ({error}): delete it"
+            ) from error
+        for place, record in enumerate(records):
             pixels[place] = record["image"]

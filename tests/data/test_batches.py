@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -85,7 +87,7 @@ def photographs(count, on_disk):
     records = Noted(pixels)
     names = tuple(map(str, range(count)))
     return records, PhotoSet(
-        images=Stored(records, np.arange(count), 2) if on_disk else pixels,
+        images=Stored(records, np.arange(count), 2, Path("set")) if on_disk else pixels,
         labels=np.arange(count, dtype=np.int32),
         files=names,
         subjects=names,

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hairjax.data import store
+from hairjax.data.batches import read_batches
 from hairjax.data.load import load_photos
 from hairjax.data.photos import find_photos
 from hairjax.data.prepare import prepare, read_photo
@@ -339,6 +340,21 @@ def test_a_damaged_set_is_named(folder):
         prepared(folder)
 
 
+def test_pixels_that_are_damaged_are_named_when_they_are_read(folder):
+    """The size tells nothing; what tells is the checksum of the record."""
+    prepared(folder)
+    records = next(sets(folder)[0].glob("*.array_record-*"))
+    whole = bytearray(records.read_bytes())
+    middle = len(whole) // 2
+    whole[middle : middle + 64] = bytes(64)
+    records.write_bytes(whole)
+    photoset, _ = prepared(folder)
+    with pytest.raises(UserError, match=r"the prepared set .* is damaged .*: delete it"):
+        photoset.images.in_memory()
+    with pytest.raises(UserError, match=r"the prepared set .* is damaged .*: delete it"):
+        list(read_batches(photoset, 2, slice(0, 2)))  # read ahead by threads
+
+
 class Listed(list):
     """Records in memory, read as those of tensorflow-datasets are."""
 
@@ -350,7 +366,8 @@ class Listed(list):
 def test_stored_photographs_are_indexed_like_an_array(data):
     pixels = np.arange(9 * 2 * 2 * 4, dtype=np.uint8).reshape(9, 2, 2, 4)
     chosen = np.array(data.draw(st.lists(st.integers(0, 8))), int)
-    stored, array = Stored(Listed(pixels), np.arange(9), 2).subset(chosen), pixels[chosen]
+    whole = Stored(Listed(pixels), np.arange(9), 2, Path("set"))
+    stored, array = whole.subset(chosen), pixels[chosen]
     assert (stored.shape, stored.nbytes, len(stored)) == (array.shape, array.nbytes, len(array))
     some = st.lists(st.integers(-len(array), len(array) - 1)) if len(array) else st.just([])
     rows = np.array(data.draw(some), int)
