@@ -128,9 +128,9 @@ def batch_parts(config: ConfigDict, mesh: Mesh) -> int:
     batch, parts = config.train.batch_size, config.optim.accumulate
     if parts == 0:
         # On a CPU parts of 8 photographs need a quarter of the memory of 32 and no more time.
-        on_cpu = jax.default_backend() == "cpu"
-        fitting = (p for p in range(1, batch + 1) if batch % p == 0 and batch // p <= 8)
-        parts = max(next(fitting) // mesh.size, 1) if on_cpu else 1
+        shares = {p: p * mesh.size for p in range(1, batch + 1)}
+        fitting = (p for p, n in shares.items() if batch % n == 0 and batch // n <= 8)
+        parts = next(fitting, 1) if jax.default_backend() == "cpu" else 1
     if batch % (parts * mesh.size):
         raise UserError(
             f"config.train.batch_size={batch} cannot be shared by {mesh.size} devices in {parts} "

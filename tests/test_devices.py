@@ -13,6 +13,7 @@ import pytest
 from flax import nnx
 from ml_collections import ConfigDict
 
+from configs import top
 from hairjax import devices as module
 from hairjax.checkpoint import Checkpoints
 from hairjax.data.augment import Amounts
@@ -31,6 +32,7 @@ from hairjax.models.swin import Swin
 from hairjax.optim import label_parameters
 from hairjax.run import on_mesh
 from hairjax.step import TrainState, first_state, gradients, make_train_step
+from hairjax.train import batch_parts
 
 ROOT = Path(__file__).parents[1]
 BATCH, SIDE = 16, 32
@@ -340,3 +342,19 @@ def test_programs_are_kept_where_jax_was_not_told_otherwise(tmp_path):
     assert not (tmp_path / "ignored").exists()
     (tmp_path / "file").touch()
     assert "config.devices.compiled=" in start(tmp_path / "file").stderr
+
+
+@pytest.mark.parametrize(
+    ("batch", "devices", "parts"), [(32, 1, 4), (32, 8, 1), (56, 2, 4), (72, 2, 6), (6, 2, 1)]
+)
+def test_a_batch_that_devices_can_share_is_cut_into_parts_that_they_can(batch, devices, parts):
+    config = top.get_config()
+    config.train.batch_size = batch
+    assert batch_parts(config, make_mesh(devices, 1)) == parts
+
+
+def test_a_batch_that_devices_cannot_share_is_refused():
+    config = top.get_config()
+    config.train.batch_size = 15
+    with pytest.raises(UserError, match="batch_size=15 cannot be shared by 2 devices"):
+        batch_parts(config, make_mesh(2, 1))
