@@ -307,6 +307,25 @@ def abstract(state, devices, shard):
     return on_mesh(state, make_mesh(devices, shard))
 
 
+# --- parts of a batch
+
+
+@pytest.mark.parametrize(
+    ("batch", "devices", "parts"), [(32, 1, 4), (32, 8, 1), (56, 2, 4), (72, 2, 6), (6, 2, 1)]
+)
+def test_a_batch_that_devices_can_share_is_cut_into_parts_that_they_can(batch, devices, parts):
+    config = top.get_config()
+    config.train.batch_size = batch
+    assert batch_parts(config, make_mesh(devices, 1)) == parts
+
+
+def test_a_batch_that_devices_cannot_share_is_refused():
+    config = top.get_config()
+    config.train.batch_size = 15
+    with pytest.raises(UserError, match="batch_size=15 cannot be shared by 2 devices"):
+        batch_parts(config, make_mesh(2, 1))
+
+
 # --- compiled programs
 
 
@@ -342,19 +361,3 @@ def test_programs_are_kept_where_jax_was_not_told_otherwise(tmp_path):
     assert not (tmp_path / "ignored").exists()
     (tmp_path / "file").touch()
     assert "config.devices.compiled=" in start(tmp_path / "file").stderr
-
-
-@pytest.mark.parametrize(
-    ("batch", "devices", "parts"), [(32, 1, 4), (32, 8, 1), (56, 2, 4), (72, 2, 6), (6, 2, 1)]
-)
-def test_a_batch_that_devices_can_share_is_cut_into_parts_that_they_can(batch, devices, parts):
-    config = top.get_config()
-    config.train.batch_size = batch
-    assert batch_parts(config, make_mesh(devices, 1)) == parts
-
-
-def test_a_batch_that_devices_cannot_share_is_refused():
-    config = top.get_config()
-    config.train.batch_size = 15
-    with pytest.raises(UserError, match="batch_size=15 cannot be shared by 2 devices"):
-        batch_parts(config, make_mesh(2, 1))
