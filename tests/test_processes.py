@@ -13,9 +13,11 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from hairjax import processes as module
 from hairjax.checkpoint import Checkpoints
+from hairjax.data.synthetic import draw
 from hairjax.devices import make_mesh
 from hairjax.errors import UserError
 from hairjax.run import load_run
@@ -25,7 +27,10 @@ COMMAND = [
     sys.executable,
     str(ROOT / "launch.py"),
     f"--config={ROOT}/configs/top.py:demo",
-    "--config.data.count=120",
+    "--config.data.source=photos",
+    f"--config.data.photos={Path.home()}/photos",
+    f"--config.data.masks={Path.home()}/masks",
+    "--config.data.subject=/(s[0-9]+)_",
     "--config.data.image_size=32",
     "--config.train.epochs=3",
     "--config.train.batch_size=16",
@@ -46,6 +51,17 @@ SAME = (
     "config.json",
 )
 AGAIN = "the same commands go on from the last checkpoint"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def photographs():
+    """Files, of which the first pair prepares a set together."""
+    photos = draw("top", 120, 37, 0, 2, lambda done, total: None)
+    for image, file in zip(photos.images, photos.files, strict=True):
+        for kind, pixels in (("photos", image[..., :3]), ("masks", image[..., 3])):
+            path = Path.home() / kind / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
 
 
 def start(workdir, *more, devices=1, launched=()):
@@ -131,11 +147,13 @@ def test_two_processes_train_as_one_with_two_devices(pair, tmp_path):
     assert first[0] == 0, first
     assert second == (0, "", ""), "the other is quiet"
     assert "devices: 2 × cpu of 2 processes, parameters cut over 2, float32" in first[1]
+    assert "read while training" in first[1]
     assert "report.html" in first[1]
     assert first[2] == ""
     alone = tmp_path / "alone"
     [(status, *output)] = finish([start(alone, devices=2)])
     assert status == 0, output
+    assert "in memory" in output[0] and "photographs prepared" not in output[0]
     assert_same(workdir, alone)
 
 
@@ -204,7 +222,7 @@ def test_without_the_process_where_they_meet_the_other_ends_in_a_sentence(tmp_pa
 
 def test_processes_find_each_other_through_a_launcher_and_are_told_in_what_they_differ(tmp_path):
     workdir = tmp_path / "differ"
-    other = ("--config.seed=1", "--config.train.batch_size=32", "--config.data.photos=")
+    other = ("--config.seed=1", "--config.train.batch_size=32", "--config.data.cache=")
     first, second = finish(start_tasks(workdir, *other))
     for process, (status, _, text) in enumerate((first, second)):
         assert status == 1

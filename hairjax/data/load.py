@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
 import psutil
 from ml_collections import ConfigDict
@@ -179,14 +180,20 @@ def require_classes(
 
 
 def _placed(photoset: PhotoSet, limit: float, display: Display) -> PhotoSet:
-    """Bring photographs from the disk into memory where they fit, and say which it is."""
+    """Bring photographs from the disk into memory where they fit, and say which it is.
+
+    Of several processes each reads its rows of every batch from the disk, and no others.
+    """
     images = photoset.images
-    share = f"{images.nbytes / 2**30:.2f} of {limit / 2**30:.2f} GiB (config.data.memory)"
-    if isinstance(images, Stored) and images.nbytes > limit:
-        display.say(f"photographs: {len(photoset):,}, read while training: {share}")
+    stay = isinstance(images, Stored) and (images.nbytes > limit or jax.process_count() > 1)
+    where = "read while training" if stay else "in memory"
+    display.say(
+        f"photographs: {len(photoset):,}, {where}: {images.nbytes / 2**30:.2f} of "
+        f"{limit / 2**30:.2f} GiB (config.data.memory)"
+    )
+    if stay or not isinstance(images, Stored):
         return photoset
-    display.say(f"photographs: {len(photoset):,}, in memory: {share}")
-    return replace(photoset, images=images.in_memory()) if isinstance(images, Stored) else photoset
+    return replace(photoset, images=images.in_memory())
 
 
 def _memory_limit(memory: float) -> float:
