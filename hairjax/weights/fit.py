@@ -83,10 +83,14 @@ def require_fit(
         if names
     ]
     if lists:
-        raise WeightsError(
-            "the weights do not fit the model (is model.name the variant they were trained "
-            "for?)\n  " + "\n  ".join(lists)
-        )
+        hint = "is model.name the variant they were trained for?"
+        kernel, wanted = found.get(STEM), shapes[STEM]
+        if kernel is not None and kernel.ndim == 4 and kernel.shape[2] not in (3, wanted[2]):
+            hint = (
+                f"they see {kernel.shape[2]} channels, and only those of RGB are fitted to "
+                f"another model.in_channels, here {wanted[2]}"
+            )
+        raise WeightsError(f"the weights do not fit the model ({hint})\n  " + "\n  ".join(lists))
 
 
 def own_head(arrays: Arrays) -> tuple[int | None, tuple[int, ...]]:

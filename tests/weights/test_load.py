@@ -221,8 +221,9 @@ def test_checkpoint_of_six_channels_does_not_fit_rgb(arrays):
     arrays["patch_embed.proj.weight"] = np.zeros((8, 6, 4, 4))
     with pytest.raises(
         WeightsError, match=r"kernel is \[4, 4, 6, 8\], the model has \[4, 4, 3, 8\]"
-    ):
+    ) as error:
         fit(arrays)
+    assert "they see 6 channels" in str(error.value) and "in_channels, here 3" in str(error.value)
 
 
 @settings(deadline=None, max_examples=200)
