@@ -118,7 +118,7 @@ def schedule_figure(
                 label=f"{', '.join(groups)}: {'frozen' if frozen else f'{values.max():.3g}'}",
             )
         _scale_rates(axes, np.concatenate(list(rates.values())))
-        last = math.ceil(epochs[-1])
+        last = math.floor(epochs[-1]) + 1  # the epoch of the last step, at its end
         if warmup:
             _mark_warmup(axes, warmup, leftwards=warmup > last / 2)
         axes.set_xlim(0, last)

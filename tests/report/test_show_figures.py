@@ -164,3 +164,8 @@ def test_a_long_name_is_told_by_its_ends(text, length):
         assert wide >= length - 2, "no more is left out than must be"
     elif text.isascii():
         assert len(text) <= length
+
+
+def test_a_run_of_one_step_has_an_axis(tmp_path):
+    """Matplotlib warns of an axis without length, and warnings are errors here."""
+    schedule_figure(np.zeros(1), {"late": np.full(1, 1e-3)}, 0, 1, tmp_path / "one.png")
