@@ -19,7 +19,10 @@ from hairjax.errors import UserError
 SPLITS = ("train", "validation", "test")
 _COLUMNS = ("file", "label", "subject", "sha256", "split")
 _EXAMPLES = 5
-_NEW_SPLIT = "make a new split with --config.data.split="
+_NEW_SPLIT = (
+    "make a new split with --config.data.split= (or, of a data set that brings its own, "
+    "--config.data.folds=5)"
+)
 
 
 def make_split(photoset: PhotoSet, fractions: Sequence[float], seed: int) -> np.ndarray:
