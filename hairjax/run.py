@@ -21,7 +21,7 @@ from hairjax.data.load import image_side, stored_side
 from hairjax.data.photos import Index
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare import prepare
-from hairjax.data.problems import Problem, require_no_problems
+from hairjax.data.problems import Problem, describe_problems
 from hairjax.data.unlabelled import pair_photos
 from hairjax.errors import UserError
 from hairjax.evaluation.inference import Predict, make_predict
@@ -184,7 +184,10 @@ class Run:
         for _, predictions, unread in self.predict_in_parts(index, lambda done, total: None):
             parts.append(predictions)
             problems += unread
-        require_no_problems(problems, "refuse")
+        if problems:
+            raise UserError(
+                f"{len(problems):,} photographs cannot be used:\n{describe_problems(problems)}"
+            )
         return join(parts, self.classes)
 
     def predict_in_parts(

@@ -93,8 +93,9 @@ def test_from_python(root):
         run.predict([root / "photos" / rows[0]["file"]])
     with pytest.raises(ValueError, match="1 photographs and 2 masks"):
         run.predict(["a.png"], masks=["a.png", "b.png"])
-    with pytest.raises(ValueError, match=r"absent.png"):
+    with pytest.raises(ValueError, match=r"absent.png") as error:
         run.predict([root / "absent.png"], masks=[root / "absent.png"])
+    assert "config" not in str(error.value), "there is no configuration to change"
 
 
 def test_many_photographs_are_read_a_part_at_a_time(root, monkeypatch):
