@@ -193,8 +193,8 @@ def make_train_step(
 def moving_average(average: dict, params: dict, decay: float, step: jax.Array) -> dict:
     """One step of the exponential moving average of the parameters.
 
-    The first steps forget faster, (1 + step) / (10 + step), so that the drawn weights do not linger
-    (as TensorFlow's and timm's averages do).
+    The first steps forget faster, by TensorFlow's rule (1 + step) / (10 + step), so that the drawn
+    weights do not linger.
     """
     kept = jnp.minimum(decay, (1 + step) / (10 + step))
     # In this form an average equal to the parameters stays so to the bit, as frozen ones must.
