@@ -118,7 +118,7 @@ def read_split(path: Path, photoset: PhotoSet) -> np.ndarray:
         UserError: the file is not such a split, parts a subject, or does not say where each
             photograph belongs.
     """
-    rows = _read_rows(path)
+    rows = read_rows(path)
     listed = [row["split"] for row in rows]
     _require_names(listed, str(path))
     _require_together([row["subject"] for row in rows], listed, str(path))
@@ -151,7 +151,7 @@ def require_same_photographs(path: Path, photoset: PhotoSet) -> None:
     Raises:
         UserError: files are missing, new, or have other contents; examples are named.
     """
-    listed = {row["file"]: row["sha256"] for row in _read_rows(path)}
+    listed = {row["file"]: row["sha256"] for row in read_rows(path)}
     present = dict(zip(photoset.files, photoset.sha256, strict=True))
     kinds = {
         "missing": sorted(listed.keys() - present.keys()),
@@ -233,7 +233,12 @@ def _examples(names: Sequence[str]) -> str:
     return ", ".join(names[:_EXAMPLES]) + (" …" if len(names) > _EXAMPLES else "")
 
 
-def _read_rows(path: Path) -> list[dict[str, str]]:
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a file written by `write_split`, value by column.
+
+    Raises:
+        UserError: the file cannot be read or lacks a column.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as text:
             reader = csv.DictReader(text, restval="")

@@ -39,18 +39,40 @@ def bootstrap(
     unit = subject_indices(subjects)
     if len(unit) != len(true):
         raise ValueError(f"{len(true)} labels but {len(unit)} subjects")
-    units, k = int(unit.max()) + 1, p.shape[1]
+    weights = resampling_weights(int(unit.max()) + 1, draws, seed)
+    resampled = resampled_metrics(true, p, unit, weights)
+    return {name: percentiles(values) for name, values in resampled.items()}
+
+
+def resampled_metrics(
+    labels: ArrayLike, probabilities: ArrayLike, unit: NDArray[np.int64], weights: NDArray
+) -> dict[str, NDArray[np.float64]]:
+    """Every metric of `metrics.evaluate` of every resampled set.
+
+    Args:
+        labels: int [n], true classes.
+        probabilities: float [n, k], rows summing to one.
+        unit: int [n], the index of what each photograph is drawn with, as `subject_indices`.
+        weights: float [draws, units], how often each unit is drawn.
+
+    Returns:
+        float64 [draws] per metric, in the order of `metrics.evaluate`.
+
+    Raises:
+        ValueError: as `metrics.check_predictions`.
+    """
+    true, p = metrics.check_predictions(labels, probabilities)
+    draws, units = weights.shape
+    k = p.shape[1]
     confusions = np.zeros((units, k, k))
     np.add.at(confusions, (unit, true, p.argmax(1)), 1)
     losses = np.bincount(unit, metrics.negative_log_likelihood(true, p), units)
     photographs = np.bincount(unit, minlength=units)
 
     # A resampled set is a count per subject; all of its statistics are sums over subjects.
-    weights = resampling_weights(units, draws, seed)
     resampled = (weights @ confusions.reshape(units, k * k)).reshape(draws, k, k)
     values = {name: metric(resampled) for name, metric in metrics.COUNT_METRICS.items()}
-    values["log_loss"] = (weights @ losses) / (weights @ photographs)
-    return {name: _percentiles(value) for name, value in values.items()}
+    return values | {"log_loss": (weights @ losses) / (weights @ photographs)}
 
 
 def subject_indices(subjects: Sequence[str]) -> NDArray[np.int64]:
@@ -83,6 +105,7 @@ def wilson(successes: int, total: int) -> Interval:
     return float(interval.low), float(interval.high)
 
 
-def _percentiles(values: NDArray[np.float64]) -> Interval:
+def percentiles(values: NDArray[np.float64]) -> Interval:
+    """The ends between which the middle 95 % of values lie."""
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
