@@ -29,6 +29,7 @@ hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and ha
   python launch.py evaluate --workdir=DIR [--split=SPLIT] [--out=DIR]
   python launch.py evaluate --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE] [--out=DIR]
   python launch.py predict  --workdir=DIR PHOTO_OR_FOLDER ... [--masks=DIR] [--out=FILE.csv]
+  python launch.py compare  RUN RUN ... [--split=SPLIT] [--out=DIR]
   python launch.py convert  --weights=SOURCE --model=NAME --out=FILE.safetensors [--licence=TEXT]
 
 train (the default): train, keep the best epoch, write a report; the same command resumes.
@@ -66,6 +67,13 @@ predict: grade photographs that have no labels.
   --out=predictions.csv             the file to write: file, label (empty), predicted, p0 ...
   --pictures=pages                  a folder for pages of photographs with what was predicted
 
+compare: runs that judged the same photographs, by the first; seeds of one configuration together.
+  python launch.py compare runs/top runs/rgb runs/again --split=test
+
+  --split=test                      validation (the default) or test, once evaluate has judged it
+  --out=comparison                  where to write; by default in runs/, named after the runs
+  --thumbnails=false                no pictures of the photographs on which they differ
+
 convert: pretrained weights, or a run's best, as one file that loads at once; see docs/weights.md.
   python launch.py convert --weights=SOURCE --model=NAME --out=FILE.safetensors
 
@@ -89,6 +97,7 @@ def main(arguments: list[str]) -> int:
         "show": run_show,
         "evaluate": run_evaluate,
         "predict": run_predict,
+        "compare": run_compare,
         "convert": run_convert,
     }
     verb = "train"
@@ -239,6 +248,39 @@ def run_predict(arguments: list[str]) -> int:
     return 0
 
 
+def run_compare(arguments: list[str]) -> int:
+    """``launch.py compare``."""
+    workdirs: list[str] = []
+    given, _ = parse(arguments, ("split", "out", "thumbnails"), {}, workdirs)
+    places = [Path(workdir).expanduser() for workdir in workdirs]
+    if len({place.resolve() for place in places}) < max(2, len(places)):
+        raise UserError(
+            f"compare needs two different runs or more, not {', '.join(workdirs) or 'none'}; "
+            "e.g. compare runs/top runs/rgb"
+        )
+    allowed = {"split": ("validation", "test"), "thumbnails": ("true", "false")}
+    for name, values in allowed.items():
+        given[name] = given[name] or values[0]
+        if given[name] not in values:
+            raise UserError(f"--{name} is {given[name]!r}; it can be {' or '.join(values)}")
+    out = Path(given["out"] or default_comparison(places)).expanduser()
+    if any((folder / "config.json").exists() for folder in (out, *out.absolute().parents)):
+        raise UserError(f"--out={out} is in a run, which is left as it is; give another")
+    require_writable("--out", out)
+
+    from hairjax.compare import compare_runs
+    from hairjax.display import Display
+
+    compare_runs(
+        [str(place) for place in places],
+        given["split"],
+        out=out,
+        thumbnails=given["thumbnails"] == "true",
+        display=Display(),
+    )
+    return 0
+
+
 def run_convert(arguments: list[str]) -> int:
     """``launch.py convert``."""
     given, _ = parse(arguments, ("weights", "model", "out", "licence"), {})
@@ -279,6 +321,15 @@ def require_keys(folder: Path) -> None:
             check_keys(config, load_config(REFERENCE))
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
+
+
+def default_comparison(workdirs: list[Path]) -> Path:
+    """runs/top, runs/rgb → runs/compare-top-rgb; of many, the first three are named."""
+    names = [path.resolve().name for path in workdirs]
+    if len(set(names)) < len(names):
+        names = ["-".join(path.resolve().parts[-2:]) for path in workdirs]
+    more = [f"and-{len(names) - 3}-more"] if len(names) > 3 else []
+    return Path("runs") / "-".join(["compare", *names[:3], *more])
 
 
 def require_writable(flag: str, folder: Path) -> None:

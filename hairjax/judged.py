@@ -1,4 +1,4 @@
-"""Runs that judged the same photographs: their predictions read back, and sorted by configuration."""
+"""Runs that judged the same photographs: predictions read back, runs put together."""
 
 import json
 from collections.abc import Sequence

@@ -413,7 +413,7 @@ def test_help(arguments, capsys):
 
 def test_help_is_right(folders, trained, monkeypatch, capsys):
     """Its examples are understood, and it has every flag of every verb."""
-    evaluated, converted, shown, predicted = [], [], [], []
+    evaluated, converted, shown, predicted, compared = [], [], [], [], []
     monkeypatch.setattr("hairjax.show.show", lambda *given: shown.append(given[:2]))
     monkeypatch.setattr(
         "hairjax.weights.convert.convert", lambda *given: converted.append(given) or {}
@@ -421,6 +421,9 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     monkeypatch.setattr("hairjax.evaluate.evaluate_run", lambda **given: evaluated.append(given))
     monkeypatch.setattr(
         "hairjax.predict.predict_files", lambda *given, **named: predicted.append((given, named))
+    )
+    monkeypatch.setattr(
+        "hairjax.compare.compare_runs", lambda *given, **named: compared.append((given, named))
     )
     for name in ("photos", "masks"):
         (Path.cwd() / name.upper()).symlink_to(folders / name)
@@ -430,9 +433,9 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     Path("runs/top/config.json").write_text(json.dumps(to_plain(top.get_config("demo"))))
 
     commands = re.findall(r"^  python launch.py (.*[^\]\n])$", launch.HELP, re.MULTILINE)
-    assert len(commands) == 7
-    _, of_train, of_show, of_evaluate, of_predict, of_convert = re.split(
-        r"^train |^show|^evaluate|^predict|^convert", launch.HELP, flags=re.MULTILINE
+    assert len(commands) == 8
+    _, of_train, of_show, of_evaluate, of_predict, of_compare, of_convert = re.split(
+        r"^train |^show|^evaluate|^predict|^compare|^convert", launch.HELP, flags=re.MULTILINE
     )
     for flag in re.findall(r"^  (--\S+)", of_train, re.MULTILINE):
         commands.append(f"--config=configs/top.py:demo {flag}")
@@ -443,6 +446,8 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         commands.append(f"evaluate --workdir=runs/top {photos} {flag}")
     for flag in re.findall(r"^  (--\S+)", of_predict, re.MULTILINE):
         commands.append(f"predict --workdir=runs/top photo.jpg {flag}")
+    for flag in re.findall(r"^  (--\S+)", of_compare, re.MULTILINE):
+        commands.append(f"compare runs/top runs/rgb {flag}")
     flags_of_convert = re.findall(r"^  (--\S+)", of_convert, re.MULTILINE)
     for flag in flags_of_convert:
         commands.append(f"convert --weights=SOURCE --model=NAME --out=FILE.safetensors {flag}")
@@ -456,6 +461,11 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         {"masks": "new_masks", "out": Path("predictions.csv"), "pictures": "", "display": ANY},
     )
     assert len(predicted) == 1 + 4
+    assert compared[0] == (
+        (["runs/top", "runs/rgb", "runs/again"], "test"),
+        {"out": Path("runs/compare-top-rgb-again"), "thumbnails": True, "display": ANY},
+    )
+    assert len(compared) == 1 + 3
     given = {name for call in evaluated for name, value in call.items() if value}
     assert given == set(evaluated[0])
 

@@ -1,0 +1,189 @@
+"""Paired statistics, against scipy, scikit-learn and R."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn import metrics as sklearn_metrics
+
+from hairjax.evaluation import paired
+from hairjax.evaluation.intervals import resampling_weights, subject_indices
+
+SUBJECTS = [f"s{index // 4}" for index in range(160)]
+UNIT = subject_indices(SUBJECTS)
+
+
+def judged(seed, right):
+    """Labels, the same for every seed, and probabilities that are right so often."""
+    labels = np.random.default_rng(99).integers(0, 4, 160)
+    generator = np.random.default_rng(seed)
+    guess = np.where(generator.random(160) < right, labels, generator.integers(0, 4, 160))
+    p = generator.uniform(0.1, 0.3, (160, 4)) + np.eye(4)[guess]
+    return labels, (p / p.sum(1, keepdims=True)).astype(np.float32)
+
+
+def summarise(*runs, draws=2000, unit=UNIT):
+    labels = judged(0, 1)[0]
+    weights = resampling_weights(unit.max() + 1, draws, 7)
+    return paired.summarise(labels, runs, unit, weights)
+
+
+def score(name, labels, p):
+    """scikit-learn's."""
+    guess = p.argmax(1)
+    if name == "quadratic_kappa":
+        return sklearn_metrics.cohen_kappa_score(labels, guess, weights="quadratic")
+    return {
+        "accuracy": sklearn_metrics.accuracy_score,
+        "macro_f1": lambda a, b: sklearn_metrics.f1_score(a, b, average="macro"),
+        "mean_absolute_error": sklearn_metrics.mean_absolute_error,
+        "log_loss": lambda a, b: sklearn_metrics.log_loss(a, p),
+    }[name](labels, guess)
+
+
+@pytest.mark.parametrize("name", paired.METRICS)
+def test_differences_agree_with_scikit_learn_and_scipys_bootstrap(name):
+    labels, one = judged(1, 0.6)
+    _, two = judged(2, 0.75)
+    pair = paired.compare(summarise(one), summarise(two), UNIT)
+    value, (low, high) = pair.differences[name]
+    assert value == pytest.approx(score(name, labels, two) - score(name, labels, one), abs=1e-5)
+
+    members = [np.flatnonzero(unit == UNIT) for unit in range(40)]
+
+    def difference(chosen):
+        rows = np.concatenate([members[int(unit)] for unit in chosen])
+        return score(name, labels[rows], two[rows]) - score(name, labels[rows], one[rows])
+
+    theirs = stats.bootstrap(
+        (np.arange(40),), difference, n_resamples=300, method="percentile", vectorized=False, rng=3
+    ).confidence_interval
+    # An end of theirs, a quantile of 300 draws, has a standard error of 7 % of the width.
+    assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=0.25 * (high - low))
+    assert high - low > 0.02
+
+
+def test_the_interval_is_of_the_difference_not_of_two_independent_models():
+    """Models that err alike differ by less than their own intervals suggest."""
+    labels, one = judged(1, 0.6)
+    two = one.copy()
+    wrong = np.flatnonzero(one.argmax(1) != labels)[:8]
+    two[wrong] = 0.05
+    two[wrong, labels[wrong]] = 0.85
+    reference, other = summarise(one), summarise(two)
+    value, (low, high) = paired.compare(reference, other, UNIT).differences["accuracy"]
+    assert value == pytest.approx(8 / 160)
+    alone_low, alone_high = reference.interval("accuracy")
+    assert high - low < 0.6 * (alone_high - alone_low)
+    assert low > 0
+
+
+def test_a_model_does_not_differ_from_itself():
+    one, two = judged(1, 0.6)[1], judged(2, 0.7)[1]
+    for runs in ((one,), (one, two)):
+        pair = paired.compare(summarise(*runs), summarise(*runs), UNIT)
+        assert set(pair.differences.values()) == {(0.0, (0.0, 0.0))}
+        assert pair.mcnemar == pair.by_subject == 1.0
+        assert pair.worse == pair.better == ()
+
+
+def test_swapped_models_give_the_opposite():
+    one, two = summarise(judged(1, 0.6)[1]), summarise(judged(2, 0.75)[1])
+    there, back = paired.compare(one, two, UNIT), paired.compare(two, one, UNIT)
+    for name, (value, (low, high)) in there.differences.items():
+        opposite, interval = back.differences[name]
+        assert opposite == -value
+        assert interval == pytest.approx((-high, -low))
+    assert (sorted(there.worse), there.mcnemar) == (sorted(back.better), back.mcnemar)
+    assert there.by_subject == pytest.approx(back.by_subject)
+    np.testing.assert_array_equal(there.crossed, back.crossed.T)
+
+
+def test_flipped_photographs_and_mcnemar_by_hand():
+    labels, one = judged(1, 0.6)
+    _, two = judged(2, 0.75)
+    pair = paired.compare(summarise(one), summarise(two), UNIT)
+    first, second = one.argmax(1) == labels, two.argmax(1) == labels
+    assert set(pair.worse) == set(np.flatnonzero(first & ~second))
+    assert set(pair.better) == set(np.flatnonzero(~first & second))
+    table = np.array([len(pair.worse), len(pair.better)])
+    tail = stats.binom.cdf(table.min(), table.sum(), 0.5)
+    assert pair.mcnemar == pytest.approx(2 * tail)
+    np.testing.assert_array_equal(
+        pair.crossed, sklearn_metrics.confusion_matrix(one.argmax(1), two.argmax(1))
+    )
+    lost = (one - two)[list(pair.worse), labels[list(pair.worse)]]
+    assert (np.diff(lost) <= 1e-6).all()  # the clearest first
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_photographs_that_are_their_own_subjects_give_mcnemars_test(worse, better):
+    differences = np.repeat([-1, 1, 0], [worse, better, 5])
+    assert paired.sign_flip(differences) == pytest.approx(paired.mcnemar(worse, better))
+
+
+@given(st.lists(st.integers(-6, 6), min_size=2, max_size=11))
+def test_sign_flip_is_scipys_permutation_test(differences):
+    found = paired.sign_flip(np.array(differences))
+    if len(differences) > 9:  # scipy takes seconds; all signs by hand
+        signs = 1 - 2 * (
+            np.arange(2 ** len(differences))[:, None] >> np.arange(len(differences)) & 1
+        )
+        sums = abs((signs * differences).sum(1))
+        expected = (sums >= abs(sum(differences))).mean()
+    else:
+        expected = stats.permutation_test(
+            (np.array(differences),), np.sum, permutation_type="samples", n_resamples=np.inf
+        ).pvalue
+    assert found == pytest.approx(expected)
+
+
+def test_photographs_of_one_subject_are_weaker_evidence():
+    """Twelve gains of three subjects and twelve of twelve: McNemar sees no difference."""
+    assert paired.mcnemar(0, 12) == pytest.approx(2 / 2**12)
+    assert paired.sign_flip(np.full(3, 4)) == pytest.approx(2 / 2**3)
+
+
+def test_many_photographs_take_no_time():
+    differences = np.random.default_rng(0).integers(-9, 10, 20_000)
+    z = differences.sum() / np.sqrt((differences**2).sum())
+    assert paired.sign_flip(differences) == pytest.approx(2 * stats.norm.sf(abs(z)), rel=0.01)
+
+
+def test_runs_of_a_configuration_are_averaged():
+    labels, one = judged(1, 0.6)
+    runs = [judged(seed, 0.75)[1] for seed in (2, 3, 4)]
+    reference, other = summarise(one), summarise(*runs)
+    values = [score("accuracy", labels, p) for p in runs]
+    assert other.mean("accuracy") == pytest.approx(np.mean(values))
+    assert other.sd("accuracy") == pytest.approx(np.std(values, ddof=1))
+    assert reference.sd("accuracy") is None
+    pair = paired.compare(reference, other, UNIT)
+    shares = np.mean([p.argmax(1) == labels for p in runs], axis=0) - (one.argmax(1) == labels)
+    assert set(pair.worse) == set(np.flatnonzero(shares < 0))
+    assert pair.differences["accuracy"][0] == pytest.approx(shares.mean())
+    assert pair.crossed.sum() == pytest.approx(160)
+    singles = [paired.compare(reference, summarise(p), UNIT).crossed for p in runs]
+    np.testing.assert_allclose(pair.crossed, np.mean(singles, axis=0))
+    low, high = pair.differences["accuracy"][1]
+    weights = resampling_weights(40, 2000, 7)
+    gains = weights @ np.bincount(UNIT, shares) / (weights @ np.bincount(UNIT))
+    assert (low, high) == pytest.approx(tuple(np.quantile(gains, [0.025, 0.975])))
+
+
+def test_holm_is_rs_p_adjust():
+    """p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm")."""
+    assert paired.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert paired.holm([0.2]) == [0.2]
+    assert paired.holm([0.6, 0.7]) == [1.0, 1.0]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_rejects_as_its_steps_do(p_values):
+    adjusted = paired.holm(p_values)
+    for alpha in (0.01, 0.05, 0.3):
+        rejected, left = set(), sorted(range(len(p_values)), key=lambda i: p_values[i])
+        while left and p_values[left[0]] * len(left) <= alpha:
+            rejected.add(left.pop(0))
+        assert {i for i, p in enumerate(adjusted) if p <= alpha} == rejected
