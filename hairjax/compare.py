@@ -17,16 +17,15 @@ from hairjax.evaluation.intervals import resampling_weights, subject_indices
 from hairjax.evaluation.paired import METRICS, compare, holm, summarise
 from hairjax.judged import Group, JudgedRun, align, group_runs, read_run
 from hairjax.report.comparison import (
-    MOST_SHOWN,
     TESTS,
     TITLES,
     Comparison,
     said,
     signed,
     spread,
-    write_comparison,
 )
 from hairjax.report.comparison_figures import forest_figure
+from hairjax.report.comparison_page import MOST_SHOWN, write_comparison
 from hairjax.report.comparison_text import latex, markdown
 from hairjax.report.html import number_range
 from hairjax.results import DRAWS
@@ -160,7 +159,7 @@ def show_comparison(found: Comparison, display: Display) -> None:
         reference = "; the reference" if place == 0 else ""
         display.say(f"{letter}: {name} ({runs} run{'s' if runs > 1 else ''}{reference})")
     rows = [
-        [letter, *(spread(summary, metric) for metric in METRICS)]
+        [letter, *(spread(summary, metric).replace(" ± ", "\n± ") for metric in METRICS)]
         for letter, summary in zip(letters, found.summaries, strict=True)
     ]
     display.table("", ["", *(TITLES[metric].replace(" ", "\n") for metric in METRICS)], rows)
@@ -206,7 +205,7 @@ def read_thumbnails(
     try:
         photos = load_data(run.config, run.predictions.classes, display)
         require_same_photographs(run.folder.split, photos)
-    except UserError as error:
+    except (UserError, OSError) as error:
         reason = str(error).splitlines()[0]
         return {}, f"The photographs are named only, since they cannot be read: {reason}"
     place = {file: position for position, file in enumerate(photos.files)}

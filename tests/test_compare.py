@@ -8,6 +8,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from markdown_it import MarkdownIt
 from PIL import Image
 from rich.console import Console
 
@@ -79,7 +80,7 @@ def runs(photos, tmp_path_factory):
     for seed in (0, 1, 2):
         zero = configuration(photos, seed, weights__stem="zero", train__log_every=3 + seed)
         write_run(root / f"zero_{seed}", zero, 0.9, 2 + seed)
-    write_run(root / "rgb|&_%", configuration(photos, weights__source="x|&_%"), 0.4, 9)
+    write_run(root / "rgb|&_%", configuration(photos, weights__source="x|&_%<b>"), 0.4, 9)
     return root
 
 
@@ -140,21 +141,23 @@ def test_seeds_of_a_configuration_are_one(runs, tmp_path, capsys):
     page = Page((tmp_path / "out" / "comparison.html").read_text("utf-8"))
     values = next(row for row in page.rows if row and row[0] == "weights.stem=zero3 runs")
     accuracy = [sum(correct(run, "").values()) / 24 for run in zeros]
-    assert values[1].startswith(f"{np.mean(accuracy):.3f} ± {np.std(accuracy, ddof=1):.3f}")
+    assert values[1].startswith(f"{np.mean(accuracy):.3f}± {np.std(accuracy, ddof=1):.3f}")
     shown = capsys.readouterr().out
     assert "A: weights.source=none, weights.stem=copy (1 run; the reference)" in shown
     assert "B: weights.stem=zero (3 runs)" in shown
-    assert "C: weights.source=x|&_% (1 run)" in shown
+    assert "C: weights.source=x|&_%<b> (1 run)" in shown
     latex = (tmp_path / "out" / "comparison.tex").read_text()
-    assert r"weights.source=x\textbar{}\&\_\%" in latex
+    assert r"weights.source=x\textbar{}\&\_\%\textless{}b\textgreater{}" in latex
     assert latex.count(r"$\pm$") == 5
     rows = [line for line in latex.splitlines() if line.endswith(r" \\")]
     # One more for the line of the differences' reference, which spans all columns.
     assert [len(re.findall(r"(?<!\\)&", row)) for row in rows].count(6) == len(rows) - 1
     text = (tmp_path / "out" / "comparison.md").read_text()
-    assert r"| weights.source=x\|\&\_% |" in text
-    for row in (line for line in text.splitlines() if line.startswith("|")):
-        assert len(re.findall(r"(?<!\\)\|", row)) in (7, 8)
+    html = Page(MarkdownIt("commonmark").enable("table").render(text))
+    assert sum(row[0] == "weights.source=x|&_%<b>" for row in html.rows) == 3
+    assert [len(row) for row in html.rows] == [6] * 4 + [6] * 3 + [7] * 3
+    assert f"{runs}/rgb|&_% (seed 0)" in "".join(html.text)
+    assert "<b>" not in (tmp_path / "out" / "comparison.html").read_text("utf-8")
     flipped = rows_of(tmp_path / "out" / "flipped.csv")
     assert {row["other_right"] for row in flipped if "zero" in row["compared"]} <= {
         "0.0",
@@ -184,6 +187,27 @@ def test_identical_predictions_differ_in_nothing(runs, tmp_path):
     assert differences[1:] == ["0.0000.000 – 0.000"] * 5
     assert tests[1:] == ["0", "0", "1.000", "1.000", "1.000", "1.000"]
     assert rows_of(tmp_path / "out" / "flipped.csv") == []
+
+
+def test_without_subjects_each_photograph_is_its_own(runs, tmp_path, capsys):
+    for name in ("a", "zero_0"):
+        other = shutil.copytree(runs / name, tmp_path / name)
+        path = other / "split.csv"
+        path.write_text(re.sub(r",p\d\d,", ",,", path.read_text()))
+        config = json.loads((other / "config.json").read_text())
+        config["data"]["source"] = "synthetic"
+        (other / "config.json").write_text(json.dumps(config))
+    out = f"--out={tmp_path}/out"
+    assert compare(tmp_path / "a", tmp_path / "zero_0", "--thumbnails=false", out) == 0
+    page = Page((tmp_path / "out" / "comparison.html").read_text("utf-8"))
+    tests = [row for row in page.rows if row and row[0] == "weights.stem=zero"][2]
+    assert tests[3:5] == tests[5:7]
+    text = "".join(page.text)
+    assert "Subjects are not known" in text
+    assert "same 24 validation photographs." in text
+    assert "bootstrap over photographs" in text
+    assert "Synthetic photographs, drawn by a program" in text
+    assert "subjects are few" not in text
 
 
 def test_photographs_are_left_out_when_asked_or_gone(runs, photos, tmp_path, monkeypatch, capsys):
