@@ -13,6 +13,7 @@ from hairjax.check import check_config, check_keys, require_paths
 from hairjax.config import SUFFIXES, flatten, load_config, nearest, split_source, weights_source
 from hairjax.errors import UserError
 from hairjax.flags import override, parse
+from hairjax.help_text import HELP
 from hairjax.launcher import find_place
 from hairjax.supervisor import follow_parent, is_child, supervise
 
@@ -20,71 +21,6 @@ from hairjax.supervisor import follow_parent, is_child, supervise
 # and orbax take seconds to start, and a mistyped flag is answered without them.
 
 REFERENCE = str(Path(__file__).parent / "configs" / "top.py")  # a configuration with every key
-
-HELP = """\
-hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and hair masks
-
-  python launch.py [train]  --config=FILE[:VARIANT] [--workdir=DIR] [--config.KEY=VALUE ...]
-  python launch.py show     --config=FILE[:VARIANT] [--out=DIR] [--config.KEY=VALUE ...]
-  python launch.py evaluate --workdir=DIR [--split=SPLIT] [--out=DIR]
-  python launch.py evaluate --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE] [--out=DIR]
-  python launch.py predict  --workdir=DIR PHOTO_OR_FOLDER ... [--masks=DIR] [--out=FILE.csv]
-  python launch.py compare  RUN RUN ... [--split=SPLIT] [--out=DIR]
-  python launch.py convert  --weights=SOURCE --model=NAME --out=FILE.safetensors [--licence=TEXT]
-
-train (the default): train, keep the best epoch, write a report; the same command resumes.
-  python launch.py --config=configs/top.py:demo
-  python launch.py --config=configs/top.py --config.data.photos=PHOTOS --config.data.masks=MASKS
-
-  --config=configs/top.py:demo      a Python file with get_config, here in its variant demo
-  --config=runs/top/config.json     or a run's configuration, to run it again
-  --config.optim.peak.late=3e-4     any key of the configuration
-  --workdir=runs/first              the run's directory; by default in runs/, named after --config
-
-show: before training, pictures of the data as the model sees it and of the rates; and counts.
-  python launch.py show --config=configs/top.py:demo
-
-  --config=configs/top.py:demo      as for train, like --config.KEY
-  --out=pictures                    where to write; by default in runs/, named after --config
-
-evaluate: a run's best model on a split of its photographs, or on other photographs.
-  python launch.py evaluate --workdir=runs/top --split=test
-  python launch.py evaluate --workdir=runs/top --photos=PHOTOS --masks=MASKS
-
-  --workdir=runs/top                the run
-  --split=test                      validation (the default), test or train
-  --photos=PHOTOS                   other photographs, in a folder per class; all are evaluated
-  --masks=MASKS                     their masks
-  --manifest=labels.csv             their labels, where the folders below --photos do not tell
-  --out=results                     where to write; by default inside the run
-
-predict: grade photographs that have no labels.
-  python launch.py predict --workdir=runs/top new/ other/anna.jpg --masks=new_masks
-
-  --workdir=runs/top                the run
-  --masks=MASKS                     masks, under a photograph's path below the folder given (or its
-                                    name, where it is given itself); or the mask of a single one
-  --out=predictions.csv             the file to write: file, label (empty), predicted, p0 ...
-  --pictures=pages                  a folder for pages of photographs with what was predicted
-
-compare: runs that judged the same photographs, by the first; seeds of one configuration together.
-  python launch.py compare runs/top runs/rgb runs/again --split=test
-
-  --split=test                      validation (the default) or test, once evaluate has judged it
-  --out=comparison                  where to write; by default in runs/, named after the runs
-  --thumbnails=false                no pictures of the photographs on which they differ
-
-convert: pretrained weights, or a run's best, as one file that loads at once; see docs/weights.md.
-  python launch.py convert --weights=SOURCE --model=NAME --out=FILE.safetensors
-
-  --weights=best.pth                a file, a folder, a run, or hf://owner/name
-  --model=swin_small_patch4_window7_224   what they are the weights of
-  --out=swin_tiny.safetensors       the file to write
-  --licence=MIT                     of the weights; by default what the source says
-
-The keys of a configuration, their defaults and what they mean: docs/configuration.md
-Several devices, several machines: docs/devices.md
-"""
 
 
 def main(arguments: list[str]) -> int:
