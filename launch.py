@@ -48,6 +48,11 @@ def main(arguments: list[str]) -> int:
     except (UserError, OSError, MemoryError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except RuntimeError as error:
+        if "home directory" not in str(error):  # how pathlib says it
+            raise
+        print("error: a path begins with ~, and whose home that is is not known", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("stopped by Ctrl-C", file=sys.stderr)
         return 130

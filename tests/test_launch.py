@@ -262,6 +262,8 @@ MISTAKES = [
     ("evaluate --workdir=nothere", ["no run at nothere"]),
     ("evaluate --workdir=taken", ["no run at taken"]),
     ("evaluate --workdir=a.jpg", ["no run at a.jpg"]),
+    ("evaluate --workdir=~nobody_here/run", ["a path begins with ~"]),
+    (f"{DEMO} --workdir=~nobody_here/run", ["a path begins with ~"]),
     ("evaluate --worddir=run", ["unknown flag --worddir", "did you mean --workdir?"]),
     ("evaluate --workdir=run --config.seed=3", ["unknown flag --config.seed", "--split"]),
     ("evaluate --workdir=run --split=tst", ["--split is 'tst'", "validation, test, train"]),
