@@ -79,9 +79,9 @@ def _read_photographs(
     if split != "all":
         require_same_photographs(run.folder.split, data)
         parts = read_split(run.folder.split, data)
-        chosen = data.subset(np.flatnonzero(parts == split))
+        chosen = np.flatnonzero(parts == split)
         if not len(chosen):
             raise UserError(f"the run has no photographs in --split={split}")
-        compared = compare_baselines(data.subset(np.flatnonzero(parts == "train")), chosen)
-        data = chosen
+        compared = compare_baselines(data, np.flatnonzero(parts == "train"), chosen)
+        data = data.subset(chosen)
     return data, compared

@@ -53,9 +53,11 @@ def finish(
     folder.write_json(folder.metrics, metrics)
     history = folder.read_lines(folder.history)
     learning_curves(history, best["epoch"], folder.curves)
-    parts = {name: photos.subset(np.flatnonzero(split == name)) for name in SPLITS}
-    compared = compare_baselines(parts["train"], parts["validation"])
-    report = _build_report(config, folder, parts, metrics, results, compared, history, parameters)
+    parts = {name: np.flatnonzero(split == name) for name in SPLITS}
+    compared = compare_baselines(photos, parts["train"], parts["validation"])
+    report = _build_report(
+        config, folder, photos, parts, metrics, results, compared, history, parameters
+    )
     write_report(report, folder.report)
     show_results(f"validation, epoch {best['epoch']}", results, compared, display)
     display.say(f"report: {folder.report}")
@@ -65,15 +67,16 @@ def finish(
 def _build_report(
     config: ConfigDict,
     folder: RunFolder,
-    parts: dict[str, PhotoSet],
+    photos: PhotoSet,
+    parts: dict[str, np.ndarray],
     metrics: dict[str, float],
     results: Results,
     compared: dict[str, dict[str, float]],
     history: list[dict[str, Any]],
     parameters: int,
 ) -> Report:
-    """What the report of a run says; ``parts`` are its photographs by split."""
-    classes = parts["train"].classes
+    """What the report of a run says; ``parts``: which of its photographs are in each split."""
+    classes, subjects = photos.classes, np.array(photos.subjects)
     return Report(
         title=f"{config.data.view.upper()}: {config.model.name}",
         source=describe_source(config),
@@ -83,10 +86,10 @@ def _build_report(
         weights="random weights" if config.weights.source == "none" else weights_source(config),
         classes=classes,
         counts={
-            name: np.bincount(part.labels, minlength=len(classes)).tolist()
+            name: np.bincount(photos.labels[part], minlength=len(classes)).tolist()
             for name, part in parts.items()
         },
-        subjects={name: len(set(part.subjects) - {""}) for name, part in parts.items()},
+        subjects={name: len(set(subjects[part]) - {""}) for name, part in parts.items()},
         split="validation",
         metrics=metrics,
         best_by=config.keep.best_by,

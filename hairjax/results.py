@@ -45,12 +45,23 @@ def write_results(predictions: Predictions, results: Results, csv: Path, figure:
     confusion_figure(results.confusion, predictions.classes, figure)
 
 
-def compare_baselines(train: PhotoSet, other: PhotoSet) -> dict[str, dict[str, float]]:
-    """What needs no training: always the commonest class, and the most similar photograph."""
+def compare_baselines(
+    photos: PhotoSet, train: np.ndarray, other: np.ndarray
+) -> dict[str, dict[str, float]]:
+    """What needs no training: always the commonest class, and the most similar photograph.
+
+    Args:
+        photos: all of them.
+        train: which of them train, int [m].
+        other: which are to be judged, int [n].
+    """
+    labels, classes = photos.labels, len(photos.classes)
+    # Not the photographs themselves: a second copy of all might not fit into memory.
+    small = baselines.thumbnails(photos.images)
     return {
-        "majority class": baselines.majority(train.labels, other.labels, len(train.classes)),
+        "majority class": baselines.majority(labels[train], labels[other], classes),
         "nearest neighbour": baselines.nearest_neighbour(
-            train.images, train.labels, other.images, other.labels, len(train.classes)
+            small[train], labels[train], small[other], labels[other], classes
         ),
     }
 

@@ -63,18 +63,26 @@ def nearest_neighbour(
         ValueError: either set is empty, or images and labels differ in number.
     """
     neighbours = KNeighborsClassifier(n_neighbors=1)
-    neighbours.fit(_thumbnails(train_images), np.asarray(train_labels))
-    predicted = neighbours.predict(_thumbnails(images))
+    neighbours.fit(_vectors(train_images), np.asarray(train_labels))
+    predicted = neighbours.predict(_vectors(images))
     confusion = metrics.confusion_matrix(labels, predicted, classes)
     return {name: float(metric(confusion)) for name, metric in metrics.COUNT_METRICS.items()}
 
 
-def _thumbnails(images: NDArray[np.uint8] | Stored) -> NDArray[np.float32]:
-    """Average the RGB channels over areas: uint8 [n, h, w, ≥ 3] → float32 [n, 768]."""
+def thumbnails(images: NDArray[np.uint8] | Stored) -> NDArray[np.uint8]:
+    """Average the RGB channels over areas: uint8 [n, h, w, ≥ 3] → uint8 [n, 16, 16, 3].
+
+    Thumbnails stay as they are, so `nearest_neighbour` takes them in place of photographs.
+    """
     size = (THUMBNAIL, THUMBNAIL)
-    thumbnails = np.empty((len(images), *size, 3), np.float32)
+    small = np.empty((len(images), *size, 3), np.uint8)
     for start in range(0, len(images), _CHUNK):
         for index, image in enumerate(images[start : start + _CHUNK], start):
             rgb = Image.fromarray(np.ascontiguousarray(image[..., :3]))
-            thumbnails[index] = np.asarray(rgb.resize(size, Image.Resampling.BOX))
-    return thumbnails.reshape(len(images), -1)
+            small[index] = np.asarray(rgb.resize(size, Image.Resampling.BOX))
+    return small
+
+
+def _vectors(images: NDArray[np.uint8] | Stored) -> NDArray[np.float32]:
+    """Thumbnails as float32 [n, 768]."""
+    return thumbnails(images).reshape(len(images), -1).astype(np.float32)

@@ -3,8 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hairjax.data.photoset import PhotoSet
 from hairjax.data.stored import Stored
 from hairjax.evaluation import baselines, metrics
+from hairjax.results import compare_baselines
 
 
 def images(labels, side, seed):
@@ -83,3 +85,25 @@ def test_thumbnails_average_areas():
         2,
     )
     assert found["accuracy"] == 1.0
+
+
+def test_baselines_of_a_split_copy_no_photographs():
+    """Photographs may fill half of the memory; only thumbnails are taken a second time."""
+
+    class Counted(np.ndarray):
+        def __getitem__(self, chosen):
+            assert isinstance(chosen, slice), "an index that copies"
+            return np.asarray(self)[chosen]
+
+    labels = np.arange(60) % 4
+    pixels = images(labels, 24, 0)
+    train, other = np.arange(0, 60, 2), np.arange(1, 60, 2)
+    names = tuple(map(str, labels))
+    photos = PhotoSet(pixels.view(Counted), labels, names, names, names, tuple("abcd"), True)
+    found = compare_baselines(photos, train, other)
+    assert found == {
+        "majority class": baselines.majority(labels[train], labels[other], 4),
+        "nearest neighbour": baselines.nearest_neighbour(
+            pixels[train], labels[train], pixels[other], labels[other], 4
+        ),
+    }
