@@ -45,7 +45,7 @@ def get_config(variant: str = "") -> ConfigDict:
                 "fit": "squash",  # squash (every side to the square) | pad (keep the aspect)
                 "split": "",  # a split.csv to reuse
                 "fractions": (0.8, 0.1, 0.1),  # of train, validation and test
-                "folds": 0,  # instead of fractions: equal parts, of which one tests; 0: off
+                "folds": 0,  # instead of all other splits: equal parts, of which one tests; 0: off
                 "fold": 0,  # which of them tests, from 0; the next is for validation
                 "on_bad": "refuse",  # a photograph that cannot be used: refuse | skip
                 "cache": "~/.cache/hairjax",  # where decoded photographs are kept; empty: nowhere

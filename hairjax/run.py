@@ -17,7 +17,7 @@ from hairjax import devices
 from hairjax.atomic import replacing
 from hairjax.checkpoint import Checkpoints
 from hairjax.config import differences, load_config, to_plain
-from hairjax.data.load import image_side, stored_side
+from hairjax.data.load import image_side, sees_masks, stored_side
 from hairjax.data.photos import Index
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare import prepare
@@ -221,7 +221,7 @@ class Run:
         Raises:
             UserError: the model sees masks and none are given.
         """
-        if self.config.model.in_channels != 3 and not given:
+        if sees_masks(self.config) and not given:
             raise UserError(f"the model of {self.folder.path} sees hair masks: give {how}")
 
 

@@ -18,7 +18,7 @@ from hairjax.agreement import require_same_command, require_same_start
 from hairjax.checkpoint import Checkpoints
 from hairjax.config import from_plain, to_plain, weights_source
 from hairjax.data.augment import Amounts
-from hairjax.data.load import describe_source, image_side, load_data, split_photos
+from hairjax.data.load import describe_source, image_side, load_data, sees_masks, split_photos
 from hairjax.data.photos import find_photos
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import write_split
@@ -155,7 +155,7 @@ def _look_ahead(config: ConfigDict) -> None:
             manifest=data.manifest,
             subject=data.subject,
             classes=None,
-            need_masks=config.model.in_channels != 3,
+            need_masks=sees_masks(config),
         )
     abstract_model(config, num_classes=2)
     if config.weights.source != "none":

@@ -125,6 +125,17 @@ def test_what_cannot_be_used_is_named_and_the_rest_predicted(root, tmp_path, cap
     assert len(rows_of(out)) == count - 3
 
 
+def test_one_mask_for_two_photographs_is_named(root, tmp_path, capsys):
+    first, second = sorted((root / "photos" / "level_1").iterdir())[:2]
+    (tmp_path / "other").mkdir()
+    shutil.copy(second, tmp_path / "other" / first.name)
+    out = tmp_path / "new.csv"
+    paths = (first, tmp_path / "other", f"--masks={root}/masks/level_1", f"--out={out}")
+    assert predict(root, *paths) == 1
+    assert f"is the mask of {first} too" in capsys.readouterr().err
+    assert [row["file"] for row in rows_of(out)] == [str(first)]
+
+
 def test_pages_show_every_photograph(root, tmp_path):
     arguments = (f"--masks={root}/masks", f"--out={tmp_path}/all.csv", f"--pictures={tmp_path}/p")
     assert predict(root, root / "photos", *arguments) == 0

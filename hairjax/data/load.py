@@ -41,6 +41,11 @@ def stored_side(config: ConfigDict) -> int:
     return config.data.stored_size or round(image_side(config) * 8 / 7)
 
 
+def sees_masks(config: ConfigDict) -> bool:
+    """Whether the model reads the hair mask."""
+    return config.model.in_channels != 3
+
+
 def describe_source(config: ConfigDict) -> str:
     """One phrase for every output: where the photographs are from."""
     if config.data.source == "synthetic":
@@ -67,7 +72,7 @@ def load_data(config: ConfigDict, classes: tuple[str, ...] | None, display: Disp
         side, workers = stored_side(config), os.cpu_count() or 1
         with display.progress("photographs drawn") as progress:
             return draw(data.view, data.count, side, config.seed, workers, progress)
-    need_masks = config.model.in_channels != 3
+    need_masks = sees_masks(config)
     if data.source.startswith(PREFIX):
         index = find_records(
             name=data.source.removeprefix(PREFIX),

@@ -7,7 +7,7 @@ from hairjax.data.folders import walk_photos
 from hairjax.data.lookup import missing
 from hairjax.data.manifest import Row
 from hairjax.data.photos import Entry, Index, MaskFinder
-from hairjax.data.problems import PhotoError, Problem
+from hairjax.data.problems import PhotoError, Problem, shown
 from hairjax.errors import UserError
 
 UNKNOWN = -1  # the label
@@ -36,13 +36,19 @@ def find_unlabelled(paths: Sequence[str], masks: str, classes: tuple[str, ...]) 
         wanted = "the folder of the masks" if len(found) != 1 else "a mask or a folder of masks"
         raise UserError(f"--masks={masks} is not {wanted}; give one that is")
     finder = MaskFinder(mask) if masks and mask.is_dir() else None
-    entries = []
+    entries: list[Entry] = []
+    taken: dict[Path, str] = {}
     for name, below in found:
         path = Path(name).expanduser()
         try:
             its = finder.find(Row(below, "", "", ""), path) if finder else mask if masks else None
         except PhotoError as error:
             problems.append(error.problem)
+            continue
+        other = taken.setdefault(its, name) if its else name
+        if other != name:
+            # One name in two folders: whose mask it is cannot be known.
+            problems.append(Problem(shown(path), f"{its} is the mask of {other} too", ""))
         else:
             entries.append(Entry(name, path, its, UNKNOWN, ""))
     return Index(tuple(entries), tuple(problems), classes, bool(masks))
