@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from hairjax.data.photoset import PhotoSet
+from hairjax.data.thumbnails import thumbnails
 from hairjax.display import Display
 from hairjax.evaluation import baselines
 from hairjax.evaluation.intervals import bootstrap
@@ -57,7 +58,7 @@ def compare_baselines(
     """
     labels, classes = photos.labels, len(photos.classes)
     # Not the photographs themselves: a second copy of all might not fit into memory.
-    small = baselines.thumbnails(photos.images)
+    small = thumbnails(photos.images, baselines.THUMBNAIL)
     return {
         "majority class": baselines.majority(labels[train], labels[other], classes),
         "nearest neighbour": baselines.nearest_neighbour(

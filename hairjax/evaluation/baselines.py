@@ -2,14 +2,13 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
 
 from hairjax.data.stored import Stored
+from hairjax.data.thumbnails import thumbnails
 from hairjax.evaluation import metrics
 
 THUMBNAIL = 16  # pixels a side: colour and coarse layout survive, hair does not
-_CHUNK = 256  # photographs in memory at a time where they are on disk
 
 
 def majority(train_labels: ArrayLike, labels: ArrayLike, classes: int) -> dict[str, float]:
@@ -63,26 +62,11 @@ def nearest_neighbour(
         ValueError: either set is empty, or images and labels differ in number.
     """
     neighbours = KNeighborsClassifier(n_neighbors=1)
-    neighbours.fit(_vectors(train_images), np.asarray(train_labels))
-    predicted = neighbours.predict(_vectors(images))
+    neighbours.fit(_flat(train_images), np.asarray(train_labels))
+    predicted = neighbours.predict(_flat(images))
     confusion = metrics.confusion_matrix(labels, predicted, classes)
     return {name: float(metric(confusion)) for name, metric in metrics.COUNT_METRICS.items()}
 
 
-def thumbnails(images: NDArray[np.uint8] | Stored) -> NDArray[np.uint8]:
-    """Average the RGB channels over areas: uint8 [n, h, w, ≥ 3] → uint8 [n, 16, 16, 3].
-
-    Thumbnails stay as they are, so `nearest_neighbour` takes them in place of photographs.
-    """
-    size = (THUMBNAIL, THUMBNAIL)
-    small = np.empty((len(images), *size, 3), np.uint8)
-    for start in range(0, len(images), _CHUNK):
-        for index, image in enumerate(images[start : start + _CHUNK], start):
-            rgb = Image.fromarray(np.ascontiguousarray(image[..., :3]))
-            small[index] = np.asarray(rgb.resize(size, Image.Resampling.BOX))
-    return small
-
-
-def _vectors(images: NDArray[np.uint8] | Stored) -> NDArray[np.float32]:
-    """Thumbnails as float32 [n, 768]."""
-    return thumbnails(images).reshape(len(images), -1).astype(np.float32)
+def _flat(images: NDArray[np.uint8] | Stored) -> NDArray[np.float32]:
+    return thumbnails(images, THUMBNAIL).reshape(len(images), -1).astype(np.float32)

@@ -1,0 +1,37 @@
+"""What photographs say of themselves before any pixel is decoded: size, and where they were taken."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import ExifTags, Image
+
+from hairjax.data.decode import LYING, turn_of
+from hairjax.data.formats import FORMATS
+from hairjax.data.prepare import without_warnings
+
+_LATITUDE = ExifTags.GPS.GPSLatitude
+
+
+@dataclass(frozen=True)
+class Header:
+    """Width and height in pixels, turned as EXIF says; whether a position is in the file."""
+
+    width: int
+    height: int
+    has_position: bool
+
+
+def read_headers(paths: list[Path], workers: int) -> list[Header]:
+    """Read the headers of photographs that are known to be readable."""
+    with without_warnings(), ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(_read_header, paths))
+
+
+def _read_header(path: Path) -> Header:
+    with Image.open(path, formats=tuple(FORMATS)) as image:
+        width, height = image.size[::-1] if turn_of(image) in LYING else image.size
+        # What a phone writes, and what programs write beside it or in its place.
+        exif = image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
+        others = image.info.get("xmp", b"")
+        return Header(width, height, _LATITUDE in exif or b"GPSLatitude" in others)
