@@ -30,6 +30,7 @@ def main(arguments: list[str]) -> int:
         return 0
     verbs = {
         "train": run_train,
+        "check": run_check,
         "show": run_show,
         "evaluate": run_evaluate,
         "predict": run_predict,
@@ -91,6 +92,30 @@ def run_train(arguments: list[str]) -> int:
             raise
         print(f"error: {sentence}", file=sys.stderr, flush=True)
         os._exit(1)  # to part from the others in good order would take as long as they are missed
+    return 0
+
+
+def run_check(arguments: list[str]) -> int:
+    """``launch.py check``."""
+    names = ("photos", "masks", "manifest", "subject", "split", "out")
+    given, _ = parse(arguments, names, {})
+    if not given["photos"]:
+        raise UserError("check needs --photos, a folder with a folder per class")
+    require_paths(
+        folders={"--photos": given["photos"], "--masks": given["masks"]},
+        files={"--manifest": given["manifest"], "--split": given["split"]},
+    )
+    name = Path(given["photos"]).expanduser().absolute().name
+    out = Path(given.pop("out") or Path("runs") / f"check-{name}").expanduser()
+    require_writable("--out", out)
+    # How photographs are read and divided is the recipe's, so that training finds them prepared.
+    config = load_config(str(Path(__file__).parent / "configs" / "top.py"))
+    config.data.update(given)
+
+    from hairjax.display import Display
+    from hairjax.examine import examine
+
+    examine(config, out, Display())
     return 0
 
 

@@ -4,6 +4,8 @@ HELP = """\
 hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and hair masks
 
   python launch.py [train]  --config=FILE[:VARIANT] [--workdir=DIR] [--config.KEY=VALUE ...]
+  python launch.py check    --photos=DIR [--masks=DIR] [--manifest=FILE] [--subject=REGEX]
+                            [--split=split.csv] [--out=DIR]
   python launch.py show     --config=FILE[:VARIANT] [--out=DIR] [--config.KEY=VALUE ...]
   python launch.py evaluate --workdir=DIR [--split=SPLIT] [--out=DIR]
   python launch.py evaluate --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE] [--out=DIR]
@@ -19,6 +21,16 @@ train (the default): train, keep the best epoch, write a report; the same comman
   --config=runs/top/config.json     or a run's configuration, to run it again
   --config.optim.peak.late=3e-4     any key of the configuration
   --workdir=runs/first              the run's directory; by default in runs/, named after --config
+
+check: photographs looked through without training: what is wrong, and what is there twice.
+  python launch.py check --photos=PHOTOS --masks=MASKS
+
+  --photos=PHOTOS                   photographs, in a folder per class
+  --masks=MASKS                     their masks
+  --manifest=labels.csv             their labels, where the folders below --photos do not tell
+  --subject='/([a-z]+)_'            a regular expression that finds the subject in a path
+  --split=runs/top/split.csv        a run's split; by default the one that training would draw
+  --out=checked                     where to write; by default in runs/, named after --photos
 
 show: before training, pictures of the data as the model sees it and of the rates; and counts.
   python launch.py show --config=configs/top.py:demo

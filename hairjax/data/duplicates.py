@@ -100,13 +100,13 @@ def _candidates(small: NDArray[np.uint8]) -> NDArray[np.intp]:
         distance, neighbour = tree.query(asked, wanted, workers=os.cpu_count() or 1)
         distance[neighbour == every[:, None]] = np.inf
         found.append((distance, neighbour, np.full_like(neighbour, turn)))
-    distance, neighbour, turn = (np.concatenate(part, axis=1) for part in zip(*found, strict=True))
+    distance, neighbour, turns = (np.concatenate(part, 1) for part in zip(*found, strict=True))
     nearest = np.argsort(distance, axis=1, kind="stable")[:, :_NEIGHBOURS]
     near = np.isfinite(np.take_along_axis(distance, nearest, 1))
     second = np.broadcast_to(every[:, None], nearest.shape)[near]
     first = np.take_along_axis(neighbour, nearest, 1)[near]
-    turn = np.take_along_axis(turn, nearest, 1)[near]
-    return np.unique(np.stack([first, second, turn], axis=1), axis=0)
+    turns = np.take_along_axis(turns, nearest, 1)[near]
+    return np.unique(np.stack([first, second, turns], axis=1), axis=0)
 
 
 def _learn_space(small: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""What photographs say of themselves before any pixel is decoded: size, and where they were taken."""
+"""What photographs say of themselves before they are decoded: size, where they were taken."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass

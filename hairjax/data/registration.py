@@ -65,7 +65,7 @@ def details(pictures: Pictures) -> Pictures:
         return ndimage.gaussian_filter(values, (0, _BLUR, _BLUR))
 
     fine = pictures - blurred(pictures)
-    return fine / (np.sqrt(blurred(fine**2)) + _FLAT)
+    return np.asarray(fine / (np.sqrt(blurred(fine**2)) + _FLAT), np.float32)
 
 
 def likeness(first: Pictures, second: Pictures, crop: Crops) -> NDArray[np.float32]:
@@ -77,7 +77,7 @@ def likeness(first: Pictures, second: Pictures, crop: Crops) -> NDArray[np.float
     def centred(values: Pictures) -> Pictures:
         return (values - (values * seen).sum(axis=(1, 2), keepdims=True) / count) * seen
 
-    one, other = centred(rows @ first @ columns), centred(second)
+    one, other = centred(np.asarray(rows @ first @ columns, np.float32)), centred(second)
     energy = (one**2).sum(axis=(1, 2)) * (other**2).sum(axis=(1, 2))
     # Two pictures without any detail have nothing in common that would tell of a copy.
     return (one * other).sum(axis=(1, 2)) / np.sqrt(np.maximum(energy, 1e-6))

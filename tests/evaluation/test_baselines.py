@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hairjax.data import thumbnails
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.stored import Stored
 from hairjax.evaluation import baselines, metrics
@@ -55,7 +56,7 @@ def test_neighbour_reads_photographs_on_disk_in_parts(monkeypatch):
             asked.append(len(keys))
             return [{"image": self[key]} for key in keys]
 
-    monkeypatch.setattr(baselines, "_CHUNK", 16)
+    monkeypatch.setattr(thumbnails, "_CHUNK", 16)
     asked, train, test = [], np.arange(40) % 4, np.arange(20) % 3
     arrays = images(train, 20, 0), images(test, 20, 1)
     stored = [Stored(Records(array), np.arange(len(array)), 20, Path("set")) for array in arrays]
