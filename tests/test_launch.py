@@ -256,6 +256,15 @@ MISTAKES = [
     (f"show {DEMO} --config.seed=-1", ["config.seed is -1", "between 0 and"]),
     (f"show {DEMO} --config.data.image_size=66", ["multiples of 4", "66"]),
     (f"show {TOP}", ["where are the photographs?", "top.py:demo"]),
+    # A set looked through.
+    ("check", ["check needs --photos"]),
+    ("check photos", ["unexpected argument 'photos'"]),
+    ("check --photos=fotos", ["--photos: there is no folder 'fotos'"]),
+    ("check --photos=photos --masks=msks", ["--masks: there is no folder 'msks'"]),
+    ("check --photos=photos --manifest=x.csv", ["--manifest: there is no file 'x.csv'"]),
+    ("check --photos=photos --split=x.csv", ["--split: there is no file 'x.csv'"]),
+    ("check --photos=photos --config=x.py", ["unknown flag --config", "--photos, --masks"]),
+    ("check --photos=photos --out=a.jpg", ["a.jpg is a file", "give another --out"]),
     # Evaluation.
     ("evaluate", ["evaluate needs --workdir"]),
     ("evaluate run", ["unexpected argument 'run'"]),
@@ -415,7 +424,8 @@ def test_help(arguments, capsys):
 
 def test_help_is_right(folders, trained, monkeypatch, capsys):
     """Its examples are understood, and it has every flag of every verb."""
-    evaluated, converted, shown, predicted, compared = [], [], [], [], []
+    evaluated, converted, shown, predicted, compared, checked = [], [], [], [], [], []
+    monkeypatch.setattr("hairjax.examine.examine", lambda *given: checked.append(given[:2]))
     monkeypatch.setattr("hairjax.show.show", lambda *given: shown.append(given[:2]))
     monkeypatch.setattr(
         "hairjax.weights.convert.convert", lambda *given: converted.append(given) or {}
@@ -432,15 +442,21 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     (Path.cwd() / "configs").symlink_to(ROOT / "configs")
     Path("labels.csv").touch()
     Path("runs/top").mkdir(parents=True)
+    Path("runs/top/split.csv").touch()
     Path("runs/top/config.json").write_text(json.dumps(to_plain(top.get_config("demo"))))
 
     commands = re.findall(r"^  python launch.py (.*[^\]\n])$", launch.HELP, re.MULTILINE)
-    assert len(commands) == 8
-    _, of_train, of_show, of_evaluate, of_predict, of_compare, of_convert = re.split(
-        r"^train |^show|^evaluate|^predict|^compare|^convert", launch.HELP, flags=re.MULTILINE
+    assert len(commands) == 9
+    _, of_train, of_check, of_show, of_evaluate, of_predict, of_compare, of_convert = re.split(
+        r"^train |^check|^show|^evaluate|^predict|^compare|^convert",
+        launch.HELP,
+        flags=re.MULTILINE,
     )
     for flag in re.findall(r"^  (--\S+)", of_train, re.MULTILINE):
         commands.append(f"--config=configs/top.py:demo {flag}")
+    flags_of_check = re.findall(r"^  (--\S+)", of_check, re.MULTILINE)
+    for flag in flags_of_check:
+        commands.append(f"check --photos=PHOTOS {flag}")
     for flag in re.findall(r"^  (--\S+)", of_show, re.MULTILINE):
         commands.append(f"show --config=configs/top.py:demo {flag}")
     for flag in re.findall(r"^  (--\S+)", of_evaluate, re.MULTILINE):
@@ -456,6 +472,11 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     for command in commands:
         assert launch.main(shlex.split(command)) == 0, capsys.readouterr().err
     assert len(trained) == 2 + 4
+    assert len(checked) == 1 + len(flags_of_check) == 1 + 6
+    assert {str(out) for _, out in checked} == {"runs/check-PHOTOS", "checked"}
+    given = [config.data for config, _ in checked]
+    assert {data.split for data in given} == {"", "runs/top/split.csv"}
+    assert {data.subject for data in given} == {"", "/([a-z]+)_"}
     assert [str(out) for _, out in shown] == [*["runs/top-demo-show"] * 2, "pictures"]
     assert len(converted) == 1 + len(flags_of_convert) == 1 + 4
     assert predicted[0] == (

@@ -153,7 +153,11 @@ def _headline(examination: Examination) -> list[tuple[str, int, str]]:
     across = len(_of(examination, findings.NEAR_SPLITS))
     masks = sum(len(_of(examination, kind)) for kind in _OF_MASKS)
     return [
-        ("Photographs", len(photos), f"of {subjects:,} subjects" if subjects else "of any subject"),
+        (
+            "Photographs",
+            len(photos),
+            f"of {subjects:,} subjects" if subjects else "subjects not known",
+        ),
         ("Cannot be used", len(_of(examination, findings.UNUSABLE)), "files"),
         (
             "Near-duplicates",
