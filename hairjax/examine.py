@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 from ml_collections import ConfigDict
 from numpy.typing import NDArray
+from PIL import Image
 
 from hairjax.data import findings
 from hairjax.data.duplicates import Pair, find_duplicates
@@ -180,7 +181,7 @@ def _leaks(
         unknown = replace(photos, subjects=("",) * len(photos))
         mixed = make_split(unknown, config.data.fractions, config.seed)
         splits["a split that ignores subjects"] = mixed
-    small = thumbnails(photos.images, THUMBNAIL)
+    small = thumbnails(photos.images, THUMBNAIL, Image.Resampling.BOX)
     shares = ((name, same_subject(small, photos.subjects, s)) for name, s in splits.items())
     return [(name, share) for name, share in shares if share is not None]
 

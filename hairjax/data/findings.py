@@ -32,7 +32,7 @@ _NEARLY_FULL, _TINY = 0.95, 0.01  # of the photograph's area
 _FAR = 6.0  # robust standard deviations
 _FEWEST = 10  # masks of a class, with which its middle is known
 # Below these, in shares of the photograph, masks of a class do not differ.
-_SPREADS = {"area": 0.02, "height": 0.01, "place from the left": 0.01}
+_SPREADS = {"area": 0.03, "place from the top": 0.02, "place from the left": 0.02}
 _UNEQUAL = 3.0  # times as many photographs
 
 

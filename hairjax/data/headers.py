@@ -8,9 +8,7 @@ from PIL import ExifTags, Image
 
 from hairjax.data.decode import LYING, turn_of
 from hairjax.data.formats import FORMATS
-from hairjax.data.prepare import without_warnings
-
-_LATITUDE = ExifTags.GPS.GPSLatitude
+from hairjax.data.prepare import DAMAGE, without_warnings
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,15 @@ def _read_header(path: Path) -> Header:
     with Image.open(path, formats=tuple(FORMATS)) as image:
         width, height = image.size[::-1] if turn_of(image) in LYING else image.size
         # What a phone writes, and what programs write beside it or in its place.
-        exif = image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
-        others = image.info.get("xmp", b"")
-        return Header(width, height, _LATITUDE in exif or b"GPSLatitude" in others)
+        xmp = image.info.get("xmp", b"")
+        has_position = _has_position(image.getexif()) or b"GPSLatitude" in xmp
+        return Header(width, height, has_position)
+
+
+def _has_position(exif: Image.Exif) -> bool:
+    if ExifTags.IFD.GPSInfo not in exif:
+        return False
+    try:
+        return ExifTags.GPS.GPSLatitude in exif.get_ifd(ExifTags.IFD.GPSInfo)
+    except DAMAGE:  # there may be one, for programs that read on
+        return True

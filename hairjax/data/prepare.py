@@ -27,7 +27,7 @@ PREPARATION = 1
 # ImageNet's mean colour: zero once normalised, so that padding says nothing.
 _PADDING = (124, 116, 104)
 # What Pillow is known to raise on damaged files, over and above its own bomb error.
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
 
 
 def read_photo(path: File, mask: File | None, side: int, fit: str) -> tuple[np.ndarray, str]:
@@ -169,7 +169,7 @@ def _damage_named(path: File, kind: str) -> Iterator[None]:
         raise
     except Image.DecompressionBombError as error:
         raise PhotoError(Problem(shown(path), "too many pixels", str(error))) from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         detail = getattr(error, "strerror", None) or str(error)
         raise PhotoError(Problem(shown(path), kind, detail)) from error
 

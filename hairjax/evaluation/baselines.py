@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
 
 from hairjax.data.stored import Stored
@@ -69,4 +70,5 @@ def nearest_neighbour(
 
 
 def _flat(images: NDArray[np.uint8] | Stored) -> NDArray[np.float32]:
-    return thumbnails(images, THUMBNAIL).reshape(len(images), -1).astype(np.float32)
+    small = thumbnails(images, THUMBNAIL, Image.Resampling.BOX)
+    return small.reshape(len(images), -1).astype(np.float32)

@@ -57,7 +57,7 @@ def test_copies_are_found_and_nothing_else(copy, clean):
     pairs = find_duplicates(images, lambda done, total: None)
     expected = {(i, len(clean) + k) for k, i in enumerate(originals)}
     assert {(pair.first, pair.second) for pair in pairs} == expected
-    assert all(0.75 <= pair.likeness <= 1.001 for pair in pairs)
+    assert all(0.8 <= pair.likeness <= 1.001 for pair in pairs)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
