@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -19,7 +19,7 @@ from hairjax.data.headers import Header, read_headers
 from hairjax.data.load import describe_source, image_side, stored_side
 from hairjax.data.photos import Index, find_photos
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.problems import Problem
+from hairjax.data.problems import Problem, describe_problems
 from hairjax.data.split import make_split, read_split
 from hairjax.data.store import prepare_once
 from hairjax.data.thumbnails import thumbnails
@@ -54,13 +54,11 @@ def examine(config: ConfigDict, out: Path, display: Display) -> list[Finding]:
     split, refused = _split(config, photos)
     paths = {entry.file: cast(Path, entry.path) for entry in index.entries}
     headers = read_headers([paths[file] for file in photos.files], os.cpu_count() or 1)
-    with display.progress("pairs compared") as progress:
-        pairs = _find_pairs(photos, progress)
     found = [
         *findings.of_problems(problems),
         *refused,
         *findings.of_identical(photos),
-        *findings.of_duplicates(photos, pairs, split),
+        *findings.of_duplicates(photos, _find_pairs(photos, display), split),
         *_of_masks(photos),
         *findings.of_classes(photos),
         *findings.of_positions(photos.files, headers),
@@ -79,10 +77,14 @@ def examine(config: ConfigDict, out: Path, display: Display) -> list[Finding]:
     write_examination(examination, out / "check.html")
     _show(examination, display)
     display.say(f"written: {out / 'check.html'}, {out / 'check.csv'}")
+    _require_nothing_grave(found, out)
+    return found
+
+
+def _require_nothing_grave(found: list[Finding], out: Path) -> None:
     counts = Counter(finding.kind for finding in found)
     if grave := [f"{kind}: {counts[kind]:,}" for kind in findings.GRAVE if counts[kind]]:
         raise UserError(f"put right before training: {', '.join(grave)}; see {out / 'check.html'}")
-    return found
 
 
 def _load(config: ConfigDict, display: Display) -> tuple[Index, PhotoSet, list[Problem]]:
@@ -96,8 +98,7 @@ def _load(config: ConfigDict, display: Display) -> tuple[Index, PhotoSet, list[P
         classes=None,
         need_masks=False,
     )
-    if not index.entries:
-        return index, _nothing(index), [*index.problems]
+    _require_any(index.entries, index.problems)
     photos, unread = prepare_once(
         index,
         cache=Path(data.cache).expanduser(),
@@ -107,12 +108,14 @@ def _load(config: ConfigDict, display: Display) -> tuple[Index, PhotoSet, list[P
         workers=os.cpu_count() or 1,
         display=display,
     )
-    return index, photos, [*index.problems, *unread]
+    problems = [*index.problems, *unread]
+    _require_any(photos.files, problems)
+    return index, photos, problems
 
 
-def _nothing(index: Index) -> PhotoSet:
-    none = np.zeros((0, 1, 1, 4), np.uint8)
-    return PhotoSet(none, np.zeros(0, np.int32), (), (), (), index.classes, index.has_masks)
+def _require_any(usable: Sequence[object], problems: Sequence[Problem]) -> None:
+    if not usable:
+        raise UserError(f"no photograph can be used:\n{describe_problems(problems)}")
 
 
 def _split(config: ConfigDict, photos: PhotoSet) -> tuple[NDArray[np.str_] | None, list[Finding]]:
@@ -125,17 +128,18 @@ def _split(config: ConfigDict, photos: PhotoSet) -> tuple[NDArray[np.str_] | Non
         return None, [Finding(findings.SPLIT, config.data.split, "", str(error))]
 
 
-def _find_pairs(photos: PhotoSet, progress: Callable[[int, int], None]) -> list[Pair]:
+def _find_pairs(photos: PhotoSet, display: Display) -> list[Pair]:
     """Near-duplicates among the photographs of which no identical file came before."""
     _, first = np.unique(np.array(photos.sha256, str), return_index=True)
     first.sort()
-    pairs = find_duplicates(photos.subset(first).images, progress)
+    with display.progress("pairs compared") as progress:
+        pairs = find_duplicates(photos.subset(first).images, progress)
     places = first.tolist()
     return [replace(p, first=places[p.first], second=places[p.second]) for p in pairs]
 
 
 def _of_masks(photos: PhotoSet) -> list[Finding]:
-    if not (photos.has_masks and len(photos)):
+    if not photos.has_masks:
         return []
     return findings.of_masks(photos, findings.measure_masks(photos, _CHUNK))
 
@@ -152,8 +156,6 @@ def _counts(
 
 def _sizes(headers: list[Header], seen: int) -> list[tuple[str, str]]:
     """How large the pictures are, and how many are smaller than what a model sees."""
-    if not headers:
-        return []
     ordered = sorted(((h.width, h.height) for h in headers), key=lambda size: size[0] * size[1])
     named = (("Smallest", 0), ("Median", len(ordered) // 2), ("Largest", -1))
     facts = [(name, "{} × {} pixels".format(*ordered[place])) for name, place in named]

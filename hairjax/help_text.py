@@ -22,7 +22,8 @@ train (the default): train, keep the best epoch, write a report; the same comman
   --config.optim.peak.late=3e-4     any key of the configuration
   --workdir=runs/first              the run's directory; by default in runs/, named after --config
 
-check: photographs looked through without training: what is wrong, and what is there twice.
+check: photographs looked through without training: what is wrong, and what is there twice. A page
+(check.html), a table (check.csv), and exit status 1 where something should stop the training.
   python launch.py check --photos=PHOTOS --masks=MASKS
 
   --photos=PHOTOS                   photographs, in a folder per class

@@ -213,6 +213,40 @@ def test_classes_of_unequal_size(folder, clean):
     assert kinds(rows)[findings.SPLIT] == 1
 
 
+@pytest.mark.parametrize("spoilt", ["photos", "masks"])
+def test_nothing_that_can_be_used(spoilt, folder, clean, capsys):
+    for file in clean.files:
+        (folder / spoilt / file).write_bytes(b"")
+    assert launch.main(["check", "--photos=photos", "--masks=masks"]) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("error: no photograph can be used:\n")
+    assert "(48):" in message
+    assert not Path("runs").exists()
+
+
+def test_no_photograph_that_has_a_subject(folder, capsys):
+    assert launch.main(["check", "--photos=photos", "--subject=nobody"]) == 1
+    assert capsys.readouterr().err.startswith("error: no photograph can be used:\n  no subject: ")
+    assert not Path("runs").exists()
+
+
+def test_without_masks_and_subjects(folder, capsys):
+    assert launch.main(["check", "--photos=photos", "--out=checked"]) == 0
+    assert Path("checked/check.csv").read_text() == "kind,file,other,detail\n"
+    page = Path("checked/check.html").read_text("utf-8")
+    assert "none given" in page
+    assert "no subject is known" in page
+    assert "resemble" not in capsys.readouterr().out
+
+
+def test_more_than_is_shown_is_said(folder, clean):
+    for file in clean.files[:30]:
+        Image.new("L", (SIDE, SIDE)).save(folder / "masks" / file)
+    _, rows = check()
+    assert kinds(rows)[findings.EMPTY] == 30
+    assert "|and 6 more in check.csv|" in page_text()
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH to open the page in")
 def test_renders_in_chromium(folder, clean, tmp_path):
     spoil(folder, clean)
