@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.thumbnails import thumbnails
@@ -58,7 +59,7 @@ def compare_baselines(
     """
     labels, classes = photos.labels, len(photos.classes)
     # Not the photographs themselves: a second copy of all might not fit into memory.
-    small = thumbnails(photos.images, baselines.THUMBNAIL)
+    small = thumbnails(photos.images, baselines.THUMBNAIL, Image.Resampling.BOX)
     return {
         "majority class": baselines.majority(labels[train], labels[other], classes),
         "nearest neighbour": baselines.nearest_neighbour(
