@@ -23,7 +23,7 @@ def state(step, devices=2) -> TrainState:
         optax.partition({"frozen": optax.set_to_zero(), "trained": optax.adamw(0.1)}, labels),
     )
     _, opt_state = tx.update(params, tx.init(params), params)
-    whole = TrainState(jnp.int32(step), params, opt_state, zero_totals())
+    whole = TrainState(jnp.int32(step), params, None, opt_state, zero_totals())
     return jax.device_put(whole, replicated(make_mesh(devices, 1)))
 
 
@@ -75,7 +75,7 @@ def test_what_is_saved_comes_back_bit_equal(run):
     )
     for template in (like, shapes):
         params, rest, found = run.checkpoints.restore_last(template.params, template.rest())
-        restored = TrainState(params=params, **rest)
+        restored = TrainState.restored(params, rest)
         saved = state(10)
         assert jax.tree.structure(restored) == jax.tree.structure(saved)
         assert list(params["stages"]) == [0, 1]
