@@ -84,8 +84,8 @@ def show_others(folder: Path, display: Display) -> None:
             size += file.stat().st_size
     if others:
         display.say(
-            f"{len(others)} other prepared sets in {cache} take {size / 1e9:.1f} GB: delete those "
-            "that are no longer used"
+            f"prepared sets of other photographs in {cache}: {len(others)}, {size / 1e6:,.0f} MB; "
+            "delete those that are no longer used"
         )
 
 

@@ -192,7 +192,7 @@ def test_another_preparation_is_another_set(folder, monkeypatch, change):
 def test_a_new_set_says_what_the_old_ones_take(folder, capsys):
     prepared(folder)
     prepared(folder, side=8)
-    assert "1 other prepared sets in" in capsys.readouterr().out
+    assert "prepared sets of other photographs in" in capsys.readouterr().out
 
 
 def test_problems_are_remembered_until_the_file_is_touched(folder, monkeypatch):
