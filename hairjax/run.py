@@ -50,6 +50,7 @@ class RunFolder:
         self.curves = self.path / "learning_curves.png"
         self.confusion = self.path / "confusion_matrix.png"
         self.report = self.path / "report.html"
+        self.looks = self.path / "looks.csv"
 
     def exists(self) -> bool:
         """Whether a run was begun here.
