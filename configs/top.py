@@ -48,6 +48,7 @@ def get_config(variant: str = "") -> ConfigDict:
                 "folds": 0,  # instead of all other splits: equal parts, of which one tests; 0: off
                 "fold": 0,  # which of them tests, from 0; the next is for validation
                 "on_bad": "refuse",  # a photograph that cannot be used: refuse | skip
+                "on_leak": "refuse",  # copies of training photographs held out: refuse | allow
                 "cache": "~/.cache/hairjax",  # where decoded photographs are kept; empty: nowhere
                 "memory": 0.0,  # GiB that photographs may take, else streamed; 0: half of the free
             },

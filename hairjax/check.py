@@ -18,6 +18,7 @@ CHOICES = {
     "data.view": ("top", "side"),
     "data.fit": ("squash", "pad"),
     "data.on_bad": ("refuse", "skip"),
+    "data.on_leak": ("refuse", "allow"),
     "keep.best_by": ("accuracy", "quadratic_kappa", "macro_f1", "loss"),
 }
 # key → (least, most); None: no limit on that side.

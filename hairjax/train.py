@@ -26,6 +26,7 @@ from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.evaluation.metrics import evaluate
 from hairjax.finish import finish
+from hairjax.leak import require_no_copies
 from hairjax.loop import Plan, run_epochs
 from hairjax.models import load_model
 from hairjax.run import RunFolder, abstract_model, model_options, on_mesh, predictor
@@ -62,6 +63,8 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
     if not resuming:
         _look_ahead(config)
     photos, split = _photographs(config, folder, resuming, display)
+    if not resuming:
+        require_no_copies(config, photos, split, display)
     checkpoints = Checkpoints(folder.checkpoints) if resuming else None
     saved = checkpoints is not None and checkpoints.last_step() is not None
     graphdef, params = _model(config, len(photos.classes), saved, display)

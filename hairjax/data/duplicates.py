@@ -28,6 +28,7 @@ _TURNS = range(8)
 _COARSE = 8  # pixels at which candidates are found
 _DIMENSIONS = 10
 _NEIGHBOURS = 12  # of each photograph, at most, that are compared in detail
+_NEAREST = 2  # likewise, where only the parts of a split are compared with each other
 _FITTED = 256  # photographs from which the space is learnt
 _CROPS = 8  # of each of them
 _CUT = 0.07  # of a side, at most, that these lose at each edge
@@ -38,7 +39,7 @@ _STAGES = ((16, 6, 0.5), (32, 4, 0.65), (SIDE, 3, ALIKE))
 
 @dataclass(frozen=True)
 class Pair:
-    """Two photographs, first < second, that come from one; `likeness` is 1 for equal details."""
+    """Two photographs that come from one; `likeness` is 1 for equal details."""
 
     first: int
     second: int
@@ -56,14 +57,50 @@ def find_duplicates(
         progress: called with (candidates compared, candidates in all).
 
     Returns:
-        The pairs, ordered; of many copies of one photograph not every pair, but every copy is in
-        one.
+        The pairs, first < second, ordered; of many copies of one photograph not every pair, but
+        every copy is in one.
     """
-    if len(images) < 2:
+    every = np.arange(len(images))
+    return _find(images, every, every, _NEIGHBOURS, progress) if len(images) > 1 else []
+
+
+def find_copies(
+    images: NDArray[np.uint8] | Stored,
+    train: NDArray[np.intp],
+    held: NDArray[np.intp],
+    progress: Callable[[int, int], None],
+) -> list[Pair]:
+    """Find the copies of training photographs among those that are held out for judging.
+
+    It takes a fraction of the time of `find_duplicates`, which also looks within each part.
+
+    Args:
+        images: as in `find_duplicates`, but of identical ones each is its own candidate.
+        train: which of them train, int [m], all different.
+        held: which do not, int [k].
+        progress: as in `find_duplicates`.
+
+    Returns:
+        The pairs, the training photograph first; of many copies of one that is held out not all.
+    """
+    if not len(train) or not len(held):
         return []
+    mine = frozenset(train.tolist())
+    pairs = _find(images, train, held, _NEAREST, progress)
+    return [p if p.first in mine else Pair(p.second, p.first, p.likeness) for p in pairs]
+
+
+def _find(
+    images: NDArray[np.uint8] | Stored,
+    among: NDArray[np.intp],
+    asked: NDArray[np.intp],
+    neighbours: int,
+    progress: Callable[[int, int], None],
+) -> list[Pair]:
+    """The pairs of a photograph that is asked about and one of those among which to look."""
     # Areas would be rounded to whole pixels, at other places in a picture that is turned.
     small = thumbnails(images, SIDE, Image.Resampling.BILINEAR)
-    candidates = _candidates(small)
+    candidates = _candidates(small, among, asked, neighbours)
     grey = small @ np.array([0.299, 0.587, 0.114], np.float32)
     sizes = {side: shrunk(grey, side) for side, _, _ in _STAGES}
     chunks = [candidates[i : i + _CHUNK] for i in range(0, len(candidates), _CHUNK)]
@@ -87,24 +124,25 @@ def turned(pictures: NDArray, turn: int) -> NDArray:
     return pictures[:, :: -1 if turn & 1 else 1, :: -1 if turn & 2 else 1]
 
 
-def _candidates(small: NDArray[np.uint8]) -> NDArray[np.intp]:
+def _candidates(
+    small: NDArray[np.uint8], among: NDArray[np.intp], asked: NDArray[np.intp], neighbours: int
+) -> NDArray[np.intp]:
     """(first, second, turn) [m, 3] of pairs that may be copies: the second is turned."""
-    n = len(small)
     coarse = shrunk(small, _COARSE)
     space = _learn_space(small)
-    tree = cKDTree(_described(coarse) @ space)
-    wanted = min(n, _NEIGHBOURS + 1)
-    every = np.arange(n)
+    tree = cKDTree(_described(coarse[among]) @ space)
+    wanted = min(len(among), neighbours + 1)
     found = []
     for turn in _TURNS:
-        asked = _described(turned(coarse, turn)) @ space
-        distance, neighbour = tree.query(asked, wanted, workers=os.cpu_count() or 1)
-        distance[neighbour == every[:, None]] = np.inf
+        where = _described(turned(coarse[asked], turn)) @ space
+        distance, place = tree.query(where, [*range(1, wanted + 1)], workers=os.cpu_count() or 1)
+        neighbour = among[place]
+        distance[neighbour == asked[:, None]] = np.inf
         found.append((distance, neighbour, np.full_like(neighbour, turn)))
     distance, neighbour, turns = (np.concatenate(part, 1) for part in zip(*found, strict=True))
-    nearest = np.argsort(distance, axis=1, kind="stable")[:, :_NEIGHBOURS]
+    nearest = np.argsort(distance, axis=1, kind="stable")[:, :neighbours]
     near = np.isfinite(np.take_along_axis(distance, nearest, 1))
-    second = np.broadcast_to(every[:, None], nearest.shape)[near]
+    second = np.broadcast_to(asked[:, None], nearest.shape)[near]
     first = np.take_along_axis(neighbour, nearest, 1)[near]
     turns = np.take_along_axis(turns, nearest, 1)[near]
     return np.unique(np.stack([first, second, turns], axis=1), axis=0)
