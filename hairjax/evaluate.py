@@ -6,10 +6,11 @@ import numpy as np
 
 from hairjax.data.load import describe_source, load_data
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.split import read_split, require_same_photographs
+from hairjax.data.split import read_rows, read_split, require_same_photographs
 from hairjax.devices import keep_compiled
 from hairjax.display import Display
 from hairjax.errors import UserError
+from hairjax.looks import add_look, new_look
 from hairjax.results import compare_baselines, measure, show_results, write_results
 from hairjax.run import Run, RunFolder, load_run
 
@@ -25,6 +26,9 @@ def evaluate_run(
     display: Display,
 ) -> dict[str, float]:
     """Predict, write ``predictions.csv``, ``metrics.json`` and the confusion matrix, and show.
+
+    A look at test photographs of the run goes into its ``looks.csv`` before anything of it is
+    written or shown.
 
     Args:
         workdir: the run.
@@ -51,13 +55,31 @@ def evaluate_run(
     folder.mkdir(parents=True, exist_ok=True)
     predictions = run.judge(run.params, data)
     results = measure(predictions, run.config.seed)
+    opened = _count_look(run.folder, data, split, results.metrics["accuracy"])
     target = RunFolder(folder)
     write_results(predictions, results, target.predictions, target.confusion)
     metrics = {"epoch": run.best["epoch"], **results.metrics}
     target.write_json(target.metrics, metrics)
     show_results(f"{split}, {len(data)} photographs", results, compared, display)
     display.say(f"written: {folder}")
+    if opened:
+        times = "once" if opened == 1 else f"{opened:,} times"
+        display.say(f"test split opened {times}; see {run.folder.looks}")
     return metrics
+
+
+def _count_look(folder: RunFolder, data: PhotoSet, split: str, accuracy: float) -> int:
+    """How often test photographs of a run have been looked at; 0 where ``data`` has none of them.
+
+    They are known by their contents, so that a copy of their folder counts too.
+    """
+    tests = {row["sha256"] for row in read_rows(folder.split) if row["split"] == "test"}
+    if tests.isdisjoint(data.sha256):
+        return 0
+    look = new_look(
+        folder.config, split=split, photographs=len(data), accuracy=accuracy, command="evaluate"
+    )
+    return add_look(folder.looks, look)
 
 
 def _read_photographs(
