@@ -33,6 +33,7 @@ def main(arguments: list[str]) -> int:
         "check": run_check,
         "show": run_show,
         "evaluate": run_evaluate,
+        "folds": run_folds,
         "predict": run_predict,
         "compare": run_compare,
         "convert": run_convert,
@@ -180,6 +181,41 @@ def run_evaluate(arguments: list[str]) -> int:
     from hairjax.evaluate import evaluate_run
 
     evaluate_run(**given, display=Display())
+    return 0
+
+
+def run_folds(arguments: list[str]) -> int:
+    """``launch.py folds``."""
+    given, config, reference = read_configuration("folds", arguments, "workdir")
+    if not config.data.folds:
+        raise UserError("folds needs how many, e.g. --config.data.folds=5")
+    config.data.fold = 0
+    check_config(config, reference)
+    if find_place(config.devices, os.environ):
+        raise UserError(
+            "folds trains in one process; with several, train each fold by itself "
+            "(--config.data.fold=0 --workdir=DIR/fold_0, and on), then put them together with "
+            "folds --workdir=DIR in one"
+        )
+    default = default_workdir(given["config"])
+    workdir = Path(given["workdir"] or default.with_name(f"{default.name}-folds")).expanduser()
+    require_writable("--workdir", workdir)
+    if (workdir / "config.json").exists():
+        raise UserError(f"--workdir={workdir} is a run; give a folder to hold one for each fold")
+    for run in (*sorted(workdir.glob("fold_*")), Path(weights_source(config)).expanduser()):
+        require_keys(run)
+
+    from hairjax.display import Display
+    from hairjax.folds import cross_validate
+    from hairjax.loop import DivergedError, StoppedError
+
+    try:
+        cross_validate(config, workdir, Display())
+    except DivergedError as error:
+        raise UserError(str(error)) from error
+    except StoppedError as stopped:
+        print(stopped, file=sys.stderr)
+        return 143
     return 0
 
 

@@ -8,7 +8,6 @@ saw it neither in training nor in selection. A run that is finished is not run a
 """
 
 import argparse
-import csv
 import json
 import os
 import subprocess
@@ -20,7 +19,8 @@ from scipy import stats
 
 from hairjax.evaluation.intervals import bootstrap
 from hairjax.evaluation.metrics import evaluate
-from hairjax.evaluation.predictions import Predictions, join, read_predictions
+from hairjax.evaluation.predictions import Predictions
+from hairjax.folds import read_folds
 
 FOLDS, DRAWS = 5, 2000
 ROOT = Path(__file__).parents[1]
@@ -39,28 +39,18 @@ VARIANTS = {
 COMMON = {"train.epochs": 15, "optim.warmup_epochs": 1, "data.folds": FOLDS}
 
 
-def run_fold(variant: str, fold: int, options: argparse.Namespace) -> Predictions:
-    """Train a variant on a fold and judge the photographs of its test part."""
-    workdir = Path(options.out) / variant.replace(", ", "-").replace(" ", "_") / f"fold_{fold}"
-    keys = {**COMMON, "weights.source": options.weights, "data.fold": fold, **VARIANTS[variant]}
-    launch = [sys.executable, str(ROOT / "launch.py")]
-    overrides = [f"--config.{key}={value}" for key, value in keys.items()] + options.more
-    config = f"--config={ROOT}/configs/tomato.py"
-    if not (workdir / "metrics.json").exists():
-        _call([*launch, config, f"--workdir={workdir}", *overrides])
-    if not (workdir / "test" / "metrics.json").exists():
-        _call([*launch, "evaluate", f"--workdir={workdir}", "--split=test"])
-    with (workdir / "split.csv").open() as file:
-        subjects = {row["file"]: row["subject"] for row in csv.DictReader(file)}
-    classes = json.loads((workdir / "classes.json").read_text())
-    return read_predictions(workdir / "test" / "predictions.csv", classes, subjects)
-
-
-def _call(command: list[str]) -> None:
+def run_folds(variant: str, options: argparse.Namespace) -> Predictions:
+    """Train a variant on every fold, and judge each photograph by the fold that held it out."""
+    workdir = Path(options.out) / variant.replace(", ", "-").replace(" ", "_")
+    keys = {**COMMON, "weights.source": options.weights, **VARIANTS[variant]}
+    command = [sys.executable, str(ROOT / "launch.py"), "folds"]
+    command += [f"--config={ROOT}/configs/tomato.py", f"--workdir={workdir}"]
+    command += [f"--config.{key}={value}" for key, value in keys.items()] + options.more
     # The programs of all folds are the same.
     cache = {"JAX_COMPILATION_CACHE_DIR": str(Path("runs/compiled").absolute())}
     environment = {**cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5", **os.environ}
     subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    return read_folds(workdir, "test").predictions
 
 
 def difference(mine: Predictions, other: Predictions) -> tuple[float, float, float]:
@@ -93,13 +83,11 @@ def main() -> None:
         "more", nargs="*", help="overrides for all: --config.data.photos=… after --"
     )
     options = parser.parse_args()
-    judged: dict[str, list[Predictions]] = {variant: [] for variant in VARIANTS}
-    for fold in range(FOLDS):
-        for variant in VARIANTS:
-            judged[variant].append(run_fold(variant, fold, options))
-            accuracy = evaluate(judged[variant][-1].labels, judged[variant][-1].probabilities)
-            print(f"fold {fold}  {variant}: {accuracy['accuracy']:.3f}", flush=True)
-    whole = {variant: join(parts, parts[0].classes) for variant, parts in judged.items()}
+    whole = {}
+    for variant in VARIANTS:
+        whole[variant] = run_folds(variant, options)
+        found = evaluate(whole[variant].labels, whole[variant].probabilities)
+        print(f"{variant}: {found['accuracy']:.3f}", flush=True)
     reference = next(iter(VARIANTS))
     rows = {variant: measure(whole[variant], whole[reference]) for variant in VARIANTS}
     TABLE.write_text(json.dumps(rows, indent=1) + "\n")

@@ -15,7 +15,8 @@ from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.evaluation.intervals import resampling_weights, subject_indices
 from hairjax.evaluation.paired import METRICS, compare, holm, summarise
-from hairjax.judged import Group, JudgedRun, align, group_runs, read_run
+from hairjax.folds import read_judged
+from hairjax.judged import Group, JudgedRun, align, group_runs
 from hairjax.report.comparison import (
     TESTS,
     TITLES,
@@ -40,7 +41,8 @@ def compare_runs(
     """Compare and show; write ``comparison.html``, ``.md`` and ``.tex`` and ``flipped.csv``.
 
     Args:
-        workdirs: two runs or more; the configuration of the first is the reference.
+        workdirs: two runs or more, or folders of folds; the configuration of the first is the
+            reference.
         split: ``validation`` or ``test``, of which every run has predictions.
         out: the folder to write to, not a run's.
         thumbnails: small pictures of the photographs that flipped go onto the page.
@@ -52,7 +54,7 @@ def compare_runs(
     Raises:
         UserError: predictions are missing, or are not of the same photographs.
     """
-    runs = align([read_run(Path(workdir), split) for workdir in workdirs])
+    runs = align([read_judged(Path(workdir), split) for workdir in workdirs])
     found = find_differences(group_runs(runs), split)
     show_comparison(found, display)
     pictures: dict[int, bytes] = {}
@@ -96,7 +98,7 @@ def find_differences(groups: Sequence[Group], split: str) -> Comparison:
         labels=truth.labels,
         subjects=truth.subjects,
         names=[group.name for group in groups],
-        runs=[[(str(run.folder.path), run.config.seed) for run in group.runs] for group in groups],
+        runs=[[(str(run.path), run.config.seed) for run in group.runs] for group in groups],
         summaries=summaries,
         pairs=pairs,
         mcnemar=holm([pair.mcnemar for pair in pairs]),
@@ -141,7 +143,7 @@ def _trained_otherwise(runs: Sequence[JudgedRun]) -> list[str]:
     """Runs that learnt from other photographs than the first."""
     first, *others = runs
     return [
-        f"{run.folder.path} was trained on other photographs than {first.folder.path}: on "
+        f"{run.path} was trained on other photographs than {first.path}: on "
         f"{len(run.trained):,}, of which {len(run.trained & first.trained):,} are among the "
         f"{len(first.trained):,} of the other."
         for run in others

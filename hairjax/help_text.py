@@ -9,6 +9,8 @@ hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and ha
   python launch.py show     --config=FILE[:VARIANT] [--out=DIR] [--config.KEY=VALUE ...]
   python launch.py evaluate --workdir=DIR [--split=SPLIT] [--out=DIR]
   python launch.py evaluate --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE] [--out=DIR]
+  python launch.py folds    --config=FILE[:VARIANT] --config.data.folds=K [--workdir=DIR]
+                            [--config.KEY=VALUE ...]
   python launch.py predict  --workdir=DIR PHOTO_OR_FOLDER ... [--masks=DIR] [--out=FILE.csv]
   python launch.py compare  RUN RUN ... [--split=SPLIT] [--out=DIR]
   python launch.py convert  --weights=SOURCE --model=NAME --out=FILE.safetensors [--licence=TEXT]
@@ -39,7 +41,8 @@ show: before training, pictures of the data as the model sees it and of the rate
   --config=configs/top.py:demo      as for train, like --config.KEY
   --out=pictures                    where to write; by default in runs/, named after --config
 
-evaluate: a run's best model on a split of its photographs, or on other photographs.
+evaluate: a run's best model on a split of its photographs, or on other photographs. Each look at
+test photographs is a line in the run's looks.csv.
   python launch.py evaluate --workdir=runs/top --split=test
   python launch.py evaluate --workdir=runs/top --photos=PHOTOS --masks=MASKS
 
@@ -49,6 +52,14 @@ evaluate: a run's best model on a split of its photographs, or on other photogra
   --masks=MASKS                     their masks
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
   --out=results                     where to write; by default inside the run
+
+folds: cross-validation: train every fold that is not finished, judge what each held out, and put
+the predictions of all together; the same command goes on.
+  python launch.py folds --config=configs/top.py:demo --config.data.folds=5
+
+  --config=configs/top.py:demo      as for train, like --config.KEY; data.folds says how many
+  --workdir=runs/cv                 has a run in fold_0, fold_1 ...; by default in runs/, named
+                                    after --config
 
 predict: grade photographs that have no labels.
   python launch.py predict --workdir=runs/top new/ other/anna.jpg --masks=new_masks
@@ -60,6 +71,7 @@ predict: grade photographs that have no labels.
   --pictures=pages                  a folder for pages of photographs with what was predicted
 
 compare: runs that judged the same photographs, by the first; seeds of one configuration together.
+A folder of folds counts as one run.
   python launch.py compare runs/top runs/rgb runs/again --split=test
 
   --split=test                      validation (the default) or test, once evaluate has judged it

@@ -25,13 +25,15 @@ class JudgedRun:
     """What the best model of a run said of the photographs of one of its splits.
 
     Attributes:
-        folder: of the run.
+        path: of the run; of all folds of a division, of the folder that holds them.
+        folder: of the run; of folds, of the first.
         config: of the run.
         predictions: in the order of the first run that it is compared with.
         sha256: contents of every photograph judged.
         trained: (contents, class) of every photograph that the run was trained on.
     """
 
+    path: Path
     folder: RunFolder
     config: ConfigDict
     predictions: Predictions
@@ -79,6 +81,7 @@ def read_run(workdir: Path, split: str) -> JudgedRun:
             f"{folder.split} lists; this writes it again: {command}"
         )
     return JudgedRun(
+        path=workdir,
         folder=folder,
         config=folder.read_config(),
         predictions=predictions,
@@ -103,7 +106,7 @@ def align(runs: Sequence[JudgedRun]) -> list[JudgedRun]:
     for run in others:
         if found := _differences(first, run):
             raise UserError(
-                f"{run.folder.path} cannot be compared with {first.folder.path}: {found}; compare "
+                f"{run.path} cannot be compared with {first.path}: {found}; compare "
                 "runs that judged the same photographs (--config.data.split=RUN/split.csv gives "
                 "one run the split of another)"
             )
@@ -162,7 +165,7 @@ def group_runs(runs: Sequence[JudgedRun]) -> list[Group]:
         seeds = [f"seed={run.config.seed}" for run in runs]
         same = len(set(seeds)) < len(seeds)
         return [
-            Group(f"{seed}, {run.folder.path}" if same else seed, (run,))
+            Group(f"{seed}, {run.path}" if same else seed, (run,))
             for seed, run in zip(seeds, runs, strict=True)
         ]
     configs = [dict(pairs) for pairs in together]

@@ -256,6 +256,18 @@ MISTAKES = [
     (f"show {DEMO} --config.seed=-1", ["config.seed is -1", "between 0 and"]),
     (f"show {DEMO} --config.data.image_size=66", ["multiples of 4", "66"]),
     (f"show {TOP}", ["where are the photographs?", "top.py:demo"]),
+    # Cross-validation.
+    ("folds", ["folds needs --config"]),
+    (f"folds {DEMO}", ["folds needs how many", "--config.data.folds=5"]),
+    (f"folds {DEMO} --config.data.folds=2", ["config.data.folds=2", "3 folds or more"]),
+    (f"folds {DEMO} --config.data.folds=5 --workdir=run", ["--workdir=run is a run"]),
+    (f"folds {DEMO} --config.data.folds=5 --workdir=a.jpg", ["a.jpg is a file"]),
+    (
+        f"folds {DEMO} --config.data.folds=5 --config.devices.processes=2 "
+        "--config.devices.process=0 --config.devices.coordinator=localhost:7733",
+        ["folds trains in one process", "--config.data.fold=0 --workdir=DIR/fold_0"],
+    ),
+    (f"{PHOTOS} --config.data.on_leak=ignore", ["config.data.on_leak", "refuse, allow"]),
     # A set looked through.
     ("check", ["check needs --photos"]),
     ("check photos", ["unexpected argument 'photos'"]),
@@ -424,7 +436,8 @@ def test_help(arguments, capsys):
 
 def test_help_is_right(folders, trained, monkeypatch, capsys):
     """Its examples are understood, and it has every flag of every verb."""
-    evaluated, converted, shown, predicted, compared, checked = [], [], [], [], [], []
+    evaluated, converted, shown, predicted, compared, checked, divided = ([] for _ in range(7))
+    monkeypatch.setattr("hairjax.folds.cross_validate", lambda *given: divided.append(given[:2]))
     monkeypatch.setattr("hairjax.examine.examine", lambda *given: checked.append(given[:2]))
     monkeypatch.setattr("hairjax.show.show", lambda *given: shown.append(given[:2]))
     monkeypatch.setattr(
@@ -446,9 +459,19 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     Path("runs/top/config.json").write_text(json.dumps(to_plain(top.get_config("demo"))))
 
     commands = re.findall(r"^  python launch.py (.*[^\]\n])$", launch.HELP, re.MULTILINE)
-    assert len(commands) == 9
-    _, of_train, of_check, of_show, of_evaluate, of_predict, of_compare, of_convert = re.split(
-        r"^train |^check|^show|^evaluate|^predict|^compare|^convert",
+    assert len(commands) == 10
+    (
+        _,
+        of_train,
+        of_check,
+        of_show,
+        of_evaluate,
+        of_folds,
+        of_predict,
+        of_compare,
+        of_convert,
+    ) = re.split(
+        r"^train |^check|^show|^evaluate|^folds|^predict|^compare|^convert",
         launch.HELP,
         flags=re.MULTILINE,
     )
@@ -462,6 +485,8 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     for flag in re.findall(r"^  (--\S+)", of_evaluate, re.MULTILINE):
         photos = "--photos=PHOTOS" if flag.startswith(("--masks", "--manifest")) else ""
         commands.append(f"evaluate --workdir=runs/top {photos} {flag}")
+    for flag in re.findall(r"^  (--\S+)", of_folds, re.MULTILINE):
+        commands.append(f"folds --config=configs/top.py:demo --config.data.folds=5 {flag}")
     for flag in re.findall(r"^  (--\S+)", of_predict, re.MULTILINE):
         commands.append(f"predict --workdir=runs/top photo.jpg {flag}")
     for flag in re.findall(r"^  (--\S+)", of_compare, re.MULTILINE):
@@ -478,6 +503,8 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     assert {data.split for data in given} == {"", "runs/top/split.csv"}
     assert {data.subject for data in given} == {"", "/([a-z]+)_"}
     assert [str(out) for _, out in shown] == [*["runs/top-demo-show"] * 2, "pictures"]
+    assert [str(out) for _, out in divided] == [*["runs/top-demo-folds"] * 2, "runs/cv"]
+    assert {config.data.folds for config, _ in divided} == {5}
     assert len(converted) == 1 + len(flags_of_convert) == 1 + 4
     assert predicted[0] == (
         ("runs/top", ["new/", "other/anna.jpg"]),

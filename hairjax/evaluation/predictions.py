@@ -69,10 +69,12 @@ def join(parts: Sequence[Predictions], classes: tuple[str, ...]) -> Predictions:
     )
 
 
-def write_predictions(predictions: Predictions, path: Path) -> None:
+def write_predictions(
+    predictions: Predictions, path: Path, folds: Sequence[int] | None = None
+) -> None:
     """Write ``file,label,predicted,p0..p{k-1}``, classes by name, one row per photograph.
 
-    A label that is not known is left empty.
+    A label that is not known is left empty. ``folds``, one of each photograph, are a last column.
 
     The same predictions give the same bytes, and reading them back gives the same float32.
     The file appears whole or not at all. Subjects are not written: they are in ``split.csv``.
@@ -87,16 +89,19 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
     # surrogateescape: a file name that is not UTF-8 comes out as the bytes it is made of.
     with temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(_header(len(predictions.classes)))
-        for file, label, predicted, row in zip(
+        more = [] if folds is None else ["fold"]
+        writer.writerow([*_header(len(predictions.classes)), *more])
+        for file, label, predicted, row, *fold in zip(
             predictions.files,
             predictions.labels,
             predictions.predicted,
             predictions.probabilities,
+            *([] if folds is None else [folds]),
             strict=True,
         ):
             true = "" if label == -1 else predictions.classes[label]
-            writer.writerow([file, true, predictions.classes[predicted], *(str(p) for p in row)])
+            told = predictions.classes[predicted]
+            writer.writerow([file, true, told, *(str(p) for p in row), *fold])
     temporary.replace(path)
 
 
