@@ -17,11 +17,11 @@ from hairjax.errors import UserError
 from hairjax.processes import is_first, largest
 
 # Of two pictures' likeness. Whatever is encoded anew (JPEG 60 and better), made half as large,
-# mirrored or turned has 0.975 and more; two photographs of one thing, taken one after the other,
-# had 0.95 at most. So every such pair is a copy, and one is enough to refuse.
+# mirrored or turned has 0.975 and more; of two tomatoes, no pair of different files had more than
+# 0.95. So every such pair is a copy, and one is enough to refuse.
 CERTAIN = 0.97
-# Of the photographs held out, those that are merely alike (0.8 and more: crops, and now and then
-# chance). Of different tomatoes chance and true repetitions make 0.2 %.
+# Share of the photographs held out that may be merely alike (0.8 and more: crops of up to a tenth,
+# and now and then chance). Among different tomatoes it was 0.1 % at most.
 MOST = 0.01
 _EXAMPLES = 3
 
