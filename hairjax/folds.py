@@ -169,18 +169,18 @@ def write_folds(folds: Folds, out: Path, display: Display) -> dict[str, Any]:
 
 
 def _show(folds: Folds, results: Results, metrics: dict[str, Any], display: Display) -> None:
-    """A line per fold, their mean and spread, and all photographs together."""
+    """A line per fold, their mean and spread, and all photographs together; 80 columns wide."""
     names = list(results.metrics)
     rows = [
-        [f"fold {fold}, {len(run.predictions.files):,}", *(f"{own[name]:.3f}" for name in names)]
-        for fold, (run, own) in enumerate(zip(folds.runs, metrics["folds"], strict=True))
+        [f"fold {fold}", *(f"{own[name]:.3f}" for name in names)]
+        for fold, own in enumerate(metrics["folds"])
     ]
     rows += [
         [said, *(f"{metrics[of][name]:.3f}" for name in names)]
-        for said, of in (("mean of folds", "mean"), ("± sd", "sd"), ("all together", "pooled"))
+        for said, of in (("mean", "mean"), ("± sd", "sd"), ("pooled", "pooled"))
     ]
     intervals = (results.intervals.get(name) for name in names)
-    rows.append(["95 % interval", *("{:.3f}\n{:.3f}".format(*i) if i else "–" for i in intervals)])
+    rows.append(["95 %", *("{:.3f}\n{:.3f}".format(*i) if i else "–" for i in intervals)])
     title = f"test, {len(folds.fold):,} photographs; {results.interval_note}"
     display.table(title, ["", *(name.replace("_", "\n") for name in names)], rows)
 
