@@ -21,7 +21,7 @@ from hairjax.processes import is_first, largest
 # 0.95. So every such pair is a copy, and one is enough to refuse.
 CERTAIN = 0.97
 # Share of the photographs held out that may be merely alike (0.8 and more: crops of up to a tenth,
-# and now and then chance). Among different tomatoes it was 0.1 % at most.
+# and now and then chance). Among different tomatoes it was 0.4 % at most.
 MOST = 0.01
 _EXAMPLES = 3
 

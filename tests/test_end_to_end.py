@@ -211,6 +211,12 @@ def test_a_run_read_back_predicts(run, root):
     np.testing.assert_allclose(predictions.probabilities.sum(axis=1), 1, atol=1e-6)
 
 
+def test_a_resume_does_not_look_for_copies_again(run, root, monkeypatch, capsys):
+    monkeypatch.setattr("hairjax.leak.find_copies", None)
+    assert train(root, run) == 0
+    assert "copies of training photographs" not in capsys.readouterr().out
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(root, tmp_path, capsys):
     """A rate beyond reason: the run ends naming the step, and keeps what was good."""
     status = launch.main(
