@@ -5,13 +5,25 @@ from pathlib import Path
 import numpy as np
 
 from hairjax.data.load import describe_source, load_data
+from hairjax.data.manifest import read_columns
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import read_rows, read_split, require_same_photographs
 from hairjax.devices import keep_compiled
 from hairjax.display import Display
 from hairjax.errors import UserError
+from hairjax.evaluation.analysis import analyse
+from hairjax.evaluation.predictions import Predictions
+from hairjax.judged import read_run
 from hairjax.looks import add_look, new_look
-from hairjax.results import compare_baselines, measure, show_results, write_results
+from hairjax.results import (
+    as_json,
+    compare_baselines,
+    measure,
+    show_analysis,
+    show_results,
+    write_figures,
+    write_results,
+)
 from hairjax.run import Run, RunFolder, load_run
 
 
@@ -25,7 +37,7 @@ def evaluate_run(
     out: str,
     display: Display,
 ) -> dict[str, float]:
-    """Predict, write ``predictions.csv``, ``metrics.json`` and the confusion matrix, and show.
+    """Predict, write ``predictions.csv``, ``metrics.json`` and figures, and show.
 
     A look at test photographs of the run goes into its ``looks.csv`` before anything of it is
     written or shown.
@@ -41,7 +53,7 @@ def evaluate_run(
         display: what a person sees.
 
     Returns:
-        The metrics, as in ``metrics.json``.
+        The metrics, as in ``metrics.json``, which holds their intervals and the analysis too.
 
     Raises:
         UserError: there is no such run or split, or photographs cannot be used.
@@ -56,11 +68,16 @@ def evaluate_run(
     predictions = run.judge(run.params, data)
     results = measure(predictions, run.config.seed)
     opened = _count_look(run.folder, data, split, results.metrics["accuracy"])
+    validation = predictions if split == "validation" else _validation_predictions(workdir)
+    columns = read_columns(run.config.data.manifest, run.config.data.photos)
+    analysis = analyse(predictions, results.sample, validation, columns)
     target = RunFolder(folder)
     write_results(predictions, results, target.predictions, target.confusion)
+    write_figures(results.sample, analysis, target)
     metrics = {"epoch": run.best["epoch"], **results.metrics}
-    target.write_json(target.metrics, metrics)
+    target.write_json(target.metrics, metrics | as_json(results, analysis))
     show_results(f"{split}, {len(data)} photographs", results, compared, display)
+    show_analysis(analysis, display)
     display.say(f"written: {folder}")
     if opened:
         times = "once" if opened == 1 else f"{opened:,} times"
@@ -80,6 +97,14 @@ def _count_look(folder: RunFolder, data: PhotoSet, split: str, accuracy: float) 
         folder.config, split=split, photographs=len(data), accuracy=accuracy, command="evaluate"
     )
     return add_look(folder.looks, look)
+
+
+def _validation_predictions(workdir: str) -> Predictions | str:
+    """What the run's best model said of its validation photographs, or in words why not."""
+    try:
+        return read_run(Path(workdir), "validation").predictions
+    except UserError as error:
+        return str(error)
 
 
 def _read_photographs(

@@ -1,6 +1,7 @@
 """What a run leaves behind: predictions, metrics, figures and the report of its best epoch."""
 
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -13,10 +14,21 @@ from hairjax.data.load import describe_source
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import SPLITS
 from hairjax.display import Display
+from hairjax.evaluation.analysis import Analysis, analyse
 from hairjax.evaluation.predictions import Predictions
+from hairjax.report.analysis_section import AnalysisSection
 from hairjax.report.figures import learning_curves
 from hairjax.report.page import Report, write_report
-from hairjax.results import Results, compare_baselines, measure, show_results, write_results
+from hairjax.results import (
+    Results,
+    as_json,
+    compare_baselines,
+    measure,
+    show_analysis,
+    show_results,
+    write_figures,
+    write_results,
+)
 from hairjax.run import RunFolder
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pillow")
@@ -30,6 +42,7 @@ def finish(
     best: dict[str, Any],
     predictions: Predictions,
     parameters: int,
+    columns: Mapping[str, Mapping[str, str]],
     display: Display,
 ) -> dict[str, float]:
     """Write predictions, metrics, figures and report, and show the metrics.
@@ -42,24 +55,28 @@ def finish(
         best: the best epoch.
         predictions: its predictions for the validation photographs.
         parameters: how many numbers the model has.
+        columns: what else is known of the photographs, as `manifest.read_columns` returns it.
         display: what a person sees.
 
     Returns:
-        The metrics, as in ``metrics.json``.
+        The metrics, as in ``metrics.json``, which holds their intervals and the analysis too.
     """
     results = measure(predictions, config.seed)
+    analysis = analyse(predictions, results.sample, predictions, columns)
     metrics = {"epoch": best["epoch"], **results.metrics}
     write_results(predictions, results, folder.predictions, folder.confusion)
-    folder.write_json(folder.metrics, metrics)
+    write_figures(results.sample, analysis, folder)
+    folder.write_json(folder.metrics, metrics | as_json(results, analysis))
     history = folder.read_lines(folder.history)
     learning_curves(history, best["epoch"], folder.curves)
     parts = {name: np.flatnonzero(split == name) for name in SPLITS}
     compared = compare_baselines(photos, parts["train"], parts["validation"])
     report = _build_report(
-        config, folder, photos, parts, metrics, results, compared, history, parameters
+        config, folder, photos, parts, metrics, results, analysis, compared, history, parameters
     )
     write_report(report, folder.report)
     show_results(f"validation, epoch {best['epoch']}", results, compared, display)
+    show_analysis(analysis, display)
     display.say(f"report: {folder.report}")
     return metrics
 
@@ -71,6 +88,7 @@ def _build_report(
     parts: dict[str, np.ndarray],
     metrics: dict[str, float],
     results: Results,
+    analysis: Analysis,
     compared: dict[str, dict[str, float]],
     history: list[dict[str, Any]],
     parameters: int,
@@ -97,6 +115,7 @@ def _build_report(
         interval_note=results.interval_note,
         baselines=compared,
         confusion=results.confusion,
+        analysis=AnalysisSection(analysis, folder.reliability, folder.risk_coverage),
         history=history,
         timing=folder.read_lines(folder.timing),
         config=to_plain(config),

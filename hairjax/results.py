@@ -1,8 +1,9 @@
 """The numbers of one set of predictions: written, drawn, and shown with their uncertainty."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -11,34 +12,76 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.data.thumbnails import thumbnails
 from hairjax.display import Display
 from hairjax.evaluation import baselines
-from hairjax.evaluation.intervals import bootstrap
+from hairjax.evaluation.analysis import Analysis
+from hairjax.evaluation.intervals import Interval
 from hairjax.evaluation.metrics import confusion_matrix, evaluate
 from hairjax.evaluation.predictions import Predictions, write_predictions
+from hairjax.evaluation.referral import COVERAGES, Referral, risk_coverage
+from hairjax.evaluation.sample import Sample
+from hairjax.evaluation.slices import Slice
+from hairjax.report.calibration_figures import reliability_figure, risk_coverage_figure
 from hairjax.report.figures import confusion_figure
+from hairjax.report.show_figures import shorten
+from hairjax.run import RunFolder
 
 DRAWS = 2000  # of the bootstrap
+FEW = 30  # subjects, with fewer of which a bootstrap over them covers less than it says
+LETTERS = 24  # of a column's value, on the terminal
+SHOWN = COVERAGES.index(0.8)  # on the terminal
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Results:
-    """Metrics of predictions, their 95 % intervals, and the confusion matrix (rows: true)."""
+    """Metrics of predictions, their 95 % intervals, and the confusion matrix (rows: true).
+
+    ``sample``: the photographs judged and their resampled sets, for what else is told of them.
+    """
 
     metrics: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
+    intervals: dict[str, Interval]
     interval_note: str
     confusion: np.ndarray
+    sample: Sample
 
 
 def measure(predictions: Predictions, seed: int) -> Results:
     """All metrics of predictions; the seed is the bootstrap's."""
     labels, probabilities = predictions.labels, predictions.probabilities
-    unit = "subjects" if any(predictions.subjects) else "photographs"
+    metrics, sample = evaluate(labels, probabilities), Sample.draw(predictions, DRAWS, seed)
     return Results(
-        metrics=evaluate(labels, probabilities),
-        intervals=bootstrap(labels, probabilities, predictions.subjects, DRAWS, seed),
-        interval_note=f"bootstrap over {unit}, {DRAWS:,} draws",
+        metrics=metrics,
+        intervals={
+            name: interval or (metrics[name], metrics[name])
+            for name, interval in sample.intervals().items()
+        },
+        interval_note=_interval_note(sample, predictions.subjects),
         confusion=confusion_matrix(labels, predictions.predicted, len(predictions.classes)),
+        sample=sample,
     )
+
+
+def _interval_note(sample: Sample, subjects: Sequence[str]) -> str:
+    """How the intervals were made, to be said in brackets or after a colon."""
+    known, alone = len({*subjects} - {""}), subjects.count("")
+    if sample.units == 1:
+        return "none: photographs of a single subject say nothing of others"
+    drawn = f"{DRAWS:,} draws"
+    if sample.independent:
+        why = "each photograph is of another subject" if known else "subjects are not known"
+        note = (
+            f"Wilson's for shares of photographs, else bootstrap over photographs, {drawn}; {why}"
+        )
+    else:
+        others = f" and {alone:,} photographs of nobody known" if alone else ""
+        note = (
+            f"bootstrap over {known:,} subjects{others}, {drawn}; not Wilson's, which takes "
+            "photographs for independent (but over subjects where all or none of a share are right)"
+        )
+        if sample.units < FEW:
+            note += "; of so few subjects somewhat too narrow"
+    if sample.right.all():
+        note += "; without a mistake the bootstrap has nothing to vary: its intervals have no width"
+    return note
 
 
 def write_results(predictions: Predictions, results: Results, csv: Path, figure: Path) -> None:
@@ -87,3 +130,75 @@ def show_results(
     display.table(
         title, ["", "model", "95 % interval", *(name.replace(" ", "\n") for name in compared)], rows
     )
+    display.say(f"95 % intervals: {results.interval_note}")
+
+
+def as_json(results: Results, analysis: Analysis) -> dict[str, Any]:
+    """What ``metrics.json`` holds beside the epoch: every number of a set of predictions."""
+    return {
+        **results.metrics,
+        "intervals": results.intervals,
+        "interval_note": results.interval_note,
+        **asdict(analysis),
+    }
+
+
+def write_figures(sample: Sample, analysis: Analysis, folder: RunFolder) -> None:
+    """Draw the reliability diagram and the risk–coverage curve."""
+    after = analysis.temperature and analysis.temperature.after
+    reliability_figure(analysis.calibration.bins, after.bins if after else (), folder.reliability)
+    coverage, risk = risk_coverage(sample.right, sample.confidence)
+    risk_coverage_figure(coverage, risk, analysis.referral.kept, folder.risk_coverage)
+
+
+def show_analysis(analysis: Analysis, display: Display) -> None:
+    """One line each for calibration and referral, and a small table for each column."""
+    display.say(_calibration_line(analysis))
+    display.say(_referral_line(analysis.referral))
+    for column, parts in analysis.slices.tables.items():
+        header = [column, "n", "accuracy", "95 % interval", "kappa", "stage error"]
+        display.table("", header, [_slice_row(part) for part in parts])
+    if analysis.slices.left_out:
+        display.say(f"columns without a table: {'; '.join(analysis.slices.left_out)}")
+
+
+def _calibration_line(analysis: Analysis) -> str:
+    own, temperature = analysis.calibration, analysis.temperature
+    line = f"calibration: error {own.error:.3f} (by chance {analysis.error_by_chance:.3f})"
+    if temperature is None:
+        return f"{line}; no temperature: {analysis.no_temperature}"
+    line += f"; temperature {temperature.value:.2f}"
+    after = temperature.after
+    if after is None:
+        return f"{line}, fitted on these photographs: what it is worth shows on others"
+    return (
+        f"{line} from {temperature.photographs:,} validation photographs: error {after.error:.3f}, "
+        f"log-loss {own.log_loss:.3f} → {after.log_loss:.3f}"
+    )
+
+
+def _referral_line(found: Referral) -> str:
+    everything, some = found.kept[0], found.kept[SHOWN]
+    referred = everything.photographs - some.photographs
+    return (
+        f"referral: accuracy {everything.accuracy:.3f} → {some.accuracy:.3f}{_ends(some.interval)} "
+        f"without the {referred:,} photographs below a confidence of {some.confidence:.2f}; area "
+        f"under risk–coverage {found.area:.3f}"
+    )
+
+
+def _slice_row(part: Slice) -> list[str]:
+    """Without the intervals of kappa and stage error, for which a terminal is too narrow."""
+    values = ["–" if found is None else f"{found[0]:.3f}" for found in part.metrics.values()]
+    accuracy = part.metrics["accuracy"]
+    interval = accuracy and accuracy[1]
+    values.insert(1, f"{interval[0]:.3f} – {interval[1]:.3f}" if interval else "–")
+    return [
+        shorten(part.value, LETTERS),
+        f"{part.photographs:,}{' (few)' if part.few else ''}",
+        *values,
+    ]
+
+
+def _ends(interval: Interval | None) -> str:
+    return "" if interval is None else f" ({interval[0]:.3f} – {interval[1]:.3f})"

@@ -49,6 +49,8 @@ class RunFolder:
         self.metrics = self.path / "metrics.json"
         self.curves = self.path / "learning_curves.png"
         self.confusion = self.path / "confusion_matrix.png"
+        self.reliability = self.path / "reliability.png"
+        self.risk_coverage = self.path / "risk_coverage.png"
         self.report = self.path / "report.html"
         self.looks = self.path / "looks.csv"
 

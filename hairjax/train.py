@@ -19,6 +19,7 @@ from hairjax.checkpoint import Checkpoints
 from hairjax.config import from_plain, to_plain, weights_source
 from hairjax.data.augment import Amounts
 from hairjax.data.load import describe_source, image_side, load_data, sees_masks, split_photos
+from hairjax.data.manifest import read_columns
 from hairjax.data.photos import find_photos
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import write_split
@@ -65,6 +66,7 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
     photos, split = _photographs(config, folder, resuming, display)
     if not resuming:
         require_no_copies(config, photos, split, display)
+    columns = read_columns(config.data.manifest, config.data.photos)
     checkpoints = Checkpoints(folder.checkpoints) if resuming else None
     saved = checkpoints is not None and checkpoints.last_step() is not None
     graphdef, params = _model(config, len(photos.classes), saved, display)
@@ -107,7 +109,7 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
             **evaluate(predictions.labels, predictions.probabilities),
         }
     parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
-    return finish(config, folder, photos, split, best, predictions, parameters, display)
+    return finish(config, folder, photos, split, best, predictions, parameters, columns, display)
 
 
 @contextmanager

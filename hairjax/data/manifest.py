@@ -31,10 +31,12 @@ class Row:
 
 
 def read_manifest(path: Path, root: Path, problems: list[Problem]) -> tuple[list[Row], list[str]]:
-    """Return the rows whose photographs exist, and every label; other columns are ignored."""
+    """Return the rows whose photographs exist, and every label; for others see `read_columns`."""
     rows = []
     lookup = Lookup(root)
-    listed = [(line, _found(row, root, lookup)) for line, row in _manifest_rows(path, problems)]
+    listed = [
+        (line, _found(_row(cells), root, lookup)) for line, cells in _manifest_rows(path, problems)
+    ]
     labels = sorted({row.label for _, row in listed if row.label})
     times = Counter(row.file for _, row in listed)
     for line, row in listed:
@@ -55,6 +57,29 @@ def read_manifest(path: Path, root: Path, problems: list[Problem]) -> tuple[list
     return rows, labels
 
 
+def read_columns(manifest: str, photos: str) -> dict[str, dict[str, str]]:
+    """Return what the other columns say of the photographs: value by file, by column.
+
+    Args:
+        manifest: the CSV file, or "" for none, which has no columns.
+        photos: the folder that its paths start from.
+
+    Raises:
+        UserError: the manifest cannot be read.
+    """
+    if not manifest:
+        return {}
+    path, root = Path(manifest).expanduser(), Path(photos).expanduser()
+    columns: dict[str, dict[str, str]] = {}
+    lookup = Lookup(root)
+    for _, cells in _manifest_rows(path, []):
+        file = _found(_row(cells), root, lookup).file
+        for name, cell in cells.items():
+            if name and name not in _COLUMNS:
+                columns.setdefault(name, {})[file] = cell.strip()
+    return columns
+
+
 def _found(row: Row, root: Path, lookup: Lookup) -> Row:
     """Return the row with its file as the file system writes it."""
     if not row.file or leads_outside(row.file):
@@ -62,8 +87,8 @@ def _found(row: Row, root: Path, lookup: Lookup) -> Row:
     return replace(row, file=lookup.find(row.file).relative_to(root).as_posix())
 
 
-def _manifest_rows(path: Path, problems: list[Problem]) -> list[tuple[int, Row]]:
-    """Return (line number, row) for each row of a CSV file in UTF-8, with or without its mark."""
+def _manifest_rows(path: Path, problems: list[Problem]) -> list[tuple[int, dict[str, str]]]:
+    """Return (line number, cells) for each row of a CSV file in UTF-8, with or without its mark."""
     try:
         # Without `strict`, a quotation mark that is never closed would swallow the other rows.
         reader = csv.DictReader(io.StringIO(_text(path), newline=""), restval="", strict=True)
@@ -75,7 +100,7 @@ def _manifest_rows(path: Path, problems: list[Problem]) -> list[tuple[int, Row]]
                 kind = "more cells than columns: put quotes around what has a comma in it"
                 problems.append(Problem(where, kind, ""))
             elif any(cell.strip() for cell in cells.values()):
-                rows.append((reader.line_num, _row(cells)))
+                rows.append((reader.line_num, cells))
         return rows
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(
@@ -106,7 +131,7 @@ def _columns(path: Path, header: Sequence[str]) -> list[str]:
             f"must name the columns {', '.join(_REQUIRED_COLUMNS)} (and may name subject and "
             f"mask), and names {', '.join(columns) or 'nothing'}{advice}"
         )
-    repeated = [name for name in _COLUMNS if columns.count(name) > 1]
+    repeated = [name for name in dict.fromkeys(columns) if name and columns.count(name) > 1]
     if repeated:
         raise UserError(
             f"the manifest {str(path)!r} has more than one column {' and '.join(repeated)}: "

@@ -15,7 +15,7 @@ Interval = tuple[float, float]
 def bootstrap(
     labels: ArrayLike, probabilities: ArrayLike, subjects: Sequence[str], draws: int, seed: int
 ) -> dict[str, Interval]:
-    """Percentile-bootstrap intervals of every metric of `metrics.evaluate`.
+    """Percentile-bootstrap intervals of every metric of `resampled_metrics`.
 
     Subjects are drawn with replacement, each with all of its photographs (the cluster
     bootstrap; Davison & Hinkley, "Bootstrap Methods and their Application", 1997, §3.8):
@@ -30,7 +30,7 @@ def bootstrap(
         seed: makes the intervals reproducible.
 
     Returns:
-        (low, high) per metric, in the order of `metrics.evaluate`.
+        (low, high) per metric, in the order of `resampled_metrics`.
 
     Raises:
         ValueError: as `metrics.check_predictions`, or the number of subjects is not n.
@@ -47,7 +47,7 @@ def bootstrap(
 def resampled_metrics(
     labels: ArrayLike, probabilities: ArrayLike, unit: NDArray[np.int64], weights: NDArray
 ) -> dict[str, NDArray[np.float64]]:
-    """Every metric of `metrics.evaluate` of every resampled set.
+    """The metrics of a confusion matrix and the log-loss, of every resampled set.
 
     Args:
         labels: int [n], true classes.
@@ -62,17 +62,29 @@ def resampled_metrics(
         ValueError: as `metrics.check_predictions`.
     """
     true, p = metrics.check_predictions(labels, probabilities)
-    draws, units = weights.shape
-    k = p.shape[1]
-    confusions = np.zeros((units, k, k))
-    np.add.at(confusions, (unit, true, p.argmax(1)), 1)
+    units = weights.shape[1]
     losses = np.bincount(unit, metrics.negative_log_likelihood(true, p), units)
     photographs = np.bincount(unit, minlength=units)
-
-    # A resampled set is a count per subject; all of its statistics are sums over subjects.
-    resampled = (weights @ confusions.reshape(units, k * k)).reshape(draws, k, k)
+    resampled = resampled_confusions(true, p.argmax(1), p.shape[1], unit, weights)
     values = {name: metric(resampled) for name, metric in metrics.COUNT_METRICS.items()}
     return values | {"log_loss": (weights @ losses) / (weights @ photographs)}
+
+
+def resampled_confusions(
+    labels: NDArray[np.int64],
+    predicted: NDArray[np.int64],
+    classes: int,
+    unit: NDArray[np.int64],
+    weights: NDArray,
+) -> NDArray[np.float64]:
+    """The confusion matrix of every resampled set, float64 [draws, k, k].
+
+    A resampled set is a count per subject; all of its statistics are sums over subjects.
+    """
+    draws, units = weights.shape
+    confusions = np.zeros((units, classes, classes))
+    np.add.at(confusions, (unit, labels, predicted), 1)
+    return (weights @ confusions.reshape(units, classes**2)).reshape(draws, classes, classes)
 
 
 def subject_indices(subjects: Sequence[str]) -> NDArray[np.int64]:

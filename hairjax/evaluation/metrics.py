@@ -1,4 +1,4 @@
-"""How well stages are told apart: metrics of a confusion matrix, and the log-loss.
+"""How well stages are told apart: metrics of a confusion matrix, and of the probabilities.
 
 Every metric that depends on counts alone is a function of a confusion matrix
 ``[..., k, k]`` (rows: true class, columns: predicted class) and is computed over
@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from hairjax.evaluation.reliability import expected_calibration_error
 
 Floats = NDArray[np.float64]
 
@@ -164,7 +166,7 @@ def evaluate(labels: ArrayLike, probabilities: ArrayLike) -> dict[str, float]:
 
     Returns:
         accuracy, balanced_accuracy, macro_f1, quadratic_kappa, mean_absolute_error (stages),
-        within_one, log_loss (nats), in this order.
+        within_one, log_loss (nats), expected_calibration_error, in this order.
 
     Raises:
         ValueError: as `check_predictions`.
@@ -172,7 +174,10 @@ def evaluate(labels: ArrayLike, probabilities: ArrayLike) -> dict[str, float]:
     true, p = check_predictions(labels, probabilities)
     confusion = confusion_matrix(true, p.argmax(1), p.shape[1])
     metrics = {name: float(metric(confusion)) for name, metric in COUNT_METRICS.items()}
-    return metrics | {"log_loss": log_loss(true, p)}
+    return metrics | {
+        "log_loss": log_loss(true, p),
+        "expected_calibration_error": expected_calibration_error(true, p),
+    }
 
 
 def check_predictions(

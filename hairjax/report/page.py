@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hairjax.evaluation.metrics import per_class
+from hairjax.report.analysis_section import AnalysisSection, analysis_sections, class_table
 from hairjax.report.html import (
     Html,
     duration,
@@ -47,6 +47,7 @@ class Report:
         interval_note: how the intervals were made.
         baselines: metrics of each baseline by its name; a baseline may lack some.
         confusion: int [k, k], rows true, columns predicted.
+        analysis: of each class, of confidence and of parts of the photographs.
         history: the lines of ``metrics.jsonl``.
         timing: the lines of ``timing.jsonl``; ``peak_memory_bytes`` is None where unknown.
         config: the resolved configuration, nested.
@@ -72,6 +73,7 @@ class Report:
     interval_note: str
     baselines: Mapping[str, Mapping[str, float]]
     confusion: NDArray[np.integer]
+    analysis: AnalysisSection
     history: Sequence[Mapping[str, Any]]
     timing: Sequence[Mapping[str, Any]]
     config: Mapping[str, Any]
@@ -93,6 +95,7 @@ def write_report(report: Report, path: Path) -> None:
         _summary(report),
         _results(report),
         _mistakes(report),
+        analysis_sections(report.analysis),
         _training(report),
         _photographs(report),
         _setting(report),
@@ -132,6 +135,12 @@ METRICS = {
     "within_one": _Metric("Within one stage", True, "share of photographs at most one class off"),
     "log_loss": _Metric(
         "Log-loss", False, "mean surprise at the true class, in nats; punishes false certainty"
+    ),
+    "expected_calibration_error": _Metric(
+        "Calibration error",
+        False,
+        "mean distance between confidence and accuracy, in 15 bins (ECE); chance alone keeps it "
+        "above 0",
     ),
 }
 HEADLINE = ("accuracy", "quadratic_kappa", "mean_absolute_error", "within_one")
@@ -220,15 +229,6 @@ def _metrics_table(report: Report) -> Html:
 
 
 def _mistakes(report: Report) -> Html:
-    scores = per_class(report.confusion)
-    rows = [
-        (
-            name,
-            *(number(scores[score][index]) for score in ("precision", "recall", "f1")),
-            f"{scores['support'][index]:,.0f}",
-        )
-        for index, name in enumerate(report.classes)
-    ]
     return tag(
         "section",
         tag("h2", "Where it is right and wrong"),
@@ -238,7 +238,7 @@ def _mistakes(report: Report) -> Html:
             "Confusion matrix: photographs, and their share of the true class. On the diagonal "
             "the model is right.",
         ),
-        table(("Class", "precision", "recall", "F1", "n"), rows),
+        class_table(report.analysis),
     )
 
 

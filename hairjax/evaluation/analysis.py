@@ -1,0 +1,66 @@
+"""What one number hides: each class, calibration, referral, and parts of the photographs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hairjax.evaluation.by_class import ClassScores, score_classes
+from hairjax.evaluation.calibration import Calibration, Temperature, calibration, temper
+from hairjax.evaluation.predictions import Predictions
+from hairjax.evaluation.referral import Referral, referral
+from hairjax.evaluation.sample import Sample
+from hairjax.evaluation.slices import Slices, slice_tables
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """All that is told of a set of predictions beside its metrics, as plain data.
+
+    Attributes:
+        classes: precision, recall and F1 of each class.
+        calibration: of the model's own probabilities.
+        error_by_chance: about the calibration error that right probabilities would have here.
+        temperature: the temperature and what it does; None where there is none.
+        no_temperature: why there is none, "" where there is one.
+        referral: what is gained by referring photographs to a person.
+        slices: metrics by the other columns of the manifest.
+    """
+
+    classes: tuple[ClassScores, ...]
+    calibration: Calibration
+    error_by_chance: float
+    temperature: Temperature | None
+    no_temperature: str
+    referral: Referral
+    slices: Slices
+
+
+def analyse(
+    predictions: Predictions,
+    sample: Sample,
+    validation: Predictions | str,
+    columns: Mapping[str, Mapping[str, str]],
+) -> Analysis:
+    """Analyse predictions.
+
+    Args:
+        predictions: of the photographs that are judged.
+        sample: of them, as `measure` drew it.
+        validation: the run's predictions for its validation photographs, on which the temperature
+            is fitted; the same object as ``predictions`` where those are judged; or in words why
+            there are none.
+        columns: as `manifest.read_columns` returns them.
+    """
+    temperature, no_temperature = None, ""
+    if isinstance(validation, str):
+        no_temperature = validation
+    else:
+        temperature = temper(sample, validation, own=validation is predictions)
+    return Analysis(
+        classes=score_classes(sample, predictions.classes),
+        calibration=calibration(sample),
+        error_by_chance=sample.calibration_error_by_chance(),
+        temperature=temperature,
+        no_temperature=no_temperature,
+        referral=referral(sample),
+        slices=slice_tables(sample, predictions.files, columns),
+    )
