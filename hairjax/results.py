@@ -156,7 +156,14 @@ def show_analysis(analysis: Analysis, display: Display) -> None:
     display.say(_calibration_line(analysis))
     display.say(_referral_line(analysis.referral))
     for column, parts in analysis.slices.tables.items():
-        header = [column, "n", "accuracy", "95 % interval", "kappa", "stage error"]
+        header = [
+            shorten(column, LETTERS),
+            "n",
+            "accuracy",
+            "95 % interval",
+            "kappa",
+            "stage error",
+        ]
         display.table("", header, [_slice_row(part) for part in parts])
     if analysis.slices.left_out:
         display.say(f"columns without a table: {'; '.join(analysis.slices.left_out)}")

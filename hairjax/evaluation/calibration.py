@@ -115,8 +115,8 @@ def fit_temperature(labels: NDArray[np.integer], probabilities: NDArray[np.float
     found = optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
     best = float(np.exp(found.x))
     # The log-loss that is reported stops at 36 nats for one photograph, which this one does not.
-    tempered = metrics.log_loss(true, apply_temperature(p, best))
-    return best if tempered < metrics.log_loss(true, p) else 1.0
+    before, after = (metrics.log_loss(true, apply_temperature(p, t)) for t in (1.0, best))
+    return best if after < before else 1.0
 
 
 def apply_temperature(

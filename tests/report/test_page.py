@@ -12,6 +12,10 @@ import pytest
 from PIL import Image
 
 from hairjax.evaluation import metrics
+from hairjax.evaluation.analysis import analyse
+from hairjax.evaluation.predictions import Predictions
+from hairjax.evaluation.sample import Sample
+from hairjax.report.analysis_section import AnalysisSection
 from hairjax.report.figures import confusion_figure, learning_curves
 from hairjax.report.page import Report, write_report
 
@@ -19,8 +23,20 @@ CLASSES = ("normal", "mild", "moderate", "severe")
 CONFUSION = np.array([[76, 4, 0, 0], [9, 62, 9, 1], [0, 8, 64, 7], [0, 1, 6, 73]])
 SCORES = {name: float(metric(CONFUSION)) for name, metric in metrics.COUNT_METRICS.items()}
 SCORES["log_loss"] = 0.41
+SCORES["expected_calibration_error"] = 0.06
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def analysis(folder):
+    """Of photographs whose confusion matrix is the one above."""
+    labels, guessed = (np.repeat(axis.ravel(), CONFUSION.ravel()) for axis in np.indices((4, 4)))
+    p = (0.6 * np.eye(4)[guessed] + 0.1).astype(np.float32)
+    names = tuple(map(str, range(320)))
+    given = Predictions(names, labels, p, tuple(f"s{i // 3}" for i in range(320)), CLASSES)
+    columns = {"camera": {name: "old" if int(name) % 3 else "<b>&\"'" for name in names}}
+    found = analyse(given, Sample.draw(given, 100, 0), given, columns)
+    return AnalysisSection(found, folder / "confusion.png", folder / "curves.png")
 
 
 def history(epochs):
@@ -57,6 +73,7 @@ def report(tmp_path_factory):
         interval_note="bootstrap over 107 subjects, 2,000 draws",
         baselines={"majority": dict.fromkeys(SCORES, 0.25), "nearest": {"accuracy": 0.48}},
         confusion=CONFUSION,
+        analysis=analysis(folder),
         history=history(8),
         timing=[
             {"epoch": e, "seconds": 93.0, "images_per_second": 27.6, "peak_memory_bytes": 3 << 30}
@@ -127,11 +144,10 @@ def test_tables(report, tmp_path):
     assert page.row("Accuracy") == ["Accuracy", "", "0.8590.809 – 0.889", "0.250", "0.480"]
     assert page.row("Log-losslower is better")[2:] == ["0.4100.360 – 0.440", "0.250", "–"]
     scores = metrics.per_class(CONFUSION)
-    assert page.row("mild") == [
-        "mild",
-        *(f"{scores[name][1]:.3f}" for name in ("precision", "recall", "f1")),
-        "81",
-    ]
+    name, *cells, n = page.row("mild")
+    assert (name, n) == ("mild", "81")
+    for cell, score in zip(cells, ("precision", "recall", "f1"), strict=True):
+        assert re.fullmatch(rf"{scores[score][1]:.3f}0\.\d+ – 0\.\d+", cell)
     assert page.row("early") == ["early", "4.2e-06", "2.5e-06", "1.6e-06"]
     assert page.row("Total") == ["Total", "2,560", "320"]
     assert page.row("Subjects") == ["Subjects", "853", "107"]
@@ -196,15 +212,16 @@ def test_holds_everything_and_asks_for_nothing(report, tmp_path):
     assert "default-src 'none'" in markup
     assert not re.search(r"https?://", markup)
     addresses = [value for _, name, value in page.attributes if name in ("src", "href", "srcset")]
-    assert len(addresses) == 3
+    assert len(addresses) == 5
     assert all(address.startswith("data:") for address in addresses)
     assert not any(name.startswith("on") for _, name, _ in page.attributes)
     images = [value for tag, name, value in page.attributes if (tag, name) == ("img", "src")]
-    for image, figure in zip(images, (report.confusion_figure, report.curves_figure), strict=True):
+    confusion, curves = report.confusion_figure, report.curves_figure
+    for image, figure in zip(images, (confusion, confusion, curves, curves), strict=True):
         data = base64.b64decode(image.removeprefix("data:image/png;base64,"), validate=True)
         assert data == figure.read_bytes()
         Image.open(io.BytesIO(data)).load()
-    assert sum(name == "alt" and len(value) > 20 for _, name, value in page.attributes) == 2
+    assert sum(name == "alt" and len(value) > 20 for _, name, value in page.attributes) == 4
 
 
 def test_every_text_is_escaped(report, tmp_path):
@@ -254,7 +271,7 @@ def test_renders_in_chromium(report, tmp_path):
     command += ["--no-first-run", "--disable-background-networking", "--disable-component-update"]
     command += ["--disable-sync", f"--user-data-dir={tmp_path / 'profile'}"]
     command += ["--enable-logging=stderr", "--blink-settings=preferredColorScheme=1"]
-    command += ["--window-size=900,2600", f"--screenshot={tmp_path / 'page.png'}", "--dump-dom"]
+    command += ["--window-size=900,6000", f"--screenshot={tmp_path / 'page.png'}", "--dump-dom"]
     done = subprocess.run(
         [*command, (tmp_path / "report.html").as_uri()],
         capture_output=True,
