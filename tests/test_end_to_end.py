@@ -190,8 +190,23 @@ def test_evaluate_another_folder(run, root, tmp_path):
     write_folders(draw("top", 20, 48, 1, 2, lambda done, total: None), tmp_path)
     out = tmp_path / "out"
     arguments = [f"--photos={tmp_path}/photos", f"--masks={tmp_path}/masks", f"--out={out}"]
+    files = sorted(p.relative_to(tmp_path / "photos") for p in tmp_path.rglob("photos/*/*"))
+    rows = [f"{file},{file.parent},{'BC'[i % 2]}" for i, file in enumerate(files)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label,site", *rows]))
+    arguments.append(f"--manifest={tmp_path}/labels.csv")
     assert launch.main(["evaluate", f"--workdir={run}", *arguments]) == 0
     assert len((out / "predictions.csv").read_text().splitlines()) == 21
+    written = json.loads((out / "metrics.json").read_text())
+    sites = [(part["value"], part["photographs"]) for part in written["slices"]["tables"]["site"]]
+    assert sites == [("B", 10), ("C", 10)]
+    # Fitted on the run's validation photographs, and judged on these.
+    fitted = json.loads((run / "metrics.json").read_text())["temperature"]
+    assert fitted["after"] is None
+    assert written["temperature"]["value"] == fitted["value"]
+    assert written["temperature"]["after"]["log_loss"] > 0
+    for name in written["intervals"]:
+        low, high = written["intervals"][name]
+        assert low <= written[name] <= high
 
 
 def test_changed_photographs_are_refused(run, root, tmp_path, capsys):

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from hairjax.evaluation import metrics
 from hairjax.evaluation.intervals import Interval, resampled_confusions
 from hairjax.evaluation.sample import Sample
@@ -33,7 +31,6 @@ def score_classes(sample: Sample, classes: Sequence[str]) -> tuple[ClassScores, 
     for place, name in enumerate(classes):
         # Not of the resampled sets in which the class does not occur.
         f1 = draws[occurrences[:, place] > 0, place]
-        varies = len(f1) > 0 and np.ptp(f1) > 0
         precision = sample.share(labels == place, predicted == place)
         recall = sample.share(predicted == place, labels == place)
         scores.append(
@@ -41,8 +38,7 @@ def score_classes(sample: Sample, classes: Sequence[str]) -> tuple[ClassScores, 
                 name=name,
                 precision=(float(found["precision"][place]), precision),
                 recall=(float(found["recall"][place]), recall),
-                # Where it never varies, as without any mistake, the bootstrap can say nothing.
-                f1=(float(found["f1"][place]), sample.of_draws(f1) if varies else None),
+                f1=(float(found["f1"][place]), sample.of_draws(f1)),
                 photographs=int(found["support"][place]),
             )
         )

@@ -112,7 +112,10 @@ class Sample:
         return percentiles(counted[counts > 0] / counts[counts > 0])
 
     def intervals(self) -> dict[str, Interval | None]:
-        """(low, high) of every metric of `metrics.evaluate`, in its order; None: as in `share`."""
+        """(low, high) of every metric of `metrics.evaluate`, in its order.
+
+        None as in `share` and `of_draws`.
+        """
         everything = np.ones(len(self), np.bool_)
         distance = abs(self.probabilities.argmax(1) - self.labels)
         resampled = resampled_metrics(self.labels, self.probabilities, self.unit, self.weights)
@@ -124,8 +127,11 @@ class Sample:
         }
 
     def of_draws(self, values: NDArray[np.float64]) -> Interval | None:
-        """The percentile interval of a statistic of the resampled sets; None of a single unit."""
-        return percentiles(values) if self.units > 1 else None
+        """The percentile interval of a statistic of the resampled sets.
+
+        None where they do not vary, as those of a single subject or without any mistake.
+        """
+        return percentiles(values) if values.size and np.ptp(values) > 0 else None
 
     def calibration_error_by_chance(self) -> float:
         """About what the calibration error would be here were the probabilities right."""

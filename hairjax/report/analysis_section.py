@@ -166,7 +166,10 @@ def _slices(slices: Slices) -> Html:
         header = (column, "n", *(COLUMNS[name] for name in METRICS))
         parts.append(table(header, [_slice_row(part) for part in found]))
     if any(part.few for found in slices.tables.values() for part in found):
-        said = f"Few: fewer than {FEW} photographs, or subjects where those are known."
+        said = (
+            f"Few: fewer than {FEW} photographs, or subjects where those are known; intervals by "
+            "bootstrap are then too narrow."
+        )
         parts.append(tag("p", said, class_="muted"))
     if slices.left_out:
         said = f"Columns without a table: {'; '.join(slices.left_out)}."

@@ -78,7 +78,7 @@ def risk_coverage_figure(
                 ends = [1 - end for end in one.interval]
                 axes.plot([share, share], ends, color=BLUE, linewidth=1.2)
             axes.plot([share], [1 - one.accuracy], color=BLUE, marker="o", markersize=4.5)
-        axes.set_title("Error rate of the photographs kept")
+        axes.set_title("Error rate")
         axes.set_xlim(0, 1.02)
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))

@@ -8,6 +8,9 @@ from hairjax.evaluation.sample import Sample
 from hairjax.evaluation.slices import NOT_GIVEN, choose_columns, slice_tables
 from tests.evaluation.test_sample import in_tens, predictions
 
+MANY = "different values, not all of them numbers"
+UNEVEN = "three quarters or more have its greatest number"
+
 
 def column(values):
     return {f"{i}.jpg": value for i, value in enumerate(values)}
@@ -25,14 +28,14 @@ def chosen(values):
         (["10", "9", "9"], [("9", "10")], ()),
         (["a"] * 5, [], ("x (one value only)",)),
         (["", ""], [], ("x (no value)",)),
-        ([f"note {i}" for i in range(30)], [], ("x (30 different values, not all of them numbers)",)),
-        ([*map(str, range(30)), "nan"], [], ("x (31 different values, not all of them numbers)",)),
+        ([f"note {i}" for i in range(30)], [], (f"x (30 {MANY})",)),
+        ([*map(str, range(30)), "nan"], [], (f"x (31 {MANY})",)),
         ([*map(str, range(20))], [tuple(map(str, range(20)))], ()),
         ([*map(str, range(40))], [("0 – 9", "10 – 19", "20 – 29", "30 – 39")], ()),
         (["0"] * 30 + [*map(str, range(1, 25))], [("0", "1 – 11", "12 – 24")], ()),
-        (["99"] * 99 + [*map(str, range(25))], [], ("x (three quarters or more have its greatest number)",)),
+        (["99"] * 99 + [*map(str, range(25))], [], (f"x ({UNEVEN})",)),
     ],
-)  # fmt: skip
+)
 def test_which_columns_are_parts(values, parts, left_out):
     assert chosen(values) == (parts, left_out)
 
