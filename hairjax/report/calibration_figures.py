@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hairjax.evaluation.calibration import Bin
 from hairjax.evaluation.referral import Kept
+from hairjax.evaluation.reliability import EDGES
 from hairjax.report.figures import BLUE, GREY, INK, STYLE, VERMILION, WIDTH, save_figure
 
 CHANCE: dict[str, Any] = {"color": GREY, "linestyle": (0, (4, 1.5)), "linewidth": 1.2}
@@ -37,8 +38,8 @@ def reliability_figure(bins: Sequence[Bin], after: Sequence[Bin], path: Path) ->
             series.append((after, "with temperature", VERMILION, "s", shift))
         for found, label, colour, marker, aside in series:
             _draw_bins(rates, found, label, colour, marker, aside)
-            edges = [found[0].low, *(one.high for one in found)]
-            counts.stairs([one.photographs for one in found], edges, color=colour, linewidth=1.4)
+            held = {one.low: one.photographs for one in found}
+            counts.stairs([held.get(low, 0) for low in EDGES[:-1]], EDGES, color=colour)
         if after:
             rates.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)
         rates.set_title("Accuracy")
