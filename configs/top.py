@@ -38,7 +38,7 @@ def get_config(variant: str = "") -> ConfigDict:
                 # the folder of data sets, or empty for the one tensorflow-datasets uses.
                 "photos": "",
                 "masks": "",  # a folder with a mask under each photograph's relative path
-                "manifest": "",  # a CSV file: file, label, optionally subject, mask, columns to judge by
+                "manifest": "",  # a CSV file: file, label, optionally subject, mask, any others
                 "subject": "",  # a regular expression: whose photograph, from its relative path
                 "image_size": 0,  # side of what the model sees; 0: the model's own
                 "stored_size": 0,  # side of what is kept in memory; 0: 8/7 of image_size (224: 256)

@@ -163,8 +163,8 @@ def _slices(slices: Slices) -> Html:
         )
         parts.append(tag("p", said, class_="muted"))
     for column, found in slices.tables.items():
-        header = (column, "n", *(COLUMNS[name] for name in METRICS))
-        parts.append(table(header, [_slice_row(part) for part in found]))
+        header = ("", "n", *(COLUMNS[name] for name in METRICS))
+        parts += [tag("h3", column), table(header, [_slice_row(part) for part in found])]
     if any(part.few for found in slices.tables.values() for part in found):
         said = (
             f"Few: fewer than {FEW} photographs, or subjects where those are known; intervals by "
