@@ -13,6 +13,7 @@ from hairjax.check import check_config, check_keys, require_paths
 from hairjax.config import SUFFIXES, flatten, load_config, nearest, split_source, weights_source
 from hairjax.errors import UserError
 from hairjax.flags import override, parse
+from hairjax.heap import keep_freed_memory
 from hairjax.help_text import HELP
 from hairjax.launcher import find_place
 from hairjax.supervisor import follow_parent, is_child, supervise
@@ -344,4 +345,5 @@ def require_writable(flag: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     sys.exit(main(sys.argv[1:]))

@@ -131,6 +131,17 @@ def keep_compiled(folder: str) -> None:
     jax.config.update("jax_compilation_cache_max_size", COMPILED_BYTES)
 
 
+def compiler_options() -> dict[str, str] | None:
+    """What XLA is told beside a large program, or None.
+
+    On a CPU it drops the barriers that `jax.lax.optimization_barrier` and `jax.checkpoint` set,
+    and so undoes them; it is told to keep them.
+    """
+    if jax.default_backend() != "cpu":
+        return None
+    return {"xla_disable_hlo_passes": "cse_barrier_expander"}
+
+
 def compute_dtype(name: str) -> jnp.dtype:
     """``auto`` is bfloat16 where the hardware is made for it, float32 on a CPU."""
     if name == "auto":

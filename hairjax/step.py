@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from hairjax.data.augment import Amounts, mixup_shares, model_inputs
-from hairjax.devices import batch_sharded, replicated
+from hairjax.devices import batch_sharded, compiler_options, replicated
 from hairjax.optim import merge, split_trainable
 
 
@@ -187,6 +187,7 @@ def make_train_step(
         donate_argnums=0,
         in_shardings=(layout, shared, shared),
         out_shardings=(layout, whole),
+        compiler_options=compiler_options(),
     )
 
 

@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 from hairjax.data.augment import model_inputs
 from hairjax.data.batches import read_batches
 from hairjax.data.photoset import PhotoSet
-from hairjax.devices import batch_sharded, join_shares, replicated, share
+from hairjax.devices import batch_sharded, compiler_options, join_shares, replicated, share
 from hairjax.evaluation.predictions import Predictions
 
 Predict = Callable[[dict, PhotoSet], Predictions]
@@ -39,6 +39,7 @@ def make_predict(
         logits,
         in_shardings=(replicated(mesh), batch_sharded(mesh)),
         out_shardings=replicated(mesh),
+        compiler_options=compiler_options(),
     )
 
     def predict(params: dict, photos: PhotoSet) -> Predictions:

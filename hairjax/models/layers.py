@@ -1,6 +1,7 @@
 """Layers that more than one model uses."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,6 +34,25 @@ def split_key(key: jax.Array | None, count: int) -> Sequence[jax.Array | None]:
     return [None] * count if key is None else list(jax.random.split(key, count))
 
 
+def gelu(x: jax.Array) -> jax.Array:
+    """The exact GELU, x·Φ(x), through erf in float32, as torch has it.
+
+    `jax.nn.gelu` goes through erfc, whose two branches cost a CPU several times as much.
+    """
+    wide = x.astype(jnp.float32)
+    return (0.5 * wide * (1 + jax.lax.erf(wide * math.sqrt(0.5)))).astype(x.dtype)
+
+
+def materialised(x: jax.Array) -> jax.Array:
+    """``x`` as it is, which a CPU then computes once.
+
+    XLA fuses what is cheap into each of its readers, and so computes a stream of residual
+    connections, and its gradient, anew from the beginning at every block. Needs
+    `devices.compiler_options`. On a GPU fusions are chosen by their cost: nothing is set.
+    """
+    return jax.lax.optimization_barrier(x) if jax.default_backend() == "cpu" else x
+
+
 class Mlp(nnx.Module):
     """Two dense layers with the exact GELU between them."""
 
@@ -41,7 +61,8 @@ class Mlp(nnx.Module):
         self.reduce = nnx.Linear(hidden, dim, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return self.reduce(jax.nn.gelu(self.expand(x), approximate=False))
+        # Going backward the widest map of a block is kept once, not once per step of the GELU.
+        return jax.checkpoint(lambda h: self.reduce(gelu(h)))(self.expand(x))
 
 
 class Head(nnx.Module):

@@ -21,6 +21,7 @@ from hairjax.models.layers import (
     Mlp,
     drop_path,
     layer_norm,
+    materialised,
     part_keys,
     split_key,
     truncated_normal,
@@ -88,7 +89,9 @@ class WindowAttention(nnx.Module):
 
     def __call__(self, x: jax.Array, mask: np.ndarray | None) -> jax.Array:
         """Attend. ``x``: [batch, windows, n, dim]; ``mask``: [windows, n, n] or None."""
-        q, k, v = rearrange(self.qkv(x), "b w n (qkv h d) -> qkv b w h n d", qkv=3, h=self.heads)
+        # Cut before the heads come to the front: going backward that is one concatenation.
+        cut = jnp.split(self.qkv(x), 3, axis=-1)
+        q, k, v = (rearrange(part, "b w n (h d) -> b w h n d", h=self.heads) for part in cut)
         scale = q.shape[-1] ** -0.5
         scores = jnp.einsum("bwhnd,bwhmd->bwhnm", q * scale, k, preferred_element_type=jnp.float32)
         bias = rearrange(self.bias(), "h n m -> 1 1 h n m")
@@ -145,8 +148,10 @@ class Block(nnx.Module):
 
     def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
         key1, key2 = split_key(key, 2)
-        x = x + drop_path(self.attend(self.norm1(x)), self.drop_path, key1)
-        return x + drop_path(self.mlp(self.norm2(x)), self.drop_path, key2)
+        # Of a norm nothing is kept going backward but what it is given.
+        norm1, norm2 = (jax.checkpoint(norm.__call__) for norm in (self.norm1, self.norm2))
+        x = materialised(x + drop_path(self.attend(norm1(x)), self.drop_path, key1))
+        return materialised(x + drop_path(self.mlp(norm2(x)), self.drop_path, key2))
 
 
 class PatchEmbed(nnx.Module):

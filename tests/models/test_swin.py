@@ -385,15 +385,16 @@ def loss(graphdef, state, images):
 
 
 def test_gradients_reach_every_parameter_and_survive_rematerialisation():
-    images, gradients = photographs(2, 32, 32, 3), {}
+    images, gradients, recomputed = photographs(2, 32, 32, 3), {}, {}
     for remat in (False, True):
         settings = {"drop_path": 0.3, "dropout": 0.3, "hidden": (6,)}
         graphdef, state = nnx.split(small_swin(image_size=(32, 32), remat=remat, **settings))
         function = jax.jit(jax.grad(loss, argnums=1), static_argnums=0)
         traced = function.trace(graphdef, state, images)
-        assert ("remat" in str(traced.jaxpr)) == remat
+        recomputed[remat] = str(traced.jaxpr).count("remat")
         gradients[remat] = function(graphdef, state, images)
 
+    assert recomputed[True] > recomputed[False]
     silent = [
         jax.tree_util.keystr(path)
         for path, leaf in jax.tree_util.tree_leaves_with_path(gradients[False])
