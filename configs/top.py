@@ -23,7 +23,7 @@ def get_config(variant: str = "") -> ConfigDict:
                 "hidden": (),  # sizes of hidden layers in the head; the original code has 256,
                 "mask_shifted": True,  # opposite borders unseen by each other; original code: False
                 "dtype": "auto",  # auto (bfloat16 on GPU, TPU; else float32) | float32 | bfloat16
-                "remat": False,  # recompute activations backward: less memory, more time; GPU, TPU
+                "remat": False,  # recompute activations backward: less memory, more time
             },
             "weights": {
                 # hf://owner/name, a file, a folder, a run, or none; {model} stands for model.name

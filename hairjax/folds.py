@@ -169,8 +169,11 @@ def write_folds(folds: Folds, out: Path, display: Display) -> dict[str, Any]:
 
 
 def _show(folds: Folds, results: Results, metrics: dict[str, Any], display: Display) -> None:
-    """A line per fold, their mean and spread, and all photographs together; 80 columns wide."""
-    names = list(results.metrics)
+    """A line per fold, their mean and spread, and all photographs together; 80 columns wide.
+
+    The calibration error, whose bias depends on how many photographs a fold has, is only written.
+    """
+    names = [name for name in results.metrics if name != "expected_calibration_error"]
     rows = [
         [f"fold {fold}", *(f"{own[name]:.3f}" for name in names)]
         for fold, own in enumerate(metrics["folds"])

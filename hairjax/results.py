@@ -74,8 +74,8 @@ def _interval_note(sample: Sample, subjects: Sequence[str]) -> str:
     else:
         others = f" and {alone:,} photographs of nobody known" if alone else ""
         note = (
-            f"bootstrap over {known:,} subjects{others}, {drawn}; not Wilson's, which takes "
-            "photographs for independent (but over subjects where all or none of a share are right)"
+            f"bootstrap over {known:,} subjects{others}, {drawn}; where all or none of a share are "
+            "right, Wilson's over subjects"
         )
         if sample.units < FEW:
             note += "; of so few subjects somewhat too narrow"
