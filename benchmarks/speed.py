@@ -162,8 +162,8 @@ def summary(seconds: dict[str, list[float]]) -> dict[str, dict[str, float]]:
     rows = {}
     for side, found in seconds.items():
         low, middle, high = np.quantile(found, (0.25, 0.5, 0.75)).round(4).tolist()
-        ratio = np.median(found) / np.median(seconds["hairjax"])
-        rows[side] = {"median": middle, "low": low, "high": high, "times_ours": round(float(ratio), 2)}
+        ratio = round(float(np.median(found) / np.median(seconds["hairjax"])), 2)
+        rows[side] = {"median": middle, "low": low, "high": high, "times_ours": ratio}
     return rows
 
 
