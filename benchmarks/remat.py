@@ -19,6 +19,7 @@ from hairjax import devices, optim
 from hairjax.config import load_config
 from hairjax.data.augment import Amounts
 from hairjax.data.load import image_side, stored_side
+from hairjax.groups import make_groups
 from hairjax.models import load_model
 from hairjax.run import model_options
 from hairjax.step import TrainState, first_state, make_train_step
@@ -37,16 +38,16 @@ def compile_step(config: ConfigDict, batch: int) -> tuple[jax.stages.Compiled, T
     )
     graphdef, state = nnx.split(model)
     params, mesh = nnx.to_pure_dict(state), devices.make_mesh(1, 1)
-    labels = optim.label_parameters(params)
-    tx = optim.make_optimizer(config.optim, optim.make_schedules(config.optim, 100, 100), labels)
+    groups = make_groups(config.optim, len(params["stages"]), 100)
+    schedules = optim.make_schedules(config.optim, groups, 100, 100)
+    tx = optim.make_optimizer(config.optim, schedules, params, groups, 100)
     step = make_train_step(
         graphdef,
         tx,
         mesh,
         layout=devices.replicated(mesh),
-        groups=labels,
-        peak=config.optim.peak,
         frozen=(),
+        kept=0,
         amounts=Amounts(**config.augment),
         side=image_side(config),
         channels=config.model.in_channels,

@@ -70,6 +70,11 @@ def get_config(variant: str = "") -> ConfigDict:
                     "middle": 5e-5,  # stages between
                     "late": 1e-3,  # last stage and head
                 },
+                # What trains, where its rate is not 0: full | head | last:N (stages and head) |
+                # gradual | the first epoch of each part or group, as head:1,stages.3:4,middle:7.
+                "finetune": "full",
+                "gradual": (3, 3, 4),  # epochs before each further stage trains; the last repeats
+                "layer_decay": 1.0,  # rate of a block: × this for each layer up to the head; 1: off
                 "start": 0.01,  # share of the peak at which warm-up begins
                 "warmup_epochs": 5,  # until every rate is at its peak; 0: no warm-up
                 "floor": 0.001,  # share of the peak at which the cosine ends

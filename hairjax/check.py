@@ -44,6 +44,7 @@ RANGES: dict[str, tuple[float, float | None]] = {
     "optim.peak.early": (0, None),
     "optim.peak.middle": (0, None),
     "optim.peak.late": (0, None),
+    "optim.layer_decay": (0.01, 1),
     "optim.start": (0, 1),
     "optim.warmup_epochs": (0, None),
     "optim.floor": (0, 1),
@@ -182,6 +183,7 @@ def _check_together(config: ConfigDict) -> None:
         )
     if not any(optim.peak.values()):
         raise UserError("every config.optim.peak is 0, so nothing would be trained")
+    _check_training(config)
     batch = config.train.batch_size
     if batch % max(optim.accumulate, 1):
         divisors = (str(parts) for parts in range(1, batch + 1) if batch % parts == 0)
@@ -189,13 +191,27 @@ def _check_together(config: ConfigDict) -> None:
             f"config.train.batch_size={batch} cannot be cut into config.optim.accumulate="
             f"{optim.accumulate} equal parts; it can be cut into {', '.join(divisors)}"
         )
+
+
+def _check_training(config: ConfigDict) -> None:
+    """What trains when, and whether all that must be learnt is."""
+    # Here for the reason given in `choices`.
+    from hairjax.groups import frozen_parts, make_groups
+    from hairjax.models import stage_count
+
+    optim, epochs = config.optim, config.train.epochs
+    groups = make_groups(optim, stage_count(config.model.name), epochs)
     rules = {1: ("random_all",), 3: ("random_all",), 6: ("zero", "random_mask", "random_all")}
     blind = config.weights.stem in rules[config.model.in_channels]
-    if blind and optim.peak.early == 0 and config.weights.source != "none":
+    frozen = "stem" in frozen_parts(groups, epochs)
+    if blind and frozen and config.weights.source != "none":
+        why, how = f"config.optim.finetune={optim.finetune}", "let it train"
+        if optim.peak.early == 0:
+            why, how = "config.optim.peak.early=0", "give early a rate"
         raise UserError(
             f"config.weights.stem={config.weights.stem} leaves part of the stem without "
-            "pretrained weights, and config.optim.peak.early=0 freezes it there: give early a "
-            "rate, or use the stem rule copy or mean"
+            f"pretrained weights, and {why} freezes it there: {how}, or use the stem rule copy or "
+            "mean"
         )
 
 

@@ -18,14 +18,13 @@ from ml_collections import ConfigDict
 
 from hairjax.checkpoint import Checkpoints
 from hairjax.data.batches import training_batches
-from hairjax.data.photoset import PhotoSet
 from hairjax.devices import join_shares, share
 from hairjax.display import Display, duration
-from hairjax.evaluation.inference import Predict
 from hairjax.evaluation.metrics import evaluate
+from hairjax.phases import Material, Phase, phase_of
 from hairjax.processes import is_first, largest
 from hairjax.run import RunFolder
-from hairjax.step import Step, TrainState
+from hairjax.step import TrainState
 from hairjax.tensorboard import epoch_events
 
 STOPS = ("", "stopped by SIGTERM", "stopped by Ctrl-C")
@@ -46,12 +45,10 @@ class Plan:
 
     config: ConfigDict
     folder: RunFolder
-    photos: PhotoSet
-    train: np.ndarray  # which of the photographs train
-    validation: PhotoSet
+    whole: Material  # before anything is computed once and kept
     schedules: dict[str, Callable]
-    train_step: Step
-    predict: Predict
+    phases: list[Phase]
+    begin: Callable[[Phase, dict], Material]
     mesh: Mesh
     checkpoints: Checkpoints
     display: Display
@@ -59,7 +56,7 @@ class Plan:
     @property
     def steps(self) -> int:
         """Training steps per epoch; the last partial batch is dropped."""
-        return len(self.train) // self.config.train.batch_size
+        return len(self.whole.train) // self.config.train.batch_size
 
 
 def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> dict[str, Any]:
@@ -81,11 +78,15 @@ def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> di
     step = int(state.step)
     live_line = plan.display.training(epochs * plan.steps, step)
     events = epoch_events(plan.folder, on=plan.config.log.tensorboard and is_first())
+    phase, material = None, plan.whole
     with _stop_requests() as stop, live_line as show, events as add_events:
         for epoch in range(step // plan.steps + 1, epochs + 1):
+            if phase is None or epoch in {other.first for other in plan.phases}:
+                phase = phase_of(plan.phases, epoch)
+                material = plan.begin(phase, state.params)
             clock = _Clock(plan.config.train.batch_size)
-            state = _train_epoch(plan, state, epoch, best, stop, clock, show)
-            row = _validate(plan, state, epoch)
+            state = _train_epoch(plan, phase, material, state, epoch, best, stop, clock, show)
+            row = _validate(plan, material, state, epoch)
             plan.folder.append_line(plan.folder.history, row)
             candidate = _candidate(row, plan.config.keep.best_by, epoch * plan.steps)
             if best is None or _rank(candidate) > _rank(best):
@@ -105,6 +106,8 @@ def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> di
 
 def _train_epoch(
     plan: Plan,
+    phase: Phase,
+    material: Material,
     state: TrainState,
     epoch: int,
     best: dict[str, Any] | None,
@@ -121,11 +124,11 @@ def _train_epoch(
     steps = range(first, epoch * plan.steps)
     batch_size = config.train.batch_size
     order = {"seed": config.seed, "batch_size": batch_size, "share": share(batch_size)}
-    batches = training_batches(plan.photos, plan.train, steps, **order)
+    batches = training_batches(material.photos, material.train, steps, **order)
     previous = None
     for step, (images, labels) in zip(steps, batches, strict=True):
         batch = (join_shares(rows, plan.mesh) for rows in (images, labels))
-        state, loss = plan.train_step(state, *batch)
+        state, loss = phase.train_step(state, *batch)
         if previous is not None:
             _require_finite(previous, step, best)
             clock.tick()
@@ -147,9 +150,9 @@ def _train_epoch(
     return state
 
 
-def _validate(plan: Plan, state: TrainState, epoch: int) -> dict[str, Any]:
+def _validate(plan: Plan, material: Material, state: TrainState, epoch: int) -> dict[str, Any]:
     """The epoch's line of ``metrics.jsonl``."""
-    predictions = plan.predict(state.judged, plan.validation)
+    predictions = material.predict(state.judged, material.validation)
     if not np.isfinite(predictions.probabilities).all():
         raise DivergedError(f"after epoch {epoch} the model's outputs are no longer finite")
     totals = {name: float(value) for name, value in state.totals.items()}

@@ -1,42 +1,59 @@
-"""Which parameter learns at what rate: groups, schedules, freezing, the ledger."""
+"""At what rate every parameter learns, and when: schedules, freezing, layer decay, the ledger."""
 
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 from flax import traverse_util
 from ml_collections import ConfigDict
 
-GROUPS = ("early", "middle", "late")
+from hairjax.groups import Group
 
 
-def group_of(part: str, stages: int) -> str:
-    """The group of a part (``stem``, ``stages.0`` …, ``head``) in a model of so many stages."""
-    if part in ("stem", "stages.0"):
-        return "early"
-    return "late" if part in (f"stages.{stages - 1}", "head") else "middle"
+def part_of(path: tuple) -> str:
+    """The part (``stem``, ``stages.0`` …, ``head``) in which a parameter lies.
+
+    Raises:
+        ValueError: it lies in none.
+    """
+    if path[0] not in ("stem", "stages", "head"):
+        raise ValueError(f"{path} belongs to no part of a model (stem, stages, head)")
+    return f"stages.{path[1]}" if path[0] == "stages" else path[0]
 
 
-def frozen_parts(stages: int, peak: ConfigDict) -> tuple[str, ...]:
-    """The parts, in a model of so many stages, of every group whose peak rate is 0."""
-    parts = ["stem", *(f"stages.{i}" for i in range(stages)), "head"]
-    return tuple(part for part in parts if peak[group_of(part, stages)] == 0)
-
-
-def label_parameters(params: dict) -> dict:
+def label_parameters(params: dict, groups: Mapping[str, Group]) -> dict:
     """The group of every parameter, in a tree like ``params``.
 
     Raises:
         ValueError: a parameter lies outside stem, stages and head.
     """
-    stages = len(params["stages"])
-    labels = {}
-    for path in traverse_util.flatten_dict(params):
-        if path[0] not in ("stem", "stages", "head"):
-            raise ValueError(f"{path} belongs to no part of a model (stem, stages, head)")
-        part = f"stages.{path[1]}" if path[0] == "stages" else path[0]
-        labels[path] = group_of(part, stages)
-    return traverse_util.unflatten_dict(labels)
+    names = {part: name for name, group in groups.items() for part in group.parts}
+    return _by_path(lambda path, _: names[part_of(path)], params)
+
+
+def layer_distances(params: dict) -> dict:
+    """How many layers lie between every parameter and the head, in a tree like ``params``.
+
+    A layer is the stem, a block or the head; what a stage has beside its blocks counts as of its
+    first one. So does timm, but for the last norm, which belongs to the head here (as in
+    Microsoft's code) and to the last block there.
+    """
+
+    def layer(path: tuple) -> tuple[int, int]:
+        if path[0] != "stages":
+            return (-1, 0) if path[0] == "stem" else (len(params["stages"]), 0)
+        return path[1], path[3] if path[2] == "blocks" else 0
+
+    layers = sorted({layer(path) for path in traverse_util.flatten_dict(params)}, reverse=True)
+    return _by_path(lambda path, _: layers.index(layer(path)), params)
+
+
+def _by_path(function: Callable[[tuple, Any], Any], params: dict) -> dict:
+    """A tree like ``params`` of what the function gives for every path and parameter."""
+    return dict(traverse_util.path_aware_map(function, params))
 
 
 def decays(path: tuple, _: object = None) -> bool:
@@ -44,58 +61,91 @@ def decays(path: tuple, _: object = None) -> bool:
     return str(getattr(path[-1], "key", path[-1])) == "kernel"
 
 
-def make_schedules(optim: ConfigDict, epochs: int, steps: int) -> dict[str, optax.Schedule]:
-    """The learning rate of every group as a function of the step; 0 where it is frozen.
+def make_schedules(
+    optim: ConfigDict, groups: Mapping[str, Group], epochs: int, steps: int
+) -> dict[str, optax.Schedule]:
+    """The learning rate of every group as a function of the run's step; 0 while it is frozen.
 
-    All have one shape relative to their peak: ``start`` → 1 over the warm-up, then a cosine to
-    ``floor`` at the last step.
+    All have one shape relative to their peak, stretched over the epochs in which the group trains:
+    ``start`` → 1 over the warm-up, then a cosine to ``floor`` at the last step.
     """
 
-    def schedule(peak: float) -> optax.Schedule:
-        if peak == 0:
+    def schedule(group: Group) -> optax.Schedule:
+        if group.first == 0:
             return optax.constant_schedule(0.0)
-        return optax.warmup_cosine_decay_schedule(
-            init_value=peak * optim.start,
-            peak_value=peak,
-            warmup_steps=optim.warmup_epochs * steps,
-            decay_steps=epochs * steps,
-            end_value=peak * optim.floor,
+        frozen = group.first - 1
+        trained = optax.warmup_cosine_decay_schedule(
+            init_value=group.peak * optim.start,
+            peak_value=group.peak,
+            # Of its time as large a share as of the whole, and so always shorter than it.
+            warmup_steps=optim.warmup_epochs * steps * (epochs - frozen) // epochs,
+            decay_steps=(epochs - frozen) * steps,
+            end_value=group.peak * optim.floor,
         )
+        if not frozen:
+            return trained
+        return lambda step: jnp.where(step < frozen * steps, 0.0, trained(step - frozen * steps))
 
-    return {group: schedule(optim.peak[group]) for group in GROUPS}
+    return {name: schedule(group) for name, group in groups.items()}
 
 
 def make_optimizer(
-    optim: ConfigDict, schedules: dict[str, optax.Schedule], labels: dict
+    optim: ConfigDict,
+    schedules: Mapping[str, optax.Schedule],
+    params: dict,
+    groups: Mapping[str, Group],
+    steps: int,
 ) -> optax.GradientTransformation:
     """One AdamW per group behind one clipping of the whole gradient.
 
-    A frozen group has no moments and its parameters never change. Its gradients must come in as
-    zeros, so that the norm that is clipped is that of what trains.
+    A group that never trains has no moments and its parameters never change; the moments of one
+    that thaws begin when it does. Gradients of what is frozen must come in as zeros, so that the
+    norm that is clipped is that of what trains.
+
+    Args:
+        optim: of the configuration.
+        schedules: of every group, from ``make_schedules``.
+        params: of the model, or their shapes.
+        groups: of its parts.
+        steps: of an epoch.
     """
 
-    def transform(group: str) -> optax.GradientTransformation:
-        if optim.peak[group] == 0:
+    def transform(name: str) -> optax.GradientTransformation:
+        first = groups[name].first
+        if first == 0:
             return optax.set_to_zero()
-        return optax.adamw(
-            schedules[group],
+        frozen = (first - 1) * steps
+        adamw = optax.adamw(
+            # Of the steps that it took, as AdamW counts them.
+            lambda taken: schedules[name](taken + frozen),
             weight_decay=optim.weight_decay,
             mask=lambda params: jax.tree_util.tree_map_with_path(decays, params),
         )
+        if not frozen:
+            return adamw
+        return optax.transforms.conditionally_mask(adamw, lambda step: step >= frozen)
 
-    partition = optax.partition({group: transform(group) for group in GROUPS}, labels)
-    if optim.clip == 0:
-        return partition
-    return optax.chain(optax.clip_by_global_norm(optim.clip), partition)
+    labels = label_parameters(params, groups)
+    chain = [optax.partition({name: transform(name) for name in groups}, labels)]
+    if optim.clip:
+        chain.insert(0, optax.clip_by_global_norm(optim.clip))
+    if optim.layer_decay != 1:
+        # An update of AdamW is its rate times what does not depend on it.
+        shares = jax.tree.map(lambda d: optim.layer_decay**d, layer_distances(params))
+        chain.append(
+            optax.stateless(lambda updates, _: jax.tree.map(jnp.multiply, updates, shares))
+        )
+    return optax.chain(*chain) if len(chain) > 1 else chain[0]
 
 
-def split_trainable(params: dict, labels: dict, peak: ConfigDict) -> tuple[dict, dict]:
-    """The parameters that train and those that do not, each with None in the other's places."""
+def split_trainable(params: dict, frozen: Collection[str]) -> tuple[dict, dict]:
+    """The parameters that train and those of frozen parts, each with None in the other's places."""
 
     def pick(trainable: bool) -> dict:
-        return jax.tree.map(
-            lambda p, group: p if (peak[group] > 0) == trainable else None, params, labels
-        )
+        def keep(path: tuple, leaf: jax.Array) -> jax.Array | None:
+            return leaf if (part_of(path) not in frozen) == trainable else None
+
+        return _by_path(keep, params)
 
     return pick(True), pick(False)
 
@@ -107,26 +157,28 @@ def merge(first: dict, second: dict) -> dict:
     )
 
 
-def write_ledger(path: Path, params: dict, labels: dict, optim: ConfigDict) -> None:
+def write_ledger(path: Path, params: dict, groups: Mapping[str, Group], optim: ConfigDict) -> None:
     """Write ``groups.txt``: every parameter, shape, group, peak rate, decay, when it trains."""
-    groups = traverse_util.flatten_dict(labels)
+    labels = traverse_util.flatten_dict(label_parameters(params, groups))
+    distances = traverse_util.flatten_dict(layer_distances(params))
     rows = [("parameter", "shape", "group", "peak rate", "decay", "trains")]
-    totals = dict.fromkeys(GROUPS, 0)
+    totals = dict.fromkeys(groups, 0)
     for place, leaf in traverse_util.flatten_dict(params).items():
-        group = groups[place]
-        peak = optim.peak[group]
-        totals[group] += leaf.size
+        name = labels[place]
+        first = groups[name].first
+        totals[name] += leaf.size
+        peak = groups[name].peak * optim.layer_decay ** distances[place]
         rows.append(
             (
                 ".".join(map(str, place)),
                 " × ".join(map(str, leaf.shape)),
-                group,
-                f"{peak:g}",
-                f"{optim.weight_decay:g}" if decays(place) and peak else "0",
-                "from epoch 1" if peak else "never",
+                name,
+                f"{peak:g}" if first else "0",
+                f"{optim.weight_decay:g}" if decays(place) and first else "0",
+                f"from epoch {first}" if first else "never",
             )
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
-    lines += ["", *(f"{group}: {count:,} parameters" for group, count in totals.items())]
+    lines += ["", *(f"{name}: {count:,} parameters" for name, count in totals.items())]
     path.write_text("\n".join(lines) + "\n")

@@ -10,12 +10,13 @@ import optax
 from einops import rearrange, repeat
 from ml_collections import ConfigDict
 
-from hairjax import optim
 from hairjax.data.augment import Amounts, denormalise, model_inputs
 from hairjax.data.load import describe_source, image_side, load_data, split_photos
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import SPLITS
 from hairjax.display import Display
+from hairjax.groups import Group, make_groups
+from hairjax.optim import make_schedules
 from hairjax.report.show_figures import Caption, contact_sheet, schedule_figure, shorten
 from hairjax.run import abstract_model
 
@@ -40,18 +41,20 @@ def show(config: ConfigDict, out: str | Path, display: Display) -> None:
             nothing has been written.
     """
     display.say(f"source: {describe_source(config)}")
-    abstract_model(config, num_classes=2)  # which is refused before photographs are decoded
+    _, shapes = abstract_model(
+        config, num_classes=2
+    )  # which is refused before photographs are decoded
     photos = load_data(config, None, display)
     split = split_photos(config, photos, None, display)
     train = np.flatnonzero(split == "train")
     title, header, rows = count_table(photos, split)
     display.table(title, header, rows)
     steps, epochs = len(train) // config.train.batch_size, config.train.epochs
-    schedules = optim.make_schedules(config.optim, epochs, steps)
+    groups = make_groups(config.optim, len(shapes["stages"]), epochs)
+    schedules = make_schedules(config.optim, groups, epochs, steps)
     at, rates = sample_rates(schedules, epochs * steps)
-    peaks = ((group, config.optim.peak[group]) for group in optim.GROUPS)
-    said = (f"{group} {peak:g}" if peak else f"{group} frozen" for group, peak in peaks)
-    display.say(f"rates: {', '.join(said)}; {epochs:,} epochs of {steps:,} steps")
+    said = ", ".join(_rate(name, group) for name, group in groups.items())
+    display.say(f"rates: {said}; {epochs:,} epochs of {steps:,} steps")
 
     chosen = choose(photos, train, config.seed)
     rgb, masks = views(photos.images[chosen], config)
@@ -62,6 +65,13 @@ def show(config: ConfigDict, out: str | Path, display: Display) -> None:
     contact_sheet(rgb, masks, told, notes(config, photos, chosen), sheet)
     schedule_figure(at / steps, rates, config.optim.warmup_epochs, steps, schedule)
     display.say(f"written: {sheet}, {schedule}")
+
+
+def _rate(name: str, group: Group) -> str:
+    """E.g. ``late 0.001``, ``early frozen`` or ``stages.3 0.001 from epoch 4``."""
+    if not group.first:
+        return f"{name} frozen"
+    return f"{name} {group.peak:g}{f' from epoch {group.first}' if group.first > 1 else ''}"
 
 
 def sample_rates(

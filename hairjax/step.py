@@ -10,7 +10,6 @@ import optax
 from einops import rearrange
 from flax import nnx
 from jax.sharding import Mesh
-from ml_collections import ConfigDict
 
 from hairjax.data.augment import Amounts, mixup_shares, model_inputs
 from hairjax.devices import batch_sharded, compiler_options, replicated
@@ -82,19 +81,24 @@ def gradients(
     targets: jax.Array,
     key: jax.Array,
     *,
-    groups: dict,
-    peak: ConfigDict,
     frozen: tuple[str, ...],
+    kept: int,
 ) -> Gradients:
     """(Loss, number right) and the gradient of the loss; zeros for what is frozen.
 
-    What is frozen is not differentiated: nothing is computed for it in the backward pass.
+    What is frozen is not differentiated: nothing is computed for it in the backward pass, nor kept
+    for that where only frozen parts come before it. ``inputs`` are what the model sees, or the maps
+    that its first ``kept`` stages make of it.
     """
-    trainable, fixed = split_trainable(params, groups, peak)
+    trainable, fixed = split_trainable(params, frozen)
 
     def loss(trainable: dict) -> tuple[jax.Array, jax.Array]:
         model = nnx.merge(graphdef, merge(trainable, fixed))
-        logits = model(inputs, train=True, rngs=nnx.Rngs(dropout=key), frozen=frozen)
+        rngs = nnx.Rngs(dropout=key)
+        if kept:
+            logits = model.continue_from(kept, inputs, train=True, rngs=rngs, frozen=frozen)
+        else:
+            logits = model(inputs, train=True, rngs=rngs, frozen=frozen)
         return classification_loss(logits, targets)
 
     value, grads = jax.value_and_grad(loss, has_aux=True)(trainable)
@@ -107,9 +111,8 @@ def make_train_step(
     mesh: Mesh,
     *,
     layout: Any,
-    groups: dict,
-    peak: ConfigDict,
     frozen: tuple[str, ...],
+    kept: int,
     amounts: Amounts,
     side: int,
     channels: int,
@@ -121,19 +124,18 @@ def make_train_step(
 ) -> Step:
     """Compile (state, photographs, labels) → (state, loss of the step); the state is donated.
 
-    Photographs are uint8 [batch, stored, stored, 4]. All randomness is a function of (seed,
-    state.step), and each photograph's augmentation of its place in the batch besides, whatever
-    the number of devices or parts.
+    Photographs are uint8 [batch, stored, stored, 4], or where ``kept`` is not 0 the maps of so many
+    stages. All randomness is a function of (seed, state.step), and each photograph's augmentation
+    of its place in the batch besides, whatever the number of devices or parts.
 
     Args:
         graphdef: the model without its parameters.
         tx: from ``make_optimizer``.
         mesh: devices that share each batch.
         layout: the sharding of every array of the state, or one for all.
-        groups: the group of every parameter.
-        peak: highest rate per group; 0 freezes.
         frozen: the parts of the model that are frozen.
-        amounts: of augmentation.
+        kept: how many stages were run before; 0: the stem was not either.
+        amounts: of augmentation; of none where maps come in.
         side: of what the model sees, in pixels.
         channels: of what the model sees.
         classes: how many there are.
@@ -142,11 +144,11 @@ def make_train_step(
         parts: the batch is cut into so many, whose gradients are averaged.
         seed: of all randomness.
     """
-    settings = {"groups": groups, "peak": peak, "frozen": frozen}
 
     def seen(photos: jax.Array, labels: jax.Array, keys: jax.Array) -> tuple[jax.Array, jax.Array]:
         targets = optax.smooth_labels(jax.nn.one_hot(labels, classes), smoothing)
-        return model_inputs(photos, keys, amounts, side, channels), targets
+        inputs = photos if kept else model_inputs(photos, keys, amounts, side, channels)
+        return inputs, targets
 
     def part_gradients(params: dict, *batch_and_key: jax.Array) -> Gradients:
         photos, labels, keys, *others, key = batch_and_key
@@ -157,7 +159,7 @@ def make_train_step(
                 jax.vmap(lambda own, other, s: s * own + (1 - s) * other)(own, other, share)
                 for own, other in zip((inputs, targets), seen(*others), strict=True)
             )
-        return gradients(graphdef, params, inputs, targets, key, **settings)
+        return gradients(graphdef, params, inputs, targets, key, frozen=frozen, kept=kept)
 
     def step(
         state: TrainState, photos: jax.Array, labels: jax.Array

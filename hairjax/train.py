@@ -1,7 +1,7 @@
 """One run, from configuration to report: read top to bottom."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,11 @@ from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.evaluation.metrics import evaluate
 from hairjax.finish import finish
+from hairjax.groups import Group, make_groups
 from hairjax.leak import require_no_copies
 from hairjax.loop import Plan, run_epochs
 from hairjax.models import load_model
+from hairjax.phases import Material, begin_phase, make_phases
 from hairjax.run import RunFolder, abstract_model, model_options, on_mesh, predictor
 from hairjax.step import Step, TrainState, first_state, make_train_step
 from hairjax.weights.load import find_weights
@@ -70,29 +72,41 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
     checkpoints = Checkpoints(folder.checkpoints) if resuming else None
     saved = checkpoints is not None and checkpoints.last_step() is not None
     graphdef, params = _model(config, len(photos.classes), saved, display)
-    labels = optim.label_parameters(params)
+    groups = make_groups(config.optim, len(params["stages"]), config.train.epochs)
     require_same_start(photos, split, params, checkpoints)
     if checkpoints is None:
         if processes.is_first():
-            _begin(config, folder, photos, split, params, labels)
+            _begin(config, folder, photos, split, params, groups)
         processes.wait_for(folder.config)
         checkpoints = Checkpoints(folder.checkpoints)
     steps = int(np.sum(split == "train")) // config.train.batch_size
-    schedules = optim.make_schedules(config.optim, config.train.epochs, steps)
-    tx = optim.make_optimizer(config.optim, schedules, labels)
+    schedules = optim.make_schedules(config.optim, groups, config.train.epochs, steps)
+    tx = optim.make_optimizer(config.optim, schedules, params, groups, steps)
     begin = functools.partial(first_state, tx=tx, averaged=config.optim.ema > 0)
     shapes = on_mesh(jax.eval_shape(begin, params), mesh)
-    plan = Plan(
-        config=config,
-        folder=folder,
+    whole = Material(
         photos=photos,
         train=np.flatnonzero(split == "train"),
         validation=photos.subset(np.flatnonzero(split == "validation")),
-        schedules=schedules,
-        train_step=_train_step(
-            config, graphdef, tx, shapes, mesh, labels, len(photos.classes), parts
-        ),
         predict=predictor(config, graphdef, mesh),
+    )
+    plan = Plan(
+        config=config,
+        folder=folder,
+        whole=whole,
+        schedules=schedules,
+        phases=make_phases(
+            config,
+            graphdef,
+            params,
+            groups,
+            len(whole.train) + len(whole.validation),
+            display,
+            _train_step(config, graphdef, tx, shapes, mesh, len(photos.classes), parts),
+        ),
+        begin=functools.partial(
+            begin_phase, config=config, graphdef=graphdef, mesh=mesh, whole=whole, display=display
+        ),
         mesh=mesh,
         checkpoints=checkpoints,
         display=display,
@@ -101,7 +115,7 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
         state, best = _start(plan, params, tx, shapes, saved)
         best = run_epochs(plan, state, best)
         params = checkpoints.restore_params(best["step"], shapes.params)
-    predictions = plan.predict(params, plan.validation)
+    predictions = whole.predict(params, whole.validation)
     processes.leave()
     if not processes.is_first():
         return {
@@ -203,13 +217,13 @@ def _begin(
     photos: PhotoSet,
     split: np.ndarray,
     params: dict,
-    labels: dict,
+    groups: dict[str, Group],
 ) -> None:
     """Write what is known before the first step; the configuration last: it makes it a run."""
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.write_json(folder.classes, list(photos.classes))
     write_split(folder.split, photos, split)
-    optim.write_ledger(folder.groups, params, labels, config.optim)
+    optim.write_ledger(folder.groups, params, groups, config.optim)
     # Not which process wrote it, nor where the others were: the configuration runs it anywhere.
     alone = from_plain(to_plain(config))
     alone.devices.update(coordinator="", processes=0, process=-1)
@@ -222,19 +236,16 @@ def _train_step(
     tx: optax.GradientTransformation,
     shapes: TrainState,
     mesh: Mesh,
-    labels: dict,
     num_classes: int,
     parts: int,
-) -> Step:
-    peak = config.optim.peak
-    return make_train_step(
+) -> Callable[..., Step]:
+    """The step of a phase, but for what is frozen in it and how many stages are kept."""
+    return functools.partial(
+        make_train_step,
         graphdef,
         tx,
         mesh,
         layout=jax.tree.map(lambda leaf: leaf.sharding, shapes),
-        groups=labels,
-        peak=peak,
-        frozen=optim.frozen_parts(len(labels["stages"]), peak),
         amounts=Amounts(**config.augment),
         side=image_side(config),
         channels=config.model.in_channels,

@@ -11,7 +11,6 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
-from ml_collections import ConfigDict
 
 from configs import top
 from hairjax import devices as module
@@ -29,7 +28,6 @@ from hairjax.devices import (
 )
 from hairjax.errors import UserError
 from hairjax.models.swin import Swin
-from hairjax.optim import label_parameters
 from hairjax.run import on_mesh
 from hairjax.step import TrainState, first_state, gradients, make_train_step
 from hairjax.train import batch_parts
@@ -94,9 +92,8 @@ def on(devices, shard=1):
             images,
             optax.smooth_labels(jax.nn.one_hot(labels, 4), 0.1),
             jax.random.key(0),
-            groups=label_parameters(params),
-            peak=ConfigDict({"early": 1.0, "middle": 1.0, "late": 1.0}),
             frozen=(),
+            kept=0,
         )
         # A device holds its own photographs' logits alone.
         return loss, grads, nnx.merge(graphdef, params)(images)
@@ -234,9 +231,8 @@ def stepper(devices, shard):
         tx,
         mesh,
         layout=places,
-        groups=label_parameters(params),
-        peak=ConfigDict({"early": 1.0, "middle": 1.0, "late": 1.0}),
         frozen=(),
+        kept=0,
         amounts=Amounts(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.4),
         side=SIDE,
         channels=6,

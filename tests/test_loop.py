@@ -13,6 +13,7 @@ from hairjax.devices import make_mesh
 from hairjax.display import Display
 from hairjax.evaluation.predictions import Predictions
 from hairjax.loop import Plan, StoppedError, run_epochs
+from hairjax.phases import Material, Phase
 from hairjax.run import RunFolder
 from hairjax.step import first_state
 
@@ -50,12 +51,10 @@ def plan(tmp_path):
     yield Plan(
         config=config,
         folder=RunFolder(tmp_path),
-        photos=photos,
-        train=np.arange(4),
-        validation=photos,
+        whole=Material(photos, np.arange(4), photos, predict),
         schedules={},
-        train_step=step,
-        predict=predict,
+        phases=[Phase(1, (), 0, step)],
+        begin=lambda phase, params: Material(photos, np.arange(4), photos, predict),
         mesh=make_mesh(1, 1),
         checkpoints=checkpoints,
         display=Telling(),

@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ml_collections import ConfigDict
 
+from hairjax.groups import GROUPS, frozen_parts, make_groups, parts_of
 from hairjax.models.swin import Swin
 from hairjax.optim import (
-    GROUPS,
     decays,
-    frozen_parts,
-    group_of,
     label_parameters,
+    layer_distances,
     make_optimizer,
     make_schedules,
     merge,
+    part_of,
     split_trainable,
     write_ledger,
 )
@@ -32,9 +32,16 @@ def settings_of(early=0.01, middle=0.02, late=0.05, **changes) -> ConfigDict:
             "floor": 0.001,
             "weight_decay": 0.1,
             "clip": 0.0,
+            "finetune": "full",
+            "gradual": (1,),
+            "layer_decay": 1.0,
         }
         | changes
     )
+
+
+def groups_of(optim, stages=3, epochs=6):
+    return make_groups(optim, stages, epochs)
 
 
 def toy(stages=3, seed=0) -> dict:
@@ -76,20 +83,10 @@ def swin(depths):
 # --- groups
 
 
-@pytest.mark.parametrize(
-    ("stages", "middle"), [(2, ()), (3, (1,)), (4, (1, 2)), (5, (1, 2, 3)), (7, range(1, 6))]
-)
-def test_groups_of_any_number_of_stages(stages, middle):
-    found = {part: group_of(part, stages) for part in ["stem", "head"]}
-    found |= {i: group_of(f"stages.{i}", stages) for i in range(stages)}
-    expected = {"stem": "early", 0: "early", stages - 1: "late", "head": "late"}
-    assert found == expected | dict.fromkeys(middle, "middle")
-
-
 @pytest.mark.parametrize("depths", [(1, 1), (1, 1, 1), (1, 2, 1, 1), (1, 1, 1, 1, 1)])
 def test_every_parameter_of_a_model_is_labelled(depths):
     params = swin(depths)
-    labels = label_parameters(params)
+    labels = label_parameters(params, groups_of(settings_of(), len(depths)))
     assert jax.tree.structure(labels) == jax.tree.structure(params)
     last = len(depths) - 1
     assert set(jax.tree.leaves([labels["stem"], labels["stages"][0]])) == {"early"}
@@ -100,21 +97,7 @@ def test_every_parameter_of_a_model_is_labelled(depths):
 
 def test_a_parameter_outside_the_parts_is_refused():
     with pytest.raises(ValueError, match=r"'neck'.*belongs to no part.*stem, stages, head"):
-        label_parameters(toy() | {"neck": {"kernel": jnp.zeros(1)}})
-
-
-@pytest.mark.parametrize(
-    ("peaks", "frozen"),
-    [
-        ({}, ()),
-        ({"early": 0}, ("stem", "stages.0")),
-        ({"middle": 0}, ("stages.1", "stages.2")),
-        ({"late": 0}, ("stages.3", "head")),
-        ({"early": 0, "middle": 0}, ("stem", "stages.0", "stages.1", "stages.2")),
-    ],
-)
-def test_frozen_parts_are_those_of_the_frozen_groups(peaks, frozen):
-    assert frozen_parts(4, settings_of(**peaks).peak) == frozen
+        label_parameters(toy() | {"neck": {"kernel": jnp.zeros(1)}}, groups_of(settings_of()))
 
 
 def test_only_kernels_decay():
@@ -134,7 +117,7 @@ def test_only_kernels_decay():
 
 def test_schedules_rise_from_start_to_the_peak_and_fall_to_the_floor():
     optim = settings_of(early=0.0)
-    schedules = make_schedules(optim, epochs=10, steps=7)
+    schedules = make_schedules(optim, groups_of(optim, epochs=10), epochs=10, steps=7)
     for group, peak in (("middle", 0.02), ("late", 0.05)):
         rates = np.array([schedules[group](step) for step in range(90)]) / peak
         assert rates[0] == pytest.approx(0.01, rel=1e-5)
@@ -148,7 +131,8 @@ def test_schedules_rise_from_start_to_the_peak_and_fall_to_the_floor():
 
 
 def test_all_groups_share_one_shape():
-    schedules = make_schedules(settings_of(1e-5, 5e-5, 1e-3), epochs=5, steps=4)
+    optim = settings_of(1e-5, 5e-5, 1e-3)
+    schedules = make_schedules(optim, groups_of(optim), epochs=5, steps=4)
     peaks = {"early": 1e-5, "middle": 5e-5, "late": 1e-3}
     shapes = [[schedules[group](step) / peaks[group] for step in range(20)] for group in GROUPS]
     np.testing.assert_allclose(shapes[0], shapes[1], rtol=1e-5)
@@ -156,9 +140,33 @@ def test_all_groups_share_one_shape():
 
 
 def test_without_warm_up_the_first_step_is_at_the_peak():
-    schedules = make_schedules(settings_of(warmup_epochs=0), epochs=2, steps=5)
+    optim = settings_of(warmup_epochs=0)
+    schedules = make_schedules(optim, groups_of(optim), epochs=2, steps=5)
     assert schedules["late"](0) == pytest.approx(0.05)
     assert schedules["late"](10) == pytest.approx(0.05 * 0.001, rel=1e-4)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 12), st.integers(0, 11), st.integers(1, 5), st.data())
+def test_a_group_that_thaws_has_the_shape_of_a_run_of_the_epochs_that_remain(
+    epochs, warmup, steps, data
+):
+    first = data.draw(st.integers(1, epochs))
+    optim = settings_of(finetune=f"head:1,stages.2:{first}", warmup_epochs=min(warmup, epochs - 1))
+    groups = groups_of(optim, epochs=epochs)
+    rate = make_schedules(optim, groups, epochs, steps)["late" if first == 1 else "stages.2"]
+    found = np.array([rate(step) for step in range(epochs * steps)]) / 0.05
+    frozen = (first - 1) * steps
+    assert not found[:frozen].any()
+    alone = optax.warmup_cosine_decay_schedule(
+        0.01,
+        1.0,
+        optim.warmup_epochs * steps * (epochs - first + 1) // epochs,
+        (epochs - first + 1) * steps,
+        0.001,
+    )
+    expected = [alone(step) for step in range(epochs * steps - frozen)]
+    np.testing.assert_allclose(found[frozen:], expected, rtol=1e-5)
 
 
 # --- the optimizer
@@ -167,15 +175,15 @@ def test_without_warm_up_the_first_step_is_at_the_peak():
 def train(optim, steps=12):
     """Parameters before and after, the optimizer's state, and the gradients of every step.
 
-    The gradients of frozen groups are zeros, as ``step.gradients`` gives them.
+    The gradients of frozen parts are zeros, as ``step.gradients`` gives them. An epoch has two
+    steps.
     """
-    params = toy()
-    labels = label_parameters(params)
-    tx = make_optimizer(optim, make_schedules(optim, epochs=6, steps=2), labels)
-    grads = [
-        jax.tree.map(lambda g, label: g * (optim.peak[label] > 0), toy(seed=1 + step), labels)
-        for step in range(steps)
-    ]
+    params, groups = toy(), groups_of(optim)
+    tx = make_optimizer(optim, make_schedules(optim, groups, 6, 2), params, groups, 2)
+    grads = []
+    for step in range(steps):
+        trainable, fixed = split_trainable(toy(seed=1 + step), frozen_parts(groups, step // 2 + 1))
+        grads.append(merge(trainable, jax.tree.map(jnp.zeros_like, fixed)))
 
     @jax.jit
     def one(params, state, gradient):
@@ -190,30 +198,64 @@ def train(optim, steps=12):
 
 @pytest.mark.parametrize(
     "optim",
-    [settings_of(), settings_of(clip=1.0), settings_of(early=0.0, middle=0.0, clip=1.0)],
-    ids=["unclipped", "clipped", "clipped and frozen"],
+    [
+        settings_of(),
+        settings_of(clip=1.0),
+        settings_of(early=0.0, middle=0.0, clip=1.0),
+        settings_of(clip=1.0, finetune="gradual"),
+        settings_of(middle=0.0, finetune="early:3,late:1", layer_decay=0.7),
+    ],
+    ids=["unclipped", "clipped", "clipped and frozen", "gradual", "custom and layer decay"],
 )
 def test_the_optimizer_is_adamw_written_out(optim):
     before, after, _, grads = train(optim)
-    schedules = make_schedules(optim, epochs=6, steps=2)
-    labels = traverse_util.flatten_dict(label_parameters(before))
+    groups = groups_of(optim)
+    schedules = make_schedules(optim, groups, epochs=6, steps=2)
+    labels = traverse_util.flatten_dict(label_parameters(before, groups))
     after = traverse_util.flatten_dict(after)
     norms = [np.sqrt(sum(np.sum(g**2) for g in jax.tree.leaves(tree))) for tree in grads]
     assert min(norms) > 1
     for path, leaf in traverse_util.flatten_dict(before).items():
         value, first, second = np.float64(leaf), 0, 0
+        begins = 2 * (groups[labels[path]].first - 1)
+        away = parts_of(3)[::-1].index(part_of(path))
         for step, tree in enumerate(grads):
+            if begins < 0 or step < begins:
+                continue
             gradient = np.float64(traverse_util.flatten_dict(tree)[path])
             if optim.clip:
                 gradient *= optim.clip / norms[step]
             first = 0.9 * first + 0.1 * gradient
             second = 0.999 * second + 0.001 * gradient**2
-            mean, square = first / (1 - 0.9 ** (step + 1)), second / (1 - 0.999 ** (step + 1))
+            taken = step - begins + 1
+            mean, square = first / (1 - 0.9**taken), second / (1 - 0.999**taken)
             decay = optim.weight_decay * value * (path[-1] == "kernel")
-            value = value - schedules[labels[path]](step) * (
-                mean / (np.sqrt(square) + 1e-8) + decay
-            )
+            rate = schedules[labels[path]](step) * optim.layer_decay**away
+            value = value - rate * (mean / (np.sqrt(square) + 1e-8) + decay)
         np.testing.assert_allclose(after[path], value, rtol=1e-4, atol=1e-6)
+
+
+def test_what_thaws_is_bit_equal_until_then():
+    optim = settings_of(clip=1.0, finetune="head:1,stages.2:3,early:5")
+    for steps, trained in ((4, ["head"]), (8, ["stages.2", "head"])):
+        before, after, _, _ = train(optim, steps)
+        before, after = traverse_util.flatten_dict(before), traverse_util.flatten_dict(after)
+        for path, leaf in before.items():
+            assert np.array_equal(leaf, after[path]) == (part_of(path) not in trained), path
+
+
+def test_layers_are_counted_from_the_head():
+    params = swin((2, 1, 2))
+    found = {
+        path[:4]: distance
+        for path, distance in traverse_util.flatten_dict(layer_distances(params)).items()
+    }
+    assert {d for path, d in found.items() if path[0] == "head"} == {0}
+    assert {d for path, d in found.items() if path[0] == "stem"} == {6}
+    blocks = [(2, 1), (2, 0), (1, 0), (0, 1), (0, 0)]
+    assert [found["stages", i, "blocks", j] for i, j in blocks] == [1, 2, 3, 4, 5]
+    # What merges patches opens a stage.
+    assert found["stages", 2, "merge", "reduction"] == found["stages", 2, "blocks", 0]
 
 
 def test_a_gradient_within_the_clip_is_left_alone():
@@ -224,8 +266,9 @@ def test_a_gradient_within_the_clip_is_left_alone():
 
 @pytest.mark.parametrize("frozen", GROUPS)
 def test_a_frozen_group_stays_as_it_is_and_has_no_moments(frozen):
-    before, after, state, _ = train(settings_of(**{frozen: 0.0}, clip=1.0), steps=30)
-    labels = traverse_util.flatten_dict(label_parameters(before))
+    optim = settings_of(**{frozen: 0.0}, clip=1.0)
+    before, after, state, _ = train(optim, steps=30)
+    labels = traverse_util.flatten_dict(label_parameters(before, groups_of(optim)))
     before, after = traverse_util.flatten_dict(before), traverse_util.flatten_dict(after)
     for path, label in labels.items():
         assert np.array_equal(before[path], after[path]) == (label == frozen), path
@@ -238,18 +281,16 @@ def test_a_frozen_group_stays_as_it_is_and_has_no_moments(frozen):
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.integers(2, 5), st.sets(st.sampled_from(GROUPS)))
-def test_merge_undoes_split(stages, frozen):
+@given(st.integers(2, 5), st.data())
+def test_merge_undoes_split(stages, data):
     params = toy(stages)
-    labels = label_parameters(params)
-    peak = settings_of(**dict.fromkeys(frozen, 0.0)).peak
-    trainable, fixed = split_trainable(params, labels, peak)
+    frozen = data.draw(st.sets(st.sampled_from(parts_of(stages))))
+    trainable, fixed = split_trainable(params, frozen)
     jax.tree.map(np.testing.assert_array_equal, merge(trainable, fixed), params)
     assert jax.tree.structure(merge(trainable, fixed)) == jax.tree.structure(params)
     jax.tree.map(np.testing.assert_array_equal, merge(fixed, trainable), params)
-    expected = sum(label in frozen for label in jax.tree.leaves(labels))
-    assert len(jax.tree.leaves(fixed)) == expected
-    assert len(jax.tree.leaves(trainable)) + expected == len(jax.tree.leaves(params))
+    assert len(jax.tree.leaves(fixed)) == 2 * len(frozen)
+    assert len(jax.tree.leaves(trainable)) + 2 * len(frozen) == len(jax.tree.leaves(params))
 
 
 # --- the ledger
@@ -257,9 +298,8 @@ def test_merge_undoes_split(stages, frozen):
 
 def test_the_ledger_names_every_parameter_once(tmp_path):
     params = swin((1, 1, 2))
-    labels = label_parameters(params)
     optim = settings_of(early=0.0, middle=5e-5, late=1e-3)
-    write_ledger(tmp_path / "groups.txt", params, labels, optim)
+    write_ledger(tmp_path / "groups.txt", params, groups_of(optim), optim)
     text = (tmp_path / "groups.txt").read_text(encoding="utf-8")
     table, totals = text.split("\n\n")
     header, *lines = table.splitlines()
@@ -291,3 +331,21 @@ def test_the_ledger_names_every_parameter_once(tmp_path):
     assert sum(counted.values()) == sum(leaf.size for leaf in leaves.values())
     late = jax.tree.leaves([params["stages"][2], params["head"]])
     assert counted["late"] == sum(leaf.size for leaf in late)
+
+
+def test_the_ledger_says_when_and_how_fast_each_parameter_trains(tmp_path):
+    params = swin((1, 1, 2))
+    optim = settings_of(1e-3, 1e-3, 1e-3, finetune="gradual", gradual=(2, 9), layer_decay=0.5)
+    write_ledger(tmp_path / "groups.txt", params, groups_of(optim), optim)
+    lines = (tmp_path / "groups.txt").read_text(encoding="utf-8").splitlines()
+    rows = {
+        line.split()[0]: [c.strip() for c in line.split("  ") if c.strip()]
+        for line in lines
+        if line
+    }
+    assert rows["head.classifier.kernel"][2:] == ["head", "0.001", "0.1", "from epoch 1"]
+    last = ["stages.2", "0.0005", "0.1", "from epoch 3"]
+    assert rows["stages.2.blocks.1.mlp.expand.kernel"][2:] == last
+    assert rows["stages.2.merge.reduction.kernel"][3] == "0.00025"
+    # Its turn would come in epoch 12 of 6.
+    assert rows["stages.1.blocks.0.mlp.expand.kernel"][2:] == ["middle", "0", "0", "never"]

@@ -28,6 +28,7 @@ COMMAND = [
     "--config.train.batch_size=16",
     "--config.optim.warmup_epochs=1",
     "--config.optim.peak.early=0",  # a frozen group must survive a resume too
+    "--config.optim.finetune=head:1,stages.2:2,middle:3",  # and so must those that thaw
     "--config.optim.ema=0.9",  # and an average beside the parameters
     "--config.augment.mixup=0.4",
     "--config.log.tensorboard",

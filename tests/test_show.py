@@ -12,10 +12,12 @@ from PIL import Image
 
 import launch
 from configs import top
-from hairjax import optim, show
+from hairjax import show
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import make_split
 from hairjax.data.synthetic import draw
+from hairjax.groups import make_groups
+from hairjax.optim import make_schedules
 
 OFF = dict.fromkeys(
     ("rotation", "flip", "brightness", "contrast", "saturation", "hue"), 0.0
@@ -146,7 +148,8 @@ def test_counts_where_subjects_are_unknown(subjects, title, cell):
 def test_rates_are_those_of_the_steps(total):
     config = config_with()
     config.optim.peak.early = 0.0
-    schedules = optim.make_schedules(config.optim, epochs=100, steps=1001)
+    groups = make_groups(config.optim, stages=4, epochs=100)
+    schedules = make_schedules(config.optim, groups, epochs=100, steps=1001)
     at, rates = show.sample_rates(schedules, total)
     assert (at[0], at[-1]) == (0, total - 1)
     assert len(at) == min(total, show.POINTS)

@@ -13,8 +13,9 @@ from sklearn.metrics import log_loss
 
 from hairjax.data.augment import Amounts, mixup_shares, model_inputs
 from hairjax.devices import make_mesh, replicated
+from hairjax.groups import GROUPS, frozen_parts, make_groups
 from hairjax.models.swin import Swin
-from hairjax.optim import GROUPS, frozen_parts, label_parameters, make_optimizer
+from hairjax.optim import label_parameters, make_optimizer
 from hairjax.step import (
     TrainState,
     classification_loss,
@@ -112,11 +113,13 @@ class Trainer:
     def __init__(self, build, amounts, *, recording, devices, parts, seed, frozen, ema=0.0):
         graphdef, self.params = model(build)
         self.mesh = make_mesh(devices, 1)
-        self.groups = label_parameters(self.params)
         peak = ConfigDict({group: RATE * (group not in frozen) for group in GROUPS})
-        optim = ConfigDict({"peak": peak, "weight_decay": 0.01, "clip": CLIP})
+        optim = ConfigDict({"peak": peak, "weight_decay": 0.01, "clip": CLIP, "layer_decay": 1.0})
+        optim.update(finetune="full", gradual=(1,))
+        groups = make_groups(optim, len(self.params["stages"]), 1)
+        self.groups = label_parameters(self.params, groups)
         schedules = {group: optax.constant_schedule(RATE) for group in GROUPS}
-        tx = record if recording else make_optimizer(optim, schedules, self.groups)
+        tx = record if recording else make_optimizer(optim, schedules, self.params, groups, 1)
         self.shapes = jax.eval_shape(
             functools.partial(first_state, tx=tx, averaged=ema > 0), self.params
         )
@@ -125,9 +128,8 @@ class Trainer:
             tx,
             self.mesh,
             layout=replicated(self.mesh),
-            groups=self.groups,
-            peak=peak,
-            frozen=frozen_parts(len(self.params["stages"]), peak),
+            frozen=frozen_parts(groups, 1),
+            kept=0,
             amounts=amounts,
             side=SIDE,
             channels=6,

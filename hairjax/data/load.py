@@ -137,7 +137,7 @@ def load_photos(
             cache cannot be used.
     """
     workers = os.cpu_count() or 1
-    size, limit = len(index.entries) * side * side * 4, _memory_limit(memory)
+    size, limit = len(index.entries) * side * side * 4, memory_limit(memory)
     if cache and index.entries:
         photoset, unread = prepare_once(
             index,
@@ -201,7 +201,7 @@ def _placed(photoset: PhotoSet, limit: float, display: Display) -> PhotoSet:
     return replace(photoset, images=images.in_memory())
 
 
-def _memory_limit(memory: float) -> float:
+def memory_limit(memory: float) -> float:
     """Bytes that photographs may take."""
     return memory * 2**30 if memory else psutil.virtual_memory().available / 2
 

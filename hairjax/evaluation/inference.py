@@ -1,6 +1,7 @@
 """Probabilities for every photograph of a set, by the same path in training and evaluation."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,6 +15,7 @@ from hairjax.devices import batch_sharded, compiler_options, join_shares, replic
 from hairjax.evaluation.predictions import Predictions
 
 Predict = Callable[[dict, PhotoSet], Predictions]
+Outputs = Callable[[dict, PhotoSet], np.ndarray]
 
 
 def make_predict(
@@ -30,29 +32,55 @@ def make_predict(
         channels: of what the model sees.
         batch_size: photographs at a time; rounded up to a multiple of the devices.
     """
+
+    def logits(model: Any, photos: jax.Array) -> jax.Array:
+        return model(model_inputs(photos, None, None, side, channels))
+
+    return judge_by(make_outputs(graphdef, mesh, logits, batch_size))
+
+
+def make_outputs(
+    graphdef: nnx.GraphDef,
+    mesh: Mesh,
+    function: Callable[[Any, jax.Array], jax.Array],
+    batch_size: int,
+) -> Outputs:
+    """A function (parameters, photographs) → what ``function`` gives of each: [n, ...].
+
+    Args:
+        graphdef: the model without its parameters.
+        mesh: devices that share each batch.
+        function: (model, a batch of the set's images) → [batch, ...].
+        batch_size: as for `make_predict`.
+    """
     batch_size = -(-batch_size // mesh.size) * mesh.size
-
-    def logits(params: dict, photos: jax.Array) -> jax.Array:
-        return nnx.merge(graphdef, params)(model_inputs(photos, None, None, side, channels))
-
     compiled = jax.jit(
-        logits,
+        lambda params, images: function(nnx.merge(graphdef, params), images),
         in_shardings=(replicated(mesh), batch_sharded(mesh)),
         out_shardings=replicated(mesh),
         compiler_options=compiler_options(),
     )
 
-    def predict(params: dict, photos: PhotoSet) -> Predictions:
+    def outputs(params: dict, photos: PhotoSet) -> np.ndarray:
         rows = []
         # Whole, also where training cuts them: the same sums as in a later evaluation.
         params = jax.device_put(params, replicated(mesh))
         for mine, count in read_batches(photos, batch_size, share(batch_size)):
             images = join_shares(mine, mesh)
             rows.append(np.asarray(compiled(params, images))[:count])
+        return np.concatenate(rows)
+
+    return outputs
+
+
+def judge_by(logits: Outputs) -> Predict:
+    """Predictions from a function that gives logits."""
+
+    def predict(params: dict, photos: PhotoSet) -> Predictions:
         return Predictions(
             files=photos.files,
             labels=photos.labels,
-            probabilities=softmax(np.concatenate(rows)),
+            probabilities=softmax(logits(params, photos)),
             subjects=photos.subjects,
             classes=photos.classes,
         )

@@ -53,6 +53,11 @@ def native_size(name: str) -> int:
     return VARIANTS[name][0]
 
 
+def stage_count(name: str) -> int:
+    """How many stages a variant has."""
+    return len(VARIANTS[name][1]["depths"])
+
+
 def create_model(
     name: str,
     *,
@@ -247,4 +252,5 @@ __all__ = [
     "model_builder",
     "native_size",
     "part_names",
+    "stage_count",
 ]

@@ -353,6 +353,21 @@ class Swin(nnx.Module):
         keys = part_keys(self, train, rngs, frozen)
         return self.head(self._maps(images, keys)[-1], keys["head"])
 
+    def continue_from(
+        self,
+        stages: int,
+        x: jax.Array,
+        *,
+        train: bool = False,
+        rngs: nnx.Rngs | None = None,
+        frozen: Sequence[str] = (),
+    ) -> jax.Array:
+        """Logits from ``features(images)[stages - 1]``: what the call does after so many stages."""
+        keys = part_keys(self, train, rngs, frozen)
+        for i in range(stages, len(self.stages)):
+            x = self.stages[i](x, keys[f"stages.{i}"])
+        return self.head(x, keys["head"])
+
     def _maps(self, images: jax.Array, keys: dict[str, jax.Array | None]) -> list[jax.Array]:
         expected = (*self.image_size, self.in_channels)
         if images.shape[1:] != expected:
