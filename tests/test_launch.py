@@ -182,6 +182,15 @@ MISTAKES = [
         ["config.weights.stem=zero", "config.optim.peak.early=0", "copy or mean"],
     ),
     (
+        f"{PHOTOS} --config.weights.stem=zero --config.optim.finetune=last:1",
+        ["config.weights.stem=zero", "config.optim.finetune=last:1 freezes it", "copy or mean"],
+    ),
+    (
+        f"{DEMO} --config.optim.finetune=head:1,stages.3:2",
+        ["'head:1,stages.3:2'", "gradual", "stages.2, head, early"],
+    ),
+    (f"{DEMO} --config.optim.finetune=gradual --config.optim.gradual=0", ["gradual is (0,)"]),
+    (
         f"{PHOTOS} --config.model.name=swin_base_patch4_window7_224 "
         "--config.weights.source=hf://timm/swin_tiny_patch4_window7_224.ms_in22k",
         ["holds the weights of a swin_tiny", "config.model.name=swin_base_patch4_window7_224"],

@@ -21,7 +21,7 @@ from hairjax.run import RunFolder, abstract_model, on_mesh
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
-EPOCHS, STEPS = 4, 3
+EPOCHS, STEPS = 3, 3
 OFF = {
     "rotation": 0.0,
     "flip": 0.0,
@@ -53,13 +53,14 @@ class Stopping(Display):
 
 
 def settings():
-    """Four phases of one epoch of three steps, of which all but the last keep maps."""
+    """Three phases of one epoch of three steps, of which all but the last keep maps."""
     config = top.get_config("demo")
     config.data.count, config.data.image_size = 60, 32
     config.data.cache = ""
     config.model.dropout, config.model.drop_path = 0.3, 0.2
     config.augment.update(OFF)
-    config.optim.update(finetune="gradual", gradual=(1,), ema=0.9, warmup_epochs=1, accumulate=2)
+    config.optim.update(finetune="head:1,stages.2:2,early:3", ema=0.9, warmup_epochs=1)
+    config.optim.accumulate = 2
     config.train.update(epochs=EPOCHS, batch_size=16, log_every=1)
     config.devices.mesh = 1
     check_config(config, top.get_config())
@@ -134,18 +135,18 @@ def test_the_phases_are_said_and_which_keep_maps(whole):
     assert [line.split(" train,")[0] for line in said[::2]] == [
         "from epoch 1: head",
         "from epoch 2: stages.2, head",
-        "from epoch 3: stages.1, stages.2, head",
-        "from epoch 4: stem, stages.0, stages.1, stages.2, head",
+        "from epoch 3: stem, stages.0, stages.2, head",
     ]
-    assert [line.split()[3] for line in said[1::2]] == ["stages.2", "stages.1", "stages.0"]
+    assert [line.split()[3] for line in said[1::2]] == ["stages.2", "stages.1"]
 
 
 def test_rates_begin_when_their_parts_thaw(whole):
     folder = RunFolder(whole[0])
     rates = [row["rate"] for row in folder.read_lines(folder.history)]
     assert rates[0].keys() == {"early", "middle", "stages.2", "head"}
+    assert not any(rate.pop("middle") for rate in rates)
     thawed = {name: [bool(rate[name]) for rate in rates].index(True) for name in rates[0]}
-    assert thawed == {"head": 0, "stages.2": 1, "middle": 2, "early": 3}
+    assert thawed == {"head": 0, "stages.2": 1, "early": 2}
 
 
 @pytest.mark.parametrize("change", [{}, {"mixup": 0.2}, {"crop_scale": 0.9}, {"erase": 0.1}])

@@ -145,13 +145,14 @@ def _draw_rates(
 ) -> None:
     for position, group in enumerate(rows[0]["rate"]):
         rates = np.array([row["rate"][group] for row in rows])
+        lone = {"marker": "o"} if np.sum(rates > 0) == 1 else {}  # it thawed for the last epoch
         axes.plot(
             epochs,
             np.where(rates > 0, rates, np.nan),  # a frozen group has no place on a log scale
             color=GROUP_COLOURS[position % len(GROUP_COLOURS)],
             linestyle=("-", "--", ":")[position // len(GROUP_COLOURS) % 3],
             label=group,
-            **line,
+            **line | lone,
         )
     axes.set_yscale("log")
     axes.minorticks_off()

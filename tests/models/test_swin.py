@@ -355,6 +355,24 @@ def test_frozen_parts_run_as_in_evaluation():
     assert same(frozen("__call__", frozen=(*body, "head")), logits)
 
 
+@pytest.mark.parametrize("stages", [1, 2])
+def test_what_goes_on_from_a_map_ends_as_the_call_does(stages):
+    """With the same draws in what follows."""
+    model, images = small_swin(**STOCHASTIC), photographs(4, 40, 56, 3)
+    frozen = ("stem", *(f"stages.{i}" for i in range(stages)))
+    x, key = run(model, images, "features")[stages - 1], jax.random.key(0)
+    expected = run(model, images, key=key, frozen=frozen)
+    graphdef, state = nnx.split(model)
+
+    @jax.jit
+    def rest(state, x):
+        rngs, whole = nnx.Rngs(dropout=key), nnx.merge(graphdef, state)
+        return whole.continue_from(stages, x, train=True, rngs=rngs, frozen=frozen)
+
+    found = rest(state, x)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_freezing_a_part_leaves_the_draws_of_the_others():
     model, images = small_swin(**STOCHASTIC), photographs(4, 40, 56, 3)
     trained = functools.partial(run, model, images, "features", key=jax.random.key(0))

@@ -9,9 +9,10 @@ import pytest
 import safetensors.torch
 import timm
 import torch
-from flax import nnx
+from flax import nnx, traverse_util
 
 import hairjax
+from hairjax.optim import layer_distances
 
 TINY = "swin_tiny_patch4_window7_224"
 IMAGENET_22K = 21_841
@@ -99,3 +100,20 @@ def test_six_channels(tmp_path):
     theirs = timm_model(TINY, path, num_classes=IMAGENET_22K, in_chans=6)
     ours = hairjax.create_model(TINY, in_channels=6, weights=str(path), stem="copy")
     compare(f"{TINY}, six channels", ours, theirs, photographs((224, 224), 6, batch=2))
+
+
+def test_layers_are_as_far_from_the_head_as_in_timm():
+    """But for the last norm: Microsoft's code and ours count it to the head, timm to a block."""
+    theirs = timm.create_model(TINY)
+    layers = timm.models.group_parameters(theirs, theirs.group_matcher(coarse=False), reverse=True)
+    names = {"patch_embed": "stem", "layers": "stages", "downsample": "merge"}
+    far = {}
+    for name, layer in layers.items():
+        place = tuple(names.get(part, part) for part in name.split("."))
+        if place[0] != "norm":
+            far[place[:4] if place[0] == "stages" else place[:1]] = max(layers.values()) - layer
+    params = nnx.to_pure_dict(nnx.state(hairjax.create_model(TINY)))
+    flat = traverse_util.flatten_dict(layer_distances(params))
+    ours = {tuple(map(str, path)): distance for path, distance in flat.items()}
+    found = {p[:4] if p[0] == "stages" else p[:1]: distance for p, distance in ours.items()}
+    assert found == far

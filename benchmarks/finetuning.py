@@ -1,0 +1,188 @@
+"""Fine-tuning a part of the model: what a step and an epoch cost beside full fine-tuning.
+
+Steps of every strategy run in turns in one process, on photographs of noise; so do epochs of
+feature extraction with and without kept maps (training steps and validation; the one-time
+computation of the maps is timed by itself). Memory is what XLA plans for temporaries.
+
+    python -m benchmarks.finetuning --photographs=256 --rounds=3 --out=benchmarks/finetuning.json
+"""
+
+import argparse
+import functools
+import json
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+from flax import nnx
+from ml_collections import ConfigDict
+
+from hairjax import devices, optim
+from hairjax.config import load_config
+from hairjax.data.augment import Amounts
+from hairjax.data.batches import training_batches
+from hairjax.data.load import image_side, stored_side
+from hairjax.data.photoset import PhotoSet
+from hairjax.display import Display
+from hairjax.groups import frozen_parts, make_groups
+from hairjax.models import load_model
+from hairjax.phases import Material, Phase, begin_phase, frozen_stages
+from hairjax.run import model_options, predictor
+from hairjax.step import TrainState, first_state, make_train_step
+from hairjax.train import batch_parts
+
+STRATEGIES = ("full", "last:1", "head")
+CLASSES = 4
+OFF = dict.fromkeys(Amounts._fields, 0.0) | {"crop_scale": 1.0}
+
+
+class Strategy:
+    """The compiled step of a strategy, without augmentation, and the state it goes on from."""
+
+    def __init__(self, config: ConfigDict, whole: Material, *, keep: bool):
+        self.config, mesh = config, devices.make_mesh(1, 1)
+        model, _ = load_model(
+            config.model.name,
+            **model_options(config, CLASSES),
+            weights=None,
+            stem="copy",
+            seed=0,
+        )
+        graphdef, state = nnx.split(model)
+        params = nnx.to_pure_dict(state)
+        groups = make_groups(config.optim, len(params["stages"]), 10)
+        frozen = frozen_parts(groups, 1)
+        schedules = optim.make_schedules(config.optim, groups, 10, 100)
+        tx = optim.make_optimizer(config.optim, schedules, params, groups, 100)
+        kept = frozen_stages(frozen) if keep else 0
+        step = make_train_step(
+            graphdef,
+            tx,
+            mesh,
+            layout=devices.replicated(mesh),
+            frozen=frozen,
+            kept=kept,
+            amounts=Amounts(**OFF),
+            side=image_side(config),
+            channels=config.model.in_channels,
+            classes=CLASSES,
+            smoothing=0.0,
+            ema=0.0,
+            parts=batch_parts(config, mesh),
+            seed=0,
+        )
+        whole = whole._replace(predict=predictor(config, graphdef, mesh))
+        settings = {"config": config, "graphdef": graphdef, "mesh": mesh, "display": Display()}
+        start = time.perf_counter()
+        self.material = begin_phase(Phase(1, frozen, kept, step), params, whole=whole, **settings)
+        self.preparation = time.perf_counter() - start
+        self.state: TrainState = jax.jit(functools.partial(first_state, tx=tx, averaged=False))(
+            params
+        )
+        batch = self.material.photos.images[: config.train.batch_size]
+        labels = self.material.photos.labels[: config.train.batch_size]
+        self.step = step.lower(self.state, batch, labels).compile()
+
+    def epoch(self, steps: int) -> list[float]:
+        """Seconds of every training step, and then of the validation."""
+        size, marks = self.config.train.batch_size, [time.perf_counter()]
+        photos, train = self.material.photos, self.material.train
+        order = {"seed": 0, "batch_size": size, "share": slice(0, size)}
+        for images, labels in training_batches(photos, train, range(steps), **order):
+            self.state, loss = self.step(self.state, images, labels)
+            loss.block_until_ready()
+            marks.append(time.perf_counter())
+        self.material.predict(self.state.params, self.material.validation)
+        return np.diff([*marks, time.perf_counter()]).tolist()
+
+
+def noise(count: int, side: int) -> PhotoSet:
+    """Photographs of noise."""
+    rng, names = np.random.default_rng(0), tuple(map(str, range(count)))
+    return PhotoSet(
+        images=rng.integers(0, 256, (count, side, side, 4), np.uint8),
+        labels=np.arange(count, dtype=np.int32) % CLASSES,
+        files=names,
+        subjects=names,
+        sha256=names,
+        classes=tuple(f"level_{i}" for i in range(CLASSES)),
+        has_masks=True,
+    )
+
+
+def measure(config: ConfigDict, photographs: int, rounds: int) -> dict:
+    """Steps of all strategies and epochs of feature extraction, each in turns."""
+    side, batch = stored_side(config), config.train.batch_size
+    photos, validation = noise(photographs, side), noise(photographs // 8, side)
+    whole = Material(photos, np.arange(photographs), validation, lambda *_: None)
+    programs = {}
+    for name in (*STRATEGIES, "head, maps kept"):
+        chosen = config.copy_and_resolve_references()
+        chosen.optim.finetune = name.partition(",")[0]
+        programs[name] = Strategy(chosen, whole, keep="kept" in name)
+    seconds: dict[str, list[float]] = {name: [] for name in programs}
+    for number in range(rounds + 1):
+        for name, program in programs.items():
+            (spent, _) = program.epoch(1)
+            if number:  # the first round warms up
+                seconds[name].append(spent)
+    medians = {name: float(np.median(found)) for name, found in seconds.items()}
+    steps, epochs = photographs // batch, {}
+    for name in ("head, maps kept", "head"):
+        epochs[name] = [sum(programs[name].epoch(steps)) for _ in range(max(rounds // 2, 1))]
+    return {
+        "model": config.model.name,
+        "device": jax.devices()[0].device_kind,
+        "batch": batch,
+        "photographs": photographs,
+        "rounds": rounds,
+        "steps": {
+            name: {
+                "seconds": [round(float(q), 4) for q in np.quantile(seconds[name], [0, 0.5, 1])],
+                "of_full": round(medians[name] / medians["full"], 4),
+                "gflop": round(program.step.cost_analysis()["flops"] / 1e9, 1),
+                "temporaries_mib": round(
+                    program.step.memory_analysis().temp_size_in_bytes / 2**20, 1
+                ),
+            }
+            for name, program in programs.items()
+        },
+        "epoch_seconds": {name: round(float(np.median(v)), 3) for name, v in epochs.items()},
+        "epoch_ratio": round(
+            float(np.median(epochs["head"]) / np.median(epochs["head, maps kept"])), 1
+        ),
+        "maps_computed_seconds": round(programs["head, maps kept"].preparation, 1),
+    }
+
+
+def table(result: dict) -> str:
+    """The steps as a table in Markdown."""
+    lines = ["| strategy | step, s | of full | GFLOP | temporaries, MiB |", "|---|---|---|---|---|"]
+    for name, row in result["steps"].items():
+        low, median, high = row["seconds"]
+        lines.append(
+            f"| {name} | {median:.3f} ({low:.3f} … {high:.3f}) | {row['of_full']:.3f} | "
+            f"{row['gflop']:,} | {row['temporaries_mib']:,} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, write JSON and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", default="configs/top.py")
+    parser.add_argument("--photographs", type=int, default=256)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/finetuning.json"))
+    options = parser.parse_args()
+    config = load_config(options.config)
+    config.train.batch_size = options.batch
+    result = measure(config, options.photographs, options.rounds)
+    options.out.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result), table(result), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
