@@ -74,15 +74,13 @@ def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> di
         DivergedError: a loss was not finite.
         StoppedError: SIGTERM or Ctrl-C came.
     """
-    epochs = plan.config.train.epochs
-    step = int(state.step)
+    epochs, step = plan.config.train.epochs, int(state.step)
     live_line = plan.display.training(epochs * plan.steps, step)
     events = epoch_events(plan.folder, on=plan.config.log.tensorboard and is_first())
     phase, material = None, plan.whole
     with _stop_requests() as stop, live_line as show, events as add_events:
         for epoch in range(step // plan.steps + 1, epochs + 1):
-            if phase is None or epoch in {other.first for other in plan.phases}:
-                phase = phase_of(plan.phases, epoch)
+            if phase is not (phase := phase_of(plan.phases, epoch)):
                 material = plan.begin(phase, state.params)
             clock = _Clock(plan.config.train.batch_size)
             state = _train_epoch(plan, phase, material, state, epoch, best, stop, clock, show)
