@@ -55,7 +55,7 @@ class Stopping(Display):
 def settings():
     """Three phases of one epoch of three steps, of which all but the last keep maps."""
     config = top.get_config("demo")
-    config.data.count, config.data.image_size = 60, 32
+    config.data.count, config.data.image_size = 72, 32
     config.data.cache = ""
     config.model.dropout, config.model.drop_path = 0.3, 0.2
     config.augment.update(OFF)
@@ -116,7 +116,7 @@ def test_kept_maps_change_nothing_but_rounding(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(phases, "memory_limit", lambda memory: 0.0)
     said = run(tmp_path / "computed")
     refused = [line for line in said if "computed at every step" in line]
-    assert [line.split()[6].strip(",") for line in refused] == ["stages.2", "stages.1", "stages.0"]
+    assert [line.split()[6].strip(",") for line in refused] == ["stages.2", "stages.1"]
     (_, mine), (_, expected) = last_params(tmp_path / "computed"), last_params(whole[0])
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), mine, expected
