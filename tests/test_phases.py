@@ -55,7 +55,7 @@ class Stopping(Display):
 def settings():
     """Three phases of one epoch of three steps, of which all but the last keep maps."""
     config = top.get_config("demo")
-    config.data.count, config.data.image_size = 72, 32
+    config.data.count, config.data.image_size = 78, 32
     config.data.cache = ""
     config.model.dropout, config.model.drop_path = 0.3, 0.2
     config.augment.update(OFF)
