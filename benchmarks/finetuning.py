@@ -4,7 +4,7 @@ Steps of every strategy run in turns in one process, on photographs of noise; so
 feature extraction with and without kept maps (training steps and validation; the one-time
 computation of the maps is timed by itself). Memory is what XLA plans for temporaries.
 
-    python -m benchmarks.finetuning --photographs=256 --rounds=3 --out=benchmarks/finetuning.json
+    python -m benchmarks.finetuning --photographs=128 --batch=8 --rounds=7
 """
 
 import argparse
@@ -26,6 +26,7 @@ from hairjax.data.load import image_side, stored_side
 from hairjax.data.photoset import PhotoSet
 from hairjax.display import Display
 from hairjax.groups import frozen_parts, make_groups
+from hairjax.heap import keep_freed_memory
 from hairjax.models import load_model
 from hairjax.phases import Material, Phase, begin_phase, frozen_stages
 from hairjax.run import model_options, predictor
@@ -177,6 +178,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/finetuning.json"))
     options = parser.parse_args()
+    keep_freed_memory()
     config = load_config(options.config)
     config.train.batch_size = options.batch
     result = measure(config, options.photographs, options.rounds)

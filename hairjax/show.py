@@ -41,9 +41,8 @@ def show(config: ConfigDict, out: str | Path, display: Display) -> None:
             nothing has been written.
     """
     display.say(f"source: {describe_source(config)}")
-    _, shapes = abstract_model(
-        config, num_classes=2
-    )  # which is refused before photographs are decoded
+    # Before photographs are decoded: a model that cannot be is refused here.
+    _, shapes = abstract_model(config, num_classes=2)
     photos = load_data(config, None, display)
     split = split_photos(config, photos, None, display)
     train = np.flatnonzero(split == "train")
