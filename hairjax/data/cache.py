@@ -52,22 +52,39 @@ def require_room(cache: Path, size: int) -> None:
 
 
 @contextmanager
-def locked(folder: Path, display: Display) -> Iterator[None]:
-    """Hold the lock of a set, which the system releases however a process ends."""
+def taking_part(folder: Path, display: Display) -> Iterator[None]:
+    """Keep an unfinished set from being removed; whoever leaves last removes what is left of it.
+
+    The system releases the lock however a process ends.
+    """
     folder.parent.mkdir(mode=0o700, exist_ok=True)
     with (folder.parent / "lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            display.say(f"another process prepares these photographs: waiting for {folder}")
-            fcntl.flock(file, fcntl.LOCK_EX)
+            display.say("another process prepares these photographs too: the work is shared")
+        fcntl.flock(file, fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            with suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(unfinished(folder), ignore_errors=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Be the only process that does something, after those that came before."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what interrupted preparations left: of this set, whose lock is held, and of others."""
-    shutil.rmtree(unfinished(folder), ignore_errors=True)
+    """Remove what interrupted preparations of other sets left; this one's is gone on with."""
     for other in folder.parents[1].glob(f"photos_*/{_UNFINISHED}"):
+        if other.parent == folder.parent:
+            continue
         # It is in work, or belongs to somebody else: either way it is not ours to remove.
         with suppress(OSError), (other.parent / "lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -8,9 +8,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, suppress
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +22,22 @@ from hairjax.data.cache import (
     remove_leftovers,
     require_room,
     show_others,
+    taking_part,
     to_disk,
     unfinished,
 )
-from hairjax.data.photos import Entry, Index
+from hairjax.data.photos import Index
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.prepare import PREPARATION, read_photo, without_warnings
-from hairjax.data.problems import PhotoError, Problem, require_no_problems
+from hairjax.data.pieces import Piece, changed, cut, write_pieces
+from hairjax.data.prepare import PREPARATION
+from hairjax.data.problems import Problem, require_no_problems
 from hairjax.data.record import File, Record
 from hairjax.data.stored import SPLIT, Stored
 from hairjax.display import Display
 from hairjax.errors import UserError
 
 _NOTES = "photographs.json"  # what is wanted at once and for all photographs
-_SHARD_BYTES = 256 * 2**20  # pixels in one file
+_PIECES = "pieces"  # what is known of each piece while the set is made
 
 
 def prepare_once(
@@ -53,8 +53,8 @@ def prepare_once(
     """Open the prepared set of these photographs, which is made first where there is none.
 
     Any change of a file's path, size or time, of `side`, `fit`, Pillow or the way photographs are
-    read is another set; labels, subjects and classes are the index's and not stored. Where several
-    processes want one set, the first makes it and the others wait.
+    read is another set; labels, subjects and classes are the index's and not stored. Processes that
+    want one set at the same time share the work; what a killed one had finished is not done again.
 
     Args:
         index: the photographs that were found.
@@ -76,12 +76,10 @@ def prepare_once(
     notes = _read_notes(folder, index)
     if notes is None:
         require_room(cache, len(index.entries) * side * side * 4)
-        with locked(folder, display):
-            notes = _read_notes(folder, index)
-            if notes is None:
-                remove_leftovers(folder)
-                notes = _write(folder, index, side, fit, on_bad, workers, display)
-                show_others(folder, display)
+        remove_leftovers(folder)
+        with taking_part(folder, display):
+            notes = _make(folder, index, side, fit, on_bad, workers, display)
+        show_others(folder, display)
     kept = [i for i in range(len(index.entries)) if str(i) not in notes["problems"]]
     images = Stored.open(folder, np.array(kept, np.int64), side)
     display.say(f"prepared set: {folder}")
@@ -122,15 +120,6 @@ def _stamp(path: File | None) -> list[str | int]:
     return [place, stat.st_size, stat.st_mtime_ns]
 
 
-def _changed(entry: Entry) -> list[int]:
-    """When the files of a photograph were last touched in any way, their rights included."""
-    times = []
-    for path in (entry.path, entry.mask):
-        with suppress(OSError):
-            times.append(path.stat().st_ctime_ns if isinstance(path, Path) else 0)
-    return times
-
-
 def _read_notes(folder: Path, index: Index) -> dict[str, Any] | None:
     """The notes of a finished set, or None: not prepared, or a bad file may be good by now.
 
@@ -146,11 +135,11 @@ def _read_notes(folder: Path, index: Index) -> dict[str, Any] | None:
         raise UserError(f"the prepared set {folder} is damaged ({error}): delete it") from error
     if not whole:
         raise UserError(f"the prepared set {folder} is damaged (a file is cut short): delete it")
-    touched = {i: _changed(index.entries[int(i)]) for i in notes["problems"]}
+    touched = {i: changed(index.entries[int(i)]) for i in notes["problems"]}
     return notes if touched == notes["touched"] else None
 
 
-def _write(
+def _make(
     folder: Path,
     index: Index,
     side: int,
@@ -160,83 +149,76 @@ def _write(
     display: Display,
 ) -> dict[str, Any]:
     """Make the set; until it is whole and on the disk it has another name."""
+    new, alone = unfinished(folder), folder.parent / "finish"
+    with locked(alone):
+        if notes := _read_notes(folder, index):
+            return notes
+        new.mkdir(mode=0o700, exist_ok=True)
+        (new / _PIECES).mkdir(exist_ok=True)
+    features, info, records = _describe(folder.parent.name, new, len(index.entries), side)
+    pieces = [
+        Piece(path, new / _PIECES / f"{number:05}.json", photographs)
+        for number, (path, photographs) in enumerate(records)
+    ]
+    with display.progress("photographs prepared") as progress:
+        how = {"side": side, "fit": fit, "workers": workers, "progress": progress}
+        write_pieces(pieces, index, features.serialize_example, **how)
+    with locked(alone):
+        return _read_notes(folder, index) or _finish(folder, index, info, pieces, on_bad)
+
+
+def _finish(
+    folder: Path, index: Index, info: Any, pieces: Sequence[Piece], on_bad: str
+) -> dict[str, Any]:
+    """Put the set together from its pieces, and where it belongs."""
+    import tensorflow_datasets as tfds
+
     new = unfinished(folder)
-    new.mkdir(mode=0o700)
+    parts = [json.loads(piece.side.read_text()) for piece in pieces]
+    notes: dict[str, Any] = {
+        "sha256": [sha256 for part in parts for sha256 in part["sha256"]],
+        "problems": {i: problem for part in parts for i, problem in part["problems"].items()},
+        "touched": {i: times for part in parts for i, times in part["touched"].items()},
+    }
+    require_no_problems([*index.problems, *_problems(notes)], on_bad)
     try:
-        with display.progress("photographs prepared") as progress:
-            notes = _write_records(new, index, side, fit, workers, progress)
-        require_no_problems([*index.problems, *_problems(notes)], on_bad)
+        split = tfds.core.SplitInfo(
+            SPLIT,
+            [len(piece.photographs) for piece in pieces],
+            sum(part["bytes"] for part in parts),
+            filename_template=_template(folder.parent.name, new),
+        )
+        info.set_splits(tfds.core.SplitDict([split]))
+        info.write_to_directory(str(new))
+        files = [path for path in new.iterdir() if path.is_file()]
+        notes["files"] = {path.name: path.stat().st_size for path in files}
         (new / _NOTES).write_text(json.dumps(notes))
-        for path in (*new.iterdir(), new):
+        for path in (*files, new / _NOTES, new):
             to_disk(path)
         # What is there is outdated: a file that could not be read may be readable now.
         shutil.rmtree(folder, ignore_errors=True)
         new.rename(folder)
         to_disk(folder.parent)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
+    except OSError as error:
+        raise UserError(f"the prepared set {new} cannot be written: {error}") from error
+    # Only now: whoever looked for them before would have begun anew.
+    shutil.rmtree(folder / _PIECES)
     return notes
 
 
-def _write_records(
-    folder: Path,
-    index: Index,
-    side: int,
-    fit: str,
-    workers: int,
-    progress: Callable[[int, int], None],
-) -> dict[str, Any]:
-    total = len(index.entries)
-    # Before anything is read: what is put right meanwhile counts as touched.
-    before = [_changed(entry) for entry in index.entries]
-    sha256: list[str] = []
-    problems: dict[str, dict[str, str]] = {}
-
-    def examples() -> Generator[dict[str, Any], None, None]:
-        # Decoding needs the interpreter's lock little, and never more of it is waiting than shown.
-        with closing(_decoded(index, side, fit, workers)) as photographs:
-            for i, (entry, result) in enumerate(zip(index.entries, photographs, strict=True)):
-                if isinstance(result, Problem):
-                    problems[str(i)] = asdict(result)
-                    result = np.zeros((side, side, 4), np.uint8), ""
-                sha256.append(result[1])
-                progress(i + 1, total)
-                yield {"image": result[0], "file": entry.file}
-
-    try:
-        with closing(examples()) as ready:
-            sizes = _write_tfds(folder, ready, total, side)
-    except (OSError, RuntimeError) as error:  # the latter is how array_record fails
-        raise UserError(f"the prepared set {folder} cannot be written: {error}") from error
-    touched = {i: before[int(i)] for i in problems}
-    return {"sha256": sha256, "problems": problems, "touched": touched, "files": sizes}
-
-
-def _decoded(
-    index: Index, side: int, fit: str, workers: int
-) -> Generator[tuple[np.ndarray, str] | Problem, None, None]:
-    """Every photograph in order, decoded by threads that are a little ahead."""
-    import grain
-
-    def read(position: int) -> tuple[np.ndarray, str] | Problem:
-        entry = index.entries[position]
-        try:
-            return read_photo(entry.path, entry.mask, side, fit)
-        except PhotoError as error:
-            return error.problem
-
-    options = grain.ReadOptions(num_threads=workers, prefetch_buffer_size=4 * workers)
-    dataset = grain.MapDataset.range(len(index.entries)).map(read).to_iter_dataset(options)
-    with without_warnings(), closing(iter(dataset)) as photographs:
-        yield from photographs
-
-
-def _write_tfds(
-    folder: Path, examples: Iterator[dict[str, Any]], total: int, side: int
-) -> dict[str, int]:
-    """Write examples as a tensorflow-datasets set; returns the size of every file of records."""
+def _template(name: str, folder: Path) -> Any:
     import tensorflow_datasets as tfds
-    from array_record.python.array_record_module import ArrayRecordWriter
+
+    return tfds.core.ShardedFileTemplate(
+        dataset_name=name, data_dir=folder, split=SPLIT, filetype_suffix="array_record"
+    )
+
+
+def _describe(
+    name: str, folder: Path, total: int, side: int
+) -> tuple[Any, Any, list[tuple[Path, range]]]:
+    """A set as tensorflow-datasets describes it: features, info, and what is in which file."""
+    import tensorflow_datasets as tfds
 
     features = tfds.features.FeaturesDict(
         {
@@ -246,21 +228,6 @@ def _write_tfds(
             "file": tfds.features.Text(),
         }
     )
-    name = folder.parent.name
-    each = max(_SHARD_BYTES // (side * side * 4), 1)
-    lengths = [min(each, total - start) for start in range(0, total, each)]
-    template = tfds.core.ShardedFileTemplate(
-        dataset_name=name, data_dir=folder, split=SPLIT, filetype_suffix="array_record"
-    )
-    written = 0
-    for path, length in zip(template.sharded_filepaths(len(lengths)), lengths, strict=True):
-        # tfds's own writers shuffle, or compress so hard that reading takes three times as long.
-        writer = ArrayRecordWriter(str(path), "group_size:1,snappy")
-        for _ in range(length):
-            record = features.serialize_example(next(examples))
-            writer.write(record)
-            written += len(record)
-        writer.close()
     identity = tfds.core.DatasetIdentity(name, tfds.core.Version(VERSION), str(folder), "hairjax")
     info = tfds.core.DatasetInfo(
         builder=identity,
@@ -268,7 +235,6 @@ def _write_tfds(
         features=features,
     )
     info.set_file_format("array_record")
-    split = tfds.core.SplitInfo(SPLIT, lengths, written, filename_template=template)
-    info.set_splits(tfds.core.SplitDict([split]))
-    info.write_to_directory(str(folder))
-    return {path.name: path.stat().st_size for path in folder.iterdir()}
+    parts = cut(total)
+    paths = _template(name, folder).sharded_filepaths(len(parts))
+    return features, info, [(Path(p), part) for p, part in zip(paths, parts, strict=True)]

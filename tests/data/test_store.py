@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from hairjax.data import store
+from hairjax.data import pieces, store
 from hairjax.data.batches import read_batches
 from hairjax.data.load import load_photos
 from hairjax.data.photos import find_photos
@@ -30,21 +31,21 @@ ARGUMENTS = {"side": 6, "fit": "squash", "on_bad": "refuse", "workers": 2}
 SLOW = """
 import sys, time
 from pathlib import Path
-from hairjax.data import store
+from hairjax.data import pieces, store
 from hairjax.data.photos import find_photos
 from hairjax.display import Display
 
 photos, masks, cache, log, go = sys.argv[1:]
-read = store.read_photo
+read = pieces.read_photo
 
 def slowly(path, *rest):
     with open(log, "a") as file:
         file.write(f"{path}\\n")
-    while not Path(go).exists():
+    while not (Path(go).exists() or "level_0" in str(path) and Path(f"{go}_level_0").exists()):
         time.sleep(0.01)
     return read(path, *rest)
 
-store.read_photo = slowly
+pieces.read_photo = slowly
 index = find_photos(
     photos=photos, masks=masks, manifest="", subject="", classes=None, need_masks=True
 )
@@ -101,11 +102,11 @@ def no_reading(monkeypatch):
     def fail(path, *_):
         pytest.fail(f"{path} is decoded")
 
-    monkeypatch.setattr(store, "read_photo", fail)
+    monkeypatch.setattr(pieces, "read_photo", fail)
 
 
 def test_prepared_photographs_are_those_read_into_memory(folder, monkeypatch):
-    monkeypatch.setattr(store, "_SHARD_BYTES", 4 * 6 * 6 * 4)  # four to a file
+    monkeypatch.setattr(pieces, "MOST", 4)
     expected, _ = prepare(find(folder), 6, "squash", 2, lambda *_: None)
     photoset, problems = prepared(folder)
     assert problems == []
@@ -271,29 +272,90 @@ def test_a_killed_preparation_leaves_nothing_that_looks_finished(folder):
     np.testing.assert_array_equal(photoset.images.in_memory(), expected.images)
 
 
-def test_two_processes_prepare_one_set(folder):
+def test_what_a_killed_preparation_finished_is_not_done_again(folder, monkeypatch):
+    (folder / "go_level_0").touch()  # photographs of the other class are waited for
+    process = start_slowly(folder, "first")
+    pieces_done = folder / "cache"
+    for _ in range(3000):
+        if len(list(pieces_done.glob("*/*/pieces/*.json"))) == COUNT // 2:
+            break
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    decoded = []
+    read = pieces.read_photo
+    monkeypatch.setattr(
+        pieces, "read_photo", lambda path, *rest: decoded.append(str(path)) or read(path, *rest)
+    )
+    photoset, _ = prepared(folder)
+    monkeypatch.undo()
+    assert len(decoded) == COUNT // 2 and all("level_1" in path for path in decoded)
+    expected, _ = prepare(find(folder), 6, "squash", 2, lambda *_: None)
+    np.testing.assert_array_equal(photoset.images.in_memory(), expected.images)
+    assert photoset.sha256 == expected.sha256
+    assert not unfinished(folder) and not list(sets(folder)[0].glob("pieces"))
+
+
+def test_two_processes_share_the_work(folder):
     first = start_slowly(folder, "first")
     wait_for_lines(first, folder / "first.log")
     second = start_slowly(folder, "second")
-    wait_for_lines(second, folder / "second.out")
-    # What another process is writing is not a leftover.
+    wait_for_lines(second, folder / "second.log")
+    # What other processes are writing is not a leftover.
     prepared(folder, side=8)
     (folder / "go").touch()
     assert (first.wait(60), second.wait(60)) == (0, 0)
-    assert len(lines(folder / "first.log")) == COUNT and not lines(folder / "second.log")
+    decoded = [lines(folder / f"{name}.log") for name in ("first", "second")]
+    assert len(decoded[0]) >= 2 and len(decoded[1]) >= 2
+    assert sorted(decoded[0] + decoded[1]) == sorted(str(e.path) for e in find(folder).entries)
     expected, _ = prepare(find(folder), 6, "squash", 2, lambda *_: None)
-    waited, *others = lines(folder / "second.out")
-    assert "another process prepares these photographs" in waited
-    assert others == lines(folder / "first.out")[-2:]
+    said, *others = lines(folder / "second.out")
+    assert "another process prepares these photographs too" in said
+    assert others[-2:] == lines(folder / "first.out")[-2:]
     assert others[-1] == str(expected.images.sum())
     assert len(sets(folder)) == 2 and not unfinished(folder)
+
+
+def test_the_pieces_of_a_process_that_dies_are_another_s(folder):
+    first = start_slowly(folder, "first")
+    wait_for_lines(first, folder / "first.log")
+    second = start_slowly(folder, "second")
+    wait_for_lines(second, folder / "second.log")
+    first.kill()
+    first.wait()
+    (folder / "go").touch()
+    assert second.wait(60) == 0
+    expected, _ = prepare(find(folder), 6, "squash", 2, lambda *_: None)
+    assert lines(folder / "second.out")[-1] == str(expected.images.sum())
+    assert len(lines(folder / "second.log")) == COUNT
+
+
+def test_both_of_two_processes_refuse_and_nothing_is_left(folder):
+    (folder / "photos/level_0/s0_0.png").write_bytes(b"")
+    both = [start_slowly(folder, name) for name in ("first", "second")]
+    for process, name in zip(both, ("first", "second"), strict=True):
+        wait_for_lines(process, folder / f"{name}.log")
+    (folder / "go").touch()
+    assert [process.wait(60) for process in both] == [1, 1]
+    for name in ("first", "second"):
+        assert "1 files cannot be used" in (folder / f"{name}.out").read_text()
+    assert not sets(folder) and not unfinished(folder)
+
+
+@given(st.integers(1, 10**6))
+def test_pieces_hold_every_photograph_once(total):
+    parts = pieces.cut(total)
+    assert len(parts) <= pieces.MOST
+    assert parts[0].start == 0 and parts[-1].stop == total and all(parts)
+    assert all(a.stop == b.start for a, b in pairwise(parts))
+    assert len({len(part) for part in parts[:-1]}) <= 1
 
 
 def test_an_interruption_leaves_nothing(folder, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store, "read_photo", interrupt)
+    monkeypatch.setattr(pieces, "read_photo", interrupt)
     with pytest.raises(KeyboardInterrupt):
         prepared(folder)
     assert not sets(folder) and not unfinished(folder)
@@ -301,7 +363,7 @@ def test_an_interruption_leaves_nothing(folder, monkeypatch):
 
 def test_a_disk_that_fills_up_is_named(folder):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
     try:
         with pytest.raises(UserError, match=r"prepared set .*cannot be written: .*File too large"):
             prepared(folder, side=64)
@@ -421,4 +483,4 @@ def test_without_a_cache_nothing_is_written_and_tensorflow_datasets_not_imported
 
 def test_read_photo_is_what_is_stored():
     """The store decodes by the one way there is."""
-    assert store.read_photo is read_photo
+    assert pieces.read_photo is read_photo
