@@ -1,113 +1,155 @@
 """Reading photographs: the first start and the second, beside Pillow alone.
 
-Photographs of 1024 × 768 with masks are drawn into a temporary folder, then read in turns, rounds
-times over: by one thread of Pillow that does nothing but decode and resize; into memory without a
-cache; preparing a set; from the prepared set.
+Photographs as a phone takes them (12 megapixels, lying, fine grain) are drawn into a temporary
+folder, then read in turns, rounds times over: by one thread of Pillow that does nothing but decode
+in draft mode and resize; by as many processes of it as there are cores, which is what the machine
+can do; into memory without a cache; preparing a set; from the prepared set.
 
-    python -m benchmarks.preparation --count=1000 --rounds=3
+    python -m benchmarks.preparation --count=200 --rounds=5 --out=benchmarks/preparation.json
+    python -m benchmarks.preparation --count=1000 --width=1024 --height=768 --masks
 """
 
 import argparse
 import io
 import json
+import multiprocessing
 import os
+import platform
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image, features
 from rich.console import Console
 
 from hairjax.data.load import load_photos
-from hairjax.data.photos import Index, find_photos
+from hairjax.data.photos import Entry, Index, find_photos
 from hairjax.display import Display
 
 SIDE = 256  # what the recipe stores
-WIDTH, HEIGHT = 1024, 768
+DRAWN = 20  # different photographs, each written several times
+LYING = 6  # the EXIF orientation of a phone that is held upright
+ALONE = "Pillow, one thread"
 
 
-def draw_photographs(root: Path, count: int) -> None:
-    """Two classes of JPEGs of smooth noise, each with a mask."""
+def draw_photographs(root: Path, count: int, width: int, height: int, masks: bool) -> None:
+    """Two classes of JPEGs of smooth noise with grain, and a mask for each."""
     rng = np.random.default_rng(0)
-    for kind in ("photos", "masks"):
-        for label in ("level_0", "level_1"):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = LYING
+    for label in ("level_0", "level_1"):
+        for kind in ("photos", "masks")[: 1 + masks]:
             (root / kind / label).mkdir(parents=True)
-    for i in range(count):
+    for drawn in range(min(DRAWN, count)):
         noise = Image.fromarray(rng.integers(0, 256, (48, 64, 3), dtype=np.uint8))
-        picture = noise.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
-        name = f"level_{i % 2}/{i:05}"
-        picture.save(root / "photos" / f"{name}.jpg", quality=90)
-        hair = picture.convert("L").point(lambda value: 255 * (value > 128))
-        hair.save(root / "masks" / f"{name}.png")
+        smooth = np.asarray(noise.resize((width, height), Image.Resampling.BICUBIC))
+        grain = np.rint(rng.normal(0, 6, (height, width, 1))).astype(np.int16)
+        picture = Image.fromarray((smooth + grain).clip(0, 255).astype(np.uint8))
+        photo, hair = io.BytesIO(), io.BytesIO()
+        picture.save(photo, "JPEG", quality=90, exif=exif)
+        dark = Image.fromarray(smooth).convert("L").point(lambda value: 255 * (value > 128))
+        dark.transpose(Image.Transpose.ROTATE_270).save(hair, "PNG")
+        for i in range(drawn, count, DRAWN):
+            name = f"level_{i % 2}/{i:05}"
+            (root / "photos" / f"{name}.jpg").write_bytes(photo.getvalue())
+            if masks:
+                (root / "masks" / f"{name}.png").write_bytes(hair.getvalue())
 
 
-def decode_alone(index: Index) -> None:
-    """What Pillow needs for the same pixels, in one thread and without hairjax."""
-    for entry in index.entries:
-        with Image.open(entry.path) as photo:
-            photo.draft("RGB", (2 * SIDE, 2 * SIDE))
-            photo.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-        assert entry.mask is not None
+def decode(entry: Entry) -> None:
+    """What Pillow needs for the same pixels, without hairjax."""
+    with Image.open(entry.path) as photo:
+        photo.draft("RGB", (2 * SIDE, 2 * SIDE))
+        photo.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    if entry.mask is not None:
         with Image.open(entry.mask) as mask:
             mask.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
 
 
-def main() -> None:
-    """Print one JSON line: median seconds, and rates as multiples of one thread of Pillow."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    root = Path(tempfile.mkdtemp())
-    try:
-        draw_photographs(root, options.count)
-        seconds = measure(root, options.rounds)
-    finally:
-        shutil.rmtree(root)
-    medians = {name: float(np.median(times)) for name, times in seconds.items()}
-    ratios = {name: medians["Pillow, one thread"] / value for name, value in medians.items()}
-    print(
-        json.dumps(
-            {
-                "photographs": options.count,
-                "cores": os.cpu_count(),
-                "seconds_median": {name: round(value, 2) for name, value in medians.items()},
-                "times_one_thread_of_pillow": {k: round(v, 2) for k, v in ratios.items()},
-            }
-        )
-    )
-
-
-def measure(root: Path, rounds: int) -> dict[str, list[float]]:
+def measure(root: Path, masks: bool, rounds: int) -> dict[str, list[float]]:
     """Seconds of every way, in turns."""
     display, cache = Display(Console(file=io.StringIO())), root / "cache"
-    place = {"photos": str(root / "photos"), "masks": str(root / "masks")}
+    place = {"photos": str(root / "photos"), "masks": str(root / "masks") if masks else ""}
 
     def find() -> Index:
-        return find_photos(**place, manifest="", subject="", classes=None, need_masks=True)
+        return find_photos(**place, manifest="", subject="", classes=None, need_masks=masks)
 
     def load(where: str, memory: float) -> None:
         how = {"side": SIDE, "fit": "squash", "on_bad": "refuse", "display": display}
         load_photos(find(), expected=range(2), cache=where, memory=memory, **how)
 
-    ways: dict[str, Callable[[], None]] = {
-        "Pillow, one thread": lambda: decode_alone(find()),
-        "into memory, no cache": lambda: load("", 16.0),
-        "first start": lambda: load(str(cache), 16.0),
-        "second start": lambda: load(str(cache), 16.0),
-        "second start, left on disk": lambda: load(str(cache), 1e-6),
-    }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        shutil.rmtree(cache, ignore_errors=True)
-        for name, way in ways.items():
-            start = time.perf_counter()
-            way()
-            seconds[name].append(time.perf_counter() - start)
+    cores, spawn = os.cpu_count() or 1, multiprocessing.get_context("spawn")
+    seconds: dict[str, list[float]] = {}
+    with ProcessPoolExecutor(cores, spawn) as pool:
+        list(pool.map(decode, find().entries[: 2 * cores]))
+        ways: dict[str, Callable[[], object]] = {
+            ALONE: lambda: [decode(entry) for entry in find().entries],
+            "Pillow, a process per core": lambda: list(pool.map(decode, find().entries)),
+            "into memory, no cache": lambda: load("", 16.0),
+            "first start": lambda: load(str(cache), 16.0),
+            "second start": lambda: load(str(cache), 16.0),
+            "second start, left on disk": lambda: load(str(cache), 1e-6),
+        }
+        for _ in range(rounds):
+            shutil.rmtree(cache, ignore_errors=True)
+            for name, way in ways.items():
+                start = time.perf_counter()
+                way()
+                seconds.setdefault(name, []).append(time.perf_counter() - start)
     return seconds
+
+
+def summary(seconds: dict[str, list[float]], options: argparse.Namespace) -> dict[str, object]:
+    """Seconds and, round by round, the rate over cores × that of one thread of Pillow."""
+    cores = os.cpu_count() or 1
+    ratios = {
+        name: np.array(seconds[ALONE]) / np.array(times) / cores for name, times in seconds.items()
+    }
+
+    def spread(values: np.ndarray | list[float], digits: int) -> dict[str, float]:
+        named = {"median": np.median(values), "least": min(values), "most": max(values)}
+        return {name: round(float(value), digits) for name, value in named.items()}
+
+    return {
+        "photographs": options.count,
+        "pixels": [options.width, options.height],
+        "masks": options.masks,
+        "rounds": options.rounds,
+        "cores": cores,
+        "versions": {"python": platform.python_version(), "pillow": version("pillow")}
+        | {"libjpeg-turbo": features.version("libjpeg_turbo")},
+        "seconds": {name: spread(times, 2) for name, times in seconds.items()},
+        "share_of_cores_times_one_thread": {k: spread(v, 3) for k, v in ratios.items()},
+    }
+
+
+def main() -> None:
+    """Print the summary as JSON, and write it where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--width", type=int, default=4032)
+    parser.add_argument("--height", type=int, default=3024)
+    parser.add_argument("--masks", action="store_true", help="with a mask of the same size each")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--out", default="", help="a JSON file")
+    options = parser.parse_args()
+    before = os.getloadavg()
+    root = Path(tempfile.mkdtemp())
+    try:
+        draw_photographs(root, options.count, options.width, options.height, options.masks)
+        seconds = measure(root, options.masks, options.rounds)
+    finally:
+        shutil.rmtree(root)
+    found = summary(seconds, options) | {"load_average_before": [round(v, 2) for v in before]}
+    text = json.dumps(found, indent=1)
+    print(text)
+    if options.out:
+        Path(options.out).write_text(text + "\n")
 
 
 if __name__ == "__main__":

@@ -161,8 +161,15 @@ def _make(
         for number, (path, photographs) in enumerate(records)
     ]
     with display.progress("photographs prepared") as progress:
-        how = {"side": side, "fit": fit, "workers": workers, "progress": progress}
-        write_pieces(pieces, index, features.serialize_example, **how)
+        write_pieces(
+            pieces,
+            index,
+            features.serialize_example,
+            side=side,
+            fit=fit,
+            workers=workers,
+            progress=progress,
+        )
     with locked(alone):
         return _read_notes(folder, index) or _finish(folder, index, info, pieces, on_bad)
 
