@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -73,15 +72,11 @@ def measure(arguments: list[str]) -> dict[str, float]:
     now = iter(PHASES)
     phase = next(now)
     running = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
-    process = psutil.Process(running.pid)
+    process, ended = psutil.Process(running.pid), threading.Event()
 
     def watch() -> None:
-        while running.poll() is None:
-            try:
-                peaks[phase] = max(peaks[phase], process.memory_info().rss / 1e9)
-            except psutil.NoSuchProcess:
-                return
-            time.sleep(EVERY)
+        while not ended.wait(EVERY):
+            peaks[phase] = max(peaks[phase], process.memory_info().rss / 1e9)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -90,9 +85,10 @@ def measure(arguments: list[str]) -> dict[str, float]:
         print(line, end="", flush=True)
         if line.lstrip().startswith(PHASES[phase]):
             phase = next(now, phase)
+    ended.set()
+    watcher.join()
     _, status, usage = os.wait4(running.pid, 0)
     running.returncode = os.waitstatus_to_exitcode(status)
-    watcher.join()
     if running.returncode:
         raise SystemExit(f"the run ended with status {running.returncode}")
     # The system's own figure misses nothing between two looks.

@@ -1,5 +1,6 @@
 """Several processes as one: joined through ``jax.distributed``, and stopped together."""
 
+import hashlib
 import os
 import re
 import socket
@@ -99,6 +100,15 @@ def largest(number: int) -> int:
     if jax.process_count() == 1:
         return number
     return int(multihost_utils.process_allgather(np.int32(number)).max())
+
+
+def on_this_machine() -> int:
+    """How many of the processes run on this machine, this one included; every process calls it."""
+    if jax.process_count() == 1:
+        return 1
+    name = hashlib.sha256(socket.gethostname().encode()).digest()
+    names = multihost_utils.process_allgather(np.frombuffer(name, np.uint8))
+    return int((names == names[jax.process_index()]).all(axis=1).sum())
 
 
 def wait_for(path: Path) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import jax
 import numpy as np
-import psutil
 from ml_collections import ConfigDict
 
+from hairjax import processes
 from hairjax.data.photos import Index, find_photos
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare import prepare
@@ -28,6 +28,7 @@ from hairjax.data.synthetic import draw
 from hairjax.data.tfds_source import PREFIX, complete_split, find_records
 from hairjax.display import Display
 from hairjax.errors import UserError
+from hairjax.memory import free_memory
 from hairjax.models import native_size
 
 
@@ -125,7 +126,7 @@ def load_photos(
         on_bad: "refuse" raises when any file cannot be used, "skip" leaves such files out.
         cache: the folder of prepared sets; "" decodes anew and writes nothing.
         memory: GiB that photographs may take in memory, else they stay on disk; 0: half of what
-            is free.
+            is free, shared by the processes of the run on this machine.
         display: shows the progress, what was left out, and where the photographs are kept.
 
     Returns:
@@ -203,7 +204,8 @@ def _placed(photoset: PhotoSet, limit: float, display: Display) -> PhotoSet:
 
 def memory_limit(memory: float) -> float:
     """Bytes that photographs may take."""
-    return memory * 2**30 if memory else psutil.virtual_memory().available / 2
+    here = processes.on_this_machine()  # which all ask, whatever each was given
+    return memory * 2**30 if memory else free_memory(Path("/")) / 2 / here
 
 
 def split_photos(

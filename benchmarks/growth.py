@@ -1,0 +1,206 @@
+"""Does the time per photograph grow with their number? And what does streaming cost?
+
+Small JPEGs with masks are drawn (few are different; the others are copies of their files, whose
+contents differ by a comment) and go the way of a run: found, prepared, divided, the division
+written, the first batches taken. CPU seconds per photograph beside those on the clock, which other
+work on the machine lengthens. Then training steps of the demo's model on photographs in memory and
+on the same photographs on disk, in turns.
+
+    python -m benchmarks.growth --sizes=1000,10000,100000 --out=benchmarks/growth.json
+"""
+
+import argparse
+import io
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+
+from hairjax.data.batches import training_batches
+from hairjax.data.load import load_photos
+from hairjax.data.photos import find_photos
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.split import check_split, make_split, read_split, write_split
+from hairjax.display import Display
+
+SMALL, SIDE = 64, 55  # pixels a side of the files, and of what the demo keeps
+DRAWN = 64
+BATCH, STEPS = 32, 50
+
+
+def draw_photographs(root: Path, count: int) -> None:
+    """JPEGs of noise of 4 classes and as many people as a tenth of them, each with a mask."""
+    rng = np.random.default_rng(0)
+    drawn = []
+    for _ in range(DRAWN):
+        photo, mask = io.BytesIO(), io.BytesIO()
+        Image.fromarray(rng.integers(0, 256, (SMALL, SMALL, 3), np.uint8)).save(photo, "JPEG")
+        Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(mask, "PNG")
+        drawn.append((photo.getvalue(), mask.getvalue()))
+    for kind in ("photos", "masks"):
+        for label in range(4):
+            (root / kind / f"level_{label}").mkdir(parents=True)
+    for i in range(count):
+        photo, mask = drawn[i % DRAWN]
+        person = rng.integers(max(count // 10, 8))
+        name = f"level_{(i + person) % 4}/s{person}_{i:06}"
+        # A decoder passes over what follows the picture; the checksum does not.
+        (root / "photos" / f"{name}.jpg").write_bytes(photo + str(i).encode())
+        (root / "masks" / f"{name}.png").write_bytes(mask)
+
+
+class Stopwatch:
+    """Seconds on the clock and of the CPU, by what was done."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, dict[str, float]] = {}
+
+    def time(self, name: str, work: Callable[[], Any]) -> Any:
+        wall, cpu = time.perf_counter(), time.process_time()
+        result = work()
+        self.found[name] = {
+            "clock": time.perf_counter() - wall,
+            "cpu": time.process_time() - cpu,
+        }
+        return result
+
+
+def go_the_way(root: Path) -> tuple[PhotoSet, dict[str, dict[str, float]]]:
+    """From files to batches; returns the photographs, on disk, and the seconds of every part."""
+    watch, display = Stopwatch(), Display(Console(file=io.StringIO()))
+    place = {"photos": f"{root}/photos", "masks": f"{root}/masks", "manifest": ""}
+
+    def load(memory: float) -> PhotoSet:
+        return load_photos(
+            index,
+            expected=range(4),
+            side=SIDE,
+            fit="squash",
+            on_bad="refuse",
+            cache=f"{root}/cache",
+            memory=memory,
+            display=display,
+        )
+
+    def first_batches(photos: PhotoSet) -> None:
+        train = np.flatnonzero(split == "train")
+        how = {"seed": 0, "batch_size": BATCH, "share": slice(None)}
+        for _ in training_batches(photos, train, range(20), **how):
+            pass
+
+    rest = {"subject": "/(s[0-9]+)_", "classes": None, "need_masks": True}
+    index = watch.time("found", lambda: find_photos(**place, **rest))
+    watch.time("prepared", lambda: load(1e-6))
+    photos = watch.time("second start, left on disk", lambda: load(1e-6))
+    resident = watch.time("second start, into memory", lambda: load(64.0))
+    split = watch.time("divided", lambda: make_split(photos, (0.8, 0.1, 0.1), 0))
+    watch.time("division checked", lambda: check_split(photos, split))
+    path = root / "split.csv"
+    watch.time("division written", lambda: write_split(path, photos, split))
+    watch.time("division read", lambda: read_split(path, photos))
+    watch.time("20 batches from memory", lambda: first_batches(resident))
+    watch.time("20 batches from disk", lambda: first_batches(photos))
+    return photos, watch.found
+
+
+def compare_steps(photos: PhotoSet, rounds: int) -> dict[str, Any]:
+    """Photographs per second of the demo's training step, resident and streamed, in turns."""
+    import jax
+
+    from configs.top import get_config
+    from hairjax import devices, optim
+    from hairjax.run import on_mesh
+    from hairjax.step import first_state
+    from hairjax.train import _model, _train_step
+
+    config = get_config("demo")
+    mesh = devices.make_mesh(1, 1)
+    display = Display(Console(file=io.StringIO()))
+    graphdef, params = _model(config, len(photos.classes), False, display)
+    labels = optim.label_parameters(params)
+    tx = optim.make_optimizer(config.optim, optim.make_schedules(config.optim, 20, STEPS), labels)
+    state = first_state(params, tx, False)
+    shapes = on_mesh(jax.eval_shape(lambda: state), mesh)
+    step = _train_step(config, graphdef, tx, shapes, mesh, labels, len(photos.classes), 1)
+    sets = {"resident": replace(photos, images=photos.images[:]), "streamed": photos}
+    rates: dict[str, list[float]] = {name: [] for name in sets}
+    for turn in range(-1, rounds):  # the first compiles
+        for name, some in sets.items():
+            steps = range(turn * STEPS + STEPS, (turn + 2) * STEPS)
+            how = {"seed": 0, "batch_size": BATCH, "share": slice(None)}
+            begun = time.perf_counter()
+            for images, answers in training_batches(some, np.arange(len(some)), steps, **how):
+                batch = (devices.join_shares(rows, mesh) for rows in (images, answers))
+                state, loss = step(state, *batch)
+            jax.block_until_ready(loss)
+            if turn >= 0:
+                rates[name].append(STEPS * BATCH / (time.perf_counter() - begun))
+    ratios = np.array(rates["streamed"]) / np.array(rates["resident"])
+    return {
+        "model": config.model.name,
+        "batch": BATCH,
+        "steps_in_a_turn": STEPS,
+        "turns": rounds,
+        "images_per_second": {name: spread(values) for name, values in rates.items()},
+        "streamed_over_resident": spread(ratios),
+    }
+
+
+def spread(values: np.ndarray | list[float]) -> dict[str, float]:
+    """Median, least and most."""
+    named = {"median": np.median(values), "least": min(values), "most": max(values)}
+    return {name: float(f"{value:.4g}") for name, value in named.items()}
+
+
+def main() -> None:
+    """Print JSON, and write it where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", default="1000,10000,100000")
+    parser.add_argument("--rounds", type=int, default=9, help="of training steps")
+    parser.add_argument("--out", default="", help="a JSON file")
+    options = parser.parse_args()
+    before = [round(value, 2) for value in os.getloadavg()]
+    growth: dict[str, Any] = {}
+    steps: dict[str, Any] = {}
+    for size in map(int, options.sizes.split(",")):
+        root = Path(tempfile.mkdtemp())
+        try:
+            draw_photographs(root, size)
+            photos, seconds = go_the_way(root)
+            growth[str(size)] = {
+                part: {kind: float(f"{1e6 * value / size:.3g}") for kind, value in found.items()}
+                for part, found in seconds.items()
+            }
+            print(json.dumps({size: growth[str(size)]}), file=sys.stderr, flush=True)
+            if not steps and size >= STEPS * BATCH:
+                steps = compare_steps(photos, options.rounds)
+        finally:
+            shutil.rmtree(root)
+    found = {
+        "microseconds_per_photograph": growth,
+        "training": steps,
+        "cores": os.cpu_count(),
+        "load_average_before": before,
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in ("jax", "grain", "array_record", "pillow", "numpy")},
+    }
+    text = json.dumps(found, indent=1)
+    print(text)
+    if options.out:
+        Path(options.out).write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

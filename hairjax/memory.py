@@ -1,0 +1,72 @@
+"""How much memory there is: the machine's, and what control groups (containers, SLURM) allow of it.
+
+https://docs.kernel.org/admin-guide/cgroup-v2.html, and cgroup-v1/memory.html beside it.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+
+class _Version(NamedTuple):
+    """Where a version of control groups keeps what is needed here."""
+
+    mount: str
+    limit: str
+    used: str
+    cache: str  # the line of memory.stat: pages of files, which give way
+
+
+_VERSIONS = {
+    "v1": _Version(
+        "sys/fs/cgroup/memory",
+        "memory.limit_in_bytes",
+        "memory.usage_in_bytes",
+        "total_inactive_file",
+    ),
+    "v2": _Version("sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
+}
+
+
+def free_memory(root: Path) -> int:
+    """Bytes that can still be taken: what the machine has, or less where a group has less left.
+
+    Args:
+        root: of the file system that describes the groups, ``/`` but in tests.
+    """
+    return min([psutil.virtual_memory().available, *_left_in_groups(root)])
+
+
+def _left_in_groups(root: Path) -> list[int]:
+    """Bytes left in each limited group that this process is in; a group is in all those above."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:  # a system without control groups
+        return []
+    left = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        name = "v2" if not controllers else "v1" if "memory" in controllers.split(",") else ""
+        if name:
+            version = _VERSIONS[name]
+            mount = root / version.mount
+            group = mount / path.lstrip("/")
+            # Inside a container the path may be the host's; what is mounted is its own group.
+            inside = [group, *group.parents]
+            groups = inside[: inside.index(mount) + 1]
+            left += [number for g in groups if (number := _left(g, version)) is not None]
+    return left
+
+
+def _left(group: Path, version: _Version) -> int | None:
+    """Bytes left in a group; None where it is not here or has no limit."""
+    try:
+        limit = (group / version.limit).read_text().strip()
+        used = int((group / version.used).read_text())
+        stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    except OSError:
+        return None
+    if limit == "max":
+        return None
+    return max(int(limit) - used + int(stat[version.cache]), 0)
