@@ -90,6 +90,7 @@ def go_the_way(root: Path) -> tuple[PhotoSet, dict[str, dict[str, float]]]:
             fit="squash",
             on_bad="refuse",
             cache=f"{root}/cache",
+            beam="",
             memory=memory,
             display=display,
         )

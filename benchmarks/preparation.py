@@ -80,7 +80,7 @@ def measure(root: Path, masks: bool, rounds: int) -> dict[str, list[float]]:
         return find_photos(**place, manifest="", subject="", classes=None, need_masks=masks)
 
     def load(where: str, memory: float) -> None:
-        how = {"side": SIDE, "fit": "squash", "on_bad": "refuse", "display": display}
+        how = {"side": SIDE, "fit": "squash", "on_bad": "refuse", "beam": "", "display": display}
         load_photos(find(), expected=range(2), cache=where, memory=memory, **how)
 
     cores, spawn = os.cpu_count() or 1, multiprocessing.get_context("spawn")

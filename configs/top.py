@@ -50,6 +50,7 @@ def get_config(variant: str = "") -> ConfigDict:
                 "on_bad": "refuse",  # a photograph that cannot be used: refuse | skip
                 "on_leak": "refuse",  # copies of training photographs held out: refuse | allow
                 "cache": "~/.cache/hairjax",  # where decoded photographs are kept; empty: nowhere
+                "beam": "",  # Apache Beam's options, for it to decode photographs; empty: without
                 "memory": 0.0,  # GiB that photographs may take, else streamed; 0: half of the free
             },
             "augment": {

@@ -158,6 +158,7 @@ OF_A_PROCESS = (
     "data.manifest",
     "data.split",
     "data.cache",
+    "data.beam",
     "data.memory",
     "devices.coordinator",
     "devices.processes",

@@ -106,6 +106,7 @@ def _load(config: ConfigDict, display: Display) -> tuple[Index, PhotoSet, list[P
         fit=data.fit,
         on_bad="skip",
         workers=os.cpu_count() or 1,
+        beam=data.beam,
         display=display,
     )
     problems = [*index.problems, *unread]

@@ -100,6 +100,7 @@ def load_data(config: ConfigDict, classes: tuple[str, ...] | None, display: Disp
         fit=data.fit,
         on_bad=data.on_bad,
         cache=data.cache,
+        beam=data.beam,
         memory=data.memory,
         display=display,
     )
@@ -113,6 +114,7 @@ def load_photos(
     fit: str,
     on_bad: str,
     cache: str,
+    beam: str,
     memory: float,
     display: Display,
 ) -> PhotoSet:
@@ -125,6 +127,7 @@ def load_photos(
         fit: "squash" or "pad", as in `read_photo`.
         on_bad: "refuse" raises when any file cannot be used, "skip" leaves such files out.
         cache: the folder of prepared sets; "" decodes anew and writes nothing.
+        beam: options of Apache Beam, which then prepares the set; "" does without it.
         memory: GiB that photographs may take in memory, else they stay on disk; 0: half of what
             is free, shared by the processes of the run on this machine.
         display: shows the progress, what was left out, and where the photographs are kept.
@@ -147,6 +150,7 @@ def load_photos(
             fit=fit,
             on_bad=on_bad,
             workers=workers,
+            beam=beam,
             display=display,
         )
     elif size > limit:

@@ -21,7 +21,6 @@ import numpy as np
 from hairjax.data.photos import Entry, Index
 from hairjax.data.prepare import read_photo, without_warnings
 from hairjax.data.problems import PhotoError, Problem
-from hairjax.data.record import File
 from hairjax.errors import UserError
 
 MOST = 128  # pieces: of a million photographs too, since each is a file that readers keep open
@@ -54,6 +53,14 @@ def changed(entry: Entry) -> list[int]:
         with suppress(OSError):
             times.append(path.stat().st_ctime_ns if isinstance(path, Path) else 0)
     return times
+
+
+def decode(entry: Entry, side: int, fit: str) -> tuple[np.ndarray, str | Problem]:
+    """The pixels of a photograph and its checksum; of a bad one black, and what is wrong."""
+    try:
+        return read_photo(entry.path, entry.mask, side, fit)
+    except PhotoError as error:
+        return np.zeros((side, side, 4), np.uint8), error.problem
 
 
 def write_pieces(
@@ -108,6 +115,17 @@ def write_pieces(
         left = others
 
 
+def joined(pieces: Sequence[Piece]) -> tuple[dict[str, Any], int]:
+    """What is known of the photographs of all finished pieces, and the bytes of their records."""
+    parts = [json.loads(piece.side.read_text()) for piece in pieces]
+    notes: dict[str, Any] = {
+        "sha256": [sha256 for part in parts for sha256 in part["sha256"]],
+        "problems": {i: problem for part in parts for i, problem in part["problems"].items()},
+        "touched": {i: times for part in parts for i, times in part["touched"].items()},
+    }
+    return notes, sum(part["bytes"] for part in parts)
+
+
 def _is_finished(piece: Piece, index: Index) -> bool:
     """Whether it is written, and none of its bad files were touched since."""
     try:
@@ -155,7 +173,7 @@ def _write(
         for i, entry, touched in zip(piece.photographs, entries, before, strict=True):
             if stop.is_set():
                 return
-            pixels, sha256 = _pixels(entry.path, entry.mask, side, fit)
+            pixels, sha256 = decode(entry, side, fit)
             if isinstance(sha256, Problem):
                 notes["problems"][str(i)] = asdict(sha256)
                 notes["touched"][str(i)] = touched
@@ -171,10 +189,3 @@ def _write(
     except (OSError, RuntimeError) as error:  # the latter is how array_record fails
         folder = piece.records.parent
         raise UserError(f"the prepared set {folder} cannot be written: {error}") from error
-
-
-def _pixels(path: File, mask: File | None, side: int, fit: str) -> tuple[np.ndarray, str | Problem]:
-    try:
-        return read_photo(path, mask, side, fit)
-    except PhotoError as error:
-        return np.zeros((side, side, 4), np.uint8), error.problem

@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from hairjax.data.cache import (
 )
 from hairjax.data.photos import Index
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.pieces import Piece, changed, cut, write_pieces
+from hairjax.data.pieces import Piece, changed, cut, joined, write_pieces
 from hairjax.data.prepare import PREPARATION
 from hairjax.data.problems import Problem, require_no_problems
 from hairjax.data.record import File, Record
@@ -37,7 +36,7 @@ from hairjax.display import Display
 from hairjax.errors import UserError
 
 _NOTES = "photographs.json"  # what is wanted at once and for all photographs
-_PIECES = "pieces"  # what is known of each piece while the set is made
+_WORK = "work"  # what is known of each piece while the set is made
 
 
 def prepare_once(
@@ -48,6 +47,7 @@ def prepare_once(
     fit: str,
     on_bad: str,
     workers: int,
+    beam: str,
     display: Display,
 ) -> tuple[PhotoSet, list[Problem]]:
     """Open the prepared set of these photographs, which is made first where there is none.
@@ -63,6 +63,7 @@ def prepare_once(
         fit: "squash" or "pad", as in `read_photo`.
         on_bad: "refuse" keeps no set in which a photograph cannot be used, "skip" does.
         workers: photographs decoded at the same time.
+        beam: options of Apache Beam, which then decodes in their place; "" does without it.
         display: shows the progress and where the set is.
 
     Returns:
@@ -78,7 +79,7 @@ def prepare_once(
         require_room(cache, len(index.entries) * side * side * 4)
         remove_leftovers(folder)
         with taking_part(folder, display):
-            notes = _make(folder, index, side, fit, on_bad, workers, display)
+            notes = _make(folder, index, side, fit, on_bad, workers, beam, display)
         show_others(folder, display)
     kept = [i for i in range(len(index.entries)) if str(i) not in notes["problems"]]
     images = Stored.open(folder, np.array(kept, np.int64), side)
@@ -146,19 +147,25 @@ def _make(
     fit: str,
     on_bad: str,
     workers: int,
+    beam: str,
     display: Display,
 ) -> dict[str, Any]:
     """Make the set; until it is whole and on the disk it has another name."""
     new, alone = unfinished(folder), folder.parent / "finish"
+    features = _features(side)
     with locked(alone):
         if notes := _read_notes(folder, index):
             return notes
         new.mkdir(mode=0o700, exist_ok=True)
-        (new / _PIECES).mkdir(exist_ok=True)
-    features, info, records = _describe(folder.parent.name, new, len(index.entries), side)
+        (new / _WORK).mkdir(exist_ok=True)
+        if beam:
+            lengths, size, notes = _run_beam(folder, index, side, fit, features, beam)
+            return _finish(folder, index, features, lengths, size, notes, on_bad)
+    parts = cut(len(index.entries))
+    paths = _template(folder).sharded_filepaths(len(parts))
     pieces = [
-        Piece(path, new / _PIECES / f"{number:05}.json", photographs)
-        for number, (path, photographs) in enumerate(records)
+        Piece(Path(path), new / _WORK / f"{number:05}.json", photographs)
+        for number, (path, photographs) in enumerate(zip(paths, parts, strict=True))
     ]
     with display.progress("photographs prepared") as progress:
         write_pieces(
@@ -171,30 +178,53 @@ def _make(
             progress=progress,
         )
     with locked(alone):
-        return _read_notes(folder, index) or _finish(folder, index, info, pieces, on_bad)
+        if notes := _read_notes(folder, index):
+            return notes
+        notes, size = joined(pieces)
+        return _finish(folder, index, features, [*map(len, parts)], size, notes, on_bad)
+
+
+def _run_beam(
+    folder: Path, index: Index, side: int, fit: str, features: Any, options: str
+) -> tuple[list[int], int, dict[str, Any]]:
+    """Records per file, bytes, and notes, of files that Beam has written."""
+    try:
+        from hairjax.data.beam import write_with_beam
+    except ImportError as error:
+        raise UserError(
+            f"config.data.beam needs the package {error.name}: pip install -r requirements-beam.txt"
+        ) from error
+    work = unfinished(folder) / _WORK
+    files, lengths, size, notes = write_with_beam(work, index, side, fit, features, options)
+    paths = _template(folder).sharded_filepaths(len(files))
+    for file, path in zip(files, paths, strict=True):
+        file.rename(path)
+    return lengths, size, notes
 
 
 def _finish(
-    folder: Path, index: Index, info: Any, pieces: Sequence[Piece], on_bad: str
+    folder: Path,
+    index: Index,
+    features: Any,
+    lengths: list[int],
+    size: int,
+    notes: dict[str, Any],
+    on_bad: str,
 ) -> dict[str, Any]:
-    """Put the set together from its pieces, and where it belongs."""
+    """Describe the set whose records are written, and put it where it belongs."""
     import tensorflow_datasets as tfds
 
-    new = unfinished(folder)
-    parts = [json.loads(piece.side.read_text()) for piece in pieces]
-    notes: dict[str, Any] = {
-        "sha256": [sha256 for part in parts for sha256 in part["sha256"]],
-        "problems": {i: problem for part in parts for i, problem in part["problems"].items()},
-        "touched": {i: times for part in parts for i, times in part["touched"].items()},
-    }
+    new, name = unfinished(folder), folder.parent.name
     require_no_problems([*index.problems, *_problems(notes)], on_bad)
     try:
-        split = tfds.core.SplitInfo(
-            SPLIT,
-            [len(piece.photographs) for piece in pieces],
-            sum(part["bytes"] for part in parts),
-            filename_template=_template(folder.parent.name, new),
+        identity = tfds.core.DatasetIdentity(name, tfds.core.Version(VERSION), str(new), "hairjax")
+        info = tfds.core.DatasetInfo(
+            builder=identity,
+            description="Photographs and hair masks, turned and resized by hairjax.",
+            features=features,
         )
+        info.set_file_format("array_record")
+        split = tfds.core.SplitInfo(SPLIT, lengths, size, filename_template=_template(folder))
         info.set_splits(tfds.core.SplitDict([split]))
         info.write_to_directory(str(new))
         files = [path for path in new.iterdir() if path.is_file()]
@@ -209,25 +239,27 @@ def _finish(
     except OSError as error:
         raise UserError(f"the prepared set {new} cannot be written: {error}") from error
     # Only now: whoever looked for them before would have begun anew.
-    shutil.rmtree(folder / _PIECES)
+    shutil.rmtree(folder / _WORK)
     return notes
 
 
-def _template(name: str, folder: Path) -> Any:
+def _template(folder: Path) -> Any:
+    """The names of the files of records while the set is made."""
     import tensorflow_datasets as tfds
 
     return tfds.core.ShardedFileTemplate(
-        dataset_name=name, data_dir=folder, split=SPLIT, filetype_suffix="array_record"
+        dataset_name=folder.parent.name,
+        data_dir=unfinished(folder),
+        split=SPLIT,
+        filetype_suffix="array_record",
     )
 
 
-def _describe(
-    name: str, folder: Path, total: int, side: int
-) -> tuple[Any, Any, list[tuple[Path, range]]]:
-    """A set as tensorflow-datasets describes it: features, info, and what is in which file."""
+def _features(side: int) -> Any:
+    """A record, as tensorflow-datasets describes it."""
     import tensorflow_datasets as tfds
 
-    features = tfds.features.FeaturesDict(
+    return tfds.features.FeaturesDict(
         {
             "image": tfds.features.Tensor(
                 shape=(side, side, 4), dtype=np.uint8, encoding=tfds.features.Encoding.BYTES
@@ -235,13 +267,3 @@ def _describe(
             "file": tfds.features.Text(),
         }
     )
-    identity = tfds.core.DatasetIdentity(name, tfds.core.Version(VERSION), str(folder), "hairjax")
-    info = tfds.core.DatasetInfo(
-        builder=identity,
-        description="Photographs and hair masks, turned and resized by hairjax.",
-        features=features,
-    )
-    info.set_file_format("array_record")
-    parts = cut(total)
-    paths = _template(name, folder).sharded_filepaths(len(parts))
-    return features, info, [(Path(p), part) for p, part in zip(paths, parts, strict=True)]

@@ -421,6 +421,7 @@ def load(arguments: dict[str, object], on_bad: str = "refuse", fit: str = "squas
         fit=fit,
         on_bad=on_bad,
         cache="",
+        beam="",
         memory=1.0,
         display=Display(),
     )

@@ -26,7 +26,7 @@ from hairjax.display import Display
 from hairjax.errors import UserError
 
 COUNT = 14
-ARGUMENTS = {"side": 6, "fit": "squash", "on_bad": "refuse", "workers": 2}
+ARGUMENTS = {"side": 6, "fit": "squash", "on_bad": "refuse", "workers": 2, "beam": ""}
 # A process of its own that writes down every photograph it decodes, and goes on when told to.
 SLOW = """
 import sys, time
@@ -50,7 +50,8 @@ index = find_photos(
     photos=photos, masks=masks, manifest="", subject="", classes=None, need_masks=True
 )
 photoset, _ = store.prepare_once(
-    index, cache=Path(cache), side=6, fit="squash", on_bad="refuse", workers=2, display=Display()
+    index, cache=Path(cache), side=6, fit="squash", on_bad="refuse", workers=2, beam="",
+    display=Display(),
 )
 print(photoset.images.in_memory().sum())
 """
@@ -277,7 +278,7 @@ def test_what_a_killed_preparation_finished_is_not_done_again(folder, monkeypatc
     process = start_slowly(folder, "first")
     pieces_done = folder / "cache"
     for _ in range(3000):
-        if len(list(pieces_done.glob("*/*/pieces/*.json"))) == COUNT // 2:
+        if len(list(pieces_done.glob("*/*/work/*.json"))) == COUNT // 2:
             break
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
@@ -293,7 +294,7 @@ def test_what_a_killed_preparation_finished_is_not_done_again(folder, monkeypatc
     expected, _ = prepare(find(folder), 6, "squash", 2, lambda *_: None)
     np.testing.assert_array_equal(photoset.images.in_memory(), expected.images)
     assert photoset.sha256 == expected.sha256
-    assert not unfinished(folder) and not list(sets(folder)[0].glob("pieces"))
+    assert not unfinished(folder) and not list(sets(folder)[0].glob("work"))
 
 
 def test_two_processes_share_the_work(folder):
@@ -447,6 +448,7 @@ def load(folder, cache, memory):
         fit="squash",
         on_bad="refuse",
         cache=cache,
+        beam="",
         memory=memory,
         display=Display(),
     )

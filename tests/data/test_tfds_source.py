@@ -154,6 +154,7 @@ def load(index, cache="", memory=1.0):
         fit="pad",
         on_bad="refuse",
         cache=str(cache),
+        beam="",
         memory=memory,
         display=Display(),
     )
