@@ -101,7 +101,11 @@ def write_with_beam(
         ) from error
     split = builder.info.splits[SPLIT]
     facts = sorted(
-        (json.loads(line) for path in folder.glob(f"{_FACTS}-*") for line in path.open()),
+        (
+            json.loads(line)
+            for path in folder.glob(f"{_FACTS}-*")
+            for line in path.read_text().splitlines()
+        ),
         key=lambda fact: fact["photograph"],
     )
     bad = {str(fact["photograph"]): fact for fact in facts if fact["problem"]}

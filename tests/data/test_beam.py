@@ -41,6 +41,8 @@ def prepared(folder, index, beam, on_bad="refuse"):
     )
 
 
+# Of protobuf 6, which Beam takes, in tensorflow-datasets.
+@pytest.mark.filterwarnings("ignore:label\\(\\) is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("bad", [False, True])
 def test_beam_writes_what_threads_write(tmp_path, bad):
     pytest.importorskip("apache_beam")
@@ -58,13 +60,12 @@ def test_beam_writes_what_threads_write(tmp_path, bad):
 
 
 def test_without_the_package_the_command_says_what_to_install(tmp_path):
-    index = find(tmp_path)
+    find(tmp_path)
     program = (
         "import sys; sys.modules['apache_beam'] = None; sys.path.insert(0, 'tests/data');"
         "from pathlib import Path; from test_beam import *;"
         "prepared(Path(sys.argv[1]), find(Path(sys.argv[1])), '--runner=DirectRunner')"
     )
-    del index
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True
     )
