@@ -185,7 +185,7 @@ def _rgb(image: Image.Image) -> Image.Image:
         paper = Image.new("RGBA", picture.size, "white")
         paper.alpha_composite(picture)
         return paper.convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _place(size: tuple[int, int], side: int, fit: str) -> tuple[tuple[int, int], tuple[int, int]]:
