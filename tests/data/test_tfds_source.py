@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import launch
-from hairjax.data import store
+from hairjax.data import pieces
 from hairjax.data.load import load_photos
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import make_split
@@ -215,7 +215,7 @@ def test_pixels_are_those_of_the_set(name, cached, data_dir, tmp_path):
 
 def test_the_second_start_decodes_nothing_and_memory_may_be_short(toy, tmp_path, monkeypatch):
     first = load(toy, tmp_path / "cache")
-    monkeypatch.setattr(store, "read_photo", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr(pieces, "read_photo", lambda *_: pytest.fail("decoded"))
     second = load(toy, tmp_path / "cache", memory=1e-9)
     np.testing.assert_array_equal(second.images.in_memory(), first.images)
 
