@@ -1,0 +1,188 @@
+"""The peer on a GPU: timm's Swin under ``torch.compile``, in a process of its own.
+
+Training: autocast to bfloat16, fused AdamW, clipping by the norm, dropout and drop-path as in the
+recipe. timm augments on the CPU, one photograph at a time; so that this does not hold it back, the
+same augmentation as hairjax's runs on the GPU in PyTorch, for the whole batch at once, compiled
+with the model. Inference: the weights are bfloat16, so that nothing is cast.
+"""
+
+import math
+import time
+from collections.abc import Callable
+
+import timm
+import torch
+from timm.models.swin_transformer import SwinTransformer
+from torch.nn import functional
+
+from hairjax.data.augment import _RGB, _YIQ, ASPECT, GREY, IMAGENET_MEAN, IMAGENET_STD
+from hairjax.models import VARIANTS
+
+CHANNELS, CLASSES, DROPOUT, DROP_PATH = 6, 4, 0.2, 0.1
+ROTATION, FLIP, COLOUR, HUE, CROP = 15.0, 0.5, 0.2, 0.02, 0.8
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+Block = Callable[[int], float]
+
+
+def _wait() -> None:
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
+
+
+def _timed(times: int, once: Callable[[], object]) -> float:
+    _wait()
+    begun = time.perf_counter()
+    for _ in range(times):
+        once()
+    _wait()
+    return time.perf_counter() - begun
+
+
+def matmul(size: int) -> Block:
+    """A product of two square matrices of normal numbers in bfloat16."""
+    a, b = (torch.randn(size, size, device=DEVICE, dtype=torch.bfloat16) for _ in range(2))
+    return lambda times: _timed(times, lambda: torch.matmul(a, b))
+
+
+def transforms(count: int) -> torch.Tensor:
+    """Random crop, turn and flip of every photograph: [count, 2, 3] for ``affine_grid``."""
+
+    def uniform() -> torch.Tensor:
+        return 2 * torch.rand(count, device=DEVICE) - 1
+
+    area = CROP + (1 - CROP) * torch.rand(count, device=DEVICE)
+    limit = torch.minimum(torch.full_like(area, math.log(ASPECT)), -torch.log(area))
+    aspect = torch.exp(limit * uniform())
+    width, height = torch.sqrt(area * aspect), torch.sqrt(area / aspect)
+    turn = math.radians(ROTATION) * uniform()
+    mirror = torch.where(torch.rand(count, device=DEVICE) < FLIP, -1.0, 1.0)
+    cos, sin = torch.cos(turn), torch.sin(turn)
+    rows = [cos * width * mirror, -sin * height, (1 - width) * uniform()]
+    rows += [sin * width * mirror, cos * height, (1 - height) * uniform()]
+    return torch.stack(rows, dim=1).reshape(count, 2, 3)
+
+
+def warp(photos: torch.Tensor, theta: torch.Tensor, side: int) -> torch.Tensor:
+    """Resample bilinearly: uint8 [n, 4, stored, stored] → float32 [n, 4, side, side]."""
+    grid = functional.affine_grid(theta, [len(photos), 4, side, side], align_corners=False)
+    beyond = torch.tensor([*IMAGENET_MEAN, 0.0], device=DEVICE).reshape(1, 4, 1, 1)
+    return functional.grid_sample(photos / 255 - beyond, grid, align_corners=False) + beyond
+
+
+def jitter(rgb: torch.Tensor) -> torch.Tensor:
+    """Random brightness, contrast, saturation and hue: [n, 3, side, side] in [0, 1]."""
+    grey = torch.tensor(GREY, device=DEVICE).reshape(1, 3, 1, 1)
+
+    def factor() -> torch.Tensor:
+        return 1 + COLOUR * (2 * torch.rand(len(rgb), 1, 1, 1, device=DEVICE) - 1)
+
+    rgb = (rgb * factor()).clamp(0, 1)
+    mean = (rgb * grey).sum(1, keepdim=True).mean((2, 3), keepdim=True)
+    rgb = (mean + factor() * (rgb - mean)).clamp(0, 1)
+    luma = (rgb * grey).sum(1, keepdim=True)
+    rgb = (luma + factor() * (rgb - luma)).clamp(0, 1)
+    turn = 2 * math.pi * HUE * (2 * torch.rand(len(rgb), device=DEVICE) - 1)
+    cos, sin, one, zero = torch.cos(turn), torch.sin(turn), turn * 0 + 1, turn * 0
+    rows = torch.stack([one, zero, zero, zero, cos, -sin, zero, sin, cos], 1).reshape(-1, 3, 3)
+    back, forth = torch.tensor(_RGB, device=DEVICE), torch.tensor(_YIQ, device=DEVICE)
+    return torch.einsum("nij,njhw->nihw", back @ rows @ forth, rgb).clamp(0, 1)
+
+
+def inputs(photos: torch.Tensor, side: int, augmented: bool) -> torch.Tensor:
+    """What the model sees: uint8 [n, 4, stored, stored] → float32 [n, 6, side, side]."""
+    if augmented:
+        theta = transforms(len(photos))
+    else:
+        theta = torch.eye(2, 3, device=DEVICE).expand(len(photos), 2, 3)
+    picture = warp(photos, theta, side)
+    rgb = jitter(picture[:, :3]) if augmented else picture[:, :3]
+    mean, std = (
+        torch.tensor(values, device=DEVICE).reshape(1, 3, 1, 1)
+        for values in (IMAGENET_MEAN, IMAGENET_STD)
+    )
+    return torch.cat([(rgb - mean) / std, picture[:, 3:].expand(-1, 3, -1, -1)], dim=1)
+
+
+def prepare(model: str, batch: int, inference: bool, variant: str) -> dict[str, Block]:
+    """A training step, and inference from photographs, both compiled.
+
+    Args:
+        model: its name, of hairjax and timm.
+        batch: photographs.
+        inference: whether it is wanted too.
+        variant: "fused attention" for PyTorch's attention kernels, which timm does not use in its
+            Swin unless told; "" for timm as it comes.
+    """
+    timm.layers.set_fused_attn(variant == "fused attention", variant == "fused attention")
+    torch.manual_seed(0)
+    torch.set_float32_matmul_precision("high")
+    side, swin = VARIANTS[model][0], make(model).to(DEVICE)
+    stored = round(side * 8 / 7)
+    photos = torch.randint(0, 256, (batch, 4, stored, stored), dtype=torch.uint8, device=DEVICE)
+    labels = torch.arange(batch, device=DEVICE) % CLASSES
+    groups = timm.optim.param_groups_weight_decay(swin, 0.01)
+    optimizer = torch.optim.AdamW(groups, lr=1e-5, fused=True)
+
+    def loss(photos: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        seen = inputs(photos, side, augmented=True)
+        with torch.autocast(DEVICE, torch.bfloat16):
+            logits = swin(seen)
+        return functional.cross_entropy(logits.float(), labels)
+
+    compiled = torch.compile(loss, dynamic=False)
+
+    def step() -> None:
+        swin.train()
+        compiled(photos, labels).backward()
+        torch.nn.utils.clip_grad_norm_(swin.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    blocks: dict[str, Block] = {"training": lambda times: _timed(times, step)}
+    if inference:
+        blocks["inference"] = _inference(model, side, photos)
+    for block in blocks.values():
+        block(2)
+    if DEVICE == "cuda":
+        torch.cuda.empty_cache()
+    return blocks
+
+
+def make(model: str) -> SwinTransformer:
+    """What ``timm.create_model`` makes of these names, and of a small one that it has not."""
+    side, variant = VARIANTS[model]
+    return SwinTransformer(
+        img_size=side,
+        in_chans=CHANNELS,
+        num_classes=CLASSES,
+        embed_dim=variant["dim"],
+        depths=variant["depths"],
+        num_heads=variant["heads"],
+        window_size=variant["window"],
+        drop_rate=DROPOUT,
+        drop_path_rate=DROP_PATH,
+    )
+
+
+def _inference(model: str, side: int, photos: torch.Tensor) -> Block:
+    swin = make(model).to(DEVICE, torch.bfloat16).eval()
+    judge = torch.compile(
+        lambda photos: swin(inputs(photos, side, augmented=False).bfloat16()), dynamic=False
+    )
+
+    def infer(times: int) -> float:
+        with torch.inference_mode():
+            return _timed(times, lambda: judge(photos))
+
+    return infer
+
+
+def peak_memory() -> int | None:
+    """Bytes on the device; None on a CPU."""
+    return torch.cuda.max_memory_allocated() if DEVICE == "cuda" else None
+
+
+def describe() -> dict[str, str]:
+    """The device, and whose program this is."""
+    name = torch.cuda.get_device_name() if DEVICE == "cuda" else "cpu"
+    return {"device": name, "torch": torch.__version__, "timm": timm.__version__}
