@@ -12,7 +12,9 @@ from collections.abc import Callable
 
 import timm
 import torch
+from timm.layers import set_fused_attn
 from timm.models.swin_transformer import SwinTransformer
+from timm.optim import param_groups_weight_decay
 from torch.nn import functional
 
 from hairjax.data.augment import _RGB, _YIQ, ASPECT, GREY, IMAGENET_MEAN, IMAGENET_STD
@@ -113,14 +115,14 @@ def prepare(model: str, batch: int, inference: bool, variant: str) -> dict[str, 
         variant: "fused attention" for PyTorch's attention kernels, which timm does not use in its
             Swin unless told; "" for timm as it comes.
     """
-    timm.layers.set_fused_attn(variant == "fused attention", variant == "fused attention")
+    set_fused_attn(enable=True, experimental=variant == "fused attention")
     torch.manual_seed(0)
     torch.set_float32_matmul_precision("high")
     side, swin = VARIANTS[model][0], make(model).to(DEVICE)
     stored = round(side * 8 / 7)
     photos = torch.randint(0, 256, (batch, 4, stored, stored), dtype=torch.uint8, device=DEVICE)
     labels = torch.arange(batch, device=DEVICE) % CLASSES
-    groups = timm.optim.param_groups_weight_decay(swin, 0.01)
+    groups = param_groups_weight_decay(swin, 0.01)
     optimizer = torch.optim.AdamW(groups, lr=1e-5, fused=True)
 
     def loss(photos: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
