@@ -43,6 +43,7 @@ def load(root: Path, memory: float) -> PhotoSet:
         fit="squash",
         on_bad="refuse",
         cache=str(root / "cache"),
+        beam="",
         memory=memory,
         display=Display(Console(file=io.StringIO())),
     )
@@ -69,7 +70,7 @@ def main() -> None:
     options = parser.parse_args()
     root = Path(tempfile.mkdtemp())
     try:
-        draw_photographs(root, options.count)
+        draw_photographs(root, options.count, 1024, 768, masks=True)
         ways = {"from memory": load(root, 16.0), "from the disk": load(root, 1e-6)}
         found: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
         for epoch in range(options.rounds):

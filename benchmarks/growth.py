@@ -120,21 +120,14 @@ def compare_steps(photos: PhotoSet, rounds: int) -> dict[str, Any]:
     """Photographs per second of the demo's training step, resident and streamed, in turns."""
     import jax
 
+    from benchmarks.training_step import training_step
     from configs.top import get_config
-    from hairjax import devices, optim
-    from hairjax.run import on_mesh
-    from hairjax.step import first_state
-    from hairjax.train import _model, _train_step
+    from hairjax import devices
 
-    config = get_config("demo")
-    mesh = devices.make_mesh(1, 1)
-    display = Display(Console(file=io.StringIO()))
-    graphdef, params = _model(config, len(photos.classes), False, display)
-    labels = optim.label_parameters(params)
-    tx = optim.make_optimizer(config.optim, optim.make_schedules(config.optim, 20, STEPS), labels)
-    state = first_state(params, tx, False)
-    shapes = on_mesh(jax.eval_shape(lambda: state), mesh)
-    step = _train_step(config, graphdef, tx, shapes, mesh, labels, len(photos.classes), 1)
+    config, mesh = get_config("demo"), devices.make_mesh(1, 1)
+    config.train.batch_size = BATCH
+    step = training_step(config, mesh)
+    state = step.begin()
     sets = {"resident": replace(photos, images=photos.images[:]), "streamed": photos}
     rates: dict[str, list[float]] = {name: [] for name in sets}
     for turn in range(-1, rounds):  # the first compiles
@@ -144,7 +137,7 @@ def compare_steps(photos: PhotoSet, rounds: int) -> dict[str, Any]:
             begun = time.perf_counter()
             for images, answers in training_batches(some, np.arange(len(some)), steps, **how):
                 batch = (devices.join_shares(rows, mesh) for rows in (images, answers))
-                state, loss = step(state, *batch)
+                state, loss = step.run(state, *batch)
             jax.block_until_ready(loss)
             if turn >= 0:
                 rates[name].append(STEPS * BATCH / (time.perf_counter() - begun))

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from benchmarks.training_step import CLASSES, training_step
+from benchmarks.training_step import training_step
 from hairjax import devices
 from hairjax.config import load_config
 from hairjax.data.augment import model_inputs
@@ -47,23 +47,13 @@ def prepare(model: str, batch: int, inference: bool, variant: str) -> dict[str, 
     config.train.batch_size, config.optim.accumulate = batch, 1
     step = training_step(config, devices.make_mesh(1, 1))
     compiled = step.lower().compile()
-    rng = np.random.default_rng(0)
-
-    def draw(path: tuple, leaf: jax.ShapeDtypeStruct) -> np.ndarray:
-        ones = "scale" in jax.tree_util.keystr(path)
-        return rng.normal(float(ones), 0.02, leaf.shape).astype(np.float32)
-
-    params = jax.tree_util.tree_map_with_path(draw, step.state.params)
-    nothing = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), step.state)
-    places = jax.tree.map(lambda leaf: leaf.sharding, step.state)
-    photos = jax.device_put(rng.integers(0, 256, step.photos.shape, np.uint8), step.photos.sharding)
-    labels = jax.device_put(np.arange(batch, dtype=np.int32) % CLASSES, step.labels.sharding)
+    photos, labels = step.batch()
     # To the device when it is first run: others are measured before.
     state: list[Any] = []
 
     def train(times: int) -> float:
         if not state:
-            state.append(jax.device_put(nothing._replace(params=params), places))
+            state.append(step.begin())
         begun = time.perf_counter()
         for _ in range(times):
             state[0], loss = compiled(state[0], photos, labels)

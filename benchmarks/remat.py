@@ -6,64 +6,16 @@ Both programs run in turns in one process. Memory is what XLA plans for temporar
 """
 
 import argparse
-import functools
 import json
 import time
 
 import jax
 import numpy as np
-from flax import nnx
-from ml_collections import ConfigDict
 
-from hairjax import devices, optim
+from benchmarks.training_step import training_step
+from hairjax import devices
 from hairjax.config import load_config
-from hairjax.data.augment import Amounts
-from hairjax.data.load import image_side, stored_side
-from hairjax.groups import make_groups
-from hairjax.models import load_model
-from hairjax.run import model_options
-from hairjax.step import TrainState, first_state, make_train_step
-
-CLASSES = 4
-
-
-def compile_step(config: ConfigDict, batch: int) -> tuple[jax.stages.Compiled, TrainState, tuple]:
-    """The compiled step of a configuration, its first state, and a batch of noise."""
-    model, _ = load_model(
-        config.model.name,
-        **model_options(config, CLASSES),
-        weights=None,
-        stem=config.weights.stem,
-        seed=0,
-    )
-    graphdef, state = nnx.split(model)
-    params, mesh = nnx.to_pure_dict(state), devices.make_mesh(1, 1)
-    groups = make_groups(config.optim, len(params["stages"]), 100)
-    schedules = optim.make_schedules(config.optim, groups, 100, 100)
-    tx = optim.make_optimizer(config.optim, schedules, params, groups, 100)
-    step = make_train_step(
-        graphdef,
-        tx,
-        mesh,
-        layout=devices.replicated(mesh),
-        frozen=(),
-        kept=0,
-        amounts=Amounts(**config.augment),
-        side=image_side(config),
-        channels=config.model.in_channels,
-        classes=CLASSES,
-        smoothing=0.0,
-        ema=0.0,
-        parts=1,
-        seed=0,
-    )
-    side, rng = stored_side(config), np.random.default_rng(0)
-    data = (
-        rng.integers(0, 256, (batch, side, side, 4), dtype=np.uint8),
-        np.arange(batch, dtype=np.int32) % CLASSES,
-    )
-    first = jax.jit(functools.partial(first_state, tx=tx, averaged=False))(params)
-    return step.lower(first, *data).compile(), first, data
+from hairjax.heap import keep_freed_memory
 
 
 def main() -> None:
@@ -73,12 +25,16 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
+    keep_freed_memory()
     config = load_config(options.config)
+    config.train.batch_size, config.optim.accumulate = options.batch, 1
     programs, memory = {}, {}
     for remat in (False, True):
         config.model.remat = remat
-        programs[remat] = compile_step(config, options.batch)
-        memory[remat] = programs[remat][0].memory_analysis().temp_size_in_bytes
+        step = training_step(config, devices.make_mesh(1, 1))
+        compiled = step.lower().compile()
+        memory[remat] = compiled.memory_analysis().temp_size_in_bytes
+        programs[remat] = (compiled, step.begin(), step.batch())
     seconds: dict[bool, list[float]] = {False: [], True: []}
     for _ in range(options.rounds + 1):  # the first round warms up
         for remat, (step, state, data) in programs.items():

@@ -5,15 +5,17 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from hairjax import devices, optim
 from hairjax.data.load import stored_side
+from hairjax.groups import frozen_parts, make_groups
 from hairjax.run import abstract_model, on_mesh
 from hairjax.step import Step, TrainState, first_state
-from hairjax.train import _train_step, batch_parts
+from hairjax.train import batch_parts, step_maker
 
 CLASSES = 4
 STEPS = 80  # of an epoch; 3,200 photographs, of which 80 % train, in batches of 32
@@ -32,20 +34,40 @@ class TrainingStep(NamedTuple):
         """Trace the step and translate it for XLA."""
         return self.run.lower(self.state, self.photos, self.labels)  # type: ignore[attr-defined]
 
+    def begin(self) -> TrainState:
+        """A state on the devices in which a step costs what it does in training."""
+        rng = np.random.default_rng(0)
+
+        def draw(path: tuple, leaf: jax.ShapeDtypeStruct) -> np.ndarray:
+            ones = "scale" in jax.tree_util.keystr(path)
+            return rng.normal(float(ones), 0.02, leaf.shape).astype(np.float32)
+
+        nothing = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), self.state)
+        params = jax.tree_util.tree_map_with_path(draw, self.state.params)
+        places = jax.tree.map(lambda leaf: leaf.sharding, self.state)
+        return jax.device_put(nothing._replace(params=params), places)
+
+    def batch(self) -> tuple[jax.Array, jax.Array]:
+        """Photographs of noise, and labels, on the devices."""
+        photos = np.random.default_rng(1).integers(0, 256, self.photos.shape, np.uint8)
+        labels = np.arange(len(photos), dtype=np.int32) % CLASSES
+        return jax.device_put((photos, labels), (self.photos.sharding, self.labels.sharding))
+
 
 def training_step(config: ConfigDict, mesh: Mesh) -> TrainingStep:
     """The step of a configuration for batches of its size; nothing is allocated or compiled."""
     graphdef, params = abstract_model(config, CLASSES)
-    labels = optim.label_parameters(params)
-    schedules = optim.make_schedules(config.optim, config.train.epochs, STEPS)
-    tx = optim.make_optimizer(config.optim, schedules, labels)
+    groups = make_groups(config.optim, len(params["stages"]), config.train.epochs)
+    schedules = optim.make_schedules(config.optim, groups, config.train.epochs, STEPS)
+    tx = optim.make_optimizer(config.optim, schedules, params, groups, STEPS)
     begin = functools.partial(first_state, tx=tx, averaged=config.optim.ema > 0)
     shapes = on_mesh(jax.eval_shape(begin, params), mesh)
     parts = batch_parts(config, mesh)
     batch, side = config.train.batch_size, stored_side(config)
     shared = devices.batch_sharded(mesh)
+    make_step = step_maker(config, graphdef, tx, shapes, mesh, CLASSES, parts)
     return TrainingStep(
-        _train_step(config, graphdef, tx, shapes, mesh, labels, CLASSES, parts),
+        make_step(frozen=frozen_parts(groups, 1), kept=0),
         graphdef,
         shapes,
         jax.ShapeDtypeStruct((batch, side, side, 4), jnp.uint8, sharding=shared),

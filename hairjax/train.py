@@ -102,7 +102,7 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
             groups,
             len(whole.train) + len(whole.validation),
             display,
-            _train_step(config, graphdef, tx, shapes, mesh, len(photos.classes), parts),
+            step_maker(config, graphdef, tx, shapes, mesh, len(photos.classes), parts),
         ),
         begin=functools.partial(
             begin_phase, config=config, graphdef=graphdef, mesh=mesh, whole=whole, display=display
@@ -230,7 +230,7 @@ def _begin(
     folder.write_config(alone)
 
 
-def _train_step(
+def step_maker(
     config: ConfigDict,
     graphdef: nnx.GraphDef,
     tx: optax.GradientTransformation,
