@@ -99,7 +99,7 @@ def main() -> None:
     """Print JSON, and write it where asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=3200)
-    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--memory", type=float, default=16.0, help="config.data.memory, GiB")
     parser.add_argument("--out", default="", help="a JSON file")
     options = parser.parse_args()

@@ -21,6 +21,7 @@ from hairjax.data.batches import training_batches
 from hairjax.devices import join_shares, share
 from hairjax.display import Display, duration
 from hairjax.evaluation.metrics import evaluate
+from hairjax.heap import give_back_freed_memory
 from hairjax.phases import Material, Phase, phase_of
 from hairjax.processes import is_first, largest
 from hairjax.run import RunFolder
@@ -115,8 +116,9 @@ def _train_epoch(
 ) -> TrainState:
     """Take the steps that are left of the epoch.
 
-    The loss that is read is that of the step before the one just dispatched, so that the device
-    never waits for the host.
+    The loss that is read is that of the step before the one just dispatched, so that a device
+    never waits for the host; but a CPU takes the working memory of a step when it is dispatched,
+    not when it begins, and two would take it twice.
     """
     config, first = plan.config, int(state.step)
     steps = range(first, epoch * plan.steps)
@@ -127,6 +129,8 @@ def _train_epoch(
     for step, (images, labels) in zip(steps, batches, strict=True):
         batch = (join_shares(rows, plan.mesh) for rows in (images, labels))
         state, loss = phase.train_step(state, *batch)
+        if jax.default_backend() == "cpu":
+            loss.block_until_ready()
         if previous is not None:
             _require_finite(previous, step, best)
             clock.tick()
@@ -150,6 +154,7 @@ def _train_epoch(
 
 def _validate(plan: Plan, material: Material, state: TrainState, epoch: int) -> dict[str, Any]:
     """The epoch's line of ``metrics.jsonl``."""
+    give_back_freed_memory()
     predictions = material.predict(state.judged, material.validation)
     if not np.isfinite(predictions.probabilities).all():
         raise DivergedError(f"after epoch {epoch} the model's outputs are no longer finite")
