@@ -43,6 +43,7 @@ class RunFolder:
         self.split = self.path / "split.csv"
         self.history = self.path / "metrics.jsonl"
         self.timing = self.path / "timing.jsonl"
+        self.environment = self.path / "environment.jsonl"
         self.tensorboard = self.path / "tensorboard"
         self.checkpoints = self.path / "checkpoints"
         self.predictions = self.path / "predictions.csv"

@@ -77,6 +77,7 @@ def test_everything_is_written(run):
         "classes.json",
         "config.json",
         "confusion_matrix.png",
+        "environment.jsonl",
         "groups.txt",
         "learning_curves.png",
         "metrics.json",

@@ -83,7 +83,7 @@ def shown(text):
 
 def files_of(workdir):
     """All but the list of photographs with their labels, and what holds times."""
-    names = {"split.csv", "timing.jsonl", "report.html", "looks.csv"}
+    names = {"split.csv", "timing.jsonl", "environment.jsonl", "report.html", "looks.csv"}
     files = (path for path in workdir.iterdir() if path.is_file() and path.name not in names)
     return {path.name: path.read_bytes() for path in files}
 
@@ -110,6 +110,7 @@ def test_no_test_photograph_is_among_a_runs_predictions(run):
     test = {row["file"] for row in rows_of(run / "split.csv") if row["split"] == "test"}
     assert test
     assert test.isdisjoint(row["file"] for row in rows_of(run / "predictions.csv"))
+    assert not (run / "test").exists()
 
 
 def test_every_look_is_a_line(run, capsys):
