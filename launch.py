@@ -35,6 +35,7 @@ def main(arguments: list[str]) -> int:
         "check": run_check,
         "show": run_show,
         "evaluate": run_evaluate,
+        "report": run_report,
         "folds": run_folds,
         "predict": run_predict,
         "compare": run_compare,
@@ -183,6 +184,25 @@ def run_evaluate(arguments: list[str]) -> int:
     from hairjax.evaluate import evaluate_run
 
     evaluate_run(**given, display=Display())
+    return 0
+
+
+def run_report(arguments: list[str]) -> int:
+    """``launch.py report``."""
+    given, _ = parse(arguments, ("workdir",), {})
+    if not given["workdir"]:
+        raise UserError("report needs --workdir, e.g. --workdir=runs/top")
+    workdir = Path(given["workdir"]).expanduser()
+    require_keys(workdir)
+    if workdir.is_dir():
+        require_writable("--workdir", workdir)
+
+    from hairjax.report_run import report_run
+    from hairjax.run import RunFolder
+
+    folder = RunFolder(workdir)
+    report_run(folder)
+    print(f"written: {folder.report}")
     return 0
 
 

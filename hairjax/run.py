@@ -48,6 +48,7 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.predictions = self.path / "predictions.csv"
         self.metrics = self.path / "metrics.json"
+        self.baselines = self.path / "baselines.json"
         self.curves = self.path / "learning_curves.png"
         self.confusion = self.path / "confusion_matrix.png"
         self.reliability = self.path / "reliability.png"

@@ -126,8 +126,7 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
             "epoch": best["epoch"],
             **evaluate(predictions.labels, predictions.probabilities),
         }
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
-    return finish(config, folder, photos, split, best, predictions, parameters, columns, display)
+    return finish(config, folder, photos, split, best, predictions, columns, display)
 
 
 @contextmanager

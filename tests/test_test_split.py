@@ -135,6 +135,21 @@ def test_the_ledger_outlives_a_resume(run):
     assert (run / "looks.csv").read_bytes() == before
 
 
+def test_results_of_another_epoch_or_an_earlier_version_are_left_out_of_the_report(run):
+    assert judge(run, "--split=test") == 0
+    assert "<h3>Test" in (run / "report.html").read_text("utf-8")
+    metrics, baselines = (run / "test" / name for name in ("metrics.json", "baselines.json"))
+    written = metrics.read_text()
+    metrics.write_text(json.dumps(json.loads(written) | {"epoch": 7}))
+    for _ in range(2):
+        assert launch.main(["report", f"--workdir={run}"]) == 0
+        page = (run / "report.html").read_text("utf-8")
+        assert "<h3>Test" not in page
+        assert "are of another epoch or an earlier hairjax" in page
+        metrics.write_text(written)
+        baselines.unlink(missing_ok=True)
+
+
 def test_a_look_is_written_before_anything_is_shown(run, tmp_path, monkeypatch):
     def killed(*given):
         raise KeyboardInterrupt
