@@ -8,6 +8,7 @@ from hairjax.atomic import replacing
 from hairjax.report.contents import Report
 from hairjax.report.html import Html, head, lines, tag
 from hairjax.report.sections.calibration import calibration
+from hairjax.report.sections.checklists import checklists
 from hairjax.report.sections.groups import groups
 from hairjax.report.sections.looks import looks
 from hairjax.report.sections.mistakes import mistakes
@@ -45,6 +46,7 @@ SECTIONS = (
     Section("groups", "Parameter groups", groups),
     Section("photographs", "Photographs", photographs),
     Section("setting", "Model, cost and configuration", setting),
+    Section("checklists", "Checklists for a paper", checklists),
 )
 
 
