@@ -16,6 +16,7 @@ from hairjax.flags import override, parse
 from hairjax.heap import keep_freed_memory
 from hairjax.help_text import HELP
 from hairjax.launcher import find_place
+from hairjax.places import default_comparison, default_workdir, require_writable
 from hairjax.supervisor import follow_parent, is_child, supervise
 
 # The verbs import what they run only when a command is understood: JAX, scikit-learn, matplotlib
@@ -34,6 +35,7 @@ def main(arguments: list[str]) -> int:
         "check": run_check,
         "show": run_show,
         "evaluate": run_evaluate,
+        "report": run_report,
         "folds": run_folds,
         "predict": run_predict,
         "compare": run_compare,
@@ -185,6 +187,25 @@ def run_evaluate(arguments: list[str]) -> int:
     return 0
 
 
+def run_report(arguments: list[str]) -> int:
+    """``launch.py report``."""
+    given, _ = parse(arguments, ("workdir",), {})
+    if not given["workdir"]:
+        raise UserError("report needs --workdir, e.g. --workdir=runs/top")
+    workdir = Path(given["workdir"]).expanduser()
+    require_keys(workdir)
+    if workdir.is_dir():
+        require_writable("--workdir", workdir)
+
+    from hairjax.report_run import report_run
+    from hairjax.run import RunFolder
+
+    folder = RunFolder(workdir)
+    report_run(folder)
+    print(f"written: {folder.report}")
+    return 0
+
+
 def run_folds(arguments: list[str]) -> int:
     """``launch.py folds``."""
     given, config, reference = read_configuration("folds", arguments, "workdir")
@@ -307,14 +328,6 @@ def run_convert(arguments: list[str]) -> int:
     return 0
 
 
-def default_workdir(source: str) -> Path:
-    """configs/top.py:demo → runs/top-demo; runs/top/config.json → runs/top-again."""
-    path, variant = split_source(source)
-    if path.name == "config.json":
-        return Path("runs") / f"{path.absolute().parent.name}-again"
-    return Path("runs") / "-".join(filter(None, (path.stem, variant)))
-
-
 def require_keys(folder: Path) -> None:
     """Refuse a run that an earlier hairjax wrote, which had fewer keys; another folder is none."""
     path = folder / "config.json"
@@ -324,24 +337,6 @@ def require_keys(folder: Path) -> None:
             check_keys(config, load_config(REFERENCE))
         except UserError as error:
             raise UserError(f"{path}: {error}") from error
-
-
-def default_comparison(workdirs: list[Path]) -> Path:
-    """runs/top, runs/rgb → runs/compare-top-rgb; of many, the first three are named."""
-    names = [path.resolve().name for path in workdirs]
-    if len(set(names)) < len(names):
-        names = ["-".join(path.resolve().parts[-2:]) for path in workdirs]
-    more = [f"and-{len(names) - 3}-more"] if len(names) > 3 else []
-    return Path("runs") / "-".join(["compare", *names[:3], *more])
-
-
-def require_writable(flag: str, folder: Path) -> None:
-    """Refuse a folder that could not be made, before there is anything to write to it."""
-    folder = folder.absolute()
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        what = "cannot be written to" if there.is_dir() else "is a file, not a folder"
-        raise UserError(f"{flag}={folder}: {there} {what}; give another {flag}")
 
 
 if __name__ == "__main__":

@@ -15,13 +15,13 @@ from hairjax.evaluation.analysis import analyse
 from hairjax.evaluation.predictions import Predictions
 from hairjax.judged import read_run
 from hairjax.looks import add_look, new_look
+from hairjax.report_run import is_finished, report_run
 from hairjax.results import (
-    as_json,
     compare_baselines,
+    draw_results,
     measure,
     show_analysis,
     show_results,
-    write_figures,
     write_results,
 )
 from hairjax.run import Run, RunFolder, load_run
@@ -40,7 +40,7 @@ def evaluate_run(
     """Predict, write ``predictions.csv``, ``metrics.json`` and figures, and show.
 
     A look at test photographs of the run goes into its ``looks.csv`` before anything of it is
-    written or shown.
+    written or shown, and the run's report is written again.
 
     Args:
         workdir: the run.
@@ -72,17 +72,18 @@ def evaluate_run(
     columns = read_columns(run.config.data.manifest, run.config.data.photos)
     analysis = analyse(predictions, results.sample, validation, columns)
     target = RunFolder(folder)
-    write_results(predictions, results, target.predictions, target.confusion)
-    write_figures(results.sample, analysis, target)
-    metrics = {"epoch": run.best["epoch"], **results.metrics}
-    target.write_json(target.metrics, metrics | as_json(results, analysis))
+    write_results(target, run.best["epoch"], predictions, results, analysis, compared)
+    draw_results(predictions, analysis, target)
     show_results(f"{split}, {len(data)} photographs", results, compared, display)
     show_analysis(analysis, display)
     display.say(f"written: {folder}")
     if opened:
         times = "once" if opened == 1 else f"{opened:,} times"
         display.say(f"test split opened {times}; see {run.folder.looks}")
-    return metrics
+        if is_finished(run.folder):  # else its end writes the report
+            report_run(run.folder)
+            display.say(f"report: {run.folder.report}")
+    return {"epoch": run.best["epoch"], **results.metrics}
 
 
 def _count_look(folder: RunFolder, data: PhotoSet, split: str, accuracy: float) -> int:

@@ -9,6 +9,7 @@ hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and ha
   python launch.py show     --config=FILE[:VARIANT] [--out=DIR] [--config.KEY=VALUE ...]
   python launch.py evaluate --workdir=DIR [--split=SPLIT] [--out=DIR]
   python launch.py evaluate --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE] [--out=DIR]
+  python launch.py report   --workdir=DIR
   python launch.py folds    --config=FILE[:VARIANT] --config.data.folds=K [--workdir=DIR]
                             [--config.KEY=VALUE ...]
   python launch.py predict  --workdir=DIR PHOTO_OR_FOLDER ... [--masks=DIR] [--out=FILE.csv]
@@ -52,6 +53,12 @@ test photographs is a line in the run's looks.csv.
   --masks=MASKS                     their masks
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
   --out=results                     where to write; by default inside the run
+
+report: write a run's report.html and its figures (PNG and SVG) again, from the files of the run.
+Looking at the test photographs (evaluate --split=test) does so too, and adds what they showed.
+  python launch.py report --workdir=runs/top
+
+  --workdir=runs/top                the run
 
 folds: cross-validation: train every fold that is not finished, judge what each held out, and put
 the predictions of all together; the same command goes on.

@@ -92,7 +92,7 @@ def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> di
                 best = candidate
             state = state._replace(totals=jax.tree.map(jnp.zeros_like, state.totals))
             plan.checkpoints.save(epoch * plan.steps, state.judged, state.rest(), best)
-            timing = clock.row(epoch)
+            timing = clock.row(epoch) | {"devices": plan.mesh.size}
             plan.folder.append_line(plan.folder.timing, timing)
             add_events(row, timing)
             plan.display.say(_epoch_line(row, clock, epochs, new_best=candidate is best))

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -84,12 +82,6 @@ def _interval_note(sample: Sample, subjects: Sequence[str]) -> str:
     return note
 
 
-def write_results(predictions: Predictions, results: Results, csv: Path, figure: Path) -> None:
-    """Write one line per photograph, and the confusion matrix as a picture."""
-    write_predictions(predictions, csv)
-    confusion_figure(results.confusion, predictions.classes, figure)
-
-
 def compare_baselines(
     photos: PhotoSet, train: np.ndarray, other: np.ndarray
 ) -> dict[str, dict[str, float]]:
@@ -109,6 +101,49 @@ def compare_baselines(
             small[train], labels[train], small[other], labels[other], classes
         ),
     }
+
+
+def write_results(
+    folder: RunFolder,
+    epoch: int,
+    predictions: Predictions,
+    results: Results,
+    analysis: Analysis,
+    compared: Mapping[str, Mapping[str, float]],
+) -> None:
+    """Write what the report is made of: ``predictions.csv``, ``baselines.json``, ``metrics.json``.
+
+    Args:
+        folder: of the photographs judged: the run's for validation, else one for each set.
+        epoch: whose model judged them.
+        predictions: what it said of each.
+        results: their metrics.
+        analysis: what else is told of them.
+        compared: the metrics of each baseline.
+    """
+    write_predictions(predictions, folder.predictions)
+    folder.write_json(folder.baselines, compared)
+    # Last, for it says that the others are there.
+    folder.write_json(
+        folder.metrics,
+        {
+            "epoch": epoch,
+            **results.metrics,
+            "intervals": results.intervals,
+            "interval_note": results.interval_note,
+            **asdict(analysis),
+        },
+    )
+
+
+def draw_results(predictions: Predictions, analysis: Analysis, folder: RunFolder) -> None:
+    """Draw the confusion matrix, the reliability diagram and the risk–coverage curve."""
+    labels, predicted, classes = predictions.labels, predictions.predicted, predictions.classes
+    confusion_figure(confusion_matrix(labels, predicted, len(classes)), classes, folder.confusion)
+    after = analysis.temperature and analysis.temperature.after
+    reliability_figure(analysis.calibration.bins, after.bins if after else (), folder.reliability)
+    coverage, risk = risk_coverage(predicted == labels, predictions.probabilities.max(1))
+    risk_coverage_figure(coverage, risk, analysis.referral.kept, folder.risk_coverage)
 
 
 def show_results(
@@ -131,24 +166,6 @@ def show_results(
         title, ["", "model", "95 % interval", *(name.replace(" ", "\n") for name in compared)], rows
     )
     display.say(f"95 % intervals: {results.interval_note}")
-
-
-def as_json(results: Results, analysis: Analysis) -> dict[str, Any]:
-    """What ``metrics.json`` holds beside the epoch: every number of a set of predictions."""
-    return {
-        **results.metrics,
-        "intervals": results.intervals,
-        "interval_note": results.interval_note,
-        **asdict(analysis),
-    }
-
-
-def write_figures(sample: Sample, analysis: Analysis, folder: RunFolder) -> None:
-    """Draw the reliability diagram and the risk–coverage curve."""
-    after = analysis.temperature and analysis.temperature.after
-    reliability_figure(analysis.calibration.bins, after.bins if after else (), folder.reliability)
-    coverage, risk = risk_coverage(sample.right, sample.confidence)
-    risk_coverage_figure(coverage, risk, analysis.referral.kept, folder.risk_coverage)
 
 
 def show_analysis(analysis: Analysis, display: Display) -> None:

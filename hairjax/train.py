@@ -24,6 +24,7 @@ from hairjax.data.photos import find_photos
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import write_split
 from hairjax.display import Display
+from hairjax.environment import describe_start, to_line
 from hairjax.errors import UserError
 from hairjax.evaluation.metrics import evaluate
 from hairjax.finish import finish
@@ -79,6 +80,9 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
             _begin(config, folder, photos, split, params, groups)
         processes.wait_for(folder.config)
         checkpoints = Checkpoints(folder.checkpoints)
+    if processes.is_first():
+        start = describe_start(config, mesh, params, reads_weights=not saved)
+        folder.append_line(folder.environment, to_line(start))
     steps = int(np.sum(split == "train")) // config.train.batch_size
     schedules = optim.make_schedules(config.optim, groups, config.train.epochs, steps)
     tx = optim.make_optimizer(config.optim, schedules, params, groups, steps)
@@ -122,8 +126,7 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
             "epoch": best["epoch"],
             **evaluate(predictions.labels, predictions.probabilities),
         }
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
-    return finish(config, folder, photos, split, best, predictions, parameters, columns, display)
+    return finish(config, folder, photos, split, best, predictions, columns, display)
 
 
 @contextmanager

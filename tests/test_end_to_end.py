@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -73,18 +74,24 @@ def run(root):
 def test_everything_is_written(run):
     names = {path.name for path in run.iterdir()}
     assert names == {
+        "baselines.json",
         "checkpoints",
         "classes.json",
         "config.json",
         "confusion_matrix.png",
+        "confusion_matrix.svg",
+        "environment.jsonl",
         "groups.txt",
         "learning_curves.png",
+        "learning_curves.svg",
         "metrics.json",
         "metrics.jsonl",
         "predictions.csv",
         "reliability.png",
+        "reliability.svg",
         "report.html",
         "risk_coverage.png",
+        "risk_coverage.svg",
         "split.csv",
         "tensorboard",
         "timing.jsonl",
@@ -179,8 +186,36 @@ def test_evaluate_gives_the_same_predictions(run):
     assert again.read_bytes() == (run / "predictions.csv").read_bytes()
 
 
+def test_the_report_is_made_of_the_files_of_the_run(run, tmp_path, capsys):
+    """Written again from a copy without it, it is the same to the byte; but for the folder's name.
+
+    Nothing else is needed: not the photographs, and not the checkpoints.
+    """
+    written = [*run.glob("*.png"), *run.glob("*.svg"), run / "report.html"]
+    assert len(written) == 9
+    shutil.copytree(run, tmp_path / "copy", ignore=lambda *_: [path.name for path in written])
+    shutil.rmtree(tmp_path / "copy" / "checkpoints")
+    assert launch.main(["report", f"--workdir={tmp_path}/copy"]) == 0
+    for path in written:
+        assert (tmp_path / "copy" / path.name).read_bytes() == path.read_bytes(), path.name
+    (tmp_path / "copy" / "metrics.json").unlink()
+    capsys.readouterr()
+    assert launch.main(["report", f"--workdir={tmp_path}/copy"]) == 1
+    assert "has not ended, or an earlier hairjax trained it (no metrics.json)" in (
+        capsys.readouterr().err
+    )
+    assert launch.main(["report", f"--workdir={tmp_path}/nothing"]) == 1
+    assert "there is no run at" in capsys.readouterr().err
+
+
 def test_evaluate_the_test_split(run):
+    assert "never opened" in (run / "report.html").read_text("utf-8")
     assert launch.main(["evaluate", f"--workdir={run}", "--split=test"]) == 0
+    page = (run / "report.html").read_text("utf-8")
+    assert "never opened" not in page
+    accuracy = json.loads((run / "test" / "metrics.json").read_text())["accuracy"]
+    assert page.index("<h3>Validation") < page.index("<h3>Test")
+    assert f'<div class="value">{accuracy:.3f}</div>' in page[page.index("<h3>Test") :]
     rows = rows_of(run / "split.csv")
     test = {row["file"] for row in rows if row["split"] == "test"}
     assert {row["file"] for row in rows_of(run / "test" / "predictions.csv")} == test

@@ -446,6 +446,8 @@ def test_help(arguments, capsys):
 def test_help_is_right(folders, trained, monkeypatch, capsys):
     """Its examples are understood, and it has every flag of every verb."""
     evaluated, converted, shown, predicted, compared, checked, divided = ([] for _ in range(7))
+    reported = []
+    monkeypatch.setattr("hairjax.report_run.report_run", lambda folder: reported.append(folder))
     monkeypatch.setattr("hairjax.folds.cross_validate", lambda *given: divided.append(given[:2]))
     monkeypatch.setattr("hairjax.examine.examine", lambda *given: checked.append(given[:2]))
     monkeypatch.setattr("hairjax.show.show", lambda *given: shown.append(given[:2]))
@@ -468,19 +470,20 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     Path("runs/top/config.json").write_text(json.dumps(to_plain(top.get_config("demo"))))
 
     commands = re.findall(r"^  python launch.py (.*[^\]\n])$", launch.HELP, re.MULTILINE)
-    assert len(commands) == 10
+    assert len(commands) == 12  # among them report's usage, which has nothing that may be left out
     (
         _,
         of_train,
         of_check,
         of_show,
         of_evaluate,
+        of_report,
         of_folds,
         of_predict,
         of_compare,
         of_convert,
     ) = re.split(
-        r"^train |^check|^show|^evaluate|^folds|^predict|^compare|^convert",
+        r"^train |^check|^show|^evaluate|^report|^folds|^predict|^compare|^convert",
         launch.HELP,
         flags=re.MULTILINE,
     )
@@ -494,6 +497,8 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     for flag in re.findall(r"^  (--\S+)", of_evaluate, re.MULTILINE):
         photos = "--photos=PHOTOS" if flag.startswith(("--masks", "--manifest")) else ""
         commands.append(f"evaluate --workdir=runs/top {photos} {flag}")
+    for flag in re.findall(r"^  (--\S+)", of_report, re.MULTILINE):
+        commands.append(f"report {flag}")
     for flag in re.findall(r"^  (--\S+)", of_folds, re.MULTILINE):
         commands.append(f"folds --config=configs/top.py:demo --config.data.folds=5 {flag}")
     for flag in re.findall(r"^  (--\S+)", of_predict, re.MULTILINE):
@@ -515,6 +520,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     assert [str(out) for _, out in divided] == [*["runs/top-demo-folds"] * 2, "runs/cv"]
     assert {config.data.folds for config, _ in divided} == {5}
     assert len(converted) == 1 + len(flags_of_convert) == 1 + 4
+    assert [str(folder.path) for folder in reported] == ["DIR", "runs/top", "runs/top"]
     assert predicted[0] == (
         ("runs/top", ["new/", "other/anna.jpg"]),
         {"masks": "new_masks", "out": Path("predictions.csv"), "pictures": "", "display": ANY},

@@ -83,7 +83,7 @@ def shown(text):
 
 def files_of(workdir):
     """All but the list of photographs with their labels, and what holds times."""
-    names = {"split.csv", "timing.jsonl", "report.html", "looks.csv"}
+    names = {"split.csv", "timing.jsonl", "environment.jsonl", "report.html", "looks.csv"}
     files = (path for path in workdir.iterdir() if path.is_file() and path.name not in names)
     return {path.name: path.read_bytes() for path in files}
 
@@ -110,6 +110,7 @@ def test_no_test_photograph_is_among_a_runs_predictions(run):
     test = {row["file"] for row in rows_of(run / "split.csv") if row["split"] == "test"}
     assert test
     assert test.isdisjoint(row["file"] for row in rows_of(run / "predictions.csv"))
+    assert not (run / "test").exists()
 
 
 def test_every_look_is_a_line(run, capsys):
@@ -132,6 +133,21 @@ def test_the_ledger_outlives_a_resume(run):
     before = (run / "looks.csv").read_bytes()
     assert launch.main([*COMMAND, f"--workdir={run}"]) == 0
     assert (run / "looks.csv").read_bytes() == before
+
+
+def test_results_of_another_epoch_or_an_earlier_version_are_left_out_of_the_report(run):
+    assert judge(run, "--split=test") == 0
+    assert "<h3>Test" in (run / "report.html").read_text("utf-8")
+    metrics, baselines = (run / "test" / name for name in ("metrics.json", "baselines.json"))
+    written = metrics.read_text()
+    metrics.write_text(json.dumps(json.loads(written) | {"epoch": 7}))
+    for _ in range(2):
+        assert launch.main(["report", f"--workdir={run}"]) == 0
+        page = (run / "report.html").read_text("utf-8")
+        assert "<h3>Test" not in page
+        assert "are of another epoch or an earlier hairjax" in page
+        metrics.write_text(written)
+        baselines.unlink(missing_ok=True)
 
 
 def test_a_look_is_written_before_anything_is_shown(run, tmp_path, monkeypatch):

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from hairjax.evaluation.by_class import ClassScores, score_classes
-from hairjax.evaluation.calibration import Calibration, Temperature, calibration, temper
+from hairjax.evaluation.calibration import Bin, Calibration, Temperature, calibration, temper
 from hairjax.evaluation.predictions import Predictions
-from hairjax.evaluation.referral import Referral, referral
+from hairjax.evaluation.referral import Kept, Referral, referral
 from hairjax.evaluation.sample import Sample
-from hairjax.evaluation.slices import Slices, slice_tables
+from hairjax.evaluation.slices import Slice, Slices, slice_tables
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,3 +65,34 @@ def analyse(
         referral=referral(sample),
         slices=slice_tables(sample, predictions.files, columns),
     )
+
+
+def read_analysis(found: Mapping[str, Any]) -> Analysis:
+    """The inverse of ``dataclasses.asdict``, from JSON: intervals come back as lists.
+
+    Args:
+        found: what ``metrics.json`` holds; other keys are left alone.
+    """
+    temperature, kept, slices = found["temperature"], found["referral"]["kept"], found["slices"]
+    if temperature is not None:
+        after = temperature["after"]
+        temperature = Temperature(**temperature | {"after": after and _calibration(after)})
+    return Analysis(
+        classes=tuple(ClassScores(**one) for one in found["classes"]),
+        calibration=_calibration(found["calibration"]),
+        error_by_chance=found["error_by_chance"],
+        temperature=temperature,
+        no_temperature=found["no_temperature"],
+        referral=Referral(**found["referral"] | {"kept": tuple(Kept(**one) for one in kept)}),
+        slices=Slices(
+            tables={
+                column: tuple(Slice(**part) for part in parts)
+                for column, parts in slices["tables"].items()
+            },
+            left_out=tuple(slices["left_out"]),
+        ),
+    )
+
+
+def _calibration(found: Mapping[str, Any]) -> Calibration:
+    return Calibration(**{**found, "bins": tuple(Bin(**one) for one in found["bins"])})

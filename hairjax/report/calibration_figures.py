@@ -14,9 +14,19 @@ from numpy.typing import NDArray
 from hairjax.evaluation.calibration import Bin
 from hairjax.evaluation.referral import Kept
 from hairjax.evaluation.reliability import EDGES
-from hairjax.report.figures import BLUE, GREY, INK, STYLE, VERMILION, WIDTH, save_figure
+from hairjax.report.figures import (
+    BLUE,
+    COLUMN,
+    GREY,
+    IN_COLUMN,
+    INK,
+    STYLE,
+    VERMILION,
+    name_series,
+    save_for_print,
+)
 
-CHANCE: dict[str, Any] = {"color": GREY, "linestyle": (0, (4, 1.5)), "linewidth": 1.2}
+CHANCE: dict[str, Any] = {"color": GREY, "linestyle": (0, (4, 1.5)), "linewidth": 1.0}
 
 
 def reliability_figure(bins: Sequence[Bin], after: Sequence[Bin], path: Path) -> None:
@@ -25,10 +35,10 @@ def reliability_figure(bins: Sequence[Bin], after: Sequence[Bin], path: Path) ->
     Args:
         bins: of the model's own probabilities.
         after: of those with the temperature; none where there are none.
-        path: the PNG to write.
+        path: the PNG to write; an SVG is written beside it.
     """
-    with matplotlib.style.context(["default", STYLE]):
-        figure = Figure(figsize=(WIDTH, 4.9))
+    with matplotlib.style.context(["default", STYLE, IN_COLUMN]):
+        figure = Figure(figsize=(COLUMN, 3.6))
         rates, counts = figure.subplots(2, sharex=True, height_ratios=(1, 0.3))
         rates.plot([0, 1], [0, 1], zorder=1, **CHANCE)
         # Two series stand beside each other.
@@ -41,8 +51,9 @@ def reliability_figure(bins: Sequence[Bin], after: Sequence[Bin], path: Path) ->
             held = {one.low: one.photographs for one in found}
             counts.stairs([held.get(low, 0) for low in EDGES[:-1]], EDGES, color=colour)
         if after:
-            rates.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)
-        rates.set_title("Accuracy")
+            name_series(rates, "Accuracy")
+        else:
+            rates.set_title("Accuracy")
         rates.set_ylim(-0.02, 1.02)
         rates.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         counts.set_title("Photographs")
@@ -50,7 +61,7 @@ def reliability_figure(bins: Sequence[Bin], after: Sequence[Bin], path: Path) ->
         counts.set_xlim(0, 1)
         counts.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         counts.set_xlabel("confidence")
-        save_figure(figure, path)
+        save_for_print(figure, path)
 
 
 def risk_coverage_figure(
@@ -62,31 +73,30 @@ def risk_coverage_figure(
         coverage: shares that are kept, rising to 1.
         risk: the error rate at each.
         kept: the shares of the table, whose intervals are drawn.
-        path: the PNG to write.
+        path: the PNG to write; an SVG is written beside it.
     """
-    with matplotlib.style.context(["default", STYLE]):
-        figure = Figure(figsize=(WIDTH, 3.4))
+    with matplotlib.style.context(["default", STYLE, IN_COLUMN]):
+        figure = Figure(figsize=(COLUMN, 2.6))
         axes = figure.subplots()
         error = risk[-1]
         grid = np.linspace(0.001, 1, 500)
         best = np.maximum(0, 1 - (1 - error) / grid)
-        axes.plot([0, 1], [error, error], label="confidence worthless", **CHANCE)
-        axes.plot(grid, best, color=INK, linestyle=":", linewidth=1.2, label="best possible")
+        axes.plot([0, 1], [error, error], label="by chance", **CHANCE)
+        axes.plot(grid, best, color=INK, linestyle=":", linewidth=1.0, label="best possible")
         axes.plot(coverage, risk, color=BLUE, label="model", drawstyle="steps-post")
         for one in kept:
             share = one.photographs / kept[0].photographs
             if one.interval is not None:
                 ends = [1 - end for end in one.interval]
-                axes.plot([share, share], ends, color=BLUE, linewidth=1.2)
-            axes.plot([share], [1 - one.accuracy], color=BLUE, marker="o", markersize=4.5)
-        axes.set_title("Error rate")
+                axes.plot([share, share], ends, color=BLUE, linewidth=1.0)
+            axes.plot([share], [1 - one.accuracy], color=BLUE, marker="o", markersize=3.5)
+        name_series(axes, "Error rate")
         axes.set_xlim(0, 1.02)
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         axes.set_xlabel("photographs kept, the surest first")
-        axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3)
-        save_figure(figure, path)
+        save_for_print(figure, path)
 
 
 def _draw_bins(
@@ -95,13 +105,13 @@ def _draw_bins(
     where = [one.confidence + aside for one in bins]
     for place, one in zip(where, bins, strict=True):
         if one.interval is not None:
-            axes.plot([place, place], one.interval, color=colour, linewidth=1.2, alpha=0.7)
+            axes.plot([place, place], one.interval, color=colour, linewidth=1.0, alpha=0.7)
     axes.plot(
         where,
         [one.accuracy for one in bins],
         color=colour,
         marker=marker,
-        markersize=4.5,
-        linewidth=1.2,
+        markersize=3.5,
+        linewidth=1.0,
         label=label,
     )

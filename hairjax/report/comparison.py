@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from numpy.typing import NDArray
 
 from hairjax.evaluation.paired import METRICS, Pair, Summary
+from hairjax.report.contents import METRICS as KNOWN
 from hairjax.report.html import number
-from hairjax.report.page import METRICS as KNOWN
 
 TITLES = {name: KNOWN[name].title for name in METRICS}
 HIGHER_IS_BETTER = {name: KNOWN[name].higher_is_better for name in METRICS}

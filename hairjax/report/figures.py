@@ -17,9 +17,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
+from hairjax.report.fonts import families
+
 WIDTH = 5.6  # inches; with 9-point text, legible at the width of a telephone
 DOTS_PER_INCH = 200
+COLUMN, PAGE = 3.35, 7.09  # inches: 85 and 180 mm, one column of a paper and two
+DOTS_IN_PRINT = 300  # per inch
 MOST_NUMBERED = 12  # classes; with more, no number fits into a cell of the confusion matrix
+MOST_IN_COLUMN = 6  # classes; with more, the matrix is two columns wide
 INK, FAINT = "#1f2328", "#d5d9de"
 BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY = (
     "#0072b2",
@@ -32,6 +37,8 @@ BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY = (
 GREY = "#8b939c"
 GROUP_COLOURS = (SKY, GREEN, ORANGE, PURPLE, BLUE, VERMILION)  # of learning rates, in order
 STYLE = {
+    "font.family": families(),
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib
     "axes.axisbelow": True,
     "axes.edgecolor": GREY,
     "axes.grid": True,
@@ -53,6 +60,11 @@ STYLE = {
     "legend.frameon": False,
     "lines.linewidth": 1.8,
     "lines.solid_capstyle": "round",
+    # Identifiers in an SVG file come from what it holds, not from a clock.
+    "svg.hashsalt": "hairjax",
+    # Text stays text: it can be searched, read aloud and set in the journal's font, and a reader's
+    # own fonts show names in scripts that are not installed where it was drawn.
+    "svg.fonttype": "none",
     "text.color": INK,
     "xtick.color": GREY,
     "xtick.labelcolor": INK,
@@ -61,6 +73,16 @@ STYLE = {
     "ytick.labelcolor": INK,
     "ytick.labelsize": 9,
     "ytick.left": False,
+}
+# Of a figure that is a column wide, at its size in print.
+IN_COLUMN = {
+    "axes.labelsize": 8,
+    "axes.titlesize": 8.5,
+    "font.size": 8,
+    "legend.fontsize": 7.5,
+    "lines.linewidth": 1.4,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
 }
 
 
@@ -72,7 +94,7 @@ def learning_curves(rows: Sequence[Mapping[str, Any]], best_epoch: int, path: Pa
             ``validation`` (the metrics of `evaluation.metrics.evaluate`) and ``rate`` (one per
             group, the same groups in every row; 0 while frozen).
         best_epoch: marked by a line through all panels.
-        path: the PNG to write.
+        path: the PNG to write; an SVG is written beside it.
 
     Raises:
         ValueError: there are no rows, or none is of the best epoch.
@@ -80,20 +102,20 @@ def learning_curves(rows: Sequence[Mapping[str, Any]], best_epoch: int, path: Pa
     epochs = [row["epoch"] for row in rows]
     if best_epoch not in epochs:
         raise ValueError(f"best epoch {best_epoch} is not among the epochs {epochs}")
-    with matplotlib.style.context(["default", STYLE]):
-        figure = Figure(figsize=(WIDTH, 6.6))
+    with matplotlib.style.context(["default", STYLE, IN_COLUMN]):
+        figure = Figure(figsize=(COLUMN, 5.2))
         loss, score, rate = figure.subplots(3, sharex=True, height_ratios=(1, 1, 0.8))
 
         # An epoch may be the only one: a marker shows where a line cannot.
-        line = {"marker": "o" if len(rows) == 1 else "", "markersize": 5}
-        grey = {"color": GREY, "linestyle": (0, (4, 1.5)), "linewidth": 1.5}
+        line = {"marker": "o" if len(rows) == 1 else "", "markersize": 4}
+        grey = {"color": GREY, "linestyle": (0, (4, 1.5)), "linewidth": 1.2}
         blue, red = {"color": BLUE}, {"color": VERMILION}
         for axes, part, name, label, look in (
             (loss, "train", "loss", "training", grey),
             (loss, "validation", "log_loss", "validation", blue),
             (score, "train", "accuracy", "training", grey),
             (score, "validation", "accuracy", "validation", blue),
-            (score, "validation", "quadratic_kappa", "validation kappa", red),
+            (score, "validation", "quadratic_kappa", "kappa, validation", red),
         ):
             axes.plot(epochs, [row[part][name] for row in rows], label=label, **line, **look)
         _draw_rates(rate, epochs, rows, line)
@@ -106,7 +128,7 @@ def learning_curves(rows: Sequence[Mapping[str, Any]], best_epoch: int, path: Pa
         rate.set_xlim(epochs[0] - 0.6, epochs[-1] + 0.6)
         rate.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
         rate.set_xlabel("epoch")
-        save_figure(figure, path)
+        save_for_print(figure, path)
 
 
 def confusion_figure(confusion: ArrayLike, classes: Sequence[str], path: Path) -> None:
@@ -115,7 +137,7 @@ def confusion_figure(confusion: ArrayLike, classes: Sequence[str], path: Path) -
     Args:
         confusion: int [k, k], rows true, columns predicted.
         classes: k names, shortened where they are long.
-        path: the PNG to write.
+        path: the PNG to write; an SVG is written beside it.
 
     Raises:
         ValueError: the matrix is not [k, k].
@@ -126,18 +148,19 @@ def confusion_figure(confusion: ArrayLike, classes: Sequence[str], path: Path) -
         raise ValueError(f"{k} classes need a {k} × {k} confusion matrix, not {counts.shape}")
     totals = counts.sum(1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros((k, k)), where=totals > 0)
-    with matplotlib.style.context(["default", STYLE, {"axes.grid": False}]):
-        figure = Figure(figsize=(WIDTH, 4.7))
+    with matplotlib.style.context(["default", STYLE, IN_COLUMN, {"axes.grid": False}]):
+        wide = k > MOST_IN_COLUMN
+        figure = Figure(figsize=(PAGE, 5.6) if wide else (COLUMN, 2.9))
         axes = figure.subplots()
         # From nearly white to a blue that white text can be read on.
         cells = axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1.1)
-        cells.set(edgecolor="white", linewidth=min(2, 20 / k))
+        cells.set(edgecolor="white", linewidth=min(1.5, 12 / k))
         axes.invert_yaxis()
         axes.spines[:].set_visible(False)
         _name_classes(axes, classes, totals[:, 0])
         if k <= MOST_NUMBERED:
-            _write_cells(axes, counts, shares)
-        save_figure(figure, path)
+            _write_cells(axes, counts, shares, min(9.5, (68 if wide else 34) / k))
+        save_for_print(figure, path)
 
 
 def _draw_rates(
@@ -152,6 +175,8 @@ def _draw_rates(
             color=GROUP_COLOURS[position % len(GROUP_COLOURS)],
             linestyle=("-", "--", ":")[position // len(GROUP_COLOURS) % 3],
             label=group,
+            # Groups may have one rate: what is drawn first is seen on both sides of the next.
+            linewidth=1.4 + 1.2 * max(0, 2 - position),
             **line | lone,
         )
     axes.set_yscale("log")
@@ -159,16 +184,24 @@ def _draw_rates(
 
 
 def _finish_panel(figure: Figure, axes: Axes, title: str, best_epoch: int) -> None:
-    axes.set_title(title)
-    axes.axvline(best_epoch, color=INK, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
     handles, names = axes.get_legend_handles_labels()
-    if len(names) > 3:  # too many to stand beside the title
-        figure.legend(handles, names, loc="outside lower center", ncols=3)
-        return
+    many = len(names) > 3  # too many to stand below the title
+    axes.axvline(best_epoch, color=INK, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
+    if many:
+        axes.set_title(title)
+        figure.legend(handles, names, loc="outside lower center", ncols=2)
+    else:
+        name_series(axes, title)
+
+
+def name_series(axes: Axes, title: str) -> None:
+    """A title, and below it a legend of three series at most."""
+    axes.set_title(title, pad=18)
     axes.legend(
-        loc="lower right",
-        bbox_to_anchor=(1.0, 1.0),
-        borderaxespad=0.2,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        borderpad=0.0,
+        borderaxespad=0.3,
         ncols=3,
         handlelength=1.6,
         columnspacing=1.2,
@@ -180,11 +213,11 @@ def _name_best(axes: Axes, best_epoch: int, *, leftwards: bool) -> None:
         f"best: epoch {best_epoch}",
         (best_epoch, 1),
         xycoords=("data", "axes fraction"),
-        xytext=(-5 if leftwards else 5, -4),
+        xytext=(-4 if leftwards else 4, -3),
         textcoords="offset points",
         ha="right" if leftwards else "left",
         va="top",
-        fontsize=9,
+        fontsize=7.5,
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5},
     )
 
@@ -194,20 +227,21 @@ def _name_classes(axes: Axes, classes: Sequence[str], totals: NDArray[np.integer
     names = [name if len(name) <= 20 else f"{name[:19]}…" for name in classes]
     rows = [f"{name}\nn = {total:,}" for name, total in zip(names, totals, strict=True)]
     middle = np.arange(k) + 0.5
-    axes.tick_params(length=0, labelsize=min(9, 280 / k))
+    axes.tick_params(length=0, labelsize=min(7.5, 280 / k))
     axes.set_xticks(middle, names, parse_math=False)
     axes.set_yticks(middle, rows if k <= MOST_NUMBERED else names, parse_math=False)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     if k > MOST_NUMBERED:
         axes.tick_params(axis="x", rotation=90)
-    elif max(map(len, names)) * k > 48:  # they would run into each other
+    elif max(map(len, names)) * k > 40:  # they would run into each other
         for label in axes.get_xticklabels():
             label.set(rotation=30, horizontalalignment="right", rotation_mode="anchor")
 
 
-def _write_cells(axes: Axes, counts: NDArray[np.integer], shares: NDArray[np.float64]) -> None:
-    size = min(13.0, 56 / len(counts))
+def _write_cells(
+    axes: Axes, counts: NDArray[np.integer], shares: NDArray[np.float64], size: float
+) -> None:
     for row, column in np.ndindex(counts.shape):
         count, share = counts[row, column], shares[row, column]
         x, y = column + 0.5, row + 0.5
@@ -225,9 +259,19 @@ def _write_cells(axes: Axes, counts: NDArray[np.integer], shares: NDArray[np.flo
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a PNG whose bytes depend on nothing but the figure."""
+    # Without the version of matplotlib, which would otherwise be in the file.
+    _save(figure, path, dpi=DOTS_PER_INCH, metadata={"Software": None})
+
+
+def save_for_print(figure: Figure, path: Path) -> None:
+    """Write a PNG, sharp on paper, and beside it an SVG, whose bytes depend on nothing else."""
+    _save(figure, path, dpi=DOTS_IN_PRINT, metadata={"Software": None})
+    _save(figure, path.with_suffix(".svg"), metadata={"Creator": None, "Date": None})
+
+
+def _save(figure: Figure, path: Path, **options: Any) -> None:
     with warnings.catch_warnings():
-        # A class may be named in a script that the bundled font lacks. Its name comes out as
-        # boxes here; the tables of the report have it right.
+        # A class may be named in a script that no font here knows. Its name comes out as boxes,
+        # which the report says below the figure; its tables have it right.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-        # Without the version of matplotlib, which would otherwise be in the file.
-        figure.savefig(path, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+        figure.savefig(path, format=path.suffix[1:], **options)

@@ -95,6 +95,15 @@ def number_range(interval: tuple[float, float]) -> str:
     return f"{number(interval[0])} – {number(interval[1])}"
 
 
+def estimate(found: tuple[float, tuple[float, float] | None] | None) -> Html:
+    """A number above its 95 % interval, where it has them."""
+    if found is None:
+        return tag("span", "–")
+    value, interval = found
+    ends = "no interval" if interval is None else number_range(interval)
+    return tag("span", number(value), tag("small", ends))
+
+
 def duration(seconds: float) -> str:
     """Seconds in the units that a person would choose."""
     if seconds < 60:

@@ -33,7 +33,9 @@ def test_is_a_png_without_metadata_and_the_same_every_time(draw, tmp_path):
     assert first.read_bytes() == again.read_bytes()
     with Image.open(first) as image:
         assert image.format == "PNG" and not image.text
-        assert image.width == round(figures.WIDTH * figures.DOTS_PER_INCH)
+        assert image.width == round(figures.COLUMN * figures.DOTS_IN_PRINT)
+    drawings = (path.with_suffix(".svg").read_bytes() for path in (first, again))
+    assert len(set(drawings)) == 1
 
 
 @pytest.mark.parametrize("draw", [reliability, risks])

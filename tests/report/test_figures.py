@@ -43,7 +43,7 @@ def test_is_a_png_without_metadata_and_the_same_every_time(draw, tmp_path):
     with Image.open(first) as image:
         image.load()
         assert image.format == "PNG"
-        assert image.width == round(figures.WIDTH * figures.DOTS_PER_INCH)
+        assert image.width == round(figures.COLUMN * figures.DOTS_IN_PRINT)
         assert not image.text
         assert len(np.unique(image.convert("L"))) > 20
 

@@ -3,108 +3,91 @@ import dataclasses
 import io
 import os
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from hairjax.environment import Weights
 from hairjax.evaluation import metrics
-from hairjax.evaluation.analysis import analyse
-from hairjax.evaluation.predictions import Predictions
-from hairjax.evaluation.sample import Sample
-from hairjax.report.analysis_section import AnalysisSection
-from hairjax.report.figures import confusion_figure, learning_curves
-from hairjax.report.page import Report, write_report
+from hairjax.looks import Look
+from hairjax.report.ledger import Entry
+from hairjax.report.page import SECTIONS, write_report
+from tests.report.browser import CHROMIUM, Browser
+from tests.report.example import (
+    CLASSES,
+    CONFUSION,
+    SCORES,
+    example_report,
+    judged,
+    judgement,
+    predictions,
+)
 
-CLASSES = ("normal", "mild", "moderate", "severe")
-CONFUSION = np.array([[76, 4, 0, 0], [9, 62, 9, 1], [0, 8, 64, 7], [0, 1, 6, 73]])
-SCORES = {name: float(metric(CONFUSION)) for name, metric in metrics.COUNT_METRICS.items()}
-SCORES["log_loss"] = 0.41
-SCORES["expected_calibration_error"] = 0.06
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
-
-
-def analysis(folder):
-    """Of photographs whose confusion matrix is the one above."""
-    labels, guessed = (np.repeat(axis.ravel(), CONFUSION.ravel()) for axis in np.indices((4, 4)))
-    p = (0.6 * np.eye(4)[guessed] + 0.1).astype(np.float32)
-    names = tuple(map(str, range(320)))
-    given = Predictions(names, labels, p, tuple(f"s{i // 3}" for i in range(320)), CLASSES)
-    columns = {"camera": {name: "old" if int(name) % 3 else "<b>&\"'" for name in names}}
-    found = analyse(given, Sample.draw(given, 100, 0), given, columns)
-    return AnalysisSection(found, folder / "confusion.png", folder / "curves.png")
-
-
-def history(epochs):
-    return [
-        {
-            "epoch": epoch,
-            "train": {"loss": 1.4 / epoch, "accuracy": 0.9},
-            "validation": SCORES,
-            "rate": {"early": 0.0 if epoch < 3 else 1.25e-5 / epoch, "late": 1e-3},
-        }
-        for epoch in range(1, epochs + 1)
-    ]
+LOOK = Look("2026-03-01T10:00:00+00:00", "ab" * 20, "0123456789ab", "test", 319, 0.81, "evaluate")
+CAMERAS = ("old", "<b>&\"'")
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("figures")
-    learning_curves(history(8), 5, folder / "curves.png")
-    confusion_figure(CONFUSION, CLASSES, folder / "confusion.png")
-    return Report(
-        title="TOP: four stages",
-        source="/data/top",
-        synthetic=False,
-        model="swin_tiny_patch4_window7_224",
-        parameters=27_525_000,
-        weights="hf://timm/swin_tiny_patch4_window7_224.ms_in22k",
-        classes=CLASSES,
-        counts={"train": (640, 641, 639, 640), "validation": (80, 81, 79, 80)},
-        subjects={"train": 853, "validation": 107},
-        split="validation",
-        metrics={"epoch": 5} | SCORES,
-        best_by="quadratic_kappa",
-        intervals={name: (value - 0.05, value + 0.03) for name, value in SCORES.items()},
-        interval_note="bootstrap over 107 subjects, 2,000 draws",
-        baselines={"majority": dict.fromkeys(SCORES, 0.25), "nearest": {"accuracy": 0.48}},
-        confusion=CONFUSION,
-        analysis=analysis(folder),
-        history=history(8),
-        timing=[
-            {"epoch": e, "seconds": 93.0, "images_per_second": 27.6, "peak_memory_bytes": 3 << 30}
-            for e in range(1, 9)
-        ],
-        config={"seed": 0, "optim": {"peak": {"late": 1e-3}}, "data": {"photos": "/data/top"}},
-        versions={"jax": "0.10.2"},
-        hardware={"Devices": "2 × CPU"},
-        curves_figure=folder / "curves.png",
-        confusion_figure=folder / "confusion.png",
-    )
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("figures")
+
+
+@pytest.fixture(scope="module")
+def report(folder):
+    """Of a run whose test photographs were never looked at."""
+    return example_report(folder)
+
+
+@pytest.fixture(scope="module")
+def opened(report, folder):
+    """The same once test was looked at."""
+    columns = {"camera": {name: CAMERAS[len(name) % 2] for name in predictions(CONFUSION).files}}
+    both = [
+        judgement(split, folder, validation, columns)
+        for split, validation in (("validation", None), ("test", predictions(CONFUSION)))
+    ]
+    return dataclasses.replace(report, judgements=both, looks=[LOOK])
 
 
 class Page(HTMLParser):
-    """Reads a page, checks that its elements nest, and keeps attributes, text and rows."""
+    """Reads a page, checks that it is sound HTML, and keeps attributes, text and rows.
+
+    Every element is closed where it must be, attributes and identifiers are there once, every link
+    leads somewhere, rows of a table have equally many cells, text is in elements that may hold it.
+    """
 
     VOID = ("meta", "link", "img")
+    INLINE = ("span", "strong", "small", "code", "a", "p", "summary", "h1", "h2", "h3")
+    BLOCKS = ("div", "table", "p", "figure", "section", "details", "ul", "dl", "nav", "h2", "h3")
 
     def __init__(self, markup):
         super().__init__()
         self.open, self.attributes, self.text, self.rows = [], [], [], []
+        self.tables = []
         self.feed(markup)
         self.close()
         assert not self.open
+        ids = [value for _, name, value in self.attributes if name == "id"]
+        assert len(set(ids)) == len(ids)
+        links = [value for tag, name, value in self.attributes if (tag, name) == ("a", "href")]
+        assert {link.removeprefix("#") for link in links} <= {*ids}
+        for rows in self.tables:
+            assert len({len(row) for row in rows}) == 1, rows
 
     def handle_starttag(self, tag, attrs):
         self.attributes += [(tag, name, value) for name, value in attrs]
+        assert len({name for name, _ in attrs}) == len(attrs)
+        if tag in self.BLOCKS:
+            assert not {*self.INLINE} & {*self.open}, (tag, self.open)
+        if tag == "table":
+            self.tables.append([])
         if tag not in self.VOID:
             self.open.append(tag)
         if tag == "tr":
             self.rows.append([])
+            self.tables[-1].append(self.rows[-1])
         if tag in ("td", "th"):
             self.rows[-1].append("")
 
@@ -117,8 +100,8 @@ class Page(HTMLParser):
         if {"td", "th"} & set(self.open):
             self.rows[-1][-1] += data
 
-    def row(self, first):
-        return next(row for row in self.rows if row and row[0] == first)
+    def row(self, first, place=0):
+        return [row for row in self.rows if row and row[0] == first][place]
 
 
 def read(report, folder):
@@ -132,8 +115,10 @@ def test_says_what_was_trained_on_what(report, tmp_path):
         "swin_tiny_patch4_window7_224 with 27,525,000 parameters, started from "
         "hf://timm/swin_tiny_patch4_window7_224.ms_in22k, trained on 2,560 photographs of 853 "
         "subjects. Epoch 5 of 8 was the best by quadratic kappa; it is judged here on the "
-        "validation split, 320 photographs of 107 subjects."
+        "validation split (320 photographs of 107 subjects)."
     ) in text
+    assert "Test: 319 photographs of 106 subjects, never opened." in text
+    assert "The test photographs were never opened." in text
     assert "Photographs: /data/top" in text
     assert "95 % interval (bootstrap over 107 subjects, 2,000 draws)" in text
     assert "Synthetic" not in text
@@ -149,35 +134,117 @@ def test_tables(report, tmp_path):
     for cell, score in zip(cells, ("precision", "recall", "f1"), strict=True):
         assert re.fullmatch(rf"{scores[score][1]:.3f}0\.\d+ – 0\.\d+", cell)
     assert page.row("early") == ["early", "4.2e-06", "2.5e-06", "1.6e-06"]
-    assert page.row("Total") == ["Total", "2,560", "320"]
-    assert page.row("Subjects") == ["Subjects", "853", "107"]
-    assert page.row("Time") == ["Time", "12 min 24 s for 8 epochs"]
-    assert page.row("Peak memory") == ["Peak memory", "3.0 GiB"]
+    assert page.row("moderate", 1) == ["moderate", "00%", "810%", "6481%", "79%", "79"]
+    assert page.row("Total") == ["Total", "2,560", "320", "319"]
+    assert page.row("Subjects") == ["Subjects", "853", "107", "106"]
+    assert page.row("Training time")[1] == "12 min 24 s for 8 epochs"
+    assert page.row("Device-hours")[1] == f"{2 * 8 * 93 / 3600:.3f}"
+    assert page.row("Peak memory")[1] == "3.0 GiB of the process"
+    assert page.row("Weights")[1] == "hf://timm/swin_tiny_patch4_window7_224.ms_in22k"
+    assert page.row("SHA-256")[1] == "f00d" * 16
     assert page.row("jax") == ["jax", "0.10.2"]
     assert page.row("optim.peak.late") == ["optim.peak.late", "0.001"]
+
+
+def test_results_of_test_stand_beside_those_of_validation(opened, tmp_path):
+    page = read(opened, tmp_path)
+    text = "".join(page.text)
+    assert "the validation split (320 photographs of 107 subjects) and the test split (319 " in text
+    assert "Validation: 320 photographs of 107 subjects" in text
+    assert "Test: 319 photographs of 106 subjects" in text
+    assert "never opened" not in text
+    assert "The test photographs were opened once." in text
+    assert sum(name == "class" and value == "tile" for _, name, value in page.attributes) == 8
+    assert page.row("Accuracy", 0) == page.row("Accuracy", 1)
+    look = ["2026-03-01 10:00:00", "evaluate", "test", "319", "0.810", "0123456789ab", "ababababab"]
+    assert page.row("2026-03-01 10:00:00") == look
+
+
+def test_what_is_said_where_looks_and_results_do_not_agree(report, opened, tmp_path):
+    said = {
+        "opened 2 times": dataclasses.replace(opened, looks=[LOOK, LOOK]),
+        "the ledger looks.csv has no line": dataclasses.replace(opened, looks=[]),
+        "are not in this run's folder": dataclasses.replace(report, looks=[LOOK]),
+        "are of another epoch": dataclasses.replace(report, looks=[LOOK], outdated=["test"]),
+        "The run has no test photographs": dataclasses.replace(
+            report, counts=report.counts | {"test": (0, 0, 0, 0)}
+        ),
+    }
+    for text, changed in said.items():
+        assert text in "".join(read(changed, tmp_path).text)
+
+
+def test_the_ledger_of_groups(report, tmp_path):
+    page = read(report, tmp_path)
+    assert "298,084 of 307,300 parameters learn." in "".join(page.text)
+    assert page.row("early", 1) == ["early", "stem", "9,216", "0", "0", "never"]
+    rows = [row[1:] for row in page.rows if row and row[0] == "late" and len(row) == 6]
+    assert rows == [["head", "3,076", "0.001", "0.01 (99.9%)", "epoch 1"]]
+    stages = [row[1] for row in page.rows if row and row[0] == "middle" and len(row) == 6]
+    assert stages == ["stages.2", "stages.10"]
+    assert page.row("stem.proj.kernel")[1:] == ["4 × 4 × 6 × 96", "early", "0", "0", "never"]
+
+
+def test_layer_decay_gives_a_part_a_range_of_rates(report, tmp_path):
+    rates = ("0.00017150000000000002", "0.000245", "0.00035")
+    ledger = [
+        Entry(f"stages.1.blocks.{i}.norm.scale", "96", "middle", rate, "0", "from epoch 4")
+        for i, rate in enumerate(rates)
+    ]
+    config = report.config | {"optim": report.config["optim"] | {"layer_decay": 0.7}}
+    page = read(dataclasses.replace(report, ledger=ledger, config=config), tmp_path)
+    of_part = page.row("middle")
+    assert of_part == ["middle", "stages.1", "288", "0.000172 – 0.00035", "0", "epoch 4"]
+    assert "Before layer decay: times 0.7 for each layer up to the head." in "".join(page.text)
+
+
+def test_several_starts_and_unknown_facts(report, tmp_path):
+    [first] = report.starts
+    again = dataclasses.replace(
+        first,
+        time="2026-03-01T08:00:00+00:00",
+        weights=None,
+        commit="",
+        versions={"python": "3.12.1", "jax": "0.10.2"},
+    )
+    page = read(dataclasses.replace(report, starts=[first, again]), tmp_path)
+    assert page.row("Started (UTC)")[1] == "2026-02-28 09:30:00, again 2026-03-01 08:00:00"
+    assert page.row("Code")[1] == f"{'cd' * 20} → not in a git repository"
+    assert page.row("python")[1] == "3.11.9 → 3.12.1"
+    assert page.row("SHA-256")[1] == "f00d" * 16
+    drawn = read(dataclasses.replace(report, starts=[again]), tmp_path)
+    assert drawn.row("Weights")[1] == "drawn at random, not pretrained"
+    run = dataclasses.replace(first, weights=Weights("runs/top", "", "", 0))
+    page = read(dataclasses.replace(report, starts=[run]), tmp_path)
+    assert page.row("SHA-256")[1].startswith("none: they are a run's checkpoint")
+
+
+def test_names_that_no_font_can_draw_are_said_below_the_figure(report, tmp_path):
+    page = read(dataclasses.replace(report, undrawable=["정상"]), tmp_path)
+    assert "No font here can draw 정상" in "".join(page.text)
 
 
 def test_synthetic_photographs_are_stamped(report, tmp_path):
     page = read(dataclasses.replace(report, synthetic=True, source="TOP, seed 0"), tmp_path)
     assert ("p", "class", "stamp") in page.attributes
-    assert "Synthetic photographs (TOP, seed 0), drawn by a program" in "".join(page.text)
+    assert "Synthetic photographs: TOP, seed 0. The numbers show that the code works" in "".join(
+        page.text
+    )
 
 
 def test_what_is_not_known_is_said(report, tmp_path):
-    rows = [row | {"peak_memory_bytes": None} for row in report.timing]
-    unknown = dataclasses.replace(
-        report, subjects={"train": 0, "validation": 0}, timing=rows, best_by="loss"
-    )
+    subjects = dict.fromkeys(report.subjects, 0)
+    unknown = dataclasses.replace(report, subjects=subjects, best_by="loss")
     page = read(unknown, tmp_path)
     text = "".join(page.text)
     assert "the best by loss" in text
-    assert "validation split, 320 photographs." in text
+    assert "validation split (320 photographs)." in text
     assert "Subjects are not known" in text
-    assert not any(row and row[0] in ("Subjects", "Peak memory") for row in page.rows)
+    assert not any(row and row[0] == "Subjects" for row in page.rows)
 
 
 def test_a_group_that_is_frozen_at_the_best_epoch(report, tmp_path):
-    page = read(dataclasses.replace(report, metrics=report.metrics | {"epoch": 2}), tmp_path)
+    page = read(dataclasses.replace(report, best_epoch=2), tmp_path)
     assert page.row("early") == ["early", "4.2e-06", "frozen", "1.6e-06"]
 
 
@@ -187,15 +254,16 @@ def test_best_by_is_named_as_in_the_table(report, tmp_path):
 
 
 def test_zero_has_no_sign(report, tmp_path):
-    nearly = dataclasses.replace(report, baselines={"b": dict.fromkeys(SCORES, -1e-5)})
+    nearly = judged(report, baselines={"b": dict.fromkeys(SCORES, -1e-5)})
     assert read(nearly, tmp_path).row("Accuracy")[3] == "0.000"
 
 
 def test_negative_kappa_stays_on_its_line(report, tmp_path):
-    worse = dataclasses.replace(
+    [judgement] = report.judgements
+    worse = judged(
         report,
-        metrics=report.metrics | {"quadratic_kappa": -0.1},
-        intervals=report.intervals | {"quadratic_kappa": (-0.3, 0.2)},
+        metrics=SCORES | {"quadratic_kappa": -0.1},
+        intervals=judgement.intervals | {"quadratic_kappa": (-0.3, 0.2)},
     )
     page = read(worse, tmp_path)
     assert page.row("Quadratic kappa")[2] == "−0.100−0.300 – 0.200"
@@ -203,8 +271,8 @@ def test_negative_kappa_stays_on_its_line(report, tmp_path):
     assert ("rect", "width", "20.00%") in page.attributes
 
 
-def test_holds_everything_and_asks_for_nothing(report, tmp_path):
-    page = read(report, tmp_path)
+def test_holds_everything_and_asks_for_nothing(opened, tmp_path):
+    page = read(opened, tmp_path)
     markup = (tmp_path / "report.html").read_text("utf-8")
     assert "<script" not in markup
     assert "@import" not in markup
@@ -212,41 +280,47 @@ def test_holds_everything_and_asks_for_nothing(report, tmp_path):
     assert "default-src 'none'" in markup
     assert not re.search(r"https?://", markup)
     addresses = [value for _, name, value in page.attributes if name in ("src", "href", "srcset")]
-    assert len(addresses) == 5
-    assert all(address.startswith("data:") for address in addresses)
+    assert all(address.startswith(("data:", "#")) for address in addresses)
     assert not any(name.startswith("on") for _, name, _ in page.attributes)
     images = [value for tag, name, value in page.attributes if (tag, name) == ("img", "src")]
-    confusion, curves = report.confusion_figure, report.curves_figure
-    for image, figure in zip(images, (confusion, confusion, curves, curves), strict=True):
+    names = ("confusion_figure", "reliability_figure", "risk_coverage_figure")
+    figures = [getattr(one, name) for name in names for one in opened.judgements]
+    figures.append(opened.curves_figure)
+    for image, figure in zip(images, figures, strict=True):
         data = base64.b64decode(image.removeprefix("data:image/png;base64,"), validate=True)
         assert data == figure.read_bytes()
         Image.open(io.BytesIO(data)).load()
-    assert sum(name == "alt" and len(value) > 20 for _, name, value in page.attributes) == 4
+    assert sum(name == "alt" and len(value) > 20 for _, name, value in page.attributes) == 7
 
 
-def test_every_text_is_escaped(report, tmp_path):
+def test_every_text_is_escaped(opened, tmp_path):
     nasty = "<b>&\"'"
+    [start] = opened.starts
+    texts = dict.fromkeys(("devices", "processor", "system", "precision"), nasty)
+    texts["devices"] = f"1 × {nasty}"
+    weights = Weights(nasty, nasty, nasty, 1)
+    entry = Entry(f"stem.{nasty}", "1", nasty, "0.1", nasty, nasty)
+    config = {name: opened.config[name] for name in opened.config}
     page = read(
         dataclasses.replace(
-            report,
+            judged(opened, interval_note=nasty, baselines={nasty: SCORES}),
             title=nasty,
             source=nasty,
             model=nasty,
-            weights=nasty,
+            starts=[dataclasses.replace(start, versions={nasty: nasty}, weights=weights, **texts)],
             classes=(nasty, *CLASSES[1:]),
+            undrawable=[nasty],
             best_by=nasty,
-            interval_note=nasty,
-            baselines={nasty: SCORES},
-            history=[row | {"rate": {nasty: 1e-3}} for row in report.history],
-            config={nasty: {nasty: nasty}},
-            versions={nasty: nasty},
-            hardware={nasty: nasty},
+            looks=[dataclasses.replace(LOOK, command=nasty, split=nasty, configuration=nasty)],
+            history=[row | {"rate": {nasty: 1e-3}} for row in opened.history],
+            ledger=[entry],
+            config=config | {nasty: {nasty: nasty}},
         ),
         tmp_path,
     )
     markup = (tmp_path / "report.html").read_text("utf-8")
     assert "<b>" not in markup
-    assert "".join(page.text).count(nasty) >= 13
+    assert "".join(page.text).count(nasty) >= 40
     assert page.row(f"{nasty}.{nasty}")[1] == '"<b>&\\"\'"'
 
 
@@ -264,27 +338,74 @@ def test_same_report_same_bytes_and_nothing_left_beside(report, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH to open the report in")
-def test_renders_in_chromium(report, tmp_path):
-    write_report(dataclasses.replace(report, synthetic=True), tmp_path / "report.html")
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"]
-    command += ["--no-first-run", "--disable-background-networking", "--disable-component-update"]
-    command += ["--disable-sync", f"--user-data-dir={tmp_path / 'profile'}"]
-    command += ["--enable-logging=stderr", "--blink-settings=preferredColorScheme=1"]
-    command += ["--window-size=900,6000", f"--screenshot={tmp_path / 'page.png'}", "--dump-dom"]
-    done = subprocess.run(
-        [*command, (tmp_path / "report.html").as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on PATH to open the report in")
+    browser = Browser(tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def page(opened, tmp_path_factory):
+    """The fullest page there is, with names that could push tables apart."""
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    classes = ("level_0_full", "no hair to speak of", "정상", "W" * 40)
+    source = "/data/" + "a_long_name_without_a_place_to_break" * 4
+    full = dataclasses.replace(
+        opened, title=f"TOP: {opened.model}", synthetic=True, source=source, classes=classes
     )
-    # What the page's policy blocks, and any other complaint about the page, is on the console.
-    assert "CONSOLE" not in done.stderr
-    assert "Synthetic photographs" in done.stdout
-    with Image.open(tmp_path / "page.png") as image:
-        pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
+    write_report(full, path)
+    return path
+
+
+OVERFLOW = """[...document.querySelectorAll('.scroll')].filter(part =>
+    part.scrollWidth > part.clientWidth + 1).map(part => part.textContent.slice(0, 60))"""
+
+
+def test_opens_in_a_browser_without_a_complaint_or_a_request(browser, page):
+    browser.open(page, width=1200)
+    assert browser.complaints() == []
+    assert browser.requests() == [page.as_uri()]
+    images = browser.ask("[...document.images].map(image => image.complete && image.naturalWidth)")
+    assert len(images) == 7
+    assert min(images) >= 1000
+    pixels = np.asarray(Image.open(io.BytesIO(browser.picture())).convert("RGB")).reshape(-1, 3)
     # Colours of the stamp, of the matrix's diagonal and of a curve: styled, and figures decoded.
     for colour, tolerance in (("fff3d1", 0), ("0a539e", 12), ("d55e00", 12)):
         distance = abs(pixels - np.array(list(bytes.fromhex(colour)))).max(1)
         assert (distance <= tolerance).sum() > 200, colour
+
+
+def test_every_section_has_its_heading_and_a_link(browser, page):
+    browser.open(page, width=1200)
+    headings = "[...document.querySelectorAll('section')].map(s => s.firstElementChild.outerHTML)"
+    titles = [f"<h2>{section.title}</h2>" for section in SECTIONS]
+    assert browser.ask(headings) == titles
+    follow = "[...document.querySelectorAll('nav a')].map(a => document.querySelector(a.hash).id)"
+    assert browser.ask(follow) == [section.name for section in SECTIONS]
+
+
+@pytest.mark.parametrize("width", [360, 768, 1200])
+def test_nothing_is_wider_than_the_window(browser, page, width):
+    browser.open(page, width=width, phone=width < 700)
+    browser.ask("document.querySelectorAll('details').forEach(part => part.open = true)")
+    # A telephone's window grows with what does not fit, so that nothing is left to scroll.
+    assert browser.ask("innerWidth") == width
+    root = "document.documentElement"
+    assert browser.ask(f"{root}.scrollWidth - {root}.clientWidth") == 0
+    if width == 1200:
+        assert browser.ask(OVERFLOW) == []
+
+
+def test_prints_on_a4_with_whole_tables(browser, page):
+    # The width between the margins of the page.
+    browser.open(page, width=673, media="print")
+    assert browser.ask(OVERFLOW) == []
+    hidden = "getComputedStyle(document.querySelector('nav')).display"
+    assert browser.ask(hidden) == "none"
+    browser.open(page, width=1200)
+    pdf = browser.pdf()
+    assert pdf.startswith(b"%PDF-")
+    assert 4 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 25

@@ -1,0 +1,153 @@
+"""What the report of a run says, as plain data; the sections turn it into a page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hairjax.environment import Start, Weights
+from hairjax.evaluation.analysis import Analysis
+from hairjax.evaluation.predictions import Predictions
+from hairjax.looks import Look
+from hairjax.report.ledger import Entry
+
+
+class Metric(NamedTuple):
+    """How a metric is named and read."""
+
+    title: str
+    higher_is_better: bool
+    meaning: str
+
+    @property
+    def named(self) -> str:
+        """Its title within a sentence: “macro F1”."""
+        return self.title[:1].lower() + self.title[1:]
+
+
+METRICS = {
+    "accuracy": Metric("Accuracy", True, "share of photographs given their true class"),
+    "balanced_accuracy": Metric(
+        "Balanced accuracy", True, "mean recall of the classes, each counting the same"
+    ),
+    "macro_f1": Metric(
+        "Macro F1", True, "mean over the classes of F1, the harmonic mean of precision and recall"
+    ),
+    "quadratic_kappa": Metric(
+        "Quadratic kappa",
+        True,
+        "agreement beyond chance; a mistake counts by the square of its distance. "
+        "0 is chance, 1 is perfect",
+    ),
+    "mean_absolute_error": Metric(
+        "Mean stage error", False, "mean distance between the true and the predicted class"
+    ),
+    "within_one": Metric("Within one stage", True, "share of photographs at most one class off"),
+    "log_loss": Metric(
+        "Log-loss", False, "mean surprise at the true class, in nats; punishes false certainty"
+    ),
+    "expected_calibration_error": Metric(
+        "Calibration error",
+        False,
+        "mean distance between confidence and accuracy, in 15 bins (ECE); chance alone keeps it "
+        "above 0",
+    ),
+}
+HEADLINE = ("accuracy", "quadratic_kappa", "mean_absolute_error", "within_one")
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """How the best epoch did on the photographs of one split.
+
+    Attributes:
+        split: validation or test.
+        predictions: what it said of every photograph.
+        metrics: those of `evaluation.metrics.evaluate`.
+        intervals: (low, high) per metric, 95 %.
+        interval_note: how the intervals were made.
+        baselines: metrics of each baseline by its name; a baseline may lack some.
+        confusion: int [k, k], rows true, columns predicted.
+        analysis: of each class, of confidence and of parts of the photographs.
+        confusion_figure: the PNG of `figures.confusion_figure`.
+        reliability_figure: that of `calibration_figures.reliability_figure`.
+        risk_coverage_figure: that of `calibration_figures.risk_coverage_figure`.
+    """
+
+    split: str
+    predictions: Predictions
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]]
+    interval_note: str
+    baselines: Mapping[str, Mapping[str, float]]
+    confusion: NDArray[np.integer]
+    analysis: Analysis
+    confusion_figure: Path
+    reliability_figure: Path
+    risk_coverage_figure: Path
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What a report says.
+
+    Attributes:
+        folder: the run's directory, where a section finds what was stored for it.
+        title: the headline.
+        source: where the photographs are from: a folder, a data set's name, or how they were
+            drawn.
+        synthetic: the photographs were drawn by a program; stamped on the page.
+        model: the model's name.
+        side: of the photographs as it sees them, in pixels.
+        starts: what it was started with and on, the first start first.
+        classes: k names.
+        undrawable: those of which the figures show boxes, for want of a font.
+        counts: photographs of each class, per split.
+        subjects: how many subjects each split has, 0 where they are not known.
+        best_epoch: whose model is judged.
+        best_by: what the best epoch was chosen by.
+        judgements: of validation and, once it was looked at, of test.
+        outdated: splits whose results are of another epoch or an earlier hairjax, and left out.
+        looks: at the test photographs, the oldest first.
+        history: the lines of ``metrics.jsonl``.
+        timing: the lines of ``timing.jsonl``.
+        ledger: the lines of ``groups.txt``.
+        config: the resolved configuration, nested.
+        curves_figure: the PNG of `figures.learning_curves`.
+    """
+
+    folder: Path
+    title: str
+    source: str
+    synthetic: bool
+    model: str
+    side: int
+    starts: Sequence[Start]
+    classes: Sequence[str]
+    undrawable: Sequence[str]
+    counts: Mapping[str, Sequence[int]]
+    subjects: Mapping[str, int]
+    best_epoch: int
+    best_by: str
+    judgements: Sequence[Judgement]
+    outdated: Sequence[str]
+    looks: Sequence[Look]
+    history: Sequence[Mapping[str, Any]]
+    timing: Sequence[Mapping[str, Any]]
+    ledger: Sequence[Entry]
+    config: Mapping[str, Any]
+    curves_figure: Path
+
+    @property
+    def weights(self) -> Weights | None:
+        """The pretrained weights that training began from, if any."""
+        read = [start.weights for start in self.starts if start.weights]
+        return read[-1] if read else None  # a start before the first checkpoint is begun anew
+
+    @property
+    def last(self) -> Judgement:
+        """The results to quote: those of test where there are any."""
+        return self.judgements[-1]

@@ -1,0 +1,92 @@
+"""Whether the model is as often right as it says, and what a temperature would change."""
+
+from collections.abc import Mapping
+
+from hairjax.evaluation.calibration import Calibration, Temperature
+from hairjax.report.contents import Judgement, Report
+from hairjax.report.html import Html, estimate, figure, number, number_range, table, tag
+
+_MEANING = (
+    "Calibrated means: of the photographs that the model is 80 % sure of, 80 % are right. The "
+    "calibration error is the mean distance between confidence (the likeliest class's probability) "
+    "and accuracy, over 15 bins of equal width. Chance alone keeps it above 0; its interval (basic "
+    "bootstrap) begins at 0 where right probabilities could have shown as much."
+)
+
+
+def calibration(report: Report) -> list[Html]:
+    """The reliability diagrams beside each other, then the numbers of every split."""
+    return [
+        tag("p", _MEANING, class_="muted"),
+        tag("div", *map(_picture, report.judgements), class_="figures"),
+        *(part for judged in report.judgements for part in _numbers(judged)),
+    ]
+
+
+def _picture(judged: Judgement) -> Html:
+    return figure(
+        judged.reliability_figure,
+        f"Reliability diagram of {judged.split}: accuracy against confidence; a table below has "
+        "its numbers.",
+        f"Reliability, {judged.split}: accuracy of photographs of similar confidence, with 95 % "
+        "intervals. Below the dashed line the model is too sure of itself, above it not sure "
+        "enough.",
+    )
+
+
+def _numbers(judged: Judgement) -> list[Html]:
+    analysis = judged.analysis
+    temperature = analysis.temperature
+    found = {"model": analysis.calibration}
+    if temperature is not None and temperature.after is not None:
+        found["with the temperature"] = temperature.after
+    rows = [
+        ("Calibration error", *(estimate((c.error, c.error_interval)) for c in found.values())),
+        ("Log-loss", *(estimate((c.log_loss, c.log_loss_interval)) for c in found.values())),
+    ]
+    by_chance = (
+        f"Right probabilities would show a calibration error of about "
+        f"{number(analysis.error_by_chance)} on so many photographs. "
+    )
+    said = _temperature(temperature, analysis.no_temperature)
+    return [
+        tag("h3", judged.split.capitalize()),
+        table(("", *found), rows),
+        tag("p", by_chance, said, class_="muted"),
+        _bins(found, judged.split),
+    ]
+
+
+def _temperature(temperature: Temperature | None, reason: str) -> str:
+    if temperature is None:
+        return f"No temperature: {reason}."
+    fitted = f"A temperature of {temperature.value:.2f}, by which the logits are divided, "
+    if temperature.after is None or temperature.log_loss_change is None:
+        return (
+            f"{fitted}gives these very photographs the least log-loss; what it is worth shows on "
+            "others only, such as the test split."
+        )
+    change, interval = temperature.log_loss_change
+    ends = "" if interval is None else f" (95 % interval {number_range(interval)})"
+    return (
+        f"{fitted}was fitted on the {temperature.photographs:,} validation photographs; here it "
+        f"changes the log-loss by {number(change)}{ends}. No photograph gets another class by it, "
+        "and predictions.csv has the model's own probabilities."
+    )
+
+
+def _bins(found: Mapping[str, Calibration], split: str) -> Html:
+    rows = [
+        (
+            f"{100 * one.low:.0f} – {100 * one.high:.0f} %",
+            which,
+            number(one.confidence),
+            estimate((one.accuracy, one.interval)),
+            f"{one.photographs:,}",
+        )
+        for which, judged in found.items()
+        for one in judged.bins
+    ]
+    header = ("Confidence", "", "mean confidence", "accuracy", "n")
+    bins = table(header, rows, class_="estimates")
+    return tag("details", tag("summary", f"Reliability, bin by bin, {split}"), bins)

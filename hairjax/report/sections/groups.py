@@ -1,0 +1,87 @@
+"""The ledger of parameter groups: what learns at which rate, and from when."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from hairjax.report.contents import Report
+from hairjax.report.html import Html, table, tag
+from hairjax.report.ledger import Entry
+
+
+def groups(report: Report) -> list[Html]:
+    """A line per group and part of the model, and every parameter folded away."""
+    total = sum(entry.count for entry in report.ledger)
+    learning = sum(entry.count for entry in report.ledger if entry.trains != "never")
+    parts: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
+    for entry in sorted(report.ledger, key=lambda entry: _depth(entry.part)):
+        parts[entry.group, entry.part, entry.trains].append(entry)
+    rows = [
+        (
+            group,
+            part,
+            f"{sum(entry.count for entry in found):,}",
+            _rates(found),
+            _decay(found),
+            trains.removeprefix("from "),
+        )
+        for (group, part, trains), found in parts.items()
+    ]
+    return [
+        tag("p", f"{learning:,} of {total:,} parameters learn.", class_="muted"),
+        table(
+            ("Group", "part", "parameters", "peak rate", "weight decay", "trains from"),
+            rows,
+            class_="ledger",
+        ),
+        _every(report),
+    ]
+
+
+def _every(report: Report) -> Html:
+    """Every parameter; too long for paper, where groups.txt has it."""
+    rows = [
+        (
+            entry.parameter,
+            entry.shape,
+            entry.group,
+            entry.peak_rate,
+            entry.decay,
+            entry.trains.removeprefix("from "),
+        )
+        for entry in report.ledger
+    ]
+    return tag(
+        "details",
+        tag("summary", f"All {len(rows):,} arrays of parameters"),
+        table(
+            ("Parameter", "shape", "group", "peak rate", "decay", "trains from"),
+            rows,
+            class_="every",
+        ),
+        class_="long",
+    )
+
+
+def _depth(part: str) -> tuple[int, int]:
+    """Where a part comes on the way through the model."""
+    name, _, number = part.partition(".")
+    return ("stem", "stages", "head").index(name), int(number or 0)
+
+
+def _rates(entries: Sequence[Entry]) -> str:
+    """The peak rate; from the least to the greatest where it decays from layer to layer."""
+    rates = [float(entry.peak_rate) for entry in entries]
+    return " – ".join(dict.fromkeys(f"{rate:.3g}" for rate in (min(rates), max(rates))))
+
+
+def _decay(entries: Sequence[Entry]) -> str:
+    """The weight decay, and of which share of the parameters, where some are spared."""
+    counts: dict[str, int] = defaultdict(int)
+    for entry in entries:
+        counts[entry.decay] += entry.count
+    total = sum(counts.values())
+    return ", ".join(
+        decay if count == total else f"{decay} ({count / total:.1%})"
+        for decay, count in counts.items()
+        if decay != "0" or count == total
+    )

@@ -1,0 +1,50 @@
+"""How often the test photographs were looked at."""
+
+from hairjax.report.contents import Report
+from hairjax.report.html import Html, number, table, tag
+
+_WHY = (
+    "A number on test photographs says what it seems to say only when it is the first of them: who "
+    "looks, changes something and looks again has selected on them."
+)
+
+
+def looks(report: Report) -> list[Html]:
+    """The ledger, one line per look."""
+    if not report.looks:
+        return [tag("p", _unopened(report)), tag("p", _WHY, class_="muted")]
+    times = "once" if len(report.looks) == 1 else f"{len(report.looks):,} times"
+    rows = [
+        (
+            look.time.removesuffix("+00:00").replace("T", " "),
+            look.command,
+            look.split,
+            f"{look.photographs:,}",
+            number(look.accuracy),
+            tag("code", look.configuration),
+            tag("code", _short(look.commit)),
+        )
+        for look in report.looks
+    ]
+    header = ("Time (UTC)", "command", "split", "n", "accuracy", "configuration", "code")
+    return [
+        tag("p", f"The test photographs were opened {times}. ", tag("span", _WHY, class_="muted")),
+        table(header, rows, class_="looks"),
+    ]
+
+
+def _unopened(report: Report) -> str:
+    if not sum(report.counts["test"]):
+        return "The run has no test photographs."
+    if any(judged.split == "test" for judged in report.judgements) or "test" in report.outdated:
+        return (
+            "The folder test has results, and the ledger looks.csv has no line: they were written "
+            "without it, or it was removed. How often test was opened is not known."
+        )
+    return "The test photographs were never opened."
+
+
+def _short(commit: str) -> str:
+    """The first digits of a commit, and whether the code was changed since."""
+    digits, _, changed = commit.partition("-")
+    return f"{digits[:10]}{' changed' if changed else ''}" if commit else "not known"

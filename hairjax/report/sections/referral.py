@@ -1,0 +1,54 @@
+"""What is gained where the photographs that the model is least sure of go to a person."""
+
+from hairjax.report.contents import Judgement, Report
+from hairjax.report.html import Html, estimate, figure, number, number_range, table, tag
+
+
+def referral(report: Report) -> list[Html]:
+    """The risk–coverage curves beside each other, then the table of every split."""
+    return [
+        tag("div", *map(_picture, report.judgements), class_="figures"),
+        *(part for judged in report.judgements for part in _shares(judged)),
+    ]
+
+
+def _picture(judged: Judgement) -> Html:
+    return figure(
+        judged.risk_coverage_figure,
+        f"Risk–coverage curve of {judged.split}: error rate of what is kept; the table below has "
+        "its numbers.",
+        f"Risk and coverage, {judged.split}: error rate of the photographs that the model keeps, "
+        "the surest first. Dashed: were the confidence worthless. Dotted: were these same mistakes "
+        "the least sure.",
+    )
+
+
+def _shares(judged: Judgement) -> list[Html]:
+    found = judged.analysis.referral
+    everything = found.kept[0]
+    rows = [
+        (
+            f"{100 * one.coverage:.0f} %",
+            f"{one.photographs:,}",
+            f"{everything.photographs - one.photographs:,}",
+            number(one.confidence),
+            estimate((one.accuracy, one.interval)),
+        )
+        for one in found.kept
+    ]
+    ends = "" if found.area_interval is None else f" ({number_range(found.area_interval)})"
+    return [
+        tag("h3", judged.split.capitalize()),
+        table(
+            ("Share kept", "kept", "referred", "confidence at least", "accuracy of kept"),
+            rows,
+            class_="estimates",
+        ),
+        tag(
+            "p",
+            f"Area under the risk–coverage curve: {number(found.area)}{ends}. It would be "
+            f"{number(1 - everything.accuracy)}, the error rate, were the confidence worthless, "
+            f"and {number(found.least_area)} at best with these mistakes.",
+            class_="muted",
+        ),
+    ]

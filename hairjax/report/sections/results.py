@@ -1,0 +1,84 @@
+"""Headline numbers with their intervals, and every metric beside the baselines'."""
+
+from hairjax.report.contents import HEADLINE, METRICS, Judgement, Report
+from hairjax.report.html import Html, number, number_range, strip, table, tag
+from hairjax.report.sections.summary import amount
+
+_SELECTED = (
+    "The best epoch was chosen on these same photographs, which flatters the numbers a little; "
+    "photographs that took no part give the fair ones."
+)
+_UNSEEN = "These photographs took no part in training or in the choice of the epoch."
+
+
+def results(report: Report) -> list[Html]:
+    """Of every split that was judged, and what the metrics mean."""
+    meanings = (
+        part
+        for metric in METRICS.values()
+        for part in (tag("dt", metric.title), tag("dd", metric.meaning))
+    )
+    return [
+        *(part for judged in report.judgements for part in _judgement(report, judged)),
+        _unopened(report),
+        tag("details", tag("summary", "What the metrics mean"), tag("dl", *meanings)),
+    ]
+
+
+def _judgement(report: Report, judged: Judgement) -> list[Html]:
+    tiles = (
+        tag(
+            "div",
+            tag("div", METRICS[name].title),
+            tag("div", number(judged.metrics[name]), class_="value"),
+            tag("div", number_range(judged.intervals[name])),
+            class_="tile",
+        )
+        for name in HEADLINE
+    )
+    said = _SELECTED if judged.split == "validation" else _UNSEEN
+    note = f"Below each number stands its 95 % interval ({judged.interval_note}). {said}"
+    return [
+        tag("h3", f"{judged.split.capitalize()}: {amount(report, judged.split)}"),
+        tag("div", *tiles, class_="tiles"),
+        tag("p", note, class_="muted"),
+        _metrics_table(judged),
+    ]
+
+
+def _unopened(report: Report) -> Html:
+    """What keeps the results of test from standing here, where something does."""
+    if any(judged.split == "test" for judged in report.judgements):
+        return Html("")
+    if "test" in report.outdated:
+        said = (
+            "the results in the folder test are of another epoch or an earlier hairjax; evaluate "
+            "it again."
+        )
+    elif not sum(report.counts["test"]):
+        said = "the run has no test photographs."
+    else:
+        said = f"{amount(report, 'test')}; the results are not in this run's folder."
+        if not report.looks:
+            said = f"{amount(report, 'test')}, never opened."
+    return tag("p", tag("strong", "Test: "), said)
+
+
+def _metrics_table(judged: Judgement) -> Html:
+    rows = []
+    for name, metric in METRICS.items():
+        value, interval = judged.metrics[name], judged.intervals[name]
+        others = [baseline.get(name) for baseline in judged.baselines.values()]
+        title: tuple[str, ...] = (metric.title,)
+        if not metric.higher_is_better:
+            title += (tag("small", "lower is better"),)
+        rows.append(
+            (
+                tag("span", *title),
+                strip(value, interval, others) if metric.higher_is_better else "",
+                tag("span", tag("strong", number(value)), tag("small", number_range(interval))),
+                *("–" if other is None else number(other) for other in others),
+            )
+        )
+    header = ("", "from 0 to 1, with the baselines", "this model", *judged.baselines)
+    return table(header, rows, class_="metrics")

@@ -1,0 +1,79 @@
+"""What else one needs to do it again: weights, code, versions, machine, cost, configuration."""
+
+import json
+import statistics
+
+from hairjax.config import flatten
+from hairjax.report.contents import Report
+from hairjax.report.html import Html, duration, table, tag
+
+
+def setting(report: Report) -> list[Html]:
+    """What it started from, what it cost, on what, and every key of the configuration."""
+    values = [
+        (key, tag("code", json.dumps(value, ensure_ascii=False)))
+        for key, value in flatten(dict(report.config))
+    ]
+    return [
+        tag("h3", "Model and weights"),
+        table((), _model(report), class_="facts"),
+        tag("h3", "Time and cost"),
+        table((), _cost(report), class_="facts"),
+        tag("h3", "Machine and code"),
+        table((), _machine(report), class_="facts"),
+        tag(
+            "details",
+            tag("summary", f"Configuration: all {len(values)} keys"),
+            table((), values, class_="facts"),
+        ),
+    ]
+
+
+def _model(report: Report) -> list[tuple[str, str]]:
+    start, weights = report.starts[0], report.weights
+    rows = [
+        ("Model", tag("code", report.model)),
+        ("Parameters", f"{start.parameters:,}"),
+        ("Precision", start.precision),
+    ]
+    if weights is None:
+        return [*rows, ("Weights", "drawn at random, not pretrained")]
+    rows.append(("Weights", tag("code", weights.source)))
+    if weights.file:
+        size = f"{weights.file}, {weights.size / 2**20:,.1f} MiB"
+        return [*rows, ("File", size), ("SHA-256", tag("code", weights.sha256))]
+    return [*rows, ("SHA-256", "none: they are a run's checkpoint, a folder of files")]
+
+
+def _cost(report: Report) -> list[tuple[str, str]]:
+    timing = report.timing
+    seconds = [row["seconds"] for row in timing]
+    hours = sum(row["seconds"] * row["devices"] for row in timing) / 3600
+    speed = statistics.median(row["images_per_second"] for row in timing)
+    memory = max(row["peak_memory_bytes"] for row in timing)
+    # As ``loop`` measures it: a CPU is not asked how much of its memory is in use.
+    whose = "the process" if report.starts[-1].devices.split()[2] == "cpu" else "a device"
+    return [
+        ("Training time", f"{duration(sum(seconds))} for {len(timing)} epochs"),
+        ("Time of an epoch", f"{duration(statistics.median(seconds))} (median)"),
+        ("Device-hours", f"{hours:,.1f}" if hours >= 10 else f"{hours:.3f}"),
+        ("Speed", f"{speed:,.0f} photographs per second (median)"),
+        ("Peak memory", f"{memory / 2**30:.1f} GiB of {whose}"),
+    ]
+
+
+def _machine(report: Report) -> list[tuple[str, str]]:
+    """Of the last start; whatever differed in one before is said too."""
+    last = report.starts[-1]
+    rows = {
+        "Devices": [start.devices for start in report.starts],
+        "Processor": [start.processor or "not known" for start in report.starts],
+        "Memory": [f"{start.memory / 2**30:.0f} GiB" for start in report.starts],
+        "System": [start.system for start in report.starts],
+        "Code": [start.commit or "not in a git repository" for start in report.starts],
+    }
+    for name in last.versions:
+        rows[name] = [start.versions.get(name, "not known") for start in report.starts]
+    times = [start.time.removesuffix("+00:00").replace("T", " ") for start in report.starts]
+    started = ("Started (UTC)", ", again ".join(times))
+    return [started, *((name, " → ".join(dict.fromkeys(found))) for name, found in rows.items())]

@@ -1,0 +1,38 @@
+"""The top of the page: what was trained on what."""
+
+from hairjax.report.contents import METRICS, Report
+from hairjax.report.html import Html, tag
+
+
+def summary(report: Report) -> Html:
+    """The stamp or the source, the title, and one paragraph."""
+    if report.synthetic:
+        stamp = tag(
+            "p",
+            tag("strong", "Synthetic photographs"),
+            f": {report.source}. The numbers show that the code works; they say nothing about "
+            "people.",
+            class_="stamp",
+        )
+    else:
+        stamp = tag("p", "Photographs: ", tag("strong", report.source), class_="muted")
+    best_by = METRICS[report.best_by].named if report.best_by in METRICS else report.best_by
+    judged = " and ".join(
+        f"the {one.split} split ({amount(report, one.split)})" for one in report.judgements
+    )
+    weights = report.weights.source if report.weights else "random weights"
+    said = (
+        tag("code", report.model),
+        f" with {report.starts[-1].parameters:,} parameters, started from ",
+        tag("code", weights),
+        f", trained on {amount(report, 'train')}. Epoch {report.best_epoch} of "
+        f"{report.history[-1]['epoch']} was the best by {best_by}; it is judged here on {judged}.",
+    )
+    return tag("header", stamp, tag("h1", report.title), tag("p", *said))
+
+
+def amount(report: Report, split: str) -> str:
+    """How many photographs a split has, and of how many subjects."""
+    photographs = f"{sum(report.counts[split]):,} photographs"
+    subjects = report.subjects[split]
+    return f"{photographs} of {subjects:,} subjects" if subjects else photographs

@@ -1,0 +1,35 @@
+"""How the training went: the curves and the rates."""
+
+from hairjax.report.contents import Report
+from hairjax.report.html import Html, figure, table, tag
+
+
+def training(report: Report) -> list[Html]:
+    """The learning curves, and the learning rate of every group at three moments."""
+    rates = [row["rate"] for row in report.history]
+    (at_best,) = (row["rate"] for row in report.history if row["epoch"] == report.best_epoch)
+    rows = [
+        (
+            group,
+            *(
+                f"{rate:.1e}" if rate else "frozen"
+                for rate in (max(r[group] for r in rates), at_best[group], rates[-1][group])
+            ),
+        )
+        for group in rates[0]
+    ]
+    curves = figure(
+        report.curves_figure,
+        f"Loss, accuracy and learning rates over {len(rates)} epochs.",
+        "Training values are taken while the model learns, on augmented photographs and with "
+        "dropout: they may well be worse than those of validation.",
+    )
+    content = [
+        tag("div", curves, class_="figures"),
+        tag("h3", "Learning rate of each group"),
+        table(("Group", "highest", "at the best epoch", "at the end"), rows),
+    ]
+    if (decay := report.config["optim"]["layer_decay"]) != 1:
+        said = f"Before layer decay: times {decay:g} for each layer up to the head."
+        content.append(tag("p", said, class_="muted"))
+    return content

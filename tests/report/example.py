@@ -1,0 +1,134 @@
+"""The report of a run that was never made, for tests of the page and of its sections."""
+
+import dataclasses
+
+import numpy as np
+
+from hairjax.config import load_config, to_plain
+from hairjax.environment import Start, Weights
+from hairjax.evaluation import metrics
+from hairjax.evaluation.analysis import analyse
+from hairjax.evaluation.predictions import Predictions
+from hairjax.evaluation.sample import Sample
+from hairjax.report.contents import Judgement, Report
+from hairjax.report.figures import learning_curves
+from hairjax.report.ledger import Entry
+from hairjax.results import draw_results
+from hairjax.run import RunFolder
+
+CLASSES = ("normal", "mild", "moderate", "severe")
+CONFUSION = np.array([[76, 4, 0, 0], [9, 62, 9, 1], [0, 8, 64, 7], [0, 1, 6, 73]])
+SCORES = {name: float(metric(CONFUSION)) for name, metric in metrics.COUNT_METRICS.items()}
+SCORES["log_loss"] = 0.41
+SCORES["expected_calibration_error"] = 0.06
+ENTRIES = [
+    Entry("head.classifier.kernel", "768 × 4", "late", "0.001", "0.01", "from epoch 1"),
+    Entry("head.classifier.bias", "4", "late", "0.001", "0", "from epoch 1"),
+    Entry("stages.2.merge.kernel", "768 × 384", "middle", "5e-05", "0.01", "from epoch 1"),
+    Entry("stages.10.norm.scale", "96", "middle", "5e-05", "0", "from epoch 1"),
+    Entry("stem.proj.kernel", "4 × 4 × 6 × 96", "early", "0", "0", "never"),
+]
+
+
+def history(epochs):
+    return [
+        {
+            "epoch": epoch,
+            "train": {"loss": 1.4 / epoch, "accuracy": 0.9},
+            "validation": SCORES,
+            "rate": {"early": 0.0 if epoch < 3 else 1.25e-5 / epoch, "late": 1e-3},
+        }
+        for epoch in range(1, epochs + 1)
+    ]
+
+
+def predictions(confusion):
+    """Photographs that are predicted as a confusion matrix says."""
+    cells = [cell for cell in np.ndindex(confusion.shape) for _ in range(confusion[cell])]
+    labels, predicted = np.array(cells).T
+    return Predictions(
+        files=tuple(f"{CLASSES[label]}/{i}.jpg" for i, label in enumerate(labels)),
+        labels=labels,
+        probabilities=np.eye(4, dtype=np.float32)[predicted] * 0.6 + np.float32(0.1),
+        subjects=tuple(f"person_{i // 3}" for i in range(len(labels))),
+        classes=CLASSES,
+    )
+
+
+def judgement(split, folder, validation=None, columns=None):
+    """Of photographs with the confusion matrix above; its figures are in a folder of its own."""
+    given = predictions(CONFUSION)
+    validation = given if validation is None else validation
+    found = analyse(given, Sample.draw(given, 100, 0), validation, columns or {})
+    place = RunFolder(folder / split)
+    place.path.mkdir(exist_ok=True)
+    draw_results(given, found, place)
+    return Judgement(
+        split=split,
+        predictions=given,
+        metrics=SCORES,
+        intervals={name: (value - 0.05, value + 0.03) for name, value in SCORES.items()},
+        interval_note="bootstrap over 107 subjects, 2,000 draws",
+        baselines={"majority": dict.fromkeys(SCORES, 0.25), "nearest": {"accuracy": 0.48}},
+        confusion=CONFUSION,
+        analysis=found,
+        confusion_figure=place.confusion,
+        reliability_figure=place.reliability,
+        risk_coverage_figure=place.risk_coverage,
+    )
+
+
+def judged(report, **changes):
+    """The report with something else about its first judgement."""
+    first, *others = report.judgements
+    return dataclasses.replace(report, judgements=[dataclasses.replace(first, **changes), *others])
+
+
+def example_report(folder):
+    """Of a run whose test photographs were never looked at."""
+    learning_curves(history(8), 5, folder / "curves.png")
+    start = Start(
+        time="2026-02-28T09:30:00+00:00",
+        commit="cd" * 20,
+        versions={"python": "3.11.9", "jax": "0.10.2"},
+        devices="2 × cpu",
+        processor="2 × AMD EPYC",
+        memory=24 << 30,
+        system="Linux x86_64",
+        precision="float32",
+        parameters=27_525_000,
+        weights=Weights(
+            "hf://timm/swin_tiny_patch4_window7_224.ms_in22k",
+            "model.safetensors",
+            "f00d" * 16,
+            113 << 20,
+        ),
+    )
+    timing = {"seconds": 93.0, "images_per_second": 27.6, "peak_memory_bytes": 3 << 30}
+    return Report(
+        folder=folder,
+        title="TOP: four stages",
+        source="/data/top",
+        synthetic=False,
+        model="swin_tiny_patch4_window7_224",
+        side=224,
+        starts=[start],
+        classes=CLASSES,
+        undrawable=(),
+        counts={
+            "train": (640, 641, 639, 640),
+            "validation": (80, 81, 79, 80),
+            "test": (80, 80, 79, 80),
+        },
+        subjects={"train": 853, "validation": 107, "test": 106},
+        best_epoch=5,
+        best_by="quadratic_kappa",
+        judgements=[judgement("validation", folder)],
+        outdated=(),
+        looks=(),
+        history=history(8),
+        timing=[{"epoch": epoch, "devices": 2} | timing for epoch in range(1, 9)],
+        ledger=ENTRIES,
+        config=to_plain(load_config("configs/top.py")),
+        curves_figure=folder / "curves.png",
+    )

@@ -1,0 +1,85 @@
+import dataclasses
+
+import pytest
+
+from hairjax.report.checklist import CLAIM, TRIPOD
+from hairjax.report.checklist_answers import answers
+from hairjax.report.checklist_evaluation import of_evaluation
+from hairjax.report.page import SECTIONS
+from tests.report.example import CONFUSION, example_report, judgement, predictions
+
+CAMERAS = {"camera": {name: str(i % 2) for i, name in enumerate(predictions(CONFUSION).files)}}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("figures")
+
+
+@pytest.fixture(scope="module")
+def report(folder):
+    return example_report(folder)
+
+
+@pytest.fixture(scope="module")
+def opened(folder, report):
+    """Test was looked at, with a camera in the manifest; on validation the model was too sure."""
+    other = predictions(CONFUSION[:, ::-1])
+    both = [*report.judgements, judgement("test", folder, other, CAMERAS)]
+    return dataclasses.replace(report, judgements=both)
+
+
+def test_every_item_that_is_answered_has_an_answer_and_leads_to_a_section(report):
+    known = answers(report)
+    asked = {item.answer for list_ in (CLAIM, TRIPOD) for item in list_.items} - {""}
+    assert asked == known.keys()
+    sections = {section.name for section in SECTIONS}
+    assert {answer.section for answer in known.values()} - {""} <= sections
+
+
+def test_parts_of_the_photographs_are_told_by_their_columns(report, opened):
+    known = of_evaluation(opened)
+    of_parts = "accuracy, quadratic kappa, mean stage error by camera, with 95 % intervals"
+    assert of_parts in known["performance_parts"].text
+    assert of_parts[1:] in known["robustness"].text
+    assert {known[name].section for name in ("performance_parts", "robustness")} == {"parts"}
+    without = of_evaluation(report)
+    assert "camera" not in without["performance_parts"].text
+    assert without["robustness"].text.startswith("No parts were judged")
+    assert without["robustness"].section == ""
+
+
+def test_what_a_temperature_would_change_is_told_of_other_photographs_only(report, opened):
+    assert "can be judged once test was looked at" in of_evaluation(report)["updating"].text
+    found = opened.last.analysis.temperature
+    said = of_evaluation(opened)["updating"].text
+    assert f"A temperature of {found.value:.2f}, fitted on validation, would change" in said
+    change, _ = found.log_loss_change
+    assert change > 0.1
+    assert f"the log-loss on test by {change:.3f} (95 % interval " in said
+
+
+def test_confidence_and_classes_are_told_with_intervals(opened):
+    known = of_evaluation(opened)
+    error = opened.last.analysis.calibration.error
+    assert f"their calibration error on test is {error:.3f} (95 % interval " in (
+        known["explanation"].text
+    )
+    assert known["explanation"].lacks
+    assert "F1 of each class with their 95 % intervals, on validation and test" in (
+        known["by_class"].text
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"on_leak": "refuse"}, "a certain one would have stopped the run"),
+        ({"on_leak": "allow"}, "let pass (data.on_leak=allow)"),
+        ({"source": "synthetic"}, "Each photograph was drawn anew"),
+    ],
+)
+def test_copies_that_were_looked_for(report, data, said):
+    config = report.config | {"data": report.config["data"] | data}
+    known = answers(dataclasses.replace(report, config=config))
+    assert said in known["disjoint"].text
