@@ -44,6 +44,8 @@ def open_image(path: File, data: bytes) -> Image.Image:
         formats = ", ".join(FORMATS)
         raise OSError(f"{path.name} is damaged or its content is none of {formats}") from error
     _require_known_transparency(image)
+    # Not 64 kB at a time: between two of them threads wait for the interpreter's lock.
+    image.decodermaxblock = len(data)
     return image
 
 
