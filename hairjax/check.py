@@ -100,7 +100,9 @@ def check_keys(config: ConfigDict, reference: ConfigDict) -> None:
     Raises:
         UserError: names the key, and the allowed ones or what its value may be.
     """
-    values, known = dict(flatten(config)), dict(flatten(reference))
+    # What was made of runs is their configuration, and how it was made.
+    values = {key: v for key, v in flatten(config) if not key.startswith("made.")}
+    known = dict(flatten(reference))
     for key in values:
         if key not in known:
             raise UserError(unknown_key(key, known))
@@ -125,6 +127,11 @@ def check_config(config: ConfigDict, reference: ConfigDict) -> None:
         UserError: names the key, the bad value, and the allowed ones.
     """
     check_keys(config, reference)
+    if "made" in config:
+        raise UserError(
+            f"this configuration is of what {config.made.by} made of finished runs "
+            f"({', '.join(config.made.runs)}), not of a run: give one of theirs"
+        )
     values = dict(flatten(config))
     for key, (least, most) in RANGES.items():
         if not (least <= values[key] and (most is None or values[key] <= most)):

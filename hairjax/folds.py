@@ -103,6 +103,8 @@ def read_folds(out: Path, split: str) -> Folds:
         run = read_run(fold_path(out, fold), split)
         expected = from_plain(to_plain(first))
         expected.data.fold = fold
+        if "made" in first and "made" in run.config:
+            expected.made = run.config.made  # of this fold's own runs, with weights of their own
         if changed := differences(expected, run.config):
             raise UserError(
                 f"{run.folder.path} is not fold {fold} of the division of {fold_path(out, 0)}; "

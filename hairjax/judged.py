@@ -196,7 +196,9 @@ def _name(config: dict[str, Any], reference: dict[str, Any], varied: Sequence[st
     changed = [
         key for key in varied if config.get(key, _UNSET) != reference.get(key, _UNSET)
     ] or varied
-    return ", ".join(f"{key}={_written(config.get(key, _UNSET))}" for key in changed)
+    # A run as it was trained lacks what was made of another.
+    named = [key for key in changed if key in config or not key.startswith("made.")]
+    return ", ".join(f"{key}={_written(config.get(key, _UNSET))}" for key in named) or "as trained"
 
 
 def _written(value: Any) -> str:

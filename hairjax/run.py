@@ -240,6 +240,11 @@ def load_run(workdir: str | Path) -> Run:
     if not folder.config.is_file():
         raise UserError(f"there is no run at {workdir} (no config.json)")
     config, classes = folder.read_config(), folder.read_classes()
+    if "made" in config and config.made.by != "soup":
+        # Here, since it is made of runs.
+        from hairjax.ensemble_run import load_ensemble
+
+        return load_ensemble(folder)
     # As many devices as trained it, where there are so many: the same sums in the same order.
     # Without gradients and an optimizer a model fits on each; several processes use all they have.
     count = config.devices.mesh * config.devices.shard if jax.process_count() == 1 else 0

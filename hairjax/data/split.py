@@ -6,7 +6,7 @@ another run, so that TOP and SIDE of one person never land on different sides.
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -100,12 +100,23 @@ def write_split(path: Path, photoset: PhotoSet, split: np.ndarray) -> None:
 
     The file is whole or absent, whatever interrupts the writing.
     """
+    write_rows(path, split_rows(photoset, split))
+
+
+def split_rows(photoset: PhotoSet, split: np.ndarray) -> list[dict[str, str]]:
+    """What `write_split` writes, value by column."""
     labels = [photoset.classes[label] for label in photoset.labels]
-    columns = (photoset.files, labels, photoset.subjects, photoset.sha256, split)
+    columns = (photoset.files, labels, photoset.subjects, photoset.sha256, map(str, split))
+    cells = zip(*columns, strict=True)
+    return [dict(zip(_COLUMNS, row, strict=True)) for row in cells]
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
+    """Write what `read_rows` reads."""
     with replacing(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as text:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(_COLUMNS)
-        writer.writerows(zip(*columns, strict=True))
+        writer.writerows([row[name] for name in _COLUMNS] for row in rows)
 
 
 def read_split(path: Path, photoset: PhotoSet) -> np.ndarray:

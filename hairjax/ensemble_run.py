@@ -1,0 +1,61 @@
+"""An ensemble's folder read back as a run: its models judge photographs together."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+
+from hairjax.data.load import stored_side
+from hairjax.data.photoset import PhotoSet
+from hairjax.errors import UserError
+from hairjax.evaluation.mixture import mix
+from hairjax.evaluation.predictions import Predictions
+from hairjax.made import made_of
+from hairjax.panel import PHOTOGRAPH
+from hairjax.run import Run, RunFolder, load_run
+
+
+def load_ensemble(folder: RunFolder) -> Run:
+    """The models of an ensemble, whose ``judge`` gives the weighted mean of theirs.
+
+    Raises:
+        UserError: what the folder holds has no model of its own, its models see photographs that
+            are prepared differently, or have been trained on since.
+    """
+    config = folder.read_config()
+    runs = ", ".join(map(str, made_of(folder)))
+    if config.made.by != "ensemble":
+        raise UserError(
+            f"{folder.path} is what {config.made.by} wrote: predictions, and no model that could "
+            f"judge other photographs{f'; take {runs}' if runs else ''}"
+        )
+    if config.made.unit != PHOTOGRAPH:
+        raise UserError(
+            f"{folder.path} judges subjects by views of different photographs, and none by itself: "
+            f"take {runs}"
+        )
+    members = [load_run(path) for path in made_of(folder)]
+    kinds = {(stored_side(one.config), one.config.data.fit) for one in members}
+    if len(kinds) > 1:
+        described = ", ".join(f"{fit} to {side} pixels" for side, fit in sorted(kinds))
+        raise UserError(
+            f"the models of {folder.path} see photographs that are prepared differently "
+            f"({described}): take them one by one ({runs})"
+        )
+    epochs, weights = [one.best["epoch"] for one in members], np.array(config.made.weights)
+    if folder.metrics.is_file():
+        before = json.loads(folder.metrics.read_text())["epoch"]
+        if before != epochs:
+            raise UserError(
+                f"{folder.path} was made of the epochs {before}, and the best of its runs are now "
+                f"{epochs}: make it anew, in another folder"
+            )
+
+    def judge(params: dict, photos: PhotoSet) -> Predictions:
+        parts = [one.judge(params[i], photos) for i, one in enumerate(members)]
+        probabilities = np.stack([part.probabilities for part in parts])
+        present = np.ones(probabilities.shape[:2], np.bool_)
+        return replace(parts[0], probabilities=mix(probabilities, weights, present))
+
+    params = {i: one.params for i, one in enumerate(members)}
+    return Run(folder, config, members[0].classes, {"epoch": epochs}, params, judge)

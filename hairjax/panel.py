@@ -1,0 +1,126 @@
+"""What several finished runs say of the same photographs, or of the same subjects."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hairjax.data.split import SPLITS, read_rows
+from hairjax.errors import UserError
+from hairjax.evaluation.mixture import mix
+from hairjax.evaluation.predictions import Predictions
+from hairjax.evaluation.views import by_subject, stack
+from hairjax.judged import JudgedRun, align, read_run
+
+PHOTOGRAPH, SUBJECT = UNITS = ("photograph", "subject")
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One row per photograph, or per subject, for each of r runs.
+
+    Attributes:
+        runs: the runs.
+        judged: the n rows; their probabilities are one of the runs'.
+        probabilities: float32 [r, n, k], 0 where they are not present.
+        present: bool [r, n], which run has judged which row.
+    """
+
+    runs: tuple[JudgedRun, ...]
+    judged: Predictions
+    probabilities: NDArray[np.float32]
+    present: NDArray[np.bool_]
+
+    def mixed(self, weights: NDArray[np.float64]) -> Predictions:
+        """The weighted mean of the runs."""
+        return replace(self.judged, probabilities=mix(self.probabilities, weights, self.present))
+
+    def of_run(self, place: int) -> Predictions:
+        """What one run says, of the rows that it has judged."""
+        chosen = np.flatnonzero(self.present[place])
+        return Predictions(
+            files=tuple(self.judged.files[i] for i in chosen),
+            labels=self.judged.labels[chosen],
+            probabilities=self.probabilities[place, chosen],
+            subjects=tuple(self.judged.subjects[i] for i in chosen),
+            classes=self.judged.classes,
+        )
+
+    @property
+    def epochs(self) -> list[Any]:
+        """Of every run, the best epoch."""
+        return [json.loads(run.folder.metrics.read_text())["epoch"] for run in self.runs]
+
+
+def read_panel(workdirs: Sequence[Path], split: str, unit: str) -> Panel:
+    """Read what runs predicted for a split.
+
+    Args:
+        workdirs: the runs.
+        split: ``validation`` or ``test``.
+        unit: ``photograph``: they have judged the same ones; or ``subject``: one row for each, of
+            which a run may have none.
+
+    Raises:
+        UserError: predictions are missing, or are not of the same photographs; or for subjects,
+            of photographs with other labels, of nobody known, or divided otherwise.
+    """
+    runs = [read_run(workdir, split) for workdir in workdirs]
+    if unit == PHOTOGRAPH:
+        runs = align(runs)
+        probabilities = np.stack([run.predictions.probabilities for run in runs])
+        present = np.ones(probabilities.shape[:2], np.bool_)
+        return Panel(tuple(runs), runs[0].predictions, probabilities, present)
+    for run in runs[1:]:
+        if run.predictions.classes != runs[0].predictions.classes:
+            raise UserError(
+                f"the classes of {run.path} are {', '.join(run.predictions.classes)}, and those of "
+                f"{runs[0].path} {', '.join(runs[0].predictions.classes)}: views of one subject "
+                "must be graded alike"
+            )
+    subject_rows(runs)  # which refuses subjects that are divided otherwise
+    return Panel(tuple(runs), *stack([by_subject(run.predictions, str(run.path)) for run in runs]))
+
+
+def photograph_rows(runs: Sequence[JudgedRun]) -> list[dict[str, str]]:
+    """What ``split.csv`` says of photographs that several runs know: any may train on one."""
+    rows: dict[str, dict[str, str]] = {}
+    for run in runs:
+        for row in read_rows(run.folder.split):
+            if row["file"] not in rows or row["split"] == "train":
+                rows[row["file"]] = row
+    return list(rows.values())
+
+
+def subject_rows(runs: Sequence[JudgedRun]) -> list[dict[str, str]]:
+    """What ``split.csv`` says of subjects, whose file is their name and whose contents are theirs.
+
+    Raises:
+        UserError: the runs divide the subjects otherwise.
+    """
+    found = defaultdict(list)
+    for run in runs:
+        for row in read_rows(run.folder.split):
+            if row["subject"]:
+                found[row["subject"]].append(row)
+    parted = [name for name, rows in found.items() if len({row["split"] for row in rows}) > 1]
+    if parted:
+        raise UserError(
+            f"the runs divide {len(parted):,} subjects otherwise "
+            f"({', '.join(sorted(parted)[:_EXAMPLES])}{' …' if len(parted) > _EXAMPLES else ''}): "
+            "one would be judged by a model that has trained on them; train the others with the "
+            f"split of the first (--config.data.split={runs[0].folder.split})"
+        )
+    rows = []
+    for name, own in found.items():
+        contents = "".join(sorted(row["sha256"] for row in own))
+        sha256 = hashlib.sha256(contents.encode()).hexdigest()
+        rows.append(own[0] | {"file": name, "sha256": sha256})
+    return sorted(rows, key=lambda row: (SPLITS.index(row["split"]), row["file"]))
