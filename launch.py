@@ -16,6 +16,7 @@ from hairjax.flags import override, parse
 from hairjax.heap import keep_freed_memory
 from hairjax.help_text import HELP
 from hairjax.launcher import find_place
+from hairjax.made_verbs import run_ensemble, run_probe, run_soup
 from hairjax.places import default_comparison, default_workdir, require_writable
 from hairjax.supervisor import follow_parent, is_child, supervise
 
@@ -39,6 +40,9 @@ def main(arguments: list[str]) -> int:
         "folds": run_folds,
         "predict": run_predict,
         "compare": run_compare,
+        "ensemble": run_ensemble,
+        "soup": lambda given: run_soup(given, require_keys),
+        "probe": lambda given: run_probe(given, read_configuration, require_keys),
         "convert": run_convert,
     }
     verb = "train"
@@ -139,14 +143,14 @@ def run_show(arguments: list[str]) -> int:
 
 
 def read_configuration(
-    verb: str, arguments: list[str], folder: str
+    verb: str, arguments: list[str], *names: str
 ) -> tuple[dict[str, str], ConfigDict, ConfigDict]:
-    """The flags of a verb that takes a configuration and ``--folder``, and what it is to run.
+    """The flags of a verb that takes a configuration and the flags named, and what it is to run.
 
     Third comes a configuration with every key, for ``check_config``.
     """
     reference = load_config(REFERENCE)
-    given, overrides = parse(arguments, ("config", folder), dict(flatten(reference)))
+    given, overrides = parse(arguments, ("config", *names), dict(flatten(reference)))
     if not given["config"]:
         raise UserError(f"{verb} needs --config, e.g. --config=configs/top.py:demo")
     config = load_config(given["config"])
@@ -331,8 +335,11 @@ def run_convert(arguments: list[str]) -> int:
 def require_keys(folder: Path) -> None:
     """Refuse a run that an earlier hairjax wrote, which had fewer keys; another folder is none."""
     path = folder / "config.json"
-    if path.is_file() and (folder / "checkpoints").is_dir():
-        config = load_config(str(path))
+    config = load_config(str(path)) if path.is_file() else ConfigDict()
+    made = config.made.runs if "made" in config else ()
+    for run in made:
+        require_keys(folder / run)
+    if made or (path.is_file() and (folder / "checkpoints").is_dir()):
         try:
             check_keys(config, load_config(REFERENCE))
         except UserError as error:
