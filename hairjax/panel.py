@@ -100,7 +100,7 @@ def photograph_rows(runs: Sequence[JudgedRun]) -> list[dict[str, str]]:
 
 
 def subject_rows(runs: Sequence[JudgedRun]) -> list[dict[str, str]]:
-    """What ``split.csv`` says of subjects, whose file is their name and whose contents are theirs.
+    """What ``split.csv`` says of subjects, whose file is their name.
 
     Raises:
         UserError: the runs divide the subjects otherwise.
@@ -118,9 +118,9 @@ def subject_rows(runs: Sequence[JudgedRun]) -> list[dict[str, str]]:
             "one would be judged by a model that has trained on them; train the others with the "
             f"split of the first (--config.data.split={runs[0].folder.split})"
         )
-    rows = []
-    for name, own in found.items():
-        contents = "".join(sorted(row["sha256"] for row in own))
-        sha256 = hashlib.sha256(contents.encode()).hexdigest()
-        rows.append(own[0] | {"file": name, "sha256": sha256})
+    rows = [
+        # Of the name: whichever views of a subject are judged, it is the same subject.
+        own[0] | {"file": name, "sha256": hashlib.sha256(name.encode()).hexdigest()}
+        for name, own in found.items()
+    ]
     return sorted(rows, key=lambda row: (SPLITS.index(row["split"]), row["file"]))
