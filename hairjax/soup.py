@@ -22,7 +22,7 @@ from hairjax.devices import keep_compiled
 from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.evaluation.metrics import evaluate
-from hairjax.judged import align, read_run
+from hairjax.judged import JudgedRun, align, read_run
 from hairjax.made import RESULTS, begin, made_config, result_cells, write_judgement
 from hairjax.panel import photograph_rows
 from hairjax.run import Run, RunFolder, load_run
@@ -67,9 +67,9 @@ def make_soup(workdirs: Sequence[str], *, out: Path, display: Display) -> list[S
         UserError: the runs are of other models or photographs, or the folder holds something else.
     """
     judged = align([read_run(Path(workdir), "validation") for workdir in workdirs])
+    _require_alike(judged)
     runs = [load_run(workdir) for workdir in workdirs]
     keep_compiled(runs[0].config.devices.compiled)
-    _require_alike(runs)
     photos = _validation_photographs(runs[0], display)
     best_by = runs[0].config.keep.best_by
 
@@ -134,18 +134,20 @@ def mean_params(members: Sequence[dict]) -> dict:
     return jax.tree.map(mean, *members)
 
 
-def _require_alike(runs: Sequence[Run]) -> None:
+def _require_alike(runs: Sequence[JudgedRun]) -> None:
     for run in runs:
         if "made" in run.config and run.config.made.by != "soup":
-            raise UserError(f"{run.folder.path} is an ensemble: give soup the runs it is made of")
+            raise UserError(
+                f"{run.path} is of {run.config.made.by}, and has no parameters of its own: give "
+                "soup runs"
+            )
     first, *others = (dict(flatten(run.config)) for run in runs)
     for run, config in zip(runs[1:], others, strict=True):
         if changed := [key for key in _SAME if config[key] != first[key]]:
             listed = "; ".join(f"config.{key}: {first[key]!r} → {config[key]!r}" for key in changed)
             raise UserError(
-                f"{run.folder.path} has another model than {runs[0].folder.path}, or sees "
-                f"photographs otherwise ({listed}): their parameters have no mean; put them "
-                "together with ensemble"
+                f"{run.path} has another model than {runs[0].path}, or sees photographs otherwise "
+                f"({listed}): their parameters have no mean; put them together with ensemble"
             )
 
 
