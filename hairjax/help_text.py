@@ -14,6 +14,12 @@ hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and ha
                             [--config.KEY=VALUE ...]
   python launch.py predict  --workdir=DIR PHOTO_OR_FOLDER ... [--masks=DIR] [--out=FILE.csv]
   python launch.py compare  RUN RUN ... [--split=SPLIT] [--out=DIR]
+  python launch.py ensemble RUN RUN ... [--weights=WEIGHTS] [--by=subject] [--split=SPLIT]
+                            [--workdir=DIR]
+  python launch.py soup     RUN RUN ... [--workdir=DIR]
+  python launch.py probe    RUN [--split=SPLIT] [--workdir=DIR]
+  python launch.py probe    --config=FILE[:VARIANT] [--split=SPLIT] [--workdir=DIR]
+                            [--config.KEY=VALUE ...]
   python launch.py convert  --weights=SOURCE --model=NAME --out=FILE.safetensors [--licence=TEXT]
 
 train (the default): train, keep the best epoch, write a report; the same command resumes.
@@ -84,6 +90,33 @@ A folder of folds counts as one run.
   --split=test                      validation (the default) or test, once evaluate has judged it
   --out=comparison                  where to write; by default in runs/, named after the runs
   --thumbnails=false                no pictures of the photographs on which they differ
+
+ensemble: finished runs judge together, by the weighted mean of what each says; compare, evaluate
+and predict take it as a run. Of one folder of folds: its models, for new photographs.
+  python launch.py ensemble runs/top runs/rgb runs/again
+  python launch.py ensemble runs/top runs/side --by=subject --weights=0.6,0.4
+
+  --weights=mean                    mean, one number for each run, or fitted (the default): the
+                                    least log-loss on the validation photographs
+  --by=photograph                   the runs judged the same photographs (the default); or subject:
+                                    other views of the same people, each judged by those at hand
+  --split=test                      validation (the default), or test: a look at those photographs
+  --workdir=both                    where to write; by default in runs/, named after the runs
+
+soup: one model whose parameters are the mean of runs' of the same model, best first, each kept if
+validation gets no worse (soup.csv).
+  python launch.py soup runs/top runs/again
+
+  --workdir=mixed                   where to write; by default in runs/, named after the runs
+
+probe: other classifiers (logistic regression, linear and RBF SVM, nearest neighbours) on the frozen
+features of a run, or of pretrained weights; chosen on training photographs alone.
+  python launch.py probe runs/top
+  python launch.py probe --config=configs/top.py:demo
+
+  --split=test                      validation (the default), or test: a look at those photographs,
+                                    by the classifier taken
+  --workdir=probed                  where to write; by default in runs/, named after the run
 
 convert: pretrained weights, or a run's best, as one file that loads at once; see docs/weights.md.
   python launch.py convert --weights=SOURCE --model=NAME --out=FILE.safetensors

@@ -18,7 +18,7 @@ from hairjax.display import Display
 from hairjax.evaluation.analysis import analyse
 from hairjax.evaluation.predictions import Predictions
 from hairjax.looks import add_look, new_look
-from hairjax.results import Results, as_json, measure, write_figures, write_results
+from hairjax.results import Results, draw_results, measure, write_results
 from hairjax.run import RunFolder
 
 
@@ -90,10 +90,8 @@ def write_judgement(
     columns = read_columns(config.data.manifest, config.data.photos)
     analysis = analyse(predictions, results.sample, validation, columns)
     target.path.mkdir(parents=True, exist_ok=True)
-    write_results(predictions, results, target.predictions, target.confusion)
-    write_figures(results.sample, analysis, target)
-    metrics = {"epoch": epoch, **results.metrics} | as_json(results, analysis)
-    target.write_json(target.metrics, metrics)
+    write_results(target, epoch, predictions, results, analysis, compared={})
+    draw_results(predictions, analysis, target)
     return results
 
 

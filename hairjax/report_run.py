@@ -95,6 +95,11 @@ def is_finished(folder: RunFolder) -> bool:
 def _require_finished(folder: RunFolder) -> None:
     if not folder.config.is_file():
         raise UserError(f"there is no run at {folder.path} (no config.json)")
+    if "made" in (config := folder.read_config()):
+        raise UserError(
+            f"{folder.path} is what {config.made.by} made of finished runs, and a report is of a "
+            f"training: compare shows it beside them ({', '.join(config.made.runs)})"
+        )
     if missing := ", ".join(path.name for path in _missing(folder)):
         raise UserError(
             f"the run at {folder.path} has not ended, or an earlier hairjax trained it (no "

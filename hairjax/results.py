@@ -105,7 +105,7 @@ def compare_baselines(
 
 def write_results(
     folder: RunFolder,
-    epoch: int,
+    epoch: int | list[int],
     predictions: Predictions,
     results: Results,
     analysis: Analysis,

@@ -446,7 +446,15 @@ def test_help(arguments, capsys):
 def test_help_is_right(folders, trained, monkeypatch, capsys):
     """Its examples are understood, and it has every flag of every verb."""
     evaluated, converted, shown, predicted, compared, checked, divided = ([] for _ in range(7))
-    reported = []
+    reported, mixed, cooked, probed = ([] for _ in range(4))
+    monkeypatch.setattr(
+        "hairjax.ensemble.ensemble_runs", lambda *given, **named: mixed.append((given, named))
+    )
+    monkeypatch.setattr("hairjax.soup.make_soup", lambda *given, **named: cooked.append(named))
+    monkeypatch.setattr("hairjax.probe.probe_run", lambda run, **named: probed.append(named))
+    monkeypatch.setattr(
+        "hairjax.probe.probe_configuration", lambda config, **named: probed.append(named)
+    )
     monkeypatch.setattr("hairjax.report_run.report_run", lambda folder: reported.append(folder))
     monkeypatch.setattr("hairjax.folds.cross_validate", lambda *given: divided.append(given[:2]))
     monkeypatch.setattr("hairjax.examine.examine", lambda *given: checked.append(given[:2]))
@@ -470,7 +478,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     Path("runs/top/config.json").write_text(json.dumps(to_plain(top.get_config("demo"))))
 
     commands = re.findall(r"^  python launch.py (.*[^\]\n])$", launch.HELP, re.MULTILINE)
-    assert len(commands) == 12  # among them report's usage, which has nothing that may be left out
+    assert len(commands) == 17  # among them report's usage, which has nothing that may be left out
     (
         _,
         of_train,
@@ -481,9 +489,13 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         of_folds,
         of_predict,
         of_compare,
+        of_ensemble,
+        of_soup,
+        of_probe,
         of_convert,
     ) = re.split(
-        r"^train |^check|^show|^evaluate|^report|^folds|^predict|^compare|^convert",
+        r"^train |^check|^show|^evaluate|^report|^folds|^predict|^compare"
+        r"|^ensemble|^soup|^probe|^convert",
         launch.HELP,
         flags=re.MULTILINE,
     )
@@ -505,6 +517,13 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         commands.append(f"predict --workdir=runs/top photo.jpg {flag}")
     for flag in re.findall(r"^  (--\S+)", of_compare, re.MULTILINE):
         commands.append(f"compare runs/top runs/rgb {flag}")
+    for verb, text in (
+        ("ensemble runs/top runs/rgb", of_ensemble),
+        ("soup runs/top runs/rgb", of_soup),
+        ("probe runs/top", of_probe),
+    ):
+        for flag in re.findall(r"^  (--\S+)", text, re.MULTILINE):
+            commands.append(f"{verb} {flag}")
     flags_of_convert = re.findall(r"^  (--\S+)", of_convert, re.MULTILINE)
     for flag in flags_of_convert:
         commands.append(f"convert --weights=SOURCE --model=NAME --out=FILE.safetensors {flag}")
@@ -531,6 +550,24 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         {"out": Path("runs/compare-top-rgb-again"), "thumbnails": True, "display": ANY},
     )
     assert len(compared) == 1 + 3
+    assert mixed[1] == (
+        (["runs/top", "runs/side"],),
+        {
+            "weights": "0.6,0.4",
+            "by": "subject",
+            "split": "validation",
+            "out": Path("runs/ensemble-top-side"),
+            "display": ANY,
+        },
+    )
+    assert len(mixed) == 2 + 4
+    assert [str(call["out"]) for call in cooked] == ["runs/soup-top-again", "mixed"]
+    assert {str(call["out"]) for call in probed} == {
+        "runs/probe-top",
+        "runs/probe-top-demo",
+        "probed",
+    }
+    assert {call["split"] for call in probed} == {"validation", "test"}
     given = {name for call in evaluated for name, value in call.items() if value}
     assert given == set(evaluated[0])
 
