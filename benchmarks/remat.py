@@ -32,7 +32,7 @@ def compile_step(config: ConfigDict, batch: int) -> tuple[jax.stages.Compiled, T
     model, _ = load_model(
         config.model.name,
         **model_options(config, CLASSES),
-        weights=None,
+        class_weights=None,
         stem=config.weights.stem,
         seed=0,
     )
@@ -53,6 +53,7 @@ def compile_step(config: ConfigDict, batch: int) -> tuple[jax.stages.Compiled, T
         channels=config.model.in_channels,
         classes=CLASSES,
         smoothing=0.0,
+        class_weights=None,
         ema=0.0,
         parts=1,
         seed=0,

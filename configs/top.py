@@ -47,6 +47,7 @@ def get_config(variant: str = "") -> ConfigDict:
                 "fractions": (0.8, 0.1, 0.1),  # of train, validation and test
                 "folds": 0,  # instead of all other splits: equal parts, of which one tests; 0: off
                 "fold": 0,  # which of them tests, from 0; the next is for validation
+                "balance": "none",  # of classes: none | sample (equally often) | loss (weights)
                 "on_bad": "refuse",  # a photograph that cannot be used: refuse | skip
                 "on_leak": "refuse",  # copies of training photographs held out: refuse | allow
                 "cache": "~/.cache/hairjax",  # where decoded photographs are kept; empty: nowhere

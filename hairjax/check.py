@@ -17,6 +17,7 @@ CHOICES = {
     "data.source": ("photos", "synthetic", "tfds:NAME"),
     "data.view": ("top", "side"),
     "data.fit": ("squash", "pad"),
+    "data.balance": ("none", "sample", "loss"),
     "data.on_bad": ("refuse", "skip"),
     "data.on_leak": ("refuse", "allow"),
     "keep.best_by": ("accuracy", "quadratic_kappa", "macro_f1", "loss"),

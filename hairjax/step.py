@@ -63,14 +63,19 @@ def first_state(params: dict, tx: optax.GradientTransformation, averaged: bool) 
     return TrainState(jnp.int32(0), params, average, tx.init(params), zero_totals())
 
 
-def classification_loss(logits: jax.Array, targets: jax.Array) -> tuple[jax.Array, jax.Array]:
+def classification_loss(
+    logits: jax.Array, targets: jax.Array, class_weights: np.ndarray | None
+) -> tuple[jax.Array, jax.Array]:
     """Mean cross-entropy, and how many were right.
 
     Args:
         logits: float32 [batch, classes].
         targets: float32 [batch, classes], rows summing to one, the largest where the label is.
+        class_weights: of the classes, float32 [classes], None for equal ones. The mean is over the
+            photographs whatever these are (so does PyTorch for targets that are shares).
     """
-    loss = optax.softmax_cross_entropy(logits, targets).mean()
+    weighted = targets if class_weights is None else targets * jnp.expand_dims(class_weights, 0)
+    loss = optax.softmax_cross_entropy(logits, weighted).mean()
     return loss, jnp.sum(logits.argmax(axis=1) == targets.argmax(axis=1))
 
 
@@ -83,6 +88,7 @@ def gradients(
     *,
     frozen: tuple[str, ...],
     kept: int,
+    class_weights: np.ndarray | None,
 ) -> Gradients:
     """(Loss, number right) and the gradient of the loss; zeros for what is frozen.
 
@@ -99,7 +105,7 @@ def gradients(
             logits = model.continue_from(kept, inputs, train=True, rngs=rngs, frozen=frozen)
         else:
             logits = model(inputs, train=True, rngs=rngs, frozen=frozen)
-        return classification_loss(logits, targets)
+        return classification_loss(logits, targets, class_weights)
 
     value, grads = jax.value_and_grad(loss, has_aux=True)(trainable)
     return value, merge(grads, jax.tree.map(jnp.zeros_like, fixed))
@@ -118,6 +124,7 @@ def make_train_step(
     channels: int,
     classes: int,
     smoothing: float,
+    class_weights: np.ndarray | None,
     ema: float,
     parts: int,
     seed: int,
@@ -140,6 +147,7 @@ def make_train_step(
         channels: of what the model sees.
         classes: how many there are.
         smoothing: share of a label's weight that is spread over all classes.
+        class_weights: of the classes in the loss; None for equal ones.
         ema: decay of the average of the parameters, where the state has one.
         parts: the batch is cut into so many, whose gradients are averaged.
         seed: of all randomness.
@@ -159,7 +167,16 @@ def make_train_step(
                 jax.vmap(lambda own, other, s: s * own + (1 - s) * other)(own, other, share)
                 for own, other in zip((inputs, targets), seen(*others), strict=True)
             )
-        return gradients(graphdef, params, inputs, targets, key, frozen=frozen, kept=kept)
+        return gradients(
+            graphdef,
+            params,
+            inputs,
+            targets,
+            key,
+            frozen=frozen,
+            kept=kept,
+            class_weights=class_weights,
+        )
 
     def step(
         state: TrainState, photos: jax.Array, labels: jax.Array

@@ -18,6 +18,7 @@ from hairjax.agreement import require_same_command, require_same_start
 from hairjax.checkpoint import Checkpoints
 from hairjax.config import from_plain, to_plain, weights_source
 from hairjax.data.augment import Amounts
+from hairjax.data.balance import class_weights
 from hairjax.data.load import describe_source, image_side, load_data, sees_masks, split_photos
 from hairjax.data.manifest import read_columns
 from hairjax.data.photos import find_photos
@@ -102,7 +103,7 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
             groups,
             len(whole.train) + len(whole.validation),
             display,
-            _train_step(config, graphdef, tx, shapes, mesh, len(photos.classes), parts),
+            _train_step(config, graphdef, tx, shapes, mesh, whole, parts, display),
         ),
         begin=functools.partial(
             begin_phase, config=config, graphdef=graphdef, mesh=mesh, whole=whole, display=display
@@ -236,10 +237,16 @@ def _train_step(
     tx: optax.GradientTransformation,
     shapes: TrainState,
     mesh: Mesh,
-    num_classes: int,
+    whole: Material,
     parts: int,
+    display: Display,
 ) -> Callable[..., Step]:
     """The step of a phase, but for what is frozen in it and how many stages are kept."""
+    classes, weights = whole.photos.classes, None
+    if config.data.balance == "loss":
+        weights = class_weights(whole.photos.labels[whole.train], len(classes))
+        said = (f"{name} {weight:.3g}" for name, weight in zip(classes, weights, strict=True))
+        display.say(f"weights of the classes in the loss: {', '.join(said)}")
     return functools.partial(
         make_train_step,
         graphdef,
@@ -249,8 +256,9 @@ def _train_step(
         amounts=Amounts(**config.augment),
         side=image_side(config),
         channels=config.model.in_channels,
-        classes=num_classes,
+        classes=len(classes),
         smoothing=config.optim.label_smoothing,
+        class_weights=weights,
         ema=config.optim.ema,
         parts=parts,
         seed=config.seed,

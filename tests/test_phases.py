@@ -56,7 +56,7 @@ def settings():
     """Three phases of one epoch of three steps, of which all but the last keep maps."""
     config = top.get_config("demo")
     config.data.count, config.data.image_size = 78, 32
-    config.data.cache = ""
+    config.data.cache, config.data.balance = "", "sample"
     config.model.dropout, config.model.drop_path = 0.3, 0.2
     config.augment.update(OFF)
     config.optim.update(finetune="head:1,stages.2:2,early:3", ema=0.9, warmup_epochs=1)

@@ -135,6 +135,7 @@ class Trainer:
             channels=6,
             classes=CLASSES,
             smoothing=0.0,
+            class_weights=None,
             ema=ema,
             parts=parts,
             seed=seed,
@@ -193,7 +194,7 @@ def test_the_loss_is_cross_entropy_against_smoothed_labels(smoothing):
     logits = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32) * 3
     labels = np.random.default_rng(1).integers(0, 4, 20)
     targets = np.float32(np.eye(4)[labels] * (1 - smoothing) + smoothing / 4)
-    loss, correct = classification_loss(logits, targets)
+    loss, correct = classification_loss(logits, targets, None)
     expected = -(targets * log_softmax(logits, axis=1)).sum(axis=1).mean()
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
     assert correct == np.sum(logits.argmax(axis=1) == labels)
@@ -202,8 +203,23 @@ def test_the_loss_is_cross_entropy_against_smoothed_labels(smoothing):
 def test_the_loss_without_smoothing_is_scikit_learns():
     logits = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
     labels = np.arange(20) % 4
-    loss, _ = classification_loss(logits, np.eye(4, dtype=np.float32)[labels])
+    loss, _ = classification_loss(logits, np.eye(4, dtype=np.float32)[labels], None)
     np.testing.assert_allclose(loss, log_loss(labels, softmax(logits, axis=1)), rtol=1e-5)
+
+
+def test_weights_of_classes_weigh_each_photographs_loss():
+    logits = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32) * 3
+    labels = np.random.default_rng(1).integers(0, 4, 20)
+    weights, targets = np.float32([0.2, 3, 1, 0.7]), np.eye(4, dtype=np.float32)[labels]
+    loss, correct = classification_loss(logits, targets, weights)
+    own = {"sample_weight": weights[labels], "normalize": False}
+    expected = log_loss(labels, softmax(logits, axis=1), **own) / 20
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    assert correct == np.sum(logits.argmax(axis=1) == labels)
+    mixed = 0.7 * targets + 0.3 * np.roll(targets, 1, axis=0)
+    loss, _ = classification_loss(logits, mixed, weights)
+    expected = -(mixed * weights * log_softmax(logits, axis=1)).sum(axis=1).mean()
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
 # --- learning
