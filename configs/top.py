@@ -63,6 +63,9 @@ def get_config(variant: str = "") -> ConfigDict:
                 "crop_scale": 0.8,  # smallest share of the area that a random crop keeps; 1: off
                 "erase": 0.0,  # probability of a blank rectangle in photograph and mask
                 "mixup": 0.0,  # α of the blend of each photograph with another; 0: off
+                # α of the size of a box of another photograph laid on each; 0: off. With mixup too,
+                # each photograph has one of them, either as likely.
+                "cutmix": 0.0,
             },
             "optim": {
                 # Highest learning rate of each part; 0 freezes it.

@@ -42,6 +42,7 @@ RANGES: dict[str, tuple[float, float | None]] = {
     "augment.crop_scale": (0.05, 1),
     "augment.erase": (0, 1),
     "augment.mixup": (0, None),
+    "augment.cutmix": (0, None),
     "optim.peak.early": (0, None),
     "optim.peak.middle": (0, None),
     "optim.peak.late": (0, None),

@@ -11,7 +11,8 @@ from einops import rearrange
 from flax import nnx
 from jax.sharding import Mesh
 
-from hairjax.data.augment import Amounts, mixup_shares, model_inputs
+from hairjax.data.augment import Amounts, model_inputs
+from hairjax.data.mixing import own_shares
 from hairjax.devices import batch_sharded, compiler_options, replicated
 from hairjax.optim import merge, split_trainable
 
@@ -70,7 +71,8 @@ def classification_loss(
 
     Args:
         logits: float32 [batch, classes].
-        targets: float32 [batch, classes], rows summing to one, the largest where the label is.
+        targets: float32 [batch, classes], rows summing to one, the largest where the label
+            is (or that of which a mixed photograph shows most).
         class_weights: of the classes, float32 [classes], None for equal ones. The mean is over the
             photographs whatever these are (so does PyTorch for targets that are shares).
     """
@@ -162,10 +164,10 @@ def make_train_step(
         photos, labels, keys, *others, key = batch_and_key
         inputs, targets = seen(photos, labels, keys)
         if others:
-            share = mixup_shares(keys, amounts.mixup)
+            shares = own_shares(keys, amounts, side)
             inputs, targets = (
                 jax.vmap(lambda own, other, s: s * own + (1 - s) * other)(own, other, share)
-                for own, other in zip((inputs, targets), seen(*others), strict=True)
+                for own, other, share in zip((inputs, targets), seen(*others), shares, strict=True)
             )
         return gradients(
             graphdef,
@@ -185,7 +187,7 @@ def make_train_step(
         augment_key, dropout_key = jax.random.split(step_key)
         batch: tuple[jax.Array, ...]
         batch = (photos, labels, jax.random.split(augment_key, len(labels)))
-        if amounts.mixup:
+        if amounts.mixup or amounts.cutmix:
             # Each with the next one of the batch, whatever the parts it is cut into.
             batch += tuple(jnp.roll(array, -1, axis=0) for array in batch)
         (loss, correct), grads = average_over_parts(

@@ -149,9 +149,13 @@ def test_rates_begin_when_their_parts_thaw(whole):
     assert thawed == {"head": 0, "stages.2": 1, "early": 2}
 
 
-@pytest.mark.parametrize("change", [{}, {"mixup": 0.2}, {"crop_scale": 0.9}, {"erase": 0.1}])
+@pytest.mark.parametrize(
+    "change", [{}, {"mixup": 0.2}, {"cutmix": 1.0}, {"crop_scale": 0.9}, {"erase": 0.1}]
+)
 def test_only_what_changes_nothing_is_no_augmentation(change):
-    assert augments(Amounts(**({"erase": 0.0, "mixup": 0.0} | OFF | change))) == bool(change)
+    assert augments(
+        Amounts(**({"erase": 0.0, "mixup": 0.0, "cutmix": 0.0} | OFF | change))
+    ) == bool(change)
 
 
 @pytest.mark.parametrize(
