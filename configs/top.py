@@ -21,6 +21,7 @@ def get_config(variant: str = "") -> ConfigDict:
                 "dropout": 0.2,  # in the head
                 "drop_path": 0.1,  # stochastic depth of the last block, rising from 0
                 "hidden": (),  # sizes of hidden layers in the head; the original code has 256,
+                "head": "softmax",  # softmax | cumulative | corn; the last two for ordered classes
                 "mask_shifted": True,  # opposite borders unseen by each other; original code: False
                 "dtype": "auto",  # auto (bfloat16 on GPU, TPU; else float32) | float32 | bfloat16
                 "remat": False,  # recompute activations backward: less memory, more time

@@ -13,6 +13,7 @@ from hairjax.errors import UserError
 
 CHOICES = {
     "model.in_channels": (1, 3, 6),
+    "model.head": ("softmax", "cumulative", "corn"),
     "model.dtype": ("auto", "float32", "bfloat16"),
     "data.source": ("photos", "synthetic", "tfds:NAME"),
     "data.view": ("top", "side"),
