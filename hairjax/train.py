@@ -72,7 +72,7 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
     columns = read_columns(config.data.manifest, config.data.photos)
     checkpoints = Checkpoints(folder.checkpoints) if resuming else None
     saved = checkpoints is not None and checkpoints.last_step() is not None
-    graphdef, params = _model(config, len(photos.classes), saved, display)
+    graphdef, params = begin_model(config, len(photos.classes), saved, display)
     groups = make_groups(config.optim, len(params["stages"]), config.train.epochs)
     require_same_start(photos, split, params, checkpoints)
     if checkpoints is None:
@@ -103,7 +103,17 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
             groups,
             len(whole.train) + len(whole.validation),
             display,
-            _train_step(config, graphdef, tx, shapes, mesh, whole, parts, display),
+            step_maker(
+                config,
+                graphdef,
+                tx,
+                shapes,
+                mesh,
+                photos.classes,
+                photos.labels[whole.train],
+                parts,
+                display,
+            ),
         ),
         begin=functools.partial(
             begin_phase, config=config, graphdef=graphdef, mesh=mesh, whole=whole, display=display
@@ -191,7 +201,7 @@ def _photographs(
     return photos, split
 
 
-def _model(
+def begin_model(
     config: ConfigDict, num_classes: int, saved: bool, display: Display
 ) -> tuple[nnx.GraphDef, dict]:
     """The model's graph and parameters; shapes alone when a checkpoint has the parameters."""
@@ -231,20 +241,24 @@ def _begin(
     folder.write_config(alone)
 
 
-def _train_step(
+def step_maker(
     config: ConfigDict,
     graphdef: nnx.GraphDef,
     tx: optax.GradientTransformation,
     shapes: TrainState,
     mesh: Mesh,
-    whole: Material,
+    classes: tuple[str, ...],
+    labels: np.ndarray,
     parts: int,
     display: Display,
 ) -> Callable[..., Step]:
-    """The step of a phase, but for what is frozen in it and how many stages are kept."""
-    classes, weights = whole.photos.classes, None
+    """The step of a phase, but for what is frozen in it and how many stages are kept.
+
+    ``labels`` are those of the photographs that train, int [n].
+    """
+    weights = None
     if config.data.balance == "loss":
-        weights = class_weights(whole.photos.labels[whole.train], len(classes))
+        weights = class_weights(labels, len(classes))
         said = (f"{name} {weight:.3g}" for name, weight in zip(classes, weights, strict=True))
         display.say(f"weights of the classes in the loss: {', '.join(said)}")
     return functools.partial(

@@ -445,10 +445,12 @@ def test_help(arguments, capsys):
 
 def test_help_is_right(folders, trained, monkeypatch, capsys):
     """Its examples are understood, and it has every flag of every verb."""
-    evaluated, converted, shown, predicted, compared, checked, divided = ([] for _ in range(7))
+    evaluated, converted, shown, predicted, compared, checked = ([] for _ in range(6))
+    divided, swept = [], []
     monkeypatch.setattr("hairjax.folds.cross_validate", lambda *given: divided.append(given[:2]))
     monkeypatch.setattr("hairjax.examine.examine", lambda *given: checked.append(given[:2]))
     monkeypatch.setattr("hairjax.show.show", lambda *given: shown.append(given[:2]))
+    monkeypatch.setattr("hairjax.rates.find_rates", lambda *given: swept.append(given[:2]))
     monkeypatch.setattr(
         "hairjax.weights.convert.convert", lambda *given: converted.append(given) or {}
     )
@@ -468,19 +470,20 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     Path("runs/top/config.json").write_text(json.dumps(to_plain(top.get_config("demo"))))
 
     commands = re.findall(r"^  python launch.py (.*[^\]\n])$", launch.HELP, re.MULTILINE)
-    assert len(commands) == 10
+    assert len(commands) == 11
     (
         _,
         of_train,
         of_check,
         of_show,
+        of_rates,
         of_evaluate,
         of_folds,
         of_predict,
         of_compare,
         of_convert,
     ) = re.split(
-        r"^train |^check|^show|^evaluate|^folds|^predict|^compare|^convert",
+        r"^train |^check|^show|^rates|^evaluate|^folds|^predict|^compare|^convert",
         launch.HELP,
         flags=re.MULTILINE,
     )
@@ -489,6 +492,8 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     flags_of_check = re.findall(r"^  (--\S+)", of_check, re.MULTILINE)
     for flag in flags_of_check:
         commands.append(f"check --photos=PHOTOS {flag}")
+    for flag in re.findall(r"^  (--\S+)", of_rates, re.MULTILINE):
+        commands.append(f"rates --config=configs/top.py:demo {flag}")
     for flag in re.findall(r"^  (--\S+)", of_show, re.MULTILINE):
         commands.append(f"show --config=configs/top.py:demo {flag}")
     for flag in re.findall(r"^  (--\S+)", of_evaluate, re.MULTILINE):
@@ -512,6 +517,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     assert {data.split for data in given} == {"", "runs/top/split.csv"}
     assert {data.subject for data in given} == {"", "/([a-z]+)_"}
     assert [str(out) for _, out in shown] == [*["runs/top-demo-show"] * 2, "pictures"]
+    assert [str(out) for _, out in swept] == [*["runs/top-demo-rates"] * 2, "rates"]
     assert [str(out) for _, out in divided] == [*["runs/top-demo-folds"] * 2, "runs/cv"]
     assert {config.data.folds for config, _ in divided} == {5}
     assert len(converted) == 1 + len(flags_of_convert) == 1 + 4
