@@ -79,6 +79,9 @@ def get_config(variant: str = "") -> ConfigDict:
                 # gradual | the first epoch of each part or group, as head:1,stages.3:4,middle:7.
                 "finetune": "full",
                 "gradual": (3, 3, 4),  # epochs before each further stage trains; the last repeats
+                # Rank of LoRA's pairs beside matrices of attention and MLP: in the stages only they
+                # train, and the head; 0: off.
+                "lora": 0,
                 "layer_decay": 1.0,  # rate of a block: × this for each layer up to the head; 1: off
                 "start": 0.01,  # share of the peak at which warm-up begins
                 "warmup_epochs": 5,  # until every rate is at its peak; 0: no warm-up

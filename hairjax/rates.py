@@ -21,6 +21,7 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.groups import GROUPS, Group, frozen_parts, make_groups
+from hairjax.lora import with_pairs
 from hairjax.report.rates_figure import rates_figure
 from hairjax.run import on_mesh
 from hairjax.step import Step, TrainState, first_state
@@ -60,6 +61,7 @@ def find_rates(config: ConfigDict, out: Path, display: Display) -> dict[str, flo
     train = np.flatnonzero(split_photos(config, photos, None, display) == "train")
     graphdef, params = begin_model(config, len(photos.classes), False, display)
     groups = make_groups(config.optim, len(params["stages"]), config.train.epochs)
+    params = with_pairs(config, params, groups)
     highest = max(group.peak for group in groups.values() if group.first == 1)
     tx = optim.make_optimizer(config.optim, _rising(groups, highest), params, groups, STEPS)
     begin = functools.partial(first_state, tx=tx, averaged=False)

@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 from hairjax.data.augment import Amounts, model_inputs
 from hairjax.data.mixing import own_shares
 from hairjax.devices import batch_sharded, compiler_options, replicated
+from hairjax.lora import merged
 from hairjax.optim import merge, split_trainable
 
 
@@ -22,7 +23,9 @@ class TrainState(NamedTuple):
 
     step: jax.Array  # int32: steps taken
     params: dict
-    average: dict | None  # of the parameters over the last steps, where it is asked for
+    # Of the model's parameters over the last steps, where it is asked for; these themselves where
+    # they are merged from low-rank pairs.
+    average: dict | None
     opt_state: Any
     totals: dict[str, jax.Array]  # float32 sums over the epoch so far: loss, correct, count
 
@@ -60,7 +63,7 @@ def zero_totals() -> dict[str, jax.Array]:
 def first_state(params: dict, tx: optax.GradientTransformation, averaged: bool) -> TrainState:
     """The state before the first step; ``averaged``: whether an average is kept."""
     # A copy: the step gives its whole state away, and nothing can be given away twice.
-    average = jax.tree.map(jnp.copy, params) if averaged else None
+    average = jax.tree.map(jnp.copy, merged(params)) if averaged else None
     return TrainState(jnp.int32(0), params, average, tx.init(params), zero_totals())
 
 
@@ -101,7 +104,7 @@ def gradients(
     trainable, fixed = split_trainable(params, frozen)
 
     def loss(trainable: dict) -> tuple[jax.Array, jax.Array]:
-        model = nnx.merge(graphdef, merge(trainable, fixed))
+        model = nnx.merge(graphdef, merged(merge(trainable, fixed)))
         rngs = nnx.Rngs(dropout=key)
         if kept:
             logits = model.continue_from(kept, inputs, train=True, rngs=rngs, frozen=frozen)
@@ -150,7 +153,7 @@ def make_train_step(
         classes: how many there are.
         smoothing: share of a label's weight that is spread over all classes.
         class_weights: of the classes in the loss; None for equal ones.
-        ema: decay of the average of the parameters, where the state has one.
+        ema: decay of the average of the parameters, where the state has one; 0: none is averaged.
         parts: the batch is cut into so many, whose gradients are averaged.
         seed: of all randomness.
     """
@@ -199,7 +202,9 @@ def make_train_step(
         totals = {name: state.totals[name] + new[name] for name in new}
         average = None
         if state.average is not None:
-            average = moving_average(state.average, params, ema, state.step)
+            average = merged(params)
+            if ema:
+                average = moving_average(state.average, average, ema, state.step)
         return TrainState(state.step + 1, params, average, opt_state, totals), loss
 
     whole, shared = replicated(mesh), batch_sharded(mesh)

@@ -31,6 +31,7 @@ from hairjax.finish import finish
 from hairjax.groups import Group, make_groups
 from hairjax.leak import require_no_copies
 from hairjax.loop import Plan, run_epochs
+from hairjax.lora import require_matrices, with_pairs
 from hairjax.models import load_model
 from hairjax.phases import Material, begin_phase, make_phases
 from hairjax.run import RunFolder, abstract_model, model_options, on_mesh, predictor
@@ -74,6 +75,7 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
     saved = checkpoints is not None and checkpoints.last_step() is not None
     graphdef, params = begin_model(config, len(photos.classes), saved, display)
     groups = make_groups(config.optim, len(params["stages"]), config.train.epochs)
+    params = with_pairs(config, params, groups)
     require_same_start(photos, split, params, checkpoints)
     if checkpoints is None:
         if processes.is_first():
@@ -83,7 +85,8 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
     steps = int(np.sum(split == "train")) // config.train.batch_size
     schedules = optim.make_schedules(config.optim, groups, config.train.epochs, steps)
     tx = optim.make_optimizer(config.optim, schedules, params, groups, steps)
-    begin = functools.partial(first_state, tx=tx, averaged=config.optim.ema > 0)
+    averaged = config.optim.ema > 0 or config.optim.lora > 0
+    begin = functools.partial(first_state, tx=tx, averaged=averaged)
     shapes = on_mesh(jax.eval_shape(begin, params), mesh)
     whole = Material(
         photos=photos,
@@ -125,7 +128,7 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
     with _closing(checkpoints):
         state, best = _start(plan, params, tx, shapes, saved)
         best = run_epochs(plan, state, best)
-        params = checkpoints.restore_params(best["step"], shapes.params)
+        params = checkpoints.restore_params(best["step"], shapes.judged)
     predictions = whole.predict(params, whole.validation)
     processes.leave()
     if not processes.is_first():
@@ -187,7 +190,8 @@ def _look_ahead(config: ConfigDict) -> None:
             classes=None,
             need_masks=sees_masks(config),
         )
-    abstract_model(config, num_classes=2)
+    _, shapes = abstract_model(config, num_classes=2)
+    require_matrices(config, shapes)
     if config.weights.source != "none":
         find_weights(weights_source(config))
 
