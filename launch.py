@@ -35,6 +35,7 @@ def main(arguments: list[str]) -> int:
         "train": run_train,
         "check": run_check,
         "show": run_show,
+        "rates": run_rates,
         "evaluate": run_evaluate,
         "report": run_report,
         "folds": run_folds,
@@ -139,6 +140,24 @@ def run_show(arguments: list[str]) -> int:
     from hairjax.show import show
 
     show(config, out, Display())
+    return 0
+
+
+def run_rates(arguments: list[str]) -> int:
+    """``launch.py rates``."""
+    given, config, reference = read_configuration("rates", arguments, "out")
+    if find_place(config.devices, os.environ):
+        raise UserError("rates runs in one process: leave out config.devices.processes")
+    check_config(config, reference)
+    workdir = default_workdir(given["config"])
+    out = Path(given["out"] or workdir.with_name(f"{workdir.name}-rates")).expanduser()
+    require_writable("--out", out)
+    require_keys(Path(weights_source(config)).expanduser())
+
+    from hairjax.display import Display
+    from hairjax.rates import find_rates
+
+    find_rates(config, out, Display())
     return 0
 
 

@@ -55,7 +55,8 @@ def rate(photos: PhotoSet, batch: int, epoch: int) -> dict[str, float]:
     span = range(epoch * steps, (epoch + 1) * steps)
     wall, cpu = time.perf_counter(), time.process_time()
     every, whole = np.arange(len(photos)), slice(0, batch)
-    for images, _ in training_batches(photos, every, span, seed=0, batch_size=batch, share=whole):
+    how = {"seed": 0, "batch_size": batch, "share": whole, "balanced": False}
+    for images, _ in training_batches(photos, every, span, **how):
         assert images.shape == (batch, SIDE, SIDE, 4)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return {"clock": steps * batch / wall, "processor": steps * batch / cpu}

@@ -69,6 +69,7 @@ class Strategy:
             channels=config.model.in_channels,
             classes=CLASSES,
             smoothing=0.0,
+            class_weights=None,
             ema=0.0,
             parts=batch_parts(config, mesh),
             seed=0,
@@ -89,7 +90,7 @@ class Strategy:
         """Seconds of every training step, and then of the validation."""
         size, marks = self.config.train.batch_size, [time.perf_counter()]
         photos, train = self.material.photos, self.material.train
-        order = {"seed": 0, "batch_size": size, "share": slice(0, size)}
+        order = {"seed": 0, "batch_size": size, "share": slice(0, size), "balanced": False}
         for images, labels in training_batches(photos, train, range(steps), **order):
             self.state, loss = self.step(self.state, images, labels)
             loss.block_until_ready()

@@ -97,7 +97,7 @@ def go_the_way(root: Path) -> tuple[PhotoSet, dict[str, dict[str, float]]]:
 
     def first_batches(photos: PhotoSet) -> None:
         train = np.flatnonzero(split == "train")
-        how = {"seed": 0, "batch_size": BATCH, "share": slice(None)}
+        how = {"seed": 0, "batch_size": BATCH, "share": slice(None), "balanced": False}
         for _ in training_batches(photos, train, range(20), **how):
             pass
 
@@ -133,7 +133,7 @@ def compare_steps(photos: PhotoSet, rounds: int) -> dict[str, Any]:
     for turn in range(-1, rounds):  # the first compiles
         for name, some in sets.items():
             steps = range(turn * STEPS + STEPS, (turn + 2) * STEPS)
-            how = {"seed": 0, "batch_size": BATCH, "share": slice(None)}
+            how = {"seed": 0, "batch_size": BATCH, "share": slice(None), "balanced": False}
             begun = time.perf_counter()
             for images, answers in training_batches(some, np.arange(len(some)), steps, **how):
                 batch = (devices.join_shares(rows, mesh) for rows in (images, answers))

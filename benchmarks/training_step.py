@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 
 from hairjax import devices, optim
 from hairjax.data.load import stored_side
+from hairjax.display import Display
 from hairjax.groups import frozen_parts, make_groups
 from hairjax.run import abstract_model, on_mesh
 from hairjax.step import Step, TrainState, first_state
@@ -65,7 +66,8 @@ def training_step(config: ConfigDict, mesh: Mesh) -> TrainingStep:
     parts = batch_parts(config, mesh)
     batch, side = config.train.batch_size, stored_side(config)
     shared = devices.batch_sharded(mesh)
-    make_step = step_maker(config, graphdef, tx, shapes, mesh, CLASSES, parts)
+    names, labels = tuple(map(str, range(CLASSES))), np.arange(CLASSES)
+    make_step = step_maker(config, graphdef, tx, shapes, mesh, names, labels, parts, Display())
     return TrainingStep(
         make_step(frozen=frozen_parts(groups, 1), kept=0),
         graphdef,

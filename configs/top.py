@@ -21,6 +21,7 @@ def get_config(variant: str = "") -> ConfigDict:
                 "dropout": 0.2,  # in the head
                 "drop_path": 0.1,  # stochastic depth of the last block, rising from 0
                 "hidden": (),  # sizes of hidden layers in the head; the original code has 256,
+                "head": "softmax",  # softmax | cumulative | corn; the last two for ordered classes
                 "mask_shifted": True,  # opposite borders unseen by each other; original code: False
                 "dtype": "auto",  # auto (bfloat16 on GPU, TPU; else float32) | float32 | bfloat16
                 "remat": False,  # recompute activations backward: less memory, more time
@@ -47,6 +48,7 @@ def get_config(variant: str = "") -> ConfigDict:
                 "fractions": (0.8, 0.1, 0.1),  # of train, validation and test
                 "folds": 0,  # instead of all other splits: equal parts, of which one tests; 0: off
                 "fold": 0,  # which of them tests, from 0; the next is for validation
+                "balance": "none",  # of classes: none | sample (equally often) | loss (weights)
                 "on_bad": "refuse",  # a photograph that cannot be used: refuse | skip
                 "on_leak": "refuse",  # copies of training photographs held out: refuse | allow
                 "cache": "~/.cache/hairjax",  # where decoded photographs are kept; empty: nowhere
@@ -63,6 +65,9 @@ def get_config(variant: str = "") -> ConfigDict:
                 "crop_scale": 0.8,  # smallest share of the area that a random crop keeps; 1: off
                 "erase": 0.0,  # probability of a blank rectangle in photograph and mask
                 "mixup": 0.0,  # α of the blend of each photograph with another; 0: off
+                # α of the size of a box of another photograph laid on each; 0: off. With mixup too,
+                # each photograph has one of them, either as likely.
+                "cutmix": 0.0,
             },
             "optim": {
                 # Highest learning rate of each part; 0 freezes it.
@@ -75,6 +80,9 @@ def get_config(variant: str = "") -> ConfigDict:
                 # gradual | the first epoch of each part or group, as head:1,stages.3:4,middle:7.
                 "finetune": "full",
                 "gradual": (3, 3, 4),  # epochs before each further stage trains; the last repeats
+                # Rank of LoRA's pairs beside matrices of attention and MLP: in the stages only they
+                # train, and the head; 0: off.
+                "lora": 0,
                 "layer_decay": 1.0,  # rate of a block: × this for each layer up to the head; 1: off
                 "start": 0.01,  # share of the peak at which warm-up begins
                 "warmup_epochs": 5,  # until every rate is at its peak; 0: no warm-up

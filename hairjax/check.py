@@ -13,10 +13,12 @@ from hairjax.errors import UserError
 
 CHOICES = {
     "model.in_channels": (1, 3, 6),
+    "model.head": ("softmax", "cumulative", "corn"),
     "model.dtype": ("auto", "float32", "bfloat16"),
     "data.source": ("photos", "synthetic", "tfds:NAME"),
     "data.view": ("top", "side"),
     "data.fit": ("squash", "pad"),
+    "data.balance": ("none", "sample", "loss"),
     "data.on_bad": ("refuse", "skip"),
     "data.on_leak": ("refuse", "allow"),
     "keep.best_by": ("accuracy", "quadratic_kappa", "macro_f1", "loss"),
@@ -41,9 +43,11 @@ RANGES: dict[str, tuple[float, float | None]] = {
     "augment.crop_scale": (0.05, 1),
     "augment.erase": (0, 1),
     "augment.mixup": (0, None),
+    "augment.cutmix": (0, None),
     "optim.peak.early": (0, None),
     "optim.peak.middle": (0, None),
     "optim.peak.late": (0, None),
+    "optim.lora": (0, None),
     "optim.layer_decay": (0.01, 1),
     "optim.start": (0, 1),
     "optim.warmup_epochs": (0, None),
@@ -208,12 +212,19 @@ def _check_training(config: ConfigDict) -> None:
 
     optim, epochs = config.optim, config.train.epochs
     groups = make_groups(optim, stage_count(config.model.name), epochs)
+    if optim.lora and config.weights.source == "none":
+        raise UserError(
+            f"config.optim.lora={optim.lora} freezes pretrained matrices, and "
+            "config.weights.source=none has none: give weights, or use 0"
+        )
     rules = {1: ("random_all",), 3: ("random_all",), 6: ("zero", "random_mask", "random_all")}
     blind = config.weights.stem in rules[config.model.in_channels]
-    frozen = "stem" in frozen_parts(groups, epochs)
+    frozen = optim.lora or "stem" in frozen_parts(groups, epochs)
     if blind and frozen and config.weights.source != "none":
         why, how = f"config.optim.finetune={optim.finetune}", "let it train"
-        if optim.peak.early == 0:
+        if optim.lora:
+            why, how = f"config.optim.lora={optim.lora}", "train without it"
+        elif optim.peak.early == 0:
             why, how = "config.optim.peak.early=0", "give early a rate"
         raise UserError(
             f"config.weights.stem={config.weights.stem} leaves part of the stem without "

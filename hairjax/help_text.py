@@ -7,6 +7,7 @@ hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and ha
   python launch.py check    --photos=DIR [--masks=DIR] [--manifest=FILE] [--subject=REGEX]
                             [--split=split.csv] [--out=DIR]
   python launch.py show     --config=FILE[:VARIANT] [--out=DIR] [--config.KEY=VALUE ...]
+  python launch.py rates    --config=FILE[:VARIANT] [--out=DIR] [--config.KEY=VALUE ...]
   python launch.py evaluate --workdir=DIR [--split=SPLIT] [--out=DIR]
   python launch.py evaluate --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE] [--out=DIR]
   python launch.py report   --workdir=DIR
@@ -47,6 +48,13 @@ show: before training, pictures of the data as the model sees it and of the rate
 
   --config=configs/top.py:demo      as for train, like --config.KEY
   --out=pictures                    where to write; by default in runs/, named after --config
+
+rates: before training, a hundred steps at a rising rate (Smith 2017): a plot of the loss, and what
+fastai's rules valley and steepest choose.
+  python launch.py rates --config=configs/top.py:demo
+
+  --config=configs/top.py:demo      as for train, like --config.KEY
+  --out=rates                       where to write; by default in runs/, named after --config
 
 evaluate: a run's best model on a split of its photographs, or on other photographs. Each look at
 test photographs is a line in the run's looks.csv.

@@ -123,8 +123,15 @@ def _train_epoch(
     config, first = plan.config, int(state.step)
     steps = range(first, epoch * plan.steps)
     batch_size = config.train.batch_size
-    order = {"seed": config.seed, "batch_size": batch_size, "share": share(batch_size)}
-    batches = training_batches(material.photos, material.train, steps, **order)
+    batches = training_batches(
+        material.photos,
+        material.train,
+        steps,
+        seed=config.seed,
+        balanced=config.data.balance == "sample",
+        batch_size=batch_size,
+        share=share(batch_size),
+    )
     previous = None
     for step, (images, labels) in zip(steps, batches, strict=True):
         batch = (join_shares(rows, plan.mesh) for rows in (images, labels))

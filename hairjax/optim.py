@@ -11,6 +11,9 @@ from flax import traverse_util
 from ml_collections import ConfigDict
 
 from hairjax.groups import Group
+from hairjax.lora import DOWN, UP, has_pairs, trains_beside_pairs
+
+FROZEN = "frozen"  # what stands beside low-rank pairs, in every group
 
 
 def part_of(path: tuple) -> str:
@@ -25,13 +28,20 @@ def part_of(path: tuple) -> str:
 
 
 def label_parameters(params: dict, groups: Mapping[str, Group]) -> dict:
-    """The group of every parameter, in a tree like ``params``.
+    """The group of every parameter, in a tree like ``params``; ``FROZEN`` beside low-rank pairs.
 
     Raises:
         ValueError: a parameter lies outside stem, stages and head.
     """
     names = {part: name for name, group in groups.items() for part in group.parts}
-    return _by_path(lambda path, _: names[part_of(path)], params)
+    trains = _within(params)
+    return _by_path(lambda path, _: names[part_of(path)] if trains(path) else FROZEN, params)
+
+
+def _within(params: dict) -> Callable[[tuple], bool]:
+    """Whether a parameter trains when its part does."""
+    paired = has_pairs(traverse_util.flatten_dict(params))
+    return trains_beside_pairs if paired else lambda path: True
 
 
 def layer_distances(params: dict) -> dict:
@@ -57,8 +67,8 @@ def _by_path(function: Callable[[tuple, Any], Any], params: dict) -> dict:
 
 
 def decays(path: tuple, _: object = None) -> bool:
-    """Weight decay is for kernels: not for biases, norms and relative-position tables."""
-    return str(getattr(path[-1], "key", path[-1])) == "kernel"
+    """Weight decay is for matrices: not for biases, norms and relative-position tables."""
+    return str(getattr(path[-1], "key", path[-1])) in ("kernel", DOWN, UP)
 
 
 def make_schedules(
@@ -126,7 +136,10 @@ def make_optimizer(
         return optax.transforms.conditionally_mask(adamw, lambda step: step >= frozen)
 
     labels = label_parameters(params, groups)
-    chain = [optax.partition({name: transform(name) for name in groups}, labels)]
+    transforms = {name: transform(name) for name in groups}
+    if FROZEN in jax.tree.leaves(labels):
+        transforms[FROZEN] = optax.set_to_zero()
+    chain = [optax.partition(transforms, labels)]
     if optim.clip:
         chain.insert(0, optax.clip_by_global_norm(optim.clip))
     if optim.layer_decay != 1:
@@ -139,11 +152,16 @@ def make_optimizer(
 
 
 def split_trainable(params: dict, frozen: Collection[str]) -> tuple[dict, dict]:
-    """The parameters that train and those of frozen parts, each with None in the other's places."""
+    """The parameters that train and those that do not, each with None in the other's places.
+
+    Of the parts that are not ``frozen`` all train, or where there are low-rank pairs these alone
+    and the head.
+    """
+    trains = _within(params)
 
     def pick(trainable: bool) -> dict:
         def keep(path: tuple, leaf: jax.Array) -> jax.Array | None:
-            return leaf if (part_of(path) not in frozen) == trainable else None
+            return leaf if (part_of(path) not in frozen and trains(path)) == trainable else None
 
         return _by_path(keep, params)
 
@@ -162,6 +180,7 @@ def write_ledger(path: Path, params: dict, groups: Mapping[str, Group], optim: C
     labels = traverse_util.flatten_dict(label_parameters(params, groups))
     distances = traverse_util.flatten_dict(layer_distances(params))
     rows = [("parameter", "shape", "group", "peak rate", "decay", "trains")]
+    groups = {**groups, FROZEN: Group((), 0.0, 0)}
     totals = dict.fromkeys(groups, 0)
     for place, leaf in traverse_util.flatten_dict(params).items():
         name = labels[place]
@@ -180,5 +199,6 @@ def write_ledger(path: Path, params: dict, groups: Mapping[str, Group], optim: C
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
-    lines += ["", *(f"{name}: {count:,} parameters" for name, count in totals.items())]
+    said = (f"{name}: {count:,} parameters" for name, count in totals.items() if count)
+    lines += ["", *said]
     path.write_text("\n".join(lines) + "\n")

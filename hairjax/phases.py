@@ -21,7 +21,8 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.display import Display, duration
 from hairjax.evaluation.inference import Outputs, Predict, judge_by, make_outputs
 from hairjax.groups import Group, frozen_parts, parts_of, phase_starts
-from hairjax.optim import part_of
+from hairjax.lora import merged
+from hairjax.optim import part_of, split_trainable
 from hairjax.processes import largest
 from hairjax.step import Step
 
@@ -124,10 +125,11 @@ def begin_phase(
         whole: the photographs.
         display: what a person sees.
     """
-    if config.optim.finetune != "full":
+    if config.optim.finetune != "full" or config.optim.lora:
         display.say(f"from epoch {phase.first}: {_trained(phase.frozen, params)}")
     if not phase.kept:
         return whole
+    params = merged(params)
     side, channels = image_side(config), config.model.in_channels
 
     def last_map(model: Any, photos: jax.Array) -> jax.Array:
@@ -153,12 +155,12 @@ def begin_phase(
 
 def _trained(frozen: tuple[str, ...], params: dict) -> str:
     """E.g. ``stages.3, head train (14.2 of 27.5 million parameters)``."""
-    counts: dict[str, int] = {}
-    for path, leaf in traverse_util.flatten_dict(params).items():
-        counts[part_of(path)] = counts.get(part_of(path), 0) + leaf.size
-    trained = [part for part in parts_of(len(params["stages"])) if part not in frozen]
-    part = sum(counts[name] for name in trained)
-    return f"{', '.join(trained)} train, {part:,} of {sum(counts.values()):,} parameters"
+    trainable, _ = split_trainable(params, frozen)
+    part, whole = (sum(leaf.size for leaf in jax.tree.leaves(tree)) for tree in (trainable, params))
+    flat = traverse_util.flatten_dict(trainable)
+    learning = {part_of(path) for path, leaf in flat.items() if leaf is not None}
+    trained = [part for part in parts_of(len(params["stages"])) if part in learning]
+    return f"{', '.join(trained)} train, {part:,} of {whole:,} parameters"
 
 
 def _map_bytes(config: ConfigDict, graphdef: nnx.GraphDef, params: dict, kept: int) -> int:
@@ -167,7 +169,9 @@ def _map_bytes(config: ConfigDict, graphdef: nnx.GraphDef, params: dict, kept: i
         (1, image_side(config), image_side(config), config.model.in_channels), np.float32
     )
     shape = jax.eval_shape(
-        lambda params, image: nnx.merge(graphdef, params).features(image)[kept - 1], params, image
+        lambda params, image: nnx.merge(graphdef, merged(params)).features(image)[kept - 1],
+        params,
+        image,
     )
     return shape.size * shape.dtype.itemsize
 

@@ -143,6 +143,7 @@ def model_options(config: ConfigDict, num_classes: int) -> dict[str, Any]:
         "dropout": model.dropout,
         "drop_path": model.drop_path,
         "hidden": model.hidden,
+        "head": model.head,
         "mask_shifted": model.mask_shifted,
         "dtype": devices.compute_dtype(model.dtype),
         "remat": model.remat,

@@ -11,8 +11,10 @@ from einops import rearrange
 from flax import nnx
 from jax.sharding import Mesh
 
-from hairjax.data.augment import Amounts, mixup_shares, model_inputs
+from hairjax.data.augment import Amounts, model_inputs
+from hairjax.data.mixing import own_shares
 from hairjax.devices import batch_sharded, compiler_options, replicated
+from hairjax.lora import merged
 from hairjax.optim import merge, split_trainable
 
 
@@ -21,7 +23,9 @@ class TrainState(NamedTuple):
 
     step: jax.Array  # int32: steps taken
     params: dict
-    average: dict | None  # of the parameters over the last steps, where it is asked for
+    # Of the model's parameters over the last steps, where it is asked for; these themselves where
+    # they are merged from low-rank pairs.
+    average: dict | None
     opt_state: Any
     totals: dict[str, jax.Array]  # float32 sums over the epoch so far: loss, correct, count
 
@@ -59,18 +63,24 @@ def zero_totals() -> dict[str, jax.Array]:
 def first_state(params: dict, tx: optax.GradientTransformation, averaged: bool) -> TrainState:
     """The state before the first step; ``averaged``: whether an average is kept."""
     # A copy: the step gives its whole state away, and nothing can be given away twice.
-    average = jax.tree.map(jnp.copy, params) if averaged else None
+    average = jax.tree.map(jnp.copy, merged(params)) if averaged else None
     return TrainState(jnp.int32(0), params, average, tx.init(params), zero_totals())
 
 
-def classification_loss(logits: jax.Array, targets: jax.Array) -> tuple[jax.Array, jax.Array]:
+def classification_loss(
+    logits: jax.Array, targets: jax.Array, class_weights: np.ndarray | None
+) -> tuple[jax.Array, jax.Array]:
     """Mean cross-entropy, and how many were right.
 
     Args:
         logits: float32 [batch, classes].
-        targets: float32 [batch, classes], rows summing to one, the largest where the label is.
+        targets: float32 [batch, classes], rows summing to one, the largest where the label
+            is (or that of which a mixed photograph shows most).
+        class_weights: of the classes, float32 [classes], None for equal ones. The mean is over the
+            photographs whatever these are (so does PyTorch for targets that are shares).
     """
-    loss = optax.softmax_cross_entropy(logits, targets).mean()
+    weighted = targets if class_weights is None else targets * jnp.expand_dims(class_weights, 0)
+    loss = optax.softmax_cross_entropy(logits, weighted).mean()
     return loss, jnp.sum(logits.argmax(axis=1) == targets.argmax(axis=1))
 
 
@@ -83,6 +93,7 @@ def gradients(
     *,
     frozen: tuple[str, ...],
     kept: int,
+    class_weights: np.ndarray | None,
 ) -> Gradients:
     """(Loss, number right) and the gradient of the loss; zeros for what is frozen.
 
@@ -93,13 +104,13 @@ def gradients(
     trainable, fixed = split_trainable(params, frozen)
 
     def loss(trainable: dict) -> tuple[jax.Array, jax.Array]:
-        model = nnx.merge(graphdef, merge(trainable, fixed))
+        model = nnx.merge(graphdef, merged(merge(trainable, fixed)))
         rngs = nnx.Rngs(dropout=key)
         if kept:
             logits = model.continue_from(kept, inputs, train=True, rngs=rngs, frozen=frozen)
         else:
             logits = model(inputs, train=True, rngs=rngs, frozen=frozen)
-        return classification_loss(logits, targets)
+        return classification_loss(logits, targets, class_weights)
 
     value, grads = jax.value_and_grad(loss, has_aux=True)(trainable)
     return value, merge(grads, jax.tree.map(jnp.zeros_like, fixed))
@@ -118,6 +129,7 @@ def make_train_step(
     channels: int,
     classes: int,
     smoothing: float,
+    class_weights: np.ndarray | None,
     ema: float,
     parts: int,
     seed: int,
@@ -140,7 +152,8 @@ def make_train_step(
         channels: of what the model sees.
         classes: how many there are.
         smoothing: share of a label's weight that is spread over all classes.
-        ema: decay of the average of the parameters, where the state has one.
+        class_weights: of the classes in the loss; None for equal ones.
+        ema: decay of the average of the parameters, where the state has one; 0: none is averaged.
         parts: the batch is cut into so many, whose gradients are averaged.
         seed: of all randomness.
     """
@@ -154,12 +167,21 @@ def make_train_step(
         photos, labels, keys, *others, key = batch_and_key
         inputs, targets = seen(photos, labels, keys)
         if others:
-            share = mixup_shares(keys, amounts.mixup)
+            shares = own_shares(keys, amounts, side)
             inputs, targets = (
                 jax.vmap(lambda own, other, s: s * own + (1 - s) * other)(own, other, share)
-                for own, other in zip((inputs, targets), seen(*others), strict=True)
+                for own, other, share in zip((inputs, targets), seen(*others), shares, strict=True)
             )
-        return gradients(graphdef, params, inputs, targets, key, frozen=frozen, kept=kept)
+        return gradients(
+            graphdef,
+            params,
+            inputs,
+            targets,
+            key,
+            frozen=frozen,
+            kept=kept,
+            class_weights=class_weights,
+        )
 
     def step(
         state: TrainState, photos: jax.Array, labels: jax.Array
@@ -168,7 +190,7 @@ def make_train_step(
         augment_key, dropout_key = jax.random.split(step_key)
         batch: tuple[jax.Array, ...]
         batch = (photos, labels, jax.random.split(augment_key, len(labels)))
-        if amounts.mixup:
+        if amounts.mixup or amounts.cutmix:
             # Each with the next one of the batch, whatever the parts it is cut into.
             batch += tuple(jnp.roll(array, -1, axis=0) for array in batch)
         (loss, correct), grads = average_over_parts(
@@ -180,7 +202,9 @@ def make_train_step(
         totals = {name: state.totals[name] + new[name] for name in new}
         average = None
         if state.average is not None:
-            average = moving_average(state.average, params, ema, state.step)
+            average = merged(params)
+            if ema:
+                average = moving_average(state.average, average, ema, state.step)
         return TrainState(state.step + 1, params, average, opt_state, totals), loss
 
     whole, shared = replicated(mesh), batch_sharded(mesh)

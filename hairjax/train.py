@@ -18,6 +18,7 @@ from hairjax.agreement import require_same_command, require_same_start
 from hairjax.checkpoint import Checkpoints
 from hairjax.config import from_plain, to_plain, weights_source
 from hairjax.data.augment import Amounts
+from hairjax.data.balance import class_weights
 from hairjax.data.load import describe_source, image_side, load_data, sees_masks, split_photos
 from hairjax.data.manifest import read_columns
 from hairjax.data.photos import find_photos
@@ -31,6 +32,7 @@ from hairjax.finish import finish
 from hairjax.groups import Group, make_groups
 from hairjax.leak import require_no_copies
 from hairjax.loop import Plan, run_epochs
+from hairjax.lora import require_matrices, with_pairs
 from hairjax.models import load_model
 from hairjax.phases import Material, begin_phase, make_phases
 from hairjax.run import RunFolder, abstract_model, model_options, on_mesh, predictor
@@ -72,8 +74,9 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
     columns = read_columns(config.data.manifest, config.data.photos)
     checkpoints = Checkpoints(folder.checkpoints) if resuming else None
     saved = checkpoints is not None and checkpoints.last_step() is not None
-    graphdef, params = _model(config, len(photos.classes), saved, display)
+    graphdef, params = begin_model(config, len(photos.classes), saved, display)
     groups = make_groups(config.optim, len(params["stages"]), config.train.epochs)
+    params = with_pairs(config, params, groups)
     require_same_start(photos, split, params, checkpoints)
     if checkpoints is None:
         if processes.is_first():
@@ -86,7 +89,8 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
     steps = int(np.sum(split == "train")) // config.train.batch_size
     schedules = optim.make_schedules(config.optim, groups, config.train.epochs, steps)
     tx = optim.make_optimizer(config.optim, schedules, params, groups, steps)
-    begin = functools.partial(first_state, tx=tx, averaged=config.optim.ema > 0)
+    averaged = config.optim.ema > 0 or config.optim.lora > 0
+    begin = functools.partial(first_state, tx=tx, averaged=averaged)
     shapes = on_mesh(jax.eval_shape(begin, params), mesh)
     whole = Material(
         photos=photos,
@@ -106,7 +110,17 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
             groups,
             len(whole.train) + len(whole.validation),
             display,
-            step_maker(config, graphdef, tx, shapes, mesh, len(photos.classes), parts),
+            step_maker(
+                config,
+                graphdef,
+                tx,
+                shapes,
+                mesh,
+                photos.classes,
+                photos.labels[whole.train],
+                parts,
+                display,
+            ),
         ),
         begin=functools.partial(
             begin_phase, config=config, graphdef=graphdef, mesh=mesh, whole=whole, display=display
@@ -118,7 +132,7 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
     with _closing(checkpoints):
         state, best = _start(plan, params, tx, shapes, saved)
         best = run_epochs(plan, state, best)
-        params = checkpoints.restore_params(best["step"], shapes.params)
+        params = checkpoints.restore_params(best["step"], shapes.judged)
     predictions = whole.predict(params, whole.validation)
     processes.leave()
     if not processes.is_first():
@@ -179,7 +193,8 @@ def _look_ahead(config: ConfigDict) -> None:
             classes=None,
             need_masks=sees_masks(config),
         )
-    abstract_model(config, num_classes=2)
+    _, shapes = abstract_model(config, num_classes=2)
+    require_matrices(config, shapes)
     if config.weights.source != "none":
         find_weights(weights_source(config))
 
@@ -193,7 +208,7 @@ def _photographs(
     return photos, split
 
 
-def _model(
+def begin_model(
     config: ConfigDict, num_classes: int, saved: bool, display: Display
 ) -> tuple[nnx.GraphDef, dict]:
     """The model's graph and parameters; shapes alone when a checkpoint has the parameters."""
@@ -239,10 +254,20 @@ def step_maker(
     tx: optax.GradientTransformation,
     shapes: TrainState,
     mesh: Mesh,
-    num_classes: int,
+    classes: tuple[str, ...],
+    labels: np.ndarray,
     parts: int,
+    display: Display,
 ) -> Callable[..., Step]:
-    """The step of a phase, but for what is frozen in it and how many stages are kept."""
+    """The step of a phase, but for what is frozen in it and how many stages are kept.
+
+    ``labels`` are those of the photographs that train, int [n].
+    """
+    weights = None
+    if config.data.balance == "loss":
+        weights = class_weights(labels, len(classes))
+        said = (f"{name} {weight:.3g}" for name, weight in zip(classes, weights, strict=True))
+        display.say(f"weights of the classes in the loss: {', '.join(said)}")
     return functools.partial(
         make_train_step,
         graphdef,
@@ -252,8 +277,9 @@ def step_maker(
         amounts=Amounts(**config.augment),
         side=image_side(config),
         channels=config.model.in_channels,
-        classes=num_classes,
+        classes=len(classes),
         smoothing=config.optim.label_smoothing,
+        class_weights=weights,
         ema=config.optim.ema,
         parts=parts,
         seed=config.seed,

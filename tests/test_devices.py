@@ -94,6 +94,7 @@ def on(devices, shard=1):
             jax.random.key(0),
             frozen=(),
             kept=0,
+            class_weights=None,
         )
         # A device holds its own photographs' logits alone.
         return loss, grads, nnx.merge(graphdef, params)(images)
@@ -233,11 +234,12 @@ def stepper(devices, shard):
         layout=places,
         frozen=(),
         kept=0,
-        amounts=Amounts(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.4),
+        amounts=Amounts(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.4, 1.0),
         side=SIDE,
         channels=6,
         classes=4,
         smoothing=0.1,
+        class_weights=None,
         ema=0.9,
         parts=1,
         seed=0,

@@ -446,7 +446,7 @@ def test_help(arguments, capsys):
 def test_help_is_right(folders, trained, monkeypatch, capsys):
     """Its examples are understood, and it has every flag of every verb."""
     evaluated, converted, shown, predicted, compared, checked, divided = ([] for _ in range(7))
-    reported, mixed, cooked, probed = ([] for _ in range(4))
+    reported, mixed, cooked, probed, swept = ([] for _ in range(5))
     monkeypatch.setattr(
         "hairjax.ensemble.ensemble_runs", lambda *given, **named: mixed.append((given, named))
     )
@@ -459,6 +459,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     monkeypatch.setattr("hairjax.folds.cross_validate", lambda *given: divided.append(given[:2]))
     monkeypatch.setattr("hairjax.examine.examine", lambda *given: checked.append(given[:2]))
     monkeypatch.setattr("hairjax.show.show", lambda *given: shown.append(given[:2]))
+    monkeypatch.setattr("hairjax.rates.find_rates", lambda *given: swept.append(given[:2]))
     monkeypatch.setattr(
         "hairjax.weights.convert.convert", lambda *given: converted.append(given) or {}
     )
@@ -478,12 +479,13 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     Path("runs/top/config.json").write_text(json.dumps(to_plain(top.get_config("demo"))))
 
     commands = re.findall(r"^  python launch.py (.*[^\]\n])$", launch.HELP, re.MULTILINE)
-    assert len(commands) == 17  # among them report's usage, which has nothing that may be left out
+    assert len(commands) == 18  # among them report's usage, which has nothing that may be left out
     (
         _,
         of_train,
         of_check,
         of_show,
+        of_rates,
         of_evaluate,
         of_report,
         of_folds,
@@ -494,7 +496,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         of_probe,
         of_convert,
     ) = re.split(
-        r"^train |^check|^show|^evaluate|^report|^folds|^predict|^compare"
+        r"^train |^check|^show|^rates|^evaluate|^report|^folds|^predict|^compare"
         r"|^ensemble|^soup|^probe|^convert",
         launch.HELP,
         flags=re.MULTILINE,
@@ -504,6 +506,8 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     flags_of_check = re.findall(r"^  (--\S+)", of_check, re.MULTILINE)
     for flag in flags_of_check:
         commands.append(f"check --photos=PHOTOS {flag}")
+    for flag in re.findall(r"^  (--\S+)", of_rates, re.MULTILINE):
+        commands.append(f"rates --config=configs/top.py:demo {flag}")
     for flag in re.findall(r"^  (--\S+)", of_show, re.MULTILINE):
         commands.append(f"show --config=configs/top.py:demo {flag}")
     for flag in re.findall(r"^  (--\S+)", of_evaluate, re.MULTILINE):
@@ -536,6 +540,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     assert {data.split for data in given} == {"", "runs/top/split.csv"}
     assert {data.subject for data in given} == {"", "/([a-z]+)_"}
     assert [str(out) for _, out in shown] == [*["runs/top-demo-show"] * 2, "pictures"]
+    assert [str(out) for _, out in swept] == [*["runs/top-demo-rates"] * 2, "rates"]
     assert [str(out) for _, out in divided] == [*["runs/top-demo-folds"] * 2, "runs/cv"]
     assert {config.data.folds for config, _ in divided} == {5}
     assert len(converted) == 1 + len(flags_of_convert) == 1 + 4

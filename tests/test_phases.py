@@ -56,7 +56,7 @@ def settings():
     """Three phases of one epoch of three steps, of which all but the last keep maps."""
     config = top.get_config("demo")
     config.data.count, config.data.image_size = 78, 32
-    config.data.cache = ""
+    config.data.cache, config.data.balance = "", "sample"
     config.model.dropout, config.model.drop_path = 0.3, 0.2
     config.augment.update(OFF)
     config.optim.update(finetune="head:1,stages.2:2,early:3", ema=0.9, warmup_epochs=1)
@@ -149,9 +149,13 @@ def test_rates_begin_when_their_parts_thaw(whole):
     assert thawed == {"head": 0, "stages.2": 1, "early": 2}
 
 
-@pytest.mark.parametrize("change", [{}, {"mixup": 0.2}, {"crop_scale": 0.9}, {"erase": 0.1}])
+@pytest.mark.parametrize(
+    "change", [{}, {"mixup": 0.2}, {"cutmix": 1.0}, {"crop_scale": 0.9}, {"erase": 0.1}]
+)
 def test_only_what_changes_nothing_is_no_augmentation(change):
-    assert augments(Amounts(**({"erase": 0.0, "mixup": 0.0} | OFF | change))) == bool(change)
+    assert augments(
+        Amounts(**({"erase": 0.0, "mixup": 0.0, "cutmix": 0.0} | OFF | change))
+    ) == bool(change)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ COMMAND = [
     "--config.optim.finetune=head:1,stages.2:2,middle:3",  # and so must those that thaw
     "--config.optim.ema=0.9",  # and an average beside the parameters
     "--config.augment.mixup=0.4",
+    "--config.data.balance=sample",
     "--config.log.tensorboard",
 ]
 SAME = ("metrics.jsonl", "metrics.json", "predictions.csv", "split.csv", "groups.txt")

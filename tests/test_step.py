@@ -11,7 +11,8 @@ from ml_collections import ConfigDict
 from scipy.special import log_softmax, softmax
 from sklearn.metrics import log_loss
 
-from hairjax.data.augment import Amounts, mixup_shares, model_inputs
+from hairjax.data.augment import Amounts, model_inputs
+from hairjax.data.mixing import own_shares
 from hairjax.devices import make_mesh, replicated
 from hairjax.groups import GROUPS, frozen_parts, make_groups
 from hairjax.models.swin import Swin
@@ -35,6 +36,7 @@ OFF = Amounts(
     crop_scale=1.0,
     erase=0.0,
     mixup=0.0,
+    cutmix=0.0,
 )
 ON = OFF._replace(rotation=30.0, flip=0.5, brightness=0.3, crop_scale=0.5)
 BATCH, CLASSES, STORED, SIDE = 8, 3, 36, 32
@@ -135,6 +137,7 @@ class Trainer:
             channels=6,
             classes=CLASSES,
             smoothing=0.0,
+            class_weights=None,
             ema=ema,
             parts=parts,
             seed=seed,
@@ -193,7 +196,7 @@ def test_the_loss_is_cross_entropy_against_smoothed_labels(smoothing):
     logits = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32) * 3
     labels = np.random.default_rng(1).integers(0, 4, 20)
     targets = np.float32(np.eye(4)[labels] * (1 - smoothing) + smoothing / 4)
-    loss, correct = classification_loss(logits, targets)
+    loss, correct = classification_loss(logits, targets, None)
     expected = -(targets * log_softmax(logits, axis=1)).sum(axis=1).mean()
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
     assert correct == np.sum(logits.argmax(axis=1) == labels)
@@ -202,8 +205,23 @@ def test_the_loss_is_cross_entropy_against_smoothed_labels(smoothing):
 def test_the_loss_without_smoothing_is_scikit_learns():
     logits = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
     labels = np.arange(20) % 4
-    loss, _ = classification_loss(logits, np.eye(4, dtype=np.float32)[labels])
+    loss, _ = classification_loss(logits, np.eye(4, dtype=np.float32)[labels], None)
     np.testing.assert_allclose(loss, log_loss(labels, softmax(logits, axis=1)), rtol=1e-5)
+
+
+def test_weights_of_classes_weigh_each_photographs_loss():
+    logits = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32) * 3
+    labels = np.random.default_rng(1).integers(0, 4, 20)
+    weights, targets = np.float32([0.2, 3, 1, 0.7]), np.eye(4, dtype=np.float32)[labels]
+    loss, correct = classification_loss(logits, targets, weights)
+    own = {"sample_weight": weights[labels], "normalize": False}
+    expected = log_loss(labels, softmax(logits, axis=1), **own) / 20
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    assert correct == np.sum(logits.argmax(axis=1) == labels)
+    mixed = 0.7 * targets + 0.3 * np.roll(targets, 1, axis=0)
+    loss, _ = classification_loss(logits, mixed, weights)
+    expected = -(mixed * weights * log_softmax(logits, axis=1)).sum(axis=1).mean()
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
 # --- learning
@@ -321,20 +339,21 @@ def test_a_state_is_restored_from_what_a_checkpoint_keeps(ema):
         assert a is b
 
 
-# --- mixup
+# --- mixing
 
 
-def test_mixup_blends_what_the_model_sees_and_the_targets_alike():
+@pytest.mark.parametrize("alphas", [{"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 0.4, "cutmix": 1.0}])
+def test_what_the_model_sees_and_the_targets_are_mixed_alike(alphas):
     """The step's loss, computed from its parts by NumPy."""
-    amounts = OFF._replace(mixup=0.4)
+    amounts = OFF._replace(**alphas)
     train = recorder(Toy, amounts)
     loss, _ = train.record(step=3)
     step_key = jax.random.fold_in(jax.random.key(0), 3)
-    shares = np.asarray(mixup_shares(jax.random.split(jax.random.split(step_key)[0], BATCH), 0.4))
-    assert ((shares >= 0.5) & (shares <= 1)).all()
+    keys = jax.random.split(jax.random.split(step_key)[0], BATCH)
+    pixels, shares = map(np.asarray, own_shares(keys, amounts, SIDE))
     assert np.ptp(shares) > 0.05
     seen = np.asarray(model_inputs(PHOTOS, None, None, SIDE, 6))
-    own = shares[:, None, None, None]
+    own = pixels.reshape(BATCH, *(pixels.shape[1:] or (1, 1, 1)))
     blended = own * seen + (1 - own) * np.roll(seen, -1, axis=0)
     logits = np.asarray(nnx.merge(model(Toy)[0], train.params)(blended))
     own, labels = shares[:, None], np.eye(CLASSES)[LABELS]
@@ -347,7 +366,7 @@ def test_mixup_blends_what_the_model_sees_and_the_targets_alike():
 
 
 @pytest.mark.parametrize(("parts", "devices"), [(4, 1), (2, 4)])
-@pytest.mark.parametrize("amounts", [ON, ON._replace(erase=0.5, mixup=1.0)])
+@pytest.mark.parametrize("amounts", [ON, ON._replace(erase=0.5, mixup=1.0, cutmix=1.0)])
 def test_parts_and_devices_change_neither_augmentation_nor_gradient(amounts, parts, devices):
     loss, gradient = recorder(Toy, amounts).record()
     other_loss, other = recorder(Toy, amounts, parts=parts, devices=devices).record()

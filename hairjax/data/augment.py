@@ -36,6 +36,7 @@ class Amounts(NamedTuple):
     crop_scale: float
     erase: float
     mixup: float
+    cutmix: float
 
 
 IDENTITY = np.eye(2, 3, dtype=np.float32)
@@ -208,18 +209,3 @@ def erase(seen: jax.Array, key: jax.Array, probability: float) -> jax.Array:
     down = (centres >= top) & (centres < top + height)
     blank = rearrange(down, "h -> h 1 1") & rearrange(across, "w -> 1 w 1")
     return jnp.where(blank & jax.random.bernoulli(chance_key, probability), 0, seen)
-
-
-def mixup_shares(keys: jax.Array, alpha: float) -> jax.Array:
-    """How much of each photograph remains when it is blended with another: float32 [batch] ≥ 0.5.
-
-    Drawn from Beta(α, α) (Zhang et al., "mixup", ICLR 2018) for each photograph by itself, and
-    folded to its upper half, so that a photograph stays mostly itself.
-    """
-
-    def share(key: jax.Array) -> jax.Array:
-        *_, mixup_key = jax.random.split(key, 4)
-        drawn = jax.random.beta(mixup_key, alpha, alpha)
-        return jnp.maximum(drawn, 1 - drawn)
-
-    return jax.vmap(share)(keys)

@@ -6,11 +6,12 @@ while the device works.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
+from hairjax.data.balance import balanced_order
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.stored import Stored
 
@@ -26,18 +27,31 @@ def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
     return order
 
 
-def training_batch(seed: int, step: int, count: int, batch_size: int) -> np.ndarray:
+def training_batch(
+    order: Callable[[int], np.ndarray], step: int, count: int, batch_size: int
+) -> np.ndarray:
     """The photographs of one training step: int [batch_size].
 
-    Every epoch takes each photograph at most once and drops its last partial batch.
+    Args:
+        order: of the photographs in an epoch, which drops its last partial batch.
+        step: of the run.
+        count: of the photographs that train.
+        batch_size: photographs in a batch.
     """
     steps = count // batch_size
     epoch, place = divmod(step, steps)
-    return epoch_order(seed, epoch, count)[place * batch_size : (place + 1) * batch_size]
+    return order(epoch)[place * batch_size : (place + 1) * batch_size]
 
 
 def training_batches(
-    photos: PhotoSet, train: np.ndarray, steps: range, *, seed: int, batch_size: int, share: slice
+    photos: PhotoSet,
+    train: np.ndarray,
+    steps: range,
+    *,
+    seed: int,
+    balanced: bool,
+    batch_size: int,
+    share: slice,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The batches of training steps, in order; the same wherever the photographs are.
 
@@ -46,15 +60,19 @@ def training_batches(
         train: which of them train, int [n].
         steps: of the run, counted from 0 over all its epochs.
         seed: of the order.
+        balanced: every class comes equally often; else every photograph does.
         batch_size: photographs in a batch.
         share: the rows of each batch that are read: those of this process.
 
     Yields:
         Photographs uint8 [share, side, side, 4] and labels int32 [share].
     """
+    order: Callable[[int], np.ndarray] = partial(epoch_order, seed, count=len(train))
+    if balanced:
+        order = lru_cache(maxsize=2)(partial(balanced_order, seed, labels=photos.labels[train]))
 
     def read(step: int) -> tuple[np.ndarray, np.ndarray]:
-        chosen = train[training_batch(seed, step, len(train), batch_size)[share]]
+        chosen = train[training_batch(order, step, len(train), batch_size)[share]]
         return photos.images[chosen], photos.labels[chosen]
 
     return _read_ahead(photos, read, steps)

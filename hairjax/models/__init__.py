@@ -11,6 +11,7 @@ from flax import nnx, traverse_util
 
 from hairjax.errors import UserError
 from hairjax.models.layers import part_names
+from hairjax.models.ordinal import HEADS, Ordinal
 from hairjax.models.swin import Swin
 from hairjax.weights.fit import fit_weights, own_head
 from hairjax.weights.load import Checkpoint, find_weights, read_checkpoint
@@ -69,6 +70,7 @@ def create_model(
     dropout: float = 0.0,
     drop_path: float = 0.0,
     hidden: Sequence[int] = (),
+    head: str = "softmax",
     mask_shifted: bool = True,
     dtype: jnp.dtype = jnp.float32,
     remat: bool = False,
@@ -88,6 +90,8 @@ def create_model(
         dropout: rate in the head.
         drop_path: stochastic-depth rate of the last block.
         hidden: sizes of hidden layers in the head.
+        head: ``softmax``, or for ordered classes ``cumulative`` or ``corn``, whose logits are the
+            logarithms of the classes' probabilities.
         mask_shifted: False computes as the original hair-loss classifier does, whose shifted
             windows let opposite borders of the photograph see each other.
         dtype: of the computation; parameters are always float32.
@@ -96,7 +100,7 @@ def create_model(
 
     Raises:
         UserError: an unknown name, an image size that the model cannot take, or without
-            ``num_classes`` a checkpoint whose head has other hidden layers or is missing.
+            ``num_classes`` a checkpoint whose head is another or is missing.
         WeightsError: the weights cannot be found, read or fitted (a UserError too).
     """
     model, _ = load_model(
@@ -109,6 +113,7 @@ def create_model(
         dropout=dropout,
         drop_path=drop_path,
         hidden=hidden,
+        head=head,
         mask_shifted=mask_shifted,
         dtype=dtype,
         remat=remat,
@@ -128,6 +133,7 @@ def load_model(
     dropout: float,
     drop_path: float,
     hidden: Sequence[int],
+    head: str,
     mask_shifted: bool,
     dtype: jnp.dtype,
     remat: bool,
@@ -137,7 +143,7 @@ def load_model(
     native_size(name)  # an unknown name is refused before anything is read
     checkpoint = None if weights is None else read_checkpoint(find_weights(weights))
     if num_classes is None:
-        num_classes = IMAGENET_1K if checkpoint is None else _own_classes(checkpoint, hidden)
+        num_classes = IMAGENET_1K if checkpoint is None else _own_classes(checkpoint, hidden, head)
     build = model_builder(
         name,
         in_channels=in_channels,
@@ -146,6 +152,7 @@ def load_model(
         dropout=dropout,
         drop_path=drop_path,
         hidden=hidden,
+        head=head,
         mask_shifted=mask_shifted,
         dtype=dtype,
         remat=remat,
@@ -189,6 +196,7 @@ def model_builder(
     dropout: float,
     drop_path: float,
     hidden: Sequence[int],
+    head: str,
     mask_shifted: bool,
     dtype: jnp.dtype,
     remat: bool,
@@ -196,12 +204,14 @@ def model_builder(
     """A function ``(rngs=…) -> model``; under ``nnx.eval_shape`` it allocates nothing.
 
     Raises:
-        UserError: an unknown name.
+        UserError: an unknown name or head.
     """
     native = native_size(name)
+    if head not in HEADS:
+        raise UserError(f"there is no head {head!r}; the heads are {', '.join(HEADS)}")
     side = native if image_size is None else image_size
     height, width = (side, side) if isinstance(side, int) else side
-    return functools.partial(
+    build = functools.partial(
         Swin,
         **VARIANTS[name][1],
         image_size=(height, width),
@@ -214,12 +224,26 @@ def model_builder(
         dtype=dtype,
         remat=remat,
     )
+    return build if head == "softmax" else functools.partial(_ordinal, build, head, num_classes)
 
 
-def _own_classes(checkpoint: Checkpoint, hidden: Sequence[int]) -> int:
-    classes, own_hidden = own_head(checkpoint.arrays)
+def _ordinal(build: Callable[..., Swin], head: str, num_classes: int, *, rngs: nnx.Rngs) -> Swin:
+    """A model whose last layer is one for ordered classes."""
+    model = build(rngs=rngs)
+    last: Any = model.head
+    last.classifier = Ordinal(head, last.classifier.in_features, num_classes, rngs=rngs)
+    return model
+
+
+def _own_classes(checkpoint: Checkpoint, hidden: Sequence[int], head: str) -> int:
+    classes, own_hidden, own_kind = own_head(checkpoint.arrays)
     if classes is None:
         raise UserError("the checkpoint has no classifier: give num_classes")
+    if own_kind != head:
+        raise UserError(
+            f"the checkpoint's head is {own_kind}, not {head}: give head={own_kind!r} to keep it, "
+            "or num_classes to draw another"
+        )
     if own_hidden != tuple(hidden):
         raise UserError(
             f"the checkpoint's head has the hidden layers {own_hidden}, not {tuple(hidden)}: give "

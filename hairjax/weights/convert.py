@@ -43,7 +43,8 @@ def convert(source: str, name: str, out: Path, licence: str) -> dict[str, str]:
         raise WeightsError(f"the converted file is written as {SUFFIX}, not as {out.name!r}")
     if out.exists():
         raise WeightsError(f"{out} is there already; remove it or give another file")
-    abstract_shapes(name, channels=3, classes=1, hidden=(), image_size=None)  # the name, at once
+    # The name, at once.
+    abstract_shapes(name, channels=3, classes=1, hidden=(), head="softmax", image_size=None)
     path = find_weights(source)
     checkpoint = read_checkpoint(path)
     check_source(checkpoint, name)
@@ -59,13 +60,14 @@ def check_source(checkpoint: Checkpoint, name: str) -> None:
         WeightsError: lists all that is missing, unexpected, or of another shape.
     """
     arrays = checkpoint.arrays
-    classes, hidden = own_head(arrays)
+    classes, hidden, head = own_head(arrays)
     kernel = arrays.get(STEM)
     shapes = abstract_shapes(
         name,
         channels=3 if kernel is None or kernel.ndim != 4 else kernel.shape[2],
         classes=classes or 1,
         hidden=hidden,
+        head=head,
         image_size=checkpoint.image_size,
     )
     headless = not any(map(is_classifier, arrays))
@@ -74,7 +76,13 @@ def check_source(checkpoint: Checkpoint, name: str) -> None:
 
 
 def abstract_shapes(
-    name: str, *, channels: int, classes: int, hidden: tuple[int, ...], image_size: int | None
+    name: str,
+    *,
+    channels: int,
+    classes: int,
+    hidden: tuple[int, ...],
+    head: str,
+    image_size: int | None,
 ) -> dict[str, tuple[int, ...]]:
     """The shape of every parameter of a model, by dotted path.
 
@@ -89,6 +97,7 @@ def abstract_shapes(
         dropout=0.0,
         drop_path=0.0,
         hidden=hidden,
+        head=head,
         mask_shifted=True,
         dtype=jnp.float32,
         remat=False,

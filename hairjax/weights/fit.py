@@ -93,18 +93,27 @@ def require_fit(
         raise WeightsError(f"the weights do not fit the model ({hint})\n  " + "\n  ".join(lists))
 
 
-def own_head(arrays: Arrays) -> tuple[int | None, tuple[int, ...]]:
-    """How many classes a head has (None without a head), and its hidden sizes."""
+def own_head(arrays: Arrays) -> tuple[int | None, tuple[int, ...], str]:
+    """How many classes a head has (None without a head), its hidden sizes and its kind."""
     hidden: list[int] = []
     while (path := f"head.hidden.{len(hidden)}.bias") in arrays:
         hidden.append(arrays[path].size)
-    bias = arrays.get("head.classifier.bias")
-    return (None if bias is None else bias.size), tuple(hidden)
+    # What stands between two classes is one less than they.
+    last = {
+        "softmax": ("head.classifier.bias", 0),
+        "cumulative": ("head.classifier.cumulative.thresholds", 1),
+        "corn": ("head.classifier.corn.steps.bias", 1),
+    }
+    for kind, (path, more) in last.items():
+        if path in arrays:
+            return arrays[path].size + more, tuple(hidden), kind
+    return None, tuple(hidden), "softmax"
 
 
 def _in_words(arrays: Arrays) -> str:
-    classes, hidden = own_head(arrays)
+    classes, hidden, kind = own_head(arrays)
     words = "no classes" if classes is None else f"{classes:,} classes"
+    words += "" if kind == "softmax" else f" ({kind})"
     return words + (f" behind {', '.join(map(str, hidden))} hidden" if hidden else "")
 
 

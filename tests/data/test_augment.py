@@ -3,7 +3,6 @@ import functools
 import jax
 import numpy as np
 import pytest
-import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
@@ -18,7 +17,6 @@ from hairjax.data.augment import (
     erase,
     hue_matrix,
     jitter_colour,
-    mixup_shares,
     model_inputs,
     warp,
 )
@@ -33,6 +31,7 @@ OFF = Amounts(
     crop_scale=1.0,
     erase=0.0,
     mixup=0.0,
+    cutmix=0.0,
 )
 GEOMETRY = OFF._replace(rotation=40.0, flip=0.5, crop_scale=0.3)
 COLOUR = OFF._replace(brightness=0.9, contrast=0.9, saturation=0.9, hue=0.3)
@@ -380,7 +379,7 @@ def test_hue_turns_by_at_most_its_share_of_the_circle():
     assert changes.min() < 0.1 * max(limits)
 
 
-# --- random erasing, mixup
+# --- random erasing
 
 
 def blanks(probability, count=COUNT):
@@ -423,15 +422,6 @@ def test_erasing_leaves_the_rest_as_it_would_be():
     kept = np.isclose(erased, whole, atol=1e-6).all(axis=-1)
     assert 0.1 < kept.mean() < 1
     assert (erased[~kept] == 0).all()
-
-
-@pytest.mark.parametrize("alpha", [0.5, 1.0])
-def test_mixup_shares_are_the_upper_half_of_betas(alpha):
-    shares = np.asarray(compiled(mixup_shares, static_argnums=1)(keys(COUNT), alpha))
-    law = scipy.stats.beta(alpha, alpha)
-    found = scipy.stats.kstest(shares, lambda x: 2 * law.cdf(x) - 1)
-    assert found.pvalue > 1e-3
-    assert ((shares >= 0.5) & (shares <= 1)).all()
 
 
 # --- randomness

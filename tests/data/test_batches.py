@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hairjax.data.balance import balanced_order
 from hairjax.data.batches import (
     epoch_order,
     evaluation_batches,
@@ -21,8 +23,9 @@ seeds = st.integers(0, 2**32 - 1)
 @given(seeds, st.integers(0, 1000), st.integers(1, 200), st.integers(1, 32))
 def test_an_epoch_takes_each_photograph_at_most_once(seed, epoch, count, batch_size):
     steps = count // batch_size  # the last partial batch is dropped
+    order = partial(epoch_order, seed, count=count)
     batches = [
-        training_batch(seed, epoch * steps + place, count, batch_size) for place in range(steps)
+        training_batch(order, epoch * steps + place, count, batch_size) for place in range(steps)
     ]
     assert all(batch.shape == (batch_size,) for batch in batches)
     taken = np.concatenate([*batches, []])
@@ -98,12 +101,18 @@ def photographs(count, on_disk):
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
+@pytest.mark.parametrize("balanced", [False, True])
 @pytest.mark.parametrize("share", [slice(None), slice(0, 2), slice(2, 4), slice(1, None, 2)])
-def test_training_batches_are_shared_and_only_the_share_is_read(on_disk, share):
+def test_training_batches_are_shared_and_only_the_share_is_read(on_disk, balanced, share):
     records, photos = photographs(30, on_disk)
     train, steps = np.arange(29, 3, -1), range(4, 15)  # six to an epoch
-    batches = training_batches(photos, train, steps, seed=3, batch_size=4, share=share)
-    expected = [train[training_batch(3, step, len(train), 4)][share] for step in steps]
+    batches = training_batches(
+        photos, train, steps, seed=3, balanced=balanced, batch_size=4, share=share
+    )
+    order = partial(epoch_order, 3, count=len(train))
+    if balanced:
+        order = partial(balanced_order, 3, labels=train)
+    expected = [train[training_batch(order, step, len(train), 4)][share] for step in steps]
     for chosen, (images, labels) in zip(expected, batches, strict=True):
         np.testing.assert_array_equal(labels, chosen)
         np.testing.assert_array_equal(images, photographs(30, False)[1].images[chosen])
@@ -114,19 +123,15 @@ def test_training_batches_are_shared_and_only_the_share_is_read(on_disk, share):
 def test_photographs_on_disk_are_not_read_far_ahead():
     records, photos = photographs(200, True)
     batches = training_batches(
-        photos, np.arange(200), range(50), seed=0, batch_size=4, share=slice(None)
+        photos, np.arange(200), range(50), seed=0, balanced=False, batch_size=4, share=slice(None)
     )
     next(batches)
     batches.close()
     assert 4 <= len(records.read) <= 40
-    assert (
-        list(
-            training_batches(
-                photos, np.arange(200), range(0), seed=0, batch_size=4, share=slice(None)
-            )
-        )
-        == []
+    none = training_batches(
+        photos, np.arange(200), range(0), seed=0, balanced=False, batch_size=4, share=slice(None)
     )
+    assert list(none) == []
 
 
 @pytest.mark.parametrize("on_disk", [False, True])

@@ -35,6 +35,7 @@ def named_model(request):
         dropout=0.1,
         drop_path=0.1,
         hidden=(),
+        head="softmax",
         mask_shifted=True,
         dtype=jnp.float32,
         remat=False,

@@ -51,6 +51,7 @@ def model_and_notes(weights, **changes):
         "dropout": 0.0,
         "drop_path": 0.0,
         "hidden": (),
+        "head": "softmax",
         "mask_shifted": True,
         "dtype": jnp.float32,
         "remat": False,
@@ -216,7 +217,9 @@ def run(tmp_path_factory):
     folder.write_json(folder.classes, ["bald", "not"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(VARIANTS, "small", (64, SMALL))
-        shapes = abstract_shapes("small", channels=6, classes=2, hidden=(5,), image_size=48)
+        shapes = abstract_shapes(
+            "small", channels=6, classes=2, hidden=(5,), head="softmax", image_size=48
+        )
     draw = np.random.default_rng(0).normal
     arrays = {path: draw(size=shape).astype(np.float32) for path, shape in shapes.items()}
     params = jax.tree.map(jnp.asarray, nested(arrays))

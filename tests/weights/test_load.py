@@ -274,6 +274,7 @@ def test_notes_tell_of_all_that_was_adapted(small_variant):
         dropout=0.0,
         drop_path=0.0,
         hidden=(6,),
+        head="softmax",
         mask_shifted=True,
         dtype=jnp.float32,
         remat=False,
