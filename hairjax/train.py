@@ -26,7 +26,6 @@ from hairjax.data.split import write_split
 from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.evaluation.metrics import evaluate
-from hairjax.finish import finish
 from hairjax.groups import Group, make_groups
 from hairjax.leak import require_no_copies
 from hairjax.loop import Plan, run_epochs
@@ -123,6 +122,10 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
             **evaluate(predictions.labels, predictions.probabilities),
         }
     parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
+
+    # Figures and statistics take a second to start, which the first step need not wait for.
+    from hairjax.finish import finish
+
     return finish(config, folder, photos, split, best, predictions, parameters, columns, display)
 
 

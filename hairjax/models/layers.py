@@ -14,7 +14,26 @@ from flax import nnx
 truncated_normal = jax.nn.initializers.truncated_normal(stddev=0.02)
 
 
-def drop_path(x: jax.Array, rate: float, key: jax.Array | None) -> jax.Array:
+class ParameterKeys(nnx.Rngs):
+    """The keys of ``nnx.Rngs(seed)`` for parameters, to build a whole model within one trace.
+
+    What NNX counts them with is itself traced, and costs as much as the layers do.
+
+    Args:
+        seed: of every key.
+    """
+
+    def __init__(self, seed: int):
+        super().__init__()
+        self.key = jax.random.key(seed)
+        self.given = itertools.count()
+
+    def params(self) -> jax.Array:
+        """The next key."""
+        return jax.random.fold_in(self.key, next(self.given))
+
+
+def drop_path(x: jax.Array, rate: float | jax.Array, key: jax.Array | None) -> jax.Array:
     """Stochastic depth (Huang et al. 2016): zero a residual branch for whole samples.
 
     Args:

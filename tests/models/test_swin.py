@@ -11,7 +11,7 @@ from flax import nnx
 
 import hairjax
 from hairjax.models import VARIANTS
-from hairjax.models.layers import Head, drop_path, part_names
+from hairjax.models.layers import Head, ParameterKeys, drop_path, part_names
 from hairjax.models.swin import Block, Swin
 
 # Written by tests/reference/make_swin.py, in which timm does all that is compared here.
@@ -233,6 +233,12 @@ def test_drawn_model_is_a_function_of_its_seed(monkeypatch):
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     # Kernels and the bias table are random, norms and biases are not.
     assert sum(not np.array_equal(a, b) for a, b in zip(first, other, strict=True)) == 7
+
+
+def test_keys_of_parameters_are_those_of_nnx():
+    ours, theirs = ParameterKeys(3), nnx.Rngs(3)
+    for _ in range(3):
+        assert ours.params() == theirs.params()
 
 
 def test_bfloat16_is_close_with_float32_parameters_and_logits():
