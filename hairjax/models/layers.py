@@ -41,7 +41,7 @@ def drop_path(x: jax.Array, rate: float | jax.Array, key: jax.Array | None) -> j
         rate: probability of dropping a sample's branch; the others are divided by ``1 - rate``.
         key: random key, or None to return ``x`` as it is (evaluation).
     """
-    if key is None or rate == 0:
+    if key is None:
         return x
     shape = (x.shape[0], *[1] * (x.ndim - 1))
     keep = jax.random.bernoulli(key, 1 - rate, shape)
