@@ -1,7 +1,7 @@
 """From the command to the end of the first training step, and to that of the run: twice.
 
-Swin-T on 64 synthetic photographs for one epoch; the first start compiles, the second finds its
-programs. Each is a process of its own.
+Swin-T on 80 photographs for one epoch; the first start prepares these and compiles, the second
+finds the prepared set and the programs. Each is a process of its own.
 
     python -m benchmarks.startup --rounds=3
 """
@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.preparation import draw_photographs
+
 RUN = [
     "--config=configs/top.py",
-    "--config.data.source=synthetic",
-    "--config.data.count=80",
     "--config.weights.source=none",
     "--config.train.epochs=1",
     "--config.train.batch_size=8",
@@ -47,6 +47,7 @@ def start(folder: Path, name: str) -> tuple[float, float]:
     """Seconds to the end of the first step, and of the command."""
     command = [sys.executable, "-m", "benchmarks.startup", "--child", *RUN]
     command += [f"--workdir={folder}/{name}", f"--config.devices.compiled={folder}/compiled"]
+    command += [f"--config.data.{kind}={folder}/{kind}" for kind in ("photos", "masks", "cache")]
     begun = time.time()
     environment = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
@@ -63,6 +64,7 @@ def main() -> None:
     for _ in range(options.rounds):
         folder = Path(tempfile.mkdtemp())
         try:
+            draw_photographs(folder, 80, 512, 384, masks=True)
             for name, found in seconds.items():
                 found.append(start(folder, name))
         finally:

@@ -27,6 +27,7 @@ from hairjax.errors import UserError
 from hairjax.evaluation.inference import Predict, make_predict
 from hairjax.evaluation.predictions import Predictions, join
 from hairjax.models import model_builder
+from hairjax.models.layers import ParameterKeys
 from hairjax.processes import is_first
 
 PREDICTED_AT_ONCE = 256  # photographs
@@ -129,7 +130,7 @@ class RunFolder:
 def abstract_model(config: ConfigDict, num_classes: int) -> tuple[nnx.GraphDef, dict]:
     """The model of a configuration without numbers: its graph and its parameters' shapes."""
     build = model_builder(config.model.name, **model_options(config, num_classes))
-    graphdef, state = nnx.split(nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0))))
+    graphdef, state = nnx.split(nnx.eval_shape(lambda: build(rngs=ParameterKeys(0))))
     return graphdef, nnx.to_pure_dict(state)
 
 

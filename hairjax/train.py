@@ -28,7 +28,6 @@ from hairjax.display import Display
 from hairjax.environment import describe_start, to_line
 from hairjax.errors import UserError
 from hairjax.evaluation.metrics import evaluate
-from hairjax.finish import finish
 from hairjax.groups import Group, make_groups
 from hairjax.leak import require_no_copies
 from hairjax.loop import Plan, run_epochs
@@ -140,6 +139,10 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
             "epoch": best["epoch"],
             **evaluate(predictions.labels, predictions.probabilities),
         }
+
+    # Figures and statistics take a second to start, which the first step need not wait for.
+    from hairjax.finish import finish
+
     return finish(config, folder, photos, split, best, predictions, columns, display)
 
 

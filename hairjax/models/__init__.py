@@ -10,7 +10,7 @@ import numpy as np
 from flax import nnx, traverse_util
 
 from hairjax.errors import UserError
-from hairjax.models.layers import part_names
+from hairjax.models.layers import ParameterKeys, part_names
 from hairjax.models.ordinal import HEADS, Ordinal
 from hairjax.models.swin import Swin
 from hairjax.weights.fit import fit_weights, own_head
@@ -157,14 +157,14 @@ def load_model(
         dtype=dtype,
         remat=remat,
     )
-    model = nnx.eval_shape(lambda: build(rngs=nnx.Rngs(seed)))
+    model = nnx.eval_shape(lambda: build(rngs=ParameterKeys(seed)))
     graphdef, state = nnx.split(model)
     shapes = dotted(nnx.to_pure_dict(state))
 
     def draw(paths: list[str]) -> dict[str, np.ndarray]:
         # Compiled as one program, of which XLA keeps what the wanted parameters need.
         def init() -> dict[str, jax.Array]:
-            drawn = dotted(nnx.to_pure_dict(nnx.state(build(rngs=nnx.Rngs(seed)))))
+            drawn = dotted(nnx.to_pure_dict(nnx.state(build(rngs=ParameterKeys(seed)))))
             return {path: drawn[path] for path in paths}
 
         return jax.device_get(jax.jit(init)()) if paths else {}
@@ -183,8 +183,7 @@ def load_model(
                 f"shifted windows: these weights were trained with model.mask_shifted="
                 f"{checkpoint.mask_shifted}, the model has {mask_shifted}"
             )
-    on_device = {path: jnp.asarray(array) for path, array in parameters.items()}
-    return nnx.merge(graphdef, nested(on_device)), notes
+    return nnx.merge(graphdef, nested(jax.device_put(parameters))), notes
 
 
 def model_builder(

@@ -14,7 +14,26 @@ from flax import nnx
 truncated_normal = jax.nn.initializers.truncated_normal(stddev=0.02)
 
 
-def drop_path(x: jax.Array, rate: float, key: jax.Array | None) -> jax.Array:
+class ParameterKeys(nnx.Rngs):
+    """The keys of ``nnx.Rngs(seed)`` for parameters, to build a whole model within one trace.
+
+    What NNX counts them with is itself traced, and costs as much as the layers do.
+
+    Args:
+        seed: of every key.
+    """
+
+    def __init__(self, seed: int):
+        super().__init__()
+        self.key = jax.random.key(seed)
+        self.given = itertools.count()
+
+    def params(self) -> jax.Array:
+        """The next key."""
+        return jax.random.fold_in(self.key, next(self.given))
+
+
+def drop_path(x: jax.Array, rate: float | jax.Array, key: jax.Array | None) -> jax.Array:
     """Stochastic depth (Huang et al. 2016): zero a residual branch for whole samples.
 
     Args:
@@ -22,7 +41,7 @@ def drop_path(x: jax.Array, rate: float, key: jax.Array | None) -> jax.Array:
         rate: probability of dropping a sample's branch; the others are divided by ``1 - rate``.
         key: random key, or None to return ``x`` as it is (evaluation).
     """
-    if key is None or rate == 0:
+    if key is None:
         return x
     shape = (x.shape[0], *[1] * (x.ndim - 1))
     keep = jax.random.bernoulli(key, 1 - rate, shape)

@@ -113,7 +113,6 @@ class Block(nnx.Module):
         window: int,
         shifted: bool,
         mask_shifted: bool,
-        drop_path: float,
         dtype: jnp.dtype,
         rngs: nnx.Rngs,
     ):
@@ -121,7 +120,6 @@ class Block(nnx.Module):
         # Along an axis that one window covers there is nothing to shift to.
         self.shift = tuple(window // 2 if shifted and length > window else 0 for length in size)
         self.mask_shifted = mask_shifted
-        self.drop_path = drop_path
         self.norm1 = layer_norm(dim, dtype=dtype, rngs=rngs)
         self.attention = WindowAttention(dim, heads, self.window, dtype=dtype, rngs=rngs)
         self.norm2 = layer_norm(dim, dtype=dtype, rngs=rngs)
@@ -146,12 +144,27 @@ class Block(nnx.Module):
         x = x[:, :h, :w]
         return jnp.roll(x, back, axis=(1, 2)) if any(back) else x
 
-    def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+    def __call__(self, x: jax.Array, key: jax.Array | None, rate: float | jax.Array) -> jax.Array:
         key1, key2 = split_key(key, 2)
         # Of a norm nothing is kept going backward but what it is given.
         norm1, norm2 = (jax.checkpoint(norm.__call__) for norm in (self.norm1, self.norm2))
-        x = materialised(x + drop_path(self.attend(norm1(x)), self.drop_path, key1))
-        return materialised(x + drop_path(self.mlp(norm2(x)), self.drop_path, key2))
+        x = materialised(x + drop_path(self.attend(norm1(x)), rate, key1))
+        return materialised(x + drop_path(self.mlp(norm2(x)), rate, key2))
+
+
+@jax.jit
+def run_block(
+    block: Block, x: jax.Array, key: jax.Array | None, rate: float | jax.Array
+) -> jax.Array:
+    """A block as a function of its own: equal ones are traced and translated for XLA once.
+
+    Args:
+        block: with its parameters.
+        x: the map, [batch, h, w, dim].
+        key: of stochastic depth, or None to run without.
+        rate: of stochastic depth.
+    """
+    return block(x, key, rate)
 
 
 class PatchEmbed(nnx.Module):
@@ -212,6 +225,7 @@ class Stage(nnx.Module):
         rngs: nnx.Rngs,
     ):
         self.remat = remat
+        self.drop_path = tuple(drop_path)
         self.merge = PatchMerging(dim // 2, dtype=dtype, rngs=rngs) if merge else None
         self.blocks = nnx.List(
             [
@@ -222,21 +236,21 @@ class Stage(nnx.Module):
                     window=window,
                     shifted=i % 2 == 1,
                     mask_shifted=mask_shifted,
-                    drop_path=rate,
                     dtype=dtype,
                     rngs=rngs,
                 )
-                for i, rate in enumerate(drop_path)
+                for i in range(len(drop_path))
             ]
         )
 
     def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
         if self.merge is not None:
             x = self.merge(x)
-        for block, block_key in zip(self.blocks, split_key(key, len(self.blocks)), strict=True):
-            # Its activations computed again going backward, as timm and Microsoft do it.
-            run = jax.checkpoint(block.__call__) if self.remat else block
-            x = run(x, block_key)
+        # Activations of a block computed again going backward, as timm and Microsoft do it.
+        run = jax.checkpoint(run_block) if self.remat else run_block
+        keys = split_key(key, len(self.blocks))
+        for block, block_key, rate in zip(self.blocks, keys, self.drop_path, strict=True):
+            x = run(block, x, block_key if rate else None, rate)
         return x
 
 

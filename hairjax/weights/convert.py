@@ -10,6 +10,7 @@ from flax import nnx
 from hairjax import __version__
 from hairjax.atomic import replacing
 from hairjax.models import dotted, model_builder
+from hairjax.models.layers import ParameterKeys
 from hairjax.weights import WeightsError
 from hairjax.weights.fit import STEM, is_classifier, own_head, require_fit
 from hairjax.weights.load import Checkpoint, find_weights, is_run, read_checkpoint
@@ -102,7 +103,7 @@ def abstract_shapes(
         dtype=jnp.float32,
         remat=False,
     )
-    state = nnx.state(nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0))))
+    state = nnx.state(nnx.eval_shape(lambda: build(rngs=ParameterKeys(0))))
     return {path: leaf.shape for path, leaf in dotted(nnx.to_pure_dict(state)).items()}
 
 

@@ -11,7 +11,7 @@ from flax import nnx
 
 import hairjax
 from hairjax.models import VARIANTS
-from hairjax.models.layers import Head, drop_path, part_names
+from hairjax.models.layers import Head, ParameterKeys, drop_path, part_names
 from hairjax.models.swin import Block, Swin
 
 # Written by tests/reference/make_swin.py, in which timm does all that is compared here.
@@ -60,7 +60,6 @@ def block(size, **changes):
         "window": 4,
         "shifted": False,
         "mask_shifted": True,
-        "drop_path": 0.0,
         "dtype": jnp.float32,
     }
     return randomised(
@@ -235,6 +234,12 @@ def test_drawn_model_is_a_function_of_its_seed(monkeypatch):
     assert sum(not np.array_equal(a, b) for a, b in zip(first, other, strict=True)) == 7
 
 
+def test_keys_of_parameters_are_those_of_nnx():
+    ours, theirs = ParameterKeys(3), nnx.Rngs(3)
+    for _ in range(3):
+        assert ours.params() == theirs.params()
+
+
 def test_bfloat16_is_close_with_float32_parameters_and_logits():
     images = photographs(4, 40, 56, 3)
     exact_model, half_model = small_swin(), small_swin(dtype=jnp.bfloat16)
@@ -277,17 +282,17 @@ def test_drop_path_zeroes_whole_samples_and_keeps_the_expectation():
     # Four standard errors of a share of 0.3 in 20,000.
     assert abs(kept.mean() - 0.7) < 4 * math.sqrt(0.3 * 0.7 / 20_000)
     assert drop_path(x, 0.3, None) is x
-    assert drop_path(x, 0.0, jax.random.key(0)) is x
+    np.testing.assert_array_equal(drop_path(x, 0.0, jax.random.key(0)), x)
 
 
 def test_drop_path_rises_linearly_over_blocks():
     model = nnx.eval_shape(lambda: small_swin(depths=(2, 2, 2), heads=(1, 2, 4), drop_path=0.5))
-    rates = [block.drop_path for stage in model.stages for block in stage.blocks]
+    rates = [rate for stage in model.stages for rate in stage.drop_path]
     assert rates == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5])
 
 
 def test_a_block_drops_attention_and_mlp_independently():
-    stochastic = block((4, 4), drop_path=0.5)
+    stochastic = block((4, 4))
     x = photographs(400, 4, 4, 8)
 
     @jax.jit
@@ -298,7 +303,7 @@ def test_a_block_drops_attention_and_mlp_independently():
             [y + b * stochastic.mlp(stochastic.norm2(y)) for y in after for b in (0, 2)]
         )
 
-    out = jax.jit(stochastic.__call__)(x, jax.random.key(3))
+    out = jax.jit(stochastic.__call__)(x, jax.random.key(3), 0.5)
     matches = np.abs(candidates(x) - out[None]).max(axis=(2, 3, 4)) < 1e-4
     np.testing.assert_array_equal(matches.sum(axis=0), 1)
     assert matches.sum(axis=1) == pytest.approx([100] * 4, abs=40)
@@ -422,6 +427,16 @@ def test_gradients_reach_every_parameter_and_survive_rematerialisation():
     leaves = (jax.tree.leaves(gradients[remat]) for remat in (False, True))
     for plain, again in zip(*leaves, strict=True):
         np.testing.assert_allclose(plain, again, rtol=1e-4, atol=1e-6)
+
+
+def test_equal_blocks_are_one_function_to_xla():
+    """The first, whose rate is 0; shifted ones; the others; each of these forward and backward."""
+    deep = {"image_size": (32, 32), "depths": (8,), "heads": (1,), "drop_path": 0.3}
+    graphdef, state = nnx.split(small_swin(**deep))
+    lowered = jax.jit(jax.grad(loss, argnums=1), static_argnums=0).lower(
+        graphdef, state, photographs(2, 32, 32, 3)
+    )
+    assert len(re.findall(r"func\.func private @run_block", lowered.as_text())) == 2 * 3
 
 
 def test_works_in_tree_mode():
