@@ -166,30 +166,36 @@ def _initial(report: Report) -> str:
     return f"From {weights.source}{digest}{rule}."
 
 
+# What `data.balance` does.
+BALANCE = {
+    "none": "Nothing was weighted or resampled: each photograph at most once per epoch.",
+    "sample": "Training photographs were sampled so that every class is equally frequent.",
+    "loss": "Every class was weighted in the loss by the inverse of its frequency in training.",
+}
+
+
 def _of_training(report: Report) -> dict[str, Answer]:
-    config, optim = report.config, report.config["optim"]
+    config, recipe = report.config, report.config["optim"]
     epochs = config["train"]["epochs"]
-    peaks = ", ".join(f"{group} {rate:g}" for group, rate in optim["peak"].items())
+    peaks = ", ".join(f"{group} {rate:g}" for group, rate in recipe["peak"].items())
     return {
         "training": Answer(
             f"AdamW for {epochs} epochs of batches of {config['train']['batch_size']}, warm-up and "
-            f"cosine, highest rates {peaks}, optim.finetune {optim['finetune']}, weight decay "
-            f"{optim['weight_decay']:g}, seed {config['seed']}; every setting, augmentation "
+            f"cosine, highest rates {peaks}, optim.finetune {recipe['finetune']}, weight decay "
+            f"{recipe['weight_decay']:g}, seed {config['seed']}; every setting, augmentation "
             "included, is in the configuration.",
             "how the settings were chosen",
             "setting",
         ),
-        "imbalance": Answer(
-            "Nothing was weighted or resampled: each photograph at most once per epoch."
-        ),
+        "imbalance": Answer(BALANCE[config["data"]["balance"]]),
         "choice": Answer(
             f"The epoch that was best by {_best_by(report)} on validation: {report.best_epoch} of "
             f"{epochs}.",
             section="training",
         ),
         "ensemble": Answer(
-            f"None: one model, of weights averaged over its training (decay {optim['ema']:g})."
-            if optim["ema"]
+            f"None: one model, of weights averaged over its training (decay {recipe['ema']:g})."
+            if recipe["ema"]
             else "None: one model."
         ),
     }
