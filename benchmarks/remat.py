@@ -18,7 +18,7 @@ from ml_collections import ConfigDict
 from hairjax import devices, optim
 from hairjax.config import load_config
 from hairjax.data.augment import Amounts
-from hairjax.data.load import image_side, stored_side
+from hairjax.data.load import image_side, normalisation, stored_side
 from hairjax.groups import make_groups
 from hairjax.models import load_model
 from hairjax.run import model_options
@@ -51,6 +51,7 @@ def compile_step(config: ConfigDict, batch: int) -> tuple[jax.stages.Compiled, T
         amounts=Amounts(**config.augment),
         side=image_side(config),
         channels=config.model.in_channels,
+        normalise=normalisation(config),
         classes=CLASSES,
         smoothing=0.0,
         ema=0.0,

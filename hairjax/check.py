@@ -16,6 +16,7 @@ CHOICES = {
     "model.dtype": ("auto", "float32", "bfloat16"),
     "data.source": ("photos", "synthetic", "tfds:NAME"),
     "data.view": ("top", "side"),
+    "data.normalise": ("auto", "imagenet", "half"),
     "data.fit": ("squash", "pad"),
     "data.on_bad": ("refuse", "skip"),
     "data.on_leak": ("refuse", "allow"),

@@ -12,6 +12,8 @@ from ml_collections import ConfigDict
 
 from hairjax.groups import Group
 
+STATISTICS = "statistics"
+
 
 def part_of(path: tuple) -> str:
     """The part (``stem``, ``stages.0`` …, ``head``) in which a parameter lies.
@@ -24,14 +26,23 @@ def part_of(path: tuple) -> str:
     return f"stages.{path[1]}" if path[0] == "stages" else path[0]
 
 
+def is_statistic(path: tuple) -> bool:
+    """Whether it is a running statistic of a batch norm, which no gradient moves."""
+    return path[-1] in ("mean", "var")
+
+
 def label_parameters(params: dict, groups: Mapping[str, Group]) -> dict:
-    """The group of every parameter, in a tree like ``params``.
+    """The group of every parameter, ``statistics`` for those, in a tree like ``params``.
 
     Raises:
         ValueError: a parameter lies outside stem, stages and head.
     """
     names = {part: name for name, group in groups.items() for part in group.parts}
-    return _by_path(lambda path, _: names[part_of(path)], params)
+
+    def label(path: tuple, _: object) -> str:
+        return STATISTICS if is_statistic(path) else names[part_of(path)]
+
+    return _by_path(label, params)
 
 
 def layer_distances(params: dict) -> dict:
@@ -126,7 +137,10 @@ def make_optimizer(
         return optax.transforms.conditionally_mask(adamw, lambda step: step >= frozen)
 
     labels = label_parameters(params, groups)
-    chain = [optax.partition({name: transform(name) for name in groups}, labels)]
+    transforms = {name: transform(name) for name in groups}
+    if STATISTICS in jax.tree.leaves(labels):
+        transforms[STATISTICS] = optax.set_to_zero()
+    chain = [optax.partition(transforms, labels)]
     if optim.clip:
         chain.insert(0, optax.clip_by_global_norm(optim.clip))
     if optim.layer_decay != 1:
@@ -139,15 +153,34 @@ def make_optimizer(
 
 
 def split_trainable(params: dict, frozen: Collection[str]) -> tuple[dict, dict]:
-    """The parameters that train and those of frozen parts, each with None in the other's places."""
+    """The parameters that train and those of frozen parts, each with None in the other's places.
+
+    Running statistics are among the latter: there is no gradient for them.
+    """
 
     def pick(trainable: bool) -> dict:
         def keep(path: tuple, leaf: jax.Array) -> jax.Array | None:
-            return leaf if (part_of(path) not in frozen) == trainable else None
+            trains = part_of(path) not in frozen and not is_statistic(path)
+            return leaf if trains == trainable else None
 
         return _by_path(keep, params)
 
     return pick(True), pick(False)
+
+
+def moving_statistics(params: dict, frozen: Collection[str]) -> dict:
+    """The running statistics of parts that train, with None in all other places."""
+
+    def keep(path: tuple, leaf: jax.Array) -> jax.Array | None:
+        return leaf if is_statistic(path) and part_of(path) not in frozen else None
+
+    return _by_path(keep, params)
+
+
+def count_parameters(params: dict) -> int:
+    """How many numbers are learnt or were, running statistics not among them."""
+    flat = traverse_util.flatten_dict(params)
+    return sum(leaf.size for path, leaf in flat.items() if not is_statistic(path))
 
 
 def merge(first: dict, second: dict) -> dict:
@@ -157,7 +190,7 @@ def merge(first: dict, second: dict) -> dict:
     )
 
 
-def write_ledger(path: Path, params: dict, groups: Mapping[str, Group], optim: ConfigDict) -> None:
+def write_ledger(file: Path, params: dict, groups: Mapping[str, Group], optim: ConfigDict) -> None:
     """Write ``groups.txt``: every parameter, shape, group, peak rate, decay, when it trains."""
     labels = traverse_util.flatten_dict(label_parameters(params, groups))
     distances = traverse_util.flatten_dict(layer_distances(params))
@@ -165,6 +198,10 @@ def write_ledger(path: Path, params: dict, groups: Mapping[str, Group], optim: C
     totals = dict.fromkeys(groups, 0)
     for place, leaf in traverse_util.flatten_dict(params).items():
         name = labels[place]
+        if name == STATISTICS:
+            path = ".".join(map(str, place))
+            rows.append((path, str(leaf.size), name, "-", "-", "with its part"))
+            continue
         first = groups[name].first
         totals[name] += leaf.size
         peak = groups[name].peak * optim.layer_decay ** distances[place]
@@ -181,4 +218,4 @@ def write_ledger(path: Path, params: dict, groups: Mapping[str, Group], optim: C
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
     lines += ["", *(f"{name}: {count:,} parameters" for name, count in totals.items())]
-    path.write_text("\n".join(lines) + "\n")
+    file.write_text("\n".join(lines) + "\n")

@@ -16,12 +16,12 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from hairjax.data.augment import Amounts, model_inputs
-from hairjax.data.load import image_side, memory_limit
+from hairjax.data.load import image_side, memory_limit, normalisation
 from hairjax.data.photoset import PhotoSet
 from hairjax.display import Display, duration
 from hairjax.evaluation.inference import Outputs, Predict, judge_by, make_outputs
 from hairjax.groups import Group, frozen_parts, parts_of, phase_starts
-from hairjax.optim import part_of
+from hairjax.optim import is_statistic, part_of
 from hairjax.processes import largest
 from hairjax.step import Step
 
@@ -129,9 +129,10 @@ def begin_phase(
     if not phase.kept:
         return whole
     side, channels = image_side(config), config.model.in_channels
+    normalise = normalisation(config)
 
     def last_map(model: Any, photos: jax.Array) -> jax.Array:
-        return model.features(model_inputs(photos, None, None, side, channels))[phase.kept - 1]
+        return model.until(phase.kept, model_inputs(photos, None, None, side, channels, normalise))
 
     def logits(model: Any, maps: jax.Array) -> jax.Array:
         return model.continue_from(phase.kept, maps)
@@ -155,7 +156,8 @@ def _trained(frozen: tuple[str, ...], params: dict) -> str:
     """E.g. ``stages.3, head train (14.2 of 27.5 million parameters)``."""
     counts: dict[str, int] = {}
     for path, leaf in traverse_util.flatten_dict(params).items():
-        counts[part_of(path)] = counts.get(part_of(path), 0) + leaf.size
+        if not is_statistic(path):
+            counts[part_of(path)] = counts.get(part_of(path), 0) + leaf.size
     trained = [part for part in parts_of(len(params["stages"])) if part not in frozen]
     part = sum(counts[name] for name in trained)
     return f"{', '.join(trained)} train, {part:,} of {sum(counts.values()):,} parameters"
@@ -167,7 +169,7 @@ def _map_bytes(config: ConfigDict, graphdef: nnx.GraphDef, params: dict, kept: i
         (1, image_side(config), image_side(config), config.model.in_channels), np.float32
     )
     shape = jax.eval_shape(
-        lambda params, image: nnx.merge(graphdef, params).features(image)[kept - 1], params, image
+        lambda params, image: nnx.merge(graphdef, params).until(kept, image), params, image
     )
     return shape.size * shape.dtype.itemsize
 

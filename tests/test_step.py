@@ -133,6 +133,7 @@ class Trainer:
             amounts=amounts,
             side=SIDE,
             channels=6,
+            normalise="imagenet",
             classes=CLASSES,
             smoothing=0.0,
             ema=ema,
@@ -178,7 +179,7 @@ def flat(tree):
 @jax.jit
 def evaluation(params):
     """The toy's logits for the photographs as they are."""
-    return nnx.merge(model(Toy)[0], params)(model_inputs(PHOTOS, None, None, SIDE, 6))
+    return nnx.merge(model(Toy)[0], params)(model_inputs(PHOTOS, None, None, SIDE, 6, "imagenet"))
 
 
 def relative(found, expected):
@@ -333,7 +334,7 @@ def test_mixup_blends_what_the_model_sees_and_the_targets_alike():
     shares = np.asarray(mixup_shares(jax.random.split(jax.random.split(step_key)[0], BATCH), 0.4))
     assert ((shares >= 0.5) & (shares <= 1)).all()
     assert np.ptp(shares) > 0.05
-    seen = np.asarray(model_inputs(PHOTOS, None, None, SIDE, 6))
+    seen = np.asarray(model_inputs(PHOTOS, None, None, SIDE, 6, "imagenet"))
     own = shares[:, None, None, None]
     blended = own * seen + (1 - own) * np.roll(seen, -1, axis=0)
     logits = np.asarray(nnx.merge(model(Toy)[0], train.params)(blended))

@@ -10,7 +10,7 @@ import pytest
 from flax import nnx
 
 import hairjax
-from hairjax.models import VARIANTS
+from hairjax.models import SWIN, VARIANTS, Variant
 from hairjax.models.layers import Head, drop_path, part_names
 from hairjax.models.swin import Block, Swin
 
@@ -108,7 +108,9 @@ def relative(ours, theirs):
 )
 def test_every_activation_equals_timm(case, settings, monkeypatch):
     window = 6 if case == "other_window" else 4
-    monkeypatch.setitem(VARIANTS, "reference", (64, REFERENCE_MODEL | {"window": window}))
+    monkeypatch.setitem(
+        VARIANTS, "reference", Variant(64, REFERENCE_MODEL | {"window": window}, SWIN)
+    )
     model = hairjax.create_model(
         "reference", weights=str(REFERENCE / "swin.safetensors"), stem="copy", **settings
     )
@@ -223,7 +225,7 @@ def test_unknown_model_is_refused_with_the_models(image_size):
 
 def test_drawn_model_is_a_function_of_its_seed(monkeypatch):
     variant = {"dim": 8, "depths": (1,), "heads": (1,), "window": 4}
-    monkeypatch.setitem(VARIANTS, "one_block", (32, variant))
+    monkeypatch.setitem(VARIANTS, "one_block", Variant(32, variant, SWIN))
 
     def parameters(seed):
         model = hairjax.create_model("one_block", num_classes=3, seed=seed)
