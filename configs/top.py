@@ -42,7 +42,7 @@ def get_config(variant: str = "") -> ConfigDict:
                 "subject": "",  # a regular expression: whose photograph, from its relative path
                 "image_size": 0,  # side of what the model sees; 0: the model's own
                 "stored_size": 0,  # side of what is kept in memory; 0: 8/7 of image_size (224: 256)
-                "normalise": "auto",  # RGB: imagenet | half (to [-1, 1]) | auto (as the weights)
+                "normalise": "auto",  # of RGB: imagenet | half | unit | auto: as the weights had it
                 "fit": "squash",  # squash (every side to the square) | pad (keep the aspect)
                 "split": "",  # a split.csv to reuse
                 "fractions": (0.8, 0.1, 0.1),  # of train, validation and test

@@ -89,8 +89,10 @@ class MobileNet(Backbone):
         epsilon, padding = (1e-3, "keras") if generation == 1 else (1e-5, "torch")
         activation = hard_swish if generation == 3 else relu6
         settings: dict[str, Any] = {"epsilon": epsilon, "dtype": dtype, "rngs": rngs}
+        # Keras pads the stem in another way than what follows.
+        around = "same" if generation == 1 else padding
         self.stem = ConvStem(
-            in_channels, stem, 3, stride=2, padding=padding, activation=activation, **settings
+            in_channels, stem, 3, stride=2, padding=around, activation=activation, **settings
         )
         self.stages = make_stages(
             stem, shapes, drop_path=drop_path, remat=remat, padding=padding, **settings

@@ -28,7 +28,7 @@ class Family(NamedTuple):
     title: str  # in a sentence
     build: type[Backbone]
     namings: tuple[Naming, ...]  # of published weights
-    normalise: str  # how these saw RGB: imagenet | half, see ``data.augment.NORMALISATIONS``
+    normalise: str  # how these saw RGB: imagenet | half | unit, see ``data.augment.NORMALISATIONS``
     batch_norm: bool  # whether it has batch norms, which go by each part of a batch
 
 

@@ -111,7 +111,7 @@ _KERAS_LEAVES = {
 def keras_layout(path: str, array: np.ndarray) -> tuple[str, np.ndarray]:
     """Keras's kernels have our axes, but for the depthwise [h, w, in, 1] and the classifier's."""
     module, _, leaf = path.rpartition(".")
-    if leaf == "depthwise_kernel" and array.ndim == 4:
+    if module.endswith("depthwise.conv") and array.ndim == 4:
         array = array.transpose(0, 1, 3, 2)
     if module == "head.classifier" and array.ndim == 4:
         array = array[0, 0]
@@ -134,7 +134,7 @@ def _keras() -> Table:
 
 KERAS = Naming(
     "Keras",
-    (r"conv1/kernel", r"conv_dw_1/depthwise_kernel"),
+    (r"conv1/kernel", r"conv_dw_1/(?:depthwise_)?kernel"),  # of Keras 2, of 3
     (
         (r"conv1/", "stem.proj."),
         (r"conv1_bn/", "stem.norm."),

@@ -13,7 +13,7 @@ from flax import nnx
 import hairjax
 from hairjax.models import VARIANTS, Variant
 from hairjax.models import table as families
-from tests.reference.drawn import drawn, photographs
+from tests.reference.drawn import drawn, drawn_keras, photographs
 
 # Written by make_backbones.py there, with torch, timm and torchvision.
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -36,6 +36,7 @@ CASES = {
         {"width": 1.0, "depth": 1.0, "tensorflow": False},
         families.EFFICIENTNET,
     ),
+    "mobilenetv1": ({"generation": 1, "width": 0.25}, families.MOBILENET_V1),
     "mobilenetv2": ({"generation": 2, "width": 0.25}, families.MOBILENET_V2),
     "mobilenetv2_torchvision": ({"generation": 2, "width": 0.25}, families.MOBILENET_V2),
     "mobilenetv3": ({"generation": 3, "width": 0.35}, families.MOBILENET_V3),
@@ -47,7 +48,8 @@ CASES = {
 
 
 def reference_weights(case, folder):
-    arrays = {name: drawn(name, tuple(shape)) for name, shape in parameters(case).items()}
+    draw = drawn_keras if case == "mobilenetv1" else drawn
+    arrays = {name: draw(name, tuple(shape)) for name, shape in parameters(case).items()}
     safetensors.numpy.save_file(arrays, folder / "model.safetensors")
     return str(folder / "model.safetensors")
 

@@ -317,7 +317,7 @@ def test_head_drops_after_each_relu_and_never_before_the_first_hidden_layer(hidd
         layer.kernel[...], layer.bias[...] = jnp.eye(8), jnp.zeros(8)
     x, key = photographs(200, 3, 3, 8), jax.random.key(0)
     evaluated, trained = jax.jit(lambda x, key: (head(x, None), head(x, key)))(x, key)
-    embedding = head.embed(x)
+    embedding = head.embed(x, None)
     expected = jax.nn.relu(head.hidden[0](embedding)) if hidden else embedding
     np.testing.assert_allclose(evaluated, expected, rtol=1e-4, atol=1e-5)
     alive = evaluated != 0

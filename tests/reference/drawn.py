@@ -17,6 +17,19 @@ def drawn(name: str, shape: tuple[int, ...]) -> np.ndarray:
     return (0.2 * values + name.endswith("weight")).astype(np.float32)
 
 
+def drawn_keras(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Likewise for Keras's names and axes."""
+    if name.endswith("moving_variance"):
+        return drawn(f"{name}.running_var", shape)
+    if name.endswith("gamma"):
+        return drawn(f"{name}.weight", shape)
+    if len(shape) < 2:
+        return drawn(name, shape)
+    inputs = shape[:2] if shape[3] == 1 else shape[:3]
+    state = np.random.RandomState(zlib.crc32(name.encode()))
+    return (state.standard_normal(shape) * np.sqrt(2 / np.prod(inputs))).astype(np.float32)
+
+
 def photographs(name: str, size: tuple[int, int], batch: int) -> np.ndarray:
     """float32 [batch, h, w, 3], of mean 0 and deviation 1."""
     state = np.random.RandomState(zlib.crc32(name.encode()))

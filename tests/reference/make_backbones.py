@@ -1,13 +1,15 @@
-"""Write what timm, torchvision and Idelbayev's CIFAR-10 ResNet compute, for tests without torch.
+"""Write what timm, torchvision, Keras and Idelbayev's ResNet compute, for tests without them.
 
 ``backbones.json`` holds the names and shapes of each network's parameters, whose numbers follow
 from them (`drawn`). ``backbones.npz`` holds what the network makes of random photographs: logits,
 embedding, and of every stage's map the means over its channels and over its places. Of a ResNet
 also what a batch in training makes of logits, running statistics and the gradient of the stem.
 
-Needs torch, timm and torchvision: ``python -m tests.reference.make_backbones`` writes both files.
+Needs torch, timm, torchvision and keras (``KERAS_BACKEND=torch``):
+``python -m tests.reference.make_backbones`` writes both files.
 """
 
+import importlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +23,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 from torch.nn import functional
 
-from tests.reference.drawn import drawn, photographs
+from tests.reference.drawn import drawn, drawn_keras, photographs
 
 CLASSES = 10
 
@@ -136,7 +138,6 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, int], list[str]]] = {
         (33, 64),
         [f"features.{i}" for i in range(1, 8)],
     ),
-    # Keras's padding is torch's and one place to the right and below: it is tested elsewhere.
     "mobilenetv2": (
         lambda: _gen_mobilenet_v2("mobilenetv2_100", 0.25, num_classes=CLASSES),
         (64, 77),
@@ -213,6 +214,27 @@ def trained(model: nn.Module, images: np.ndarray) -> dict[str, np.ndarray]:
     return {"trained.logits": logits.detach().numpy(), "trained.gradient": gradient, **statistics}
 
 
+def keras_mobilenet() -> tuple[dict[str, list[int]], dict[str, np.ndarray]]:
+    """Shapes of the parameters, and what Keras's MobileNet makes of photographs."""
+    keras = importlib.import_module("keras")
+    size = (45, 64)
+    model = keras.applications.MobileNet(
+        (*size, 3), alpha=0.25, weights=None, classes=CLASSES, classifier_activation=None
+    )
+    shapes = {weight.path: list(weight.shape) for weight in model.weights}
+    for weight in model.weights:
+        weight.assign(drawn_keras(weight.path, tuple(weight.shape)))
+    layers = [f"conv_pw_{i}_relu" for i in (1, 3, 5, 11, 13)]
+    places = [*layers, "global_average_pooling2d"]
+    whole = keras.Model(model.inputs, [*(model.get_layer(n).output for n in places), model.output])
+    *maps, embedding, logits = whole(photographs("mobilenetv1", size, 1), training=False)
+    found = {"logits": logits, "embedding": embedding.reshape(1, -1)}
+    for i, array in enumerate(maps):
+        found[f"map{i}.channels"], found[f"map{i}.places"] = array.mean((1, 2)), array.mean(3)
+    arrays = {name: tensor.detach().numpy() for name, tensor in found.items()}
+    return {"size": size, "parameters": shapes}, arrays
+
+
 def main() -> None:
     folder = Path(__file__).parent
     shapes, arrays = {}, {}
@@ -223,6 +245,8 @@ def main() -> None:
         if case == TRAINED:
             found |= trained(model, photographs(case, size, 4))
         arrays |= {f"{case}/{name}": array for name, array in found.items()}
+    shapes["mobilenetv1"], found = keras_mobilenet()
+    arrays |= {f"mobilenetv1/{name}": array for name, array in found.items()}
     (folder / "backbones.json").write_text(json.dumps(shapes, separators=(",", ":")) + "\n")
     np.savez_compressed(folder / "backbones.npz", **arrays)
 
