@@ -241,5 +241,5 @@ def average_over_parts(
 
     totals, _ = jax.lax.scan(add, zeros, (*cut, jax.random.split(key, parts)))
     (loss, correct, moved), grads = totals
-    moved, grads = jax.tree.map(lambda total: total / parts, (moved, grads))
-    return (loss / parts, correct, moved), grads
+    loss, moved, grads = jax.tree.map(lambda total: total / parts, (loss, moved, grads))
+    return (loss, correct, moved), grads
