@@ -30,12 +30,8 @@ CASES = {
         {"width": 16, "depths": (2, 2, 2), "cifar": True, "bottleneck": False},
         families.RESNET,
     ),
-    "efficientnet": (_NARROW | {"tensorflow": False}, families.EFFICIENTNET),
     "efficientnet_tensorflow": (_NARROW | {"tensorflow": True}, families.TF_EFFICIENTNET),
-    "efficientnet_torchvision": (
-        {"width": 1.0, "depth": 1.0, "tensorflow": False},
-        families.EFFICIENTNET,
-    ),
+    "efficientnet_torchvision": (_NARROW | {"tensorflow": False}, families.EFFICIENTNET),
     "mobilenetv1": ({"generation": 1, "width": 0.25}, families.MOBILENET_V1),
     "mobilenetv2": ({"generation": 2, "width": 0.25}, families.MOBILENET_V2),
     "mobilenetv2_torchvision": ({"generation": 2, "width": 0.25}, families.MOBILENET_V2),
@@ -66,7 +62,8 @@ def stored(case):
 @functools.partial(jax.jit, static_argnums=0, compiler_options=UNOPTIMIZED)
 def activations(graphdef, state, images):
     model = nnx.merge(graphdef, state)
-    return model(images), model.embed(images), model.features(images)
+    last = model.until(len(model.stages), images)
+    return model.head(last, None), model.head.embed(last, None), model.features(images)
 
 
 def relative(ours, theirs):

@@ -22,6 +22,7 @@ from timm.models.mobilenetv3 import _gen_mobilenet_v3
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 from torch.nn import functional
+from torchvision.models.efficientnet import EfficientNet, _efficientnet_conf
 
 from tests.reference.drawn import drawn, drawn_keras, photographs
 
@@ -121,11 +122,6 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, int], list[str]]] = {
         [f"layer{i}" for i in (1, 2, 3, 4)],
     ),
     "resnet_cifar": (lambda: CifarResNet(2), (32, 31), ["layer1", "layer2", "layer3"]),
-    "efficientnet": (
-        lambda: _gen_efficientnet("efficientnet_b0", 0.25, num_classes=CLASSES),
-        (64, 77),
-        [f"blocks.{i}" for i in range(7)],
-    ),
     "efficientnet_tensorflow": (
         lambda: _gen_efficientnet(
             "tf_efficientnet_b0", 0.25, num_classes=CLASSES, bn_eps=1e-3, pad_type="same"
@@ -134,8 +130,12 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, int], list[str]]] = {
         [f"blocks.{i}" for i in range(7)],
     ),
     "efficientnet_torchvision": (
-        lambda: torchvision.models.efficientnet_b0(num_classes=CLASSES),
-        (33, 64),
+        lambda: EfficientNet(
+            _efficientnet_conf("efficientnet_b0", width_mult=0.25, depth_mult=1.0)[0],
+            dropout=0.0,
+            num_classes=CLASSES,
+        ),
+        (64, 77),
         [f"features.{i}" for i in range(1, 8)],
     ),
     "mobilenetv2": (
