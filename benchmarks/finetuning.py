@@ -22,7 +22,7 @@ from hairjax import devices, optim
 from hairjax.config import load_config
 from hairjax.data.augment import Amounts
 from hairjax.data.batches import training_batches
-from hairjax.data.load import image_side, stored_side
+from hairjax.data.load import image_side, normalisation, stored_side
 from hairjax.data.photoset import PhotoSet
 from hairjax.display import Display
 from hairjax.groups import frozen_parts, make_groups
@@ -67,6 +67,7 @@ class Strategy:
             amounts=Amounts(**OFF),
             side=image_side(config),
             channels=config.model.in_channels,
+            normalise=normalisation(config),
             classes=CLASSES,
             smoothing=0.0,
             class_weights=None,

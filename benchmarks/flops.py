@@ -12,7 +12,7 @@ def forward_flops(name: str, channels: int, classes: int) -> int:
     Norms, softmax, GELU and all else that is no matrix product is left out, as it is where the
     utilisation of a device is given (Chowdhery et al. 2022, "PaLM", appendix B).
     """
-    side, variant = VARIANTS[name]
+    side, variant, _ = VARIANTS[name]
     window = variant["window"]
     total, dim = 0, variant["dim"]
     length = side // PATCH

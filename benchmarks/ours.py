@@ -16,7 +16,7 @@ from benchmarks.training_step import training_step
 from hairjax import devices
 from hairjax.config import load_config
 from hairjax.data.augment import model_inputs
-from hairjax.data.load import image_side
+from hairjax.data.load import image_side, normalisation
 
 Block = Callable[[int], float]  # so many times, one after the other → seconds
 TRACED = 3  # steps
@@ -66,7 +66,7 @@ def prepare(model: str, batch: int, inference: bool, variant: str) -> dict[str, 
     side, channels = image_side(config), config.model.in_channels
 
     def logits(params: dict, photos: jax.Array) -> jax.Array:
-        inputs = model_inputs(photos, None, None, side, channels)
+        inputs = model_inputs(photos, None, None, side, channels, normalisation(config))
         return nnx.merge(step.graphdef, params)(inputs)
 
     judge = jax.jit(logits).lower(step.state.params, photos).compile()

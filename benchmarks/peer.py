@@ -152,7 +152,7 @@ def prepare(model: str, batch: int, inference: bool, variant: str) -> dict[str, 
 
 def make(model: str) -> SwinTransformer:
     """What ``timm.create_model`` makes of these names, and of a small one that it has not."""
-    side, variant = VARIANTS[model]
+    side, variant, _ = VARIANTS[model]
     return SwinTransformer(
         img_size=side,
         in_chans=CHANNELS,

@@ -43,6 +43,7 @@ def get_config(variant: str = "") -> ConfigDict:
                 "subject": "",  # a regular expression: whose photograph, from its relative path
                 "image_size": 0,  # side of what the model sees; 0: the model's own
                 "stored_size": 0,  # side of what is kept in memory; 0: 8/7 of image_size (224: 256)
+                "normalise": "auto",  # of RGB: imagenet | half | unit | auto: as the weights had it
                 "fit": "squash",  # squash (every side to the square) | pad (keep the aspect)
                 "split": "",  # a split.csv to reuse
                 "fractions": (0.8, 0.1, 0.1),  # of train, validation and test
@@ -89,7 +90,7 @@ def get_config(variant: str = "") -> ConfigDict:
                 "floor": 0.001,  # share of the peak at which the cosine ends
                 "weight_decay": 0.01,  # not on biases, norms and relative-position tables
                 "clip": 1.0,  # largest norm of the whole gradient; 0: off
-                "accumulate": 0,  # parts a batch is cut into; 0: parts of 8 on a CPU, else whole
+                "accumulate": 0,  # parts of a batch; 0: of 8 on a CPU if no batch norm, else one
                 "label_smoothing": 0.0,  # share of a label's weight that is spread over all classes
                 "ema": 0.0,  # decay of averaged weights, which are then judged and kept; 0: off
             },

@@ -17,6 +17,7 @@ CHOICES = {
     "model.dtype": ("auto", "float32", "bfloat16"),
     "data.source": ("photos", "synthetic", "tfds:NAME"),
     "data.view": ("top", "side"),
+    "data.normalise": ("auto", "imagenet", "half", "unit"),
     "data.fit": ("squash", "pad"),
     "data.balance": ("none", "sample", "loss"),
     "data.on_bad": ("refuse", "skip"),
@@ -241,12 +242,25 @@ def _check_weights(config: ConfigDict) -> None:
             f"config.weights.source is {source!r}; it can be a file, a folder, a run, "
             "hf://owner/name, or none"
         )
+    _check_published(name, source)
     published = re.match("hf://timm/(swin_[a-z]+)_", source)
     if published and not name.startswith(f"{published[1]}_"):
         raise UserError(
             f"config.weights.source={source} holds the weights of a {published[1]}, not of "
             f"config.model.name={name}; give that model's own (as in hf://timm/MODEL.ms_in22k), or "
             "none"
+        )
+
+
+def _check_published(name: str, source: str) -> None:
+    """The default, ``{model}.ms_in22k``, is there for the Swins alone."""
+    # Here for the reason given in `choices`.
+    from hairjax.models import SWIN, VARIANTS
+
+    if re.fullmatch("hf://timm/.+\\.ms_in22k", source) and VARIANTS[name].family is not SWIN:
+        raise UserError(
+            f"config.weights.source={source} is the name of a Swin's weights, and config.model.name"
+            f" is {name}; give one of its own (docs/models.md), a file, or none"
         )
 
 

@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
 import psutil
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
@@ -16,6 +15,7 @@ from ml_collections import ConfigDict
 from hairjax import devices
 from hairjax.config import weights_source
 from hairjax.looks import code_commit
+from hairjax.optim import count_parameters
 from hairjax.weights.load import find_weights, is_run
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pillow", "scikit-learn")
@@ -81,7 +81,7 @@ def describe_start(config: ConfigDict, mesh: Mesh, params: dict, *, reads_weight
         memory=psutil.virtual_memory().total,
         system=f"{platform.system()} {platform.machine()}",
         precision=str(devices.compute_dtype(config.model.dtype)),
-        parameters=sum(leaf.size for leaf in jax.tree.leaves(params)),
+        parameters=count_parameters(params),
         weights=_describe_weights(config) if configured and reads_weights else None,
     )
 

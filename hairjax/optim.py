@@ -15,6 +15,8 @@ from hairjax.lora import DOWN, UP, has_pairs, trains_beside_pairs
 
 FROZEN = "frozen"  # what stands beside low-rank pairs, in every group
 
+STATISTICS = "statistics"
+
 
 def part_of(path: tuple) -> str:
     """The part (``stem``, ``stages.0`` …, ``head``) in which a parameter lies.
@@ -27,15 +29,28 @@ def part_of(path: tuple) -> str:
     return f"stages.{path[1]}" if path[0] == "stages" else path[0]
 
 
+def is_statistic(path: tuple) -> bool:
+    """Whether it is a running statistic of a batch norm, which no gradient moves."""
+    return path[-1] in ("mean", "var")
+
+
 def label_parameters(params: dict, groups: Mapping[str, Group]) -> dict:
-    """The group of every parameter, in a tree like ``params``; ``FROZEN`` beside low-rank pairs.
+    """The group of every parameter, in a tree like ``params``.
+
+    ``FROZEN`` is that of what stands beside low-rank pairs, ``STATISTICS`` that of batch norms'.
 
     Raises:
         ValueError: a parameter lies outside stem, stages and head.
     """
     names = {part: name for name, group in groups.items() for part in group.parts}
     trains = _within(params)
-    return _by_path(lambda path, _: names[part_of(path)] if trains(path) else FROZEN, params)
+
+    def label(path: tuple, _: object) -> str:
+        if is_statistic(path):
+            return STATISTICS
+        return names[part_of(path)] if trains(path) else FROZEN
+
+    return _by_path(label, params)
 
 
 def _within(params: dict) -> Callable[[tuple], bool]:
@@ -137,8 +152,8 @@ def make_optimizer(
 
     labels = label_parameters(params, groups)
     transforms = {name: transform(name) for name in groups}
-    if FROZEN in jax.tree.leaves(labels):
-        transforms[FROZEN] = optax.set_to_zero()
+    unmoved = {FROZEN, STATISTICS} & set(jax.tree.leaves(labels))
+    transforms |= dict.fromkeys(unmoved, optax.set_to_zero())
     chain = [optax.partition(transforms, labels)]
     if optim.clip:
         chain.insert(0, optax.clip_by_global_norm(optim.clip))
@@ -155,17 +170,33 @@ def split_trainable(params: dict, frozen: Collection[str]) -> tuple[dict, dict]:
     """The parameters that train and those that do not, each with None in the other's places.
 
     Of the parts that are not ``frozen`` all train, or where there are low-rank pairs these alone
-    and the head.
+    and the head. Running statistics do not: there is no gradient for them.
     """
-    trains = _within(params)
+    within = _within(params)
 
     def pick(trainable: bool) -> dict:
         def keep(path: tuple, leaf: jax.Array) -> jax.Array | None:
-            return leaf if (part_of(path) not in frozen and trains(path)) == trainable else None
+            trains = part_of(path) not in frozen and within(path) and not is_statistic(path)
+            return leaf if trains == trainable else None
 
         return _by_path(keep, params)
 
     return pick(True), pick(False)
+
+
+def moving_statistics(params: dict, frozen: Collection[str]) -> dict:
+    """The running statistics of parts that train, with None in all other places."""
+
+    def keep(path: tuple, leaf: jax.Array) -> jax.Array | None:
+        return leaf if is_statistic(path) and part_of(path) not in frozen else None
+
+    return _by_path(keep, params)
+
+
+def count_parameters(params: dict) -> int:
+    """How many numbers are learnt or were, running statistics not among them."""
+    flat = traverse_util.flatten_dict(params)
+    return sum(leaf.size for path, leaf in flat.items() if not is_statistic(path))
 
 
 def merge(first: dict, second: dict) -> dict:
@@ -175,7 +206,7 @@ def merge(first: dict, second: dict) -> dict:
     )
 
 
-def write_ledger(path: Path, params: dict, groups: Mapping[str, Group], optim: ConfigDict) -> None:
+def write_ledger(file: Path, params: dict, groups: Mapping[str, Group], optim: ConfigDict) -> None:
     """Write ``groups.txt``: every parameter, shape, group, peak rate, decay, when it trains."""
     labels = traverse_util.flatten_dict(label_parameters(params, groups))
     distances = traverse_util.flatten_dict(layer_distances(params))
@@ -184,6 +215,10 @@ def write_ledger(path: Path, params: dict, groups: Mapping[str, Group], optim: C
     totals = dict.fromkeys(groups, 0)
     for place, leaf in traverse_util.flatten_dict(params).items():
         name = labels[place]
+        if name == STATISTICS:
+            path = ".".join(map(str, place))
+            rows.append((path, str(leaf.size), name, "-", "-", "with its part"))
+            continue
         first = groups[name].first
         totals[name] += leaf.size
         peak = groups[name].peak * optim.layer_decay ** distances[place]
@@ -201,4 +236,4 @@ def write_ledger(path: Path, params: dict, groups: Mapping[str, Group], optim: C
     lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
     said = (f"{name}: {count:,} parameters" for name, count in totals.items() if count)
     lines += ["", *said]
-    path.write_text("\n".join(lines) + "\n")
+    file.write_text("\n".join(lines) + "\n")

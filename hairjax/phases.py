@@ -16,13 +16,13 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from hairjax.data.augment import Amounts, model_inputs
-from hairjax.data.load import image_side, memory_limit
+from hairjax.data.load import image_side, memory_limit, normalisation
 from hairjax.data.photoset import PhotoSet
 from hairjax.display import Display, duration
 from hairjax.evaluation.inference import Outputs, Predict, judge_by, make_outputs
 from hairjax.groups import Group, frozen_parts, parts_of, phase_starts
 from hairjax.lora import merged
-from hairjax.optim import part_of, split_trainable
+from hairjax.optim import count_parameters, part_of, split_trainable
 from hairjax.processes import largest
 from hairjax.step import Step
 
@@ -131,9 +131,10 @@ def begin_phase(
         return whole
     params = merged(params)
     side, channels = image_side(config), config.model.in_channels
+    normalise = normalisation(config)
 
     def last_map(model: Any, photos: jax.Array) -> jax.Array:
-        return model.features(model_inputs(photos, None, None, side, channels))[phase.kept - 1]
+        return model.until(phase.kept, model_inputs(photos, None, None, side, channels, normalise))
 
     def logits(model: Any, maps: jax.Array) -> jax.Array:
         return model.continue_from(phase.kept, maps)
@@ -156,11 +157,11 @@ def begin_phase(
 def _trained(frozen: tuple[str, ...], params: dict) -> str:
     """E.g. ``stages.3, head train (14.2 of 27.5 million parameters)``."""
     trainable, _ = split_trainable(params, frozen)
-    part, whole = (sum(leaf.size for leaf in jax.tree.leaves(tree)) for tree in (trainable, params))
+    part = sum(leaf.size for leaf in jax.tree.leaves(trainable))
     flat = traverse_util.flatten_dict(trainable)
     learning = {part_of(path) for path, leaf in flat.items() if leaf is not None}
     trained = [part for part in parts_of(len(params["stages"])) if part in learning]
-    return f"{', '.join(trained)} train, {part:,} of {whole:,} parameters"
+    return f"{', '.join(trained)} train, {part:,} of {count_parameters(params):,} parameters"
 
 
 def _map_bytes(config: ConfigDict, graphdef: nnx.GraphDef, params: dict, kept: int) -> int:
@@ -169,9 +170,7 @@ def _map_bytes(config: ConfigDict, graphdef: nnx.GraphDef, params: dict, kept: i
         (1, image_side(config), image_side(config), config.model.in_channels), np.float32
     )
     shape = jax.eval_shape(
-        lambda params, image: nnx.merge(graphdef, merged(params)).features(image)[kept - 1],
-        params,
-        image,
+        lambda params, image: nnx.merge(graphdef, merged(params)).until(kept, image), params, image
     )
     return shape.size * shape.dtype.itemsize
 

@@ -17,7 +17,7 @@ from hairjax.atomic import replacing
 from hairjax.config import weights_source
 from hairjax.data.augment import model_inputs
 from hairjax.data.division import divide
-from hairjax.data.load import describe_source, image_side, load_data, split_photos
+from hairjax.data.load import describe_source, image_side, load_data, normalisation, split_photos
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import read_split, require_same_photographs, split_rows
 from hairjax.display import Display
@@ -139,9 +139,10 @@ def _features(
     count = config.devices.mesh * config.devices.shard
     mesh = devices.make_mesh(min(count, jax.device_count()), 1)
     side, channels = image_side(config), config.model.in_channels
+    normalise = normalisation(config)
 
     def embed(model: Any, images: jax.Array) -> jax.Array:
-        return model.embed(model_inputs(images, None, None, side, channels))
+        return model.embed(model_inputs(images, None, None, side, channels, normalise))
 
     wanted = np.flatnonzero((parts != "test") | (split == "test"))
     run = make_outputs(graphdef, mesh, embed, config.train.batch_size)

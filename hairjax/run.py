@@ -17,7 +17,7 @@ from hairjax import devices
 from hairjax.atomic import replacing
 from hairjax.checkpoint import Checkpoints
 from hairjax.config import differences, load_config, to_plain
-from hairjax.data.load import image_side, sees_masks, stored_side
+from hairjax.data.load import image_side, normalisation, sees_masks, stored_side
 from hairjax.data.photos import Index
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare import prepare
@@ -158,6 +158,7 @@ def predictor(config: ConfigDict, graphdef: nnx.GraphDef, mesh: Mesh) -> Predict
         mesh,
         side=image_side(config),
         channels=config.model.in_channels,
+        normalise=normalisation(config),
         batch_size=config.train.batch_size,
     )
 

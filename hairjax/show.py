@@ -1,5 +1,6 @@
 """The photographs as the model sees them, how many there are, and the rates: before training."""
 
+import functools
 from collections import Counter
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import optax
 from einops import rearrange, repeat
 from ml_collections import ConfigDict
 
-from hairjax.data.augment import Amounts, denormalise, model_inputs
-from hairjax.data.load import describe_source, image_side, load_data, split_photos
+from hairjax.data.augment import Amounts, denormalised, model_inputs
+from hairjax.data.load import describe_source, image_side, load_data, normalisation, split_photos
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import SPLITS
 from hairjax.display import Display
@@ -144,24 +145,25 @@ def views(images: np.ndarray, config: ConfigDict) -> tuple[np.ndarray, np.ndarra
         there are none beside RGB.
     """
     side, channels = image_side(config), config.model.in_channels
+    normalise = normalisation(config)
     amounts = Amounts(**config.augment)
     repeated = repeat(images, "n h w c -> (n times) h w c", times=AUGMENTED)
     keys = jax.random.split(jax.random.key(config.seed), len(repeated))
 
+    denormalise = jax.vmap(jax.vmap(functools.partial(denormalised, normalise=normalise)))
+
     @jax.jit
     def see(whole: jax.Array, augmented: jax.Array) -> jax.Array:
+        view = model_inputs(whole, None, None, side, channels, normalise)
+        views = model_inputs(augmented, keys, amounts, side, channels, normalise)
         rows = [
-            rearrange(model_inputs(whole, None, None, side, channels), "n h w c -> n 1 h w c"),
-            rearrange(
-                model_inputs(augmented, keys, amounts, side, channels),
-                "(n times) h w c -> n times h w c",
-                times=AUGMENTED,
-            ),
+            rearrange(view, "n h w c -> n 1 h w c"),
+            rearrange(views, "(n times) h w c -> n times h w c", times=AUGMENTED),
         ]
         inputs = jnp.concatenate(rows, axis=1)
         if channels == 1:
             return repeat(inputs, "n times h w 1 -> n times h w c", c=3)
-        rgb = jax.vmap(jax.vmap(denormalise))(inputs[..., :3])
+        rgb = denormalise(inputs[..., :3])
         return jnp.concatenate([rgb, inputs[..., 3:]], axis=-1)
 
     seen = np.asarray(see(images, repeated))

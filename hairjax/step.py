@@ -15,14 +15,14 @@ from hairjax.data.augment import Amounts, model_inputs
 from hairjax.data.mixing import own_shares
 from hairjax.devices import batch_sharded, compiler_options, replicated
 from hairjax.lora import merged
-from hairjax.optim import merge, split_trainable
+from hairjax.optim import merge, moving_statistics, split_trainable
 
 
 class TrainState(NamedTuple):
     """Everything that changes while training."""
 
     step: jax.Array  # int32: steps taken
-    params: dict
+    params: dict  # among them the running statistics of batch norms
     # Of the model's parameters over the last steps, where it is asked for; these themselves where
     # they are merged from low-rank pairs.
     average: dict | None
@@ -51,8 +51,8 @@ class TrainState(NamedTuple):
 Step = Callable[
     [TrainState, jax.Array | np.ndarray, jax.Array | np.ndarray], tuple[TrainState, jax.Array]
 ]
-# ((Loss, how many were right), gradient by parameter).
-Gradients = tuple[tuple[jax.Array, jax.Array], dict]
+# (Loss, how many were right, running statistics after the batch), gradient by parameter.
+Gradients = tuple[tuple[jax.Array, jax.Array, dict], dict]
 
 
 def zero_totals() -> dict[str, jax.Array]:
@@ -95,25 +95,28 @@ def gradients(
     kept: int,
     class_weights: np.ndarray | None,
 ) -> Gradients:
-    """(Loss, number right) and the gradient of the loss; zeros for what is frozen.
+    """(Loss, number right, running statistics) and the gradient; zeros for what is frozen.
 
     What is frozen is not differentiated: nothing is computed for it in the backward pass, nor kept
     for that where only frozen parts come before it. ``inputs`` are what the model sees, or the maps
-    that its first ``kept`` stages make of it.
+    that its first ``kept`` stages make of it. The statistics are those of batch norms in parts that
+    train, in a tree like ``params`` with None in all other places.
     """
     trainable, fixed = split_trainable(params, frozen)
 
-    def loss(trainable: dict) -> tuple[jax.Array, jax.Array]:
+    def loss(trainable: dict) -> tuple[jax.Array, tuple[jax.Array, dict]]:
         model = nnx.merge(graphdef, merged(merge(trainable, fixed)))
         rngs = nnx.Rngs(dropout=key)
         if kept:
             logits = model.continue_from(kept, inputs, train=True, rngs=rngs, frozen=frozen)
         else:
             logits = model(inputs, train=True, rngs=rngs, frozen=frozen)
-        return classification_loss(logits, targets, class_weights)
+        value, correct = classification_loss(logits, targets, class_weights)
+        moved = moving_statistics(nnx.to_pure_dict(nnx.state(model)), frozen)
+        return value, (correct, moved)
 
-    value, grads = jax.value_and_grad(loss, has_aux=True)(trainable)
-    return value, merge(grads, jax.tree.map(jnp.zeros_like, fixed))
+    (value, (correct, moved)), grads = jax.value_and_grad(loss, has_aux=True)(trainable)
+    return (value, correct, moved), merge(grads, jax.tree.map(jnp.zeros_like, fixed))
 
 
 def make_train_step(
@@ -127,6 +130,7 @@ def make_train_step(
     amounts: Amounts,
     side: int,
     channels: int,
+    normalise: str,
     classes: int,
     smoothing: float,
     class_weights: np.ndarray | None,
@@ -150,6 +154,7 @@ def make_train_step(
         amounts: of augmentation; of none where maps come in.
         side: of what the model sees, in pixels.
         channels: of what the model sees.
+        normalise: how it sees RGB, see ``model_inputs``.
         classes: how many there are.
         smoothing: share of a label's weight that is spread over all classes.
         class_weights: of the classes in the loss; None for equal ones.
@@ -160,8 +165,9 @@ def make_train_step(
 
     def seen(photos: jax.Array, labels: jax.Array, keys: jax.Array) -> tuple[jax.Array, jax.Array]:
         targets = optax.smooth_labels(jax.nn.one_hot(labels, classes), smoothing)
-        inputs = photos if kept else model_inputs(photos, keys, amounts, side, channels)
-        return inputs, targets
+        if kept:
+            return photos, targets
+        return model_inputs(photos, keys, amounts, side, channels, normalise), targets
 
     def part_gradients(params: dict, *batch_and_key: jax.Array) -> Gradients:
         photos, labels, keys, *others, key = batch_and_key
@@ -193,11 +199,11 @@ def make_train_step(
         if amounts.mixup or amounts.cutmix:
             # Each with the next one of the batch, whatever the parts it is cut into.
             batch += tuple(jnp.roll(array, -1, axis=0) for array in batch)
-        (loss, correct), grads = average_over_parts(
+        (loss, correct, moved), grads = average_over_parts(
             part_gradients, state.params, batch, dropout_key, parts
         )
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
+        params = merge(moved, optax.apply_updates(state.params, updates))
         new: dict[str, Any] = {"loss": loss * len(labels), "correct": correct, "count": len(labels)}
         totals = {name: state.totals[name] + new[name] for name in new}
         average = None
@@ -237,6 +243,9 @@ def average_over_parts(
 ) -> Gradients:
     """Gradients of a batch cut into equal parts, one after the other: less memory, same mean.
 
+    A batch norm goes by each part alone. All parts begin with the same running statistics, and what
+    they make of them is averaged: one step forgets as much, whatever the number of parts.
+
     Args:
         function: (params, *arrays, key) → gradients of one part.
         params: of the model.
@@ -254,5 +263,7 @@ def average_over_parts(
     def add(total: Gradients, part: tuple[jax.Array, ...]) -> tuple[Gradients, None]:
         return jax.tree.map(jnp.add, total, function(params, *part)), None
 
-    ((loss, correct), grads), _ = jax.lax.scan(add, zeros, (*cut, jax.random.split(key, parts)))
-    return (loss / parts, correct), jax.tree.map(lambda g: g / parts, grads)
+    totals, _ = jax.lax.scan(add, zeros, (*cut, jax.random.split(key, parts)))
+    (loss, correct, moved), grads = totals
+    loss, moved, grads = jax.tree.map(lambda total: total / parts, (loss, moved, grads))
+    return (loss, correct, moved), grads

@@ -19,7 +19,14 @@ from hairjax.checkpoint import Checkpoints
 from hairjax.config import from_plain, to_plain, weights_source
 from hairjax.data.augment import Amounts
 from hairjax.data.balance import class_weights
-from hairjax.data.load import describe_source, image_side, load_data, sees_masks, split_photos
+from hairjax.data.load import (
+    describe_source,
+    image_side,
+    load_data,
+    normalisation,
+    sees_masks,
+    split_photos,
+)
 from hairjax.data.manifest import read_columns
 from hairjax.data.photos import find_photos
 from hairjax.data.photoset import PhotoSet
@@ -32,7 +39,7 @@ from hairjax.groups import Group, make_groups
 from hairjax.leak import require_no_copies
 from hairjax.loop import Plan, run_epochs
 from hairjax.lora import require_matrices, with_pairs
-from hairjax.models import load_model
+from hairjax.models import VARIANTS, load_model
 from hairjax.phases import Material, begin_phase, make_phases
 from hairjax.run import RunFolder, abstract_model, model_options, on_mesh, predictor
 from hairjax.step import Step, TrainState, first_state, make_train_step
@@ -165,7 +172,9 @@ def batch_parts(config: ConfigDict, mesh: Mesh) -> int:
         UserError: the parts cannot be shared equally by the devices.
     """
     batch, parts = config.train.batch_size, config.optim.accumulate
-    if parts == 0:
+    if parts == 0 and VARIANTS[config.model.name].family.batch_norm:
+        parts = 1  # its numbers are other ones by parts, and must not depend on the machine
+    elif parts == 0:
         # On a CPU parts of 8 photographs need a quarter of the memory of 32 and no more time.
         shares = {p: p * mesh.size for p in range(1, batch + 1)}
         fitting = (p for p, n in shares.items() if batch % n == 0 and batch // n <= 8)
@@ -280,6 +289,7 @@ def step_maker(
         amounts=Amounts(**config.augment),
         side=image_side(config),
         channels=config.model.in_channels,
+        normalise=normalisation(config),
         classes=len(classes),
         smoothing=config.optim.label_smoothing,
         class_weights=weights,

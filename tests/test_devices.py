@@ -86,7 +86,7 @@ def on(devices, shard=1):
     labels = np.arange(BATCH, dtype=np.int32) % 4
 
     def run(params, images, labels):
-        (loss, _), grads = gradients(
+        (loss, *_), grads = gradients(
             graphdef,
             params,
             images,
@@ -237,6 +237,7 @@ def stepper(devices, shard):
         amounts=Amounts(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.4, 1.0),
         side=SIDE,
         channels=6,
+        normalise="imagenet",
         classes=4,
         smoothing=0.1,
         class_weights=None,

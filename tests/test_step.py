@@ -135,6 +135,7 @@ class Trainer:
             amounts=amounts,
             side=SIDE,
             channels=6,
+            normalise="imagenet",
             classes=CLASSES,
             smoothing=0.0,
             class_weights=None,
@@ -181,7 +182,7 @@ def flat(tree):
 @jax.jit
 def evaluation(params):
     """The toy's logits for the photographs as they are."""
-    return nnx.merge(model(Toy)[0], params)(model_inputs(PHOTOS, None, None, SIDE, 6))
+    return nnx.merge(model(Toy)[0], params)(model_inputs(PHOTOS, None, None, SIDE, 6, "imagenet"))
 
 
 def relative(found, expected):
@@ -352,7 +353,7 @@ def test_what_the_model_sees_and_the_targets_are_mixed_alike(alphas):
     keys = jax.random.split(jax.random.split(step_key)[0], BATCH)
     pixels, shares = map(np.asarray, own_shares(keys, amounts, SIDE))
     assert np.ptp(shares) > 0.05
-    seen = np.asarray(model_inputs(PHOTOS, None, None, SIDE, 6))
+    seen = np.asarray(model_inputs(PHOTOS, None, None, SIDE, 6, "imagenet"))
     own = pixels.reshape(BATCH, *(pixels.shape[1:] or (1, 1, 1)))
     blended = own * seen + (1 - own) * np.roll(seen, -1, axis=0)
     logits = np.asarray(nnx.merge(model(Toy)[0], train.params)(blended))

@@ -14,6 +14,13 @@ from einops import rearrange, reduce, repeat
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+# What pretrained weights were given: mean and standard deviation of RGB in [0, 1]. With ``half`` it
+# lies in [-1, 1], with ``unit`` it stays as it is.
+NORMALISATIONS = {
+    "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
+    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+}
 GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601, as Pillow and torchvision have it
 ERASED_AREA = (0.02, 1 / 3)  # shares of the picture, and of the sides: torchvision's and timm's
 ERASED_ASPECT = (0.3, 1 / 0.3)
@@ -43,7 +50,12 @@ IDENTITY = np.eye(2, 3, dtype=np.float32)
 
 
 def model_inputs(
-    photos: jax.Array, keys: jax.Array | None, amounts: Amounts | None, side: int, channels: int
+    photos: jax.Array,
+    keys: jax.Array | None,
+    amounts: Amounts | None,
+    side: int,
+    channels: int,
+    normalise: str,
 ) -> jax.Array:
     """What the model sees of a batch.
 
@@ -53,6 +65,7 @@ def model_inputs(
         amounts: of augmentation; None for evaluation.
         side: of the result, in pixels.
         channels: 3 for normalised RGB, 1 for the mask (0 … 1), 6 for RGB and the mask three times.
+        normalise: how RGB is normalised, one of ``NORMALISATIONS``.
 
     Returns:
         float32 [batch, side, side, channels].
@@ -62,7 +75,7 @@ def model_inputs(
         mask = picture[..., 3:]
         if channels == 1:
             return mask
-        rgb = normalise(rgb)
+        rgb = normalised(rgb, normalise)
         return rgb if channels == 3 else jnp.concatenate([rgb, repeat_mask(mask)], axis=-1)
 
     def whole_view(photo: jax.Array) -> jax.Array:
@@ -81,14 +94,16 @@ def model_inputs(
     return jax.vmap(augmented)(photos, keys)
 
 
-def normalise(rgb: jax.Array) -> jax.Array:
-    """RGB in [0, 1] to ImageNet's mean and standard deviation."""
-    return (rgb - per_channel(IMAGENET_MEAN)) / per_channel(IMAGENET_STD)
+def normalised(rgb: jax.Array, normalise: str) -> jax.Array:
+    """RGB in [0, 1] less a mean, over a standard deviation: one of ``NORMALISATIONS``."""
+    mean, deviation = NORMALISATIONS[normalise]
+    return (rgb - per_channel(mean)) / per_channel(deviation)
 
 
-def denormalise(rgb: jax.Array) -> jax.Array:
-    """The inverse of ``normalise``."""
-    return rgb * per_channel(IMAGENET_STD) + per_channel(IMAGENET_MEAN)
+def denormalised(rgb: jax.Array, normalise: str) -> jax.Array:
+    """The inverse of ``normalised``."""
+    mean, deviation = NORMALISATIONS[normalise]
+    return rgb * per_channel(deviation) + per_channel(mean)
 
 
 def per_channel(values: Sequence[float]) -> jax.Array:

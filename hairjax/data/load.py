@@ -29,12 +29,18 @@ from hairjax.data.tfds_source import PREFIX, complete_split, find_records
 from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.memory import free_memory
-from hairjax.models import native_size
+from hairjax.models import VARIANTS, native_size
 
 
 def image_side(config: ConfigDict) -> int:
     """Side of what the model sees, in pixels."""
     return config.data.image_size or native_size(config.model.name)
+
+
+def normalisation(config: ConfigDict) -> str:
+    """How the model sees RGB: as the configuration says, or as its published weights did."""
+    asked = config.data.normalise
+    return VARIANTS[config.model.name].family.normalise if asked == "auto" else asked
 
 
 def stored_side(config: ConfigDict) -> int:

@@ -19,7 +19,7 @@ Outputs = Callable[[dict, PhotoSet], np.ndarray]
 
 
 def make_predict(
-    graphdef: nnx.GraphDef, mesh: Mesh, *, side: int, channels: int, batch_size: int
+    graphdef: nnx.GraphDef, mesh: Mesh, *, side: int, channels: int, normalise: str, batch_size: int
 ) -> Predict:
     """A function (parameters, photographs) → predictions, compiled once for ``batch_size``.
 
@@ -30,11 +30,12 @@ def make_predict(
         mesh: devices that share each batch.
         side: of what the model sees, in pixels.
         channels: of what the model sees.
+        normalise: how it sees RGB, see ``model_inputs``.
         batch_size: photographs at a time; rounded up to a multiple of the devices.
     """
 
     def logits(model: Any, photos: jax.Array) -> jax.Array:
-        return model(model_inputs(photos, None, None, side, channels))
+        return model(model_inputs(photos, None, None, side, channels, normalise))
 
     return judge_by(make_outputs(graphdef, mesh, logits, batch_size))
 

@@ -10,31 +10,13 @@ import numpy as np
 from flax import nnx, traverse_util
 
 from hairjax.errors import UserError
+from hairjax.models.backbone import Backbone
 from hairjax.models.layers import ParameterKeys, part_names
 from hairjax.models.ordinal import HEADS, Ordinal
-from hairjax.models.swin import Swin
+from hairjax.models.table import SWIN, VARIANTS, Family, Variant
 from hairjax.weights.fit import fit_weights, own_head
 from hairjax.weights.load import Checkpoint, find_weights, read_checkpoint
 
-_TINY = {"dim": 96, "depths": (2, 2, 6, 2), "heads": (3, 6, 12, 24)}
-_SMALL = {"dim": 96, "depths": (2, 2, 18, 2), "heads": (3, 6, 12, 24)}
-_BASE = {"dim": 128, "depths": (2, 2, 18, 2), "heads": (4, 8, 16, 32)}
-_LARGE = {"dim": 192, "depths": (2, 2, 18, 2), "heads": (6, 12, 24, 48)}
-
-# name → (the side of its photographs, what Swin is built with); names and numbers are timm's.
-VARIANTS: dict[str, tuple[int, dict[str, Any]]] = {
-    "swin_tiny_patch4_window7_224": (224, _TINY | {"window": 7}),
-    "swin_small_patch4_window7_224": (224, _SMALL | {"window": 7}),
-    "swin_base_patch4_window7_224": (224, _BASE | {"window": 7}),
-    "swin_large_patch4_window7_224": (224, _LARGE | {"window": 7}),
-    "swin_base_patch4_window12_384": (384, _BASE | {"window": 12}),
-    "swin_large_patch4_window12_384": (384, _LARGE | {"window": 12}),
-    # Ours, for the demo and for machines without a GPU; nobody published weights for it.
-    "swin_mini_patch4_window4_64": (
-        64,
-        {"dim": 32, "depths": (2, 2, 2), "heads": (2, 4, 8), "window": 4},
-    ),
-}
 IMAGENET_1K = 1000
 
 
@@ -51,12 +33,12 @@ def native_size(name: str) -> int:
     """
     if name not in VARIANTS:
         raise UserError(f"there is no model {name!r}; the models are {', '.join(VARIANTS)}")
-    return VARIANTS[name][0]
+    return VARIANTS[name].side
 
 
 def stage_count(name: str) -> int:
     """How many stages a variant has."""
-    return len(VARIANTS[name][1]["depths"])
+    return VARIANTS[name].family.build.stage_count(VARIANTS[name].options)
 
 
 def create_model(
@@ -75,7 +57,7 @@ def create_model(
     dtype: jnp.dtype = jnp.float32,
     remat: bool = False,
     seed: int = 0,
-) -> Swin:
+) -> Backbone:
     """A model by timm's name, ``model(images) -> logits``.
 
     Args:
@@ -83,17 +65,17 @@ def create_model(
         in_channels: channels of the photographs: 3 for RGB, 6 for RGB and mask, 1 for the mask.
         num_classes: width of the logits; None keeps the checkpoint's (1,000 without weights).
         image_size: a side or (height, width) in pixels; None means the variant's own.
-        weights: a ``.safetensors``, ``.npz`` or ``.pth`` file with the names of timm, Microsoft,
-            transformers, the original hair-loss classifier or hairjax; a folder that holds one;
-            the folder of a run; or ``hf://owner/name``. None draws every parameter.
+        weights: a ``.safetensors``, ``.npz`` or ``.pth`` file with names that are known for the
+            model (docs/models.md), among them timm's and hairjax's; a folder that holds one; the
+            folder of a run; or ``hf://owner/name``. None draws every parameter.
         stem: how a pretrained RGB stem takes more channels, see ``weights.stem.RULES``.
         dropout: rate in the head.
         drop_path: stochastic-depth rate of the last block.
         hidden: sizes of hidden layers in the head.
         head: ``softmax``, or for ordered classes ``cumulative`` or ``corn``, whose logits are the
             logarithms of the classes' probabilities.
-        mask_shifted: False computes as the original hair-loss classifier does, whose shifted
-            windows let opposite borders of the photograph see each other.
+        mask_shifted: False computes as the original hair-loss classifier does, a Swin whose
+            shifted windows let opposite borders of the photograph see each other.
         dtype: of the computation; parameters are always float32.
         remat: trade computation for memory in the backward pass.
         seed: for the parameters that are drawn.
@@ -138,10 +120,10 @@ def load_model(
     dtype: jnp.dtype,
     remat: bool,
     seed: int,
-) -> tuple[Swin, list[str]]:
+) -> tuple[Backbone, list[str]]:
     """Like ``create_model``, with a sentence for everything not taken as the checkpoint has it."""
     native_size(name)  # an unknown name is refused before anything is read
-    checkpoint = None if weights is None else read_checkpoint(find_weights(weights))
+    checkpoint = None if weights is None else read_weights(name, weights)
     if num_classes is None:
         num_classes = IMAGENET_1K if checkpoint is None else _own_classes(checkpoint, hidden, head)
     build = model_builder(
@@ -172,12 +154,9 @@ def load_model(
     if checkpoint is None:
         parameters, notes = draw(list(shapes)), list[str]()
     else:
-        windows = {
-            f"stages.{i}.blocks.{j}.attention.bias_table": block.window
-            for i, stage in enumerate(model.stages)
-            for j, block in enumerate(stage.blocks)
-        }
-        parameters, notes = fit_weights(checkpoint, shapes, draw, windows=windows, stem=stem)
+        parameters, notes = fit_weights(
+            checkpoint, shapes, draw, windows=model.windows(), grids=model.grids(), stem=stem
+        )
         if checkpoint.mask_shifted != mask_shifted:
             notes.append(
                 f"shifted windows: these weights were trained with model.mask_shifted="
@@ -199,39 +178,57 @@ def model_builder(
     mask_shifted: bool,
     dtype: jnp.dtype,
     remat: bool,
-) -> Callable[..., Swin]:
+) -> Callable[..., Backbone]:
     """A function ``(rngs=…) -> model``; under ``nnx.eval_shape`` it allocates nothing.
 
     Raises:
-        UserError: an unknown name or head.
+        UserError: an unknown name or head, or ``mask_shifted`` is off where no windows are shifted.
     """
-    native = native_size(name)
+    native, options = native_size(name), dict(VARIANTS[name].options)
     if head not in HEADS:
         raise UserError(f"there is no head {head!r}; the heads are {', '.join(HEADS)}")
+    if VARIANTS[name].family is SWIN:
+        options["mask_shifted"] = mask_shifted
+    elif not mask_shifted:
+        raise UserError(
+            f"model.mask_shifted=False is for a Swin, whose windows are shifted; {name} has none"
+        )
     side = native if image_size is None else image_size
     height, width = (side, side) if isinstance(side, int) else side
+    family: Callable[..., Backbone] = VARIANTS[name].family.build
     build = functools.partial(
-        Swin,
-        **VARIANTS[name][1],
+        family,
+        **options,
         image_size=(height, width),
         in_channels=in_channels,
         num_classes=num_classes,
         dropout=dropout,
         drop_path=drop_path,
         hidden=tuple(hidden),
-        mask_shifted=mask_shifted,
         dtype=dtype,
         remat=remat,
     )
     return build if head == "softmax" else functools.partial(_ordinal, build, head, num_classes)
 
 
-def _ordinal(build: Callable[..., Swin], head: str, num_classes: int, *, rngs: nnx.Rngs) -> Swin:
+def _ordinal(
+    build: Callable[..., Backbone], head: str, num_classes: int, *, rngs: nnx.Rngs
+) -> Backbone:
     """A model whose last layer is one for ordered classes."""
     model = build(rngs=rngs)
     last: Any = model.head
     last.classifier = Ordinal(head, last.classifier.in_features, num_classes, rngs=rngs)
     return model
+
+
+def read_weights(name: str, source: str) -> Checkpoint:
+    """The weights of a source, under our names, for the model of this name.
+
+    Raises:
+        WeightsError: they cannot be found or read, or their names are none of the model's.
+    """
+    family = VARIANTS[name].family
+    return read_checkpoint(find_weights(source), family.title, family.namings)
 
 
 def _own_classes(checkpoint: Checkpoint, hidden: Sequence[int], head: str) -> int:
@@ -268,12 +265,16 @@ def nested(flat: dict) -> dict:
 
 
 __all__ = [
+    "SWIN",
     "VARIANTS",
+    "Family",
+    "Variant",
     "create_model",
     "list_models",
     "load_model",
     "model_builder",
     "native_size",
     "part_names",
+    "read_weights",
     "stage_count",
 ]

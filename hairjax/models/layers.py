@@ -84,8 +84,8 @@ class Mlp(nnx.Module):
         return jax.checkpoint(lambda h: self.reduce(gelu(h)))(self.expand(x))
 
 
-class Head(nnx.Module):
-    """Norm, mean over the map, then (dense, ReLU, dropout) per hidden size and dense.
+class PooledHead(nnx.Module):
+    """Mean over the map, then (dense, ReLU, dropout) per hidden size and dense.
 
     Without hidden sizes the dropout stands before the one dense layer.
 
@@ -103,7 +103,6 @@ class Head(nnx.Module):
         rngs: nnx.Rngs,
     ):
         self.dropout = dropout
-        self.norm = layer_norm(dim, dtype=dtype, rngs=rngs)
         sizes = [dim, *hidden]
         self.hidden = nnx.List(
             [
@@ -115,28 +114,82 @@ class Head(nnx.Module):
             sizes[-1], num_classes, kernel_init=truncated_normal, rngs=rngs
         )
 
-    def embed(self, x: jax.Array) -> jax.Array:
-        """Map [batch, h, w, dim] → embedding [batch, dim], float32."""
-        return reduce(self.norm(x).astype(jnp.float32), "b h w c -> b c", "mean")
+    def embed(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        """What the last stage gives → the vector that is classified: float32 [batch, dim]."""
+        return reduce(x.astype(jnp.float32), "b h w c -> b c", "mean")
 
     def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
-        x = self.embed(x)
+        x = self.embed(x, key)
         keys = split_key(key, len(self.hidden) + 1)
         # The original classifier's order is dense, ReLU, dropout, dense: nothing is dropped
         # before the first hidden layer.
         for layer, layer_key in zip(self.hidden, keys[:-1], strict=True):
-            x = self._drop(jax.nn.relu(layer(x)), layer_key)
+            x = dropout(jax.nn.relu(layer(x)), self.dropout, layer_key)
         if not self.hidden:
-            x = self._drop(x, keys[-1])
+            x = dropout(x, self.dropout, keys[-1])
         return self.classifier(x.astype(jnp.float32))
 
-    def _drop(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
-        return nnx.Dropout(self.dropout)(x, deterministic=key is None, rngs=key)
+
+class Head(PooledHead):
+    """A norm before the mean."""
+
+    def __init__(self, dim: int, *args: Any, dtype: jnp.dtype, rngs: nnx.Rngs, **kwargs: Any):
+        self.norm = layer_norm(dim, dtype=dtype, rngs=rngs)
+        super().__init__(dim, *args, dtype=dtype, rngs=rngs, **kwargs)
+
+    def embed(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        return super().embed(self.norm(x), key)
 
 
-def layer_norm(dim: int, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> nnx.LayerNorm:
-    """LayerNorm with Swin's ε of 1e-5; the variance in two passes, which float32 parity needs."""
-    return nnx.LayerNorm(dim, epsilon=1e-5, dtype=dtype, use_fast_variance=False, rngs=rngs)
+def dropout(x: jax.Array, rate: float, key: jax.Array | None) -> jax.Array:
+    """Dropout; ``x`` as it is where there is no key (evaluation)."""
+    return nnx.Dropout(rate)(x, deterministic=key is None, rngs=key)
+
+
+def layer_norm(
+    dim: int, *, epsilon: float = 1e-5, dtype: jnp.dtype, rngs: nnx.Rngs
+) -> nnx.LayerNorm:
+    """LayerNorm with Swin's ε; the variance in two passes, which float32 parity needs."""
+    return nnx.LayerNorm(dim, epsilon=epsilon, dtype=dtype, use_fast_variance=False, rngs=rngs)
+
+
+class Stage(nnx.Module):
+    """Blocks, one after the other; the first may halve the map.
+
+    Args:
+        blocks: called with (x, key).
+        remat: recompute each block's activations in the backward pass instead of keeping them.
+    """
+
+    def __init__(self, blocks: Sequence[Any], *, remat: bool):
+        self.remat = remat
+        self.blocks = nnx.List(blocks)
+
+    def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        return run_blocks(self.blocks, x, key, remat=self.remat)
+
+
+def run_blocks(
+    blocks: Sequence[Any], x: jax.Array, key: jax.Array | None, *, remat: bool
+) -> jax.Array:
+    """One block after the other, with ``remat`` its activations computed again going backward."""
+    for block, block_key in zip(blocks, split_key(key, len(blocks)), strict=True):
+        x = recomputed(block, x, block_key) if remat else block(x, block_key)
+    return x
+
+
+def recomputed(block: nnx.Module, x: jax.Array, key: jax.Array | None) -> jax.Array:
+    """``block(x, key)`` of which only ``x`` is kept going backward, running statistics updated."""
+    graphdef, *state = nnx.split(block, nnx.Param, nnx.BatchStat)
+
+    @jax.checkpoint
+    def run(state: list, x: jax.Array, key: jax.Array | None) -> tuple[jax.Array, nnx.State]:
+        module = nnx.merge(graphdef, *state)
+        return module(x, key), nnx.state(module, nnx.BatchStat)
+
+    x, statistics = run(state, x, key)
+    nnx.update(block, statistics)
+    return x
 
 
 def part_names(model: Any) -> list[str]:

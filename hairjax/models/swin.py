@@ -16,13 +16,13 @@ from einops import rearrange
 from flax import nnx
 
 from hairjax.errors import UserError
+from hairjax.models.backbone import Backbone
 from hairjax.models.layers import (
     Head,
     Mlp,
     drop_path,
     layer_norm,
     materialised,
-    part_keys,
     split_key,
     truncated_normal,
 )
@@ -182,7 +182,7 @@ class PatchEmbed(nnx.Module):
         )
         self.norm = layer_norm(dim, dtype=dtype, rngs=rngs)
 
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
         return self.norm(self.proj(x))
 
 
@@ -254,7 +254,7 @@ class Stage(nnx.Module):
         return x
 
 
-class Swin(nnx.Module):
+class Swin(Backbone):
     """Swin Transformer with the contract of every model here: ``stem``, ``stages``, ``head``.
 
     Args:
@@ -299,7 +299,7 @@ class Swin(nnx.Module):
                 f"a Swin takes photographs whose height and width are multiples of {PATCH}, "
                 f"not {image_size[0]} × {image_size[1]}"
             )
-        self.image_size, self.in_channels = tuple(image_size), in_channels
+        self.image_size, self.in_channels = image_size, in_channels
         self.dtype = dtype
         rates = np.split(np.linspace(0, drop_path, sum(depths)), np.cumsum(depths)[:-1])
         self.stem = PatchEmbed(in_channels, dim, dtype=dtype, rngs=rngs)
@@ -329,69 +329,9 @@ class Swin(nnx.Module):
             rngs=rngs,
         )
 
-    def features(
-        self,
-        images: jax.Array,
-        *,
-        train: bool = False,
-        rngs: nnx.Rngs | None = None,
-        frozen: Sequence[str] = (),
-    ) -> list[jax.Array]:
-        """One map per stage: [batch, h, w, c] at strides 4, 8, 16, 32. Arguments: see the call."""
-        return self._maps(images, part_keys(self, train, rngs, frozen))
-
-    def embed(self, images: jax.Array) -> jax.Array:
-        """The vector that the classifier sees: float32 [batch, dim of the last stage]."""
-        return self.head.embed(self.features(images)[-1])
-
-    def __call__(
-        self,
-        images: jax.Array,
-        *,
-        train: bool = False,
-        rngs: nnx.Rngs | None = None,
-        frozen: Sequence[str] = (),
-    ) -> jax.Array:
-        """Logits, float32 [batch, classes].
-
-        Args:
-            images: float32 [batch, height, width, channels], normalised.
-            train: apply dropout and stochastic depth.
-            rngs: their random numbers (stream ``dropout``); needed when ``train``.
-            frozen: names of parts (``stem``, ``stages.0`` …, ``head``) that run as in evaluation.
-
-        Raises:
-            ValueError: ``images`` has another size or number of channels than the model was
-                built for, or ``train`` without ``rngs``.
-        """
-        keys = part_keys(self, train, rngs, frozen)
-        return self.head(self._maps(images, keys)[-1], keys["head"])
-
-    def continue_from(
-        self,
-        stages: int,
-        x: jax.Array,
-        *,
-        train: bool = False,
-        rngs: nnx.Rngs | None = None,
-        frozen: Sequence[str] = (),
-    ) -> jax.Array:
-        """Logits from ``features(images)[stages - 1]``: what the call does after so many stages."""
-        keys = part_keys(self, train, rngs, frozen)
-        for i in range(stages, len(self.stages)):
-            x = self.stages[i](x, keys[f"stages.{i}"])
-        return self.head(x, keys["head"])
-
-    def _maps(self, images: jax.Array, keys: dict[str, jax.Array | None]) -> list[jax.Array]:
-        expected = (*self.image_size, self.in_channels)
-        if images.shape[1:] != expected:
-            raise ValueError(
-                f"the model was built for photographs [batch, {', '.join(map(str, expected))}], "
-                f"not {list(images.shape)}"
-            )
-        x = self.stem(images.astype(self.dtype))
-        maps = []
-        for i, stage in enumerate(self.stages):
-            x = stage(x, keys[f"stages.{i}"])
-            maps.append(x)
-        return maps
+    def windows(self) -> dict[str, tuple[int, int]]:
+        return {
+            f"stages.{i}.blocks.{j}.attention.bias_table": block.window
+            for i, stage in enumerate(self.stages)
+            for j, block in enumerate(stage.blocks)
+        }

@@ -9,11 +9,11 @@ from flax import nnx
 
 from hairjax import __version__
 from hairjax.atomic import replacing
-from hairjax.models import dotted, model_builder
+from hairjax.models import SWIN, VARIANTS, dotted, model_builder, read_weights
 from hairjax.models.layers import ParameterKeys
 from hairjax.weights import WeightsError
 from hairjax.weights.fit import STEM, is_classifier, own_head, require_fit
-from hairjax.weights.load import Checkpoint, find_weights, is_run, read_checkpoint
+from hairjax.weights.load import Checkpoint, find_weights, is_run
 
 SUFFIX = ".safetensors"
 
@@ -32,8 +32,8 @@ def convert(source: str, name: str, out: Path, licence: str) -> dict[str, str]:
     Returns:
         The metadata that was written: ``model``, ``source`` (a file's or run's name, without its
         folders), ``source_sha256`` (of the file; for a run of its parameters, see
-        ``parameters_sha256``), ``naming``, ``mask_shifted``, ``hairjax`` (the version), and
-        ``licence`` where given or known.
+        ``parameters_sha256``), ``naming``, ``hairjax`` (the version), of a Swin
+        ``mask_shifted``, and ``licence`` where given or known.
 
     Raises:
         WeightsError: the source cannot be read, does not fit the model, or ``out`` is there
@@ -46,8 +46,7 @@ def convert(source: str, name: str, out: Path, licence: str) -> dict[str, str]:
         raise WeightsError(f"{out} is there already; remove it or give another file")
     # The name, at once.
     abstract_shapes(name, channels=3, classes=1, hidden=(), head="softmax", image_size=None)
-    path = find_weights(source)
-    checkpoint = read_checkpoint(path)
+    path, checkpoint = find_weights(source), read_weights(name, source)
     check_source(checkpoint, name)
     metadata = describe(checkpoint, path, source, name, licence)
     write(checkpoint.arrays, metadata, out)
@@ -121,9 +120,10 @@ def describe(
         "source": source if on_hub else path.absolute().name,
         "source_sha256": digest,
         "naming": checkpoint.naming,
-        "mask_shifted": str(checkpoint.mask_shifted).lower(),
         "hairjax": __version__,
     }
+    if VARIANTS[name].family is SWIN:
+        metadata["mask_shifted"] = str(checkpoint.mask_shifted).lower()
     return metadata | ({"licence": licence} if licence else {})
 
 

@@ -1,5 +1,6 @@
 """Fit every array of a checkpoint to a model, or say why not."""
 
+import math
 from collections.abc import Callable, Mapping
 
 import jax
@@ -8,6 +9,7 @@ import numpy as np
 from hairjax.weights import WeightsError
 from hairjax.weights.bias_table import resize_bias_table
 from hairjax.weights.load import Checkpoint
+from hairjax.weights.position import resize_position
 from hairjax.weights.stem import DRAWING_RULES, expand_stem
 
 Arrays = Mapping[str, np.ndarray] | Mapping[str, jax.ShapeDtypeStruct]
@@ -20,15 +22,17 @@ def fit_weights(
     draw: Callable[[list[str]], dict[str, np.ndarray]],
     *,
     windows: Mapping[str, tuple[int, int]],
+    grids: Mapping[str, tuple[int, int]],
     stem: str,
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Fit a Swin checkpoint to a model: stem, bias tables and head adapted, the rest exact.
+    """Fit a checkpoint to a model: stem, tables of positions and head adapted, the rest exact.
 
     Args:
         checkpoint: as ``read_checkpoint`` gives it.
         shapes: shape of every parameter of the model, by dotted path.
         draw: returns freshly initialised parameters for a list of paths.
         windows: the window of every bias table, by the table's path.
+        grids: height and width in patches of every position embedding, by its path.
         stem: rule for the stem's input channels, see ``expand_stem``.
 
     Returns:
@@ -40,6 +44,8 @@ def fit_weights(
     found = dict(checkpoint.arrays)
     notes: list[str] = []
     _resize_tables(found, shapes, windows, notes)
+    for path in sorted(grids.keys() & found.keys()):
+        _resize_embedding(found, path, grids[path], shapes[path].shape, notes)
     fresh = _replace_head(found, shapes, checkpoint.classes, notes)
     # Whatever is drawn is drawn at once: it takes a compilation.
     drawn = draw([*fresh, STEM] if stem in DRAWING_RULES else fresh)
@@ -61,7 +67,7 @@ def require_fit(
 
     Args:
         found: arrays by dotted path.
-        unexpected: names of the source that stand for nothing in a Swin.
+        unexpected: names of the source that stand for nothing in the model.
         shapes: of the model's parameters, by dotted path.
         fresh: paths that need not be found.
 
@@ -142,6 +148,23 @@ def _resize_tables(
     if resized:
         changes = ", ".join(sorted(set(resized)))
         notes.append(f"relative-position tables resized in {len(resized)} blocks: {changes}")
+
+
+def _resize_embedding(
+    found: dict[str, np.ndarray],
+    path: str,
+    grid: tuple[int, int],
+    shape: tuple[int, ...],
+    notes: list[str],
+) -> None:
+    """Resize a position embedding made for another (square) grid of patches, in place."""
+    embedding = found[path]
+    if embedding.ndim != len(shape) or embedding.shape[-1] != shape[-1]:
+        return
+    side = math.isqrt(max(embedding.shape[1] - 1, 0))
+    if side**2 == embedding.shape[1] - 1 and (side, side) != grid:
+        found[path] = resize_position(embedding, grid)
+        notes.append(f"position embedding resized: {side} × {side} → {grid[0]} × {grid[1]} patches")
 
 
 def _expand_stem(

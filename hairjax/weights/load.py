@@ -1,14 +1,15 @@
 """Find pretrained weights and read them: a file, a folder, the hub, or a run of ours."""
 
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from hairjax.weights import WeightsError
+from hairjax.weights.naming import OURS, Naming, recognise, translate
 from hairjax.weights.pth import RefusedError, read_pth
-from hairjax.weights.swin_names import OURS, recognise, translate
 
 PTH = (".pth", ".pt", ".th", ".bin")
 SUFFIXES = (".safetensors", ".npz", *PTH)
@@ -21,7 +22,7 @@ class Checkpoint:
 
     Attributes:
         arrays: every parameter, float32 in our layout, by dotted path.
-        unexpected: names in the source that stand for nothing in a Swin.
+        unexpected: names in the source that stand for nothing in the model.
         naming: whose names they were.
         mask_shifted: whether shifted windows kept opposite borders apart when they were trained.
         classes: what the head's outputs mean, where the source is a run; else nothing.
@@ -98,11 +99,13 @@ def _from_hub(name: str) -> Path:
         huggingface_hub.logging.set_verbosity(verbosity)
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path, family: str, namings: Iterable[Naming]) -> Checkpoint:
     """Weights under our names, whosever names they have where they lie.
 
     Args:
         path: as ``find_weights`` gives it.
+        family: what they should be the parameters of, in words.
+        namings: those known for it.
 
     Raises:
         WeightsError: the file cannot be read, or its names are nobody's that is known.
@@ -112,7 +115,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         return _read_run(path)
     arrays, metadata = read_arrays(path), read_metadata(path)
     try:
-        naming, prefix = recognise(arrays)
+        naming, prefix = recognise(arrays, family, namings)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     found, unexpected = translate(naming, prefix, arrays)

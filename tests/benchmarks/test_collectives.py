@@ -23,7 +23,7 @@ PHOTO = 37 * 37 * 4
 def a_small_model():
     with pytest.MonkeyPatch.context() as patch:
         variant = {"dim": 8, "depths": (1, 1), "heads": (1, 2), "window": 4}
-        patch.setitem(models.VARIANTS, MODEL, (32, variant))
+        patch.setitem(models.VARIANTS, MODEL, models.Variant(32, variant, models.SWIN))
         patch.setattr(devices, "SMALL", SMALL)
         yield
 

@@ -35,6 +35,7 @@ def test_is_nearly_all_that_xla_counts():
         dropout=0.0,
         drop_path=0.0,
         hidden=(),
+        head="softmax",
         mask_shifted=True,
         dtype=jnp.float32,
         remat=False,

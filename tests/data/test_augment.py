@@ -61,7 +61,7 @@ compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimizatio
 @functools.partial(compiled, static_argnames=("side", "channels", "colour"))
 def run(photos, keys, geometry, side, channels, colour):
     amounts = None if geometry is None else Amounts(**geometry, **dict(colour))
-    return model_inputs(photos, keys, amounts, side, channels)
+    return model_inputs(photos, keys, amounts, side, channels, "imagenet")
 
 
 def evaluation(photos, side=SIDE, channels=6):

@@ -20,7 +20,7 @@ import launch
 from hairjax.data.augment import model_inputs
 from hairjax.data.synthetic import draw
 from hairjax.errors import UserError
-from hairjax.models import VARIANTS, dotted
+from hairjax.models import SWIN, VARIANTS, Variant, dotted
 from hairjax.models.ordinal import (
     HEADS,
     ORDINAL,
@@ -113,7 +113,7 @@ def test_at_first_every_class_is_as_likely_at_a_score_of_zero():
 
 @pytest.fixture(autouse=True)
 def small_variant(monkeypatch):
-    monkeypatch.setitem(VARIANTS, "small", (64, SMALL))
+    monkeypatch.setitem(VARIANTS, "small", Variant(64, SMALL, SWIN))
 
 
 @functools.cache

@@ -10,7 +10,7 @@ import pytest
 from flax import nnx
 
 import hairjax
-from hairjax.models import VARIANTS
+from hairjax.models import SWIN, VARIANTS, Variant
 from hairjax.models.layers import Head, ParameterKeys, drop_path, part_names
 from hairjax.models.swin import Block, Swin
 
@@ -107,7 +107,9 @@ def relative(ours, theirs):
 )
 def test_every_activation_equals_timm(case, settings, monkeypatch):
     window = 6 if case == "other_window" else 4
-    monkeypatch.setitem(VARIANTS, "reference", (64, REFERENCE_MODEL | {"window": window}))
+    monkeypatch.setitem(
+        VARIANTS, "reference", Variant(64, REFERENCE_MODEL | {"window": window}, SWIN)
+    )
     model = hairjax.create_model(
         "reference", weights=str(REFERENCE / "swin.safetensors"), stem="copy", **settings
     )
@@ -222,7 +224,7 @@ def test_unknown_model_is_refused_with_the_models(image_size):
 
 def test_drawn_model_is_a_function_of_its_seed(monkeypatch):
     variant = {"dim": 8, "depths": (1,), "heads": (1,), "window": 4}
-    monkeypatch.setitem(VARIANTS, "one_block", (32, variant))
+    monkeypatch.setitem(VARIANTS, "one_block", Variant(32, variant, SWIN))
 
     def parameters(seed):
         model = hairjax.create_model("one_block", num_classes=3, seed=seed)
@@ -320,7 +322,7 @@ def test_head_drops_after_each_relu_and_never_before_the_first_hidden_layer(hidd
         layer.kernel[...], layer.bias[...] = jnp.eye(8), jnp.zeros(8)
     x, key = photographs(200, 3, 3, 8), jax.random.key(0)
     evaluated, trained = jax.jit(lambda x, key: (head(x, None), head(x, key)))(x, key)
-    embedding = head.embed(x)
+    embedding = head.embed(x, None)
     expected = jax.nn.relu(head.hidden[0](embedding)) if hidden else embedding
     np.testing.assert_allclose(evaluated, expected, rtol=1e-4, atol=1e-5)
     alive = evaluated != 0

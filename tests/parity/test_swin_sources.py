@@ -80,7 +80,7 @@ def test_transformers(name, names, tmp_path):
     """What transformers computes from the file it wrote itself."""
     if names == "in memory" and name != NAMES[0]:
         pytest.skip("the names are the same for every variant")
-    side, variant = VARIANTS[name]
+    side, variant, _ = VARIANTS[name]
     config = SwinConfig(
         image_size=side,
         embed_dim=variant["dim"],

@@ -19,11 +19,10 @@ import launch
 from hairjax.checkpoint import Checkpoints
 from hairjax.config import load_config
 from hairjax.errors import UserError
-from hairjax.models import VARIANTS, dotted, load_model, nested
+from hairjax.models import SWIN, VARIANTS, Variant, dotted, load_model, nested, read_weights
 from hairjax.run import RunFolder
 from hairjax.weights import WeightsError
 from hairjax.weights.convert import abstract_shapes, convert, parameters_sha256
-from hairjax.weights.load import read_checkpoint
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "tests" / "reference"
@@ -33,8 +32,8 @@ FILES = ["swin.safetensors", "swin_microsoft.pth", "swin_transformers.safetensor
 
 @pytest.fixture(autouse=True)
 def small_variant(monkeypatch):
-    monkeypatch.setitem(VARIANTS, "small", (64, SMALL))
-    monkeypatch.setitem(VARIANTS, "wide", (64, SMALL | {"dim": 16}))
+    monkeypatch.setitem(VARIANTS, "small", Variant(64, SMALL, SWIN))
+    monkeypatch.setitem(VARIANTS, "wide", Variant(64, SMALL | {"dim": 16}, SWIN))
 
 
 def metadata(path):
@@ -177,7 +176,7 @@ def test_what_does_not_fit_is_listed_whole_and_nothing_is_written(tmp_path):
 
 
 def test_another_model_and_another_window_are_refused(monkeypatch, tmp_path):
-    monkeypatch.setitem(VARIANTS, "window8", (128, SMALL | {"window": 8}))
+    monkeypatch.setitem(VARIANTS, "window8", Variant(128, SMALL | {"window": 8}, SWIN))
     for name in ("wide", "window8"):
         with pytest.raises(WeightsError, match="of another shape"):
             convert(str(REFERENCE / "swin.safetensors"), name, tmp_path / "a.safetensors", "")
@@ -216,7 +215,7 @@ def run(tmp_path_factory):
     folder.write_config(config)
     folder.write_json(folder.classes, ["bald", "not"])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(VARIANTS, "small", (64, SMALL))
+        patch.setitem(VARIANTS, "small", Variant(64, SMALL, SWIN))
         shapes = abstract_shapes(
             "small", channels=6, classes=2, hidden=(5,), head="softmax", image_size=48
         )
@@ -279,7 +278,7 @@ def test_the_checksum_of_parameters_sees_every_change(run):
 def test_a_run_without_an_epoch_is_refused(run, tmp_path):
     path = shutil.copytree(run[0], tmp_path / "young", ignore=shutil.ignore_patterns("[36]"))
     with pytest.raises(UserError, match="has not finished its first epoch"):
-        read_checkpoint(path)
+        read_weights("small", str(path))
 
 
 # --- the command

@@ -18,14 +18,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import hairjax
-from hairjax.models import VARIANTS, dotted, load_model
+from hairjax.models import SWIN, VARIANTS, Variant, dotted, load_model
 from hairjax.models.swin import Swin
 from hairjax.weights import WeightsError, load
 from hairjax.weights.bias_table import resize_bias_table
 from hairjax.weights.fit import fit_weights
 from hairjax.weights.load import Checkpoint, find_weights, read_arrays
+from hairjax.weights.naming import OURS, our_layout, our_path, translate
 from hairjax.weights.stem import RULES
-from hairjax.weights.swin_names import OURS, TIMM, our_layout, our_path, translate
+from hairjax.weights.swin_names import TIMM
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -80,6 +81,7 @@ def fit(arrays, stem="copy", naming=TIMM, classes=(), **changes):
         shapes,
         lambda paths: {path: jnp.full(shapes[path].shape, DRAWN) for path in paths},
         windows=windows,
+        grids={},
         stem=stem,
     )
     assert {path: a.shape for path, a in parameters.items()} == {
@@ -247,7 +249,7 @@ def test_no_array_of_another_shape_passes_unsaid(name, shape):
 
 @pytest.fixture
 def small_variant(monkeypatch):
-    monkeypatch.setitem(VARIANTS, "small", (64, SMALL))
+    monkeypatch.setitem(VARIANTS, "small", Variant(64, SMALL, SWIN))
 
 
 def test_model_without_number_of_classes_keeps_the_checkpoints_head(small_variant, arrays):

@@ -11,9 +11,9 @@ import safetensors.numpy
 from flax import nnx
 
 import hairjax
-from hairjax.models import VARIANTS
+from hairjax.models import SWIN, VARIANTS, Variant, read_weights
 from hairjax.weights import WeightsError
-from hairjax.weights.load import find_weights, read_checkpoint
+from hairjax.weights.load import find_weights
 
 # Written by make_swin.py and make_swin_sources.py there, with torch, timm and transformers.
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -22,7 +22,7 @@ SMALL = {"dim": 8, "depths": (2, 2, 2), "heads": (1, 2, 4), "window": 4}
 
 @pytest.fixture(autouse=True)
 def small_variant(monkeypatch):
-    monkeypatch.setitem(VARIANTS, "small", (64, SMALL))
+    monkeypatch.setitem(VARIANTS, "small", Variant(64, SMALL, SWIN))
 
 
 def save(arrays, path):
@@ -90,7 +90,7 @@ def test_activations_equal_what_is_stored(source, tmp_path):
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_the_source_is_named(source, tmp_path):
-    checkpoint = read_checkpoint(SOURCES[source](tmp_path / "model.safetensors"))
+    checkpoint = read_weights("small", str(SOURCES[source](tmp_path / "model.safetensors")))
     expected = (
         "transformers" if source == "transformers, body" else source.removesuffix(", module.")
     )
@@ -120,7 +120,7 @@ def test_the_originals_head_is_not_dropped_unsaid():
 def test_unknown_names_are_refused_with_the_file(tmp_path):
     path = save({"conv1.weight": np.ones(3), "fc.bias": np.ones(3)}, tmp_path / "a.safetensors")
     with pytest.raises(WeightsError, match=r"a\.safetensors: .* conv1\.weight, fc\.bias; known"):
-        read_checkpoint(path)
+        read_weights("small", str(path))
 
 
 def test_a_folder_of_transformers_is_no_run(tmp_path):

@@ -5,15 +5,8 @@ import pytest
 import safetensors.numpy
 
 from hairjax.weights import WeightsError
-from hairjax.weights.swin_names import (
-    DERIVED,
-    NAMINGS,
-    TIMM,
-    our_layout,
-    our_path,
-    recognise,
-    translate,
-)
+from hairjax.weights.naming import DERIVED, OURS, our_layout, our_path, recognise, translate
+from hairjax.weights.swin_names import NAMINGS, TIMM
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "swin.safetensors"
 
@@ -116,7 +109,7 @@ EMBEDDINGS = "embeddings.patch_embeddings.projection.weight"
     ],
 )
 def test_a_naming_is_recognised_behind_any_prefix(names, title, prefix):
-    naming, found = recognise([prefix + name for name in names])
+    naming, found = recognise([prefix + name for name in names], "a Swin", NAMINGS)
     assert (naming.title, found) == (title, prefix)
 
 
@@ -132,9 +125,9 @@ def test_a_naming_is_recognised_behind_any_prefix(names, title, prefix):
 )
 def test_an_unknown_naming_is_refused_with_its_names_and_the_known(names, listed):
     with pytest.raises(WeightsError) as error:
-        recognise(names)
+        recognise(names, "a Swin", NAMINGS)
     assert listed in str(error.value)
-    assert all(naming.title in str(error.value) for naming in NAMINGS)
+    assert all(naming.title in str(error.value) for naming in (OURS, *NAMINGS))
 
 
 def test_what_lies_outside_the_prefix_is_unexpected():

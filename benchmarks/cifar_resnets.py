@@ -1,0 +1,65 @@
+"""How many of CIFAR-10's test pictures the published ResNets name, by the path of an evaluation.
+
+python -m benchmarks.cifar_resnets --photos=CIFAR10/test --weights=FOLDER
+
+The pictures lie in a folder per class. The weights are Idelbayev's (`*resnet20*.th` and so on, from
+https://github.com/akamaster/pytorch_resnet_cifar10); those that are there are run.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import numpy as np
+from flax import nnx
+
+import hairjax
+from hairjax.data.photos import find_photos
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.prepare import prepare
+from hairjax.data.problems import describe_problems
+from hairjax.devices import make_mesh
+from hairjax.errors import UserError
+from hairjax.evaluation.inference import make_predict
+
+SIDE, BATCH = 32, 500
+
+
+def read(folder: str) -> PhotoSet:
+    """Every picture, as it is."""
+    index = find_photos(
+        photos=folder, masks="", manifest="", subject="", classes=None, need_masks=False
+    )
+    photos, problems = prepare(index, SIDE, "squash", os.cpu_count() or 1, lambda done, total: None)
+    if problems:
+        raise UserError(describe_problems(problems))
+    return photos
+
+
+def accuracy(name: str, weights: Path, photos: PhotoSet) -> float:
+    """Share of the pictures that a model names."""
+    model = hairjax.create_model(name, weights=str(weights), num_classes=len(photos.classes))
+    graphdef, state = nnx.split(model)
+    predict = make_predict(
+        graphdef, make_mesh(1, 1), side=SIDE, channels=3, normalise="imagenet", batch_size=BATCH
+    )
+    predictions = predict(nnx.to_pure_dict(state), photos)
+    return float(np.mean(predictions.probabilities.argmax(axis=1) == photos.labels))
+
+
+def main() -> None:
+    """Print one line per network."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--photos", required=True, help="a folder per class")
+    parser.add_argument("--weights", required=True, type=Path, help="a folder with *resnet*.th")
+    options = parser.parse_args()
+    photos = read(options.photos)
+    print(f"{len(photos):,} pictures of {', '.join(photos.classes)}")
+    for depth in (20, 32, 44, 56):
+        for weights in sorted(options.weights.glob(f"*resnet{depth}*.th")):
+            share = accuracy(f"cifar_resnet{depth}", weights, photos)
+            print(f"ResNet-{depth}: {share:.2%} ({weights.name})", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""What a network pretrained on ImageNet sees in photographs, by the path of an evaluation.
+
+python -m benchmarks.imagenet_photographs --model=mobilenetv1_075 --weights=FILE \
+    --labels=LABELS.txt PHOTO ...
+
+A line of the labels per class; where there is one line more, the first is of the background.
+"""
+
+import argparse
+from pathlib import Path
+
+import jax
+from flax import nnx
+
+import hairjax
+from hairjax.data.prepare import prepare
+from hairjax.data.problems import describe_problems
+from hairjax.data.unlabelled import pair_photos
+from hairjax.devices import make_mesh
+from hairjax.errors import UserError
+from hairjax.evaluation.inference import make_predict
+from hairjax.models import VARIANTS, native_size
+
+
+def main() -> None:
+    """Print, for every photograph, the three likeliest classes."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--weights", required=True)
+    parser.add_argument("--labels", required=True, type=Path)
+    parser.add_argument("photos", nargs="+")
+    options = parser.parse_args()
+    model = hairjax.create_model(options.model, weights=options.weights)
+    names = options.labels.read_text().splitlines()
+    names = names[len(names) - model.head.classifier.out_features :]
+    side = native_size(options.model)
+    # Two of ImageNet's classes share a name with another.
+    numbered = tuple(f"{i} {name}" for i, name in enumerate(names))
+    index = pair_photos(options.photos, None, numbered)
+    photos, problems = prepare(index, side, "squash", 1, lambda done, total: None)
+    if problems:
+        raise UserError(describe_problems(problems))
+    graphdef, state = nnx.split(model)
+    predict = make_predict(
+        graphdef,
+        make_mesh(1, 1),
+        side=side,
+        channels=3,
+        normalise=VARIANTS[options.model].family.normalise,
+        batch_size=len(photos),
+    )
+    predictions = predict(nnx.to_pure_dict(state), photos)
+    values, classes = jax.lax.top_k(predictions.probabilities, 3)
+    for file, shares, places in zip(predictions.files, values, classes, strict=True):
+        said = ", ".join(f"{names[c]} {s:.2f}" for c, s in zip(places, shares, strict=True))
+        print(f"{Path(file).name}: {said}")
+
+
+if __name__ == "__main__":
+    main()

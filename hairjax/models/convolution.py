@@ -1,0 +1,191 @@
+"""Layers of convolutional networks: convolution, batch norm, stem, pooling."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from einops import rearrange
+from flax import nnx
+
+from hairjax.errors import UserError
+
+Activation = Callable[[jax.Array], jax.Array]
+
+MOMENTUM = 0.1  # share of a new batch in the running statistics: torch's, timm's and torchvision's
+# He et al. 2015: by what a kernel gives, as torchvision and timm draw; by what it takes where
+# channels do not mix, of which each gives one.
+_dense_init = jax.nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+_grouped_init = jax.nn.initializers.variance_scaling(2.0, "fan_in", "normal")
+
+
+class BatchNorm(nnx.Module):
+    """Batch norm (Ioffe and Szegedy 2015) over [batch, h, w, dim], with torch's running variance.
+
+    That is the unbiased one, where `flax.nnx.BatchNorm` keeps the biased: on a last map of few
+    pixels they differ by a tenth. Under ``jax.jit`` the batch is that of all devices.
+    """
+
+    def __init__(self, dim: int, *, epsilon: float, dtype: jnp.dtype):
+        self.epsilon, self.dtype = epsilon, dtype
+        self.scale, self.bias = nnx.Param(jnp.ones(dim)), nnx.Param(jnp.zeros(dim))
+        self.mean, self.var = nnx.BatchStat(jnp.zeros(dim)), nnx.BatchStat(jnp.ones(dim))
+
+    def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        """Normalise by the batch, or without a key (evaluation) by the running statistics."""
+        wide = x.astype(jnp.float32)
+        if key is None:
+            mean, var = self.mean[...], self.var[...]
+        else:
+            mean, var = wide.mean((0, 1, 2)), wide.var((0, 1, 2))
+            count = x.size // x.shape[-1]
+            self._follow(mean, var * (count / max(count - 1, 1)))
+        factor = self.scale[...] * jax.lax.rsqrt(var + self.epsilon)
+        return ((wide - _row(mean)) * _row(factor) + _row(self.bias[...])).astype(self.dtype)
+
+    def _follow(self, mean: jax.Array, var: jax.Array) -> None:
+        mean, var = jax.lax.stop_gradient((mean, var))
+        self.mean[...] += MOMENTUM * (mean - self.mean[...])
+        self.var[...] += MOMENTUM * (var - self.var[...])
+
+
+def _row(values: jax.Array) -> jax.Array:
+    return rearrange(values, "c -> 1 1 1 c")
+
+
+def convolution(
+    inputs: int,
+    outputs: int,
+    size: int | tuple[int, int],
+    *,
+    stride: int = 1,
+    groups: int = 1,
+    padding: str = "torch",
+    use_bias: bool = False,
+    dtype: jnp.dtype,
+    rngs: nnx.Rngs,
+) -> nnx.Conv:
+    """A convolution.
+
+    Args:
+        inputs: channels it takes.
+        outputs: channels it gives.
+        size: of the kernel, one side or height and width.
+        stride: along both axes.
+        groups: of channels that do not mix.
+        padding: ``torch`` (as much on either side), ``same`` (TensorFlow's, which with a stride
+            may be one more on the far side), ``keras`` (with a stride on the far side alone) or
+            ``valid`` (none).
+        use_bias: whether a constant is added.
+        dtype: of the computation.
+        rngs: draws the kernel.
+    """
+    sides = (size, size) if isinstance(size, int) else size
+    around = tuple(((side - 1) // 2, (side - 1) // 2) for side in sides)
+    if padding == "keras" and stride > 1:
+        around = tuple((0, side - stride) for side in sides)
+    return nnx.Conv(
+        inputs,
+        outputs,
+        sides,
+        strides=stride,
+        padding=around if padding in ("torch", "keras") else padding.upper(),
+        feature_group_count=groups,
+        use_bias=use_bias,
+        kernel_init=_dense_init if groups == 1 else _grouped_init,
+        dtype=dtype,
+        rngs=rngs,
+    )
+
+
+class ConvNorm(nnx.Module):
+    """Convolution without bias, batch norm, activation (or None)."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        size: int | tuple[int, int],
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        padding: str = "torch",
+        epsilon: float,
+        activation: Activation | None,
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
+    ):
+        self.activation = activation
+        self.conv = convolution(
+            inputs,
+            outputs,
+            size,
+            stride=stride,
+            groups=groups,
+            padding=padding,
+            dtype=dtype,
+            rngs=rngs,
+        )
+        self.norm = BatchNorm(outputs, epsilon=epsilon, dtype=dtype)
+
+    def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        x = self.norm(self.conv(x), key)
+        return x if self.activation is None else self.activation(x)
+
+
+class ConvStem(nnx.Module):
+    """What sees the photograph: convolution, batch norm, activation, for some max-pooling."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        dim: int,
+        size: int,
+        *,
+        stride: int,
+        padding: str = "torch",
+        epsilon: float,
+        activation: Activation,
+        pool: bool = False,
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
+    ):
+        self.activation, self.pool = activation, pool
+        self.proj = convolution(
+            in_channels, dim, size, stride=stride, padding=padding, dtype=dtype, rngs=rngs
+        )
+        self.norm = BatchNorm(dim, epsilon=epsilon, dtype=dtype)
+
+    def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        x = self.activation(self.norm(self.proj(x), key))
+        return max_pool(x, 3, 2, padding=1) if self.pool else x
+
+
+def max_pool(x: jax.Array, size: int, stride: int, *, padding: int = 0) -> jax.Array:
+    """The largest of each ``size`` × ``size`` places."""
+    around = [(padding, padding)] * 2
+    return nnx.max_pool(x, (size, size), (stride, stride), around)
+
+
+def require_size(family: str, image_size: tuple[int, int], least: int) -> None:
+    """Refuse photographs of which nothing would be left.
+
+    Raises:
+        UserError: a side is shorter than ``least`` pixels.
+    """
+    if min(image_size) < least:
+        raise UserError(
+            f"{family} takes photographs of at least {least} × {least} pixels, not "
+            f"{image_size[0]} × {image_size[1]}"
+        )
+
+
+def refuse_drop_path(family: str, rate: float) -> None:
+    """Refuse stochastic depth where there is no residual branch to drop.
+
+    Raises:
+        UserError: the rate is above 0.
+    """
+    if rate:
+        raise UserError(
+            f"{family} has no residual branches that model.drop_path={rate} could drop; set it to 0"
+        )

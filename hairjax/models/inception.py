@@ -1,0 +1,236 @@
+"""Inception-v3 (Szegedy et al. 2015, https://arxiv.org/abs/1512.00567).
+
+Numbers agree with torchvision's and timm's in evaluation. The auxiliary classifier, which served
+only the original training, is left out.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from hairjax.models.backbone import Backbone
+from hairjax.models.convolution import (
+    ConvNorm,
+    ConvStem,
+    max_pool,
+    refuse_drop_path,
+    require_size,
+)
+from hairjax.models.layers import PooledHead, Stage
+
+LEAST = 75  # pixels a side, of which one is left
+EPSILON = 1e-3
+
+
+class Conv(NamedTuple):
+    """One convolution of a branch, by torchvision's name for it."""
+
+    name: str
+    outputs: int
+    size: int | tuple[int, int]
+    stride: int = 1
+    padding: str = "torch"
+
+
+AVERAGE, MAXIMUM = "average", "maximum"
+# Convolutions in a tuple see the same and are put side by side.
+Step = Conv | tuple[Conv, Conv] | str
+Branch = tuple[Step, ...]
+
+
+def _halving(name: str, outputs: int) -> Conv:
+    return Conv(name, outputs, 3, 2, "valid")
+
+
+def _triple(*outputs: int) -> Branch:
+    return tuple(
+        Conv(f"branch3x3dbl_{i + 1}", width, 3 if i else 1) for i, width in enumerate(outputs)
+    )
+
+
+def _a(pool: int) -> tuple[Branch, ...]:
+    return (
+        (Conv("branch1x1", 64, 1),),
+        (Conv("branch5x5_1", 48, 1), Conv("branch5x5_2", 64, 5)),
+        _triple(64, 96, 96),
+        (AVERAGE, Conv("branch_pool", pool, 1)),
+    )
+
+
+def _c(width: int) -> tuple[Branch, ...]:
+    return (
+        (Conv("branch1x1", 192, 1),),
+        (
+            Conv("branch7x7_1", width, 1),
+            Conv("branch7x7_2", width, (1, 7)),
+            Conv("branch7x7_3", 192, (7, 1)),
+        ),
+        (
+            Conv("branch7x7dbl_1", width, 1),
+            Conv("branch7x7dbl_2", width, (7, 1)),
+            Conv("branch7x7dbl_3", width, (1, 7)),
+            Conv("branch7x7dbl_4", width, (7, 1)),
+            Conv("branch7x7dbl_5", 192, (1, 7)),
+        ),
+        (AVERAGE, Conv("branch_pool", 192, 1)),
+    )
+
+
+def _pair(name: str) -> tuple[Conv, Conv]:
+    return Conv(f"{name}a", 384, (1, 3)), Conv(f"{name}b", 384, (3, 1))
+
+
+_B = ((_halving("branch3x3", 384),), (*_triple(64, 96), _halving("branch3x3dbl_3", 96)), (MAXIMUM,))
+_D = (
+    (Conv("branch3x3_1", 192, 1), _halving("branch3x3_2", 320)),
+    (
+        Conv("branch7x7x3_1", 192, 1),
+        Conv("branch7x7x3_2", 192, (1, 7)),
+        Conv("branch7x7x3_3", 192, (7, 1)),
+        _halving("branch7x7x3_4", 192),
+    ),
+    (MAXIMUM,),
+)
+_E = (
+    (Conv("branch1x1", 320, 1),),
+    (Conv("branch3x3_1", 384, 1), _pair("branch3x3_2")),
+    (*_triple(448, 384), _pair("branch3x3dbl_3")),
+    (AVERAGE, Conv("branch_pool", 192, 1)),
+)
+# The blocks of every stage; the first two stages have convolutions in place of blocks.
+STAGES: tuple[tuple[tuple[Branch, ...], ...], ...] = (
+    (((Conv("conv", 32, 3, 1, "valid"),),), ((Conv("conv", 64, 3),),)),
+    (((MAXIMUM,),), ((Conv("conv", 80, 1),),), ((Conv("conv", 192, 3, 1, "valid"),),)),
+    (((MAXIMUM,),), _a(32), _a(64), _a(64)),
+    (_B, _c(128), _c(160), _c(160), _c(192)),
+    (_D, _E, _E),
+)
+
+
+class Block(nnx.Module):
+    """Branches that see the same, their channels put side by side."""
+
+    def __init__(
+        self,
+        inputs: int,
+        branches: tuple[Branch, ...],
+        *,
+        width: float,
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
+    ):
+        self.branches = branches
+        self.outputs = 0
+        for branch in branches:
+            channels = inputs
+            for step in branch:
+                convs: list[Conv] = []
+                if isinstance(step, Conv):
+                    convs = [step]
+                elif not isinstance(step, str):
+                    convs = list(step)
+                for conv in convs:
+                    outputs = int(conv.outputs * width)
+                    setattr(self, conv.name, _conv_norm(channels, outputs, conv, dtype, rngs))
+                channels = outputs * len(convs) if convs else channels
+            self.outputs += channels
+
+    def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        parts = []
+        for branch in self.branches:
+            part = x
+            for step in branch:
+                part = self._take(step, part, key)
+            parts.append(part)
+        return jnp.concatenate(parts, axis=-1)
+
+    def _take(self, step: Step, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        if isinstance(step, str):
+            if step == MAXIMUM:
+                return max_pool(x, 3, 2)
+            # Zeros around it take part.
+            return nnx.avg_pool(x, (3, 3), (1, 1), [(1, 1), (1, 1)])
+        if isinstance(step, Conv):
+            return getattr(self, step.name)(x, key)
+        return jnp.concatenate([getattr(self, conv.name)(x, key) for conv in step], axis=-1)
+
+
+def _conv_norm(inputs: int, outputs: int, conv: Conv, dtype: jnp.dtype, rngs: nnx.Rngs) -> ConvNorm:
+    return ConvNorm(
+        inputs,
+        outputs,
+        conv.size,
+        stride=conv.stride,
+        padding=conv.padding,
+        epsilon=EPSILON,
+        activation=jax.nn.relu,
+        dtype=dtype,
+        rngs=rngs,
+    )
+
+
+class InceptionV3(Backbone):
+    """Inception-v3 with the contract of every model here; the stem is its first convolution.
+
+    Args:
+        image_size: height and width of the photographs, at least 75; others will do later.
+        in_channels: channels of the photographs.
+        num_classes: width of the logits.
+        width: channels are multiplied by this.
+        dropout: rate in the head.
+        drop_path: must be 0: there are no residual connections.
+        hidden: sizes of hidden layers in the head.
+        dtype: of the computation; parameters are float32.
+        remat: recompute each block's activations in the backward pass instead of keeping them.
+        rngs: draws the parameters.
+
+    Raises:
+        UserError: the photographs are too small, or drop-path is asked for.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_size: tuple[int, int],
+        in_channels: int,
+        num_classes: int,
+        width: float,
+        dropout: float,
+        drop_path: float,
+        hidden: Sequence[int],
+        dtype: jnp.dtype,
+        remat: bool,
+        rngs: nnx.Rngs,
+    ):
+        require_size("Inception-v3", image_size, LEAST)
+        refuse_drop_path("Inception-v3", drop_path)
+        self.image_size, self.in_channels, self.dtype = None, in_channels, dtype
+        inputs, stages = int(32 * width), []
+        self.stem = ConvStem(
+            in_channels,
+            inputs,
+            3,
+            stride=2,
+            padding="valid",
+            epsilon=EPSILON,
+            activation=jax.nn.relu,
+            dtype=dtype,
+            rngs=rngs,
+        )
+        for stage in STAGES:
+            blocks = []
+            for branches in stage:
+                blocks.append(Block(inputs, branches, width=width, dtype=dtype, rngs=rngs))
+                inputs = blocks[-1].outputs
+            stages.append(Stage(blocks, remat=remat))
+        self.stages = nnx.List(stages)
+        self.head = PooledHead(
+            inputs, num_classes, hidden=hidden, dropout=dropout, dtype=dtype, rngs=rngs
+        )
+
+    @staticmethod
+    def stage_count(options: Mapping[str, Any]) -> int:
+        return len(STAGES)

@@ -1,0 +1,149 @@
+"""ResNet (He et al. 2015, https://arxiv.org/abs/1512.03385) for photographs and for CIFAR-10.
+
+Numbers agree with torchvision's and timm's (the stride of a bottleneck is that of its 3 × 3
+convolution), for CIFAR-10 with Idelbayev's (shortcuts without parameters, option A of the paper).
+"""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from hairjax.models.backbone import Backbone
+from hairjax.models.convolution import BatchNorm, ConvNorm, ConvStem, convolution
+from hairjax.models.layers import PooledHead, Stage, drop_path, materialised
+
+EPSILON = 1e-5
+
+
+class Block(nnx.Module):
+    """Two convolutions of 3 × 3, or a bottleneck of 1 × 1, 3 × 3 and 1 × 1, and a shortcut."""
+
+    def __init__(
+        self,
+        inputs: int,
+        width: int,
+        *,
+        stride: int,
+        bottleneck: bool,
+        padded: bool,
+        drop_path: float,
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
+    ):
+        self.stride, self.drop_path = stride, drop_path
+        outputs = 4 * width if bottleneck else width
+        sizes = [inputs, width, width, outputs] if bottleneck else [inputs, width, width]
+        kernels = (1, 3, 1) if bottleneck else (3, 3)
+        strides = (1, stride, 1) if bottleneck else (stride, 1)
+        self.convs = nnx.List(
+            [
+                convolution(sizes[i], sizes[i + 1], k, stride=s, dtype=dtype, rngs=rngs)
+                for i, (k, s) in enumerate(zip(kernels, strides, strict=True))
+            ]
+        )
+        self.norms = nnx.List([BatchNorm(size, epsilon=EPSILON, dtype=dtype) for size in sizes[1:]])
+        self.added = outputs - inputs if padded else 0
+        self.shortcut = (
+            ConvNorm(
+                inputs,
+                outputs,
+                1,
+                stride=stride,
+                epsilon=EPSILON,
+                activation=None,
+                dtype=dtype,
+                rngs=rngs,
+            )
+            if not padded and (stride > 1 or inputs != outputs)
+            else None
+        )
+
+    def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        branch = x
+        for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
+            branch = norm(conv(jax.nn.relu(branch) if i else branch), key)
+        branch = drop_path(branch, self.drop_path, key)
+        return materialised(jax.nn.relu(self.short(x, key) + branch))
+
+    def short(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        """The input as the branch's output has its shape."""
+        if self.shortcut is not None:
+            return self.shortcut(x, key)
+        half = self.added // 2
+        around = [(0, 0), (0, 0), (0, 0), (half, self.added - half)]
+        return jnp.pad(x[:, :: self.stride, :: self.stride], around)
+
+
+class ResNet(Backbone):
+    """ResNet with the contract of every model here.
+
+    Args:
+        image_size: height and width of the photographs; any will do, then and later.
+        in_channels: channels of the photographs.
+        num_classes: width of the logits.
+        depths: blocks per stage.
+        width: of the first stage; each later one doubles it.
+        bottleneck: whether blocks have three convolutions and four times the width.
+        cifar: a stem of 3 × 3 without stride and pooling, and shortcuts without parameters.
+        dropout: rate in the head.
+        drop_path: stochastic-depth rate of the last block; it rises linearly from 0.
+        hidden: sizes of hidden layers in the head.
+        dtype: of the computation; parameters are float32.
+        remat: recompute each block's activations in the backward pass instead of keeping them.
+        rngs: draws the parameters.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_size: tuple[int, int],
+        in_channels: int,
+        num_classes: int,
+        depths: Sequence[int],
+        width: int,
+        bottleneck: bool,
+        cifar: bool,
+        dropout: float,
+        drop_path: float,
+        hidden: Sequence[int],
+        dtype: jnp.dtype,
+        remat: bool,
+        rngs: nnx.Rngs,
+    ):
+        self.image_size, self.in_channels, self.dtype = None, in_channels, dtype
+        self.stem = ConvStem(
+            in_channels,
+            width,
+            3 if cifar else 7,
+            stride=1 if cifar else 2,
+            epsilon=EPSILON,
+            activation=jax.nn.relu,
+            pool=not cifar,
+            dtype=dtype,
+            rngs=rngs,
+        )
+        rates = iter(np.linspace(0, drop_path, sum(depths)))
+        inputs, stages = width, []
+        for i, depth in enumerate(depths):
+            blocks = []
+            for j in range(depth):
+                block = Block(
+                    inputs,
+                    width * 2**i,
+                    stride=2 if i and not j else 1,
+                    bottleneck=bottleneck,
+                    padded=cifar,
+                    drop_path=float(next(rates)),
+                    dtype=dtype,
+                    rngs=rngs,
+                )
+                inputs = width * 2**i * (4 if bottleneck else 1)
+                blocks.append(block)
+            stages.append(Stage(blocks, remat=remat))
+        self.stages = nnx.List(stages)
+        self.head = PooledHead(
+            inputs, num_classes, hidden=hidden, dropout=dropout, dtype=dtype, rngs=rngs
+        )

@@ -1,0 +1,143 @@
+"""VGG (Simonyan and Zisserman 2014, https://arxiv.org/abs/1409.1556), plain and with batch norm.
+
+Numbers agree with torchvision's: whatever the size, the last map becomes 7 × 7 before the dense
+layers.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from einops import rearrange
+from flax import nnx
+
+from hairjax.models.backbone import Backbone
+from hairjax.models.convolution import (
+    BatchNorm,
+    convolution,
+    max_pool,
+    refuse_drop_path,
+    require_size,
+)
+from hairjax.models.layers import PooledHead, dropout, run_blocks, truncated_normal
+
+GRID = 7  # side of the map that the dense layers see
+LEAST = 32  # pixels a side: five times halved
+
+
+class Conv(nnx.Module):
+    """A convolution of 3 × 3, batch norm or none, ReLU."""
+
+    def __init__(
+        self, inputs: int, outputs: int, *, batch_norm: bool, dtype: jnp.dtype, rngs: nnx.Rngs
+    ):
+        self.proj = convolution(inputs, outputs, 3, use_bias=True, dtype=dtype, rngs=rngs)
+        self.norm = BatchNorm(outputs, epsilon=1e-5, dtype=dtype) if batch_norm else None
+
+    def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        x = self.proj(x)
+        return jax.nn.relu(x if self.norm is None else self.norm(x, key))
+
+
+class Stage(nnx.Module):
+    """Max-pooling (in all but the first stage) and convolutions."""
+
+    def __init__(self, blocks: Sequence[Conv], *, pool: bool, remat: bool):
+        self.pool, self.remat = pool, remat
+        self.blocks = nnx.List(blocks)
+
+    def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        x = max_pool(x, 2, 2) if self.pool else x
+        return run_blocks(self.blocks, x, key, remat=self.remat)
+
+
+def adaptive_mean(x: jax.Array, side: int) -> jax.Array:
+    """Means over ``side`` × ``side`` parts of a map, which may overlap by a row, as in torch."""
+
+    def shares(length: int) -> np.ndarray:
+        parts = np.zeros((side, length), np.float32)
+        for i in range(side):
+            part = slice(i * length // side, -(-(i + 1) * length // side))
+            parts[i, part] = 1 / (part.stop - part.start)
+        return parts
+
+    rows, columns = (jnp.asarray(shares(length), x.dtype) for length in x.shape[1:3])
+    return jnp.einsum("ih,jw,bhwc->bijc", rows, columns, x, precision="highest")
+
+
+class DenseHead(PooledHead):
+    """Max-pooling, a mean over 7 × 7 parts, and two wide dense layers before the classifier."""
+
+    def __init__(
+        self, inputs: int, width: int, *args: Any, dtype: jnp.dtype, rngs: nnx.Rngs, **kwargs: Any
+    ):
+        settings: dict[str, Any] = {"kernel_init": truncated_normal, "dtype": dtype, "rngs": rngs}
+        self.dense1 = nnx.Linear(GRID**2 * inputs, width, **settings)
+        self.dense2 = nnx.Linear(width, width, **settings)
+        super().__init__(width, *args, dtype=dtype, rngs=rngs, **kwargs)
+
+    def embed(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        x = adaptive_mean(max_pool(x, 2, 2), GRID)
+        x = jax.nn.relu(self.dense1(rearrange(x, "b h w c -> b (c h w)")))
+        # The draws of what follows are split off ``key`` itself.
+        first = None if key is None else jax.random.fold_in(key, 1)
+        return jax.nn.relu(self.dense2(dropout(x, self.dropout, first))).astype(jnp.float32)
+
+
+class VGG(Backbone):
+    """VGG with the contract of every model here; the stem is its first convolution.
+
+    Args:
+        image_size: height and width of the photographs, at least 32; others will do later.
+        in_channels: channels of the photographs.
+        num_classes: width of the logits.
+        depths: convolutions per stage, the stem's among those of the first.
+        widths: channels per stage.
+        dense: width of the two dense layers.
+        batch_norm: after every convolution.
+        dropout: rate in the head, after each of its dense layers.
+        drop_path: must be 0: there are no residual connections.
+        hidden: sizes of further hidden layers in the head.
+        dtype: of the computation; parameters are float32.
+        remat: recompute each block's activations in the backward pass instead of keeping them.
+        rngs: draws the parameters.
+
+    Raises:
+        UserError: the photographs are too small, or drop-path is asked for.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_size: tuple[int, int],
+        in_channels: int,
+        num_classes: int,
+        depths: Sequence[int],
+        widths: Sequence[int],
+        dense: int,
+        batch_norm: bool,
+        dropout: float,
+        drop_path: float,
+        hidden: Sequence[int],
+        dtype: jnp.dtype,
+        remat: bool,
+        rngs: nnx.Rngs,
+    ):
+        require_size("VGG", image_size, LEAST)
+        refuse_drop_path("VGG", drop_path)
+        self.image_size, self.in_channels, self.dtype = None, in_channels, dtype
+        settings: dict[str, Any] = {"batch_norm": batch_norm, "dtype": dtype, "rngs": rngs}
+        self.stem = Conv(in_channels, widths[0], **settings)
+        inputs, stages = widths[0], []
+        for i, (depth, width) in enumerate(zip(depths, widths, strict=True)):
+            blocks = []
+            for _ in range(depth if i else depth - 1):
+                blocks.append(Conv(inputs, width, **settings))
+                inputs = width
+            stages.append(Stage(blocks, pool=i > 0, remat=remat))
+        self.stages = nnx.List(stages)
+        self.head = DenseHead(
+            inputs, dense, num_classes, hidden=hidden, dropout=dropout, dtype=dtype, rngs=rngs
+        )

@@ -1,0 +1,184 @@
+"""Vision Transformer (Dosovitskiy et al. 2020, https://arxiv.org/abs/2010.11929).
+
+Numbers agree with timm's ``vit_*_patch16_224`` (Steiner et al. 2021, "How to train your ViT?"). The
+blocks are cut into four stages, whose maps all have the stride of the patches.
+"""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from einops import rearrange, repeat
+from flax import nnx
+
+from hairjax.errors import UserError
+from hairjax.models.backbone import Backbone
+from hairjax.models.layers import (
+    Mlp,
+    PooledHead,
+    Stage,
+    drop_path,
+    layer_norm,
+    materialised,
+    split_key,
+    truncated_normal,
+)
+
+EPSILON = 1e-6
+
+
+class Attention(nnx.Module):
+    """Multi-head self-attention over all tokens."""
+
+    def __init__(self, dim: int, heads: int, *, dtype: jnp.dtype, rngs: nnx.Rngs):
+        self.heads = heads
+        self.qkv = nnx.Linear(dim, 3 * dim, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
+        self.proj = nnx.Linear(dim, dim, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        cut = jnp.split(self.qkv(x), 3, axis=-1)
+        q, k, v = (rearrange(part, "b n (h d) -> b n h d", h=self.heads) for part in cut)
+        return self.proj(rearrange(jax.nn.dot_product_attention(q, k, v), "b n h d -> b n (h d)"))
+
+
+class Block(nnx.Module):
+    """Attention and MLP, each behind a norm and around a residual connection."""
+
+    def __init__(self, dim: int, heads: int, *, drop_path: float, dtype: jnp.dtype, rngs: nnx.Rngs):
+        self.drop_path = drop_path
+        self.norm1 = layer_norm(dim, epsilon=EPSILON, dtype=dtype, rngs=rngs)
+        self.attention = Attention(dim, heads, dtype=dtype, rngs=rngs)
+        self.norm2 = layer_norm(dim, epsilon=EPSILON, dtype=dtype, rngs=rngs)
+        self.mlp = Mlp(dim, 4 * dim, dtype=dtype, rngs=rngs)
+
+    def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        key1, key2 = split_key(key, 2)
+        x = materialised(x + drop_path(self.attention(self.norm1(x)), self.drop_path, key1))
+        return materialised(x + drop_path(self.mlp(self.norm2(x)), self.drop_path, key2))
+
+
+class PatchEmbed(nnx.Module):
+    """The stem: patches to tokens behind a class token, and where each of them is."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        dim: int,
+        patch: int,
+        grid: tuple[int, int],
+        *,
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
+    ):
+        self.proj = nnx.Conv(
+            in_channels,
+            dim,
+            (patch, patch),
+            strides=patch,
+            padding="VALID",
+            dtype=dtype,
+            rngs=rngs,
+        )
+        self.token = nnx.Param(truncated_normal(rngs.params(), (1, 1, dim)))
+        shape = (1, 1 + grid[0] * grid[1], dim)
+        self.position = nnx.Param(truncated_normal(rngs.params(), shape))
+
+    def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        x = rearrange(self.proj(x), "b h w c -> b (h w) c")
+        token = repeat(self.token[...].astype(x.dtype), "1 1 c -> b 1 c", b=len(x))
+        position = repeat(self.position[...].astype(x.dtype), "1 n c -> b n c", b=len(x))
+        return jnp.concatenate([token, x], axis=1) + position
+
+
+class TokenHead(PooledHead):
+    """A norm, of which the class token is classified."""
+
+    def __init__(
+        self,
+        dim: int,
+        num_classes: int,
+        *,
+        hidden: Sequence[int],
+        dropout: float,
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
+    ):
+        self.norm = layer_norm(dim, epsilon=EPSILON, dtype=dtype, rngs=rngs)
+        super().__init__(dim, num_classes, hidden=hidden, dropout=dropout, dtype=dtype, rngs=rngs)
+
+    def embed(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        return self.norm(x[:, 0]).astype(jnp.float32)
+
+
+class ViT(Backbone):
+    """Vision Transformer with the contract of every model here.
+
+    What goes from stage to stage are tokens, [batch, 1 + n, dim], the class token first.
+
+    Args:
+        image_size: height and width of the photographs, multiples of ``patch``.
+        in_channels: channels of the photographs.
+        num_classes: width of the logits.
+        patch: side of a patch.
+        dim: width.
+        depths: blocks per stage.
+        heads: attention heads of every block.
+        dropout: rate in the head.
+        drop_path: stochastic-depth rate of the last block; it rises linearly from 0.
+        hidden: sizes of hidden layers in the head.
+        dtype: of the computation; parameters are float32.
+        remat: recompute each block's activations in the backward pass instead of keeping them.
+        rngs: draws the parameters.
+
+    Raises:
+        UserError: the patches do not fill the photographs.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_size: tuple[int, int],
+        in_channels: int,
+        num_classes: int,
+        patch: int,
+        dim: int,
+        depths: Sequence[int],
+        heads: int,
+        dropout: float,
+        drop_path: float,
+        hidden: Sequence[int],
+        dtype: jnp.dtype,
+        remat: bool,
+        rngs: nnx.Rngs,
+    ):
+        if any(side < 1 or side % patch for side in image_size):
+            raise UserError(
+                f"this ViT takes photographs whose height and width are multiples of {patch}, "
+                f"not {image_size[0]} × {image_size[1]}"
+            )
+        self.image_size, self.in_channels, self.dtype = image_size, in_channels, dtype
+        self.grid = (image_size[0] // patch, image_size[1] // patch)
+        self.stem = PatchEmbed(in_channels, dim, patch, self.grid, dtype=dtype, rngs=rngs)
+        rates = np.split(np.linspace(0, drop_path, sum(depths)), np.cumsum(depths)[:-1])
+        self.stages = nnx.List(
+            [
+                Stage(
+                    [
+                        Block(dim, heads, drop_path=float(rate), dtype=dtype, rngs=rngs)
+                        for rate in stage
+                    ],
+                    remat=remat,
+                )
+                for stage in rates
+            ]
+        )
+        self.head = TokenHead(
+            dim, num_classes, hidden=hidden, dropout=dropout, dtype=dtype, rngs=rngs
+        )
+
+    def grids(self) -> dict[str, tuple[int, int]]:
+        return {"stem.position": self.grid}
+
+    def as_map(self, x: jax.Array) -> jax.Array:
+        return rearrange(x[:, 1:], "b (h w) c -> b h w c", h=self.grid[0])

@@ -1,0 +1,25 @@
+"""What others call the parameters of a ResNet: torchvision and timm alike, Idelbayev for CIFAR."""
+
+from hairjax.weights.naming import Naming, Table
+
+_BLOCK = r"layer(\d+)\.(\d+)\."
+_OURS = r"stages.\1-1.blocks.\2."
+_BODY: Table = (
+    (r"conv1\.", "stem.proj."),
+    (r"bn1\.", "stem.norm."),
+    (_BLOCK + r"conv(\d+)\.", _OURS + r"convs.\3-1."),
+    (_BLOCK + r"bn(\d+)\.", _OURS + r"norms.\3-1."),
+    (_BLOCK + r"downsample\.0\.", _OURS + "shortcut.conv."),
+    (_BLOCK + r"downsample\.1\.", _OURS + "shortcut.norm."),
+)
+TORCHVISION = Naming(
+    "torchvision and timm",
+    (r"conv1\.weight", r"bn1\.weight", r"layer1\.0\.conv1\.weight"),
+    (*_BODY, (r"fc\.", "head.classifier.")),
+)
+CIFAR = Naming(
+    "Idelbayev's for CIFAR-10",
+    (r"conv1\.weight", r"layer1\.0\.conv1\.weight", r"linear\.weight"),
+    (*_BODY, (r"linear\.", "head.classifier.")),
+)
+NAMINGS = (CIFAR, TORCHVISION)
