@@ -14,6 +14,8 @@ hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and ha
                             [--config.KEY=VALUE ...]
   python launch.py predict  --workdir=DIR PHOTO_OR_FOLDER ... [--masks=DIR] [--out=FILE.csv]
   python launch.py compare  RUN RUN ... [--split=SPLIT] [--out=DIR]
+  python launch.py explain  --workdir=DIR [--split=SPLIT] [--masks=DIR] [--count=N] [--out=DIR]
+  python launch.py explain  --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE] [--out=DIR]
   python launch.py convert  --weights=SOURCE --model=NAME --out=FILE.safetensors [--licence=TEXT]
 
 train (the default): train, keep the best epoch, write a report; the same command resumes.
@@ -84,6 +86,19 @@ A folder of folds counts as one run.
   --split=test                      validation (the default) or test, once evaluate has judged it
   --out=comparison                  where to write; by default in runs/, named after the runs
   --thumbnails=false                no pictures of the photographs on which they differ
+
+explain: where a run's best model looks, and how much it relies on the mask: tables, figures, and a
+section of the run's report. Each look at test photographs is a line in the run's looks.csv.
+  python launch.py explain --workdir=runs/top
+
+  --workdir=runs/top                the run
+  --split=test                      validation (the default), test or train
+  --photos=PHOTOS                   other photographs, in a folder per class; not in the report
+  --masks=MASKS                     their masks; or those of the run's, where its model sees RGB
+  --manifest=labels.csv             their labels, where the folders below --photos do not tell
+  --count=100                       photographs for deletion and insertion; by default 32
+  --stage=-2                        a map of an earlier stage, finer; by default -1, the last
+  --out=explained                   where to write, not for the report; by default inside the run
 
 convert: pretrained weights, or a run's best, as one file that loads at once; see docs/weights.md.
   python launch.py convert --weights=SOURCE --model=NAME --out=FILE.safetensors

@@ -27,13 +27,13 @@ from hairjax.display import Display
 from hairjax.environment import describe_start, to_line
 from hairjax.errors import UserError
 from hairjax.evaluation.metrics import evaluate
-from hairjax.finish import finish
+from hairjax.finish import find_mistakes, finish
 from hairjax.groups import Group, make_groups
 from hairjax.leak import require_no_copies
 from hairjax.loop import Plan, run_epochs
 from hairjax.models import load_model
 from hairjax.phases import Material, begin_phase, make_phases
-from hairjax.run import RunFolder, abstract_model, model_options, on_mesh, predictor
+from hairjax.run import RunFolder, abstract_model, explainer, model_options, on_mesh, predictor
 from hairjax.step import Step, TrainState, first_state, make_train_step
 from hairjax.weights.load import find_weights
 
@@ -120,13 +120,15 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
         best = run_epochs(plan, state, best)
         params = checkpoints.restore_params(best["step"], shapes.params)
     predictions = whole.predict(params, whole.validation)
+    explain = explainer(config, graphdef, mesh, stage=-1)
+    mistakes = find_mistakes(config.report.gallery, explain, params, whole.validation, predictions)
     processes.leave()
     if not processes.is_first():
         return {
             "epoch": best["epoch"],
             **evaluate(predictions.labels, predictions.probabilities),
         }
-    return finish(config, folder, photos, split, best, predictions, columns, display)
+    return finish(config, folder, photos, split, best, predictions, mistakes, columns, display)
 
 
 @contextmanager

@@ -103,6 +103,10 @@ def test_a_mean_of_right_and_wrong_has_accuracys_interval():
     assert interval == pytest.approx(expected)
 
 
+def test_the_mean_of_a_single_subject_has_no_interval():
+    assert intervals.mean_interval([1.0, 2.0, 6.0], ["s"] * 3, 500, 4) == (3.0, None)
+
+
 def test_weights_draw_as_many_subjects_as_there_are():
     weights = intervals.resampling_weights(7, 50, 0)
     assert weights.shape == (50, 7)
