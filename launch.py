@@ -44,6 +44,7 @@ def main(arguments: list[str]) -> int:
         "ensemble": run_ensemble,
         "soup": lambda given: run_soup(given, require_keys),
         "probe": lambda given: run_probe(given, read_configuration, require_keys),
+        "explain": run_explain,
         "convert": run_convert,
     }
     verb = "train"
@@ -183,6 +184,17 @@ def run_evaluate(arguments: list[str]) -> int:
     given, _ = parse(arguments, names, {})
     if not given["workdir"]:
         raise UserError("evaluate needs --workdir, e.g. --workdir=runs/top")
+    check_judged(given)
+
+    from hairjax.display import Display
+    from hairjax.evaluate import evaluate_run
+
+    evaluate_run(**given, display=Display())
+    return 0
+
+
+def check_judged(given: dict[str, str]) -> None:
+    """Check the flags that say which photographs a run judges, and fill in what is left out."""
     if given["manifest"] and not given["photos"]:
         raise UserError("--manifest needs --photos, the folder that its paths start from")
     elsewhere = bool(given["photos"])
@@ -202,12 +214,6 @@ def run_evaluate(arguments: list[str]) -> int:
     require_keys(Path(given["workdir"]))
     if given["out"] or Path(given["workdir"]).is_dir():
         require_writable("--out", Path(given["out"] or given["workdir"]))
-
-    from hairjax.display import Display
-    from hairjax.evaluate import evaluate_run
-
-    evaluate_run(**given, display=Display())
-    return 0
 
 
 def run_report(arguments: list[str]) -> int:
@@ -326,6 +332,33 @@ def run_compare(arguments: list[str]) -> int:
         display=Display(),
     )
     return 0
+
+
+def run_explain(arguments: list[str]) -> int:
+    """``launch.py explain``."""
+    names = ("workdir", "split", "photos", "masks", "manifest", "count", "stage", "out")
+    given, _ = parse(arguments, names, {})
+    if not given["workdir"]:
+        raise UserError("explain needs --workdir, e.g. --workdir=runs/top")
+    check_judged(given)
+    count = whole_number("--count", given.pop("count") or "32")
+    if count < 1:
+        raise UserError(f"--count is {count}; it must be at least 1")
+    stage = whole_number("--stage", given.pop("stage") or "-1")
+
+    from hairjax.display import Display
+    from hairjax.explain import explain_run
+
+    explain_run(**given, count=count, stage=stage, display=Display())
+    return 0
+
+
+def whole_number(flag: str, value: str) -> int:
+    """The value of a flag that takes a whole number."""
+    try:
+        return int(value)
+    except ValueError:
+        raise UserError(f"{flag} is {value!r}; it must be a whole number") from None
 
 
 def run_convert(arguments: list[str]) -> int:

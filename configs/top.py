@@ -110,6 +110,9 @@ def get_config(variant: str = "") -> ConfigDict:
                 "process": -1,  # which of them this is, from 0; -1: as the launcher says
                 "compiled": "~/.cache/hairjax/compiled",  # compiled programs; empty: nowhere
             },
+            "report": {
+                "gallery": 12,  # mistakes pictured in report.html; 0: no photograph in it at all
+            },
             "log": {
                 "tensorboard": False,  # events too, in the run's directory; needs tensorboardX
             },

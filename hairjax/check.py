@@ -61,6 +61,7 @@ RANGES: dict[str, tuple[float, float | None]] = {
     "train.epochs": (1, None),
     "train.batch_size": (1, None),
     "train.log_every": (1, None),
+    "report.gallery": (0, 1000),
     "devices.mesh": (0, None),
     "devices.shard": (1, None),
     "devices.processes": (0, None),

@@ -173,6 +173,7 @@ FREE_ON_RESUME = (
     "devices.mesh",
     "devices.shard",
     "log.tensorboard",
+    "report.gallery",
 )
 
 

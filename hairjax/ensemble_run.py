@@ -58,4 +58,6 @@ def load_ensemble(folder: RunFolder) -> Run:
         return replace(parts[0], probabilities=mix(probabilities, weights, present))
 
     params = {i: one.params for i, one in enumerate(members)}
-    return Run(folder, config, members[0].classes, {"epoch": epochs}, params, judge)
+    one = members[0]
+    best = {"epoch": epochs}
+    return Run(folder, config, one.classes, best, params, judge, one.graphdef, one.mesh)

@@ -67,7 +67,8 @@ def evaluate_run(
     folder.mkdir(parents=True, exist_ok=True)
     predictions = run.judge(run.params, data)
     results = measure(predictions, run.config.seed)
-    opened = _count_look(run.folder, data, split, results.metrics["accuracy"])
+    accuracy = results.metrics["accuracy"]
+    opened = count_look(run.folder, data, split, accuracy, command="evaluate")
     validation = predictions if split == "validation" else _validation_predictions(workdir)
     columns = read_columns(run.config.data.manifest, run.config.data.photos)
     analysis = analyse(predictions, results.sample, validation, columns)
@@ -78,15 +79,12 @@ def evaluate_run(
     show_analysis(analysis, display)
     display.say(f"written: {folder}")
     if opened:
-        times = "once" if opened == 1 else f"{opened:,} times"
-        display.say(f"test split opened {times}; see {run.folder.looks}")
-        if is_finished(run.folder):  # else its end writes the report
-            report_run(run.folder)
-            display.say(f"report: {run.folder.report}")
+        say_looks(run.folder, opened, display)
+        report_again(run.folder, display)
     return {"epoch": run.best["epoch"], **results.metrics}
 
 
-def _count_look(folder: RunFolder, data: PhotoSet, split: str, accuracy: float) -> int:
+def count_look(folder: RunFolder, data: PhotoSet, split: str, accuracy: float, command: str) -> int:
     """How often test photographs of a run have been looked at; 0 where ``data`` has none of them.
 
     They are known by their contents, so that a copy of their folder counts too.
@@ -95,9 +93,22 @@ def _count_look(folder: RunFolder, data: PhotoSet, split: str, accuracy: float) 
     if tests.isdisjoint(data.sha256):
         return 0
     look = new_look(
-        folder.config, split=split, photographs=len(data), accuracy=accuracy, command="evaluate"
+        folder.config, split=split, photographs=len(data), accuracy=accuracy, command=command
     )
     return add_look(folder.looks, look)
+
+
+def say_looks(folder: RunFolder, opened: int, display: Display) -> None:
+    """Say how often the test photographs were looked at."""
+    times = "once" if opened == 1 else f"{opened:,} times"
+    display.say(f"test split opened {times}; see {folder.looks}")
+
+
+def report_again(folder: RunFolder, display: Display) -> None:
+    """Write the run's report with what is new; that of a run that goes on is written at its end."""
+    if is_finished(folder):
+        report_run(folder)
+        display.say(f"report: {folder.report}")
 
 
 def _validation_predictions(workdir: str) -> Predictions | str:

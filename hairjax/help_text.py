@@ -21,6 +21,8 @@ hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and ha
   python launch.py probe    RUN [--split=SPLIT] [--workdir=DIR]
   python launch.py probe    --config=FILE[:VARIANT] [--split=SPLIT] [--workdir=DIR]
                             [--config.KEY=VALUE ...]
+  python launch.py explain  --workdir=DIR [--split=SPLIT] [--masks=DIR] [--count=N] [--out=DIR]
+  python launch.py explain  --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE] [--out=DIR]
   python launch.py convert  --weights=SOURCE --model=NAME --out=FILE.safetensors [--licence=TEXT]
 
 train (the default): train, keep the best epoch, write a report; the same command resumes.
@@ -125,6 +127,19 @@ features of a run, or of pretrained weights; chosen on training photographs alon
   --split=test                      validation (the default), or test: a look at those photographs,
                                     by the classifier taken
   --workdir=probed                  where to write; by default in runs/, named after the run
+
+explain: where a run's best model looks, and how much it relies on the mask: tables, figures, and a
+section of the run's report. Each look at test photographs is a line in the run's looks.csv.
+  python launch.py explain --workdir=runs/top
+
+  --workdir=runs/top                the run
+  --split=test                      validation (the default), test or train
+  --photos=PHOTOS                   other photographs, in a folder per class; not in the report
+  --masks=MASKS                     their masks; or those of the run's, where its model sees RGB
+  --manifest=labels.csv             their labels, where the folders below --photos do not tell
+  --count=100                       photographs for deletion and insertion; by default 32
+  --stage=-2                        a map of an earlier stage, finer; by default -1, the last
+  --out=explained                   where to write, not for the report; by default inside the run
 
 convert: pretrained weights, or a run's best, as one file that loads at once; see docs/weights.md.
   python launch.py convert --weights=SOURCE --model=NAME --out=FILE.safetensors

@@ -24,6 +24,7 @@ from hairjax.data.prepare import prepare
 from hairjax.data.problems import Problem, describe_problems
 from hairjax.data.unlabelled import pair_photos
 from hairjax.errors import UserError
+from hairjax.evaluation.explain import Explain, make_grad_cam
 from hairjax.evaluation.inference import Predict, make_predict
 from hairjax.evaluation.predictions import Predictions, join
 from hairjax.models import model_builder
@@ -54,6 +55,8 @@ class RunFolder:
         self.confusion = self.path / "confusion_matrix.png"
         self.reliability = self.path / "reliability.png"
         self.risk_coverage = self.path / "risk_coverage.png"
+        self.gallery = self.path / "gallery"
+        self.explained = self.path / "explain"
         self.report = self.path / "report.html"
         self.looks = self.path / "looks.csv"
 
@@ -163,6 +166,19 @@ def predictor(config: ConfigDict, graphdef: nnx.GraphDef, mesh: Mesh) -> Predict
     )
 
 
+def explainer(config: ConfigDict, graphdef: nnx.GraphDef, mesh: Mesh, stage: int) -> Explain:
+    """Explanation maps of the photographs that `predictor` judges, from a stage's map."""
+    return make_grad_cam(
+        graphdef,
+        mesh,
+        side=image_side(config),
+        channels=config.model.in_channels,
+        normalise=normalisation(config),
+        batch_size=config.train.batch_size,
+        stage=stage,
+    )
+
+
 @dataclass(frozen=True)
 class Run:
     """A run read back: its best model, ready to predict."""
@@ -173,6 +189,8 @@ class Run:
     best: dict[str, Any]
     params: dict
     judge: Predict
+    graphdef: nnx.GraphDef
+    mesh: Mesh
 
     def predict(
         self, photos: Sequence[str | Path], masks: Sequence[str | Path] | None = None
@@ -254,7 +272,8 @@ def load_run(workdir: str | Path) -> Run:
     mesh = devices.make_mesh(min(count, jax.device_count()), 1)
     graphdef, shapes = abstract_model(config, len(classes))
     best, params = best_params(folder, shapes, mesh)
-    return Run(folder, config, classes, best, params, predictor(config, graphdef, mesh))
+    judge = predictor(config, graphdef, mesh)
+    return Run(folder, config, classes, best, params, judge, graphdef, mesh)
 
 
 def best_params(folder: RunFolder, shapes: dict, mesh: Mesh) -> tuple[dict[str, Any], dict]:

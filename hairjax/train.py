@@ -41,7 +41,7 @@ from hairjax.loop import Plan, run_epochs
 from hairjax.lora import require_matrices, with_pairs
 from hairjax.models import VARIANTS, load_model
 from hairjax.phases import Material, begin_phase, make_phases
-from hairjax.run import RunFolder, abstract_model, model_options, on_mesh, predictor
+from hairjax.run import RunFolder, abstract_model, explainer, model_options, on_mesh, predictor
 from hairjax.step import Step, TrainState, first_state, make_train_step
 from hairjax.weights.load import find_weights
 
@@ -140,17 +140,19 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
         best = run_epochs(plan, state, best)
         params = checkpoints.restore_params(best["step"], shapes.judged)
     predictions = whole.predict(params, whole.validation)
+
+    # Figures and statistics take a second to start, which the first step need not wait for.
+    from hairjax.finish import find_mistakes, finish
+
+    explain = explainer(config, graphdef, mesh, stage=-1)
+    mistakes = find_mistakes(config.report.gallery, explain, params, whole.validation, predictions)
     processes.leave()
     if not processes.is_first():
         return {
             "epoch": best["epoch"],
             **evaluate(predictions.labels, predictions.probabilities),
         }
-
-    # Figures and statistics take a second to start, which the first step need not wait for.
-    from hairjax.finish import finish
-
-    return finish(config, folder, photos, split, best, predictions, columns, display)
+    return finish(config, folder, photos, split, best, predictions, mistakes, columns, display)
 
 
 @contextmanager

@@ -81,6 +81,7 @@ def test_everything_is_written(run):
         "confusion_matrix.png",
         "confusion_matrix.svg",
         "environment.jsonl",
+        "gallery",
         "groups.txt",
         "learning_curves.png",
         "learning_curves.svg",

@@ -307,6 +307,17 @@ MISTAKES = [
         ["--manifest: there is no file 'x.csv'"],
     ),
     ("evaluate --workdir=run --out=a.jpg", ["a.jpg is a file", "give another --out"]),
+    # Explanations.
+    ("explain", ["explain needs --workdir"]),
+    ("explain --workdir=nothere", ["no run at nothere"]),
+    ("explain --workdir=run --split=tst", ["--split is 'tst'", "validation, test, train"]),
+    ("explain --workdir=run --photos=photos --split=train", ["'train'", "can be all"]),
+    ("explain --workdir=run --count=0", ["--count is 0", "at least 1"]),
+    ("explain --workdir=run --count=few", ["--count is 'few'", "a whole number"]),
+    ("explain --workdir=run --stage=last", ["--stage is 'last'", "a whole number"]),
+    ("explain --workdir=run --masks=msks", ["--masks: there is no folder 'msks'"]),
+    ("explain --workdir=run --manifest=labels.csv", ["--manifest needs --photos"]),
+    ("explain --workdir=run --mask=3", ["unknown flag --mask", "did you mean --masks?"]),
 ]
 
 
@@ -446,7 +457,7 @@ def test_help(arguments, capsys):
 def test_help_is_right(folders, trained, monkeypatch, capsys):
     """Its examples are understood, and it has every flag of every verb."""
     evaluated, converted, shown, predicted, compared, checked, divided = ([] for _ in range(7))
-    reported, mixed, cooked, probed, swept = ([] for _ in range(5))
+    reported, mixed, cooked, probed, swept, explained = ([] for _ in range(6))
     monkeypatch.setattr(
         "hairjax.ensemble.ensemble_runs", lambda *given, **named: mixed.append((given, named))
     )
@@ -455,6 +466,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     monkeypatch.setattr(
         "hairjax.probe.probe_configuration", lambda config, **named: probed.append(named)
     )
+    monkeypatch.setattr("hairjax.explain.explain_run", lambda **given: explained.append(given))
     monkeypatch.setattr("hairjax.report_run.report_run", lambda folder: reported.append(folder))
     monkeypatch.setattr("hairjax.folds.cross_validate", lambda *given: divided.append(given[:2]))
     monkeypatch.setattr("hairjax.examine.examine", lambda *given: checked.append(given[:2]))
@@ -479,7 +491,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     Path("runs/top/config.json").write_text(json.dumps(to_plain(top.get_config("demo"))))
 
     commands = re.findall(r"^  python launch.py (.*[^\]\n])$", launch.HELP, re.MULTILINE)
-    assert len(commands) == 18  # among them report's usage, which has nothing that may be left out
+    assert len(commands) == 19  # among them report's usage, which has nothing that may be left out
     (
         _,
         of_train,
@@ -494,10 +506,11 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         of_ensemble,
         of_soup,
         of_probe,
+        of_explain,
         of_convert,
     ) = re.split(
         r"^train |^check|^show|^rates|^evaluate|^report|^folds|^predict|^compare"
-        r"|^ensemble|^soup|^probe|^convert",
+        r"|^ensemble|^soup|^probe|^explain|^convert",
         launch.HELP,
         flags=re.MULTILINE,
     )
@@ -528,6 +541,9 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     ):
         for flag in re.findall(r"^  (--\S+)", text, re.MULTILINE):
             commands.append(f"{verb} {flag}")
+    for flag in re.findall(r"^  (--\S+)", of_explain, re.MULTILINE):
+        photos = "--photos=PHOTOS" if flag.startswith("--manifest") else ""
+        commands.append(f"explain --workdir=runs/top {photos} {flag}")
     flags_of_convert = re.findall(r"^  (--\S+)", of_convert, re.MULTILINE)
     for flag in flags_of_convert:
         commands.append(f"convert --weights=SOURCE --model=NAME --out=FILE.safetensors {flag}")
@@ -573,6 +589,14 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         "probed",
     }
     assert {call["split"] for call in probed} == {"validation", "test"}
+    assert explained[0] == {
+        **dict.fromkeys(("photos", "masks", "manifest", "out"), ""),
+        **{"workdir": "runs/top", "split": "validation", "count": 32, "stage": -1},
+        "display": ANY,
+    }
+    assert len(explained) == 1 + 8
+    given = {name for call in explained for name, value in call.items() if value}
+    assert given == set(explained[0])
     given = {name for call in evaluated for name, value in call.items() if value}
     assert given == set(evaluated[0])
 

@@ -101,6 +101,25 @@ def resampling_weights(units: int, draws: int, seed: int) -> NDArray[np.float64]
     return generator.multinomial(units, np.full(units, 1 / units), draws).astype(np.float64)
 
 
+def mean_interval(
+    values: ArrayLike, subjects: Sequence[str], draws: int, seed: int
+) -> tuple[float, Interval | None]:
+    """A mean over photographs and its interval, subjects resampled as in `bootstrap`.
+
+    None where the resampled sets do not vary, as those of a single subject.
+
+    Args:
+        values: float [n].
+        subjects: n names; "" where the subject is not known.
+        draws: how many resampled sets.
+        seed: makes the interval reproducible.
+    """
+    array, unit = np.asarray(values, np.float64), subject_indices(subjects)
+    weights = resampling_weights(int(unit.max()) + 1, draws, seed)
+    resampled = (weights @ np.bincount(unit, array)) / (weights @ np.bincount(unit))
+    return float(array.mean()), percentiles(resampled) if np.ptp(resampled) > 0 else None
+
+
 def wilson(successes: int, total: int) -> Interval:
     """Wilson's score interval of a proportion of independent trials.
 

@@ -55,6 +55,16 @@ class Predictions:
         """The likeliest class of each photograph, int64 [n]; the lowest on a tie."""
         return self.probabilities.argmax(1)
 
+    def subset(self, indices: NDArray[np.integer]) -> "Predictions":
+        """Those of the photographs at ``indices``, in their order."""
+        return Predictions(
+            files=tuple(self.files[i] for i in indices),
+            labels=self.labels[indices],
+            probabilities=self.probabilities[indices],
+            subjects=tuple(self.subjects[i] for i in indices),
+            classes=self.classes,
+        )
+
 
 def join(parts: Sequence[Predictions], classes: tuple[str, ...]) -> Predictions:
     """Predictions one after the other; of none, those of no photograph."""

@@ -3,7 +3,9 @@
 from hairjax.evaluation.slices import METRICS as OF_PARTS
 from hairjax.report.checklist import Answer
 from hairjax.report.contents import METRICS, Report
+from hairjax.report.explanation import Mean
 from hairjax.report.html import number, number_range
+from hairjax.report.sections.explanation import explanations
 
 
 def of_evaluation(report: Report) -> dict[str, Answer]:
@@ -37,11 +39,7 @@ def of_evaluation(report: Report) -> dict[str, Answer]:
             "what the mistakes have in common",
             "mistakes",
         ),
-        "explanation": Answer(
-            f"No maps of what the model looks at. {_confidence(report)}",
-            "explanations, and how they were checked",
-            "calibration",
-        ),
+        "explanation": _explanation(report),
         "updating": Answer(_updating(report), section="calibration"),
         **_of_parts(report),
     }
@@ -71,6 +69,44 @@ def _of_parts(report: Report) -> dict[str, Answer]:
             section if columns else "",
         ),
     }
+
+
+def _explanation(report: Report) -> Answer:
+    """Of maps and of the mask, where ``launch.py explain`` has looked for them."""
+    found = explanations(report)
+    if not found:
+        return Answer(
+            f"No maps of what the model looks at. {_confidence(report)}",
+            "explanations, and how they were checked: launch.py explain",
+            "calibration",
+        )
+    last = found[-1]
+    said = (
+        f"Grad-CAM on {last.photographs:,} {last.split} photographs (stage {last.stage} of "
+        f"{last.stages}), checked by deletion and insertion against random maps: differences of "
+        "the area "
+    )
+    said += ", ".join(_estimate(area.gain, name) for name, area in last.areas.items())
+    if last.agreement:
+        every = last.agreement[-1]
+        said += (
+            f". {_estimate(every.inside, 'Inside the hair mask lies')} of a map, where the mask is "
+            f"{number(every.masked[0])} of the picture"
+        )
+    changes = [
+        _estimate(line.differences["accuracy"], line.change)
+        for line in last.reliance
+        if line.change
+    ]
+    if changes:
+        said += f". Change of accuracy: {'; '.join(changes)}"
+    return Answer(f"{said}. {_confidence(report)}", "what the maps tell a grader", "explanation")
+
+
+def _estimate(found: Mean, what: str) -> str:
+    value, interval = found
+    ends = f" (95 % interval {number_range(interval)})" if interval else ""
+    return f"{what} {number(value)}{ends}"
 
 
 def _confidence(report: Report) -> str:

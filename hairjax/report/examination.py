@@ -1,25 +1,20 @@
 """The page of a check: what a set of photographs holds and what is wrong with it."""
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from hairjax.atomic import replacing
 from hairjax.data import findings
 from hairjax.data.findings import Finding
 from hairjax.data.photoset import PhotoSet
-from hairjax.report.html import Html, head, lines, table, tag
+from hairjax.report.html import Html, head, lines, photograph, table, tag
+from hairjax.report.pictures import jpeg, tint
 
 MOST_SHOWN = 24  # of a kind; all are in the CSV file
-_THUMBNAIL = 144  # pixels
-_TINT = np.array([0, 114, 178])  # of the mask, as in the figures of a report
 
 
 @dataclass(frozen=True)
@@ -99,26 +94,15 @@ class Thumbnails:
 
     def photo(self, file: str) -> Html:
         """The photograph alone."""
-        return _image(self._pixels(file)[..., :3], file)
+        return photograph(jpeg(self._pixels(file)[..., :3]), file)
 
     def masked(self, file: str) -> Html:
         """The photograph, tinted where its mask is."""
-        pixels = self._pixels(file).astype(np.float32)
-        weight = 0.55 * pixels[..., 3:] / 255
-        tinted = pixels[..., :3] * (1 - weight) + _TINT * weight
-        return _image(tinted.round().astype(np.uint8), f"{file} with its mask")
+        return photograph(jpeg(tint(self._pixels(file))), f"{file} with its mask")
 
     def _pixels(self, file: str) -> NDArray[np.uint8]:
         place = self._place[file]
         return self._photos.images[place : place + 1][0]
-
-
-def _image(pixels: NDArray[np.uint8], description: str) -> Html:
-    small = Image.fromarray(pixels).resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.LANCZOS)
-    file = io.BytesIO()
-    small.save(file, "JPEG", quality=82)
-    data = base64.b64encode(file.getvalue()).decode("ascii")
-    return Html(f'<img src="data:image/jpeg;base64,{data}" alt="{escape(description)}">')
 
 
 def _summary(examination: Examination) -> Html:

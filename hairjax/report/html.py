@@ -62,6 +62,12 @@ def figure(path: Path, description: str, caption: str) -> Html:
     return tag("figure", image, tag("figcaption", caption))
 
 
+def photograph(jpeg: bytes, description: str) -> Html:
+    """A small JPEG, held in the page, with what it shows in words."""
+    data = base64.b64encode(jpeg).decode("ascii")
+    return Html(f'<img src="data:image/jpeg;base64,{data}" alt="{escape(description)}">')
+
+
 def strip(value: float, interval: tuple[float, float], others: Sequence[float | None]) -> Html:
     """Draw a value, its interval and the baselines on a line from 0 to 1; less than 0 is at 0."""
 

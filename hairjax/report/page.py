@@ -9,6 +9,7 @@ from hairjax.report.contents import Report
 from hairjax.report.html import Html, head, lines, tag
 from hairjax.report.sections.calibration import calibration
 from hairjax.report.sections.checklists import checklists
+from hairjax.report.sections.explanation import explanation
 from hairjax.report.sections.groups import groups
 from hairjax.report.sections.looks import looks
 from hairjax.report.sections.mistakes import mistakes
@@ -18,6 +19,7 @@ from hairjax.report.sections.referral import referral
 from hairjax.report.sections.results import results
 from hairjax.report.sections.setting import setting
 from hairjax.report.sections.summary import summary
+from hairjax.report.sections.surest import surest
 from hairjax.report.sections.training import training
 
 
@@ -33,12 +35,14 @@ class Section(NamedTuple):
 # was made of.
 # A new section is a module in sections/ and a line here. A section gets the `Report` alone, which
 # is read back from the run's folder. What needs the model or the photographs, such as pictures of
-# mistakes, is stored in that folder before (`finish`, `evaluate`): the section reads it below
+# mistakes, is stored in that folder before (`finish`, `explain`): the section reads it below
 # `Report.folder` and is left out where it is not there.
 SECTIONS = (
     Section("results", "Results", results),
     Section("looks", "Looks at the test photographs", looks),
     Section("mistakes", "Where it is right and wrong", mistakes),
+    Section("surest", "The surest mistakes", surest),
+    Section("explanation", "Where the model looks", explanation),
     Section("calibration", "Calibration", calibration),
     Section("referral", "Referral to a person", referral),
     Section("parts", "Parts of the photographs", parts),

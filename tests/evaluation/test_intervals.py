@@ -93,6 +93,20 @@ def test_unknown_subjects_are_drawn_one_by_one():
     np.testing.assert_array_equal(index, [0, 1, 2, 0, 3, 4])
 
 
+def test_a_mean_of_right_and_wrong_has_accuracys_interval():
+    labels, p = predictions(200, 3)
+    subjects = [f"s{index // 3}" for index in range(200)]
+    right = (p.argmax(1) == labels).astype(float)
+    mean, interval = intervals.mean_interval(right, subjects, 500, 4)
+    assert mean == pytest.approx(right.mean())
+    expected = intervals.bootstrap(labels, p, subjects, 500, 4)["accuracy"]
+    assert interval == pytest.approx(expected)
+
+
+def test_the_mean_of_a_single_subject_has_no_interval():
+    assert intervals.mean_interval([1.0, 2.0, 6.0], ["s"] * 3, 500, 4) == (3.0, None)
+
+
 def test_weights_draw_as_many_subjects_as_there_are():
     weights = intervals.resampling_weights(7, 50, 0)
     assert weights.shape == (50, 7)

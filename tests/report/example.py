@@ -5,13 +5,26 @@ import dataclasses
 import numpy as np
 
 from hairjax.config import load_config, to_plain
+from hairjax.data.photoset import PhotoSet
 from hairjax.environment import Start, Weights
 from hairjax.evaluation import metrics
 from hairjax.evaluation.analysis import analyse
+from hairjax.evaluation.deletion import CURVES
 from hairjax.evaluation.predictions import Predictions
+from hairjax.evaluation.reliance import METRICS as REACHED
+from hairjax.evaluation.reliance import Reliance
 from hairjax.evaluation.sample import Sample
 from hairjax.report.contents import Judgement, Report
+from hairjax.report.explanation import (
+    Agreement,
+    Area,
+    ExplainFolder,
+    Explanation,
+    write_explanation,
+)
+from hairjax.report.explanation_figures import curves_figure
 from hairjax.report.figures import learning_curves
+from hairjax.report.gallery import write_gallery
 from hairjax.report.ledger import Entry
 from hairjax.results import draw_results
 from hairjax.run import RunFolder
@@ -131,4 +144,65 @@ def example_report(folder):
         ledger=ENTRIES,
         config=to_plain(load_config("configs/top.py")),
         curves_figure=folder / "curves.png",
+    )
+
+
+def pictures(folder, classes=CLASSES):
+    """A gallery of two mistakes, and what was explained of validation, in the folder of a run."""
+    said = Predictions(
+        files=("mild/a_rather_long_name_of_a_photograph.jpg", "severe/2.jpg"),
+        labels=np.array([1, 3]),
+        probabilities=np.eye(4, dtype=np.float32)[[2, 0]] * 0.9 + np.float32(0.025),
+        subjects=("a", "b"),
+        classes=classes,
+    )
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 4), np.uint8)
+    photos = PhotoSet(
+        images=images,
+        labels=said.labels,
+        files=said.files,
+        subjects=said.subjects,
+        sha256=("", ""),
+        classes=said.classes,
+        has_masks=True,
+    )
+    maps = np.arange(18, dtype=np.float32).reshape(2, 3, 3) - 6
+    place = ExplainFolder(folder / "explain" / "validation")
+    write_gallery(photos, said, maps, 5, 45, folder / "gallery")
+    write_gallery(photos, said, maps, 5, 320, place.examples)
+    curves = {name: np.linspace(0, 1, 42, dtype=np.float32).reshape(2, 21) for name in CURVES}
+    curves_figure(curves, curves, place.curves)
+    write_explanation(found(classes), place.found)
+
+
+def found(classes=CLASSES):
+    """What was explained; the model leans on the mask."""
+    inside, masked, more = (0.4, (0.35, 0.46)), (0.25, (0.2, 0.3)), (0.15, (0.1, 0.2))
+    change = (-0.25, (-0.3, -0.2))
+    return Explanation(
+        epoch=5,
+        split="validation",
+        photographs=320,
+        subjects=20,
+        side=224,
+        channels=6,
+        stage=4,
+        stages=4,
+        places=(7, 7),
+        empty=3,
+        agreement=tuple(Agreement(name, 80, inside, masked, more) for name in (*classes, "all")),
+        followed=32,
+        areas={name: Area(0.41, 0.57, (-0.16, (-0.2, -0.12))) for name in CURVES},
+        reliance=(
+            Reliance("", dict.fromkeys(REACHED, inside), {}),
+            Reliance(
+                "without the mask", dict.fromkeys(REACHED, inside), dict.fromkeys(REACHED, change)
+            ),
+            Reliance(
+                "mask of another photograph",
+                dict.fromkeys(REACHED, (0.25, None)),
+                dict.fromkeys(REACHED, change),
+            ),
+        ),
+        interval_note="bootstrap over subjects, 2,000 draws",
     )

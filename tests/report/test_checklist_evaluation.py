@@ -6,7 +6,7 @@ from hairjax.report.checklist import CLAIM, TRIPOD
 from hairjax.report.checklist_answers import answers
 from hairjax.report.checklist_evaluation import of_evaluation
 from hairjax.report.page import SECTIONS
-from tests.report.example import CONFUSION, example_report, judgement, predictions
+from tests.report.example import CONFUSION, example_report, judgement, pictures, predictions
 
 CAMERAS = {"camera": {name: str(i % 2) for i, name in enumerate(predictions(CONFUSION).files)}}
 
@@ -69,6 +69,25 @@ def test_confidence_and_classes_are_told_with_intervals(opened):
     assert "F1 of each class with their 95 % intervals, on validation and test" in (
         known["by_class"].text
     )
+
+
+def test_explanations_are_told_once_they_were_made(report, tmp_path):
+    assert "launch.py explain" in of_evaluation(report)["explanation"].lacks
+    pictures(tmp_path)
+    explained = dataclasses.replace(report, folder=tmp_path)
+    answer = of_evaluation(explained)["explanation"]
+    assert answer.section == "explanation"
+    assert answer.text.startswith(
+        "Grad-CAM on 320 validation photographs (stage 4 of 4), checked by deletion and insertion "
+        "against random maps: differences of the area deletion −0.160 (95 % interval −0.200 – "
+        "−0.120), insertion −0.160 (95 % interval −0.200 – −0.120). Inside the hair mask lies "
+        "0.400 (95 % interval 0.350 – 0.460) of a map, where the mask is 0.250 of the picture. "
+        "Change of accuracy: without the mask −0.250 (95 % interval −0.300 – −0.200); mask of "
+        "another photograph −0.250"
+    )
+    # Of another epoch's model they say nothing.
+    other = dataclasses.replace(explained, best_epoch=4)
+    assert of_evaluation(other)["explanation"] == of_evaluation(report)["explanation"]
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,12 @@ from tests.report.example import (
     example_report,
     judged,
     judgement,
+    pictures,
     predictions,
 )
 
 LOOK = Look("2026-03-01T10:00:00+00:00", "ab" * 20, "0123456789ab", "test", 319, 0.81, "evaluate")
+FIGURES, PICTURES = 8, 2 * 3  # of the fullest page; in its gallery, and in that of its examples
 CAMERAS = ("old", "<b>&\"'")
 
 
@@ -42,13 +44,14 @@ def report(folder):
 
 @pytest.fixture(scope="module")
 def opened(report, folder):
-    """The same once test was looked at."""
+    """The same once test was looked at and validation explained."""
     columns = {"camera": {name: CAMERAS[len(name) % 2] for name in predictions(CONFUSION).files}}
     both = [
         judgement(split, folder, validation, columns)
         for split, validation in (("validation", None), ("test", predictions(CONFUSION)))
     ]
-    return dataclasses.replace(report, judgements=both, looks=[LOOK])
+    pictures(folder / "opened")
+    return dataclasses.replace(report, folder=folder / "opened", judgements=both, looks=[LOOK])
 
 
 class Page(HTMLParser):
@@ -285,16 +288,26 @@ def test_holds_everything_and_asks_for_nothing(opened, tmp_path):
     images = [value for tag, name, value in page.attributes if (tag, name) == ("img", "src")]
     names = ("confusion_figure", "reliability_figure", "risk_coverage_figure")
     figures = [getattr(one, name) for name in names for one in opened.judgements]
+    figures.insert(2, opened.folder / "explain" / "validation" / "deletion_insertion.png")
     figures.append(opened.curves_figure)
-    for image, figure in zip(images, figures, strict=True):
+    drawn = [image for image in images if image.startswith("data:image/png")]
+    taken = [image for image in images if image.startswith("data:image/jpeg;base64,")]
+    for image, figure in zip(drawn, figures, strict=True):
         data = base64.b64decode(image.removeprefix("data:image/png;base64,"), validate=True)
         assert data == figure.read_bytes()
         Image.open(io.BytesIO(data)).load()
-    assert sum(name == "alt" and len(value) > 20 for _, name, value in page.attributes) == 7
+    for image in taken:
+        data = base64.b64decode(image.removeprefix("data:image/jpeg;base64,"), validate=True)
+        Image.open(io.BytesIO(data)).load()
+    assert len(taken) == len(images) - len(drawn) == 2 * PICTURES
+    alternatives = [value for _, name, value in page.attributes if name == "alt"]
+    assert sum("/" in value for value in alternatives) == 2 * PICTURES
+    assert sum("/" not in value and len(value) > 20 for value in alternatives) == FIGURES
 
 
 def test_every_text_is_escaped(opened, tmp_path):
     nasty = "<b>&\"'"
+    pictures(tmp_path, (nasty, *CLASSES[1:]))
     [start] = opened.starts
     texts = dict.fromkeys(("devices", "processor", "system", "precision"), nasty)
     texts["devices"] = f"1 × {nasty}"
@@ -304,6 +317,7 @@ def test_every_text_is_escaped(opened, tmp_path):
     page = read(
         dataclasses.replace(
             judged(opened, interval_note=nasty, baselines={nasty: SCORES}),
+            folder=tmp_path,
             title=nasty,
             source=nasty,
             model=nasty,
@@ -320,7 +334,7 @@ def test_every_text_is_escaped(opened, tmp_path):
     )
     markup = (tmp_path / "report.html").read_text("utf-8")
     assert "<b>" not in markup
-    assert "".join(page.text).count(nasty) >= 40
+    assert "".join(page.text).count(nasty) >= 44
     assert page.row(f"{nasty}.{nasty}")[1] == '"<b>&\\"\'"'
 
 
@@ -353,8 +367,14 @@ def page(opened, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "report.html"
     classes = ("level_0_full", "no hair to speak of", "정상", "W" * 40)
     source = "/data/" + "a_long_name_without_a_place_to_break" * 4
+    pictures(path.parent, classes)
     full = dataclasses.replace(
-        opened, title=f"TOP: {opened.model}", synthetic=True, source=source, classes=classes
+        opened,
+        folder=path.parent,
+        title=f"TOP: {opened.model}",
+        synthetic=True,
+        source=source,
+        classes=classes,
     )
     write_report(full, path)
     return path
@@ -369,8 +389,9 @@ def test_opens_in_a_browser_without_a_complaint_or_a_request(browser, page):
     assert browser.complaints() == []
     assert browser.requests() == [page.as_uri()]
     images = browser.ask("[...document.images].map(image => image.complete && image.naturalWidth)")
-    assert len(images) == 7
-    assert min(images) >= 1000
+    assert len(images) == FIGURES + 2 * PICTURES
+    assert sum(width >= 1000 for width in images) == FIGURES
+    assert min(images) >= 100
     pixels = np.asarray(Image.open(io.BytesIO(browser.picture())).convert("RGB")).reshape(-1, 3)
     # Colours of the stamp, of the matrix's diagonal and of a curve: styled, and figures decoded.
     for colour, tolerance in (("fff3d1", 0), ("0a539e", 12), ("d55e00", 12)):

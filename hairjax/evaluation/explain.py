@@ -1,0 +1,140 @@
+"""Where a model looks: explanation maps, and how much of them lies on the hair mask.
+
+Grad-CAM (Selvaraju et al., "Grad-CAM", ICCV 2017) on the map that a stage puts out, before the
+head's norm. It asks of a model only ``features``, ``stages`` and ``head``, which every one has
+whose stages put out maps [batch, h, w, c]: nothing is reshaped, so nothing can be reshaped wrongly.
+A family that needs another method gets its own function that returns an `Explain`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from einops import reduce
+from flax import nnx
+from jax.sharding import Mesh
+from numpy.typing import NDArray
+
+from hairjax.data.augment import model_inputs
+from hairjax.data.batches import read_batches
+from hairjax.data.photoset import PhotoSet
+from hairjax.devices import batch_sharded, compiler_options, join_shares, replicated, share
+
+# (parameters, n photographs, a class for each: int [n]) → float32 [n, h, w]: what speaks for the
+# class is positive, what speaks against it negative.
+Explain = Callable[[dict, PhotoSet, NDArray[np.integer]], NDArray[np.float32]]
+
+
+def make_grad_cam(
+    graphdef: nnx.GraphDef,
+    mesh: Mesh,
+    *,
+    side: int,
+    channels: int,
+    normalise: str,
+    batch_size: int,
+    stage: int,
+) -> Explain:
+    """Grad-CAM as a function of parameters, photographs and classes; compiled once.
+
+    Args:
+        graphdef: the model without its parameters.
+        mesh: devices that share each batch.
+        side: of what the model sees, in pixels.
+        channels: of what the model sees.
+        normalise: how it sees RGB, see ``model_inputs``.
+        batch_size: photographs at a time; rounded up to a multiple of the devices.
+        stage: whose map, -1 for the last.
+    """
+    batch_size = -(-batch_size // mesh.size) * mesh.size
+
+    def maps(params: dict, photos: jax.Array, classes: jax.Array) -> jax.Array:
+        images = model_inputs(photos, None, None, side, channels, normalise)
+        return grad_cam(nnx.merge(graphdef, params), images, classes, stage)
+
+    whole, shared = replicated(mesh), batch_sharded(mesh)
+    compiled = jax.jit(
+        maps,
+        in_shardings=(whole, shared, shared),
+        out_shardings=whole,
+        compiler_options=compiler_options(),
+    )
+
+    def explain(
+        params: dict, photos: PhotoSet, classes: NDArray[np.integer]
+    ) -> NDArray[np.float32]:
+        rows: list[NDArray[np.float32]] = []
+        params = jax.device_put(params, whole)
+        place = 0
+        for mine, count in read_batches(photos, batch_size, share(batch_size)):
+            asked = np.zeros(batch_size, np.int32)
+            asked[:count] = classes[place : place + count]
+            place += count
+            batch = join_shares(mine, mesh), join_shares(asked[share(batch_size)], mesh)
+            rows.append(np.asarray(compiled(params, *batch))[:count])
+        return np.concatenate(rows)
+
+    return explain
+
+
+def grad_cam(model: Any, images: jax.Array, classes: jax.Array, stage: int) -> jax.Array:
+    """Channels of a stage's map, weighted by the mean gradient of a class's logit with respect to
+    each, and added up: float32 [batch, h, w].
+
+    The negative part, which Grad-CAM leaves out of its pictures, is kept: see `evidence`.
+
+    Before a head that normalises every place, the gradient at a place is orthogonal to what the
+    place holds: its value then comes from the gradients of the others, and maps of the last stage
+    are blunt. Deletion and insertion (`evaluation.deletion`) tell how much they are worth.
+
+    Args:
+        model: of the contract.
+        images: float32 [batch, height, width, channels], normalised.
+        classes: int [batch], whose logit.
+        stage: whose map, -1 for the last.
+    """
+    stages = len(model.stages)
+    first = stage % stages + 1
+
+    def logits(features: jax.Array) -> jax.Array:
+        for later in range(first, stages):
+            features = model.stages[later](features, None)
+        chosen = jnp.take_along_axis(model.head(features, None), classes[:, None], axis=1)
+        return chosen.sum()  # no photograph touches another's
+
+    features = model.features(images)[stage]
+    gradient = jax.grad(logits)(features).astype(jnp.float32)
+    weights = reduce(gradient, "b h w c -> b 1 1 c", "mean")
+    return reduce(weights * features.astype(jnp.float32), "b h w c -> b h w", "sum")
+
+
+def upsample(maps: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Maps [n, h, w] to the size of photographs, bilinearly: [n, side, side]."""
+    small = jnp.asarray(maps)
+    return np.asarray(jax.image.resize(small, (len(maps), side, side), "bilinear"))
+
+
+def evidence(maps: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """What speaks for a class (Grad-CAM's ReLU), upsampled; 1 at each map's highest.
+
+    A map in which nothing does is 0 everywhere.
+    """
+    large = upsample(np.maximum(maps, 0), side)
+    highest = large.max(axis=(1, 2), keepdims=True)
+    return np.divide(large, highest, out=np.zeros_like(large), where=highest > 0)
+
+
+def share_inside(evidence: NDArray[np.float32], masks: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Share of each map's mass that lies inside the mask; nan where the map has no mass.
+
+    A map that is the same everywhere has the mask's share of the picture inside: the chance level.
+
+    Args:
+        evidence: [n, side, side], not negative.
+        masks: [n, side, side], 255 where the mask is; in between counts in part.
+    """
+    inside = reduce(evidence * (masks / 255), "n h w -> n", "sum")
+    total = reduce(evidence.astype(np.float64), "n h w -> n", "sum")
+    return np.divide(inside, total, out=np.full(len(total), np.nan), where=total > 0)

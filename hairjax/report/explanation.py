@@ -1,0 +1,194 @@
+"""What the explanation of a model says, for its page and its tables: numbers and wording."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from hairjax.evaluation.intervals import Interval
+from hairjax.evaluation.reliance import METRICS, Reliance
+from hairjax.report.comparison import TITLES, signed
+from hairjax.report.html import number, number_range
+
+Mean = tuple[float, Interval | None]
+Table = tuple[list[str], list[list[str]]]  # header and rows; a cell's second line is its interval
+FEW = 30  # subjects, with fewer of which a bootstrap over them covers less than it says
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How much of the maps of a class lies on the masks, each with its 95 % interval.
+
+    Attributes:
+        name: of the class, or ``all``.
+        photographs: how many.
+        inside: share of a map's mass inside the mask.
+        masked: the mask's share of the picture.
+        difference: of the two.
+    """
+
+    name: str
+    photographs: int
+    inside: Mean
+    masked: Mean
+    difference: Mean
+
+
+@dataclass(frozen=True)
+class Area:
+    """Under the curves of deletion or insertion, means over the photographs followed.
+
+    Attributes:
+        by_map: along the maps.
+        by_chance: along random ones.
+        gain: map minus random, paired, with its 95 % interval.
+    """
+
+    by_map: float
+    by_chance: float
+    gain: Mean
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What was found on a set of photographs, as plain data.
+
+    Attributes:
+        epoch: whose model is explained.
+        split: which photographs; ``all`` of a folder that is not the run's.
+        photographs: how many; their predicted classes are what is explained.
+        subjects: of how many people, 0 where they are not known.
+        side: of what the model sees, in pixels.
+        channels: of what the model sees.
+        stage: whose maps, from 1.
+        stages: of the model.
+        places: of a map, down and across.
+        empty: photographs of which no place speaks for the predicted class.
+        agreement: of every class, and last of all; empty where no mask is known.
+        followed: photographs along whose maps deletion and insertion were followed.
+        areas: by the names of `evaluation.deletion.CURVES`.
+        reliance: with the mask changed, the unchanged first; empty where the model does not see
+            RGB and mask.
+        interval_note: how the intervals were made.
+    """
+
+    epoch: int
+    split: str
+    photographs: int
+    subjects: int
+    side: int
+    channels: int
+    stage: int
+    stages: int
+    places: tuple[int, int]
+    empty: int
+    agreement: tuple[Agreement, ...]
+    followed: int
+    areas: dict[str, Area]
+    reliance: tuple[Reliance, ...]
+    interval_note: str
+
+    def notes(self) -> list[str]:
+        """What a reader of the numbers must know."""
+        height, width = self.places
+        notes = [
+            f"Maps of stage {self.stage} of {self.stages}, {height} × {width} places for "
+            f"{self.side} × {self.side} pixels: a place stands for {self.side / height:.0f} × "
+            f"{self.side / width:.0f} pixels, and nothing smaller can be told apart."
+        ]
+        if self.empty:
+            notes.append(
+                f"Of {self.empty:,} photographs no place speaks for the predicted class: their "
+                "maps are empty and count in no share."
+            )
+        if not self.subjects:
+            notes.append(
+                "Subjects are not known: where there are several photographs of a person, "
+                "intervals are too narrow."
+            )
+        elif self.subjects < FEW:
+            notes.append(
+                f"{self.subjects} subjects are few: intervals by the bootstrap are then somewhat "
+                "too narrow."
+            )
+        return notes
+
+    def agreement_table(self) -> Table:
+        """How much of the maps lies on the masks."""
+        header = ["class", "n", "map inside\nthe mask", "mask's share\nof the picture"]
+        rows = [
+            [
+                row.name,
+                f"{row.photographs:,}",
+                _with_range(row.inside),
+                _with_range(row.masked),
+                _with_range(row.difference, signed),
+            ]
+            for row in self.agreement
+        ]
+        return [*header, "difference"], rows
+
+    def area_table(self) -> Table:
+        """Areas under the curves, means over the photographs followed."""
+        header = ["area under the curve", "along the map", "at random", "difference"]
+        better = {"deletion": "lower is better", "insertion": "higher is better"}
+        rows = [
+            [
+                f"{name}\n{better[name]}",
+                number(area.by_map),
+                number(area.by_chance),
+                _with_range(area.gain, signed),
+            ]
+            for name, area in self.areas.items()
+        ]
+        return header, rows
+
+    def reliance_tables(self) -> list[Table]:
+        """With the mask, or the photograph, changed: for each metric a table."""
+        return [
+            (
+                ["photographs", TITLES[name].lower(), "difference"],
+                [
+                    [
+                        line.change or "as they are",
+                        _with_range(line.values[name]),
+                        _with_range(line.differences[name], signed) if line.differences else "",
+                    ]
+                    for line in self.reliance
+                ],
+            )
+            for name in METRICS
+            if self.reliance
+        ]
+
+
+class ExplainFolder:
+    """Paths inside the folder of an explanation."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.table = path / "explain.csv"
+        self.reliance = path / "mask_reliance.csv"
+        self.curves = path / "deletion_insertion.png"
+        self.sheet = path / "examples.png"
+        self.examples = path / "examples"
+        self.found = path / "explanation.json"
+
+
+def write_explanation(found: Explanation, path: Path) -> None:
+    """Write JSON."""
+    path.write_text(json.dumps(asdict(found), indent=1, ensure_ascii=False) + "\n")
+
+
+def read_explanation(path: Path) -> Explanation:
+    """The inverse: intervals come back as lists."""
+    found = json.loads(path.read_text())
+    found["agreement"] = tuple(Agreement(**row) for row in found["agreement"])
+    found["areas"] = {name: Area(**area) for name, area in found["areas"].items()}
+    found["reliance"] = tuple(Reliance(**line) for line in found["reliance"])
+    return Explanation(**found)
+
+
+def _with_range(mean: Mean, write: Callable[[float], str] = number) -> str:
+    value, interval = mean
+    return f"{write(value)}\n{number_range(interval) if interval else 'no interval'}"
