@@ -264,7 +264,7 @@ def checkpoint(workdir):
 
 
 def test_a_stopped_run_ends_as_one_that_was_not_and_shows_no_pairs(weights, tmp_path, monkeypatch):
-    monkeypatch.setattr(hairjax.train, "finish", lambda *arguments: {})
+    monkeypatch.setattr("hairjax.finish.finish", lambda *arguments: {})
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     said = run(whole, weights)
     trained = [line.split(" train,")[0] for line in said if " train, " in line]

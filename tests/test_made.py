@@ -205,7 +205,7 @@ def embeddings(root):
     model = hairjax.create_model(
         run.config.model.name, in_channels=6, num_classes=4, image_size=32, weights=str(root / "a")
     )
-    inputs = model_inputs(jax.numpy.asarray(photos.images), None, None, 32, 6)
+    inputs = model_inputs(jax.numpy.asarray(photos.images), None, None, 32, 6, "imagenet")
     split = {row["file"]: row["split"] for row in rows_of(root / "a" / "split.csv")}
     graphdef, state = nnx.split(model)
     found = jax.jit(lambda state, x: nnx.merge(graphdef, state).embed(x))(state, inputs)

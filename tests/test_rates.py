@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.special import expit
 
-import hairjax.train
 import launch
 from configs import top
 from hairjax import rates
@@ -116,7 +115,7 @@ def test_the_command_writes_what_training_would_see(options, tmp_path, capsys, m
         assert f"--config.optim.peak.middle={rate / 2:.2g}" in said[rule]
         assert f"--config.optim.peak.late={rate:.2g}" in said[rule]
     # The first loss is that of the first step of training: same weights, photographs, randomness.
-    monkeypatch.setattr(hairjax.train, "finish", lambda *arguments: {})
+    monkeypatch.setattr("hairjax.finish.finish", lambda *arguments: {})
     workdir = RunFolder(tmp_path / "run")
     line = ["--config=configs/top.py:demo", f"--workdir={workdir.path}", *flags]
     assert launch.main(line) == 0

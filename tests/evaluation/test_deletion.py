@@ -63,7 +63,7 @@ def photographs(count):
 def probability(photos, label):
     """Of one class, without any of the code that is tested."""
     graphdef, _ = nnx.split(Corner())
-    logits = nnx.merge(graphdef, PARAMS)(model_inputs(photos, None, None, SIDE, 6))
+    logits = nnx.merge(graphdef, PARAMS)(model_inputs(photos, None, None, SIDE, 6, "imagenet"))
     return scipy.special.softmax(np.asarray(logits, np.float64), axis=1)[:, label]
 
 
@@ -108,7 +108,7 @@ def test_one_program_for_both_curves_any_number_of_photographs_and_devices():
 
 
 def test_blank_is_nothing_to_the_model():
-    seen = np.asarray(model_inputs(blank(photographs(1)), None, None, SIDE, 6))
+    seen = np.asarray(model_inputs(blank(photographs(1)), None, None, SIDE, 6, "imagenet"))
     assert np.abs(seen).max() < 0.02  # the mean colour, to eight bits
 
 

@@ -100,7 +100,9 @@ def trained():
     @jax.jit
     def step(params, state, images, labels):
         def loss(params):
-            logits = nnx.merge(graphdef, params)(model_inputs(images, None, None, SIDE, 3))
+            logits = nnx.merge(graphdef, params)(
+                model_inputs(images, None, None, SIDE, 3, "imagenet")
+            )
             return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 
         value, gradient = jax.value_and_grad(loss)(params)
@@ -129,7 +131,7 @@ def test_last_stages_map_is_the_closed_form():
     classes = np.array([2, 0, 1])
     found = explainer()(params, photos, classes)
     assert found.shape == (3, GRID, GRID)
-    inputs = model_inputs(photos.images, None, None, SIDE, 3)
+    inputs = model_inputs(photos.images, None, None, SIDE, 3, "imagenet")
     features = jax.jit(lambda p: nnx.merge(graph()[0], p).features(inputs)[-1])(params)
     head = params["head"]
     for k, a, cam in zip(classes, np.float64(features), found, strict=True):
@@ -146,7 +148,7 @@ def test_earlier_stages_map_is_a_finite_difference(stage):
     """A place's value is how the logit grows when every place is given more of what it holds."""
     params, (photos, _) = drawn(3), photographs(1, 0)
     graphdef = graph()[0]
-    inputs = model_inputs(photos.images, None, None, SIDE, 3)
+    inputs = model_inputs(photos.images, None, None, SIDE, 3, "imagenet")
     cam = np.asarray(
         jax.jit(lambda p: grad_cam(nnx.merge(graphdef, p), inputs, jnp.array([1]), stage))(params)
     )[0]

@@ -55,7 +55,7 @@ def test_a_batch_in_training_gives_torchs_logits_gradient_and_statistics(monkeyp
     def loss(parameters, images):
         model = nnx.merge(graphdef, parameters, before)
         logits = model(images, train=True, rngs=nnx.Rngs(dropout=0))
-        value, _ = classification_loss(logits, targets)
+        value, _ = classification_loss(logits, targets, None)
         return value, (logits, nnx.to_pure_dict(nnx.state(model, nnx.BatchStat)))
 
     run = jax.jit(jax.grad(loss, has_aux=True), compiler_options=UNOPTIMIZED)
@@ -131,6 +131,7 @@ def after(steps=1, *, parts=1, devices=1, finetune="full", remat=False, ema=0.0)
         normalise="imagenet",
         classes=CLASSES,
         smoothing=0.0,
+        class_weights=None,
         ema=ema,
         parts=parts,
         seed=0,

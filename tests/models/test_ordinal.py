@@ -199,6 +199,6 @@ def test_a_run_with_an_ordinal_head_is_one_like_any_other(tmp_path, capsys):
     model = hairjax.create_model(name, weights=str(workdir), **options)
     run = load_run(workdir)
     photos = draw("top", 4, 37, 0, 1, lambda done, total: None)
-    logits = jax.jit(lambda x: model(model_inputs(x, None, None, 32, 6)))(photos.images)
+    logits = jax.jit(lambda x: model(model_inputs(x, None, None, 32, 6, "imagenet")))(photos.images)
     judged = run.judge(run.params, photos).probabilities
     np.testing.assert_allclose(softmax(logits, axis=1), judged, atol=1e-5)
