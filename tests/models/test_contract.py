@@ -90,7 +90,6 @@ def shapes_of(name):
         drop_path=0.0,
         hidden=(),
         head="softmax",
-        head="softmax",
         mask_shifted=True,
         dtype=jnp.float32,
         remat=False,
