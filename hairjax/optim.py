@@ -184,11 +184,15 @@ def split_trainable(params: dict, frozen: Collection[str]) -> tuple[dict, dict]:
     return pick(True), pick(False)
 
 
-def moving_statistics(params: dict, frozen: Collection[str]) -> dict:
-    """The running statistics of parts that train, with None in all other places."""
+def moving_statistics(state: dict, params: dict, frozen: Collection[str]) -> dict:
+    """The running statistics of parts that train, as a model's state has them.
 
-    def keep(path: tuple, leaf: jax.Array) -> jax.Array | None:
-        return leaf if is_statistic(path) and part_of(path) not in frozen else None
+    In a tree like ``params``, which may have low-rank pairs besides, with None in all other places.
+    """
+    found = traverse_util.flatten_dict(state)
+
+    def keep(path: tuple, _: jax.Array) -> jax.Array | None:
+        return found[path] if is_statistic(path) and part_of(path) not in frozen else None
 
     return _by_path(keep, params)
 

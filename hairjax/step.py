@@ -112,7 +112,7 @@ def gradients(
         else:
             logits = model(inputs, train=True, rngs=rngs, frozen=frozen)
         value, correct = classification_loss(logits, targets, class_weights)
-        moved = moving_statistics(nnx.to_pure_dict(nnx.state(model)), frozen)
+        moved = moving_statistics(nnx.to_pure_dict(nnx.state(model)), params, frozen)
         return value, (correct, moved)
 
     (value, (correct, moved)), grads = jax.value_and_grad(loss, has_aux=True)(trainable)

@@ -156,7 +156,7 @@ def test_earlier_stages_map_is_a_finite_difference(stage):
     @jax.jit
     def logit(params, share, row, column):
         model = nnx.merge(graphdef, params)
-        x = model.stem(inputs)
+        x = model.stem(inputs, None)
         for i, part in enumerate(model.stages):
             x = part(x, None)
             if i == stage % 3:

@@ -55,7 +55,8 @@ def test_gradients_reach_every_parameter_that_trains(tiny, monkeypatch):
     drop = 0.2 if tiny in ("resnet", "vit") else 0.0
     model = hairjax.create_model("small", num_classes=3, dropout=0.2, drop_path=drop)
     graphdef, state = nnx.split(model)
-    run = functools.partial(gradients, graphdef, frozen=("stem", "stages.0"), kept=0)
+    options = {"frozen": ("stem", "stages.0"), "kept": 0, "class_weights": None}
+    run = functools.partial(gradients, graphdef, **options)
     targets, params = jax.nn.one_hot(jnp.arange(4) % 3, 3), nnx.to_pure_dict(state)
     compiled = jax.jit(run, compiler_options=UNOPTIMIZED)
     (loss, _, moved), grads = compiled(params, images(), targets, jax.random.key(0))
