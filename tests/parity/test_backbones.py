@@ -10,12 +10,14 @@ import pytest
 import safetensors.torch
 import timm
 import torch
-import torchvision
 from flax import nnx
 
 import hairjax
 from hairjax.data.augment import NORMALISATIONS
 from hairjax.models import VARIANTS, native_size
+
+# Which may be there for a GPU alone, and then cannot be imported.
+torchvision = pytest.importorskip("torchvision", exc_type=ImportError)
 
 LIMIT = 1e-4  # largest absolute difference over the largest absolute value
 # Those that timm has. What Keras and Idelbayev have is stored in tests/reference.
