@@ -18,7 +18,7 @@ from hairjax.config import (
     unknown_key,
 )
 from hairjax.errors import UserError
-from hairjax.flags import override, parse
+from hairjax.verbs.flags import override, parse
 
 ROOT = Path(__file__).parents[1]
 DEFAULTS = dict(flatten(top.get_config()))
