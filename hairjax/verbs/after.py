@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from hairjax.check import require_paths
 from hairjax.errors import UserError
+from hairjax.paths import require_paths
 from hairjax.verbs.configuration import require_keys
 from hairjax.verbs.flags import different_runs, parse, require_one_of, whole_number
 from hairjax.verbs.places import default_comparison, require_writable

@@ -3,10 +3,11 @@
 import os
 from pathlib import Path
 
-from hairjax.check import check_config, require_paths
+from hairjax.check import check_config
 from hairjax.config import weights_source
 from hairjax.errors import UserError
 from hairjax.launcher import find_place
+from hairjax.paths import require_paths
 from hairjax.verbs.configuration import read_configuration, recipe, require_keys
 from hairjax.verbs.flags import parse
 from hairjax.verbs.places import beside, require_writable
