@@ -14,8 +14,7 @@ from hairjax.groups import Group
 from hairjax.lora import DOWN, UP, has_pairs, trains_beside_pairs
 
 FROZEN = "frozen"  # what stands beside low-rank pairs, in every group
-
-STATISTICS = "statistics"
+STATISTICS = "statistics"  # of batch norms
 
 
 def part_of(path: tuple) -> str:

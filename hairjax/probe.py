@@ -1,6 +1,5 @@
 """Frozen features and other classifiers: what a model's embedding is worth without its head."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from ml_collections import ConfigDict
 from numpy.typing import NDArray
 
 from hairjax import devices
-from hairjax.atomic import replacing
+from hairjax.atomic import write_csv
 from hairjax.config import weights_source
 from hairjax.data.augment import model_inputs
 from hairjax.data.division import divide
@@ -255,12 +254,11 @@ def _write_table(
     names = list(results[0].metrics)
     header = ["classifier", "parameters", f"cross_validated_{best_by}", "sd"]
     header += [cell for name in names for cell in (name, f"{name}_low", f"{name}_high")]
-    with replacing(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        for one, own in zip(found, results, strict=True):
-            cells = [cell for n in names for cell in (own.metrics[n], *own.intervals[n])]
-            writer.writerow([one.name, _written(one.parameters), one.score, one.spread, *cells])
+    rows = []
+    for one, own in zip(found, results, strict=True):
+        cells = [cell for n in names for cell in (own.metrics[n], *own.intervals[n])]
+        rows.append([one.name, _written(one.parameters), one.score, one.spread, *cells])
+    write_csv(path, header, rows)
 
 
 def _show(

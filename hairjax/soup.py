@@ -4,7 +4,6 @@ Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models i
 without increasing inference time", ICML 2022, its greedy recipe (Recipe 1).
 """
 
-import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from hairjax.atomic import replacing
+from hairjax.atomic import write_csv
 from hairjax.checkpoint import Checkpoints
 from hairjax.config import flatten
 from hairjax.data.load import describe_source, load_data
@@ -177,13 +176,8 @@ def _save(folder: RunFolder, params: dict, epochs: list[Any], tried: Sequence[Sp
 
 
 def _write_tried(path: Path, places: Sequence[Path], best_by: str, tried: Sequence[Spoon]) -> None:
-    with (
-        replacing(path) as unfinished,
-        unfinished.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream,
-    ):
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["run", *_columns(best_by)])
-        writer.writerows([places[s.run], s.value, s.loss, s.kept] for s in tried)
+    rows = ([places[s.run], s.value, s.loss, s.kept] for s in tried)
+    write_csv(path, ["run", *_columns(best_by)], rows)
 
 
 def _show(places: Sequence[Path], best_by: str, tried: Sequence[Spoon], display: Display) -> None:
