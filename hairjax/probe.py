@@ -18,7 +18,7 @@ from hairjax.data.augment import model_inputs
 from hairjax.data.division import divide
 from hairjax.data.load import describe_source, image_side, load_data, normalisation, split_photos
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.split import read_split, require_same_photographs, split_rows
+from hairjax.data.split import read_own_split, split_rows
 from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.evaluation.inference import make_outputs
@@ -83,8 +83,7 @@ def probe_run(workdir: str, *, split: str, out: Path, display: Display) -> list[
     display.say(f"source: {describe_source(config)}")
     display.say(f"model: {config.model.name}, epoch {run.best['epoch']} of {workdir}")
     photos = load_data(config, run.classes, display)
-    require_same_photographs(run.folder.split, photos)
-    parts = read_split(run.folder.split, photos)
+    parts = read_own_split(run.folder.split, photos)
     graphdef, _ = abstract_model(config, len(run.classes))
     features = _features(config, graphdef, run.params, photos, parts, split)
     material = Material(config, (run.folder,), run.best["epoch"], photos, parts, features)

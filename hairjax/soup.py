@@ -16,7 +16,7 @@ from hairjax.checkpoint import Checkpoints
 from hairjax.config import flatten
 from hairjax.data.load import describe_source, load_data
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.split import read_split, require_same_photographs
+from hairjax.data.split import read_own_split
 from hairjax.devices import keep_compiled
 from hairjax.display import Display
 from hairjax.errors import UserError
@@ -153,8 +153,7 @@ def _require_alike(runs: Sequence[JudgedRun]) -> None:
 def _validation_photographs(run: Run, display: Display) -> PhotoSet:
     display.say(f"source: {describe_source(run.config)}")
     photos = load_data(run.config, run.classes, display)
-    require_same_photographs(run.folder.split, photos)
-    return photos.subset(read_split(run.folder.split, photos) == "validation")
+    return photos.subset(read_own_split(run.folder.split, photos) == "validation")
 
 
 def _save(folder: RunFolder, params: dict, epochs: list[Any], tried: Sequence[Spoon]) -> None:

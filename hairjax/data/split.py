@@ -153,6 +153,16 @@ def read_split(path: Path, photoset: PhotoSet) -> np.ndarray:
     return np.array(split, dtype=f"<U{max(map(len, SPLITS))}")
 
 
+def read_own_split(path: Path, photoset: PhotoSet) -> np.ndarray:
+    """The split (str [n]) that a run has written of just these photographs.
+
+    Raises:
+        UserError: as `require_same_photographs` and `read_split`.
+    """
+    require_same_photographs(path, photoset)
+    return read_split(path, photoset)
+
+
 def require_same_photographs(path: Path, photoset: PhotoSet) -> None:
     """Refuse photographs that are not exactly those of the split a run has written.
 
