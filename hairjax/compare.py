@@ -12,7 +12,7 @@ from hairjax.data.load import describe_source, load_data
 from hairjax.data.split import require_same_photographs
 from hairjax.display import Display
 from hairjax.errors import UserError
-from hairjax.evaluation.intervals import resampling_weights, subject_indices
+from hairjax.evaluation.intervals import FEW, resampling_weights, subject_indices
 from hairjax.evaluation.paired import METRICS, compare, holm, summarise
 from hairjax.folds import read_judged
 from hairjax.judged import Group, JudgedRun, align, group_runs
@@ -28,7 +28,7 @@ from hairjax.report.comparison_figures import forest_figure
 from hairjax.report.comparison_page import MOST_SHOWN, write_comparison
 from hairjax.report.comparison_text import latex, markdown
 from hairjax.report.html import number_range
-from hairjax.results import DRAWS, FEW
+from hairjax.results import DRAWS
 
 SIDE = 160  # pixels of a small picture
 

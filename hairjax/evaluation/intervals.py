@@ -9,6 +9,7 @@ from scipy import stats
 from hairjax.evaluation import metrics
 
 LEVEL = 0.95
+FEW = 30  # subjects, with fewer of which a bootstrap over them covers less than it says
 Interval = tuple[float, float]
 
 
