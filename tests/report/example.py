@@ -116,6 +116,7 @@ def example_report(folder):
             "f00d" * 16,
             113 << 20,
         ),
+        second_weights=None,
     )
     timing = {"seconds": 93.0, "images_per_second": 27.6, "peak_memory_bytes": 3 << 30}
     return Report(
