@@ -53,11 +53,11 @@ def _check_fusing(config: ConfigDict) -> None:
     counts = [stage_count(name) for name in (model.name, model.second)]
     allowed = fusing_stages(*counts)
     if model.fuse_after not in allowed:
-        said = f"give {allowed[0]} to {allowed[-1]}, or 0" if allowed else "give 0"
+        said = "".join(f"{stage}, " for stage in allowed)
         raise UserError(
             f"config.model.fuse_after is {model.fuse_after}; with the {counts[0]} stages of "
-            f"{model.name} and the {counts[1]} of {model.second}, which end together, {said} "
-            "(at the end)"
+            f"{model.name} and the {counts[1]} of {model.second}, which end together, it can be "
+            f"{said}0 (at the end)"
         )
     if VARIANTS[model.name].family.build is ViT:
         raise UserError(
