@@ -11,6 +11,7 @@ from hairjax.errors import UserError
 
 CHOICES = {
     "model.in_channels": (1, 3, 6),
+    "model.second_sees": ("same", "mask"),
     "model.head": ("softmax", "cumulative", "corn"),
     "model.dtype": ("auto", "float32", "bfloat16"),
     "data.source": ("photos", "synthetic", "tfds:NAME"),
@@ -27,6 +28,7 @@ RANGES: dict[str, tuple[float, float | None]] = {
     "seed": (0, 2**32 - 1),
     "model.dropout": (0, 0.99),
     "model.drop_path": (0, 0.99),
+    "model.fuse_after": (0, None),
     "data.count": (40, None),
     "data.image_size": (0, 4096),
     "data.stored_size": (0, 4096),

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hairjax.config import to_plain
+from hairjax.config import model_title, to_plain
 from hairjax.data.load import describe_source, image_side
 from hairjax.data.split import SPLITS, read_rows
 from hairjax.environment import from_line
@@ -55,10 +55,10 @@ def _read_report(folder: RunFolder) -> Report:
     current = {name: place for name, place in judged.items() if _is_current(place, best_epoch)}
     return Report(
         folder=folder.path,
-        title=f"{config.data.view.upper()}: {config.model.name}",
+        title=f"{config.data.view.upper()}: {model_title(config)}",
         source=describe_source(config),
         synthetic=config.data.source == "synthetic",
-        model=config.model.name,
+        model=model_title(config),
         side=image_side(config),
         starts=[from_line(line) for line in folder.read_lines(folder.environment)],
         classes=classes,

@@ -22,6 +22,7 @@ COMMAND = [
     sys.executable,
     str(ROOT / "launch.py"),
     f"--config={ROOT}/configs/top.py:demo",
+    "--config.model.name=cnn7",  # whose batch norms have running statistics
     "--config.data.count=120",
     "--config.data.image_size=32",
     f"--config.train.epochs={EPOCHS}",

@@ -149,7 +149,15 @@ class Report:
     @property
     def weights(self) -> Weights | None:
         """The pretrained weights that training began from, if any."""
-        read = [start.weights for start in self.starts if start.weights]
+        return self._last_read("weights")
+
+    @property
+    def second_weights(self) -> Weights | None:
+        """Those of the second of two streams, if any."""
+        return self._last_read("second_weights")
+
+    def _last_read(self, name: str) -> Weights | None:
+        read = [getattr(start, name) for start in self.starts if getattr(start, name)]
         return read[-1] if read else None  # a start before the first checkpoint is begun anew
 
     @property

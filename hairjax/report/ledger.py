@@ -19,7 +19,7 @@ class Entry:
         parameter: its dotted path.
         shape: its sizes, joined by " × "; "" for a single number.
         group: early, middle or late, or the part's own where parts of these thaw apart.
-        peak_rate: the highest learning rate, as written.
+        peak_rate: the highest learning rate, as written; "-" of running statistics.
         decay: weight decay, as written.
         trains: from which epoch, or never.
     """
@@ -36,6 +36,11 @@ class Entry:
         """The part of the model it belongs to: ``stem``, ``stages.0`` … or ``head``."""
         first, _, rest = self.parameter.partition(".")
         return f"{first}.{rest.partition('.')[0]}" if first == "stages" else first
+
+    @property
+    def learnt(self) -> bool:
+        """Whether it is a parameter and not a running statistic."""
+        return self.peak_rate != "-"
 
     @property
     def count(self) -> int:

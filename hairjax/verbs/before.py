@@ -4,11 +4,10 @@ import os
 from pathlib import Path
 
 from hairjax.check import check_config
-from hairjax.config import weights_source
 from hairjax.errors import UserError
 from hairjax.launcher import find_place
 from hairjax.paths import require_paths
-from hairjax.verbs.configuration import read_configuration, recipe, require_keys
+from hairjax.verbs.configuration import read_configuration, recipe, require_keys, weights_paths
 from hairjax.verbs.flags import parse
 from hairjax.verbs.places import beside, require_writable
 
@@ -59,7 +58,8 @@ def run_rates(arguments: list[str]) -> int:
     check_config(config, reference)
     out = Path(given["out"] or beside(given["config"], "rates")).expanduser()
     require_writable("--out", out)
-    require_keys(Path(weights_source(config)).expanduser())
+    for run in weights_paths(config):
+        require_keys(run)
 
     from hairjax.display import Display
     from hairjax.rates import find_rates

@@ -5,7 +5,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from hairjax.check import check_keys
-from hairjax.config import flatten, load_config
+from hairjax.config import flatten, load_config, streams
 from hairjax.errors import UserError
 from hairjax.verbs.flags import override, parse
 
@@ -31,6 +31,11 @@ def read_configuration(
     config = load_config(given["config"])
     check_keys(config, reference)
     return given, override(config, overrides), reference
+
+
+def weights_paths(config: ConfigDict) -> list[Path]:
+    """Where the weights may be a run."""
+    return [Path(stream.source).expanduser() for stream in streams(config)]
 
 
 def require_keys(folder: Path) -> None:

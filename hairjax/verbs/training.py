@@ -6,11 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hairjax.check import check_config
-from hairjax.config import weights_source
 from hairjax.errors import UserError
 from hairjax.launcher import find_place
 from hairjax.supervisor import follow_parent, is_child, supervise
-from hairjax.verbs.configuration import ROOT, read_configuration, require_keys
+from hairjax.verbs.configuration import ROOT, read_configuration, require_keys, weights_paths
 from hairjax.verbs.places import beside, default_workdir, require_writable
 
 
@@ -23,7 +22,7 @@ def run_train(arguments: list[str]) -> int:
     check_config(config, reference)
     workdir = Path(given["workdir"] or default_workdir(given["config"])).expanduser()
     require_writable("--workdir", workdir)
-    for run in (workdir, Path(weights_source(config)).expanduser()):
+    for run in (workdir, *weights_paths(config)):
         require_keys(run)
 
     from hairjax import processes
@@ -59,7 +58,7 @@ def run_folds(arguments: list[str]) -> int:
     require_writable("--workdir", workdir)
     if (workdir / "config.json").exists():
         raise UserError(f"--workdir={workdir} is a run; give a folder to hold one for each fold")
-    for run in (*sorted(workdir.glob("fold_*")), Path(weights_source(config)).expanduser()):
+    for run in (*sorted(workdir.glob("fold_*")), *weights_paths(config)):
         require_keys(run)
 
     from hairjax.display import Display

@@ -39,6 +39,7 @@ ENTRIES = [
     Entry("head.classifier.bias", "4", "late", "0.001", "0", "from epoch 1"),
     Entry("stages.2.merge.kernel", "768 × 384", "middle", "5e-05", "0.01", "from epoch 1"),
     Entry("stages.10.norm.scale", "96", "middle", "5e-05", "0", "from epoch 1"),
+    Entry("stages.2.norm.mean", "7", "statistics", "-", "-", "with its part"),
     Entry("stem.proj.kernel", "4 × 4 × 6 × 96", "early", "0", "0", "never"),
 ]
 
@@ -116,6 +117,7 @@ def example_report(folder):
             "f00d" * 16,
             113 << 20,
         ),
+        second_weights=None,
     )
     timing = {"seconds": 93.0, "images_per_second": 27.6, "peak_memory_bytes": 3 << 30}
     return Report(

@@ -185,6 +185,7 @@ def test_the_ledger_of_groups(report, tmp_path):
     assert rows == [["head", "3,076", "0.001", "0.01 (99.9%)", "epoch 1"]]
     stages = [row[1] for row in page.rows if row and row[0] == "middle" and len(row) == 6]
     assert stages == ["stages.2", "stages.10"]
+    assert page.row("statistics") == ["statistics", "stages.2", "7", "–", "–", "with its part"]
     assert page.row("stem.proj.kernel")[1:] == ["4 × 4 × 6 × 96", "early", "0", "0", "never"]
 
 

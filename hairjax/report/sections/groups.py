@@ -10,8 +10,9 @@ from hairjax.report.ledger import Entry
 
 def groups(report: Report) -> list[Html]:
     """A line per group and part of the model, and every parameter folded away."""
-    total = sum(entry.count for entry in report.ledger)
-    learning = sum(entry.count for entry in report.ledger if entry.trains != "never")
+    learnt = [entry for entry in report.ledger if entry.learnt]
+    total = sum(entry.count for entry in learnt)
+    learning = sum(entry.count for entry in learnt if entry.trains != "never")
     parts: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
     for entry in sorted(report.ledger, key=lambda entry: _depth(entry.part)):
         parts[entry.group, entry.part, entry.trains].append(entry)
@@ -70,12 +71,16 @@ def _depth(part: str) -> tuple[int, int]:
 
 def _rates(entries: Sequence[Entry]) -> str:
     """The peak rate; from the least to the greatest where it decays from layer to layer."""
+    if not entries[0].learnt:
+        return "–"
     rates = [float(entry.peak_rate) for entry in entries]
     return " – ".join(dict.fromkeys(f"{rate:.3g}" for rate in (min(rates), max(rates))))
 
 
 def _decay(entries: Sequence[Entry]) -> str:
     """The weight decay, and of which share of the parameters, where some are spared."""
+    if not entries[0].learnt:
+        return "–"
     counts: dict[str, int] = defaultdict(int)
     for entry in entries:
         counts[entry.decay] += entry.count
