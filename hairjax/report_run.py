@@ -55,7 +55,7 @@ def _read_report(folder: RunFolder) -> Report:
     current = {name: place for name, place in judged.items() if _is_current(place, best_epoch)}
     return Report(
         folder=folder.path,
-        title=f"{config.data.view.upper()}: {config.model.name}",
+        title=f"{folder.path.resolve().name}: {config.model.name}",
         source=describe_source(config),
         synthetic=config.data.source == "synthetic",
         model=config.model.name,
