@@ -15,6 +15,7 @@ from hairjax.evaluation.deletion import CURVES, area
 from hairjax.evaluation.intervals import Interval, mean_interval
 from hairjax.evaluation.predictions import Predictions
 from hairjax.evaluation.reliance import METRICS, Reliance
+from hairjax.models import VARIANTS
 from hairjax.report.explanation import (
     Agreement,
     Area,
@@ -33,7 +34,7 @@ class Maps:
     Attributes:
         predictions: of them; their predicted classes are what is explained.
         stage: whose maps, from 0.
-        maps: float32 [n, h, w], as the stage has them; positive is for the class.
+        maps: float32 [n, h, w], as `evaluation.explain.Explain`.
         inside: share of each map's mass inside the mask, float64 [n]; nan where not known.
         masked: the mask's share of each picture, likewise.
         followed: along whose maps deletion and insertion were followed, int [m].
@@ -63,6 +64,7 @@ def summarise_maps(run: Run, maps: Maps, split: str, reliance: tuple[Reliance, .
         subjects=len({*predictions.subjects} - {""}),
         side=image_side(config),
         channels=config.model.in_channels,
+        method=VARIANTS[config.model.name].family.maps,
         stage=maps.stage + 1,
         stages=len(run.params["stages"]),
         places=(height, width),

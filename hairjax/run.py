@@ -24,10 +24,10 @@ from hairjax.data.prepare import prepare
 from hairjax.data.problems import Problem, describe_problems
 from hairjax.data.unlabelled import pair_photos
 from hairjax.errors import UserError
-from hairjax.evaluation.explain import Explain, make_grad_cam
+from hairjax.evaluation.explain import Explain, make_explain
 from hairjax.evaluation.inference import Predict, make_predict
 from hairjax.evaluation.predictions import Predictions, join
-from hairjax.models import model_builder
+from hairjax.models import VARIANTS, model_builder
 from hairjax.models.layers import ParameterKeys
 from hairjax.processes import is_first
 
@@ -167,10 +167,11 @@ def predictor(config: ConfigDict, graphdef: nnx.GraphDef, mesh: Mesh) -> Predict
 
 
 def explainer(config: ConfigDict, graphdef: nnx.GraphDef, mesh: Mesh, stage: int) -> Explain:
-    """Explanation maps of the photographs that `predictor` judges, from a stage's map."""
-    return make_grad_cam(
+    """Explanation maps of the photographs that `predictor` judges, of a stage."""
+    return make_explain(
         graphdef,
         mesh,
+        method=VARIANTS[config.model.name].family.maps,
         side=image_side(config),
         channels=config.model.in_channels,
         normalise=normalisation(config),
