@@ -10,7 +10,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from ml_collections import ConfigDict
 
 from hairjax.check import check_config, check_keys, require_paths
-from hairjax.config import SUFFIXES, flatten, load_config, nearest, split_source, weights_source
+from hairjax.config import SUFFIXES, flatten, load_config, nearest, split_source, streams
 from hairjax.errors import UserError
 from hairjax.flags import override, parse
 from hairjax.heap import keep_freed_memory
@@ -78,7 +78,7 @@ def run_train(arguments: list[str]) -> int:
     check_config(config, reference)
     workdir = Path(given["workdir"] or default_workdir(given["config"])).expanduser()
     require_writable("--workdir", workdir)
-    for run in (workdir, Path(weights_source(config)).expanduser()):
+    for run in (workdir, *weights_paths(config)):
         require_keys(run)
 
     from hairjax import processes
@@ -153,7 +153,8 @@ def run_rates(arguments: list[str]) -> int:
     workdir = default_workdir(given["config"])
     out = Path(given["out"] or workdir.with_name(f"{workdir.name}-rates")).expanduser()
     require_writable("--out", out)
-    require_keys(Path(weights_source(config)).expanduser())
+    for run in weights_paths(config):
+        require_keys(run)
 
     from hairjax.display import Display
     from hairjax.rates import find_rates
@@ -253,7 +254,7 @@ def run_folds(arguments: list[str]) -> int:
     require_writable("--workdir", workdir)
     if (workdir / "config.json").exists():
         raise UserError(f"--workdir={workdir} is a run; give a folder to hold one for each fold")
-    for run in (*sorted(workdir.glob("fold_*")), Path(weights_source(config)).expanduser()):
+    for run in (*sorted(workdir.glob("fold_*")), *weights_paths(config)):
         require_keys(run)
 
     from hairjax.display import Display
@@ -382,6 +383,11 @@ def run_convert(arguments: list[str]) -> int:
         display.say(f"{key}: {value}")
     display.say(f"written: {out}")
     return 0
+
+
+def weights_paths(config: ConfigDict) -> list[Path]:
+    """Where the weights may be a run."""
+    return [Path(stream.source).expanduser() for stream in streams(config)]
 
 
 def require_keys(folder: Path) -> None:

@@ -19,6 +19,7 @@ from flax import nnx
 from ml_collections import ConfigDict
 
 from hairjax import devices, optim
+from hairjax.build import model_options
 from hairjax.config import load_config
 from hairjax.data.augment import Amounts
 from hairjax.data.batches import training_batches
@@ -29,7 +30,7 @@ from hairjax.groups import frozen_parts, make_groups
 from hairjax.heap import keep_freed_memory
 from hairjax.models import load_model
 from hairjax.phases import Material, Phase, begin_phase, frozen_stages
-from hairjax.run import model_options, predictor
+from hairjax.run import predictor
 from hairjax.step import TrainState, first_state, make_train_step
 from hairjax.train import batch_parts
 

@@ -11,10 +11,11 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from hairjax import devices, optim
+from hairjax.build import abstract_model
 from hairjax.data.load import stored_side
 from hairjax.display import Display
 from hairjax.groups import frozen_parts, make_groups
-from hairjax.run import abstract_model, on_mesh
+from hairjax.run import on_mesh
 from hairjax.step import Step, TrainState, first_state
 from hairjax.train import batch_parts, step_maker
 

@@ -18,6 +18,12 @@ def get_config(variant: str = "") -> ConfigDict:
             "model": {
                 "name": "swin_tiny_patch4_window7_224",  # the model, named as timm names it
                 "in_channels": 6,  # 6: RGB and the mask three times; 3: RGB; 1: the mask
+                "second": "",  # another model beside it, their features joined; empty: none
+                # What that sees: same (as the first) | mask (alone, and the first RGB alone).
+                "second_sees": "same",
+                # Stages after which the second's map joins the first's, which goes on alone; 0: at
+                # the end, where both embeddings are classified as one.
+                "fuse_after": 0,
                 "dropout": 0.2,  # in the head
                 "drop_path": 0.1,  # stochastic depth of the last block, rising from 0
                 "hidden": (),  # sizes of hidden layers in the head; the original code has 256,
@@ -29,6 +35,7 @@ def get_config(variant: str = "") -> ConfigDict:
             "weights": {
                 # hf://owner/name, a file, a folder, a run, or none; {model} stands for model.name
                 "source": "hf://timm/{model}.ms_in22k",
+                "second": "",  # likewise, of model.second; empty: as source
                 "stem": "copy",  # copy | zero | mean | random_mask | random_all
             },
             "data": {

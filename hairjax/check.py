@@ -8,11 +8,13 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from hairjax.config import flatten, placed, unknown_key, weights_source
+from hairjax.check_streams import check_second, require_join_trains
+from hairjax.config import Stream, flatten, placed, streams, unknown_key
 from hairjax.errors import UserError
 
 CHOICES = {
     "model.in_channels": (1, 3, 6),
+    "model.second_sees": ("same", "mask"),
     "model.head": ("softmax", "cumulative", "corn"),
     "model.dtype": ("auto", "float32", "bfloat16"),
     "data.source": ("photos", "synthetic", "tfds:NAME"),
@@ -29,6 +31,7 @@ RANGES: dict[str, tuple[float, float | None]] = {
     "seed": (0, 2**32 - 1),
     "model.dropout": (0, 0.99),
     "model.drop_path": (0, 0.99),
+    "model.fuse_after": (0, None),
     "data.count": (40, None),
     "data.image_size": (0, 4096),
     "data.stored_size": (0, 4096),
@@ -149,8 +152,10 @@ def check_config(config: ConfigDict, reference: ConfigDict) -> None:
             raise UserError(
                 f"config.{key} is {values[key]!r}; it can be {', '.join(map(str, allowed))}"
             )
+    check_second(config)
     _check_together(config)
-    _check_weights(config)
+    for key, stream in zip(("source", "second"), streams(config), strict=False):
+        _check_weights(key, stream)
     _check_photographs(config)
     if config.log.tensorboard:
         # Here for the reason given in `choices`.
@@ -213,16 +218,20 @@ def _check_training(config: ConfigDict) -> None:
     from hairjax.models import stage_count
 
     optim, epochs = config.optim, config.train.epochs
-    groups = make_groups(optim, stage_count(config.model.name), epochs)
-    if optim.lora and config.weights.source == "none":
+    found = streams(config)
+    groups = make_groups(optim, max(stage_count(stream.name) for stream in found), epochs)
+    require_join_trains(config, groups)
+    sources = dict(zip(("source", "second"), (stream.source for stream in found), strict=False))
+    if optim.lora and (drawn := [key for key, source in sources.items() if source == "none"]):
         raise UserError(
             f"config.optim.lora={optim.lora} freezes pretrained matrices, and "
-            "config.weights.source=none has none: give weights, or use 0"
+            f"config.weights.{drawn[0]}=none has none: give weights, or use 0"
         )
     rules = {1: ("random_all",), 3: ("random_all",), 6: ("zero", "random_mask", "random_all")}
-    blind = config.weights.stem in rules[config.model.in_channels]
+    stem = config.weights.stem
+    blind = any(stem in rules[one.channels] and one.source != "none" for one in found)
     frozen = optim.lora or "stem" in frozen_parts(groups, epochs)
-    if blind and frozen and config.weights.source != "none":
+    if blind and frozen:
         why, how = f"config.optim.finetune={optim.finetune}", "let it train"
         if optim.lora:
             why, how = f"config.optim.lora={optim.lora}", "train without it"
@@ -235,33 +244,30 @@ def _check_training(config: ConfigDict) -> None:
         )
 
 
-def _check_weights(config: ConfigDict) -> None:
+def _check_weights(key: str, stream: Stream) -> None:
     """The name of the weights, as far as it tells; the file itself is not touched."""
-    source, name = weights_source(config), config.model.name
+    source, name = stream.source, stream.name
+    model = "config.model.name" if key == "source" else "config.model.second"
     if not source or (source.startswith("hf:") and not re.fullmatch("hf://[^/]+/[^/]+", source)):
         raise UserError(
-            f"config.weights.source is {source!r}; it can be a file, a folder, a run, "
+            f"config.weights.{key} is {source!r}; it can be a file, a folder, a run, "
             "hf://owner/name, or none"
         )
-    _check_published(name, source)
-    published = re.match("hf://timm/(swin_[a-z]+)_", source)
-    if published and not name.startswith(f"{published[1]}_"):
-        raise UserError(
-            f"config.weights.source={source} holds the weights of a {published[1]}, not of "
-            f"config.model.name={name}; give that model's own (as in hf://timm/MODEL.ms_in22k), or "
-            "none"
-        )
-
-
-def _check_published(name: str, source: str) -> None:
-    """The default, ``{model}.ms_in22k``, is there for the Swins alone."""
     # Here for the reason given in `choices`.
     from hairjax.models import SWIN, VARIANTS
 
+    # The default, which is there for the Swins alone.
     if re.fullmatch("hf://timm/.+\\.ms_in22k", source) and VARIANTS[name].family is not SWIN:
         raise UserError(
-            f"config.weights.source={source} is the name of a Swin's weights, and config.model.name"
+            f"config.weights.{key}={source} is the name of a Swin's weights, and {model}"
             f" is {name}; give one of its own (docs/models.md), a file, or none"
+        )
+    published = re.match("hf://timm/(swin_[a-z]+)_", source)
+    if published and not name.startswith(f"{published[1]}_"):
+        raise UserError(
+            f"config.weights.{key}={source} holds the weights of a {published[1]}, not of "
+            f"{model}={name}; give that model's own (as in hf://timm/MODEL.ms_in22k), or "
+            "none"
         )
 
 

@@ -6,7 +6,7 @@ import runpy
 import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
@@ -107,9 +107,28 @@ def flatten(config: ConfigDict | dict, prefix: str = "") -> Iterator[tuple[str, 
             yield f"{prefix}{key}", tuple(value) if isinstance(value, list) else value
 
 
-def weights_source(config: ConfigDict) -> str:
-    """Where the pretrained weights are: ``weights.source`` with the model's name filled in."""
-    return config.weights.source.replace("{model}", config.model.name)
+class Stream(NamedTuple):
+    """One of the models that run side by side."""
+
+    name: str  # in the table of models
+    source: str  # of its pretrained weights, or none
+    channels: int  # that it sees
+
+
+def streams(config: ConfigDict) -> tuple[Stream, ...]:
+    """The model of a configuration, or where there is a second one both."""
+    model, weights = config.model, config.weights
+    channels = (3, 1) if model.second_sees == "mask" else (model.in_channels,) * 2
+    found = [Stream(model.name, weights.source.replace("{model}", model.name), channels[0])]
+    if model.second:
+        source = (weights.second or weights.source).replace("{model}", model.second)
+        found.append(Stream(model.second, source, channels[1]))
+    return tuple(found)
+
+
+def model_title(config: ConfigDict) -> str:
+    """The model's name, or both."""
+    return " + ".join(stream.name for stream in streams(config))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -153,6 +172,7 @@ def _listed(keys: Iterable[str]) -> str:
 # What may differ between the processes of a run: where things lie on a machine, and which it is.
 OF_A_PROCESS = (
     "weights.source",
+    "weights.second",
     "data.photos",
     "data.masks",
     "data.manifest",

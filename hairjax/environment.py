@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from hairjax import devices
-from hairjax.config import weights_source
+from hairjax.config import Stream, streams
 from hairjax.looks import code_commit
 from hairjax.optim import count_parameters
 from hairjax.weights.load import find_weights, is_run
@@ -55,6 +55,7 @@ class Start:
         parameters: how many numbers the model has.
         weights: what was read; None where nothing was, be it that the parameters were drawn or
             that they came from the run's own checkpoint.
+        second_weights: likewise, for the second of two streams.
     """
 
     time: str
@@ -67,11 +68,12 @@ class Start:
     precision: str
     parameters: int
     weights: Weights | None
+    second_weights: Weights | None
 
 
 def describe_start(config: ConfigDict, mesh: Mesh, params: dict, *, reads_weights: bool) -> Start:
     """The facts of a start that is made now."""
-    configured = config.weights.source != "none"
+    found = [_describe_weights(s) if reads_weights else None for s in streams(config)]
     return Start(
         time=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=code_commit(),
@@ -82,7 +84,8 @@ def describe_start(config: ConfigDict, mesh: Mesh, params: dict, *, reads_weight
         system=f"{platform.system()} {platform.machine()}",
         precision=str(devices.compute_dtype(config.model.dtype)),
         parameters=count_parameters(params),
-        weights=_describe_weights(config) if configured and reads_weights else None,
+        weights=found[0],
+        second_weights=found[1] if len(found) > 1 else None,
     )
 
 
@@ -93,12 +96,14 @@ def to_line(start: Start) -> dict[str, Any]:
 
 def from_line(line: dict[str, Any]) -> Start:
     """The inverse of ``to_line``."""
-    weights = line["weights"]
-    return Start(**line | {"weights": weights and Weights(**weights)})
+    sources = {key: line[key] for key in ("weights", "second_weights")}
+    return Start(**line | {key: found and Weights(**found) for key, found in sources.items()})
 
 
-def _describe_weights(config: ConfigDict) -> Weights:
-    source = weights_source(config)
+def _describe_weights(stream: Stream) -> Weights | None:
+    source = stream.source
+    if source == "none":
+        return None
     path = find_weights(source)
     if is_run(path):
         return Weights(source, file="", sha256="", size=0)

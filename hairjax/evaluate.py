@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hairjax.config import model_title
 from hairjax.data.load import describe_source, load_data
 from hairjax.data.manifest import read_columns
 from hairjax.data.photoset import PhotoSet
@@ -132,7 +133,7 @@ def _read_photographs(
     elif masks:
         raise UserError("--masks goes with --photos, for other photographs than the run's")
     display.say(f"source: {describe_source(config)}")
-    display.say(f"model: {config.model.name}, epoch {run.best['epoch']} of {run.folder.path}")
+    display.say(f"model: {model_title(config)}, epoch {run.best['epoch']} of {run.folder.path}")
     data = load_data(config, run.classes, display)
     compared = {}
     if split != "all":

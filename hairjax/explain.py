@@ -5,7 +5,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hairjax.data.load import describe_source, image_side, load_data, normalisation
+from hairjax.config import model_title
+from hairjax.data.load import (
+    describe_source,
+    image_side,
+    input_channels,
+    load_data,
+    normalisation,
+)
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import read_split, require_same_photographs
 from hairjax.devices import keep_compiled
@@ -118,7 +125,7 @@ def _read_photographs(
             )
         config.data.masks = masks
     display.say(f"source: {describe_source(config)}")
-    display.say(f"model: {config.model.name}, epoch {run.best['epoch']} of {run.folder.path}")
+    display.say(f"model: {model_title(config)}, epoch {run.best['epoch']} of {run.folder.path}")
     data = load_data(config, run.classes, display)
     if split == "all":
         return data
@@ -177,7 +184,7 @@ def _follow(
         run.graphdef,
         run.mesh,
         side=image_side(config),
-        channels=config.model.in_channels,
+        channels=input_channels(config),
         normalise=normalisation(config),
         batch_size=min(config.train.batch_size, len(chosen)),
     )

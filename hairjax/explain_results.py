@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hairjax.atomic import replacing
+from hairjax.build import map_method
 from hairjax.data.load import image_side
 from hairjax.display import Display
 from hairjax.evaluation.deletion import CURVES, area
 from hairjax.evaluation.intervals import Interval, mean_interval
 from hairjax.evaluation.predictions import Predictions
 from hairjax.evaluation.reliance import METRICS, Reliance
-from hairjax.models import VARIANTS
 from hairjax.report.explanation import (
     Agreement,
     Area,
@@ -64,7 +64,7 @@ def summarise_maps(run: Run, maps: Maps, split: str, reliance: tuple[Reliance, .
         subjects=len({*predictions.subjects} - {""}),
         side=image_side(config),
         channels=config.model.in_channels,
-        method=VARIANTS[config.model.name].family.maps,
+        method=map_method(config),
         stage=maps.stage + 1,
         stages=len(run.params["stages"]),
         places=(height, width),

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 
 from hairjax.groups import Group
 from hairjax.lora import DOWN, UP, has_pairs, trains_beside_pairs
+from hairjax.models.two_stream import STREAMS
 
 FROZEN = "frozen"  # what stands beside low-rank pairs, in every group
 
@@ -64,16 +65,25 @@ def layer_distances(params: dict) -> dict:
 
     A layer is the stem, a block or the head; what a stage has beside its blocks counts as of its
     first one. So does timm, but for the last norm, which belongs to the head here (as in
-    Microsoft's code) and to the last block there.
+    Microsoft's code) and to the last block there. Of two streams each counts its own layers.
     """
 
     def layer(path: tuple) -> tuple[int, int]:
         if path[0] != "stages":
             return (-1, 0) if path[0] == "stem" else (len(params["stages"]), 0)
-        return path[1], path[3] if path[2] == "blocks" else 0
+        within = path[3:] if path[2] in STREAMS else path[2:]
+        return path[1], within[1] if within[0] == "blocks" else 0
 
-    layers = sorted({layer(path) for path in traverse_util.flatten_dict(params)}, reverse=True)
-    return _by_path(lambda path, _: layers.index(layer(path)), params)
+    def stream(path: tuple) -> str:
+        return "second" if "second" in path[:3] else "first"
+
+    paths = list(traverse_util.flatten_dict(params))
+    found = {name: {layer(path) for path in paths if stream(path) == name} for name in STREAMS}
+    # Where the second ends in the first, it goes on as that does.
+    end = max(found["second"], default=(-1, 0))
+    found["second"] |= {one for one in found["first"] if one > end}
+    layers = {name: sorted(own, reverse=True) for name, own in found.items()}
+    return _by_path(lambda path, _: layers[stream(path)].index(layer(path)), params)
 
 
 def _by_path(function: Callable[[tuple, Any], Any], params: dict) -> dict:

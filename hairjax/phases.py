@@ -15,8 +15,9 @@ from flax import nnx, traverse_util
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from hairjax.config import streams
 from hairjax.data.augment import Amounts, model_inputs
-from hairjax.data.load import image_side, memory_limit, normalisation
+from hairjax.data.load import image_side, input_channels, memory_limit, normalisation
 from hairjax.data.photoset import PhotoSet
 from hairjax.display import Display, duration
 from hairjax.evaluation.inference import Outputs, Predict, judge_by, make_outputs
@@ -130,7 +131,7 @@ def begin_phase(
     if not phase.kept:
         return whole
     params = merged(params)
-    side, channels = image_side(config), config.model.in_channels
+    side, channels = image_side(config), input_channels(config)
     normalise = normalisation(config)
 
     def last_map(model: Any, photos: jax.Array) -> jax.Array:
@@ -166,9 +167,8 @@ def _trained(frozen: tuple[str, ...], params: dict) -> str:
 
 def _map_bytes(config: ConfigDict, graphdef: nnx.GraphDef, params: dict, kept: int) -> int:
     """Bytes of the map of one photograph."""
-    image = jax.ShapeDtypeStruct(
-        (1, image_side(config), image_side(config), config.model.in_channels), np.float32
-    )
+    side, channels = image_side(config), sum(stream.channels for stream in streams(config))
+    image = jax.ShapeDtypeStruct((1, side, side, channels), np.float32)
     shape = jax.eval_shape(
         lambda params, image: nnx.merge(graphdef, merged(params)).until(kept, image), params, image
     )

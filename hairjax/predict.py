@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hairjax.config import model_title
 from hairjax.data.problems import Problem, describe_problems
 from hairjax.data.unlabelled import find_unlabelled
 from hairjax.devices import keep_compiled
@@ -41,7 +42,7 @@ def predict_files(
     keep_compiled(run.config.devices.compiled)
     run.require_masks(bool(masks), "--masks=FOLDER")
     index = find_unlabelled(paths, masks, run.classes)
-    display.say(f"model: {run.config.model.name}, epoch {run.best['epoch']} of {run.folder.path}")
+    display.say(f"model: {model_title(run.config)}, epoch {run.best['epoch']} of {run.folder.path}")
     parts: list[Predictions] = []
     problems: list[Problem] = list(index.problems)
     pages = PredictionPages(Path(pictures).expanduser()) if pictures else None

@@ -14,10 +14,18 @@ from numpy.typing import NDArray
 
 from hairjax import devices
 from hairjax.atomic import replacing
-from hairjax.config import weights_source
+from hairjax.build import abstract_model, pretrained_model
+from hairjax.config import model_title
 from hairjax.data.augment import model_inputs
 from hairjax.data.division import divide
-from hairjax.data.load import describe_source, image_side, load_data, normalisation, split_photos
+from hairjax.data.load import (
+    describe_source,
+    image_side,
+    input_channels,
+    load_data,
+    normalisation,
+    split_photos,
+)
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import read_split, require_same_photographs, split_rows
 from hairjax.display import Display
@@ -27,9 +35,8 @@ from hairjax.evaluation.predictions import Predictions
 from hairjax.evaluation.probes import SCORES, Chosen, Fold, choose, kinds
 from hairjax.leak import require_no_copies
 from hairjax.made import RESULTS, begin, look_at_test, made_config, result_cells, write_judgement
-from hairjax.models import load_model
 from hairjax.results import Results
-from hairjax.run import RunFolder, abstract_model, load_run, model_options
+from hairjax.run import RunFolder, load_run
 
 _FOLDS = 5  # of the training photographs, in which classifiers and their parameters are chosen
 
@@ -82,7 +89,7 @@ def probe_run(workdir: str, *, split: str, out: Path, display: Display) -> list[
     config = run.config
     devices.keep_compiled(config.devices.compiled)
     display.say(f"source: {describe_source(config)}")
-    display.say(f"model: {config.model.name}, epoch {run.best['epoch']} of {workdir}")
+    display.say(f"model: {model_title(config)}, epoch {run.best['epoch']} of {workdir}")
     photos = load_data(config, run.classes, display)
     require_same_photographs(run.folder.split, photos)
     parts = read_split(run.folder.split, photos)
@@ -107,23 +114,12 @@ def probe_configuration(
         UserError: what was given cannot be used, or too few subjects train.
     """
     devices.keep_compiled(config.devices.compiled)
-    source = weights_source(config)
     display.say(f"source: {describe_source(config)}")
     photos = load_data(config, None, display)
     parts = split_photos(config, photos, None, display)
     require_no_copies(config, photos, parts, display)
-    model, notes = load_model(
-        config.model.name,
-        **model_options(config, len(photos.classes)),
-        weights=None if source == "none" else source,
-        stem=config.weights.stem,
-        seed=config.seed,
-    )
-    display.say(f"weights: {'drawn, not pretrained' if source == 'none' else source}")
-    for note in notes:
-        display.say(f"  {note}")
-    graphdef, state = nnx.split(model)
-    features = _features(config, graphdef, nnx.to_pure_dict(state), photos, parts, split)
+    graphdef, params = pretrained_model(config, len(photos.classes), display)
+    features = _features(config, graphdef, params, photos, parts, split)
     return _probe(Material(config, (), 0, photos, parts, features), split, out, display)
 
 
@@ -138,7 +134,7 @@ def _features(
     """What the head's classifier would see; of test photographs only where they are judged."""
     count = config.devices.mesh * config.devices.shard
     mesh = devices.make_mesh(min(count, jax.device_count()), 1)
-    side, channels = image_side(config), config.model.in_channels
+    side, channels = image_side(config), input_channels(config)
     normalise = normalisation(config)
 
     def embed(model: Any, images: jax.Array) -> jax.Array:

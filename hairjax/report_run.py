@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hairjax.config import to_plain
+from hairjax.build import map_method
+from hairjax.config import model_title, to_plain
 from hairjax.data.load import describe_source, image_side
 from hairjax.data.split import SPLITS, read_rows
 from hairjax.environment import from_line
@@ -55,10 +56,11 @@ def _read_report(folder: RunFolder) -> Report:
     current = {name: place for name, place in judged.items() if _is_current(place, best_epoch)}
     return Report(
         folder=folder.path,
-        title=f"{folder.path.resolve().name}: {config.model.name}",
+        title=f"{folder.path.resolve().name}: {model_title(config)}",
         source=describe_source(config),
         synthetic=config.data.source == "synthetic",
-        model=config.model.name,
+        model=model_title(config),
+        method=map_method(config),
         side=image_side(config),
         starts=[from_line(line) for line in folder.read_lines(folder.environment)],
         classes=classes,

@@ -15,9 +15,16 @@ from ml_collections import ConfigDict
 
 from hairjax import devices
 from hairjax.atomic import replacing
+from hairjax.build import abstract_model, map_method
 from hairjax.checkpoint import Checkpoints
 from hairjax.config import differences, load_config, to_plain
-from hairjax.data.load import image_side, normalisation, sees_masks, stored_side
+from hairjax.data.load import (
+    image_side,
+    input_channels,
+    normalisation,
+    sees_masks,
+    stored_side,
+)
 from hairjax.data.photos import Index
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare import prepare
@@ -27,8 +34,6 @@ from hairjax.errors import UserError
 from hairjax.evaluation.explain import Explain, make_explain
 from hairjax.evaluation.inference import Predict, make_predict
 from hairjax.evaluation.predictions import Predictions, join
-from hairjax.models import VARIANTS, model_builder
-from hairjax.models.layers import ParameterKeys
 from hairjax.processes import is_first
 
 PREDICTED_AT_ONCE = 256  # photographs
@@ -130,37 +135,13 @@ class RunFolder:
                 file.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def abstract_model(config: ConfigDict, num_classes: int) -> tuple[nnx.GraphDef, dict]:
-    """The model of a configuration without numbers: its graph and its parameters' shapes."""
-    build = model_builder(config.model.name, **model_options(config, num_classes))
-    graphdef, state = nnx.split(nnx.eval_shape(lambda: build(rngs=ParameterKeys(0))))
-    return graphdef, nnx.to_pure_dict(state)
-
-
-def model_options(config: ConfigDict, num_classes: int) -> dict[str, Any]:
-    """What a configuration says about its model's shape, as arguments of ``model_builder``."""
-    model = config.model
-    return {
-        "in_channels": model.in_channels,
-        "num_classes": num_classes,
-        "image_size": image_side(config),
-        "dropout": model.dropout,
-        "drop_path": model.drop_path,
-        "hidden": model.hidden,
-        "head": model.head,
-        "mask_shifted": model.mask_shifted,
-        "dtype": devices.compute_dtype(model.dtype),
-        "remat": model.remat,
-    }
-
-
 def predictor(config: ConfigDict, graphdef: nnx.GraphDef, mesh: Mesh) -> Predict:
     """The one way from photographs to probabilities, for training and evaluation alike."""
     return make_predict(
         graphdef,
         mesh,
         side=image_side(config),
-        channels=config.model.in_channels,
+        channels=input_channels(config),
         normalise=normalisation(config),
         batch_size=config.train.batch_size,
     )
@@ -171,9 +152,9 @@ def explainer(config: ConfigDict, graphdef: nnx.GraphDef, mesh: Mesh, stage: int
     return make_explain(
         graphdef,
         mesh,
-        method=VARIANTS[config.model.name].family.maps,
+        method=map_method(config),
         side=image_side(config),
-        channels=config.model.in_channels,
+        channels=input_channels(config),
         normalise=normalisation(config),
         batch_size=config.train.batch_size,
         stage=stage,

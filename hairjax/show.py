@@ -11,15 +11,23 @@ import optax
 from einops import rearrange, repeat
 from ml_collections import ConfigDict
 
-from hairjax.data.augment import Amounts, denormalised, model_inputs
-from hairjax.data.load import describe_source, image_side, load_data, normalisation, split_photos
+from hairjax.build import abstract_model
+from hairjax.config import model_title
+from hairjax.data.augment import Amounts, denormalised, each_stream, model_inputs
+from hairjax.data.load import (
+    describe_source,
+    image_side,
+    input_channels,
+    load_data,
+    normalisation,
+    split_photos,
+)
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import SPLITS
 from hairjax.display import Display
 from hairjax.groups import Group, make_groups
 from hairjax.optim import make_schedules
 from hairjax.report.show_figures import Caption, contact_sheet, schedule_figure, shorten
-from hairjax.run import abstract_model
 
 PER_CLASS = 3  # photographs of each class on the sheet
 MOST_ROWS = 20  # of the sheet, which stays legible; with more classes, some are left out
@@ -144,13 +152,14 @@ def views(images: np.ndarray, config: ConfigDict) -> tuple[np.ndarray, np.ndarra
         grey where the model sees it alone); the masks likewise without the last axis, None where
         there are none beside RGB.
     """
-    side, channels = image_side(config), config.model.in_channels
+    side, channels = image_side(config), input_channels(config)
     normalise = normalisation(config)
+    _, of_first = each_stream(channels, normalise)[0]
     amounts = Amounts(**config.augment)
     repeated = repeat(images, "n h w c -> (n times) h w c", times=AUGMENTED)
     keys = jax.random.split(jax.random.key(config.seed), len(repeated))
 
-    denormalise = jax.vmap(jax.vmap(functools.partial(denormalised, normalise=normalise)))
+    denormalise = jax.vmap(jax.vmap(functools.partial(denormalised, normalise=of_first)))
 
     @jax.jit
     def see(whole: jax.Array, augmented: jax.Array) -> jax.Array:
@@ -161,13 +170,13 @@ def views(images: np.ndarray, config: ConfigDict) -> tuple[np.ndarray, np.ndarra
             rearrange(views, "(n times) h w c -> n times h w c", times=AUGMENTED),
         ]
         inputs = jnp.concatenate(rows, axis=1)
-        if channels == 1:
-            return repeat(inputs, "n times h w 1 -> n times h w c", c=3)
+        if config.model.in_channels == 1:
+            return repeat(inputs[..., :1], "n times h w 1 -> n times h w c", c=3)
         rgb = denormalise(inputs[..., :3])
         return jnp.concatenate([rgb, inputs[..., 3:]], axis=-1)
 
     seen = np.asarray(see(images, repeated))
-    return seen[..., :3].clip(0, 1), seen[..., 3] if channels == 6 else None
+    return seen[..., :3].clip(0, 1), seen[..., 3] if config.model.in_channels == 6 else None
 
 
 def captions(photos: PhotoSet, train: np.ndarray, chosen: np.ndarray) -> list[Caption]:
@@ -190,7 +199,7 @@ def notes(config: ConfigDict, photos: PhotoSet, chosen: np.ndarray) -> list[str]
     seen = {1: "the mask alone", 3: "RGB alone", 6: "RGB and the mask"}[config.model.in_channels]
     lines = [
         "What the model sees",
-        f"{config.model.name}: {side} × {side} pixels, {seen}",
+        f"{model_title(config)}: {side} × {side} pixels, {seen}",
         f"source: {shorten(describe_source(config), 72)}",
     ]
     shown, classes = len(set(photos.labels[chosen].tolist())), len(photos.classes)

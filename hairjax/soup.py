@@ -31,6 +31,9 @@ from hairjax.run import Run, RunFolder, load_run
 _SAME = (
     "model.name",
     "model.in_channels",
+    "model.second",
+    "model.second_sees",
+    "model.fuse_after",
     "model.hidden",
     "model.mask_shifted",
     "data.image_size",

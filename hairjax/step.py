@@ -11,7 +11,7 @@ from einops import rearrange
 from flax import nnx
 from jax.sharding import Mesh
 
-from hairjax.data.augment import Amounts, model_inputs
+from hairjax.data.augment import Amounts, Channels, Normalise, model_inputs
 from hairjax.data.mixing import own_shares
 from hairjax.devices import batch_sharded, compiler_options, replicated
 from hairjax.lora import merged
@@ -129,8 +129,8 @@ def make_train_step(
     kept: int,
     amounts: Amounts,
     side: int,
-    channels: int,
-    normalise: str,
+    channels: Channels,
+    normalise: Normalise,
     classes: int,
     smoothing: float,
     class_weights: np.ndarray | None,

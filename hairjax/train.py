@@ -15,13 +15,15 @@ from ml_collections import ConfigDict
 
 from hairjax import devices, optim, processes
 from hairjax.agreement import require_same_command, require_same_start
+from hairjax.build import abstract_model, pretrained_model
 from hairjax.checkpoint import Checkpoints
-from hairjax.config import from_plain, to_plain, weights_source
+from hairjax.config import from_plain, streams, to_plain
 from hairjax.data.augment import Amounts
 from hairjax.data.balance import class_weights
 from hairjax.data.load import (
     describe_source,
     image_side,
+    input_channels,
     load_data,
     normalisation,
     sees_masks,
@@ -39,9 +41,9 @@ from hairjax.groups import Group, make_groups
 from hairjax.leak import require_no_copies
 from hairjax.loop import Plan, run_epochs
 from hairjax.lora import require_matrices, with_pairs
-from hairjax.models import VARIANTS, load_model
+from hairjax.models import VARIANTS
 from hairjax.phases import Material, begin_phase, make_phases
-from hairjax.run import RunFolder, abstract_model, explainer, model_options, on_mesh, predictor
+from hairjax.run import RunFolder, explainer, on_mesh, predictor
 from hairjax.step import Step, TrainState, first_state, make_train_step
 from hairjax.weights.load import find_weights
 
@@ -174,7 +176,7 @@ def batch_parts(config: ConfigDict, mesh: Mesh) -> int:
         UserError: the parts cannot be shared equally by the devices.
     """
     batch, parts = config.train.batch_size, config.optim.accumulate
-    if parts == 0 and VARIANTS[config.model.name].family.batch_norm:
+    if parts == 0 and any(VARIANTS[one.name].family.batch_norm for one in streams(config)):
         parts = 1  # its numbers are other ones by parts, and must not depend on the machine
     elif parts == 0:
         # On a CPU parts of 8 photographs need a quarter of the memory of 32 and no more time.
@@ -209,8 +211,9 @@ def _look_ahead(config: ConfigDict) -> None:
         )
     _, shapes = abstract_model(config, num_classes=2)
     require_matrices(config, shapes)
-    if config.weights.source != "none":
-        find_weights(weights_source(config))
+    for stream in streams(config):
+        if stream.source != "none":
+            find_weights(stream.source)
 
 
 def _photographs(
@@ -228,19 +231,7 @@ def begin_model(
     """The model's graph and parameters; shapes alone when a checkpoint has the parameters."""
     if saved:
         return abstract_model(config, num_classes)
-    source = weights_source(config)
-    model, notes = load_model(
-        config.model.name,
-        **model_options(config, num_classes),
-        weights=None if source == "none" else source,
-        stem=config.weights.stem,
-        seed=config.seed,
-    )
-    display.say(f"weights: {'drawn, not pretrained' if source == 'none' else source}")
-    for note in notes:
-        display.say(f"  {note}")
-    graphdef, state = nnx.split(model)
-    return graphdef, nnx.to_pure_dict(state)
+    return pretrained_model(config, num_classes, display)
 
 
 def _begin(
@@ -290,7 +281,7 @@ def step_maker(
         layout=jax.tree.map(lambda leaf: leaf.sharding, shapes),
         amounts=Amounts(**config.augment),
         side=image_side(config),
-        channels=config.model.in_channels,
+        channels=input_channels(config),
         normalise=normalisation(config),
         classes=len(classes),
         smoothing=config.optim.label_smoothing,

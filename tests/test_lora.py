@@ -14,6 +14,7 @@ from flax import nnx, traverse_util
 import hairjax
 import hairjax.train
 from configs import top
+from hairjax.build import abstract_model
 from hairjax.check import check_config
 from hairjax.checkpoint import Checkpoints
 from hairjax.data.augment import Amounts
@@ -24,7 +25,7 @@ from hairjax.loop import StoppedError
 from hairjax.lora import DOWN, UP, is_pair, merged, require_matrices, with_pairs
 from hairjax.models import dotted
 from hairjax.optim import make_optimizer, make_schedules, split_trainable, write_ledger
-from hairjax.run import abstract_model, load_run
+from hairjax.run import load_run
 from hairjax.step import gradients
 from hairjax.weights.convert import write
 

@@ -11,13 +11,14 @@ import pytest
 import hairjax.train
 from configs import top
 from hairjax import phases
+from hairjax.build import abstract_model
 from hairjax.check import check_config
 from hairjax.checkpoint import Checkpoints
 from hairjax.data.augment import Amounts
 from hairjax.display import Display
 from hairjax.loop import StoppedError
 from hairjax.phases import augments, frozen_stages
-from hairjax.run import RunFolder, abstract_model, on_mesh
+from hairjax.run import RunFolder, on_mesh
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

@@ -21,6 +21,9 @@ NORMALISATIONS = {
     "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
 }
+# Of a model with two streams, those of each.
+Channels = int | tuple[int, ...]
+Normalise = str | tuple[str, ...]
 GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601, as Pillow and torchvision have it
 ERASED_AREA = (0.02, 1 / 3)  # shares of the picture, and of the sides: torchvision's and timm's
 ERASED_ASPECT = (0.3, 1 / 0.3)
@@ -54,10 +57,10 @@ def model_inputs(
     keys: jax.Array | None,
     amounts: Amounts | None,
     side: int,
-    channels: int,
-    normalise: str,
+    channels: Channels,
+    normalise: Normalise,
 ) -> jax.Array:
-    """What the model sees of a batch.
+    """What the model sees of a batch; where it has two streams, their channels one after the other.
 
     Args:
         photos: uint8 [batch, stored, stored, 4]: RGB and mask.
@@ -70,13 +73,11 @@ def model_inputs(
     Returns:
         float32 [batch, side, side, channels].
     """
+    streams = each_stream(channels, normalise)
 
     def finish(picture: jax.Array, rgb: jax.Array) -> jax.Array:
-        mask = picture[..., 3:]
-        if channels == 1:
-            return mask
-        rgb = normalised(rgb, normalise)
-        return rgb if channels == 3 else jnp.concatenate([rgb, repeat_mask(mask)], axis=-1)
+        seen = [stream_channels(rgb, picture[..., 3:], *stream) for stream in streams]
+        return jnp.concatenate(seen, axis=-1)
 
     def whole_view(photo: jax.Array) -> jax.Array:
         picture = warp(photo, jnp.asarray(IDENTITY), side)
@@ -92,6 +93,21 @@ def model_inputs(
         return erase(seen, erase_key, amounts.erase) if amounts.erase else seen
 
     return jax.vmap(augmented)(photos, keys)
+
+
+def each_stream(channels: Channels, normalise: Normalise) -> list[tuple[int, str]]:
+    """How many channels every stream of a model sees, and how RGB is normalised for it."""
+    counts = (channels,) if isinstance(channels, int) else channels
+    names = (normalise,) if isinstance(normalise, str) else normalise
+    return list(zip(counts, names, strict=True))
+
+
+def stream_channels(rgb: jax.Array, mask: jax.Array, channels: int, normalise: str) -> jax.Array:
+    """What one stream sees: float32 [h, w, channels]."""
+    if channels == 1:
+        return mask
+    rgb = normalised(rgb, normalise)
+    return rgb if channels == 3 else jnp.concatenate([rgb, repeat_mask(mask)], axis=-1)
 
 
 def normalised(rgb: jax.Array, normalise: str) -> jax.Array:

@@ -10,6 +10,8 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from hairjax import processes
+from hairjax.config import streams
+from hairjax.data.augment import Channels, Normalise
 from hairjax.data.photos import Index, find_photos
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare import prepare
@@ -37,10 +39,23 @@ def image_side(config: ConfigDict) -> int:
     return config.data.image_size or native_size(config.model.name)
 
 
-def normalisation(config: ConfigDict) -> str:
-    """How the model sees RGB: as the configuration says, or as its published weights did."""
+def input_channels(config: ConfigDict) -> Channels:
+    """How many channels the model sees; of two streams, each."""
+    first, *others = (stream.channels for stream in streams(config))
+    return (first, *others) if others else first
+
+
+def normalisation(config: ConfigDict) -> Normalise:
+    """How the model sees RGB: as the configuration says, or as its published weights did.
+
+    Of two streams, each.
+    """
     asked = config.data.normalise
-    return VARIANTS[config.model.name].family.normalise if asked == "auto" else asked
+    first, *others = (
+        VARIANTS[stream.name].family.normalise if asked == "auto" else asked
+        for stream in streams(config)
+    )
+    return (first, *others) if others else first
 
 
 def stored_side(config: ConfigDict) -> int:

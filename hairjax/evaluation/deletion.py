@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.integrate import trapezoid
 from scipy.ndimage import gaussian_filter
 
-from hairjax.data.augment import IMAGENET_MEAN, model_inputs
+from hairjax.data.augment import IMAGENET_MEAN, Channels, Normalise, model_inputs
 from hairjax.data.batches import evaluation_batches
 from hairjax.devices import batch_sharded, compiler_options, replicated
 from hairjax.evaluation.explain import upsample
@@ -39,7 +39,13 @@ Follow = Callable[
 
 
 def make_curves(
-    graphdef: nnx.GraphDef, mesh: Mesh, *, side: int, channels: int, normalise: str, batch_size: int
+    graphdef: nnx.GraphDef,
+    mesh: Mesh,
+    *,
+    side: int,
+    channels: Channels,
+    normalise: Normalise,
+    batch_size: int,
 ) -> Follow:
     """A function that follows `CURVES`; compiled once for ``batch_size``.
 

@@ -1,10 +1,10 @@
 """Where a model looks: explanation maps, and how much of them lies on the hair mask.
 
 Grad-CAM (Selvaraju et al., "Grad-CAM", ICCV 2017) on the map that a stage puts out, before the
-head's norm. It asks of a model only ``features``, ``stages`` and ``head``, which every one has
-whose stages put out maps [batch, h, w, c]: nothing is reshaped, so nothing can be reshaped wrongly.
-Between the stages of a ViT go tokens, of which the head sees one: its maps are of another method
-(`evaluation.rollout`). Which is whose stands in the table of models.
+head's norm. It asks of a model only ``until``, ``continue_from`` and ``maps`` of the contract:
+nothing is reshaped here, so nothing can be reshaped wrongly. Between the stages of a ViT go tokens,
+of which the head sees one: its maps are of another method (`evaluation.rollout`). Which is whose
+stands in the table of models.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from flax import nnx
 from jax.sharding import Mesh
 from numpy.typing import NDArray
 
-from hairjax.data.augment import model_inputs
+from hairjax.data.augment import Channels, Normalise, model_inputs
 from hairjax.data.batches import read_batches
 from hairjax.data.photoset import PhotoSet
 from hairjax.devices import batch_sharded, compiler_options, join_shares, replicated, share
@@ -36,8 +36,8 @@ def make_explain(
     *,
     method: str,
     side: int,
-    channels: int,
-    normalise: str,
+    channels: Channels,
+    normalise: Normalise,
     batch_size: int,
     stage: int,
 ) -> Explain:
@@ -88,7 +88,8 @@ def grad_cam(model: Any, images: jax.Array, classes: jax.Array, stage: int) -> j
     """Channels of a stage's map, weighted by the mean gradient of a class's logit with respect to
     each, and added up: float32 [batch, h, w].
 
-    The negative part, which Grad-CAM leaves out of its pictures, is kept: see `evidence`.
+    The negative part, which Grad-CAM leaves out of its pictures, is kept: see `evidence`. Of two
+    streams the maps are added, at the size of the first's: they see the same photograph.
 
     Before a head that normalises every place, the gradient at a place is orthogonal to what the
     place holds: its value then comes from the gradients of the others, and maps of the last stage
@@ -100,18 +101,25 @@ def grad_cam(model: Any, images: jax.Array, classes: jax.Array, stage: int) -> j
         classes: int [batch], whose logit.
         stage: whose map, -1 for the last.
     """
-    stages = len(model.stages)
-    first = stage % stages + 1
+    first = stage % len(model.stages) + 1
 
-    def logits(features: jax.Array) -> jax.Array:
-        for later in range(first, stages):
-            features = model.stages[later](features, None)
-        chosen = jnp.take_along_axis(model.head(features, None), classes[:, None], axis=1)
+    def logits(x: jax.Array) -> jax.Array:
+        chosen = jnp.take_along_axis(model.continue_from(first, x), classes[:, None], axis=1)
         return chosen.sum()  # no photograph touches another's
 
-    features = model.features(images)[stage]
-    gradient = jax.grad(logits)(features).astype(jnp.float32)
-    weights = reduce(gradient, "b h w c -> b 1 1 c", "mean")
+    x = model.until(first, images)
+    gradients = model.maps(first, jax.grad(logits)(x))
+    found = [weighed(*pair) for pair in zip(model.maps(first, x), gradients, strict=True)]
+    size = found[0].shape
+    # A place counts by its share of the picture, of which a coarser map has larger ones.
+    return sum(
+        jax.image.resize(one, size, "bilinear") * (one[0].size / found[0][0].size) for one in found
+    )
+
+
+def weighed(features: jax.Array, gradient: jax.Array) -> jax.Array:
+    """Channels of a map weighted by the mean of their gradient, added up: float32 [batch, h, w]."""
+    weights = reduce(gradient.astype(jnp.float32), "b h w c -> b 1 1 c", "mean")
     return reduce(weights * features.astype(jnp.float32), "b h w c -> b h w", "sum")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
 
-from hairjax.data.augment import model_inputs
+from hairjax.data.augment import Channels, Normalise, model_inputs
 from hairjax.data.batches import read_batches
 from hairjax.data.photoset import PhotoSet
 from hairjax.devices import batch_sharded, compiler_options, join_shares, replicated, share
@@ -19,7 +19,13 @@ Outputs = Callable[[dict, PhotoSet], np.ndarray]
 
 
 def make_predict(
-    graphdef: nnx.GraphDef, mesh: Mesh, *, side: int, channels: int, normalise: str, batch_size: int
+    graphdef: nnx.GraphDef,
+    mesh: Mesh,
+    *,
+    side: int,
+    channels: Channels,
+    normalise: Normalise,
+    batch_size: int,
 ) -> Predict:
     """A function (parameters, photographs) → predictions, compiled once for ``batch_size``.
 

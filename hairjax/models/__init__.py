@@ -139,18 +139,7 @@ def load_model(
         dtype=dtype,
         remat=remat,
     )
-    model = nnx.eval_shape(lambda: build(rngs=ParameterKeys(seed)))
-    graphdef, state = nnx.split(model)
-    shapes = dotted(nnx.to_pure_dict(state))
-
-    def draw(paths: list[str]) -> dict[str, np.ndarray]:
-        # Compiled as one program, of which XLA keeps what the wanted parameters need.
-        def init() -> dict[str, jax.Array]:
-            drawn = dotted(nnx.to_pure_dict(nnx.state(build(rngs=ParameterKeys(seed)))))
-            return {path: drawn[path] for path in paths}
-
-        return jax.device_get(jax.jit(init)()) if paths else {}
-
+    model, shapes, draw = outline(build, seed)
     if checkpoint is None:
         parameters, notes = draw(list(shapes)), list[str]()
     else:
@@ -162,7 +151,32 @@ def load_model(
                 f"shifted windows: these weights were trained with model.mask_shifted="
                 f"{checkpoint.mask_shifted}, the model has {mask_shifted}"
             )
-    return nnx.merge(graphdef, nested(jax.device_put(parameters))), notes
+    return filled(model, parameters), notes
+
+
+Draw = Callable[[list[str]], dict[str, np.ndarray]]
+
+
+def outline(
+    build: Callable[..., Backbone], seed: int
+) -> tuple[Backbone, dict[str, jax.ShapeDtypeStruct], Draw]:
+    """A model of shapes, these by dotted path, and a function that draws parameters by path."""
+    model = nnx.eval_shape(lambda: build(rngs=ParameterKeys(seed)))
+
+    def draw(paths: list[str]) -> dict[str, np.ndarray]:
+        # Compiled as one program, of which XLA keeps what the wanted parameters need.
+        def init() -> dict[str, jax.Array]:
+            drawn = dotted(nnx.to_pure_dict(nnx.state(build(rngs=ParameterKeys(seed)))))
+            return {path: drawn[path] for path in paths}
+
+        return jax.device_get(jax.jit(init)()) if paths else {}
+
+    return model, dotted(nnx.to_pure_dict(nnx.state(model))), draw
+
+
+def filled(model: Backbone, parameters: dict[str, np.ndarray]) -> Backbone:
+    """A model of shapes with numbers for all of them, by dotted path."""
+    return nnx.merge(nnx.graphdef(model), nested(jax.device_put(parameters)))
 
 
 def model_builder(
@@ -208,6 +222,13 @@ def model_builder(
         dtype=dtype,
         remat=remat,
     )
+    return with_head(build, head, num_classes)
+
+
+def with_head(
+    build: Callable[..., Backbone], head: str, num_classes: int
+) -> Callable[..., Backbone]:
+    """``build``, of a model whose last layer is one of ``HEADS``."""
     return build if head == "softmax" else functools.partial(_ordinal, build, head, num_classes)
 
 

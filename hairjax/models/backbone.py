@@ -5,9 +5,22 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from einops import rearrange
 from flax import nnx
 
 from hairjax.models.layers import part_keys
+
+Grid = tuple[int, int]
+
+
+def as_map(x: jax.Array, grid: Grid | None) -> jax.Array:
+    """What a stage gives as a map [batch, h, w, c]: of tokens those behind the class token.
+
+    Args:
+        x: a map, or tokens [batch, 1 + h·w, c].
+        grid: height and width of the tokens' map; None where ``x`` is a map.
+    """
+    return x if grid is None else rearrange(x[:, 1:], "b (h w) c -> b h w c", h=grid[0])
 
 
 class Backbone(nnx.Module):
@@ -23,23 +36,28 @@ class Backbone(nnx.Module):
     image_size: tuple[int, int] | None  # height and width of the photographs; None: any
     in_channels: int
     dtype: jnp.dtype
+    grid: Grid | None = None  # of the tokens that stages give behind a class token; None: maps
 
     @staticmethod
     def stage_count(options: Mapping[str, Any]) -> int:
         """How many stages a model of these arguments has."""
         return len(options["depths"])
 
-    def windows(self) -> dict[str, tuple[int, int]]:
+    def windows(self) -> dict[str, Grid]:
         """Height and width of the window of every table of relative positions, by its path."""
         return {}
 
-    def grids(self) -> dict[str, tuple[int, int]]:
+    def grids(self) -> dict[str, Grid]:
         """Height and width in patches of every position embedding, by its path."""
         return {}
 
-    def as_map(self, x: jax.Array) -> jax.Array:
+    def as_map(self, x: Any) -> jax.Array:
         """What a stage gives as a map [batch, h, w, c]."""
-        return x
+        return as_map(x, self.grid)
+
+    def maps(self, stages: int, x: jax.Array) -> list[jax.Array]:
+        """The maps [batch, h, w, c], one per stream, in ``until(stages, images)``."""
+        return [self.as_map(x)]
 
     def features(
         self,
@@ -55,7 +73,8 @@ class Backbone(nnx.Module):
 
     def embed(self, images: jax.Array) -> jax.Array:
         """The vector that the classifier sees: float32 [batch, dim]."""
-        return self.head.embed(self.until(len(self.stages), images), None)
+        last = self._run(images, len(self.stages), part_keys(self, False, None, ()))[-1]
+        return self.head.embed(last, None)
 
     def __call__(
         self,
@@ -100,9 +119,7 @@ class Backbone(nnx.Module):
             x = self.stages[i](x, keys[f"stages.{i}"])
         return self.head(x, keys["head"])
 
-    def _run(
-        self, images: jax.Array, stages: int, keys: dict[str, jax.Array | None]
-    ) -> list[jax.Array]:
+    def _run(self, images: jax.Array, stages: int, keys: dict[str, jax.Array | None]) -> list[Any]:
         expected = (*(self.image_size or images.shape[1:3]), self.in_channels)
         if images.shape[1:] != expected:
             size = ", ".join(map(str, expected if self.image_size else ("h", "w", expected[-1])))

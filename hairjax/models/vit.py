@@ -172,8 +172,9 @@ class ViT(Backbone):
                 f"not {image_size[0]} × {image_size[1]}"
             )
         self.image_size, self.in_channels, self.dtype = image_size, in_channels, dtype
-        self.grid = (image_size[0] // patch, image_size[1] // patch)
-        self.stem = PatchEmbed(in_channels, dim, patch, self.grid, dtype=dtype, rngs=rngs)
+        grid = (image_size[0] // patch, image_size[1] // patch)
+        self.grid = grid
+        self.stem = PatchEmbed(in_channels, dim, patch, grid, dtype=dtype, rngs=rngs)
         rates = np.split(np.linspace(0, drop_path, sum(depths)), np.cumsum(depths)[:-1])
         self.stages = nnx.List(
             [
@@ -192,7 +193,5 @@ class ViT(Backbone):
         )
 
     def grids(self) -> dict[str, tuple[int, int]]:
+        assert self.grid is not None
         return {"stem.position": self.grid}
-
-    def as_map(self, x: jax.Array) -> jax.Array:
-        return rearrange(x[:, 1:], "b (h w) c -> b h w c", h=self.grid[0])

@@ -136,11 +136,14 @@ def _copies(data: Mapping[str, Any]) -> str:
 
 def _of_model(report: Report) -> dict[str, Answer]:
     start = report.starts[-1]
-    channels = _CHANNELS[report.config["model"]["in_channels"]]
+    model = report.config["model"]
+    channels = _CHANNELS[model["in_channels"]]
+    if model["second"] and model["second_sees"] == "mask":
+        channels = "RGB to the first model and the hair mask to the second"
     inputs = f"{channels}, {report.side} × {report.side} pixels"
     versions = ", ".join(f"{name} {version}" for name, version in start.versions.items())
     return {
-        "technology": Answer(f"Deep learning: {report.model}, a vision transformer.", "the title"),
+        "technology": Answer(f"Deep learning: {report.model}.", "the title"),
         "inputs": Answer(f"{inputs}.", "why these, and how they were made"),
         "model": Answer(
             f"{report.model} on {inputs}; {len(report.classes)} outputs; {start.parameters:,} "
@@ -161,8 +164,12 @@ def _initial(report: Report) -> str:
     if weights is None:
         return "Drawn at random."
     digest = f" (SHA-256 {weights.sha256[:12]}…)" if weights.sha256 else ""
-    channels = report.config["model"]["in_channels"]
+    model = report.config["model"]
+    channels = model["in_channels"]
     rule = f"; the stem took {channels} channels by the rule {stem}" if channels != 3 else ""
+    if model["second"]:
+        second = report.second_weights
+        rule = f"; the second model from {second.source}" if second else "; the second model drawn"
     return f"From {weights.source}{digest}{rule}."
 
 

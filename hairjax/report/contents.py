@@ -101,6 +101,7 @@ class Report:
             drawn.
         synthetic: the photographs were drawn by a program; stamped on the page.
         model: the model's name.
+        method: how its maps are made, of `report.explanation.METHODS`.
         side: of the photographs as it sees them, in pixels.
         starts: what it was started with and on, the first start first.
         classes: k names.
@@ -124,6 +125,7 @@ class Report:
     source: str
     synthetic: bool
     model: str
+    method: str
     side: int
     starts: Sequence[Start]
     classes: Sequence[str]
@@ -144,7 +146,15 @@ class Report:
     @property
     def weights(self) -> Weights | None:
         """The pretrained weights that training began from, if any."""
-        read = [start.weights for start in self.starts if start.weights]
+        return self._last_read("weights")
+
+    @property
+    def second_weights(self) -> Weights | None:
+        """Those of the second of two streams, if any."""
+        return self._last_read("second_weights")
+
+    def _last_read(self, name: str) -> Weights | None:
+        read = [getattr(start, name) for start in self.starts if getattr(start, name)]
         return read[-1] if read else None  # a start before the first checkpoint is begun anew
 
     @property

@@ -14,6 +14,7 @@ from hairjax.models.layers import ParameterKeys
 from hairjax.weights import WeightsError
 from hairjax.weights.fit import STEM, is_classifier, own_head, require_fit
 from hairjax.weights.load import Checkpoint, find_weights, is_run
+from hairjax.weights.two_stream import has_streams
 
 SUFFIX = ".safetensors"
 
@@ -60,6 +61,11 @@ def check_source(checkpoint: Checkpoint, name: str) -> None:
         WeightsError: lists all that is missing, unexpected, or of another shape.
     """
     arrays = checkpoint.arrays
+    if has_streams(arrays):
+        raise WeightsError(
+            "these are the weights of a model with two streams, which is not written as one file; "
+            "a run with two streams can be given as it is: config.weights.source=RUN"
+        )
     classes, hidden, head = own_head(arrays)
     kernel = arrays.get(STEM)
     shapes = abstract_shapes(

@@ -46,7 +46,7 @@ def fit_weights(
     _resize_tables(found, shapes, windows, notes)
     for path in sorted(grids.keys() & found.keys()):
         _resize_embedding(found, path, grids[path], shapes[path].shape, notes)
-    fresh = _replace_head(found, shapes, checkpoint.classes, notes)
+    fresh = replace_head(found, shapes, checkpoint.classes, notes)
     # Whatever is drawn is drawn at once: it takes a compilation.
     drawn = draw([*fresh, STEM] if stem in DRAWING_RULES else fresh)
     blank = np.zeros(shapes[STEM].shape, np.float32)
@@ -116,7 +116,8 @@ def own_head(arrays: Arrays) -> tuple[int | None, tuple[int, ...], str]:
     return None, tuple(hidden), "softmax"
 
 
-def _in_words(arrays: Arrays) -> str:
+def in_words(arrays: Arrays) -> str:
+    """A head's classes, kind and hidden layers, as in ``4 classes (corn) behind 256 hidden``."""
     classes, hidden, kind = own_head(arrays)
     words = "no classes" if classes is None else f"{classes:,} classes"
     words += "" if kind == "softmax" else f" ({kind})"
@@ -179,7 +180,7 @@ def _expand_stem(
         notes.append(f"stem: RGB kernel fitted to {drawn.shape[2]} channels by {rule!r}")
 
 
-def _replace_head(
+def replace_head(
     found: dict[str, np.ndarray],
     shapes: Mapping[str, jax.ShapeDtypeStruct],
     classes: tuple[str, ...],
@@ -193,9 +194,7 @@ def _replace_head(
         if classes:
             notes.append(f"head: kept; its classes were {', '.join(classes)}")
         return []
-    notes.append(
-        f"head: drawn anew for {_in_words(shapes)}; the checkpoint's has {_in_words(found)}"
-    )
+    notes.append(f"head: drawn anew for {in_words(shapes)}; the checkpoint's has {in_words(found)}")
     for path in old:
         del found[path]
     return sorted(new)

@@ -117,6 +117,7 @@ def example_report(folder):
             "f00d" * 16,
             113 << 20,
         ),
+        second_weights=None,
     )
     timing = {"seconds": 93.0, "images_per_second": 27.6, "peak_memory_bytes": 3 << 30}
     return Report(
@@ -125,6 +126,7 @@ def example_report(folder):
         source="/data/top",
         synthetic=False,
         model="swin_tiny_patch4_window7_224",
+        method="grad_cam",
         side=224,
         starts=[start],
         classes=CLASSES,

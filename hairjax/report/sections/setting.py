@@ -4,6 +4,7 @@ import json
 import statistics
 
 from hairjax.config import flatten
+from hairjax.environment import Weights
 from hairjax.report.contents import Report
 from hairjax.report.html import Html, duration, table, tag
 
@@ -30,15 +31,22 @@ def setting(report: Report) -> list[Html]:
 
 
 def _model(report: Report) -> list[tuple[str, str]]:
-    start, weights = report.starts[0], report.weights
+    start = report.starts[0]
     rows = [
         ("Model", tag("code", report.model)),
         ("Parameters", f"{start.parameters:,}"),
         ("Precision", start.precision),
+        *_weights(report.weights),
     ]
+    if report.config["model"]["second"]:
+        rows += [(f"{name} (second model)", what) for name, what in _weights(report.second_weights)]
+    return rows
+
+
+def _weights(weights: Weights | None) -> list[tuple[str, str]]:
     if weights is None:
-        return [*rows, ("Weights", "drawn at random, not pretrained")]
-    rows.append(("Weights", tag("code", weights.source)))
+        return [("Weights", "drawn at random, not pretrained")]
+    rows = [("Weights", tag("code", weights.source))]
     if weights.file:
         size = f"{weights.file}, {weights.size / 2**20:,.1f} MiB"
         return [*rows, ("File", size), ("SHA-256", tag("code", weights.sha256))]

@@ -20,7 +20,8 @@ def summary(report: Report) -> Html:
     judged = " and ".join(
         f"the {one.split} split ({amount(report, one.split)})" for one in report.judgements
     )
-    weights = report.weights.source if report.weights else "random weights"
+    read = [one.source for one in (report.weights, report.second_weights) if one]
+    weights = " and ".join(dict.fromkeys(read)) or "random weights"
     said = (
         tag("code", report.model),
         f" with {report.starts[-1].parameters:,} parameters, started from ",

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from hairjax.models import VARIANTS
 from hairjax.report.contents import Report
 from hairjax.report.explanation import METHODS
 from hairjax.report.gallery import Card, Gallery, read_gallery
@@ -21,7 +20,7 @@ def surest(report: Report) -> list[Html]:
     if not gallery.cards:
         return [tag("p", "No validation photograph was given a wrong class.")]
     height, width = gallery.places
-    method = METHODS[VARIANTS[report.model].family.maps]
+    method = METHODS[report.method]
     mask = ", its mask" if "mask" in gallery.cards[0].pictures else ""
     note = (
         f"{len(gallery.cards):,} of {gallery.among:,} mistakes on validation, those first that the "

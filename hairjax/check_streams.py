@@ -1,0 +1,86 @@
+"""What a configuration may say of a second model beside the first."""
+
+from ml_collections import ConfigDict
+
+from hairjax.errors import UserError
+from hairjax.groups import Group, frozen_parts
+
+OF_SECOND = {"model.second_sees": "same", "model.fuse_after": 0, "weights.second": ""}
+
+
+def check_second(config: ConfigDict) -> None:
+    """Refuse a second model that is none, or cannot be joined with the first as asked.
+
+    Raises:
+        UserError: names the key, the bad value, and the allowed ones.
+    """
+    # Here, so that a mistyped command is answered before JAX is imported, which takes a second.
+    from hairjax.models import VARIANTS
+
+    model = config.model
+    if not model.second:
+        for key, default in OF_SECOND.items():
+            section, name = key.split(".")
+            if config[section][name] != default:
+                raise UserError(
+                    f"config.{key} is {config[section][name]!r}, and there is no second model: "
+                    "give config.model.second=MODEL too, or leave it out"
+                )
+        return
+    if model.second not in VARIANTS:
+        raise UserError(
+            f"config.model.second is {model.second!r}; it can be empty (no second model), "
+            f"{', '.join(VARIANTS)}"
+        )
+    if model.second_sees == "mask" and model.in_channels != 6:
+        raise UserError(
+            "config.model.second_sees=mask gives RGB to the first model and the mask to the "
+            f"second, and config.model.in_channels={model.in_channels} has not both; use 6"
+        )
+    _check_fusing(config)
+
+
+def _check_fusing(config: ConfigDict) -> None:
+    """Whether the maps can be joined where they are to be."""
+    # Here for the reason given in `check_second`.
+    from hairjax.models import VARIANTS, stage_count
+    from hairjax.models.two_stream import fusing_stages
+    from hairjax.models.vit import ViT
+
+    model = config.model
+    if not model.fuse_after:
+        return
+    counts = [stage_count(name) for name in (model.name, model.second)]
+    allowed = fusing_stages(*counts)
+    if model.fuse_after not in allowed:
+        said = "".join(f"{stage}, " for stage in allowed)
+        raise UserError(
+            f"config.model.fuse_after is {model.fuse_after}; with the {counts[0]} stages of "
+            f"{model.name} and the {counts[1]} of {model.second}, which end together, it can be "
+            f"{said}0 (at the end)"
+        )
+    if VARIANTS[model.name].family.build is ViT:
+        raise UserError(
+            f"config.model.fuse_after={model.fuse_after} joins maps, and config.model.name="
+            f"{model.name} goes on with tokens; make it the second, or use 0"
+        )
+
+
+def require_join_trains(config: ConfigDict, groups: dict[str, Group]) -> None:
+    """Refuse to freeze what joins two maps, which at first lets nothing of the second through.
+
+    Raises:
+        UserError: it would never train.
+    """
+    model, optim = config.model, config.optim
+    frozen = f"stages.{model.fuse_after}" in frozen_parts(groups, config.train.epochs)
+    if not model.fuse_after or not (frozen or optim.lora):
+        return
+    why = f"optim.lora={optim.lora}" if optim.lora else f"optim.finetune={optim.finetune}"
+    if not optim.lora and optim.finetune == "full":
+        why = "a rate of 0 in optim.peak"
+    raise UserError(
+        f"config.model.fuse_after={model.fuse_after} joins the maps in stages.{model.fuse_after}, "
+        f"and config.{why} freezes that: nothing of config.model.second={model.second} would come "
+        "through; let it train, or fuse at the end (0)"
+    )

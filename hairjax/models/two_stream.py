@@ -1,0 +1,199 @@
+"""Two models side by side as one: feature fusion, or a stream for RGB and one for the mask.
+
+Their embeddings are put side by side for one head (Simonyan and Zisserman, "Two-Stream
+Convolutional Networks", NeurIPS 2014, fuse scores; embeddings leave the weighing to the head), or
+their maps are joined after a stage by a 1 × 1 convolution (Feichtenhofer et al., "Convolutional
+Two-Stream Network Fusion", CVPR 2016), and the first goes on alone.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from einops import pack, unpack
+from flax import nnx
+
+from hairjax.models.backbone import Backbone, Grid, as_map
+from hairjax.models.layers import PooledHead, part_keys, split_key
+
+STREAMS = ("first", "second")
+# What goes from part to part: what each stream gives; once they are joined, the first's alone.
+Maps = tuple[jax.Array, ...]
+
+
+def fusing_stages(first: int, second: int) -> range:
+    """After which of the stages of two models they can be joined: both have one before it, and the
+    first has one after.
+    """
+    return range(abs(first - second) + 1, max(first, second))
+
+
+class Stem(nnx.Module):
+    """The stems of both streams, each of which sees its own channels."""
+
+    def __init__(self, first: Any, second: Any, channels: int):
+        self.channels = channels  # of the first
+        self.first, self.second = first, second
+
+    def __call__(self, x: jax.Array, key: jax.Array | None) -> Maps:
+        keys = split_key(key, 2)
+        own, other = x[..., : self.channels], x[..., self.channels :]
+        return self.first(own, keys[0]), self.second(other, keys[1])
+
+
+class Join(nnx.Module):
+    """The second's map laid on the first's: at first the first's as it is."""
+
+    def __init__(
+        self, width: int, other: int, grid: Grid | None, *, dtype: jnp.dtype, rngs: nnx.Rngs
+    ):
+        self.grid = grid  # of the second's tokens
+        # Pretrained stages that follow then see what they know.
+        self.proj = nnx.Linear(width + other, width, dtype=dtype, kernel_init=_only, rngs=rngs)
+
+    def __call__(self, own: jax.Array, other: jax.Array) -> jax.Array:
+        other = _resized(as_map(other, self.grid), own.shape[1:3])
+        return self.proj(jnp.concatenate([own, other], axis=-1))
+
+
+def _only(key: jax.Array, shape: tuple[int, int], dtype: jnp.dtype) -> jax.Array:
+    """A kernel that gives its first inputs."""
+    return jnp.eye(*shape, dtype=dtype)
+
+
+class Stage(nnx.Module):
+    """A stage of each stream, None where it has none here; ``join`` opens it where they meet."""
+
+    def __init__(self, first: Any, second: Any, join: Join | None):
+        self.first, self.second, self.join = first, second, join
+
+    def __call__(self, x: Maps, key: jax.Array | None) -> Maps:
+        if self.join is not None:
+            x = (self.join(*x),)
+        pairs = zip(x, (self.first, self.second), split_key(key, 2), strict=False)
+        return tuple(part if stage is None else stage(part, k) for part, stage, k in pairs)
+
+
+class Head(PooledHead):
+    """The embeddings of both streams side by side, or of the first alone, before one classifier."""
+
+    def __init__(self, first: PooledHead, second: PooledHead | None, *args: Any, **kwargs: Any):
+        heads = [first] if second is None else [first, second]
+        super().__init__(sum(h.classifier.in_features for h in heads), *args, **kwargs)
+        for head in heads:
+            del head.classifier, head.hidden
+        self.first, self.second = first, second
+
+    def embed(self, x: Any, key: jax.Array | None) -> jax.Array:
+        """What the streams give → what is classified: float32 [batch, dim]."""
+        pairs: Any = zip(x, (self.first, self.second), split_key(key, 2), strict=False)
+        return jnp.concatenate([head.embed(part, k) for part, head, k in pairs], axis=-1)
+
+
+class TwoStream(Backbone):
+    """Two models with the contract of one; where one has fewer stages, both end together.
+
+    Args:
+        first: ``(rngs=…) -> model``; its last layer and its hidden ones are not used.
+        second: likewise.
+        fuse_after: stages after which the second's map joins the first's; 0: at the end.
+        image_size: height and width of the photographs.
+        num_classes: width of the logits.
+        dropout: rate in the head.
+        hidden: sizes of hidden layers in the head.
+        dtype: of the computation; parameters are float32.
+        rngs: draws the parameters.
+
+    Raises:
+        ValueError: they cannot be joined after that stage.
+    """
+
+    def __init__(
+        self,
+        *,
+        first: Callable[..., Backbone],
+        second: Callable[..., Backbone],
+        fuse_after: int,
+        image_size: Grid,
+        num_classes: int,
+        dropout: float,
+        hidden: Sequence[int],
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
+    ):
+        own, other = first(rngs=rngs), second(rngs=rngs)
+        self.image_size, self.in_channels = image_size, own.in_channels + other.in_channels
+        self.dtype, self.token_grids = dtype, (own.grid, other.grid)
+        allowed = fusing_stages(len(own.stages), len(other.stages))
+        if fuse_after and (fuse_after not in allowed or own.grid):
+            raise ValueError(f"maps cannot be joined after stage {fuse_after}; after {allowed} can")
+        self.fuse_after = fuse_after
+        self.stem = Stem(own.stem, other.stem, own.in_channels)
+        count = max(len(own.stages), len(other.stages))
+        join, both = None, fuse_after or count  # stages that both streams run
+        if fuse_after:
+            width, more = (_width(model, fuse_after - count, image_size) for model in (own, other))
+            join = Join(width, more, other.grid, dtype=dtype, rngs=rngs)
+        others = [*_aligned(other, count)[:both], *[None] * (count - both)]
+        self.stages = nnx.List(
+            [
+                Stage(*pair, join if fuse_after and i == fuse_after else None)
+                for i, pair in enumerate(zip(_aligned(own, count), others, strict=True))
+            ]
+        )
+        self.head = Head(
+            own.head,
+            None if fuse_after else other.head,
+            num_classes,
+            hidden=hidden,
+            dropout=dropout,
+            dtype=dtype,
+            rngs=rngs,
+        )
+
+    def as_map(self, x: Maps) -> jax.Array:
+        """The maps of the streams, the second's resized to the first's, side by side."""
+        own, *others = self._maps(x)
+        return jnp.concatenate([own, *(_resized(o, own.shape[1:3]) for o in others)], axis=-1)
+
+    def maps(self, stages: int, x: jax.Array) -> list[jax.Array]:
+        return self._maps(self._unpacked(stages, x))
+
+    def until(self, stages: int, images: jax.Array) -> jax.Array:
+        """As of every model; the maps of both streams in one row: [batch, n]."""
+        return pack(self._until(stages, images), "b *")[0]
+
+    def continue_from(self, stages: int, x: jax.Array, **how: Any) -> jax.Array:
+        return super().continue_from(stages, self._unpacked(stages, x), **how)
+
+    def _until(self, stages: int, images: jax.Array) -> Maps:
+        return self._run(images, stages, part_keys(self, False, None, ()))[-1]
+
+    def _unpacked(self, stages: int, x: jax.Array) -> Any:
+        assert self.image_size is not None, "given when it is built"
+        images = jax.ShapeDtypeStruct((1, *self.image_size, self.in_channels), jnp.float32)
+        shapes = jax.eval_shape(lambda images: self._until(stages, images), images)
+        return tuple(unpack(x, [one.shape[1:] for one in shapes], "b *"))
+
+    def _maps(self, x: Maps) -> list[jax.Array]:
+        return [as_map(part, grid) for part, grid in zip(x, self.token_grids, strict=False)]
+
+
+def _aligned(model: Backbone, count: int) -> list[Any]:
+    """Its stages as the last of so many."""
+    return [*[None] * (count - len(model.stages)), *model.stages]
+
+
+def _width(model: Backbone, from_end: int, image_size: Grid) -> int:
+    """Channels of the map that comes so many stages (negative) before a model's last."""
+    images = jax.ShapeDtypeStruct((1, *image_size, model.in_channels), jnp.float32)
+    stages = len(model.stages) + from_end
+    return jax.eval_shape(lambda images: model.until(stages, images), images).shape[-1]
+
+
+def _resized(x: jax.Array, size: Sequence[int]) -> jax.Array:
+    """A map [batch, h, w, c] at another height and width, bilinearly."""
+    if x.shape[1:3] == tuple(size):
+        return x
+    return jax.image.resize(x, (x.shape[0], *size, x.shape[3]), "bilinear")

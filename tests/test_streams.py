@@ -1,0 +1,164 @@
+"""Runs with two streams, through launch.py: frozen, kept, stopped, begun from one another."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+import hairjax
+import launch
+from hairjax.build import pretrained_model
+from hairjax.config import load_config
+from hairjax.data.synthetic import draw
+from hairjax.display import Display
+from hairjax.models import VARIANTS, Variant, dotted
+from hairjax.models import table as families
+from hairjax.run import load_run
+from hairjax.weights.convert import write
+from tests.test_end_to_end import rows_of, write_folders
+
+SIDE = 32
+TINY = {
+    "tiny_swin": Variant(
+        SIDE, {"dim": 8, "depths": (1, 1), "heads": (1, 2), "window": 4}, families.SWIN
+    ),
+    "tiny_cnn": Variant(SIDE, {"width": 4, "depths": (1, 1)}, families.OWN),
+}
+OFF = {"rotation": 0, "flip": 0, "brightness": 0, "contrast": 0, "saturation": 0, "hue": 0}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny(quick_compilation):
+    with pytest.MonkeyPatch.context() as patch:
+        for name, variant in TINY.items():
+            patch.setitem(VARIANTS, name, variant)
+        yield
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("two")
+    write_folders(draw("top", 80, 40, 0, 2, lambda done, total: None), root)
+    return root
+
+
+def train(root, workdir, *more):
+    return launch.main(
+        [
+            "--config=configs/top.py:demo",
+            f"--workdir={workdir}",
+            "--config.data.source=photos",
+            f"--config.data.photos={root}/photos",
+            f"--config.data.masks={root}/masks",
+            "--config.data.subject=/(s[0-9]+)_",
+            "--config.data.fractions=0.6,0.3,0.1",
+            f"--config.data.image_size={SIDE}",
+            "--config.model.name=tiny_swin",
+            "--config.model.second=tiny_cnn",
+            "--config.model.second_sees=mask",
+            "--config.train.epochs=2",
+            "--config.train.batch_size=16",
+            "--config.optim.warmup_epochs=0",
+            "--config.devices.mesh=1",
+            "--config.report.gallery=2",
+            *more,
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def joined(root):
+    """A run whose streams are joined after a stage."""
+    assert train(root, root / "joined", "--config.model.fuse_after=1") == 0
+    return root / "joined"
+
+
+@pytest.fixture(scope="module")
+def files(root):
+    """Weights of each stream, by the keys that name them."""
+    found = {}
+    for key, name, channels in (("source", "tiny_swin", 3), ("second", "tiny_cnn", 1)):
+        model = hairjax.create_model(name, in_channels=channels, num_classes=2, seed=7)
+        found[key] = root / f"{name}.safetensors"
+        write(dotted(jax.device_get(nnx.to_pure_dict(nnx.state(model)))), {}, found[key])
+    return found
+
+
+@pytest.fixture
+def unfinished(monkeypatch):
+    """Without figures and report."""
+    monkeypatch.setattr("hairjax.finish.finish", lambda *arguments: {})
+
+
+def flat(params):
+    return dotted(jax.device_get(params))
+
+
+def test_a_run_is_judged_reported_and_explained(root, joined, capsys):
+    model = json.loads((joined / "config.json").read_text())["model"]
+    assert (model["second"], model["second_sees"], model["fuse_after"]) == ("tiny_cnn", "mask", 1)
+    ledger = (joined / "groups.txt").read_text()
+    assert "stages.1.join.proj.kernel" in ledger and "stages.0.second." in ledger
+    assert "stages.1.second." not in ledger
+    page = (joined / "report.html").read_text()
+    assert "tiny_swin + tiny_cnn" in page
+    assert "RGB to the first model and the hair mask to the second" in page
+    assert launch.main(["evaluate", f"--workdir={joined}", "--split=validation"]) == 0
+    again = rows_of(joined / "validation" / "predictions.csv")
+    assert again == rows_of(joined / "predictions.csv")
+    out = f"--out={root}/graded.csv"
+    photos = [f"{root}/photos", f"--masks={root}/masks"]
+    assert launch.main(["predict", f"--workdir={joined}", *photos, out]) == 0
+    assert len(rows_of(root / "graded.csv")) == 80
+    capsys.readouterr()
+    assert launch.main(["explain", f"--workdir={joined}", "--stage=0", "--count=2"]) == 0
+    assert "tiny_swin + tiny_cnn" in capsys.readouterr().out
+
+
+def test_a_run_begins_where_another_with_two_streams_ended(joined):
+    config = load_config(str(joined / "config.json"))
+    config.weights.source = str(joined)
+    _, params = pretrained_model(config, 4, Display())
+    theirs = flat(load_run(joined).params)
+    for path, leaf in flat(params).items():
+        np.testing.assert_array_equal(leaf, theirs[path], err_msg=path)
+    # For other classes all but the classifier.
+    _, params = pretrained_model(config, 3, Display())
+    differ = {path for path, leaf in flat(params).items() if not np.array_equal(leaf, theirs[path])}
+    assert differ == {"head.classifier.kernel", "head.classifier.bias"}
+
+
+def test_frozen_streams_stay_to_the_bit_and_their_maps_are_kept(root, files, unfinished, capsys):
+    off = [f"--config.augment.{key}={value}" for key, value in OFF.items()]
+    weights = [f"--config.weights.{key}={file}" for key, file in files.items()]
+    more = ["--config.optim.finetune=head", "--config.augment.crop_scale=1"]
+    assert train(root, root / "frozen", *more, *off, *weights) == 0
+    assert "its maps of" in capsys.readouterr().out
+    run = load_run(root / "frozen")
+    before = flat(pretrained_model(run.config, 4, Display())[1])
+    for path, leaf in flat(run.params).items():
+        trained = path.startswith("head.")
+        assert np.array_equal(leaf, before[path]) != trained, path
+
+
+def test_a_stream_takes_the_weights_of_a_run_with_one(root, files, unfinished):
+    alone = ["--config.model.second=", "--config.model.second_sees=same"]
+    alone += ["--config.model.in_channels=1", "--config.model.name=tiny_cnn"]
+    assert train(root, root / "alone", *alone, "--config.train.epochs=1") == 0
+    config = load_run(root / "alone").config
+    theirs = flat(load_run(root / "alone").params)
+    config.model.update(name="tiny_swin", second="tiny_cnn", second_sees="mask", in_channels=6)
+    config.weights.update(source=str(files["source"]), second=str(root / "alone"))
+    params = flat(pretrained_model(config, 4, Display())[1])
+    mine = {path.replace(".second", ""): p for path, p in params.items() if ".second." in path}
+    assert mine.keys() == {path for path in theirs if not path.startswith("head.classifier")}
+    for path, leaf in mine.items():
+        np.testing.assert_array_equal(leaf, theirs[path], err_msg=path)
+
+
+def test_two_streams_are_not_written_as_one_file(root, joined, capsys):
+    out = f"--out={root}/x.safetensors"
+    assert launch.main(["convert", f"--weights={joined}", "--model=tiny_swin", out]) == 1
+    assert "a model with two streams, which is not written as one file" in capsys.readouterr().err
