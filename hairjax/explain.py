@@ -14,16 +14,17 @@ from hairjax.data.load import (
     normalisation,
 )
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.split import read_split, require_same_photographs
+from hairjax.data.split import read_own_split
 from hairjax.devices import keep_compiled
 from hairjax.display import Display
 from hairjax.errors import UserError
-from hairjax.evaluate import count_look, report_again, say_looks
+from hairjax.evaluate import count_look, report_again
 from hairjax.evaluation.deletion import make_curves, random_maps
 from hairjax.evaluation.explain import evidence, share_inside
 from hairjax.evaluation.predictions import Predictions
 from hairjax.evaluation.reliance import Reliance, judge_changed, measure_reliance
 from hairjax.explain_results import Maps, show_explanation, summarise_maps, write_maps
+from hairjax.looks import describe_looks
 from hairjax.report.explanation import METHODS, ExplainFolder
 from hairjax.report.explanation_figures import curves_figure, examples_sheet
 from hairjax.report.gallery import remove_gallery, write_gallery
@@ -69,7 +70,7 @@ def explain_run(
     maps = find_maps(run, data, count=count, stage=stage)
     place = ExplainFolder(Path(out) if out else run.folder.explained / split)
     if opened := _write_and_show(run, data, split, maps, place, display):
-        say_looks(run.folder, opened, display)
+        display.say(describe_looks(run.folder.looks, opened))
     if opened or not out:
         report_again(run.folder, display)
 
@@ -129,8 +130,7 @@ def _read_photographs(
     data = load_data(config, run.classes, display)
     if split == "all":
         return data
-    require_same_photographs(run.folder.split, data)
-    chosen = np.flatnonzero(read_split(run.folder.split, data) == split)
+    chosen = np.flatnonzero(read_own_split(run.folder.split, data) == split)
     if not len(chosen):
         raise UserError(f"the run has no photographs in --split={split}")
     return data.subset(chosen)

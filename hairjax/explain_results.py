@@ -1,6 +1,5 @@
 """Explanation maps of a set of photographs: summed up, written, and shown."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hairjax.atomic import replacing
+from hairjax.atomic import write_csv
 from hairjax.build import map_method
 from hairjax.data.load import image_side
 from hairjax.display import Display
@@ -134,7 +133,7 @@ def _write_table(maps: Maps, path: Path) -> None:
         ]
         for i, file in enumerate(said.files)
     ]
-    _write_rows(path, header, rows)
+    write_csv(path, header, rows)
 
 
 def _write_reliance(found: Explanation, path: Path) -> None:
@@ -150,7 +149,7 @@ def _write_reliance(found: Explanation, path: Path) -> None:
             for value, interval in (line.values[name], line.differences.get(name, _NOTHING)):
                 row += [_written(number) for number in (value, *(interval or _NO_INTERVAL))]
         rows.append(row)
-    _write_rows(path, header, rows)
+    write_csv(path, header, rows)
 
 
 _NO_INTERVAL: Interval = (np.nan, np.nan)
@@ -159,15 +158,6 @@ _NOTHING = (np.nan, None)
 
 def _written(number: float) -> str:
     return "" if np.isnan(number) else f"{number:.6f}"
-
-
-def _write_rows(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    # As predictions.csv: a file name that is not UTF-8 comes out as the bytes it is made of.
-    with (
-        replacing(path) as unfinished,
-        unfinished.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream,
-    ):
-        csv.writer(stream, lineterminator="\n").writerows([header, *rows])
 
 
 def show_explanation(found: Explanation, display: Display) -> None:

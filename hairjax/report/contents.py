@@ -144,6 +144,11 @@ class Report:
     curves_figure: Path
 
     @property
+    def chosen_by(self) -> str:
+        """What the best epoch was chosen by, within a sentence."""
+        return METRICS[self.best_by].named if self.best_by in METRICS else self.best_by
+
+    @property
     def weights(self) -> Weights | None:
         """The pretrained weights that training began from, if any."""
         return self._last_read("weights")

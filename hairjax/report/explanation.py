@@ -6,14 +6,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from hairjax.evaluation.intervals import Interval
+from hairjax.evaluation.intervals import FEW, Interval
 from hairjax.evaluation.reliance import METRICS, Reliance
 from hairjax.report.comparison import TITLES, signed
 from hairjax.report.html import number, number_range
 
 Mean = tuple[float, Interval | None]
 Table = tuple[list[str], list[list[str]]]  # header and rows; a cell's second line is its interval
-FEW = 30  # subjects, with fewer of which a bootstrap over them covers less than it says
 
 
 class Method(NamedTuple):
