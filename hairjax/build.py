@@ -12,6 +12,7 @@ from hairjax.config import Stream, streams
 from hairjax.data.load import image_side
 from hairjax.display import Display
 from hairjax.models import (
+    VARIANTS,
     ModelOptions,
     filled,
     load_model,
@@ -66,6 +67,12 @@ def pretrained_model(
         display.say(f"  {note}")
     graphdef, state = nnx.split(model)
     return graphdef, nnx.to_pure_dict(state)
+
+
+def map_method(config: ConfigDict) -> str:
+    """How the model is explained, see `evaluation.explain.METHODS`; two streams by their maps."""
+    found = streams(config)
+    return VARIANTS[found[0].name].family.maps if len(found) == 1 else "grad_cam"
 
 
 def model_options(config: ConfigDict, num_classes: int) -> ModelOptions:

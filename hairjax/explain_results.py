@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hairjax.atomic import write_csv
+from hairjax.build import map_method
 from hairjax.data.load import image_side
 from hairjax.display import Display
 from hairjax.evaluation.deletion import CURVES, area
@@ -32,7 +33,7 @@ class Maps:
     Attributes:
         predictions: of them; their predicted classes are what is explained.
         stage: whose maps, from 0.
-        maps: float32 [n, h, w], as the stage has them; positive is for the class.
+        maps: float32 [n, h, w], as `evaluation.explain.Explain`.
         inside: share of each map's mass inside the mask, float64 [n]; nan where not known.
         masked: the mask's share of each picture, likewise.
         followed: along whose maps deletion and insertion were followed, int [m].
@@ -62,6 +63,7 @@ def summarise_maps(run: Run, maps: Maps, split: str, reliance: tuple[Reliance, .
         subjects=len({*predictions.subjects} - {""}),
         side=image_side(config),
         channels=config.model.in_channels,
+        method=map_method(config),
         stage=maps.stage + 1,
         stages=len(run.params["stages"]),
         places=(height, width),

@@ -4,6 +4,7 @@ Numbers agree with timm's ``vit_*_patch16_224`` (Steiner et al. 2021, "How to tr
 blocks are cut into four stages, whose maps all have the stride of the patches.
 """
 
+import math
 from collections.abc import Sequence
 
 import jax
@@ -36,9 +37,22 @@ class Attention(nnx.Module):
         self.proj = nnx.Linear(dim, dim, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        cut = jnp.split(self.qkv(x), 3, axis=-1)
-        q, k, v = (rearrange(part, "b n (h d) -> b n h d", h=self.heads) for part in cut)
+        q, k, v = self._cut(x)
         return self.proj(rearrange(jax.nn.dot_product_attention(q, k, v), "b n h d -> b n (h d)"))
+
+    def weights(self, x: jax.Array) -> jax.Array:
+        """What share each token takes of each: float32 [batch, heads, taking, taken].
+
+        The call does without them: a GPU's kernels never hold them, nor does a training step.
+        """
+        q, k, _ = self._cut(x)
+        scores = jnp.einsum("bqhd,bkhd->bhqk", q, k, preferred_element_type=jnp.float32)
+        return jax.nn.softmax(scores / math.sqrt(q.shape[-1]), axis=-1)
+
+    def _cut(self, x: jax.Array) -> list[jax.Array]:
+        """Queries, keys and values, each [batch, tokens, heads, dim]."""
+        cut = jnp.split(self.qkv(x), 3, axis=-1)
+        return [rearrange(part, "b n (h d) -> b n h d", h=self.heads) for part in cut]
 
 
 class Block(nnx.Module):

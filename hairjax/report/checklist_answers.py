@@ -143,7 +143,7 @@ def _of_model(report: Report) -> dict[str, Answer]:
     inputs = f"{channels}, {report.side} × {report.side} pixels"
     versions = ", ".join(f"{name} {version}" for name, version in start.versions.items())
     return {
-        "technology": Answer(f"Deep learning: {report.model}, a vision transformer.", "the title"),
+        "technology": Answer(f"Deep learning: {report.model}.", "the title"),
         "inputs": Answer(f"{inputs}.", "why these, and how they were made"),
         "model": Answer(
             f"{report.model} on {inputs}; {len(report.classes)} outputs; {start.parameters:,} "

@@ -101,6 +101,7 @@ class Report:
             drawn.
         synthetic: the photographs were drawn by a program; stamped on the page.
         model: the model's name.
+        method: how its maps are made, of `report.explanation.METHODS`.
         side: of the photographs as it sees them, in pixels.
         starts: what it was started with and on, the first start first.
         classes: k names.
@@ -124,6 +125,7 @@ class Report:
     source: str
     synthetic: bool
     model: str
+    method: str
     side: int
     starts: Sequence[Start]
     classes: Sequence[str]

@@ -219,7 +219,7 @@ def run(tmp_path_factory):
     return folder.path, arrays
 
 
-SAME = {"in_channels": 6, "hidden": (5,), "mask_shifted": False, "image_size": 48}
+SAME = {"in_channels": 6, "hidden": (5,), "mask_shifted": False, "image_size": (48, 48)}
 
 
 def test_a_run_starts_from_the_best_of_another(run):
