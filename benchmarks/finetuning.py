@@ -28,11 +28,11 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.display import Display
 from hairjax.groups import frozen_parts, make_groups
 from hairjax.heap import keep_freed_memory
+from hairjax.learner import batch_parts
 from hairjax.models import load_model
 from hairjax.phases import Material, Phase, begin_phase, frozen_stages
 from hairjax.run import predictor
-from hairjax.step import TrainState, first_state, make_train_step
-from hairjax.train import batch_parts
+from hairjax.step import StepOptions, TrainState, first_state, make_train_step
 
 STRATEGIES = ("full", "last:1", "head")
 CLASSES = 4
@@ -57,19 +57,21 @@ class Strategy:
             graphdef,
             tx,
             mesh,
+            StepOptions(
+                amounts=Amounts(**OFF),
+                side=image_side(config),
+                channels=config.model.in_channels,
+                normalise=normalisation(config),
+                classes=CLASSES,
+                smoothing=0.0,
+                class_weights=None,
+                ema=0.0,
+                parts=batch_parts(config, mesh),
+                seed=0,
+            ),
             layout=devices.replicated(mesh),
             frozen=frozen,
             kept=kept,
-            amounts=Amounts(**OFF),
-            side=image_side(config),
-            channels=config.model.in_channels,
-            normalise=normalisation(config),
-            classes=CLASSES,
-            smoothing=0.0,
-            class_weights=None,
-            ema=0.0,
-            parts=batch_parts(config, mesh),
-            seed=0,
         )
         whole = whole._replace(predict=predictor(config, graphdef, mesh))
         settings = {"config": config, "graphdef": graphdef, "mesh": mesh, "display": Display()}

@@ -1,6 +1,5 @@
 """The training step of a configuration, as training builds it, and the shapes it takes."""
 
-import functools
 from typing import NamedTuple
 
 import jax
@@ -15,9 +14,8 @@ from hairjax.build import abstract_model
 from hairjax.data.load import stored_side
 from hairjax.display import Display
 from hairjax.groups import frozen_parts, make_groups
-from hairjax.run import on_mesh
-from hairjax.step import Step, TrainState, first_state
-from hairjax.train import batch_parts, step_maker
+from hairjax.learner import batch_parts, make_learner, step_options
+from hairjax.step import Step, TrainState
 
 CLASSES = 4
 STEPS = 80  # of an epoch; 3,200 photographs, of which 80 % train, in batches of 32
@@ -62,17 +60,17 @@ def training_step(config: ConfigDict, mesh: Mesh) -> TrainingStep:
     groups = make_groups(config.optim, len(params["stages"]), config.train.epochs)
     schedules = optim.make_schedules(config.optim, groups, config.train.epochs, STEPS)
     tx = optim.make_optimizer(config.optim, schedules, params, groups, STEPS)
-    begin = functools.partial(first_state, tx=tx, averaged=config.optim.ema > 0)
-    shapes = on_mesh(jax.eval_shape(begin, params), mesh)
     parts = batch_parts(config, mesh)
     batch, side = config.train.batch_size, stored_side(config)
     shared = devices.batch_sharded(mesh)
     names, labels = tuple(map(str, range(CLASSES))), np.arange(CLASSES)
-    make_step = step_maker(config, graphdef, tx, shapes, mesh, names, labels, parts, Display())
+    options = step_options(config, names, labels, parts, Display())
+    averaged = config.optim.ema > 0
+    learner = make_learner(graphdef, params, tx, mesh, options, averaged=averaged)
     return TrainingStep(
-        make_step(frozen=frozen_parts(groups, 1), kept=0),
+        learner.step(frozen=frozen_parts(groups, 1), kept=0),
         graphdef,
-        shapes,
+        learner.shapes,
         jax.ShapeDtypeStruct((batch, side, side, 4), jnp.uint8, sharding=shared),
         jax.ShapeDtypeStruct((batch,), jnp.int32, sharding=shared),
     )

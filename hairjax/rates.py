@@ -1,12 +1,10 @@
 """A short run in which the learning rate rises until the loss does: which rate to choose."""
 
-import functools
 import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import optax
 from jax.sharding import Mesh
@@ -15,17 +13,17 @@ from scipy.signal import lfilter
 
 from hairjax import devices, optim
 from hairjax.atomic import write_csv
+from hairjax.build import pretrained_model
 from hairjax.data.batches import training_batches
 from hairjax.data.load import describe_source, load_data, split_photos
 from hairjax.data.photoset import PhotoSet
 from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.groups import GROUPS, Group, frozen_parts, make_groups
+from hairjax.learner import batch_parts, make_learner, step_options
 from hairjax.lora import with_pairs
 from hairjax.report.rates_figure import rates_figure
-from hairjax.run import on_mesh
-from hairjax.step import Step, TrainState, first_state
-from hairjax.train import batch_parts, begin_model, step_maker
+from hairjax.step import Step, TrainState
 
 # As fastai's `lr_find` has them by default.
 LOWEST, HIGHEST, STEPS = 1e-7, 10.0, 100
@@ -59,19 +57,15 @@ def find_rates(config: ConfigDict, out: Path, display: Display) -> dict[str, flo
     parts = batch_parts(config, mesh)
     photos = load_data(config, None, display)
     train = np.flatnonzero(split_photos(config, photos, None, display) == "train")
-    graphdef, params = begin_model(config, len(photos.classes), False, display)
+    graphdef, params = pretrained_model(config, len(photos.classes), display)
     groups = make_groups(config.optim, len(params["stages"]), config.train.epochs)
     params = with_pairs(config, params, groups)
     highest = max(group.peak for group in groups.values() if group.first == 1)
     tx = optim.make_optimizer(config.optim, _rising(groups, highest), params, groups, STEPS)
-    begin = functools.partial(first_state, tx=tx, averaged=False)
-    shapes = on_mesh(jax.eval_shape(begin, params), mesh)
-    layout = jax.tree.map(lambda leaf: leaf.sharding, shapes)
-    labels = photos.labels[train]
-    make = step_maker(config, graphdef, tx, shapes, mesh, photos.classes, labels, parts, display)
-    step = make(frozen=frozen_parts(groups, 1), kept=0)
-    state = jax.jit(begin, out_shardings=layout)(jax.device_get(params))
-    losses = _sweep(config, photos, train, mesh, step, state, display)
+    options = step_options(config, photos.classes, photos.labels[train], parts, display)
+    learner = make_learner(graphdef, params, tx, mesh, options, averaged=False)
+    step = learner.step(frozen=frozen_parts(groups, 1), kept=0)
+    losses = _sweep(config, photos, train, mesh, step, learner.begin(params), display)
     rates, smoothed = rate_of(np.arange(len(losses))), smooth(losses)
     found = suggestions(rates, smoothed)
     out.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """The state of training and the one compiled step that advances it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -119,39 +120,12 @@ def gradients(
     return (value, correct, moved), merge(grads, jax.tree.map(jnp.zeros_like, fixed))
 
 
-def make_train_step(
-    graphdef: nnx.GraphDef,
-    tx: optax.GradientTransformation,
-    mesh: Mesh,
-    *,
-    layout: Any,
-    frozen: tuple[str, ...],
-    kept: int,
-    amounts: Amounts,
-    side: int,
-    channels: Channels,
-    normalise: Normalise,
-    classes: int,
-    smoothing: float,
-    class_weights: np.ndarray | None,
-    ema: float,
-    parts: int,
-    seed: int,
-) -> Step:
-    """Compile (state, photographs, labels) → (state, loss of the step); the state is donated.
+@dataclass(frozen=True, eq=False)
+class StepOptions:
+    """What all steps of a run have alike.
 
-    Photographs are uint8 [batch, stored, stored, 4], or where ``kept`` is not 0 the maps of so many
-    stages. All randomness is a function of (seed, state.step), and each photograph's augmentation
-    of its place in the batch besides, whatever the number of devices or parts.
-
-    Args:
-        graphdef: the model without its parameters.
-        tx: from ``make_optimizer``.
-        mesh: devices that share each batch.
-        layout: the sharding of every array of the state, or one for all.
-        frozen: the parts of the model that are frozen.
-        kept: how many stages were run before; 0: the stem was not either.
-        amounts: of augmentation; of none where maps come in.
+    Attributes:
+        amounts: of augmentation; none where maps come in.
         side: of what the model sees, in pixels.
         channels: of what the model sees.
         normalise: how it sees RGB, see ``model_inputs``.
@@ -163,54 +137,86 @@ def make_train_step(
         seed: of all randomness.
     """
 
-    def seen(photos: jax.Array, labels: jax.Array, keys: jax.Array) -> tuple[jax.Array, jax.Array]:
-        targets = optax.smooth_labels(jax.nn.one_hot(labels, classes), smoothing)
+    amounts: Amounts
+    side: int
+    channels: Channels
+    normalise: Normalise
+    classes: int
+    smoothing: float
+    class_weights: np.ndarray | None
+    ema: float
+    parts: int
+    seed: int
+
+    def seen(self, batch: Sequence[jax.Array], kept: int) -> tuple[jax.Array, jax.Array]:
+        """What the model sees of (photographs, labels, keys), or the maps kept, and its targets."""
+        photos, labels, keys = batch
+        targets = optax.smooth_labels(jax.nn.one_hot(labels, self.classes), self.smoothing)
         if kept:
             return photos, targets
-        return model_inputs(photos, keys, amounts, side, channels, normalise), targets
+        look = (self.side, self.channels, self.normalise)
+        return model_inputs(photos, keys, self.amounts, *look), targets
+
+    def mixed(self, batch: Sequence[jax.Array], kept: int) -> tuple[jax.Array, jax.Array]:
+        """As `seen`; with another three behind them, of each photograph mixed with the other."""
+        own = self.seen(batch[:3], kept)
+        if len(batch) == 3:
+            return own
+        mix = jax.vmap(lambda own, other, share: share * own + (1 - share) * other)
+        shares = own_shares(batch[2], self.amounts, self.side)
+        inputs, targets = map(mix, own, self.seen(batch[3:], kept), shares)
+        return inputs, targets
+
+
+def make_train_step(
+    graphdef: nnx.GraphDef,
+    tx: optax.GradientTransformation,
+    mesh: Mesh,
+    options: StepOptions,
+    *,
+    layout: Any,
+    frozen: tuple[str, ...],
+    kept: int,
+) -> Step:
+    """Compile (state, photographs, labels) → (state, loss of the step); the state is donated.
+
+    Photographs are uint8 [batch, stored, stored, 4], or where ``kept`` is not 0 the maps of so many
+    stages. All randomness is a function of (seed, state.step), and each photograph's augmentation
+    of its place in the batch besides, whatever the number of devices or parts.
+
+    Args:
+        graphdef: the model without its parameters.
+        tx: from ``make_optimizer``.
+        mesh: devices that share each batch.
+        options: what all steps of a run have alike.
+        layout: the sharding of every array of the state, or one for all.
+        frozen: the parts of the model that are frozen.
+        kept: how many stages were run before; 0: the stem was not either.
+    """
+    how: dict[str, Any] = {"frozen": frozen, "kept": kept, "class_weights": options.class_weights}
 
     def part_gradients(params: dict, *batch_and_key: jax.Array) -> Gradients:
-        photos, labels, keys, *others, key = batch_and_key
-        inputs, targets = seen(photos, labels, keys)
-        if others:
-            shares = own_shares(keys, amounts, side)
-            inputs, targets = (
-                jax.vmap(lambda own, other, s: s * own + (1 - s) * other)(own, other, share)
-                for own, other, share in zip((inputs, targets), seen(*others), shares, strict=True)
-            )
-        return gradients(
-            graphdef,
-            params,
-            inputs,
-            targets,
-            key,
-            frozen=frozen,
-            kept=kept,
-            class_weights=class_weights,
-        )
+        *batch, key = batch_and_key
+        return gradients(graphdef, params, *options.mixed(batch, kept), key, **how)
 
     def step(
         state: TrainState, photos: jax.Array, labels: jax.Array
     ) -> tuple[TrainState, jax.Array]:
-        step_key = jax.random.fold_in(jax.random.key(seed), state.step)
+        step_key = jax.random.fold_in(jax.random.key(options.seed), state.step)
         augment_key, dropout_key = jax.random.split(step_key)
         batch: tuple[jax.Array, ...]
         batch = (photos, labels, jax.random.split(augment_key, len(labels)))
-        if amounts.mixup or amounts.cutmix:
+        if options.amounts.mixup or options.amounts.cutmix:
             # Each with the next one of the batch, whatever the parts it is cut into.
             batch += tuple(jnp.roll(array, -1, axis=0) for array in batch)
         (loss, correct, moved), grads = average_over_parts(
-            part_gradients, state.params, batch, dropout_key, parts
+            part_gradients, state.params, batch, dropout_key, options.parts
         )
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
         params = merge(moved, optax.apply_updates(state.params, updates))
         new: dict[str, Any] = {"loss": loss * len(labels), "correct": correct, "count": len(labels)}
         totals = {name: state.totals[name] + new[name] for name in new}
-        average = None
-        if state.average is not None:
-            average = merged(params)
-            if ema:
-                average = moving_average(state.average, average, ema, state.step)
+        average = next_average(state, params, options.ema)
         return TrainState(state.step + 1, params, average, opt_state, totals), loss
 
     whole, shared = replicated(mesh), batch_sharded(mesh)
@@ -221,6 +227,14 @@ def make_train_step(
         out_shardings=(layout, whole),
         compiler_options=compiler_options(),
     )
+
+
+def next_average(state: TrainState, params: dict, ema: float) -> dict | None:
+    """What is judged after a step that gives these parameters, where it is not they themselves."""
+    if state.average is None:
+        return None
+    average = merged(params)
+    return moving_average(state.average, average, ema, state.step) if ema else average
 
 
 def moving_average(average: dict, params: dict, decay: float, step: jax.Array) -> dict:

@@ -1,14 +1,12 @@
 """One run, from configuration to report: read top to bottom."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import jax
 import numpy as np
-import optax
 from flax import nnx
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
@@ -18,14 +16,9 @@ from hairjax.agreement import require_same_command, require_same_start
 from hairjax.build import abstract_model, pretrained_model
 from hairjax.checkpoint import Checkpoints
 from hairjax.config import from_plain, streams, to_plain
-from hairjax.data.augment import Amounts
-from hairjax.data.balance import class_weights
 from hairjax.data.load import (
     describe_source,
-    image_side,
-    input_channels,
     load_data,
-    normalisation,
     sees_masks,
     split_photos,
 )
@@ -35,17 +28,32 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import write_split
 from hairjax.display import Display
 from hairjax.environment import describe_start, to_line
-from hairjax.errors import UserError
 from hairjax.evaluation.metrics import evaluate
 from hairjax.groups import Group, make_groups
 from hairjax.leak import require_no_copies
+from hairjax.learner import Learner, batch_parts, make_learner, step_options
 from hairjax.loop import Plan, run_epochs
 from hairjax.lora import require_matrices, with_pairs
-from hairjax.models import VARIANTS
 from hairjax.phases import Material, begin_phase, make_phases
-from hairjax.run import RunFolder, explainer, on_mesh, predictor
-from hairjax.step import Step, TrainState, first_state, make_train_step
+from hairjax.run import RunFolder, explainer, predictor
+from hairjax.step import TrainState
 from hairjax.weights.load import find_weights
+
+
+class Prepared(NamedTuple):
+    """What a run has before its first step."""
+
+    folder: RunFolder
+    mesh: Mesh
+    parts: int  # into which a batch is cut
+    photos: PhotoSet
+    split: np.ndarray  # str [n], what each photograph is for
+    columns: Mapping[str, Mapping[str, str]]  # what else a manifest says of them
+    graphdef: nnx.GraphDef
+    params: dict  # shapes alone where a checkpoint has the numbers
+    groups: dict[str, Group]
+    checkpoints: Checkpoints
+    saved: bool  # whether there is a checkpoint
 
 
 def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str, float]:
@@ -64,7 +72,17 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
         FloatingPointError: the loss is no longer finite; the last good checkpoint is kept.
         StoppedError: SIGTERM or SIGINT; the state is saved.
     """
-    folder = RunFolder(workdir)
+    prepared = _prepare(config, RunFolder(workdir), display)
+    plan, learner = _plan(config, prepared, display)
+    with _closing(prepared.checkpoints):
+        state, best = _start(plan, learner, prepared)
+        best = run_epochs(plan, state, best)
+        params = prepared.checkpoints.restore_params(best["step"], learner.shapes.judged)
+    return _end(plan, prepared, best, params)
+
+
+def _prepare(config: ConfigDict, folder: RunFolder, display: Display) -> Prepared:
+    """Read the photographs and the model, and begin the run's directory or go on with it."""
     resuming = folder.exists()
     if resuming:
         folder.require_same(config)
@@ -74,11 +92,7 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
     parts = batch_parts(config, mesh)
     display.say(f"source: {describe_source(config)}")
     display.say(f"devices: {devices.describe(mesh)}, {devices.compute_dtype(config.model.dtype)}")
-    if not resuming:
-        _look_ahead(config)
     photos, split = _photographs(config, folder, resuming, display)
-    if not resuming:
-        require_no_copies(config, photos, split, display)
     columns = read_columns(config.data.manifest, config.data.photos)
     checkpoints = Checkpoints(folder.checkpoints) if resuming else None
     saved = checkpoints is not None and checkpoints.last_step() is not None
@@ -94,67 +108,68 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
     if processes.is_first():
         start = describe_start(config, mesh, params, reads_weights=not saved)
         folder.append_line(folder.environment, to_line(start))
-    steps = int(np.sum(split == "train")) // config.train.batch_size
+    return Prepared(
+        folder, mesh, parts, photos, split, columns, graphdef, params, groups, checkpoints, saved
+    )
+
+
+def _plan(config: ConfigDict, prepared: Prepared, display: Display) -> tuple[Plan, Learner]:
+    """What every epoch does: which photographs, at what rates, by which compiled step."""
+    photos, split, mesh = prepared.photos, prepared.split, prepared.mesh
+    graphdef, params, groups = prepared.graphdef, prepared.params, prepared.groups
+    train, validation = (np.flatnonzero(split == name) for name in ("train", "validation"))
+    steps = len(train) // config.train.batch_size
     schedules = optim.make_schedules(config.optim, groups, config.train.epochs, steps)
     tx = optim.make_optimizer(config.optim, schedules, params, groups, steps)
+    options = step_options(config, photos.classes, photos.labels[train], prepared.parts, display)
     averaged = config.optim.ema > 0 or config.optim.lora > 0
-    begin = functools.partial(first_state, tx=tx, averaged=averaged)
-    shapes = on_mesh(jax.eval_shape(begin, params), mesh)
+    learner = make_learner(graphdef, params, tx, mesh, options, averaged=averaged)
     whole = Material(
         photos=photos,
-        train=np.flatnonzero(split == "train"),
-        validation=photos.subset(np.flatnonzero(split == "validation")),
+        train=train,
+        validation=photos.subset(validation),
         predict=predictor(config, graphdef, mesh),
     )
+    count = len(train) + len(validation)
     plan = Plan(
         config=config,
-        folder=folder,
+        folder=prepared.folder,
         whole=whole,
         schedules=schedules,
-        phases=make_phases(
-            config,
-            graphdef,
-            params,
-            groups,
-            len(whole.train) + len(whole.validation),
-            display,
-            step_maker(
-                config,
-                graphdef,
-                tx,
-                shapes,
-                mesh,
-                photos.classes,
-                photos.labels[whole.train],
-                parts,
-                display,
-            ),
-        ),
+        phases=make_phases(config, graphdef, params, groups, count, display, learner.step),
         begin=functools.partial(
             begin_phase, config=config, graphdef=graphdef, mesh=mesh, whole=whole, display=display
         ),
         mesh=mesh,
-        checkpoints=checkpoints,
+        checkpoints=prepared.checkpoints,
         display=display,
     )
-    with _closing(checkpoints):
-        state, best = _start(plan, params, tx, shapes, saved)
-        best = run_epochs(plan, state, best)
-        params = checkpoints.restore_params(best["step"], shapes.judged)
-    predictions = whole.predict(params, whole.validation)
+    return plan, learner
 
+
+def _end(plan: Plan, prepared: Prepared, best: dict[str, Any], params: dict) -> dict[str, float]:
+    """Judge the validation photographs by the best epoch, report, and part from other processes."""
     # Figures and statistics take a second to start, which the first step need not wait for.
     from hairjax.finish import find_mistakes, finish
 
-    explain = explainer(config, graphdef, mesh, stage=-1)
-    mistakes = find_mistakes(config.report.gallery, explain, params, whole.validation, predictions)
+    config, validation = plan.config, plan.whole.validation
+    predictions = plan.whole.predict(params, validation)
+    explain = explainer(config, prepared.graphdef, prepared.mesh, stage=-1)
+    mistakes = find_mistakes(config.report.gallery, explain, params, validation, predictions)
     processes.leave()
     if not processes.is_first():
-        return {
-            "epoch": best["epoch"],
-            **evaluate(predictions.labels, predictions.probabilities),
-        }
-    return finish(config, folder, photos, split, best, predictions, mistakes, columns, display)
+        return {"epoch": best["epoch"], **evaluate(predictions.labels, predictions.probabilities)}
+    return finish(
+        config,
+        prepared.folder,
+        prepared.photos,
+        prepared.split,
+        best,
+        predictions,
+        mistakes,
+        prepared.columns,
+        plan.display,
+    )
 
 
 @contextmanager
@@ -167,29 +182,6 @@ def _closing(checkpoints: Checkpoints) -> Iterator[None]:
             checkpoints.close()
         raise
     checkpoints.close()
-
-
-def batch_parts(config: ConfigDict, mesh: Mesh) -> int:
-    """Into how many parts a batch is cut.
-
-    Raises:
-        UserError: the parts cannot be shared equally by the devices.
-    """
-    batch, parts = config.train.batch_size, config.optim.accumulate
-    if parts == 0 and any(VARIANTS[one.name].family.batch_norm for one in streams(config)):
-        parts = 1  # its numbers are other ones by parts, and must not depend on the machine
-    elif parts == 0:
-        # On a CPU parts of 8 photographs need a quarter of the memory of 32 and no more time.
-        shares = {p: p * mesh.size for p in range(1, batch + 1)}
-        fitting = (p for p, n in shares.items() if batch % n == 0 and batch // n <= 8)
-        parts = next(fitting, 1) if jax.default_backend() == "cpu" else 1
-    if batch % (parts * mesh.size):
-        raise UserError(
-            f"config.train.batch_size={batch} cannot be shared by {mesh.size} devices in {parts} "
-            f"parts (config.optim.accumulate); take a multiple of {parts * mesh.size}, or fewer "
-            "devices with config.devices.mesh"
-        )
-    return parts
 
 
 def _look_ahead(config: ConfigDict) -> None:
@@ -220,8 +212,12 @@ def _photographs(
     config: ConfigDict, folder: RunFolder, resuming: bool, display: Display
 ) -> tuple[PhotoSet, np.ndarray]:
     """The photographs and what each is for: as before, as another run had it, or drawn anew."""
+    if not resuming:
+        _look_ahead(config)
     photos = load_data(config, folder.read_classes() if resuming else None, display)
     split = split_photos(config, photos, folder.split if resuming else None, display)
+    if not resuming:
+        require_no_copies(config, photos, split, display)
     return photos, split
 
 
@@ -253,55 +249,14 @@ def _begin(
     folder.write_config(alone)
 
 
-def step_maker(
-    config: ConfigDict,
-    graphdef: nnx.GraphDef,
-    tx: optax.GradientTransformation,
-    shapes: TrainState,
-    mesh: Mesh,
-    classes: tuple[str, ...],
-    labels: np.ndarray,
-    parts: int,
-    display: Display,
-) -> Callable[..., Step]:
-    """The step of a phase, but for what is frozen in it and how many stages are kept.
-
-    ``labels`` are those of the photographs that train, int [n].
-    """
-    weights = None
-    if config.data.balance == "loss":
-        weights = class_weights(labels, len(classes))
-        said = (f"{name} {weight:.3g}" for name, weight in zip(classes, weights, strict=True))
-        display.say(f"weights of the classes in the loss: {', '.join(said)}")
-    return functools.partial(
-        make_train_step,
-        graphdef,
-        tx,
-        mesh,
-        layout=jax.tree.map(lambda leaf: leaf.sharding, shapes),
-        amounts=Amounts(**config.augment),
-        side=image_side(config),
-        channels=input_channels(config),
-        normalise=normalisation(config),
-        classes=len(classes),
-        smoothing=config.optim.label_smoothing,
-        class_weights=weights,
-        ema=config.optim.ema,
-        parts=parts,
-        seed=config.seed,
-    )
-
-
 def _start(
-    plan: Plan, params: dict, tx: optax.GradientTransformation, shapes: TrainState, saved: bool
+    plan: Plan, learner: Learner, prepared: Prepared
 ) -> tuple[TrainState, dict[str, Any] | None]:
     """The state to go on from, and the best epoch so far."""
-    if not saved:
+    if not prepared.saved:
         plan.folder.cut_back(0)
-        begin = functools.partial(first_state, tx=tx, averaged=shapes.average is not None)
-        layout = jax.tree.map(lambda leaf: leaf.sharding, shapes)
-        # From the host: every process has all of them there, and gives each device its part.
-        return jax.jit(begin, out_shardings=layout)(jax.device_get(params)), None
+        return learner.begin(prepared.params), None
+    shapes = learner.shapes
     judged, rest, best = plan.checkpoints.restore_last(shapes.judged, shapes.rest())
     state = TrainState.restored(judged, rest)
     plan.folder.cut_back(int(state.step) // plan.steps)

@@ -27,10 +27,10 @@ from hairjax.devices import (
     share,
 )
 from hairjax.errors import UserError
+from hairjax.learner import batch_parts
 from hairjax.models.swin import Swin
 from hairjax.run import on_mesh
-from hairjax.step import TrainState, first_state, gradients, make_train_step
-from hairjax.train import batch_parts
+from hairjax.step import StepOptions, TrainState, first_state, gradients, make_train_step
 from tests.models.example import options
 
 ROOT = Path(__file__).parents[1]
@@ -220,19 +220,21 @@ def stepper(devices, shard):
         graphdef,
         tx,
         mesh,
+        StepOptions(
+            amounts=Amounts(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.4, 1.0),
+            side=SIDE,
+            channels=6,
+            normalise="imagenet",
+            classes=4,
+            smoothing=0.1,
+            class_weights=None,
+            ema=0.9,
+            parts=1,
+            seed=0,
+        ),
         layout=places,
         frozen=(),
         kept=0,
-        amounts=Amounts(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.4, 1.0),
-        side=SIDE,
-        channels=6,
-        normalise="imagenet",
-        classes=4,
-        smoothing=0.1,
-        class_weights=None,
-        ema=0.9,
-        parts=1,
-        seed=0,
     )
     return step, jax.device_put(first, places)
 

@@ -18,6 +18,7 @@ from hairjax.groups import GROUPS, frozen_parts, make_groups
 from hairjax.models.swin import Swin
 from hairjax.optim import label_parameters, make_optimizer
 from hairjax.step import (
+    StepOptions,
     TrainState,
     classification_loss,
     first_state,
@@ -116,19 +117,21 @@ class Trainer:
             graphdef,
             tx,
             self.mesh,
+            StepOptions(
+                amounts=amounts,
+                side=SIDE,
+                channels=6,
+                normalise="imagenet",
+                classes=CLASSES,
+                smoothing=0.0,
+                class_weights=None,
+                ema=ema,
+                parts=parts,
+                seed=seed,
+            ),
             layout=replicated(self.mesh),
             frozen=frozen_parts(groups, 1),
             kept=0,
-            amounts=amounts,
-            side=SIDE,
-            channels=6,
-            normalise="imagenet",
-            classes=CLASSES,
-            smoothing=0.0,
-            class_weights=None,
-            ema=ema,
-            parts=parts,
-            seed=seed,
         )
         self.compiled = step.lower(self.state(), PHOTOS, LABELS).compile(UNOPTIMIZED)
 

@@ -15,6 +15,7 @@ from configs import top
 from hairjax.data.augment import Amounts
 from hairjax.devices import make_mesh
 from hairjax.groups import GROUPS, frozen_parts, make_groups
+from hairjax.learner import batch_parts
 from hairjax.models import VARIANTS, Variant, dotted
 from hairjax.models import table as families
 from hairjax.models.cnn import CNN
@@ -26,8 +27,7 @@ from hairjax.optim import (
     write_ledger,
 )
 from hairjax.run import on_mesh
-from hairjax.step import classification_loss, first_state, make_train_step
-from hairjax.train import batch_parts
+from hairjax.step import StepOptions, classification_loss, first_state, make_train_step
 from hairjax.weights.naming import our_path
 from hairjax.weights.resnet_names import TORCHVISION
 from tests.models.example import options
@@ -116,19 +116,21 @@ def after(steps=1, *, parts=1, devices=1, finetune="full", remat=False, ema=0.0)
         graphdef,
         tx,
         mesh,
+        StepOptions(
+            amounts=OFF,
+            side=SIDE,
+            channels=3,
+            normalise="imagenet",
+            classes=CLASSES,
+            smoothing=0.0,
+            class_weights=None,
+            ema=ema,
+            parts=parts,
+            seed=0,
+        ),
         layout=places,
         frozen=frozen_parts(groups, 1),
         kept=0,
-        amounts=OFF,
-        side=SIDE,
-        channels=3,
-        normalise="imagenet",
-        classes=CLASSES,
-        smoothing=0.0,
-        class_weights=None,
-        ema=ema,
-        parts=parts,
-        seed=0,
     )
     state = jax.device_put(begin(params), places)
     compiled = step.lower(state, PHOTOS, LABELS).compile(UNOPTIMIZED)
