@@ -10,11 +10,9 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from einops import rearrange
 from flax import nnx
 
-from hairjax.errors import UserError
 from hairjax.models.backbone import Backbone
 from hairjax.models.layers import (
     Head,
@@ -25,6 +23,7 @@ from hairjax.models.layers import (
     split_key,
     truncated_normal,
 )
+from hairjax.models.options import ModelOptions, require_multiples
 from hairjax.models.window_attention import WindowAttention, shift_mask
 
 PATCH = 4  # every published Swin cuts the photograph into patches of 4 × 4
@@ -187,76 +186,46 @@ class Swin(Backbone):
     """Swin Transformer with the contract of every model here: ``stem``, ``stages``, ``head``.
 
     Args:
-        image_size: height and width of the photographs, multiples of 4.
-        in_channels: channels of the photographs.
-        num_classes: width of the logits.
+        options: what every model is built with: photographs of multiples of 4.
         dim: width of the first stage; each later one doubles it.
         depths: blocks per stage.
         heads: attention heads per stage.
         window: side of the attention windows.
-        mask_shifted: keep opposite borders of the map, which a shift brings into one window, from
-            seeing each other. True for every published Swin; the original hair-loss classifier
-            lets them.
-        dropout: rate in the head.
-        drop_path: stochastic-depth rate of the last block; it rises linearly from 0.
-        hidden: sizes of hidden layers in the head.
-        dtype: of the computation; parameters are float32.
-        remat: recompute each block's activations in the backward pass instead of keeping them.
         rngs: draws the parameters.
     """
 
     def __init__(
         self,
+        options: ModelOptions,
         *,
-        image_size: tuple[int, int],
-        in_channels: int,
-        num_classes: int,
         dim: int,
         depths: Sequence[int],
         heads: Sequence[int],
         window: int,
-        mask_shifted: bool,
-        dropout: float,
-        drop_path: float,
-        hidden: Sequence[int],
-        dtype: jnp.dtype,
-        remat: bool,
         rngs: nnx.Rngs,
     ):
-        if any(side < 1 or side % PATCH for side in image_size):
-            raise UserError(
-                f"a Swin takes photographs whose height and width are multiples of {PATCH}, "
-                f"not {image_size[0]} × {image_size[1]}"
-            )
-        self.image_size, self.in_channels = image_size, in_channels
-        self.dtype = dtype
-        rates = np.split(np.linspace(0, drop_path, sum(depths)), np.cumsum(depths)[:-1])
-        self.stem = PatchEmbed(in_channels, dim, dtype=dtype, rngs=rngs)
+        size, dtype = options.image_size, options.dtype
+        require_multiples("a Swin", size, PATCH)
+        self.image_size, self.in_channels, self.dtype = size, options.in_channels, dtype
+        self.stem = PatchEmbed(options.in_channels, dim, dtype=dtype, rngs=rngs)
         self.stages = nnx.List(
             [
                 Stage(
                     dim * 2**i,
                     heads[i],
                     merge=i > 0,
-                    size=tuple(math.ceil(side / PATCH / 2**i) for side in image_size),
+                    size=tuple(math.ceil(side / PATCH / 2**i) for side in size),
                     window=window,
-                    mask_shifted=mask_shifted,
-                    drop_path=[float(rate) for rate in rates[i]],
+                    mask_shifted=options.mask_shifted,
+                    drop_path=rates,
                     dtype=dtype,
-                    remat=remat,
+                    remat=options.remat,
                     rngs=rngs,
                 )
-                for i in range(len(depths))
+                for i, rates in enumerate(options.drop_rates(depths))
             ]
         )
-        self.head = Head(
-            dim * 2 ** (len(depths) - 1),
-            num_classes,
-            hidden=hidden,
-            dropout=dropout,
-            dtype=dtype,
-            rngs=rngs,
-        )
+        self.head = Head(dim * 2 ** (len(depths) - 1), options, rngs=rngs)
 
     def windows(self) -> dict[str, tuple[int, int]]:
         return {
