@@ -43,9 +43,9 @@ METHODS = {
         maps="Attention rollout to the end of stage",
         bright="the more of what is classified comes from a place, whatever the class",
         about="A map (attention rollout) shows from which patches the token that is classified "
-        "takes what it holds, if all blocks passed on what they attend to and nothing else. It is "
-        "the same for every class: it says where the model takes in, not what speaks for its "
-        f"answer; and {_USED}",
+        "takes what it holds, if all blocks passed on what they attend to and nothing else: bright "
+        "all over where it takes evenly. It is the same for every class, and says where the model "
+        f"takes in, not what speaks for its answer; and {_USED}",
     ),
 }
 
