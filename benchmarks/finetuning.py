@@ -23,7 +23,6 @@ from hairjax.build import model_options
 from hairjax.config import load_config
 from hairjax.data.augment import Amounts
 from hairjax.data.batches import training_batches
-from hairjax.data.load import image_side, normalisation, stored_side
 from hairjax.data.photoset import PhotoSet
 from hairjax.display import Display
 from hairjax.groups import frozen_parts, make_groups
@@ -32,6 +31,7 @@ from hairjax.learner import batch_parts
 from hairjax.models import load_model
 from hairjax.phases import Material, Phase, begin_phase, frozen_stages
 from hairjax.run import predictor
+from hairjax.sight import image_side, normalisation, stored_side
 from hairjax.step import StepOptions, TrainState, first_state, make_train_step
 
 STRATEGIES = ("full", "last:1", "head")

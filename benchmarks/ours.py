@@ -16,7 +16,7 @@ from benchmarks.training_step import training_step
 from hairjax import devices
 from hairjax.config import load_config
 from hairjax.data.augment import model_inputs
-from hairjax.data.load import image_side, normalisation
+from hairjax.sight import image_side, normalisation
 
 Block = Callable[[int], float]  # so many times, one after the other → seconds
 TRACED = 3  # steps

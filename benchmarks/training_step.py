@@ -11,10 +11,10 @@ from ml_collections import ConfigDict
 
 from hairjax import devices, optim
 from hairjax.build import abstract_model
-from hairjax.data.load import stored_side
 from hairjax.display import Display
 from hairjax.groups import frozen_parts, make_groups
 from hairjax.learner import batch_parts, make_learner, step_options
+from hairjax.sight import stored_side
 from hairjax.step import Step, TrainState
 
 CLASSES = 4

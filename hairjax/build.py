@@ -9,7 +9,6 @@ from ml_collections import ConfigDict
 
 from hairjax import devices
 from hairjax.config import Stream, streams
-from hairjax.data.load import image_side
 from hairjax.display import Display
 from hairjax.models import (
     VARIANTS,
@@ -24,6 +23,7 @@ from hairjax.models import (
 from hairjax.models.backbone import Backbone
 from hairjax.models.layers import ParameterKeys
 from hairjax.models.two_stream import STREAMS, TwoStream
+from hairjax.sight import image_side
 from hairjax.weights.load import Checkpoint
 from hairjax.weights.two_stream import fit_streams
 

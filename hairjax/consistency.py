@@ -10,6 +10,7 @@ from hairjax.errors import UserError
 from hairjax.groups import frozen_parts, make_groups
 from hairjax.models import SWIN, VARIANTS, stage_count
 from hairjax.paths import require_paths
+from hairjax.sight import stored_side
 
 
 def check_consistency(config: ConfigDict) -> None:
@@ -165,8 +166,7 @@ def _check_photographs(config: ConfigDict) -> None:
 
 
 def _check_drawn_size(config: ConfigDict) -> None:
-    # Here, so that other mistakes are answered before what decodes photographs is imported.
-    from hairjax.data.load import stored_side
+    # Here, so that other mistakes are answered before what draws photographs is imported.
     from hairjax.data.synthetic import SIDES
 
     if not SIDES[0] <= stored_side(config) <= SIDES[1]:

@@ -7,7 +7,6 @@ import numpy as np
 from ml_collections import ConfigDict
 from numpy.typing import NDArray
 
-from hairjax.data.load import sees_masks
 from hairjax.data.split import read_rows
 from hairjax.display import Display
 from hairjax.errors import UserError
@@ -31,6 +30,7 @@ from hairjax.panel import (
 )
 from hairjax.results import measure
 from hairjax.run import RunFolder
+from hairjax.sight import sees_masks
 
 FITTED, MEAN = "fitted", "mean"
 

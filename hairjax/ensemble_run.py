@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from hairjax.data.load import stored_side
 from hairjax.data.photoset import PhotoSet
 from hairjax.errors import UserError
 from hairjax.evaluation.mixture import mix
@@ -13,6 +12,7 @@ from hairjax.evaluation.predictions import Predictions
 from hairjax.made import made_of
 from hairjax.panel import PHOTOGRAPH
 from hairjax.run import Run, RunFolder, load_run
+from hairjax.sight import stored_side
 
 
 def load_ensemble(folder: RunFolder) -> Run:

@@ -16,7 +16,7 @@ from hairjax.data import findings
 from hairjax.data.duplicates import Pair, find_duplicates
 from hairjax.data.findings import Finding
 from hairjax.data.headers import Header, read_headers
-from hairjax.data.load import describe_source, image_side, stored_side
+from hairjax.data.load import describe_source
 from hairjax.data.photos import Index, find_photos
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.problems import Problem, describe_problems
@@ -29,6 +29,7 @@ from hairjax.evaluation.baselines import THUMBNAIL
 from hairjax.evaluation.leak import same_subject
 from hairjax.report.examination import Examination, write_examination
 from hairjax.show import count_table
+from hairjax.sight import image_side, stored_side
 
 _CHUNK = 64  # photographs in memory at a time
 

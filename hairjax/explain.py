@@ -6,13 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hairjax.config import model_title
-from hairjax.data.load import (
-    describe_source,
-    image_side,
-    input_channels,
-    load_data,
-    normalisation,
-)
+from hairjax.data.load import describe_source, load_data
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import read_own_split
 from hairjax.devices import keep_compiled
@@ -31,6 +25,7 @@ from hairjax.report.gallery import remove_gallery, write_gallery
 from hairjax.results import DRAWS
 from hairjax.run import Run, RunFolder, explainer, load_run
 from hairjax.show import choose
+from hairjax.sight import image_side, input_channels, normalisation
 
 _AT_ONCE = 256  # maps at the size of photographs in memory
 

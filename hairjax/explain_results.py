@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from hairjax.atomic import write_csv
 from hairjax.build import map_method
-from hairjax.data.load import image_side
 from hairjax.display import Display
 from hairjax.evaluation.deletion import CURVES, area
 from hairjax.evaluation.intervals import Interval, mean_interval
@@ -24,6 +23,7 @@ from hairjax.report.explanation import (
 )
 from hairjax.results import DRAWS
 from hairjax.run import Run
+from hairjax.sight import image_side
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,11 +13,11 @@ from ml_collections import ConfigDict
 from hairjax.config import streams
 from hairjax.data.augment import Amounts
 from hairjax.data.balance import class_weights
-from hairjax.data.load import image_side, input_channels, normalisation
 from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.models import VARIANTS
 from hairjax.run import on_mesh
+from hairjax.sight import image_side, input_channels, normalisation
 from hairjax.step import Step, StepOptions, TrainState, first_state, make_train_step
 
 

@@ -17,7 +17,7 @@ from ml_collections import ConfigDict
 
 from hairjax.config import streams
 from hairjax.data.augment import Amounts, model_inputs
-from hairjax.data.load import image_side, input_channels, memory_limit, normalisation
+from hairjax.data.load import memory_limit
 from hairjax.data.photoset import PhotoSet
 from hairjax.display import Display, duration
 from hairjax.evaluation.inference import Outputs, Predict, judge_by, make_outputs
@@ -25,6 +25,7 @@ from hairjax.groups import Group, frozen_parts, parts_of, phase_starts
 from hairjax.lora import merged
 from hairjax.optim import count_parameters, part_of, split_trainable
 from hairjax.processes import largest
+from hairjax.sight import image_side, input_channels, normalisation
 from hairjax.step import Step
 
 _CHUNK = 16  # batches whose photographs are read together for the maps

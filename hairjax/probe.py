@@ -17,14 +17,7 @@ from hairjax.build import abstract_model, pretrained_model
 from hairjax.config import model_title
 from hairjax.data.augment import model_inputs
 from hairjax.data.division import divide
-from hairjax.data.load import (
-    describe_source,
-    image_side,
-    input_channels,
-    load_data,
-    normalisation,
-    split_photos,
-)
+from hairjax.data.load import describe_source, load_data, split_photos
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import read_own_split, split_rows
 from hairjax.display import Display
@@ -36,6 +29,7 @@ from hairjax.leak import require_no_copies
 from hairjax.made import RESULTS, begin, look_at_test, made_config, result_cells, write_judgement
 from hairjax.results import Results
 from hairjax.run import RunFolder, load_run
+from hairjax.sight import image_side, input_channels, normalisation
 
 _FOLDS = 5  # of the training photographs, in which classifiers and their parameters are chosen
 

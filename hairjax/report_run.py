@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hairjax.build import map_method
 from hairjax.config import model_title, to_plain
-from hairjax.data.load import describe_source, image_side
+from hairjax.data.load import describe_source
 from hairjax.data.split import SPLITS, read_rows
 from hairjax.environment import from_line
 from hairjax.errors import UserError
@@ -22,6 +22,7 @@ from hairjax.report.ledger import read_ledger
 from hairjax.report.page import write_report
 from hairjax.results import draw_results
 from hairjax.run import RunFolder
+from hairjax.sight import image_side
 
 # Written by the end of a run.
 _NEEDED = ("classes", "groups", "split", "history", "timing", "environment", "metrics", "baselines")

@@ -18,13 +18,6 @@ from hairjax.atomic import replacing
 from hairjax.build import abstract_model, map_method
 from hairjax.checkpoint import Checkpoints
 from hairjax.config import differences, load_config, to_plain
-from hairjax.data.load import (
-    image_side,
-    input_channels,
-    normalisation,
-    sees_masks,
-    stored_side,
-)
 from hairjax.data.photos import Index
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare import prepare
@@ -35,6 +28,7 @@ from hairjax.evaluation.explain import Explain, make_explain
 from hairjax.evaluation.inference import Predict, make_predict
 from hairjax.evaluation.predictions import Predictions, join
 from hairjax.processes import is_first
+from hairjax.sight import image_side, input_channels, normalisation, sees_masks, stored_side
 
 PREDICTED_AT_ONCE = 256  # photographs
 

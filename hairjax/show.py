@@ -14,20 +14,14 @@ from ml_collections import ConfigDict
 from hairjax.build import abstract_model
 from hairjax.config import model_title
 from hairjax.data.augment import Amounts, denormalised, each_stream, model_inputs
-from hairjax.data.load import (
-    describe_source,
-    image_side,
-    input_channels,
-    load_data,
-    normalisation,
-    split_photos,
-)
+from hairjax.data.load import describe_source, load_data, split_photos
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import SPLITS
 from hairjax.display import Display
 from hairjax.groups import Group, make_groups
 from hairjax.optim import make_schedules
 from hairjax.report.show_figures import Caption, contact_sheet, schedule_figure, shorten
+from hairjax.sight import image_side, input_channels, normalisation
 
 PER_CLASS = 3  # photographs of each class on the sheet
 MOST_ROWS = 20  # of the sheet, which stays legible; with more classes, some are left out

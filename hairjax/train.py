@@ -16,12 +16,7 @@ from hairjax.agreement import require_same_command, require_same_start
 from hairjax.build import abstract_model, pretrained_model
 from hairjax.checkpoint import Checkpoints
 from hairjax.config import from_plain, streams, to_plain
-from hairjax.data.load import (
-    describe_source,
-    load_data,
-    sees_masks,
-    split_photos,
-)
+from hairjax.data.load import describe_source, load_data, split_photos
 from hairjax.data.manifest import read_columns
 from hairjax.data.photos import find_photos
 from hairjax.data.photoset import PhotoSet
@@ -36,6 +31,7 @@ from hairjax.loop import Plan, run_epochs
 from hairjax.lora import require_matrices, with_pairs
 from hairjax.phases import Material, begin_phase, make_phases
 from hairjax.run import RunFolder, explainer, predictor
+from hairjax.sight import sees_masks
 from hairjax.step import TrainState
 from hairjax.weights.load import find_weights
 

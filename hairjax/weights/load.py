@@ -134,9 +134,9 @@ def _read_run(path: Path) -> Checkpoint:
     # Here: orbax takes seconds to import, and a run is made of models, which import this file.
     import jax
 
-    from hairjax.data.load import image_side
     from hairjax.models import dotted
     from hairjax.run import load_run
+    from hairjax.sight import image_side
 
     run = load_run(path)
     return Checkpoint(

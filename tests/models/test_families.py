@@ -12,12 +12,12 @@ import hairjax
 from configs import top
 from hairjax.check import check_config
 from hairjax.data.augment import denormalised, normalised
-from hairjax.data.load import normalisation
 from hairjax.errors import UserError
 from hairjax.models import VARIANTS, Variant
 from hairjax.models import table as families
 from hairjax.models.inverted_residual import Block, Shape
 from hairjax.optim import is_statistic, part_of
+from hairjax.sight import normalisation
 from hairjax.step import gradients
 from hairjax.weights.position import resize_position
 from tests.models.test_backbones import CASES, reference_weights

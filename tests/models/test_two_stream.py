@@ -15,7 +15,6 @@ from configs import top
 from hairjax.build import abstract_model, pretrained_model
 from hairjax.check import check_config
 from hairjax.data.augment import Amounts, model_inputs
-from hairjax.data.load import input_channels, normalisation
 from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.evaluation.explain import grad_cam
@@ -23,6 +22,7 @@ from hairjax.models import VARIANTS, Variant, dotted, nested
 from hairjax.models import table as families
 from hairjax.models.two_stream import fusing_stages
 from hairjax.optim import is_statistic, layer_distances
+from hairjax.sight import input_channels, normalisation
 from hairjax.step import gradients
 from hairjax.weights import WeightsError
 from hairjax.weights.convert import write
