@@ -1,6 +1,5 @@
 """An ensemble's folder read back as a run: its models judge photographs together."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -43,13 +42,12 @@ def load_ensemble(folder: RunFolder) -> Run:
             f"({described}): take them one by one ({runs})"
         )
     epochs, weights = [one.best["epoch"] for one in members], np.array(config.made.weights)
-    if folder.metrics.is_file():
-        before = json.loads(folder.metrics.read_text())["epoch"]
-        if before != epochs:
-            raise UserError(
-                f"{folder.path} was made of the epochs {before}, and the best of its runs are now "
-                f"{epochs}: make it anew, in another folder"
-            )
+    before = folder.read_epoch()
+    if before not in (None, epochs):
+        raise UserError(
+            f"{folder.path} was made of the epochs {before}, and the best of its runs are now "
+            f"{epochs}: make it anew, in another folder"
+        )
 
     def judge(params: dict, photos: PhotoSet) -> Predictions:
         parts = [one.judge(params[i], photos) for i, one in enumerate(members)]

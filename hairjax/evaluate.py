@@ -118,23 +118,38 @@ def _read_photographs(
     run: Run, split: str, photos: str, masks: str, manifest: str, display: Display
 ) -> tuple[PhotoSet, dict[str, dict[str, float]]]:
     """The photographs to evaluate, and how the baselines do on them if they are a split's."""
-    config = run.config
     if photos or manifest:
-        run.require_masks(bool(masks), "--masks=FOLDER")
-        # The run's expression for subjects speaks of the run's file names.
-        other = {"photos": photos, "masks": masks, "manifest": manifest, "subject": ""}
-        config.data.update(source="photos", **other)
+        run.see_others(photos, masks, manifest)
     elif masks:
         raise UserError("--masks goes with --photos, for other photographs than the run's")
+    data, parts, chosen = load_asked(run, split, display)
+    if split == "all":
+        return data, {}
+    compared = compare_baselines(data, np.flatnonzero(parts == "train"), chosen)
+    return data.subset(chosen), compared
+
+
+def load_asked(run: Run, split: str, display: Display) -> tuple[PhotoSet, np.ndarray, np.ndarray]:
+    """All photographs that a run speaks of, what each is for, and which are asked for.
+
+    Args:
+        run: whose configuration names them.
+        split: one of its own, or ``all`` of other photographs.
+        display: what a person sees.
+
+    Returns:
+        The photographs; str [n]; int [m].
+
+    Raises:
+        UserError: photographs cannot be used, are not the run's, or none is of the split.
+    """
+    config = run.config
     display.say(f"source: {describe_source(config)}")
     display.say(f"model: {model_title(config)}, epoch {run.best['epoch']} of {run.folder.path}")
     data = load_data(config, run.classes, display)
-    compared = {}
-    if split != "all":
-        parts = read_own_split(run.folder.split, data)
-        chosen = np.flatnonzero(parts == split)
-        if not len(chosen):
-            raise UserError(f"the run has no photographs in --split={split}")
-        compared = compare_baselines(data, np.flatnonzero(parts == "train"), chosen)
-        data = data.subset(chosen)
-    return data, compared
+    whole = split == "all"
+    parts = np.full(len(data), split) if whole else read_own_split(run.folder.split, data)
+    chosen = np.flatnonzero(parts == split)
+    if not len(chosen):
+        raise UserError(f"the run has no photographs in --split={split}")
+    return data, parts, chosen

@@ -5,14 +5,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hairjax.config import model_title
-from hairjax.data.load import describe_source, load_data
+from hairjax.data.load import describe_source
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.split import read_own_split
 from hairjax.devices import keep_compiled
 from hairjax.display import Display
 from hairjax.errors import UserError
-from hairjax.evaluate import count_look, report_again
+from hairjax.evaluate import count_look, load_asked, report_again
 from hairjax.evaluation.deletion import make_curves, random_maps
 from hairjax.evaluation.explain import evidence, share_inside
 from hairjax.evaluation.predictions import Predictions
@@ -109,10 +107,7 @@ def _read_photographs(
     """The photographs to explain."""
     config = run.config
     if photos:
-        run.require_masks(bool(masks), "--masks=FOLDER")
-        # The run's expression for subjects speaks of the run's file names.
-        other = {"photos": photos, "masks": masks, "manifest": manifest, "subject": ""}
-        config.data.update(source="photos", **other)
+        run.see_others(photos, masks, manifest)
     elif masks:
         if config.data.source != "photos":
             raise UserError(
@@ -120,15 +115,8 @@ def _read_photographs(
                 "its own masks or none; leave --masks out"
             )
         config.data.masks = masks
-    display.say(f"source: {describe_source(config)}")
-    display.say(f"model: {model_title(config)}, epoch {run.best['epoch']} of {run.folder.path}")
-    data = load_data(config, run.classes, display)
-    if split == "all":
-        return data
-    chosen = np.flatnonzero(read_own_split(run.folder.split, data) == split)
-    if not len(chosen):
-        raise UserError(f"the run has no photographs in --split={split}")
-    return data.subset(chosen)
+    data, _, chosen = load_asked(run, split, display)
+    return data if split == "all" else data.subset(chosen)
 
 
 def find_maps(run: Run, photos: PhotoSet, *, count: int, stage: int) -> Maps:

@@ -1,6 +1,5 @@
 """Runs that judged the same photographs: predictions read back, runs put together."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,15 +56,14 @@ def read_run(workdir: Path, split: str) -> JudgedRun:
             writes them), are of another epoch than the best, or are not of those photographs.
     """
     folder = RunFolder(workdir)
-    if not folder.config.is_file():
-        raise UserError(f"there is no run at {workdir} (no config.json)")
+    folder.require_run()
     judged = folder if split == "validation" else RunFolder(workdir / split)
     command = f"python launch.py evaluate --workdir={workdir} --split={split}"
     if split == "validation":
         command = f"python launch.py --config={folder.config} --workdir={workdir}"
     if not judged.predictions.is_file():
         raise UserError(f"there is no {judged.predictions}; this writes it: {command}")
-    best, told = (_epoch(place.metrics) for place in (folder, judged))
+    best, told = (place.read_epoch() for place in (folder, judged))
     if best != told:
         raise UserError(
             f"{judged.predictions} is of epoch {told}, and the best epoch of {workdir} is now "
@@ -88,11 +86,6 @@ def read_run(workdir: Path, split: str) -> JudgedRun:
         sha256={file: row["sha256"] for file, row in listed.items()},
         trained=frozenset((r["sha256"], r["label"]) for r in rows if r["split"] == "train"),
     )
-
-
-def _epoch(metrics: Path) -> Any:
-    """The epoch that the numbers are of; None without them."""
-    return json.loads(metrics.read_text())["epoch"] if metrics.is_file() else None
 
 
 def align(runs: Sequence[JudgedRun]) -> list[JudgedRun]:

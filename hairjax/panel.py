@@ -1,7 +1,6 @@
 """What several finished runs say of the same photographs, or of the same subjects."""
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -56,7 +55,7 @@ class Panel:
     @property
     def epochs(self) -> list[Any]:
         """Of every run, the best epoch."""
-        return [json.loads(run.folder.metrics.read_text())["epoch"] for run in self.runs]
+        return [run.folder.read_epoch() for run in self.runs]
 
 
 def read_panel(workdirs: Sequence[Path], split: str, unit: str) -> Panel:

@@ -51,7 +51,7 @@ def _places(folder: RunFolder) -> dict[str, RunFolder]:
 
 def _read_report(folder: RunFolder) -> Report:
     config, classes = folder.read_config(), folder.read_classes()
-    best_epoch, rows = _epoch(folder), read_rows(folder.split)
+    best_epoch, rows = folder.read_epoch(), read_rows(folder.split)
     subjects = {name: {r["subject"] for r in rows if r["split"] == name} for name in SPLITS}
     judged = {name: place for name, place in _places(folder).items() if place.metrics.is_file()}
     current = {name: place for name, place in judged.items() if _is_current(place, best_epoch)}
@@ -96,8 +96,7 @@ def is_finished(folder: RunFolder) -> bool:
 
 
 def _require_finished(folder: RunFolder) -> None:
-    if not folder.config.is_file():
-        raise UserError(f"there is no run at {folder.path} (no config.json)")
+    folder.require_run()
     if "made" in (config := folder.read_config()):
         raise UserError(
             f"{folder.path} is what {config.made.by} made of finished runs, and a report is of a "
@@ -138,8 +137,4 @@ def _judgement(
 
 def _is_current(place: RunFolder, best_epoch: int) -> bool:
     """Whether results are of the best epoch's model; an earlier hairjax wrote no baselines."""
-    return _epoch(place) == best_epoch and place.baselines.is_file()
-
-
-def _epoch(place: RunFolder) -> int:
-    return json.loads(place.metrics.read_text())["epoch"]
+    return place.read_epoch() == best_epoch and place.baselines.is_file()

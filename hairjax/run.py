@@ -74,6 +74,20 @@ class RunFolder:
             )
         return False
 
+    def require_run(self) -> None:
+        """Refuse a folder in which no run was begun.
+
+        Raises:
+            UserError: it has no configuration.
+        """
+        if not self.config.is_file():
+            raise UserError(f"there is no run at {self.path} (no config.json)")
+
+    def read_epoch(self) -> Any:
+        """The epoch that ``metrics.json`` is of; None where there is none."""
+        found = json.loads(self.metrics.read_text()) if self.metrics.is_file() else {}
+        return found.get("epoch")
+
     def read_config(self) -> ConfigDict:
         """The resolved configuration of the run."""
         return load_config(str(self.config))
@@ -217,6 +231,17 @@ class Run:
             nothing = join([], self.classes)
             yield photos, self.judge(self.params, photos) if len(photos) else nothing, problems
 
+    def see_others(self, photos: str, masks: str, manifest: str) -> None:
+        """Have its configuration speak of other photographs than its own.
+
+        Raises:
+            UserError: the model sees masks and none are given.
+        """
+        self.require_masks(bool(masks), "--masks=FOLDER")
+        # The run's expression for subjects speaks of the run's file names.
+        other = {"photos": photos, "masks": masks, "manifest": manifest, "subject": ""}
+        self.config.data.update(source="photos", **other)
+
     def require_masks(self, given: bool, how: str) -> None:
         """Refuse to go without masks what was trained with them.
 
@@ -234,8 +259,7 @@ def load_run(workdir: str | Path) -> Run:
         UserError: there is no run, or none of its epochs was validated yet.
     """
     folder = RunFolder(workdir)
-    if not folder.config.is_file():
-        raise UserError(f"there is no run at {workdir} (no config.json)")
+    folder.require_run()
     config, classes = folder.read_config(), folder.read_classes()
     if "made" in config and config.made.by != "soup":
         # Here, since it is made of runs.
