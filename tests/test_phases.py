@@ -103,7 +103,7 @@ def test_a_run_stopped_in_every_phase_ends_as_the_one_that_was_not(whole, tmp_pa
     workdir = tmp_path / "stopped"
     for epoch in range(EPOCHS):
         run(workdir, stop=STEPS * epoch + 1)
-        assert last_params(workdir)[0] == STEPS * epoch + 2
+        assert last_params(workdir)[0] == STEPS * epoch + 1
     run(workdir)
     for name in ("metrics.jsonl", "groups.txt"):
         assert (workdir / name).read_bytes() == (whole[0] / name).read_bytes()
