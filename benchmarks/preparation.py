@@ -30,6 +30,7 @@ from rich.console import Console
 from hairjax.data.load import load_photos
 from hairjax.data.photos import Entry, Index, find_photos
 from hairjax.display import Display
+from hairjax.heap import keep_freed_memory
 
 SIDE = 256  # what the recipe stores
 DRAWN = 20  # different photographs, each written several times
@@ -138,6 +139,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", default="", help="a JSON file")
     options = parser.parse_args()
+    keep_freed_memory()  # as launch.py does
     before = os.getloadavg()
     root = Path(tempfile.mkdtemp())
     try:

@@ -11,18 +11,15 @@ set and the programs. Each is a process of its own.
 import argparse
 import json
 import os
-import runpy
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-
-from benchmarks.preparation import draw_photographs
-
+# What else is needed is imported where it is: a start must not find it imported already.
 MODEL, PUBLISHED_CLASSES = "swin_tiny_patch4_window7_224", 21841
 RUN = [
     "--config=configs/top.py",
@@ -33,8 +30,11 @@ RUN = [
 ]
 
 
-def child(arguments: list[str]) -> None:
-    """Run a command; say on the standard error when its first step has ended."""
+def child(arguments: list[str]) -> int:
+    """Run a command as launch.py does; say on the standard error when its first step has ended."""
+    import launch
+
+    launch.tune()
     from hairjax.clock import Clock
 
     def tick(clock: Clock) -> None:
@@ -43,12 +43,13 @@ def child(arguments: list[str]) -> None:
         clock.ticks.append(time.perf_counter())
 
     Clock.tick = tick  # type: ignore[method-assign]
-    sys.argv[1:] = arguments
-    runpy.run_path("launch.py", run_name="__main__")
+    return launch.main(arguments)
 
 
 def write_weights(path: Path) -> None:
     """A file such as the hub's, of noise."""
+    import numpy as np
+
     from hairjax.weights.convert import abstract_shapes, write
 
     shapes = abstract_shapes(
@@ -78,6 +79,8 @@ def start(folder: Path, weights: str, name: str) -> tuple[float, float]:
 
 def main() -> None:
     """Print one JSON line: medians of the first and the second start."""
+    from benchmarks.preparation import draw_photographs
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--drawn", action="store_true", help="the weights are drawn, not read")
@@ -93,11 +96,14 @@ def main() -> None:
                 found.append(start(folder, weights, name))
         finally:
             shutil.rmtree(folder)
-    medians = {name: np.median(found, axis=0).round(1).tolist() for name, found in seconds.items()}
+    medians = {
+        name: [round(statistics.median(column), 1) for column in zip(*found, strict=True)]
+        for name, found in seconds.items()
+    }
     print(json.dumps({"rounds": options.rounds, "seconds_to_first_step_and_end": medians}))
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
-        child(sys.argv[2:])
+        sys.exit(child(sys.argv[2:]))
     main()
