@@ -83,6 +83,7 @@ def builder(config: ConfigDict, num_classes: int) -> Callable[..., Backbone]:
         first=first,
         second=second,
         fuse_after=config.model.fuse_after,
+        lacking=config.model.second_sees == "view",
         image_size=(options["image_size"],) * 2,
         num_classes=num_classes,
         dropout=options["dropout"],

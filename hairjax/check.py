@@ -8,13 +8,13 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from hairjax.check_streams import check_second, require_join_trains
+from hairjax.check_streams import check_second, check_views, require_join_trains
 from hairjax.config import Stream, flatten, placed, streams, unknown_key
 from hairjax.errors import UserError
 
 CHOICES = {
     "model.in_channels": (1, 3, 6),
-    "model.second_sees": ("same", "mask"),
+    "model.second_sees": ("same", "mask", "view"),
     "model.head": ("softmax", "cumulative", "corn"),
     "model.dtype": ("auto", "float32", "bfloat16"),
     "data.source": ("photos", "synthetic", "tfds:NAME"),
@@ -48,6 +48,7 @@ RANGES: dict[str, tuple[float, float | None]] = {
     "augment.erase": (0, 1),
     "augment.mixup": (0, None),
     "augment.cutmix": (0, None),
+    "augment.drop_view": (0, 1),
     "optim.peak.early": (0, None),
     "optim.peak.middle": (0, None),
     "optim.peak.late": (0, None),
@@ -275,6 +276,7 @@ def _check_photographs(config: ConfigDict) -> None:
     """Whether what the photographs are read from is there."""
     data = config.data
     require_paths(files={"config.data.split": data.split})
+    check_views(config)
     if data.source.startswith("tfds:"):
         for key in ("masks", "manifest", "subject"):
             if data[key]:
@@ -300,7 +302,10 @@ def _check_photographs(config: ConfigDict) -> None:
             "the whole path and --config.data.source=synthetic draws as many as the recipe uses"
         )
     require_paths(
-        folders={"config.data.photos": data.photos, "config.data.masks": data.masks},
+        folders={
+            f"config.data.{key}": data[key]
+            for key in ("photos", "masks", "second_photos", "second_masks")
+        },
         files={"config.data.manifest": data.manifest},
     )
 

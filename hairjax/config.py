@@ -175,6 +175,8 @@ OF_A_PROCESS = (
     "weights.second",
     "data.photos",
     "data.masks",
+    "data.second_photos",
+    "data.second_masks",
     "data.manifest",
     "data.split",
     "data.cache",

@@ -7,6 +7,7 @@ import numpy as np
 from hairjax.config import model_title
 from hairjax.data.load import describe_source, load_data
 from hairjax.data.manifest import read_columns
+from hairjax.data.pairs import require_one_view
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import read_rows, read_split, require_same_photographs
 from hairjax.devices import keep_compiled
@@ -126,6 +127,7 @@ def _read_photographs(
     """The photographs to evaluate, and how the baselines do on them if they are a split's."""
     config = run.config
     if photos or manifest:
+        require_one_view(config, "--photos")
         run.require_masks(bool(masks), "--masks=FOLDER")
         # The run's expression for subjects speaks of the run's file names.
         other = {"photos": photos, "masks": masks, "manifest": manifest, "subject": ""}

@@ -13,6 +13,7 @@ from hairjax.data.load import (
     load_data,
     normalisation,
 )
+from hairjax.data.pairs import require_one_view
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import read_split, require_same_photographs
 from hairjax.devices import keep_compiled
@@ -74,6 +75,7 @@ def explain_run(
             f"{run.folder.path} is what {run.config.made.by} made of finished runs: explain one of "
             f"these ({', '.join(run.config.made.runs)})"
         )
+    require_one_view(run.config, "explain")
     keep_compiled(run.config.devices.compiled)
     stages = len(run.params["stages"])
     if not -stages <= stage < stages:

@@ -25,6 +25,7 @@ from hairjax.data.load import (
     sees_masks,
     stored_side,
 )
+from hairjax.data.pairs import require_one_view
 from hairjax.data.photos import Index
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare import prepare
@@ -185,6 +186,7 @@ class Run:
         Raises:
             UserError: masks are missing, or a file cannot be used.
         """
+        require_one_view(self.config, "predict")
         self.require_masks(masks is not None, "masks=[…]")
         index = pair_photos(photos, masks, self.classes)
         parts, problems = [], []

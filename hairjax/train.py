@@ -30,6 +30,7 @@ from hairjax.data.load import (
     split_photos,
 )
 from hairjax.data.manifest import read_columns
+from hairjax.data.pairs import sees_two_views
 from hairjax.data.photos import find_photos
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import write_split
@@ -147,7 +148,9 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
     from hairjax.finish import find_mistakes, finish
 
     explain = explainer(config, graphdef, mesh, stage=-1)
-    mistakes = find_mistakes(config.report.gallery, explain, params, whole.validation, predictions)
+    # Two photographs have no place in common that a map could show.
+    shown = 0 if sees_two_views(config) else config.report.gallery
+    mistakes = find_mistakes(shown, explain, params, whole.validation, predictions)
     processes.leave()
     if not processes.is_first():
         return {
@@ -200,10 +203,11 @@ def _look_ahead(config: ConfigDict) -> None:
             photographs of this size, or the weights are not there.
     """
     data = config.data
-    if data.source == "photos":
+    views = [(data.photos, data.masks), (data.second_photos, data.second_masks)]
+    for photos, masks in views[: 1 + sees_two_views(config)] if data.source == "photos" else []:
         find_photos(
-            photos=data.photos,
-            masks=data.masks,
+            photos=photos,
+            masks=masks,
             manifest=data.manifest,
             subject=data.subject,
             classes=None,
