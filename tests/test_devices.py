@@ -234,7 +234,7 @@ def stepper(devices, shard):
         layout=places,
         frozen=(),
         kept=0,
-        amounts=Amounts(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.4, 1.0),
+        amounts=Amounts(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.4, 1.0, 0.0),
         side=SIDE,
         channels=6,
         normalise="imagenet",
