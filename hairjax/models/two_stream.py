@@ -178,7 +178,6 @@ class TwoStream(Backbone):
         allowed = fusing_stages(len(own.stages), len(other.stages))
         if fuse_after and (fuse_after not in allowed or own.grid):
             raise ValueError(f"maps cannot be joined after stage {fuse_after}; after {allowed} can")
-        self.fuse_after = fuse_after
         self.stem = Stem(own.stem, other.stem, own.in_channels, lacking=lacking)
         count = max(len(own.stages), len(other.stages))
         join, both = None, fuse_after or count  # stages that both streams run
@@ -188,20 +187,13 @@ class TwoStream(Backbone):
         others = [*_aligned(other, count)[:both], *[None] * (count - both)]
         self.stages = nnx.List(
             [
-                Stage(*pair, join if fuse_after and i == fuse_after else None)
+                Stage(*pair, join if i == fuse_after else None)
                 for i, pair in enumerate(zip(_aligned(own, count), others, strict=True))
             ]
         )
-        self.head = Head(
-            own.head,
-            None if fuse_after else other.head,
-            num_classes,
-            lacking=lacking,
-            hidden=hidden,
-            dropout=dropout,
-            dtype=dtype,
-            rngs=rngs,
-        )
+        last = None if fuse_after else other.head
+        how: dict[str, Any] = {"hidden": hidden, "dropout": dropout, "dtype": dtype, "rngs": rngs}
+        self.head = Head(own.head, last, num_classes, lacking=lacking, **how)
 
     def as_map(self, x: Maps) -> jax.Array:
         """The maps of the streams, the second's resized to the first's, side by side."""
