@@ -44,13 +44,8 @@ class Strategy:
 
     def __init__(self, config: ConfigDict, whole: Material, *, keep: bool):
         self.config, mesh = config, devices.make_mesh(1, 1)
-        model, _ = load_model(
-            config.model.name,
-            **model_options(config, CLASSES),
-            weights=None,
-            stem="copy",
-            seed=0,
-        )
+        options = model_options(config, CLASSES)
+        model, _ = load_model(config.model.name, options, None, stem="copy", seed=0)
         graphdef, state = nnx.split(model)
         params = nnx.to_pure_dict(state)
         groups = make_groups(config.optim, len(params["stages"]), 10)

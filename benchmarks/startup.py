@@ -1,14 +1,17 @@
 """From the command to the end of the first training step, and to that of the run: twice.
 
-Swin-T on 80 photographs for one epoch; the first start prepares these and compiles, the second
-finds the prepared set and the programs. Each is a process of its own.
+Swin-T on 80 photographs for one epoch, in batches of 8, from a file of weights as large as the
+published ones; the first start prepares the photographs and compiles, the second finds the prepared
+set and the programs. Each is a process of its own.
 
     python -m benchmarks.startup --rounds=3
+    python -m benchmarks.startup --rounds=3 --drawn
 """
 
 import argparse
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -20,34 +23,52 @@ import numpy as np
 
 from benchmarks.preparation import draw_photographs
 
+MODEL, PUBLISHED_CLASSES = "swin_tiny_patch4_window7_224", 21841
 RUN = [
     "--config=configs/top.py",
-    "--config.weights.source=none",
+    f"--config.model.name={MODEL}",
     "--config.train.epochs=1",
     "--config.train.batch_size=8",
     "--config.optim.warmup_epochs=0",
 ]
 
 
-def child(arguments: list[str]) -> int:
+def child(arguments: list[str]) -> None:
     """Run a command; say on the standard error when its first step has ended."""
-    import launch
-    from hairjax import loop
+    from hairjax.clock import Clock
 
-    def tick(clock: loop._Clock) -> None:
+    def tick(clock: Clock) -> None:
         if not clock.ticks:
             print(f"first step {time.time()}", file=sys.stderr, flush=True)
         clock.ticks.append(time.perf_counter())
 
-    loop._Clock.tick = tick
-    return launch.main(arguments)
+    Clock.tick = tick  # type: ignore[method-assign]
+    sys.argv[1:] = arguments
+    runpy.run_path("launch.py", run_name="__main__")
 
 
-def start(folder: Path, name: str) -> tuple[float, float]:
+def write_weights(path: Path) -> None:
+    """A file such as the hub's, of noise."""
+    from hairjax.weights.convert import abstract_shapes, write
+
+    shapes = abstract_shapes(
+        MODEL,
+        channels=3,
+        classes=PUBLISHED_CLASSES,
+        hidden=(),
+        head="softmax",
+        image_size=None,
+    )
+    rng = np.random.default_rng(0)
+    write({name: rng.normal(0, 0.02, shape) for name, shape in shapes.items()}, {}, path)
+
+
+def start(folder: Path, weights: str, name: str) -> tuple[float, float]:
     """Seconds to the end of the first step, and of the command."""
     command = [sys.executable, "-m", "benchmarks.startup", "--child", *RUN]
     command += [f"--workdir={folder}/{name}", f"--config.devices.compiled={folder}/compiled"]
     command += [f"--config.data.{kind}={folder}/{kind}" for kind in ("photos", "masks", "cache")]
+    command.append(f"--config.weights.source={weights}")
     begun = time.time()
     environment = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
@@ -59,14 +80,17 @@ def main() -> None:
     """Print one JSON line: medians of the first and the second start."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--drawn", action="store_true", help="the weights are drawn, not read")
     options = parser.parse_args()
     seconds: dict[str, list[tuple[float, float]]] = {"first": [], "second": []}
     for _ in range(options.rounds):
         folder = Path(tempfile.mkdtemp())
         try:
             draw_photographs(folder, 80, 512, 384, masks=True)
+            write_weights(folder / "weights.safetensors")
+            weights = "none" if options.drawn else f"{folder}/weights.safetensors"
             for name, found in seconds.items():
-                found.append(start(folder, name))
+                found.append(start(folder, weights, name))
         finally:
             shutil.rmtree(folder)
     medians = {name: np.median(found, axis=0).round(1).tolist() for name, found in seconds.items()}
@@ -75,5 +99,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--child"]:
-        sys.exit(child(sys.argv[2:]))
+        child(sys.argv[2:])
     main()

@@ -1,8 +1,8 @@
 """The model that a configuration speaks of: one, or two side by side; and its weights."""
 
 import functools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from flax import nnx
 from ml_collections import ConfigDict
@@ -11,10 +11,20 @@ from hairjax import devices
 from hairjax.config import Stream, streams
 from hairjax.data.load import image_side
 from hairjax.display import Display
-from hairjax.models import filled, load_model, model_builder, outline, read_weights, with_head
+from hairjax.models import (
+    VARIANTS,
+    ModelOptions,
+    filled,
+    load_model,
+    model_builder,
+    outline,
+    read_weights,
+    with_head,
+)
 from hairjax.models.backbone import Backbone
 from hairjax.models.layers import ParameterKeys
 from hairjax.models.two_stream import STREAMS, TwoStream
+from hairjax.weights.load import Checkpoint
 from hairjax.weights.two_stream import fit_streams
 
 
@@ -35,16 +45,20 @@ def pretrained_model(
         WeightsError: the weights cannot be found, read or fitted (a UserError too).
     """
     found = streams(config)
+    checkpoints = [
+        None if stream.source == "none" else read_weights(stream.name, stream.source)
+        for stream in found
+    ]
     if len(found) == 1:
         model, notes = load_model(
             found[0].name,
-            **model_options(config, num_classes),
-            weights=None if found[0].source == "none" else found[0].source,
+            model_options(config, num_classes),
+            checkpoints[0],
             stem=config.weights.stem,
             seed=config.seed,
         )
     else:
-        model, notes = _two_streams(config, num_classes)
+        model, notes = _two_streams(config, num_classes, checkpoints)
     for name, stream in zip(STREAMS, found, strict=False):
         whose = f" of the {name}, {stream.name}" if len(found) > 1 else ""
         source = "drawn, not pretrained" if stream.source == "none" else stream.source
@@ -55,57 +69,57 @@ def pretrained_model(
     return graphdef, nnx.to_pure_dict(state)
 
 
-def model_options(config: ConfigDict, num_classes: int) -> dict[str, Any]:
-    """What a configuration says about its model's shape, as arguments of ``model_builder``."""
-    model = config.model
-    return {
-        "in_channels": model.in_channels,
-        "num_classes": num_classes,
-        "image_size": image_side(config),
-        "dropout": model.dropout,
-        "drop_path": model.drop_path,
-        "hidden": model.hidden,
-        "head": model.head,
-        "mask_shifted": model.mask_shifted,
-        "dtype": devices.compute_dtype(model.dtype),
-        "remat": model.remat,
-    }
+def map_method(config: ConfigDict) -> str:
+    """How the model is explained, see `evaluation.explain.METHODS`; two streams by their maps."""
+    found = streams(config)
+    return VARIANTS[found[0].name].family.maps if len(found) == 1 else "grad_cam"
+
+
+def model_options(config: ConfigDict, num_classes: int) -> ModelOptions:
+    """What a configuration says about its model; of two, but for the channels that each sees."""
+    model, side = config.model, image_side(config)
+    return ModelOptions(
+        image_size=(side, side),
+        in_channels=model.in_channels,
+        num_classes=num_classes,
+        dropout=model.dropout,
+        drop_path=model.drop_path,
+        hidden=tuple(model.hidden),
+        head=model.head,
+        mask_shifted=model.mask_shifted,
+        dtype=devices.compute_dtype(model.dtype),
+        remat=model.remat,
+    )
 
 
 def builder(config: ConfigDict, num_classes: int) -> Callable[..., Backbone]:
     """A function ``(rngs=…) -> model``; under ``nnx.eval_shape`` it allocates nothing."""
     options, found = model_options(config, num_classes), streams(config)
     if len(found) == 1:
-        return model_builder(found[0].name, **options)
+        return model_builder(found[0].name, options)
     first, second = (_stream_builder(stream, options) for stream in found)
     build = functools.partial(
         TwoStream,
+        options,
         first=first,
         second=second,
         fuse_after=config.model.fuse_after,
         lacking=config.model.second_sees == "view",
-        image_size=(options["image_size"],) * 2,
-        num_classes=num_classes,
-        dropout=options["dropout"],
-        hidden=tuple(options["hidden"]),
-        dtype=options["dtype"],
     )
-    return with_head(build, options["head"], num_classes)
+    return with_head(build, options)
 
 
-def _stream_builder(stream: Stream, options: dict[str, Any]) -> Callable[..., Backbone]:
+def _stream_builder(stream: Stream, options: ModelOptions) -> Callable[..., Backbone]:
     """One stream by itself, with a classifier that will not be used."""
-    own = {"in_channels": stream.channels, "num_classes": 1, "hidden": (), "head": "softmax"}
-    return model_builder(stream.name, **options | own)
+    own = replace(options, in_channels=stream.channels, num_classes=1, hidden=(), head="softmax")
+    return model_builder(stream.name, own)
 
 
-def _two_streams(config: ConfigDict, num_classes: int) -> tuple[Backbone, list[str]]:
+def _two_streams(
+    config: ConfigDict, num_classes: int, checkpoints: Sequence[Checkpoint | None]
+) -> tuple[Backbone, list[str]]:
     """The model, with a sentence for everything not taken as the checkpoints have it."""
     found, options = streams(config), model_options(config, num_classes)
-    checkpoints = [
-        None if stream.source == "none" else read_weights(stream.name, stream.source)
-        for stream in found
-    ]
     model, shapes, draw = outline(builder(config, num_classes), config.seed)
     alone = [outline(_stream_builder(stream, options), config.seed)[0] for stream in found]
     parameters, notes = fit_streams(

@@ -4,6 +4,9 @@ from ml_collections import ConfigDict
 
 from hairjax.errors import UserError
 from hairjax.groups import Group, frozen_parts
+from hairjax.models import VARIANTS, stage_count
+from hairjax.models.two_stream import fusing_stages
+from hairjax.models.vit import ViT
 
 OF_SECOND = {"model.second_sees": "same", "model.fuse_after": 0, "weights.second": ""}
 OF_VIEWS = {"data.second_photos": "", "data.second_masks": "", "augment.drop_view": 0}
@@ -15,9 +18,6 @@ def check_second(config: ConfigDict) -> None:
     Raises:
         UserError: names the key, the bad value, and the allowed ones.
     """
-    # Here, so that a mistyped command is answered before JAX is imported, which takes a second.
-    from hairjax.models import VARIANTS
-
     model = config.model
     if not model.second:
         for key, default in OF_SECOND.items():
@@ -82,11 +82,6 @@ def check_views(config: ConfigDict) -> None:
 
 def _check_fusing(config: ConfigDict) -> None:
     """Whether the maps can be joined where they are to be."""
-    # Here for the reason given in `check_second`.
-    from hairjax.models import VARIANTS, stage_count
-    from hairjax.models.two_stream import fusing_stages
-    from hairjax.models.vit import ViT
-
     model = config.model
     if not model.fuse_after:
         return

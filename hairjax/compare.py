@@ -1,6 +1,5 @@
 """Compare runs that judged the same photographs: which is better, and how sure is that."""
 
-import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hairjax.atomic import replacing
+from hairjax.atomic import replacing, write_csv
 from hairjax.data.load import describe_source, load_data
 from hairjax.data.split import require_same_photographs
 from hairjax.display import Display
 from hairjax.errors import UserError
-from hairjax.evaluation.intervals import resampling_weights, subject_indices
+from hairjax.evaluation.intervals import FEW, resampling_weights, subject_indices
 from hairjax.evaluation.paired import METRICS, compare, holm, summarise
 from hairjax.folds import read_judged
 from hairjax.judged import Group, JudgedRun, align, group_runs
@@ -32,7 +31,6 @@ from hairjax.report.html import number_range
 from hairjax.results import DRAWS
 
 SIDE = 160  # pixels of a small picture
-FEW = 30  # subjects, with fewer of which a bootstrap over them covers less than it says
 
 
 def compare_runs(
@@ -229,18 +227,13 @@ def write_flipped(found: Comparison, path: Path) -> None:
     reference = found.summaries[0]
     header = ["compared", "file", "label", "subject", "change", "reference", "other"]
     header += ["reference_right", "other_right", "reference_p", "other_p"]
-    # As predictions.csv: a file name that is not UTF-8 comes out as the bytes it is made of.
-    with (
-        replacing(path) as unfinished,
-        unfinished.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream,
-    ):
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(header)
-        for name, other, pair in found.compared():
-            for change, chosen in (("worse", pair.worse), ("better", pair.better)):
-                for i in chosen:
-                    row = [name, found.files[i], found.classes[found.labels[i]], found.subjects[i]]
-                    row += [change, *(said(found.classes, s, i) for s in (reference, other))]
-                    row += [s.right[i] / s.runs for s in (reference, other)]
-                    row += [f"{s.certainty[i]:.6f}" for s in (reference, other)]
-                    writer.writerow(row)
+    rows: list[list[object]] = []
+    for name, other, pair in found.compared():
+        for change, chosen in (("worse", pair.worse), ("better", pair.better)):
+            for i in chosen:
+                row = [name, found.files[i], found.classes[found.labels[i]], found.subjects[i]]
+                row += [change, *(said(found.classes, s, i) for s in (reference, other))]
+                shares = [s.right[i] / s.runs for s in (reference, other)]
+                certain = [f"{s.certainty[i]:.6f}" for s in (reference, other)]
+                rows.append([*row, *shares, *certain])
+    write_csv(path, header, rows)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from hairjax.errors import UserError
+from hairjax.paths import placed
 
 SUFFIXES = (".py", ".json")
 
@@ -42,13 +43,6 @@ def load_config(source: str) -> ConfigDict:
     if not isinstance(plain, dict):
         raise UserError(f"{path} is not a configuration: it holds no names with values")
     return from_plain(plain)
-
-
-def placed(path: str | Path) -> str:
-    """The path as given, and where it was looked for."""
-    given = repr(str(path))
-    absolute = Path(path).expanduser().is_absolute()
-    return given if absolute else f"{given} in {Path.cwd()}"
 
 
 def split_source(source: str) -> tuple[Path, str]:

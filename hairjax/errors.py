@@ -1,4 +1,6 @@
-"""The one exception for what a person can put right."""
+"""The one exception for what a person can put right, and how its messages name many things."""
+
+from collections.abc import Sequence
 
 
 class UserError(ValueError):
@@ -7,3 +9,8 @@ class UserError(ValueError):
     The message is a sentence for the person at the prompt: what was wrong, the bad value, the
     allowed ones, what to do. ``launch.py`` prints it without a traceback.
     """
+
+
+def examples(names: Sequence[str], most: int) -> str:
+    """The first of the names; an ellipsis where there are more."""
+    return ", ".join(names[:most]) + (" …" if len(names) > most else "")

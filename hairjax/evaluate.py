@@ -9,14 +9,14 @@ from hairjax.data.load import describe_source, load_data
 from hairjax.data.manifest import read_columns
 from hairjax.data.pairs import require_one_view
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.split import read_rows, read_split, require_same_photographs
+from hairjax.data.split import read_own_split, read_rows
 from hairjax.devices import keep_compiled
 from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.evaluation.analysis import analyse
 from hairjax.evaluation.predictions import Predictions
 from hairjax.judged import read_run
-from hairjax.looks import add_look, new_look
+from hairjax.looks import add_look, describe_looks, new_look
 from hairjax.report_run import is_finished, report_run
 from hairjax.results import (
     compare_baselines,
@@ -81,7 +81,7 @@ def evaluate_run(
     show_analysis(analysis, display)
     display.say(f"written: {folder}")
     if opened:
-        say_looks(run.folder, opened, display)
+        display.say(describe_looks(run.folder.looks, opened))
         report_again(run.folder, display)
     return {"epoch": run.best["epoch"], **results.metrics}
 
@@ -98,12 +98,6 @@ def count_look(folder: RunFolder, data: PhotoSet, split: str, accuracy: float, c
         folder.config, split=split, photographs=len(data), accuracy=accuracy, command=command
     )
     return add_look(folder.looks, look)
-
-
-def say_looks(folder: RunFolder, opened: int, display: Display) -> None:
-    """Say how often the test photographs were looked at."""
-    times = "once" if opened == 1 else f"{opened:,} times"
-    display.say(f"test split opened {times}; see {folder.looks}")
 
 
 def report_again(folder: RunFolder, display: Display) -> None:
@@ -139,8 +133,7 @@ def _read_photographs(
     data = load_data(config, run.classes, display)
     compared = {}
     if split != "all":
-        require_same_photographs(run.folder.split, data)
-        parts = read_split(run.folder.split, data)
+        parts = read_own_split(run.folder.split, data)
         chosen = np.flatnonzero(parts == split)
         if not len(chosen):
             raise UserError(f"the run has no photographs in --split={split}")

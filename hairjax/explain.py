@@ -15,17 +15,18 @@ from hairjax.data.load import (
 )
 from hairjax.data.pairs import require_one_view
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.split import read_split, require_same_photographs
+from hairjax.data.split import read_own_split
 from hairjax.devices import keep_compiled
 from hairjax.display import Display
 from hairjax.errors import UserError
-from hairjax.evaluate import count_look, report_again, say_looks
+from hairjax.evaluate import count_look, report_again
 from hairjax.evaluation.deletion import make_curves, random_maps
 from hairjax.evaluation.explain import evidence, share_inside
 from hairjax.evaluation.predictions import Predictions
 from hairjax.evaluation.reliance import Reliance, judge_changed, measure_reliance
 from hairjax.explain_results import Maps, show_explanation, summarise_maps, write_maps
-from hairjax.report.explanation import ExplainFolder
+from hairjax.looks import describe_looks
+from hairjax.report.explanation import METHODS, ExplainFolder
 from hairjax.report.explanation_figures import curves_figure, examples_sheet
 from hairjax.report.gallery import remove_gallery, write_gallery
 from hairjax.results import DRAWS
@@ -49,13 +50,11 @@ def explain_run(
 ) -> None:
     """Explain, write tables, figures and examples, and show; of a run's own, report again.
 
-    A look at test photographs of the run goes into its ``looks.csv`` before anything of it is
-    written or shown.
+    A look at test photographs goes into ``looks.csv`` before anything of it is written or shown.
 
     Args:
-        workdir: the run.
-        split: ``validation``, ``test``, ``train``, or ``all`` for every photograph of a folder
-            that is not the run's.
+        workdir: the run, or a soup of several.
+        split: ``validation``, ``test``, ``train``, or ``all`` of a folder that is not the run's.
         photos: another folder of photographs; empty for where the run's were.
         masks: the masks of those; or of the run's own, whose model may not see them.
         manifest: their manifest, likewise.
@@ -67,36 +66,48 @@ def explain_run(
     Raises:
         UserError: there is no such run, split or stage, or photographs cannot be used.
     """
+    run = _load(workdir, out, stage)
+    data = _read_photographs(run, split, photos, masks, manifest, display)
+    maps = find_maps(run, data, count=count, stage=stage)
+    place = ExplainFolder(Path(out) if out else run.folder.explained / split)
+    if opened := _write_and_show(run, data, split, maps, place, display):
+        display.say(describe_looks(run.folder.looks, opened))
+    if opened or not out:
+        report_again(run.folder, display)
+
+
+def _load(workdir: str, out: str, stage: int) -> Run:
+    """The run to explain, which has one model and such a stage."""
     if out and RunFolder(out).config.exists():
         raise UserError(f"--out={out} is a run, whose files would be overwritten; give another")
     run = load_run(workdir)
-    if "made" in run.config:
+    if "made" in run.config and run.config.made.by != "soup":
         raise UserError(
             f"{run.folder.path} is what {run.config.made.by} made of finished runs: explain one of "
             f"these ({', '.join(run.config.made.runs)})"
         )
     require_one_view(run.config, "explain")
-    keep_compiled(run.config.devices.compiled)
     stages = len(run.params["stages"])
     if not -stages <= stage < stages:
         raise UserError(f"--stage is {stage}; it can be {-stages} to {stages - 1}, -1 is the last")
-    data = _read_photographs(run, split, photos, masks, manifest, display)
-    maps = find_maps(run, data, count=count, stage=stage % stages)
+    keep_compiled(run.config.devices.compiled)
+    return run
+
+
+def _write_and_show(
+    run: Run, data: PhotoSet, split: str, maps: Maps, place: ExplainFolder, display: Display
+) -> int:
+    """Count the look, sum up, write and show; how often test photographs were looked at."""
     said = maps.predictions
     accuracy = float(np.mean(said.predicted == said.labels))
     opened = count_look(run.folder, data, split, accuracy, command="explain")
-    reliance = _reliance(run, data, said)
-    found = summarise_maps(run, maps, split, reliance)
-    place = ExplainFolder(Path(out) if out else run.folder.explained / split)
+    found = summarise_maps(run, maps, split, _reliance(run, data, said))
     place.path.mkdir(parents=True, exist_ok=True)
-    _draw(run, data, maps, place)
+    _draw(run, data, maps, METHODS[found.method].title, place)
     write_maps(maps, found, place)
     show_explanation(found, display)
     display.say(f"written: {place.path}")
-    if opened:
-        say_looks(run.folder, opened, display)
-    if opened or not out:
-        report_again(run.folder, display)
+    return opened
 
 
 def _read_photographs(
@@ -121,8 +132,7 @@ def _read_photographs(
     data = load_data(config, run.classes, display)
     if split == "all":
         return data
-    require_same_photographs(run.folder.split, data)
-    chosen = np.flatnonzero(read_split(run.folder.split, data) == split)
+    chosen = np.flatnonzero(read_own_split(run.folder.split, data) == split)
     if not len(chosen):
         raise UserError(f"the run has no photographs in --split={split}")
     return data.subset(chosen)
@@ -135,8 +145,9 @@ def find_maps(run: Run, photos: PhotoSet, *, count: int, stage: int) -> Maps:
         run: whose best model is explained.
         photos: of which.
         count: photographs, at most, along which deletion and insertion are followed.
-        stage: whose maps, from 0.
+        stage: whose maps, from 0, or from the end: -1 is the last.
     """
+    stage %= len(run.params["stages"])
     predictions = run.judge(run.params, photos)
     explain = explainer(run.config, run.graphdef, run.mesh, stage)
     maps = explain(run.params, photos, predictions.predicted)
@@ -194,9 +205,9 @@ def _reliance(run: Run, photos: PhotoSet, predictions: Predictions) -> tuple[Rel
     return tuple(measure_reliance(predictions, changed, DRAWS, seed))
 
 
-def _draw(run: Run, photos: PhotoSet, maps: Maps, place: ExplainFolder) -> None:
+def _draw(run: Run, photos: PhotoSet, maps: Maps, title: str, place: ExplainFolder) -> None:
     """The curves; and examples, as a sheet and as pictures for the report if it may have any."""
-    curves_figure(maps.by_map, maps.by_chance, place.curves)
+    curves_figure(title, maps.by_map, maps.by_chance, place.curves)
     chosen = choose(photos, np.arange(len(photos)), run.config.seed)
     shown, said, heat = photos.subset(chosen), maps.predictions.subset(chosen), maps.maps[chosen]
     examples_sheet(shown, said, heat, place.sheet)

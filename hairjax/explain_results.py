@@ -1,6 +1,5 @@
 """Explanation maps of a set of photographs: summed up, written, and shown."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hairjax.atomic import replacing
+from hairjax.atomic import write_csv
+from hairjax.build import map_method
 from hairjax.data.load import image_side
 from hairjax.display import Display
 from hairjax.evaluation.deletion import CURVES, area
@@ -33,7 +33,7 @@ class Maps:
     Attributes:
         predictions: of them; their predicted classes are what is explained.
         stage: whose maps, from 0.
-        maps: float32 [n, h, w], as the stage has them; positive is for the class.
+        maps: float32 [n, h, w], as `evaluation.explain.Explain`.
         inside: share of each map's mass inside the mask, float64 [n]; nan where not known.
         masked: the mask's share of each picture, likewise.
         followed: along whose maps deletion and insertion were followed, int [m].
@@ -63,6 +63,7 @@ def summarise_maps(run: Run, maps: Maps, split: str, reliance: tuple[Reliance, .
         subjects=len({*predictions.subjects} - {""}),
         side=image_side(config),
         channels=config.model.in_channels,
+        method=map_method(config),
         stage=maps.stage + 1,
         stages=len(run.params["stages"]),
         places=(height, width),
@@ -132,7 +133,7 @@ def _write_table(maps: Maps, path: Path) -> None:
         ]
         for i, file in enumerate(said.files)
     ]
-    _write_rows(path, header, rows)
+    write_csv(path, header, rows)
 
 
 def _write_reliance(found: Explanation, path: Path) -> None:
@@ -148,7 +149,7 @@ def _write_reliance(found: Explanation, path: Path) -> None:
             for value, interval in (line.values[name], line.differences.get(name, _NOTHING)):
                 row += [_written(number) for number in (value, *(interval or _NO_INTERVAL))]
         rows.append(row)
-    _write_rows(path, header, rows)
+    write_csv(path, header, rows)
 
 
 _NO_INTERVAL: Interval = (np.nan, np.nan)
@@ -157,15 +158,6 @@ _NOTHING = (np.nan, None)
 
 def _written(number: float) -> str:
     return "" if np.isnan(number) else f"{number:.6f}"
-
-
-def _write_rows(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    # As predictions.csv: a file name that is not UTF-8 comes out as the bytes it is made of.
-    with (
-        replacing(path) as unfinished,
-        unfinished.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream,
-    ):
-        csv.writer(stream, lineterminator="\n").writerows([header, *rows])
 
 
 def show_explanation(found: Explanation, display: Display) -> None:

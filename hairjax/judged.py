@@ -10,11 +10,11 @@ from ml_collections import ConfigDict
 
 from hairjax.config import FREE_ON_RESUME, flatten
 from hairjax.data.split import read_rows
-from hairjax.errors import UserError
+from hairjax.errors import UserError, examples
 from hairjax.evaluation.predictions import Predictions, read_predictions
 from hairjax.run import RunFolder
 
-EXAMPLES = 3
+_EXAMPLES = 3
 # What may differ between the runs of one configuration: the seed, and what a resume may change.
 # Other weights or masks train another model, though they may lie elsewhere on another machine.
 FREE = {"seed", *FREE_ON_RESUME} - {"weights.source", "data.masks"}
@@ -132,8 +132,7 @@ def _differences(first: JudgedRun, other: JudgedRun) -> str:
         "with another label": {file for file in both if labels[0][file] != labels[1][file]},
     }
     return "; ".join(
-        f"{len(files):,} {kind} ({', '.join(sorted(files)[:EXAMPLES])}"
-        f"{' …' if len(files) > EXAMPLES else ''})"
+        f"{len(files):,} {kind} ({examples(sorted(files), _EXAMPLES)})"
         for kind, files in kinds.items()
         if files
     )

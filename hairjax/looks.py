@@ -82,6 +82,11 @@ def add_look(path: Path, look: Look) -> int:
     return len(before) + 1
 
 
+def describe_looks(path: Path, times: int) -> str:
+    """A line for the person who looks."""
+    return f"test split opened {'once' if times == 1 else f'{times:,} times'}; see {path}"
+
+
 def read_looks(path: Path) -> list[Look]:
     """The looks so far, oldest first; none where there is no such file.
 

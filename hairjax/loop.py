@@ -1,10 +1,8 @@
 """The epochs: steps, validation, the best so far, checkpoints, and leaving in good order."""
 
 import math
-import resource
 import signal
-import sys
-import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from hairjax.checkpoint import Checkpoints
+from hairjax.clock import Clock
 from hairjax.data.batches import training_batches
 from hairjax.devices import join_shares, share
 from hairjax.display import Display, duration
@@ -83,7 +82,7 @@ def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> di
         for epoch in range(step // plan.steps + 1, epochs + 1):
             if phase is not (phase := phase_of(plan.phases, epoch)):
                 material = plan.begin(phase, state.params)
-            clock = _Clock(plan.config.train.batch_size)
+            clock = Clock(plan.config.train.batch_size)
             state = _train_epoch(plan, phase, material, state, epoch, best, stop, clock, show)
             row = _validate(plan, material, state, epoch)
             plan.folder.append_line(plan.folder.history, row)
@@ -111,18 +110,49 @@ def _train_epoch(
     epoch: int,
     best: dict[str, Any] | None,
     stop: list[str],
-    clock: "_Clock",
+    clock: Clock,
     show: Callable[[int, str], None],
 ) -> TrainState:
     """Take the steps that are left of the epoch.
 
     The loss that is read is that of the step before the one just dispatched, so that a device
     never waits for the host; but a CPU takes the working memory of a step when it is dispatched,
-    not when it begins, and two would take it twice.
+    not when it begins, and two would take it twice: there it is that of the step itself.
     """
     config, first = plan.config, int(state.step)
     steps = range(first, epoch * plan.steps)
-    batch_size = config.train.batch_size
+    in_flight: deque[tuple[int, jax.Array]] = deque()
+    ahead = 0 if jax.default_backend() == "cpu" else 1
+
+    def end_step() -> None:
+        step, loss = in_flight.popleft()
+        _require_finite(loss, step, best)
+        clock.tick()
+        _foretell(plan, clock, step, first)
+        if step % config.train.log_every == 0:
+            text = f"epoch {epoch}/{config.train.epochs}  loss {float(loss):.3f}"
+            show(step, f"{text}  {clock.rate_text}")
+
+    for step, batch in zip(steps, _batches(plan, material, steps), strict=True):
+        state, loss = phase.train_step(state, *batch)
+        in_flight.append((step + 1, loss))
+        if len(in_flight) > ahead:
+            end_step()
+        # Several processes ask each other, which takes time: when they also look at the loss. At
+        # the end of an epoch they do so once it is saved.
+        ask = jax.process_count() == 1 or (step + 1) % config.train.log_every == 0
+        if ask and step + 1 < epoch * plan.steps and (reason := _stop_reason(stop)):
+            _require_finite(loss, step + 1, best)
+            plan.checkpoints.save(step + 1, state.judged, state.rest(), best)
+            raise _stopped(plan, reason, step + 1)
+    while in_flight:
+        end_step()
+    return state
+
+
+def _batches(plan: Plan, material: Material, steps: range) -> Iterator[Iterator[jax.Array]]:
+    """Photographs and labels of every step, on their devices."""
+    config, batch_size = plan.config, plan.config.train.batch_size
     batches = training_batches(
         material.photos,
         material.train,
@@ -132,31 +162,7 @@ def _train_epoch(
         batch_size=batch_size,
         share=share(batch_size),
     )
-    previous = None
-    for step, (images, labels) in zip(steps, batches, strict=True):
-        batch = (join_shares(rows, plan.mesh) for rows in (images, labels))
-        state, loss = phase.train_step(state, *batch)
-        if jax.default_backend() == "cpu":
-            loss.block_until_ready()
-        if previous is not None:
-            _require_finite(previous, step, best)
-            clock.tick()
-            _foretell(plan, clock, step, first)
-            if step % config.train.log_every == 0:
-                text = f"epoch {epoch}/{config.train.epochs}  loss {float(previous):.3f}"
-                show(step, f"{text}  {clock.rate_text}")
-        previous = loss
-        # Several processes ask each other, which takes time: when they also look at the loss. At
-        # the end of an epoch they do so once it is saved.
-        ask = jax.process_count() == 1 or (step + 1) % config.train.log_every == 0
-        if ask and step + 1 < epoch * plan.steps and (reason := _stop_reason(stop)):
-            _require_finite(loss, step + 1, best)
-            plan.checkpoints.save(step + 1, state.judged, state.rest(), best)
-            raise _stopped(plan, reason, step + 1)
-    if previous is not None:
-        _require_finite(previous, epoch * plan.steps, best)
-        clock.tick()
-    return state
+    return ((join_shares(rows, plan.mesh) for rows in batch) for batch in batches)
 
 
 def _validate(plan: Plan, material: Material, state: TrainState, epoch: int) -> dict[str, Any]:
@@ -219,53 +225,7 @@ def _require_finite(loss: jax.Array, step: int, best: dict[str, Any] | None) -> 
     )
 
 
-class _Clock:
-    """Times the steps of one epoch."""
-
-    def __init__(self, batch_size: int):
-        self.batch_size = batch_size
-        self.begun = time.perf_counter()
-        self.ticks: list[float] = []
-
-    def tick(self) -> None:
-        """A step has ended."""
-        self.ticks.append(time.perf_counter())
-
-    @property
-    def step_seconds(self) -> float:
-        """The median step; the first, which compiles, counts only while there is no other."""
-        return float(np.median(np.diff([self.begun, *self.ticks])[-max(len(self.ticks) - 1, 1) :]))
-
-    @property
-    def rate(self) -> float:
-        """Photographs per second."""
-        return self.batch_size / self.step_seconds
-
-    @property
-    def rate_text(self) -> str:
-        """E.g. ``540 images/s`` or ``3.9 images/s``."""
-        return f"{self.rate:.{0 if self.rate >= 10 else 1}f} images/s"
-
-    def row(self, epoch: int) -> dict[str, Any]:
-        """The epoch's line of ``timing.jsonl``."""
-        return {
-            "epoch": epoch,
-            "seconds": time.perf_counter() - self.begun,
-            "images_per_second": self.rate,
-            "peak_memory_bytes": _peak_memory(),
-        }
-
-
-def _peak_memory() -> int:
-    """Of the device where it tells, else of this process."""
-    stats = jax.local_devices()[0].memory_stats()
-    if stats and "peak_bytes_in_use" in stats:
-        return stats["peak_bytes_in_use"]
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def _foretell(plan: Plan, clock: _Clock, step: int, first: int) -> None:
+def _foretell(plan: Plan, clock: Clock, step: int, first: int) -> None:
     """Once, after a few steps: how long a long run will take."""
     if step != first + 3 or len(plan.folder.read_lines(plan.folder.timing)):
         return
@@ -277,7 +237,7 @@ def _foretell(plan: Plan, clock: _Clock, step: int, first: int) -> None:
         )
 
 
-def _epoch_line(row: dict[str, Any], clock: _Clock, epochs: int, *, new_best: bool) -> str:
+def _epoch_line(row: dict[str, Any], clock: Clock, epochs: int, *, new_best: bool) -> str:
     train, validation = row["train"], row["validation"]
     left = (epochs - row["epoch"]) * clock.step_seconds * len(clock.ticks)
     return (

@@ -17,7 +17,7 @@ from hairjax.data.split import write_rows
 from hairjax.display import Display
 from hairjax.evaluation.analysis import analyse
 from hairjax.evaluation.predictions import Predictions
-from hairjax.looks import add_look, new_look
+from hairjax.looks import add_look, describe_looks, new_look
 from hairjax.results import Results, draw_results, measure, write_results
 from hairjax.run import RunFolder
 
@@ -114,7 +114,7 @@ def look_at_test(
         )
         opened.append((add_look(folder.looks, look), folder.looks))
     for times, path in opened:
-        display.say(f"test split opened {'once' if times == 1 else f'{times:,} times'}; see {path}")
+        display.say(describe_looks(path, times))
 
 
 RESULTS = ("accuracy", "95 %", "kappa", "log-loss")

@@ -15,8 +15,7 @@ from hairjax.lora import DOWN, UP, has_pairs, trains_beside_pairs
 from hairjax.models.two_stream import STREAMS
 
 FROZEN = "frozen"  # what stands beside low-rank pairs, in every group
-
-STATISTICS = "statistics"
+STATISTICS = "statistics"  # of batch norms
 
 
 def part_of(path: tuple) -> str:

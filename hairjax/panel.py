@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hairjax.data.split import SPLITS, read_rows
-from hairjax.errors import UserError
+from hairjax.errors import UserError, examples
 from hairjax.evaluation.mixture import mix
 from hairjax.evaluation.predictions import Predictions
 from hairjax.evaluation.views import by_subject, stack
 from hairjax.judged import JudgedRun, align, read_run
 
-PHOTOGRAPH, SUBJECT = UNITS = ("photograph", "subject")
+PHOTOGRAPH, SUBJECT = "photograph", "subject"
 _EXAMPLES = 3
 
 
@@ -114,7 +114,7 @@ def subject_rows(runs: Sequence[JudgedRun]) -> list[dict[str, str]]:
     if parted:
         raise UserError(
             f"the runs divide {len(parted):,} subjects otherwise "
-            f"({', '.join(sorted(parted)[:_EXAMPLES])}{' …' if len(parted) > _EXAMPLES else ''}): "
+            f"({examples(sorted(parted), _EXAMPLES)}): "
             "one would be judged by a model that has trained on them; train the others with the "
             f"split of the first (--config.data.split={runs[0].folder.split})"
         )

@@ -1,6 +1,5 @@
 """Frozen features and other classifiers: what a model's embedding is worth without its head."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from ml_collections import ConfigDict
 from numpy.typing import NDArray
 
 from hairjax import devices
-from hairjax.atomic import replacing
+from hairjax.atomic import write_csv
 from hairjax.build import abstract_model, pretrained_model
 from hairjax.config import model_title
 from hairjax.data.augment import model_inputs
@@ -27,7 +26,7 @@ from hairjax.data.load import (
     split_photos,
 )
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.split import read_split, require_same_photographs, split_rows
+from hairjax.data.split import read_own_split, split_rows
 from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.evaluation.inference import make_outputs
@@ -91,8 +90,7 @@ def probe_run(workdir: str, *, split: str, out: Path, display: Display) -> list[
     display.say(f"source: {describe_source(config)}")
     display.say(f"model: {model_title(config)}, epoch {run.best['epoch']} of {workdir}")
     photos = load_data(config, run.classes, display)
-    require_same_photographs(run.folder.split, photos)
-    parts = read_split(run.folder.split, photos)
+    parts = read_own_split(run.folder.split, photos)
     graphdef, _ = abstract_model(config, len(run.classes))
     features = _features(config, graphdef, run.params, photos, parts, split)
     material = Material(config, (run.folder,), run.best["epoch"], photos, parts, features)
@@ -251,12 +249,11 @@ def _write_table(
     names = list(results[0].metrics)
     header = ["classifier", "parameters", f"cross_validated_{best_by}", "sd"]
     header += [cell for name in names for cell in (name, f"{name}_low", f"{name}_high")]
-    with replacing(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        for one, own in zip(found, results, strict=True):
-            cells = [cell for n in names for cell in (own.metrics[n], *own.intervals[n])]
-            writer.writerow([one.name, _written(one.parameters), one.score, one.spread, *cells])
+    rows = []
+    for one, own in zip(found, results, strict=True):
+        cells = [cell for n in names for cell in (own.metrics[n], *own.intervals[n])]
+        rows.append([one.name, _written(one.parameters), one.score, one.spread, *cells])
+    write_csv(path, header, rows)
 
 
 def _show(

@@ -1,6 +1,5 @@
 """A short run in which the learning rate rises until the loss does: which rate to choose."""
 
-import csv
 import functools
 import math
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from ml_collections import ConfigDict
 from scipy.signal import lfilter
 
 from hairjax import devices, optim
+from hairjax.atomic import write_csv
 from hairjax.data.batches import training_batches
 from hairjax.data.load import describe_source, load_data, split_photos
 from hairjax.data.photoset import PhotoSet
@@ -75,7 +75,8 @@ def find_rates(config: ConfigDict, out: Path, display: Display) -> dict[str, flo
     rates, smoothed = rate_of(np.arange(len(losses))), smooth(losses)
     found = suggestions(rates, smoothed)
     out.mkdir(parents=True, exist_ok=True)
-    _write(out / "rates.csv", rates, losses, smoothed)
+    rows = zip(range(len(rates)), rates, losses, smoothed, strict=True)
+    write_csv(out / "rates.csv", ("step", "rate", "loss", "smoothed"), rows)
     rates_figure(rates, losses, smoothed, found, out / "rates.png")
     for rule, rate in found.items():
         flags = (
@@ -175,10 +176,3 @@ def valley(rates: np.ndarray, losses: np.ndarray) -> int:
 def steepest(rates: np.ndarray, losses: np.ndarray) -> int:
     """Where the loss falls fastest over the logarithm of the rate: fastai's ``steep``."""
     return int((np.diff(losses) / np.diff(np.log(rates))).argmin())
-
-
-def _write(path: Path, rates: np.ndarray, losses: np.ndarray, smoothed: np.ndarray) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("step", "rate", "loss", "smoothed"))
-        writer.writerows(zip(range(len(rates)), rates, losses, smoothed, strict=True))

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from hairjax.build import map_method
 from hairjax.config import model_title, to_plain
 from hairjax.data.load import describe_source, image_side
 from hairjax.data.split import SPLITS, read_rows
@@ -55,10 +56,11 @@ def _read_report(folder: RunFolder) -> Report:
     current = {name: place for name, place in judged.items() if _is_current(place, best_epoch)}
     return Report(
         folder=folder.path,
-        title=f"{config.data.view.upper()}: {model_title(config)}",
+        title=f"{folder.path.resolve().name}: {model_title(config)}",
         source=describe_source(config),
         synthetic=config.data.source == "synthetic",
         model=model_title(config),
+        method=map_method(config),
         side=image_side(config),
         starts=[from_line(line) for line in folder.read_lines(folder.environment)],
         classes=classes,

@@ -11,7 +11,7 @@ from hairjax.data.thumbnails import thumbnails
 from hairjax.display import Display
 from hairjax.evaluation import baselines
 from hairjax.evaluation.analysis import Analysis
-from hairjax.evaluation.intervals import Interval
+from hairjax.evaluation.intervals import FEW, Interval
 from hairjax.evaluation.metrics import confusion_matrix, evaluate
 from hairjax.evaluation.predictions import Predictions, write_predictions
 from hairjax.evaluation.referral import COVERAGES, Referral, risk_coverage
@@ -23,7 +23,6 @@ from hairjax.report.show_figures import shorten
 from hairjax.run import RunFolder
 
 DRAWS = 2000  # of the bootstrap
-FEW = 30  # subjects, with fewer of which a bootstrap over them covers less than it says
 LETTERS = 24  # of a column's value, on the terminal
 SHOWN = COVERAGES.index(0.8)  # on the terminal
 

@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 
 from hairjax import devices
 from hairjax.atomic import replacing
-from hairjax.build import abstract_model
+from hairjax.build import abstract_model, map_method
 from hairjax.checkpoint import Checkpoints
 from hairjax.config import differences, load_config, to_plain
 from hairjax.data.load import (
@@ -32,7 +32,7 @@ from hairjax.data.prepare import prepare
 from hairjax.data.problems import Problem, describe_problems
 from hairjax.data.unlabelled import pair_photos
 from hairjax.errors import UserError
-from hairjax.evaluation.explain import Explain, make_grad_cam
+from hairjax.evaluation.explain import Explain, make_explain
 from hairjax.evaluation.inference import Predict, make_predict
 from hairjax.evaluation.predictions import Predictions, join
 from hairjax.processes import is_first
@@ -149,10 +149,11 @@ def predictor(config: ConfigDict, graphdef: nnx.GraphDef, mesh: Mesh) -> Predict
 
 
 def explainer(config: ConfigDict, graphdef: nnx.GraphDef, mesh: Mesh, stage: int) -> Explain:
-    """Explanation maps of the photographs that `predictor` judges, from a stage's map."""
-    return make_grad_cam(
+    """Explanation maps of the photographs that `predictor` judges, of a stage."""
+    return make_explain(
         graphdef,
         mesh,
+        method=map_method(config),
         side=image_side(config),
         channels=input_channels(config),
         normalise=normalisation(config),

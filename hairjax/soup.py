@@ -4,7 +4,6 @@ Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models i
 without increasing inference time", ICML 2022, its greedy recipe (Recipe 1).
 """
 
-import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,12 +11,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from hairjax.atomic import replacing
+from hairjax.atomic import write_csv
 from hairjax.checkpoint import Checkpoints
 from hairjax.config import flatten
 from hairjax.data.load import describe_source, load_data
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.split import read_split, require_same_photographs
+from hairjax.data.split import read_own_split
 from hairjax.devices import keep_compiled
 from hairjax.display import Display
 from hairjax.errors import UserError
@@ -157,8 +156,7 @@ def _require_alike(runs: Sequence[JudgedRun]) -> None:
 def _validation_photographs(run: Run, display: Display) -> PhotoSet:
     display.say(f"source: {describe_source(run.config)}")
     photos = load_data(run.config, run.classes, display)
-    require_same_photographs(run.folder.split, photos)
-    return photos.subset(read_split(run.folder.split, photos) == "validation")
+    return photos.subset(read_own_split(run.folder.split, photos) == "validation")
 
 
 def _save(folder: RunFolder, params: dict, epochs: list[Any], tried: Sequence[Spoon]) -> None:
@@ -180,13 +178,8 @@ def _save(folder: RunFolder, params: dict, epochs: list[Any], tried: Sequence[Sp
 
 
 def _write_tried(path: Path, places: Sequence[Path], best_by: str, tried: Sequence[Spoon]) -> None:
-    with (
-        replacing(path) as unfinished,
-        unfinished.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream,
-    ):
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["run", *_columns(best_by)])
-        writer.writerows([places[s.run], s.value, s.loss, s.kept] for s in tried)
+    rows = ([places[s.run], s.value, s.loss, s.kept] for s in tried)
+    write_csv(path, ["run", *_columns(best_by)], rows)
 
 
 def _show(places: Sequence[Path], best_by: str, tried: Sequence[Spoon], display: Display) -> None:

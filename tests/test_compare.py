@@ -20,6 +20,7 @@ from hairjax.data.split import write_split
 from hairjax.display import Display
 from hairjax.evaluation.metrics import evaluate
 from hairjax.evaluation.predictions import Predictions, write_predictions
+from hairjax.verbs.places import default_comparison
 from tests.report.test_page import CHROMIUM, Page
 
 CLASSES = ("level_0", "level_1", "level_2")
@@ -348,7 +349,7 @@ def test_where_it_is_written_by_default(runs, tmp_path, monkeypatch):
     assert (tmp_path / "runs" / "compare-a-zero_0" / "comparison.html").is_file()
     places = [tmp_path / name / "fold_0" for name in ("x", "y", "z", "w")]
     name = "compare-x-fold_0-y-fold_0-z-fold_0-and-1-more"
-    assert launch.default_comparison(places).name == name
+    assert default_comparison(places).name == name
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH to open the page in")

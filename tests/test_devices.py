@@ -31,6 +31,7 @@ from hairjax.models.swin import Swin
 from hairjax.run import on_mesh
 from hairjax.step import TrainState, first_state, gradients, make_train_step
 from hairjax.train import batch_parts
+from tests.models.example import options
 
 ROOT = Path(__file__).parents[1]
 BATCH, SIDE = 16, 32
@@ -47,24 +48,12 @@ def even_a_small_model_is_cut():
 @functools.cache
 def swin():
     """A small Swin: its graph, and parameters of a size that matters."""
+    given = options(
+        image_size=(SIDE, SIDE), in_channels=6, num_classes=4, dropout=0.2, drop_path=0.2
+    )
     graphdef, state = nnx.split(
         nnx.eval_shape(
-            lambda: Swin(
-                image_size=(SIDE, SIDE),
-                in_channels=6,
-                num_classes=4,
-                dim=8,
-                depths=(1, 1),
-                heads=(1, 2),
-                window=4,
-                dropout=0.2,
-                drop_path=0.2,
-                hidden=(),
-                mask_shifted=True,
-                dtype=jnp.float32,
-                remat=False,
-                rngs=nnx.Rngs(0),
-            )
+            lambda: Swin(given, dim=8, depths=(1, 1), heads=(1, 2), window=4, rngs=nnx.Rngs(0))
         )
     )
     generator = np.random.default_rng(0)

@@ -12,6 +12,8 @@ from PIL import Image
 
 import launch
 from hairjax.data.synthetic import draw
+from hairjax.models import VARIANTS, Variant
+from hairjax.models.table import VIT
 
 GPS = 0x8825
 FIGURES = ("deletion_insertion", "examples")
@@ -184,12 +186,15 @@ def test_what_cannot_be(root, flag, said, capsys):
     assert said in capsys.readouterr().err
 
 
-def test_a_model_of_rgb_is_held_against_masks_where_they_are_given(root, tmp_path):
+def test_a_vit_of_rgb_is_explained_by_its_attention(root, tmp_path, monkeypatch):
     """Without masks the page says so; a model that sees none relies on none."""
+    tiny = {"patch": 16, "dim": 12, "depths": (1, 1), "heads": 2}
+    monkeypatch.setitem(VARIANTS, "small", Variant(32, tiny, VIT))
     run = tmp_path / "rgb"
-    options = ["--config.model.in_channels=3", "--config.data.masks="]
+    options = ["--config.model.name=small", "--config.model.in_channels=3", "--config.data.masks="]
     assert train(root, run, *options) == 0
     place, page = run / "explain" / "validation", run / "report.html"
+    assert "attention rollout; 2 × 2 places" in page.read_text()
     for masks in (True, False):
         more = [f"--masks={root}/masks"] if masks else []
         assert launch.main(["explain", f"--workdir={run}", "--count=2", *more]) == 0
@@ -198,6 +203,11 @@ def test_a_model_of_rgb_is_held_against_masks_where_they_are_given(root, tmp_pat
         assert known == {masks}
         assert ("No masks are known" in page.read_text()) != masks
         assert "The model sees RGB alone" in page.read_text()
+        assert "Attention rollout to the end of stage 2 of 2" in page.read_text()
+        assert "Grad-CAM" not in page.read_text()
+        written = json.loads((place / "explanation.json").read_text())
+        assert written["method"] == "attention_rollout"
+        assert "attention rollout" in (place / "deletion_insertion.svg").read_text()
 
 
 def test_mistakes_are_in_the_report_and_can_be_left_out(root, out):

@@ -67,7 +67,8 @@ def nothing_slow(monkeypatch):
     def too_late(*args, **kwargs):
         raise AssertionError("the mistake should have been noticed before")
 
-    for name in ("train.load_data", "train.load_model", "evaluate.load_data", "show.load_data"):
+    slow = ("train.load_data", "train.pretrained_model", "evaluate.load_data", "show.load_data")
+    for name in slow:
         monkeypatch.setattr(f"hairjax.{name}", too_late)
 
 

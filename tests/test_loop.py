@@ -8,6 +8,7 @@ import pytest
 
 from configs import top
 from hairjax.checkpoint import Checkpoints
+from hairjax.clock import Clock
 from hairjax.data.photoset import PhotoSet
 from hairjax.devices import make_mesh
 from hairjax.display import Display
@@ -68,3 +69,27 @@ def test_epochs_of_one_step_are_stopped_too(plan):
     with pytest.raises(StoppedError, match="SIGTERM after step 1: the state is saved"):
         run_epochs(plan, state, None)
     assert plan.checkpoints.last_step() == 1
+
+
+@pytest.mark.parametrize(("backend", "ended"), [("cpu", [0, 1, 2, 3]), ("gpu", [0, 0, 1, 2])])
+def test_a_step_ends_before_the_next_on_a_cpu_and_one_later_elsewhere(
+    plan, monkeypatch, backend, ended
+):
+    clocks, seen = [], []
+
+    class Watched(Clock):
+        def __init__(self, batch_size):
+            super().__init__(batch_size)
+            clocks.append(self)
+
+    def counting_step(state, photos, labels):
+        seen.append(len(clocks[-1].ticks))
+        return step(state, photos, labels)
+
+    monkeypatch.setattr("hairjax.loop.Clock", Watched)
+    monkeypatch.setattr("jax.default_backend", lambda: backend)
+    plan.config.train.batch_size, plan.config.train.epochs = 1, 1
+    plan.phases[0] = Phase(1, (), 0, counting_step)
+    run_epochs(plan, first_state({"weight": jnp.zeros(2)}, optax.sgd(0.1), averaged=False), None)
+    assert seen == ended
+    assert len(clocks[0].ticks) == 4

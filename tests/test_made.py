@@ -137,6 +137,19 @@ def test_a_soups_parameters_are_the_mean_of_those_kept(root):
     assert json.loads((root / "soup" / "metrics.json").read_text())["accuracy"] >= max(alone)
 
 
+def test_a_soup_is_explained_as_the_one_model_it_is(root, capsys):
+    """Judged as when it was made; the ensemble, which has no model of its own, is refused."""
+    assert command("explain", f"--workdir={root / 'soup'}", "--count=2") == 0
+    place = root / "soup" / "explain" / "validation"
+    said, judged = (rows_of(p) for p in (place / "explain.csv", root / "soup" / "predictions.csv"))
+    for column in ("file", "label", "predicted"):
+        assert [row[column] for row in said] == [row[column] for row in judged]
+    epochs = json.loads((root / "soup" / "metrics.json").read_text())["epoch"]
+    assert json.loads((place / "explanation.json").read_text())["epoch"] == epochs
+    assert command("explain", f"--workdir={root / 'both'}") == 1
+    assert "is what ensemble made of finished runs: explain one of" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["soup", "both"])
 def test_evaluate_judges_what_was_made_like_a_run(root, name, tmp_path):
     """To the bytes of what was written when it was made."""

@@ -21,6 +21,7 @@ from hairjax.optim import (
     split_trainable,
     write_ledger,
 )
+from tests.models.example import options
 
 
 def settings_of(early=0.01, middle=0.02, late=0.05, **changes) -> ConfigDict:
@@ -61,19 +62,11 @@ def swin(depths):
     """The parameters of a Swin of so many stages, as shapes."""
     model = nnx.eval_shape(
         lambda: Swin(
-            image_size=(64, 64),
-            in_channels=6,
-            num_classes=4,
+            options(in_channels=6, num_classes=4, hidden=(5,)),
             dim=4,
             depths=depths,
             heads=(1,) * len(depths),
             window=2,
-            dropout=0.0,
-            drop_path=0.0,
-            hidden=(5,),
-            mask_shifted=True,
-            dtype=jnp.float32,
-            remat=False,
             rngs=nnx.Rngs(0),
         )
     )

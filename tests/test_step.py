@@ -25,6 +25,7 @@ from hairjax.step import (
     moving_average,
     zero_totals,
 )
+from tests.models.example import options
 
 OFF = Amounts(
     rotation=0.0,
@@ -72,22 +73,8 @@ dropping_toy = functools.partial(Toy, dropout=0.5)
 
 
 def small_swin(rngs):
-    return Swin(
-        image_size=(SIDE, SIDE),
-        in_channels=6,
-        num_classes=CLASSES,
-        dim=8,
-        depths=(1, 1),
-        heads=(1, 2),
-        window=4,
-        dropout=0.0,
-        drop_path=0.0,
-        hidden=(),
-        mask_shifted=True,
-        dtype=jnp.float32,
-        remat=False,
-        rngs=rngs,
-    )
+    given = options(image_size=(SIDE, SIDE), in_channels=6, num_classes=CLASSES)
+    return Swin(given, dim=8, depths=(1, 1), heads=(1, 2), window=4, rngs=rngs)
 
 
 @functools.cache

@@ -1,7 +1,6 @@
 """Classes of unequal size: each as often in every epoch, or with as much weight in the loss."""
 
 import numpy as np
-from sklearn.utils.class_weight import compute_class_weight
 
 
 def balanced_order(seed: int, epoch: int, labels: np.ndarray) -> np.ndarray:
@@ -51,5 +50,8 @@ def class_weights(labels: np.ndarray, classes: int) -> np.ndarray:
         labels: int [n], of the photographs that train; every class is among them.
         classes: how many there are.
     """
+    # Here, since importing it takes a second, which every start would otherwise wait for.
+    from sklearn.utils.class_weight import compute_class_weight
+
     weights = compute_class_weight("balanced", classes=np.arange(classes), y=labels)
     return weights.astype(np.float32)

@@ -3,7 +3,6 @@
 Every function returns findings; none of them is refused here.
 """
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hairjax.atomic import replacing
+from hairjax.atomic import write_csv
 from hairjax.data.duplicates import Pair
 from hairjax.data.headers import Header
 from hairjax.data.photoset import PhotoSet
@@ -180,7 +179,4 @@ def of_positions(files: Sequence[str], headers: Sequence[Header]) -> list[Findin
 
 def write_findings(path: Path, findings: Iterable[Finding]) -> None:
     """Write CSV: kind, file, other, detail. The file is whole or absent."""
-    with replacing(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as text:
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(field.name for field in fields(Finding))
-        writer.writerows(astuple(finding) for finding in findings)
+    write_csv(path, [field.name for field in fields(Finding)], map(astuple, findings))

@@ -22,8 +22,8 @@ from hairjax.data.split import (
     check_split,
     make_folds,
     make_split,
+    read_own_split,
     read_split,
-    require_same_photographs,
 )
 from hairjax.data.store import prepare_once
 from hairjax.data.stored import Stored
@@ -275,8 +275,7 @@ def split_photos(
         UserError: the photographs cannot be divided so, or too few train.
     """
     if written:
-        require_same_photographs(written, photos)
-        split = read_split(written, photos)
+        split = read_own_split(written, photos)
     elif config.data.split:
         split = read_split(Path(config.data.split).expanduser(), photos)
     elif config.data.folds:

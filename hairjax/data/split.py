@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hairjax.atomic import replacing
+from hairjax.atomic import write_csv
 from hairjax.data.division import divide
 from hairjax.data.photoset import PhotoSet
-from hairjax.errors import UserError
+from hairjax.errors import UserError, examples
 
 SPLITS = ("train", "validation", "test")
 _COLUMNS = ("file", "label", "subject", "sha256", "split")
@@ -113,10 +113,7 @@ def split_rows(photoset: PhotoSet, split: np.ndarray) -> list[dict[str, str]]:
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
     """Write what `read_rows` reads."""
-    with replacing(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as text:
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        writer.writerows([row[name] for name in _COLUMNS] for row in rows)
+    write_csv(path, _COLUMNS, ([row[name] for name in _COLUMNS] for row in rows))
 
 
 def read_split(path: Path, photoset: PhotoSet) -> np.ndarray:
@@ -151,9 +148,19 @@ def read_split(path: Path, photoset: PhotoSet) -> np.ndarray:
         raise UserError(
             f"{str(path)!r} does not say to which split {len(unknown):,} of {len(photoset):,} "
             f"photographs belong, neither by their contents nor by their subjects: "
-            f"{_examples(unknown)}; {_NEW_SPLIT}"
+            f"{examples(unknown, _EXAMPLES)}; {_NEW_SPLIT}"
         )
     return np.array(split, dtype=f"<U{max(map(len, SPLITS))}")
+
+
+def read_own_split(path: Path, photoset: PhotoSet) -> np.ndarray:
+    """The split (str [n]) that a run has written of just these photographs.
+
+    Raises:
+        UserError: as `require_same_photographs` and `read_split`.
+    """
+    require_same_photographs(path, photoset)
+    return read_split(path, photoset)
 
 
 def require_same_photographs(path: Path, photoset: PhotoSet) -> None:
@@ -171,7 +178,9 @@ def require_same_photographs(path: Path, photoset: PhotoSet) -> None:
     }
     if any(kinds.values()):
         found = "; ".join(
-            f"{len(files):,} {kind} ({_examples(files)})" for kind, files in kinds.items() if files
+            f"{len(files):,} {kind} ({examples(files, _EXAMPLES)})"
+            for kind, files in kinds.items()
+            if files
         )
         raise UserError(
             f"the photographs are not those the run began with: {found}; restore them, or begin "
@@ -211,7 +220,7 @@ def _require_together(subjects: Sequence[str], split: Iterable[str], source: str
     if parted := _parted(subjects, split):
         raise UserError(
             f"{source} parts {len(parted):,} subjects, whose photographs resemble each other: "
-            f"{_examples(parted)}; {_NEW_SPLIT}"
+            f"{examples(parted, _EXAMPLES)}; {_NEW_SPLIT}"
         )
 
 
@@ -223,9 +232,9 @@ def _require_one_copy(
         copies = defaultdict(list)
         for file, contents, name in zip(files, sha256, split, strict=True):
             copies[contents].append(f"{file} ({name})")
+        alike = [" = ".join(copies[contents]) for contents in parted]
         raise UserError(
-            f"{source} parts identical files: {_examples([' = '.join(copies[x]) for x in parted])}"
-            f"; {_NEW_SPLIT}"
+            f"{source} parts identical files: {examples(alike, _EXAMPLES)}; {_NEW_SPLIT}"
         )
 
 
@@ -238,10 +247,6 @@ def _require_classes(photoset: PhotoSet, split: np.ndarray) -> None:
                 f"{', '.join(f'{part} {count}' for part, count in held.items())}): photographs of "
                 "at least two subjects are needed in each class"
             )
-
-
-def _examples(names: Sequence[str]) -> str:
-    return ", ".join(names[:_EXAMPLES]) + (" …" if len(names) > _EXAMPLES else "")
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -2,8 +2,9 @@
 
 Grad-CAM (Selvaraju et al., "Grad-CAM", ICCV 2017) on the map that a stage puts out, before the
 head's norm. It asks of a model only ``until``, ``continue_from`` and ``maps`` of the contract:
-nothing is reshaped here, so nothing can be reshaped wrongly. Of tokens the class token is left out.
-A family that needs another method gets its own function that returns an `Explain`.
+nothing is reshaped here, so nothing can be reshaped wrongly. Between the stages of a ViT go tokens,
+of which the head sees one: its maps are of another method (`evaluation.rollout`). Which is whose
+stands in the table of models.
 """
 
 from collections.abc import Callable
@@ -21,27 +22,31 @@ from hairjax.data.augment import Channels, Normalise, model_inputs
 from hairjax.data.batches import read_batches
 from hairjax.data.photoset import PhotoSet
 from hairjax.devices import batch_sharded, compiler_options, join_shares, replicated, share
+from hairjax.evaluation.rollout import attention_rollout
 
-# (parameters, n photographs, a class for each: int [n]) → float32 [n, h, w]: what speaks for the
-# class is positive, what speaks against it negative.
+# (parameters, n photographs, a class for each: int [n]) → float32 [n, h, w]. By Grad-CAM what
+# speaks for the class is positive, what speaks against it negative; attention rollout, which knows
+# no class, is never negative.
 Explain = Callable[[dict, PhotoSet, NDArray[np.integer]], NDArray[np.float32]]
 
 
-def make_grad_cam(
+def make_explain(
     graphdef: nnx.GraphDef,
     mesh: Mesh,
     *,
+    method: str,
     side: int,
     channels: Channels,
     normalise: Normalise,
     batch_size: int,
     stage: int,
 ) -> Explain:
-    """Grad-CAM as a function of parameters, photographs and classes; compiled once.
+    """Maps as a function of parameters, photographs and classes; compiled once.
 
     Args:
         graphdef: the model without its parameters.
         mesh: devices that share each batch.
+        method: one of `METHODS`.
         side: of what the model sees, in pixels.
         channels: of what the model sees.
         normalise: how it sees RGB, see ``model_inputs``.
@@ -52,7 +57,7 @@ def make_grad_cam(
 
     def maps(params: dict, photos: jax.Array, classes: jax.Array) -> jax.Array:
         images = model_inputs(photos, None, None, side, channels, normalise)
-        return grad_cam(nnx.merge(graphdef, params), images, classes, stage)
+        return METHODS[method](nnx.merge(graphdef, params), images, classes, stage)
 
     whole, shared = replicated(mesh), batch_sharded(mesh)
     compiled = jax.jit(
@@ -118,6 +123,13 @@ def weighed(features: jax.Array, gradient: jax.Array) -> jax.Array:
     return reduce(weights * features.astype(jnp.float32), "b h w c -> b h w", "sum")
 
 
+# (model, images, classes, stage) → maps [batch, h, w], by the names of `models.table.Family.maps`.
+METHODS: dict[str, Callable[[Any, jax.Array, jax.Array, int], jax.Array]] = {
+    "grad_cam": grad_cam,
+    "attention_rollout": attention_rollout,
+}
+
+
 def upsample(maps: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     """Maps [n, h, w] to the size of photographs, bilinearly: [n, side, side]."""
     small = jnp.asarray(maps)
@@ -125,9 +137,9 @@ def upsample(maps: NDArray[np.float32], side: int) -> NDArray[np.float32]:
 
 
 def evidence(maps: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """What speaks for a class (Grad-CAM's ReLU), upsampled; 1 at each map's highest.
+    """The positive part of maps (Grad-CAM's ReLU), upsampled; 1 at each map's highest.
 
-    A map in which nothing does is 0 everywhere.
+    A map that has none is 0 everywhere.
     """
     large = upsample(np.maximum(maps, 0), side)
     highest = large.max(axis=(1, 2), keepdims=True)

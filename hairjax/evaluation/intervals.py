@@ -9,39 +9,8 @@ from scipy import stats
 from hairjax.evaluation import metrics
 
 LEVEL = 0.95
+FEW = 30  # subjects, with fewer of which a bootstrap over them covers less than it says
 Interval = tuple[float, float]
-
-
-def bootstrap(
-    labels: ArrayLike, probabilities: ArrayLike, subjects: Sequence[str], draws: int, seed: int
-) -> dict[str, Interval]:
-    """Percentile-bootstrap intervals of every metric of `resampled_metrics`.
-
-    Subjects are drawn with replacement, each with all of its photographs (the cluster
-    bootstrap; Davison & Hinkley, "Bootstrap Methods and their Application", 1997, §3.8):
-    photographs of one person resemble each other, and intervals that treat them as
-    independent are too narrow. A photograph without a subject is drawn by itself.
-
-    Args:
-        labels: int [n], true classes.
-        probabilities: float [n, k], rows summing to one.
-        subjects: n names; "" where the subject is not known.
-        draws: how many resampled sets; 2,000 is enough for two digits.
-        seed: makes the intervals reproducible.
-
-    Returns:
-        (low, high) per metric, in the order of `resampled_metrics`.
-
-    Raises:
-        ValueError: as `metrics.check_predictions`, or the number of subjects is not n.
-    """
-    true, p = metrics.check_predictions(labels, probabilities)
-    unit = subject_indices(subjects)
-    if len(unit) != len(true):
-        raise ValueError(f"{len(true)} labels but {len(unit)} subjects")
-    weights = resampling_weights(int(unit.max()) + 1, draws, seed)
-    resampled = resampled_metrics(true, p, unit, weights)
-    return {name: percentiles(values) for name, values in resampled.items()}
 
 
 def resampled_metrics(
@@ -95,7 +64,13 @@ def subject_indices(subjects: Sequence[str]) -> NDArray[np.int64]:
 
 
 def resampling_weights(units: int, draws: int, seed: int) -> NDArray[np.float64]:
-    """How often each unit is drawn when ``units`` are drawn with replacement: [draws, units]."""
+    """How often each unit is drawn when ``units`` are drawn with replacement: [draws, units].
+
+    A subject is drawn with all of its photographs (the cluster bootstrap; Davison & Hinkley,
+    "Bootstrap Methods and their Application", 1997, §3.8): those of one person resemble each other,
+    and intervals that treat them as independent are too narrow. 2,000 draws are enough for two
+    digits of a percentile.
+    """
     generator = np.random.default_rng(seed)
     # float64, since numpy multiplies integer matrices without BLAS.
     return generator.multinomial(units, np.full(units, 1 / units), draws).astype(np.float64)
@@ -104,7 +79,7 @@ def resampling_weights(units: int, draws: int, seed: int) -> NDArray[np.float64]
 def mean_interval(
     values: ArrayLike, subjects: Sequence[str], draws: int, seed: int
 ) -> tuple[float, Interval | None]:
-    """A mean over photographs and its interval, subjects resampled as in `bootstrap`.
+    """A mean over photographs and its interval, subjects resampled by `resampling_weights`.
 
     None where the resampled sets do not vary, as those of a single subject.
 
@@ -125,7 +100,7 @@ def wilson(successes: int, total: int) -> Interval:
 
     Unlike the bootstrap's, it stays honest at 0 and 1 and for a handful of photographs
     (Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22,
-    1927). Photographs that share a subject are not independent: use `bootstrap` for them.
+    1927). Photographs that share a subject are not independent: resample subjects for them.
 
     Raises:
         ValueError: not ``0 ≤ successes ≤ total``, or ``total`` is 0.

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hairjax.atomic import write_csv
 from hairjax.errors import UserError
 
 
@@ -95,24 +96,20 @@ def write_predictions(
     for name in (*predictions.files, *predictions.classes):
         if "\r" in name:
             raise UserError(f"a carriage return in a name cannot be stored: {name!r}")
-    temporary = path.with_name(f".{path.name}.tmp")
-    # surrogateescape: a file name that is not UTF-8 comes out as the bytes it is made of.
-    with temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        more = [] if folds is None else ["fold"]
-        writer.writerow([*_header(len(predictions.classes)), *more])
-        for file, label, predicted, row, *fold in zip(
-            predictions.files,
-            predictions.labels,
-            predictions.predicted,
-            predictions.probabilities,
-            *([] if folds is None else [folds]),
-            strict=True,
-        ):
-            true = "" if label == -1 else predictions.classes[label]
-            told = predictions.classes[predicted]
-            writer.writerow([file, true, told, *(str(p) for p in row), *fold])
-    temporary.replace(path)
+    rows = []
+    for file, label, predicted, row, *fold in zip(
+        predictions.files,
+        predictions.labels,
+        predictions.predicted,
+        predictions.probabilities,
+        *([] if folds is None else [folds]),
+        strict=True,
+    ):
+        true = "" if label == -1 else predictions.classes[label]
+        told = predictions.classes[predicted]
+        rows.append([file, true, told, *(str(p) for p in row), *fold])
+    more = [] if folds is None else ["fold"]
+    write_csv(path, [*_header(len(predictions.classes)), *more], rows)
 
 
 def read_predictions(

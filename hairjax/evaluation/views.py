@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hairjax.errors import UserError
+from hairjax.errors import UserError, examples
 from hairjax.evaluation.predictions import Predictions
 
 _EXAMPLES = 3
@@ -30,8 +30,8 @@ def by_subject(predictions: Predictions, source: str) -> Predictions:
     ]:
         raise UserError(
             f"{source}: the subject of {len(unknown):,} photographs is not known "
-            f"({_examples(unknown)}); say whose they are with --config.data.subject, or the column "
-            "subject of --config.data.manifest, when training"
+            f"({examples(unknown, _EXAMPLES)}); say whose they are with --config.data.subject, or "
+            "the column subject of --config.data.manifest, when training"
         )
     names, row = np.unique(np.array(predictions.subjects, str), return_inverse=True)
     labels = np.full(len(names), -1, np.int64)
@@ -90,11 +90,7 @@ def stack(views: Sequence[Predictions]) -> tuple[Predictions, NDArray[np.float32
 def _disagree(subjects: Iterable[str], of: str) -> str:
     names = sorted({*map(str, subjects)})
     return (
-        f"the {of} of {len(names):,} subjects have different labels ({_examples(names)}), and to "
-        "be judged as one a subject must have one: correct the labels, or leave these out, and "
-        "train again"
+        f"the {of} of {len(names):,} subjects have different labels "
+        f"({examples(names, _EXAMPLES)}), and to be judged as one a subject must have one: correct "
+        "the labels, or leave these out, and train again"
     )
-
-
-def _examples(names: Sequence[str]) -> str:
-    return ", ".join(names[:_EXAMPLES]) + (" …" if len(names) > _EXAMPLES else "")

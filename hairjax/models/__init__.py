@@ -12,6 +12,7 @@ from flax import nnx, traverse_util
 from hairjax.errors import UserError
 from hairjax.models.backbone import Backbone
 from hairjax.models.layers import ParameterKeys, part_names
+from hairjax.models.options import ModelOptions
 from hairjax.models.ordinal import HEADS, Ordinal
 from hairjax.models.table import SWIN, VARIANTS, Family, Variant
 from hairjax.weights.fit import fit_weights, own_head
@@ -85,71 +86,64 @@ def create_model(
             ``num_classes`` a checkpoint whose head is another or is missing.
         WeightsError: the weights cannot be found, read or fitted (a UserError too).
     """
-    model, _ = load_model(
-        name,
-        in_channels=in_channels,
-        num_classes=num_classes,
-        image_size=image_size,
-        weights=weights,
-        stem=stem,
-        dropout=dropout,
-        drop_path=drop_path,
-        hidden=hidden,
-        head=head,
-        mask_shifted=mask_shifted,
-        dtype=dtype,
-        remat=remat,
-        seed=seed,
-    )
-    return model
-
-
-def load_model(
-    name: str,
-    *,
-    in_channels: int,
-    num_classes: int | None,
-    image_size: int | tuple[int, int] | None,
-    weights: str | None,
-    stem: str,
-    dropout: float,
-    drop_path: float,
-    hidden: Sequence[int],
-    head: str,
-    mask_shifted: bool,
-    dtype: jnp.dtype,
-    remat: bool,
-    seed: int,
-) -> tuple[Backbone, list[str]]:
-    """Like ``create_model``, with a sentence for everything not taken as the checkpoint has it."""
-    native_size(name)  # an unknown name is refused before anything is read
+    size = input_size(name, image_size)
     checkpoint = None if weights is None else read_weights(name, weights)
     if num_classes is None:
         num_classes = IMAGENET_1K if checkpoint is None else _own_classes(checkpoint, hidden, head)
-    build = model_builder(
-        name,
+    options = ModelOptions(
+        image_size=size,
         in_channels=in_channels,
         num_classes=num_classes,
-        image_size=image_size,
         dropout=dropout,
         drop_path=drop_path,
-        hidden=hidden,
+        hidden=tuple(hidden),
         head=head,
         mask_shifted=mask_shifted,
         dtype=dtype,
         remat=remat,
     )
-    model, shapes, draw = outline(build, seed)
+    model, _ = load_model(name, options, checkpoint, stem=stem, seed=seed)
+    return model
+
+
+def input_size(name: str, image_size: int | tuple[int, int] | None) -> tuple[int, int]:
+    """Height and width of photographs: a side, or both, as given; None for the variant's own.
+
+    Raises:
+        UserError: no such model.
+    """
+    native = native_size(name)
+    side = native if image_size is None else image_size
+    return (side, side) if isinstance(side, int) else side
+
+
+def load_model(
+    name: str, options: ModelOptions, checkpoint: Checkpoint | None, *, stem: str, seed: int
+) -> tuple[Backbone, list[str]]:
+    """A model, with a sentence for everything not taken as the checkpoint has it.
+
+    Args:
+        name: one of ``list_models()``.
+        options: what every model is built with.
+        checkpoint: as ``read_weights`` returns it; None draws every parameter.
+        stem: how a pretrained RGB stem takes more channels, see ``weights.stem.RULES``.
+        seed: for the parameters that are drawn.
+
+    Raises:
+        UserError: as ``model_builder``, or an image size that the model cannot take.
+        WeightsError: the weights do not fit (a UserError too).
+    """
+    model, shapes, draw = outline(model_builder(name, options), seed)
     if checkpoint is None:
         parameters, notes = draw(list(shapes)), list[str]()
     else:
         parameters, notes = fit_weights(
             checkpoint, shapes, draw, windows=model.windows(), grids=model.grids(), stem=stem
         )
-        if checkpoint.mask_shifted != mask_shifted:
+        if checkpoint.mask_shifted != options.mask_shifted:
             notes.append(
                 f"shifted windows: these weights were trained with model.mask_shifted="
-                f"{checkpoint.mask_shifted}, the model has {mask_shifted}"
+                f"{checkpoint.mask_shifted}, the model has {options.mask_shifted}"
             )
     return filled(model, parameters), notes
 
@@ -179,57 +173,29 @@ def filled(model: Backbone, parameters: dict[str, np.ndarray]) -> Backbone:
     return nnx.merge(nnx.graphdef(model), nested(jax.device_put(parameters)))
 
 
-def model_builder(
-    name: str,
-    *,
-    in_channels: int,
-    num_classes: int,
-    image_size: int | tuple[int, int] | None,
-    dropout: float,
-    drop_path: float,
-    hidden: Sequence[int],
-    head: str,
-    mask_shifted: bool,
-    dtype: jnp.dtype,
-    remat: bool,
-) -> Callable[..., Backbone]:
+def model_builder(name: str, options: ModelOptions) -> Callable[..., Backbone]:
     """A function ``(rngs=…) -> model``; under ``nnx.eval_shape`` it allocates nothing.
 
     Raises:
         UserError: an unknown name or head, or ``mask_shifted`` is off where no windows are shifted.
     """
-    native, options = native_size(name), dict(VARIANTS[name].options)
-    if head not in HEADS:
-        raise UserError(f"there is no head {head!r}; the heads are {', '.join(HEADS)}")
-    if VARIANTS[name].family is SWIN:
-        options["mask_shifted"] = mask_shifted
-    elif not mask_shifted:
+    native_size(name)  # an unknown name is refused
+    if options.head not in HEADS:
+        raise UserError(f"there is no head {options.head!r}; the heads are {', '.join(HEADS)}")
+    variant = VARIANTS[name]
+    if not options.mask_shifted and variant.family is not SWIN:
         raise UserError(
             f"model.mask_shifted=False is for a Swin, whose windows are shifted; {name} has none"
         )
-    side = native if image_size is None else image_size
-    height, width = (side, side) if isinstance(side, int) else side
-    family: Callable[..., Backbone] = VARIANTS[name].family.build
-    build = functools.partial(
-        family,
-        **options,
-        image_size=(height, width),
-        in_channels=in_channels,
-        num_classes=num_classes,
-        dropout=dropout,
-        drop_path=drop_path,
-        hidden=tuple(hidden),
-        dtype=dtype,
-        remat=remat,
-    )
-    return with_head(build, head, num_classes)
+    family: Callable[..., Backbone] = variant.family.build
+    return with_head(functools.partial(family, options, **variant.options), options)
 
 
-def with_head(
-    build: Callable[..., Backbone], head: str, num_classes: int
-) -> Callable[..., Backbone]:
-    """``build``, of a model whose last layer is one of ``HEADS``."""
-    return build if head == "softmax" else functools.partial(_ordinal, build, head, num_classes)
+def with_head(build: Callable[..., Backbone], options: ModelOptions) -> Callable[..., Backbone]:
+    """``build``, of a model whose last layer is that of the options."""
+    if options.head == "softmax":
+        return build
+    return functools.partial(_ordinal, build, options.head, options.num_classes)
 
 
 def _ordinal(
@@ -289,6 +255,7 @@ __all__ = [
     "SWIN",
     "VARIANTS",
     "Family",
+    "ModelOptions",
     "Variant",
     "create_model",
     "list_models",

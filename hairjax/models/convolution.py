@@ -11,8 +11,6 @@ import jax.numpy as jnp
 from einops import rearrange
 from flax import nnx
 
-from hairjax.errors import UserError
-
 Activation = Callable[[jax.Array], jax.Array]
 
 MOMENTUM = 0.1  # share of a new batch in the running statistics: torch's, timm's and torchvision's
@@ -193,28 +191,3 @@ def max_pool(x: jax.Array, size: int, stride: int, *, padding: int = 0) -> jax.A
     """The largest of each ``size`` × ``size`` places."""
     around = [(padding, padding)] * 2
     return nnx.max_pool(x, (size, size), (stride, stride), around)
-
-
-def require_size(family: str, image_size: tuple[int, int], least: int) -> None:
-    """Refuse photographs of which nothing would be left.
-
-    Raises:
-        UserError: a side is shorter than ``least`` pixels.
-    """
-    if min(image_size) < least:
-        raise UserError(
-            f"{family} takes photographs of at least {least} × {least} pixels, not "
-            f"{image_size[0]} × {image_size[1]}"
-        )
-
-
-def refuse_drop_path(family: str, rate: float) -> None:
-    """Refuse stochastic depth where there is no residual branch to drop.
-
-    Raises:
-        UserError: the rate is above 0.
-    """
-    if rate:
-        raise UserError(
-            f"{family} has no residual branches that model.drop_path={rate} could drop; set it to 0"
-        )

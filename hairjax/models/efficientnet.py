@@ -5,16 +5,16 @@ weights that came from TensorFlow need its padding and its ε.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
 from hairjax.models.backbone import Backbone
 from hairjax.models.convolution import ConvStem
 from hairjax.models.inverted_residual import ConvHead, Shape, divisible, make_stages
+from hairjax.models.options import ModelOptions
 
 # (blocks, side of the kernel, stride, expansion, channels) of every stage of B0.
 STAGES = (
@@ -55,70 +55,52 @@ class EfficientNet(Backbone):
     """EfficientNet with the contract of every model here.
 
     Args:
-        image_size: height and width of the photographs; any will do, then and later.
-        in_channels: channels of the photographs.
-        num_classes: width of the logits.
+        options: what every model is built with; other sizes of photographs will do later.
         width: B0's channels are multiplied by this.
         depth: B0's blocks of a stage are multiplied by this.
         tensorflow: pad as TensorFlow does, and ε = 1e-3 in batch norms.
-        dropout: rate in the head.
-        drop_path: stochastic-depth rate of the last block; it rises linearly from 0.
-        hidden: sizes of hidden layers in the head.
-        dtype: of the computation; parameters are float32.
-        remat: recompute each block's activations in the backward pass instead of keeping them.
         rngs: draws the parameters.
     """
 
     def __init__(
         self,
+        options: ModelOptions,
         *,
-        image_size: tuple[int, int],
-        in_channels: int,
-        num_classes: int,
         width: float,
         depth: float,
         tensorflow: bool,
-        dropout: float,
-        drop_path: float,
-        hidden: Sequence[int],
-        dtype: jnp.dtype,
-        remat: bool,
         rngs: nnx.Rngs,
     ):
-        self.image_size, self.in_channels, self.dtype = None, in_channels, dtype
+        self.image_size, self.in_channels, self.dtype = None, options.in_channels, options.dtype
         epsilon, padding = (1e-3, "same") if tensorflow else (1e-5, "torch")
         shapes = block_shapes(width, depth)
         self.stem = ConvStem(
-            in_channels,
+            options.in_channels,
             divisible(32 * width),
             3,
             stride=2,
             padding=padding,
             epsilon=epsilon,
             activation=jax.nn.silu,
-            dtype=dtype,
+            dtype=options.dtype,
             rngs=rngs,
         )
         self.stages = make_stages(
             divisible(32 * width),
             shapes,
-            drop_path=drop_path,
-            remat=remat,
+            options,
             padding=padding,
             epsilon=epsilon,
-            dtype=dtype,
+            dtype=options.dtype,
             rngs=rngs,
         )
         self.head = ConvHead(
             shapes[-1][-1].outputs,
             divisible(1280 * width),
-            num_classes,
+            options,
             dense=0,
             epsilon=epsilon,
             activation=jax.nn.silu,
-            hidden=hidden,
-            dropout=dropout,
-            dtype=dtype,
             rngs=rngs,
         )
 

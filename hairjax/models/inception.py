@@ -4,7 +4,7 @@ Numbers agree with torchvision's and timm's in evaluation. The auxiliary classif
 only the original training, is left out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -16,10 +16,9 @@ from hairjax.models.convolution import (
     ConvNorm,
     ConvStem,
     max_pool,
-    refuse_drop_path,
-    require_size,
 )
 from hairjax.models.layers import PooledHead, Stage
+from hairjax.models.options import ModelOptions, refuse_drop_path, require_least
 
 LEAST = 75  # pixels a side, of which one is left
 EPSILON = 1e-3
@@ -176,60 +175,40 @@ class InceptionV3(Backbone):
     """Inception-v3 with the contract of every model here; the stem is its first convolution.
 
     Args:
-        image_size: height and width of the photographs, at least 75; others will do later.
-        in_channels: channels of the photographs.
-        num_classes: width of the logits.
+        options: what every model is built with: photographs of at least 75 pixels a side (others
+            will do later), no drop-path.
         width: channels are multiplied by this.
-        dropout: rate in the head.
-        drop_path: must be 0: there are no residual connections.
-        hidden: sizes of hidden layers in the head.
-        dtype: of the computation; parameters are float32.
-        remat: recompute each block's activations in the backward pass instead of keeping them.
         rngs: draws the parameters.
 
     Raises:
         UserError: the photographs are too small, or drop-path is asked for.
     """
 
-    def __init__(
-        self,
-        *,
-        image_size: tuple[int, int],
-        in_channels: int,
-        num_classes: int,
-        width: float,
-        dropout: float,
-        drop_path: float,
-        hidden: Sequence[int],
-        dtype: jnp.dtype,
-        remat: bool,
-        rngs: nnx.Rngs,
-    ):
-        require_size("Inception-v3", image_size, LEAST)
-        refuse_drop_path("Inception-v3", drop_path)
-        self.image_size, self.in_channels, self.dtype = None, in_channels, dtype
+    def __init__(self, options: ModelOptions, *, width: float, rngs: nnx.Rngs):
+        require_least("Inception-v3", options.image_size, LEAST)
+        refuse_drop_path("Inception-v3", options.drop_path)
+        self.image_size, self.in_channels, self.dtype = None, options.in_channels, options.dtype
         inputs, stages = int(32 * width), []
         self.stem = ConvStem(
-            in_channels,
+            options.in_channels,
             inputs,
             3,
             stride=2,
             padding="valid",
             epsilon=EPSILON,
             activation=jax.nn.relu,
-            dtype=dtype,
+            dtype=options.dtype,
             rngs=rngs,
         )
         for stage in STAGES:
             blocks = []
             for branches in stage:
-                blocks.append(Block(inputs, branches, width=width, dtype=dtype, rngs=rngs))
-                inputs = blocks[-1].outputs
-            stages.append(Stage(blocks, remat=remat))
+                block = Block(inputs, branches, width=width, dtype=options.dtype, rngs=rngs)
+                blocks.append(block)
+                inputs = block.outputs
+            stages.append(Stage(blocks, remat=options.remat))
         self.stages = nnx.List(stages)
-        self.head = PooledHead(
-            inputs, num_classes, hidden=hidden, dropout=dropout, dtype=dtype, rngs=rngs
-        )
+        self.head = PooledHead(inputs, options, rngs=rngs)
 
     @staticmethod
     def stage_count(options: Mapping[str, Any]) -> int:

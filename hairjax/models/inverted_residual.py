@@ -3,17 +3,17 @@
 Inverted residuals are of MobileNetV2 (Sandler et al. 2018, https://arxiv.org/abs/1801.04381).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from einops import rearrange, reduce
 from flax import nnx
 
 from hairjax.models.convolution import Activation, ConvNorm, convolution
 from hairjax.models.layers import PooledHead, Stage, drop_path, materialised
+from hairjax.models.options import ModelOptions
 
 
 def divisible(channels: float, divisor: int = 8) -> int:
@@ -114,22 +114,16 @@ class Block(nnx.Module):
 
 
 def make_stages(
-    inputs: int,
-    shapes: Sequence[Sequence[Shape]],
-    *,
-    drop_path: float,
-    remat: bool,
-    **settings: Any,
+    inputs: int, shapes: Sequence[Sequence[Shape]], options: ModelOptions, **settings: Any
 ) -> nnx.List:
-    """Stages of blocks of these shapes; ``drop_path`` rises linearly from 0 to the last one's."""
-    rates: Iterator = iter(np.linspace(0, drop_path, sum(map(len, shapes))))
+    """Stages of blocks of these shapes."""
     stages = []
-    for stage in shapes:
+    for stage, rates in zip(shapes, options.drop_rates([*map(len, shapes)]), strict=True):
         blocks = []
-        for shape in stage:
-            blocks.append(Block(inputs, shape, drop_path=float(next(rates)), **settings))
+        for shape, rate in zip(stage, rates, strict=True):
+            blocks.append(Block(inputs, shape, drop_path=rate, **settings))
             inputs = shape.outputs
-        stages.append(Stage(blocks, remat=remat))
+        stages.append(Stage(blocks, remat=options.remat))
     return nnx.List(stages)
 
 
@@ -140,23 +134,21 @@ class ConvHead(PooledHead):
         self,
         inputs: int,
         width: int,
-        num_classes: int,
+        options: ModelOptions,
         *,
         dense: int,
         epsilon: float,
-        activation: Callable[[jax.Array], jax.Array],
-        dtype: jnp.dtype,
+        activation: Activation,
         rngs: nnx.Rngs,
-        **rest: Any,
     ):
-        self.activation = activation
+        self.activation, dtype = activation, options.dtype
         self.widen = ConvNorm(
             inputs, width, 1, epsilon=epsilon, activation=activation, dtype=dtype, rngs=rngs
         )
         self.dense = (
             convolution(width, dense, 1, use_bias=True, dtype=dtype, rngs=rngs) if dense else None
         )
-        super().__init__(dense or width, num_classes, dtype=dtype, rngs=rngs, **rest)
+        super().__init__(dense or width, options, rngs=rngs)
 
     def embed(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
         x = super().embed(self.widen(x, key), key)

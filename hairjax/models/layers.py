@@ -10,6 +10,8 @@ import jax.numpy as jnp
 from einops import reduce
 from flax import nnx
 
+from hairjax.models.options import ModelOptions
+
 # The initialiser of the Swin and ViT papers for every matrix and table.
 truncated_normal = jax.nn.initializers.truncated_normal(stddev=0.02)
 
@@ -92,26 +94,17 @@ class PooledHead(nnx.Module):
     Logits are float32 whatever the computation's dtype, so that the loss is.
     """
 
-    def __init__(
-        self,
-        dim: int,
-        num_classes: int,
-        *,
-        hidden: Sequence[int],
-        dropout: float,
-        dtype: jnp.dtype,
-        rngs: nnx.Rngs,
-    ):
-        self.dropout = dropout
-        sizes = [dim, *hidden]
+    def __init__(self, dim: int, options: ModelOptions, *, rngs: nnx.Rngs):
+        self.dropout = options.dropout
+        sizes = [dim, *options.hidden]
         self.hidden = nnx.List(
             [
-                nnx.Linear(a, b, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
+                nnx.Linear(a, b, dtype=options.dtype, kernel_init=truncated_normal, rngs=rngs)
                 for a, b in itertools.pairwise(sizes)
             ]
         )
         self.classifier = nnx.Linear(
-            sizes[-1], num_classes, kernel_init=truncated_normal, rngs=rngs
+            sizes[-1], options.num_classes, kernel_init=truncated_normal, rngs=rngs
         )
 
     def embed(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
@@ -133,9 +126,9 @@ class PooledHead(nnx.Module):
 class Head(PooledHead):
     """A norm before the mean."""
 
-    def __init__(self, dim: int, *args: Any, dtype: jnp.dtype, rngs: nnx.Rngs, **kwargs: Any):
-        self.norm = layer_norm(dim, dtype=dtype, rngs=rngs)
-        super().__init__(dim, *args, dtype=dtype, rngs=rngs, **kwargs)
+    def __init__(self, dim: int, options: ModelOptions, *, rngs: nnx.Rngs):
+        self.norm = layer_norm(dim, dtype=options.dtype, rngs=rngs)
+        super().__init__(dim, options, rngs=rngs)
 
     def embed(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
         return super().embed(self.norm(x), key)

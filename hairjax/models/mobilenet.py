@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
 from hairjax.models.backbone import Backbone
-from hairjax.models.convolution import Activation, ConvStem, refuse_drop_path
+from hairjax.models.convolution import Activation, ConvStem
 from hairjax.models.inverted_residual import ConvHead, Shape, divisible, make_stages
 from hairjax.models.layers import PooledHead
+from hairjax.models.options import ModelOptions, refuse_drop_path
 
 relu, relu6, hard_swish = jax.nn.relu, jax.nn.relu6, jax.nn.hard_swish
 # (blocks, stride, channels) of every stage of V1.
@@ -51,63 +51,51 @@ class MobileNet(Backbone):
     """A MobileNet with the contract of every model here.
 
     Args:
-        image_size: height and width of the photographs; any will do, then and later.
-        in_channels: channels of the photographs.
-        num_classes: width of the logits.
+        options: what every model is built with; other sizes of photographs will do later.
         generation: 1, 2 or 3 (large).
         width: channels are multiplied by this.
-        dropout: rate in the head.
-        drop_path: stochastic-depth rate of the last block; it rises linearly from 0.
-        hidden: sizes of hidden layers in the head.
-        dtype: of the computation; parameters are float32.
-        remat: recompute each block's activations in the backward pass instead of keeping them.
         rngs: draws the parameters.
 
     Raises:
         UserError: drop-path is asked of V1, which has no residual connections.
     """
 
-    def __init__(
-        self,
-        *,
-        image_size: tuple[int, int],
-        in_channels: int,
-        num_classes: int,
-        generation: int,
-        width: float,
-        dropout: float,
-        drop_path: float,
-        hidden: Sequence[int],
-        dtype: jnp.dtype,
-        remat: bool,
-        rngs: nnx.Rngs,
-    ):
+    def __init__(self, options: ModelOptions, *, generation: int, width: float, rngs: nnx.Rngs):
         if generation == 1:
-            refuse_drop_path("MobileNetV1", drop_path)
-        self.image_size, self.in_channels, self.dtype = None, in_channels, dtype
+            refuse_drop_path("MobileNetV1", options.drop_path)
+        self.image_size, self.in_channels, self.dtype = None, options.in_channels, options.dtype
         shapes, stem = block_shapes(generation, width), stem_width(generation, width)
         epsilon, padding = (1e-3, "keras") if generation == 1 else (1e-5, "torch")
         activation = hard_swish if generation == 3 else relu6
-        settings: dict[str, Any] = {"epsilon": epsilon, "dtype": dtype, "rngs": rngs}
+        settings: dict[str, Any] = {"epsilon": epsilon, "dtype": options.dtype, "rngs": rngs}
         # Keras pads the stem in another way than what follows.
         around = "same" if generation == 1 else padding
         self.stem = ConvStem(
-            in_channels, stem, 3, stride=2, padding=around, activation=activation, **settings
+            options.in_channels,
+            stem,
+            3,
+            stride=2,
+            padding=around,
+            activation=activation,
+            **settings,
         )
-        self.stages = make_stages(
-            stem, shapes, drop_path=drop_path, remat=remat, padding=padding, **settings
-        )
+        self.stages = make_stages(stem, shapes, options, padding=padding, **settings)
         outputs = shapes[-1][-1].outputs
-        rest: dict[str, Any] = {"hidden": hidden, "dropout": dropout}
         if generation == 1:
-            self.head = PooledHead(outputs, num_classes, dtype=dtype, rngs=rngs, **rest)
+            self.head = PooledHead(outputs, options, rngs=rngs)
             return
         # V2 widens by a convolution (never to less than its 1,280), V3 by that and a dense layer.
         widened, dense = (max(1280, divisible(1280 * width)), 0)
         if generation == 3:
             widened, dense = divisible(960 * width), 1280
         self.head = ConvHead(
-            outputs, widened, num_classes, dense=dense, activation=activation, **settings, **rest
+            outputs,
+            widened,
+            options,
+            dense=dense,
+            epsilon=epsilon,
+            activation=activation,
+            rngs=rngs,
         )
 
     @staticmethod

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 
 from hairjax.models.backbone import Backbone
 from hairjax.models.convolution import BatchNorm, ConvNorm, ConvStem, convolution
 from hairjax.models.layers import PooledHead, Stage, drop_path, materialised
+from hairjax.models.options import ModelOptions
 
 EPSILON = 1e-5
 
@@ -81,69 +81,52 @@ class ResNet(Backbone):
     """ResNet with the contract of every model here.
 
     Args:
-        image_size: height and width of the photographs; any will do, then and later.
-        in_channels: channels of the photographs.
-        num_classes: width of the logits.
+        options: what every model is built with; other sizes of photographs will do later.
         depths: blocks per stage.
         width: of the first stage; each later one doubles it.
         bottleneck: whether blocks have three convolutions and four times the width.
         cifar: a stem of 3 × 3 without stride and pooling, and shortcuts without parameters.
-        dropout: rate in the head.
-        drop_path: stochastic-depth rate of the last block; it rises linearly from 0.
-        hidden: sizes of hidden layers in the head.
-        dtype: of the computation; parameters are float32.
-        remat: recompute each block's activations in the backward pass instead of keeping them.
         rngs: draws the parameters.
     """
 
     def __init__(
         self,
+        options: ModelOptions,
         *,
-        image_size: tuple[int, int],
-        in_channels: int,
-        num_classes: int,
         depths: Sequence[int],
         width: int,
         bottleneck: bool,
         cifar: bool,
-        dropout: float,
-        drop_path: float,
-        hidden: Sequence[int],
-        dtype: jnp.dtype,
-        remat: bool,
         rngs: nnx.Rngs,
     ):
-        self.image_size, self.in_channels, self.dtype = None, in_channels, dtype
+        self.image_size, self.in_channels, self.dtype = None, options.in_channels, options.dtype
         self.stem = ConvStem(
-            in_channels,
+            options.in_channels,
             width,
             3 if cifar else 7,
             stride=1 if cifar else 2,
             epsilon=EPSILON,
             activation=jax.nn.relu,
             pool=not cifar,
-            dtype=dtype,
+            dtype=options.dtype,
             rngs=rngs,
         )
-        rates = iter(np.linspace(0, drop_path, sum(depths)))
         inputs, stages = width, []
-        for i, depth in enumerate(depths):
+        for i, rates in enumerate(options.drop_rates(depths)):
             blocks = []
-            for j in range(depth):
+            for j, rate in enumerate(rates):
                 block = Block(
                     inputs,
                     width * 2**i,
                     stride=2 if i and not j else 1,
                     bottleneck=bottleneck,
                     padded=cifar,
-                    drop_path=float(next(rates)),
-                    dtype=dtype,
+                    drop_path=rate,
+                    dtype=options.dtype,
                     rngs=rngs,
                 )
                 inputs = width * 2**i * (4 if bottleneck else 1)
                 blocks.append(block)
-            stages.append(Stage(blocks, remat=remat))
+            stages.append(Stage(blocks, remat=options.remat))
         self.stages = nnx.List(stages)
-        self.head = PooledHead(
-            inputs, num_classes, hidden=hidden, dropout=dropout, dtype=dtype, rngs=rngs
-        )
+        self.head = PooledHead(inputs, options, rngs=rngs)

@@ -5,17 +5,14 @@ window does not divide are padded with zeros that take part in attention, and a 
 the window shrinks the window.
 """
 
-import functools
 import math
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from einops import rearrange
 from flax import nnx
 
-from hairjax.errors import UserError
 from hairjax.models.backbone import Backbone
 from hairjax.models.layers import (
     Head,
@@ -26,79 +23,10 @@ from hairjax.models.layers import (
     split_key,
     truncated_normal,
 )
+from hairjax.models.options import ModelOptions, require_multiples
+from hairjax.models.window_attention import WindowAttention, shift_mask
 
 PATCH = 4  # every published Swin cuts the photograph into patches of 4 × 4
-
-
-@functools.cache
-def relative_position_index(height: int, width: int) -> np.ndarray:
-    """Row of the bias table for each pair of places in a window: int [h·w, h·w]."""
-    places = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij"))
-    places = rearrange(places, "yx h w -> yx (h w)")
-    dy, dx = places[:, :, None] - places[:, None, :]
-    return (dy + height - 1) * (2 * width - 1) + dx + width - 1
-
-
-@functools.cache
-def shift_mask(
-    size: tuple[int, int], window: tuple[int, int], shift: tuple[int, int]
-) -> np.ndarray | None:
-    """What a shifted window adds to its scores: float32 [windows, n, n], or None without shift.
-
-    Rolling the map brings its opposite borders into one window; −100 keeps such places from
-    seeing each other.
-
-    Args:
-        size: height and width of the padded map.
-        window: height and width of a window.
-        shift: how far the map was rolled along each axis.
-    """
-    if not any(shift):
-        return None
-
-    def regions(length: int, window: int, shift: int) -> np.ndarray:
-        place = np.arange(length)
-        if not shift:
-            return np.zeros_like(place)
-        return (place >= length - window).astype(int) + (place >= length - shift)
-
-    rows, columns = (regions(*axis) for axis in zip(size, window, shift, strict=True))
-    region = rows[:, None] * 3 + columns[None, :]
-    region = rearrange(region, "(nh wh) (nw ww) -> (nh nw) (wh ww)", wh=window[0], ww=window[1])
-    return np.where(region[:, :, None] == region[:, None, :], 0.0, -100.0).astype(np.float32)
-
-
-class WindowAttention(nnx.Module):
-    """Multi-head self-attention inside windows, with a learned bias per relative position."""
-
-    def __init__(
-        self, dim: int, heads: int, window: tuple[int, int], *, dtype: jnp.dtype, rngs: nnx.Rngs
-    ):
-        self.heads = heads
-        self.window = window
-        rows = (2 * window[0] - 1) * (2 * window[1] - 1)
-        self.bias_table = nnx.Param(truncated_normal(rngs.params(), (rows, heads)))
-        dense = functools.partial(nnx.Linear, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
-        self.qkv = dense(dim, 3 * dim)
-        self.proj = dense(dim, dim)
-
-    def bias(self) -> jax.Array:
-        """The bias of every head: float32 [heads, n, n]."""
-        index = relative_position_index(*self.window)
-        return rearrange(self.bias_table[...][index], "n m heads -> heads n m")
-
-    def __call__(self, x: jax.Array, mask: np.ndarray | None) -> jax.Array:
-        """Attend. ``x``: [batch, windows, n, dim]; ``mask``: [windows, n, n] or None."""
-        # Cut before the heads come to the front: going backward that is one concatenation.
-        cut = jnp.split(self.qkv(x), 3, axis=-1)
-        q, k, v = (rearrange(part, "b w n (h d) -> b w h n d", h=self.heads) for part in cut)
-        scale = q.shape[-1] ** -0.5
-        scores = jnp.einsum("bwhnd,bwhmd->bwhnm", q * scale, k, preferred_element_type=jnp.float32)
-        bias = rearrange(self.bias(), "h n m -> 1 1 h n m")
-        scores += bias if mask is None else bias + rearrange(mask, "w n m -> 1 w 1 n m")
-        weights = jax.nn.softmax(scores).astype(v.dtype)
-        out = jnp.einsum("bwhnm,bwhmd->bwhnd", weights, v)
-        return self.proj(rearrange(out, "b w h n d -> b w n (h d)"))
 
 
 class Block(nnx.Module):
@@ -258,76 +186,46 @@ class Swin(Backbone):
     """Swin Transformer with the contract of every model here: ``stem``, ``stages``, ``head``.
 
     Args:
-        image_size: height and width of the photographs, multiples of 4.
-        in_channels: channels of the photographs.
-        num_classes: width of the logits.
+        options: what every model is built with: photographs of multiples of 4.
         dim: width of the first stage; each later one doubles it.
         depths: blocks per stage.
         heads: attention heads per stage.
         window: side of the attention windows.
-        mask_shifted: keep opposite borders of the map, which a shift brings into one window, from
-            seeing each other. True for every published Swin; the original hair-loss classifier
-            lets them.
-        dropout: rate in the head.
-        drop_path: stochastic-depth rate of the last block; it rises linearly from 0.
-        hidden: sizes of hidden layers in the head.
-        dtype: of the computation; parameters are float32.
-        remat: recompute each block's activations in the backward pass instead of keeping them.
         rngs: draws the parameters.
     """
 
     def __init__(
         self,
+        options: ModelOptions,
         *,
-        image_size: tuple[int, int],
-        in_channels: int,
-        num_classes: int,
         dim: int,
         depths: Sequence[int],
         heads: Sequence[int],
         window: int,
-        mask_shifted: bool,
-        dropout: float,
-        drop_path: float,
-        hidden: Sequence[int],
-        dtype: jnp.dtype,
-        remat: bool,
         rngs: nnx.Rngs,
     ):
-        if any(side < 1 or side % PATCH for side in image_size):
-            raise UserError(
-                f"a Swin takes photographs whose height and width are multiples of {PATCH}, "
-                f"not {image_size[0]} × {image_size[1]}"
-            )
-        self.image_size, self.in_channels = image_size, in_channels
-        self.dtype = dtype
-        rates = np.split(np.linspace(0, drop_path, sum(depths)), np.cumsum(depths)[:-1])
-        self.stem = PatchEmbed(in_channels, dim, dtype=dtype, rngs=rngs)
+        size, dtype = options.image_size, options.dtype
+        require_multiples("a Swin", size, PATCH)
+        self.image_size, self.in_channels, self.dtype = size, options.in_channels, dtype
+        self.stem = PatchEmbed(options.in_channels, dim, dtype=dtype, rngs=rngs)
         self.stages = nnx.List(
             [
                 Stage(
                     dim * 2**i,
                     heads[i],
                     merge=i > 0,
-                    size=tuple(math.ceil(side / PATCH / 2**i) for side in image_size),
+                    size=tuple(math.ceil(side / PATCH / 2**i) for side in size),
                     window=window,
-                    mask_shifted=mask_shifted,
-                    drop_path=[float(rate) for rate in rates[i]],
+                    mask_shifted=options.mask_shifted,
+                    drop_path=rates,
                     dtype=dtype,
-                    remat=remat,
+                    remat=options.remat,
                     rngs=rngs,
                 )
-                for i in range(len(depths))
+                for i, rates in enumerate(options.drop_rates(depths))
             ]
         )
-        self.head = Head(
-            dim * 2 ** (len(depths) - 1),
-            num_classes,
-            hidden=hidden,
-            dropout=dropout,
-            dtype=dtype,
-            rngs=rngs,
-        )
+        self.head = Head(dim * 2 ** (len(depths) - 1), options, rngs=rngs)
 
     def windows(self) -> dict[str, tuple[int, int]]:
         return {

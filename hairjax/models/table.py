@@ -30,6 +30,7 @@ class Family(NamedTuple):
     namings: tuple[Naming, ...]  # of published weights
     normalise: str  # how these saw RGB: imagenet | half | unit, see ``data.augment.NORMALISATIONS``
     batch_norm: bool  # whether it has batch norms, which go by each part of a batch
+    maps: str = "grad_cam"  # of explanations, by which of ``evaluation.explain.METHODS``
 
 
 class Variant(NamedTuple):
@@ -55,7 +56,7 @@ EFFICIENTNET = Family(
 TF_EFFICIENTNET = Family(
     "an EfficientNet", EfficientNet, mobile_names.TENSORFLOW_NAMINGS, "imagenet", batch_norm=True
 )
-VIT = Family("a ViT", ViT, vit_names.NAMINGS, "half", batch_norm=False)
+VIT = Family("a ViT", ViT, vit_names.NAMINGS, "half", batch_norm=False, maps="attention_rollout")
 VGG16 = Family("a VGG", VGG, vgg_names.NAMINGS, "imagenet", batch_norm=False)
 VGG16_BN = Family("a VGG", VGG, vgg_names.BATCH_NORM_NAMINGS, "imagenet", batch_norm=True)
 INCEPTION = Family("an Inception-v3", InceptionV3, inception_names.NAMINGS, "half", batch_norm=True)

@@ -16,6 +16,7 @@ from flax import nnx
 
 from hairjax.models.backbone import Backbone, Grid, as_map
 from hairjax.models.layers import PooledHead, part_keys, split_key
+from hairjax.models.options import ModelOptions
 
 STREAMS = ("first", "second")
 # What goes from part to part: what each stream gives and, where one may see nothing, which do
@@ -117,13 +118,14 @@ class Head(PooledHead):
         self,
         first: PooledHead,
         second: PooledHead | None,
-        *args: Any,
+        options: ModelOptions,
+        *,
         lacking: bool,
-        **kwargs: Any,
+        rngs: nnx.Rngs,
     ):
         heads = [first] if second is None else [first, second]
         widths = [head.classifier.in_features for head in heads]
-        super().__init__(sum(widths), *args, **kwargs)
+        super().__init__(sum(widths), options, rngs=rngs)
         self.absent = Absent(*widths) if lacking and second is not None else None
         for head in heads:
             del head.classifier, head.hidden
@@ -142,16 +144,12 @@ class TwoStream(Backbone):
     """Two models with the contract of one; where one has fewer stages, both end together.
 
     Args:
+        options: what every model is built with; the streams say which channels they see.
         first: ``(rngs=…) -> model``; its last layer and its hidden ones are not used.
         second: likewise.
         fuse_after: stages after which the second's map joins the first's; 0: at the end.
         lacking: whether what either sees may be missing; a learnt vector then takes the place of
             its features.
-        image_size: height and width of the photographs.
-        num_classes: width of the logits.
-        dropout: rate in the head.
-        hidden: sizes of hidden layers in the head.
-        dtype: of the computation; parameters are float32.
         rngs: draws the parameters.
 
     Raises:
@@ -160,21 +158,18 @@ class TwoStream(Backbone):
 
     def __init__(
         self,
+        options: ModelOptions,
         *,
         first: Callable[..., Backbone],
         second: Callable[..., Backbone],
         fuse_after: int,
         lacking: bool,
-        image_size: Grid,
-        num_classes: int,
-        dropout: float,
-        hidden: Sequence[int],
-        dtype: jnp.dtype,
         rngs: nnx.Rngs,
     ):
         own, other = first(rngs=rngs), second(rngs=rngs)
-        self.image_size, self.in_channels = image_size, own.in_channels + other.in_channels
-        self.dtype, self.token_grids = dtype, (own.grid, other.grid)
+        self.image_size, self.dtype = options.image_size, options.dtype
+        self.in_channels = own.in_channels + other.in_channels
+        self.token_grids = (own.grid, other.grid)
         allowed = fusing_stages(len(own.stages), len(other.stages))
         if fuse_after and (fuse_after not in allowed or own.grid):
             raise ValueError(f"maps cannot be joined after stage {fuse_after}; after {allowed} can")
@@ -182,8 +177,9 @@ class TwoStream(Backbone):
         count = max(len(own.stages), len(other.stages))
         join, both = None, fuse_after or count  # stages that both streams run
         if fuse_after:
-            width, more = (_width(model, fuse_after - count, image_size) for model in (own, other))
-            join = Join(width, more, other.grid, lacking=lacking, dtype=dtype, rngs=rngs)
+            depth, size = fuse_after - count, options.image_size
+            width, more = (_width(model, depth, size) for model in (own, other))
+            join = Join(width, more, other.grid, lacking=lacking, dtype=options.dtype, rngs=rngs)
         others = [*_aligned(other, count)[:both], *[None] * (count - both)]
         self.stages = nnx.List(
             [
@@ -192,8 +188,7 @@ class TwoStream(Backbone):
             ]
         )
         last = None if fuse_after else other.head
-        how: dict[str, Any] = {"hidden": hidden, "dropout": dropout, "dtype": dtype, "rngs": rngs}
-        self.head = Head(own.head, last, num_classes, lacking=lacking, **how)
+        self.head = Head(own.head, last, options, lacking=lacking, rngs=rngs)
 
     def as_map(self, x: Maps) -> jax.Array:
         """The maps of the streams, the second's resized to the first's, side by side."""

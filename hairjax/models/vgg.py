@@ -4,6 +4,7 @@ Numbers agree with torchvision's: whatever the size, the last map becomes 7 × 7
 layers.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,10 +19,9 @@ from hairjax.models.convolution import (
     BatchNorm,
     convolution,
     max_pool,
-    refuse_drop_path,
-    require_size,
 )
 from hairjax.models.layers import PooledHead, dropout, run_blocks, truncated_normal
+from hairjax.models.options import ModelOptions, refuse_drop_path, require_least
 
 GRID = 7  # side of the map that the dense layers see
 LEAST = 32  # pixels a side: five times halved
@@ -70,13 +70,13 @@ def adaptive_mean(x: jax.Array, side: int) -> jax.Array:
 class DenseHead(PooledHead):
     """Max-pooling, a mean over 7 × 7 parts, and two wide dense layers before the classifier."""
 
-    def __init__(
-        self, inputs: int, width: int, *args: Any, dtype: jnp.dtype, rngs: nnx.Rngs, **kwargs: Any
-    ):
-        settings: dict[str, Any] = {"kernel_init": truncated_normal, "dtype": dtype, "rngs": rngs}
-        self.dense1 = nnx.Linear(GRID**2 * inputs, width, **settings)
-        self.dense2 = nnx.Linear(width, width, **settings)
-        super().__init__(width, *args, dtype=dtype, rngs=rngs, **kwargs)
+    def __init__(self, inputs: int, width: int, options: ModelOptions, *, rngs: nnx.Rngs):
+        dense = functools.partial(
+            nnx.Linear, dtype=options.dtype, kernel_init=truncated_normal, rngs=rngs
+        )
+        self.dense1 = dense(GRID**2 * inputs, width)
+        self.dense2 = dense(width, width)
+        super().__init__(width, options, rngs=rngs)
 
     def embed(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
         x = adaptive_mean(max_pool(x, 2, 2), GRID)
@@ -90,18 +90,12 @@ class VGG(Backbone):
     """VGG with the contract of every model here; the stem is its first convolution.
 
     Args:
-        image_size: height and width of the photographs, at least 32; others will do later.
-        in_channels: channels of the photographs.
-        num_classes: width of the logits.
+        options: what every model is built with: photographs of at least 32 pixels a side (others
+            will do later), no drop-path.
         depths: convolutions per stage, the stem's among those of the first.
         widths: channels per stage.
         dense: width of the two dense layers.
         batch_norm: after every convolution.
-        dropout: rate in the head, after each of its dense layers.
-        drop_path: must be 0: there are no residual connections.
-        hidden: sizes of further hidden layers in the head.
-        dtype: of the computation; parameters are float32.
-        remat: recompute each block's activations in the backward pass instead of keeping them.
         rngs: draws the parameters.
 
     Raises:
@@ -110,34 +104,25 @@ class VGG(Backbone):
 
     def __init__(
         self,
+        options: ModelOptions,
         *,
-        image_size: tuple[int, int],
-        in_channels: int,
-        num_classes: int,
         depths: Sequence[int],
         widths: Sequence[int],
         dense: int,
         batch_norm: bool,
-        dropout: float,
-        drop_path: float,
-        hidden: Sequence[int],
-        dtype: jnp.dtype,
-        remat: bool,
         rngs: nnx.Rngs,
     ):
-        require_size("VGG", image_size, LEAST)
-        refuse_drop_path("VGG", drop_path)
-        self.image_size, self.in_channels, self.dtype = None, in_channels, dtype
-        settings: dict[str, Any] = {"batch_norm": batch_norm, "dtype": dtype, "rngs": rngs}
-        self.stem = Conv(in_channels, widths[0], **settings)
+        require_least("VGG", options.image_size, LEAST)
+        refuse_drop_path("VGG", options.drop_path)
+        self.image_size, self.in_channels, self.dtype = None, options.in_channels, options.dtype
+        settings: dict[str, Any] = {"batch_norm": batch_norm, "dtype": options.dtype, "rngs": rngs}
+        self.stem = Conv(options.in_channels, widths[0], **settings)
         inputs, stages = widths[0], []
         for i, (depth, width) in enumerate(zip(depths, widths, strict=True)):
             blocks = []
             for _ in range(depth if i else depth - 1):
                 blocks.append(Conv(inputs, width, **settings))
                 inputs = width
-            stages.append(Stage(blocks, pool=i > 0, remat=remat))
+            stages.append(Stage(blocks, pool=i > 0, remat=options.remat))
         self.stages = nnx.List(stages)
-        self.head = DenseHead(
-            inputs, dense, num_classes, hidden=hidden, dropout=dropout, dtype=dtype, rngs=rngs
-        )
+        self.head = DenseHead(inputs, dense, options, rngs=rngs)

@@ -4,15 +4,14 @@ Numbers agree with timm's ``vit_*_patch16_224`` (Steiner et al. 2021, "How to tr
 blocks are cut into four stages, whose maps all have the stride of the patches.
 """
 
+import math
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from einops import rearrange, repeat
 from flax import nnx
 
-from hairjax.errors import UserError
 from hairjax.models.backbone import Backbone
 from hairjax.models.layers import (
     Mlp,
@@ -24,6 +23,7 @@ from hairjax.models.layers import (
     split_key,
     truncated_normal,
 )
+from hairjax.models.options import ModelOptions, require_multiples
 
 EPSILON = 1e-6
 
@@ -37,9 +37,22 @@ class Attention(nnx.Module):
         self.proj = nnx.Linear(dim, dim, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        cut = jnp.split(self.qkv(x), 3, axis=-1)
-        q, k, v = (rearrange(part, "b n (h d) -> b n h d", h=self.heads) for part in cut)
+        q, k, v = self._cut(x)
         return self.proj(rearrange(jax.nn.dot_product_attention(q, k, v), "b n h d -> b n (h d)"))
+
+    def weights(self, x: jax.Array) -> jax.Array:
+        """What share each token takes of each: float32 [batch, heads, taking, taken].
+
+        The call does without them: a GPU's kernels never hold them, nor does a training step.
+        """
+        q, k, _ = self._cut(x)
+        scores = jnp.einsum("bqhd,bkhd->bhqk", q, k, preferred_element_type=jnp.float32)
+        return jax.nn.softmax(scores / math.sqrt(q.shape[-1]), axis=-1)
+
+    def _cut(self, x: jax.Array) -> list[jax.Array]:
+        """Queries, keys and values, each [batch, tokens, heads, dim]."""
+        cut = jnp.split(self.qkv(x), 3, axis=-1)
+        return [rearrange(part, "b n (h d) -> b n h d", h=self.heads) for part in cut]
 
 
 class Block(nnx.Module):
@@ -94,18 +107,9 @@ class PatchEmbed(nnx.Module):
 class TokenHead(PooledHead):
     """A norm, of which the class token is classified."""
 
-    def __init__(
-        self,
-        dim: int,
-        num_classes: int,
-        *,
-        hidden: Sequence[int],
-        dropout: float,
-        dtype: jnp.dtype,
-        rngs: nnx.Rngs,
-    ):
-        self.norm = layer_norm(dim, epsilon=EPSILON, dtype=dtype, rngs=rngs)
-        super().__init__(dim, num_classes, hidden=hidden, dropout=dropout, dtype=dtype, rngs=rngs)
+    def __init__(self, dim: int, options: ModelOptions, *, rngs: nnx.Rngs):
+        self.norm = layer_norm(dim, epsilon=EPSILON, dtype=options.dtype, rngs=rngs)
+        super().__init__(dim, options, rngs=rngs)
 
     def embed(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
         return self.norm(x[:, 0]).astype(jnp.float32)
@@ -117,18 +121,11 @@ class ViT(Backbone):
     What goes from stage to stage are tokens, [batch, 1 + n, dim], the class token first.
 
     Args:
-        image_size: height and width of the photographs, multiples of ``patch``.
-        in_channels: channels of the photographs.
-        num_classes: width of the logits.
+        options: what every model is built with: photographs of multiples of ``patch``.
         patch: side of a patch.
         dim: width.
         depths: blocks per stage.
         heads: attention heads of every block.
-        dropout: rate in the head.
-        drop_path: stochastic-depth rate of the last block; it rises linearly from 0.
-        hidden: sizes of hidden layers in the head.
-        dtype: of the computation; parameters are float32.
-        remat: recompute each block's activations in the backward pass instead of keeping them.
         rngs: draws the parameters.
 
     Raises:
@@ -137,46 +134,30 @@ class ViT(Backbone):
 
     def __init__(
         self,
+        options: ModelOptions,
         *,
-        image_size: tuple[int, int],
-        in_channels: int,
-        num_classes: int,
         patch: int,
         dim: int,
         depths: Sequence[int],
         heads: int,
-        dropout: float,
-        drop_path: float,
-        hidden: Sequence[int],
-        dtype: jnp.dtype,
-        remat: bool,
         rngs: nnx.Rngs,
     ):
-        if any(side < 1 or side % patch for side in image_size):
-            raise UserError(
-                f"this ViT takes photographs whose height and width are multiples of {patch}, "
-                f"not {image_size[0]} × {image_size[1]}"
-            )
-        self.image_size, self.in_channels, self.dtype = image_size, in_channels, dtype
-        grid = (image_size[0] // patch, image_size[1] // patch)
+        (height, width), dtype = options.image_size, options.dtype
+        require_multiples("this ViT", (height, width), patch)
+        self.image_size, self.in_channels, self.dtype = (height, width), options.in_channels, dtype
+        grid = (height // patch, width // patch)
         self.grid = grid
-        self.stem = PatchEmbed(in_channels, dim, patch, grid, dtype=dtype, rngs=rngs)
-        rates = np.split(np.linspace(0, drop_path, sum(depths)), np.cumsum(depths)[:-1])
+        self.stem = PatchEmbed(options.in_channels, dim, patch, grid, dtype=dtype, rngs=rngs)
         self.stages = nnx.List(
             [
                 Stage(
-                    [
-                        Block(dim, heads, drop_path=float(rate), dtype=dtype, rngs=rngs)
-                        for rate in stage
-                    ],
-                    remat=remat,
+                    [Block(dim, heads, drop_path=rate, dtype=dtype, rngs=rngs) for rate in stage],
+                    remat=options.remat,
                 )
-                for stage in rates
+                for stage in options.drop_rates(depths)
             ]
         )
-        self.head = TokenHead(
-            dim, num_classes, hidden=hidden, dropout=dropout, dtype=dtype, rngs=rngs
-        )
+        self.head = TokenHead(dim, options, rngs=rngs)
 
     def grids(self) -> dict[str, tuple[int, int]]:
         assert self.grid is not None

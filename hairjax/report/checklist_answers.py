@@ -7,7 +7,7 @@ from hairjax.data.augment import IMAGENET_MEAN, IMAGENET_STD
 from hairjax.data.split import SPLITS
 from hairjax.report.checklist import Answer
 from hairjax.report.checklist_evaluation import of_evaluation
-from hairjax.report.contents import METRICS, Report
+from hairjax.report.contents import Report
 from hairjax.report.sections.summary import amount
 
 _DISJOINT = {
@@ -143,7 +143,7 @@ def _of_model(report: Report) -> dict[str, Answer]:
     inputs = f"{channels}, {report.side} × {report.side} pixels"
     versions = ", ".join(f"{name} {version}" for name, version in start.versions.items())
     return {
-        "technology": Answer(f"Deep learning: {report.model}, a vision transformer.", "the title"),
+        "technology": Answer(f"Deep learning: {report.model}.", "the title"),
         "inputs": Answer(f"{inputs}.", "why these, and how they were made"),
         "model": Answer(
             f"{report.model} on {inputs}; {len(report.classes)} outputs; {start.parameters:,} "
@@ -196,7 +196,7 @@ def _of_training(report: Report) -> dict[str, Answer]:
         ),
         "imbalance": Answer(BALANCE[config["data"]["balance"]]),
         "choice": Answer(
-            f"The epoch that was best by {_best_by(report)} on validation: {report.best_epoch} of "
+            f"The epoch that was best by {report.chosen_by} on validation: {report.best_epoch} of "
             f"{epochs}.",
             section="training",
         ),
@@ -206,10 +206,6 @@ def _of_training(report: Report) -> dict[str, Answer]:
             else "None: one model."
         ),
     }
-
-
-def _best_by(report: Report) -> str:
-    return METRICS[report.best_by].named if report.best_by in METRICS else report.best_by
 
 
 def _of_use(report: Report) -> dict[str, Answer]:

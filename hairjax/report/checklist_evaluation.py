@@ -3,6 +3,7 @@
 from hairjax.evaluation.slices import METRICS as OF_PARTS
 from hairjax.report.checklist import Answer
 from hairjax.report.contents import METRICS, Report
+from hairjax.report.explanation import METHODS as OF_MAPS
 from hairjax.report.explanation import Mean
 from hairjax.report.html import number, number_range
 from hairjax.report.sections.explanation import explanations
@@ -81,10 +82,11 @@ def _explanation(report: Report) -> Answer:
             "calibration",
         )
     last = found[-1]
+    title = OF_MAPS[last.method].title
     said = (
-        f"Grad-CAM on {last.photographs:,} {last.split} photographs (stage {last.stage} of "
-        f"{last.stages}), checked by deletion and insertion against random maps: differences of "
-        "the area "
+        f"{title[:1].upper()}{title[1:]} on {last.photographs:,} {last.split} photographs (stage "
+        f"{last.stage} of {last.stages}), checked by deletion and insertion against random maps: "
+        "differences of the area "
     )
     said += ", ".join(_estimate(area.gain, name) for name, area in last.areas.items())
     if last.agreement:

@@ -4,7 +4,6 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hairjax.atomic import replacing
 from hairjax.evaluation.paired import METRICS, Pair, Summary
 from hairjax.report.comparison import (
     HIGHER_IS_BETTER,
@@ -15,7 +14,16 @@ from hairjax.report.comparison import (
     said,
     signed,
 )
-from hairjax.report.html import Html, figure, head, lines, number, number_range, table, tag
+from hairjax.report.html import (
+    Html,
+    figure,
+    lines,
+    number,
+    number_range,
+    table,
+    tag,
+    write_page,
+)
 
 MOST_SHOWN = 24  # photographs, of those that one configuration loses or gains
 
@@ -43,12 +51,7 @@ def write_comparison(
         _flipped(found, pictures, no_pictures),
         _runs(found),
     )
-    page = "<!doctype html>\n" + tag(
-        "html", head(title), "\n", tag("body", *lines(sections)), lang="en"
-    )
-    with replacing(path) as temporary:
-        # A folder's name need not be valid Unicode; the page must be.
-        temporary.write_bytes(page.encode("utf-8", errors="replace"))
+    write_page(title, tag("body", *lines(sections)), path)
 
 
 def _summary(found: Comparison, title: str) -> Html:

@@ -101,6 +101,7 @@ class Report:
             drawn.
         synthetic: the photographs were drawn by a program; stamped on the page.
         model: the model's name.
+        method: how its maps are made, of `report.explanation.METHODS`.
         side: of the photographs as it sees them, in pixels.
         starts: what it was started with and on, the first start first.
         classes: k names.
@@ -124,6 +125,7 @@ class Report:
     source: str
     synthetic: bool
     model: str
+    method: str
     side: int
     starts: Sequence[Start]
     classes: Sequence[str]
@@ -140,6 +142,11 @@ class Report:
     ledger: Sequence[Entry]
     config: Mapping[str, Any]
     curves_figure: Path
+
+    @property
+    def chosen_by(self) -> str:
+        """What the best epoch was chosen by, within a sentence."""
+        return METRICS[self.best_by].named if self.best_by in METRICS else self.best_by
 
     @property
     def weights(self) -> Weights | None:

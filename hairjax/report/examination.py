@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hairjax.atomic import replacing
 from hairjax.data import findings
 from hairjax.data.findings import Finding
 from hairjax.data.photoset import PhotoSet
-from hairjax.report.html import Html, head, lines, photograph, table, tag
+from hairjax.report.html import Html, lines, photograph, table, tag, write_page
 from hairjax.report.pictures import jpeg, tint
 
 MOST_SHOWN = 24  # of a kind; all are in the CSV file
@@ -79,10 +78,7 @@ def write_examination(examination: Examination, path: Path) -> None:
         *(_section(kind, examination, thumbnail) for kind in _ADVICE),
     )
     body = tag("body", *lines([section for section in sections if section]))
-    page = "<!doctype html>\n" + tag("html", head(examination.title), "\n", body, lang="en")
-    with replacing(path) as unfinished:
-        # A file's name need not be valid Unicode; the page must be.
-        unfinished.write_bytes(page.encode("utf-8", errors="replace"))
+    write_page(examination.title, body, path)
 
 
 class Thumbnails:

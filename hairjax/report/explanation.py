@@ -4,15 +4,50 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from hairjax.evaluation.intervals import Interval
+from hairjax.evaluation.intervals import FEW, Interval
 from hairjax.evaluation.reliance import METRICS, Reliance
 from hairjax.report.comparison import TITLES, signed
 from hairjax.report.html import number, number_range
 
 Mean = tuple[float, Interval | None]
 Table = tuple[list[str], list[list[str]]]  # header and rows; a cell's second line is its interval
-FEW = 30  # subjects, with fewer of which a bootstrap over them covers less than it says
+
+
+class Method(NamedTuple):
+    """How maps were made, in words."""
+
+    title: str
+    maps: str  # that lead to a stage
+    bright: str  # what a bright place is
+    about: str  # what such a map is, and what it is not
+
+
+_USED = (
+    "that a place stands out does not prove that the model needs it. Deletion and insertion, and "
+    "the changed masks below, test that."
+)
+# By the names of `evaluation.explain.METHODS`.
+METHODS = {
+    "grad_cam": Method(
+        title="Grad-CAM",
+        maps="Grad-CAM maps of stage",
+        bright="the more a place speaks for the predicted class",
+        about="A map (Grad-CAM) shows which places of a stage's output raise the class that the "
+        "model predicts, right or wrong. It is as coarse as that stage, and each place has seen "
+        f"the whole picture by then: {_USED}",
+    ),
+    "attention_rollout": Method(
+        title="attention rollout",
+        maps="Attention rollout to the end of stage",
+        bright="the more of what is classified comes from a place, whatever the class",
+        about="A map (attention rollout) shows from which patches the token that is classified "
+        "takes what it holds, if all blocks passed on what they attend to and nothing else: bright "
+        "all over where it takes evenly. It is the same for every class, and says where the model "
+        f"takes in, not what speaks for its answer; and {_USED}",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -54,12 +89,13 @@ class Explanation:
     """What was found on a set of photographs, as plain data.
 
     Attributes:
-        epoch: whose model is explained.
+        epoch: whose model is explained; of a soup, those of its runs.
         split: which photographs; ``all`` of a folder that is not the run's.
         photographs: how many; their predicted classes are what is explained.
         subjects: of how many people, 0 where they are not known.
         side: of what the model sees, in pixels.
         channels: of what the model sees.
+        method: by which maps were made, one of `evaluation.explain.METHODS`.
         stage: whose maps, from 1.
         stages: of the model.
         places: of a map, down and across.
@@ -72,12 +108,13 @@ class Explanation:
         interval_note: how the intervals were made.
     """
 
-    epoch: int
+    epoch: int | list[int]
     split: str
     photographs: int
     subjects: int
     side: int
     channels: int
+    method: str
     stage: int
     stages: int
     places: tuple[int, int]
@@ -92,9 +129,10 @@ class Explanation:
         """What a reader of the numbers must know."""
         height, width = self.places
         notes = [
-            f"Maps of stage {self.stage} of {self.stages}, {height} × {width} places for "
-            f"{self.side} × {self.side} pixels: a place stands for {self.side / height:.0f} × "
-            f"{self.side / width:.0f} pixels, and nothing smaller can be told apart."
+            f"{METHODS[self.method].maps} {self.stage} of {self.stages}, {height} × {width} "
+            f"places for {self.side} × {self.side} pixels: a place stands for "
+            f"{self.side / height:.0f} × {self.side / width:.0f} pixels, and nothing smaller can "
+            "be told apart."
         ]
         if self.empty:
             notes.append(

@@ -37,6 +37,7 @@ _LETTERS = 38  # of a file's name
 
 
 def curves_figure(
+    title: str,
     by_map: Mapping[str, NDArray[np.float32]],
     by_chance: Mapping[str, NDArray[np.float32]],
     path: Path,
@@ -44,6 +45,7 @@ def curves_figure(
     """Draw the mean curves along the maps and along random ones.
 
     Args:
+        title: of the maps.
         by_map: by names of `CURVES`, probabilities of the predicted class [m, steps + 1].
         by_chance: likewise.
         path: the PNG to write; an SVG is written beside it.
@@ -54,7 +56,7 @@ def curves_figure(
             chance, found = (side[name].mean(0) for side in (by_chance, by_map))
             share = np.linspace(0, 100, len(found))
             axes.plot(share, chance, color=GREY, linestyle=(0, (4, 1.5)), label="random map")
-            axes.plot(share, found, color=BLUE, label="the model's map")
+            axes.plot(share, found, color=BLUE, label=title)
             axes.set_title(name.title())
             axes.set(xlim=(0, 100), xticks=(0, 50, 100), ylim=(0, 1.02), xlabel="% of the pixels")
         figure.axes[0].set_ylabel("probability of the\npredicted class")

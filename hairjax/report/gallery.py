@@ -46,13 +46,13 @@ class Gallery:
     """Photographs that were chosen to be shown.
 
     Attributes:
-        epoch: whose model judged them.
+        epoch: whose model judged them; of a soup, those of its runs.
         among: of how many they were chosen.
         places: of a map, down and across; 0 where there is no photograph.
         cards: the photographs.
     """
 
-    epoch: int
+    epoch: int | list[int]
     among: int
     places: tuple[int, int]
     cards: tuple[Card, ...]
@@ -69,7 +69,7 @@ def write_gallery(
     photos: PhotoSet,
     predictions: Predictions,
     maps: NDArray[np.float32],
-    epoch: int,
+    epoch: int | list[int],
     among: int,
     folder: Path,
 ) -> None:

@@ -6,6 +6,8 @@ from html import escape
 from importlib import resources
 from pathlib import Path
 
+from hairjax.atomic import replacing
+
 
 class Html(str):
     """Text that is HTML already; every other text is escaped on its way into an element."""
@@ -42,6 +44,18 @@ def head(title: str) -> Html:
 <style>
 {style}</style>
 </head>""")
+
+
+def write_page(title: str, body: Html, path: Path) -> None:
+    """Write a page as one HTML file; it appears whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    page = "<!doctype html>\n" + tag("html", head(title), "\n", body, lang="en")
+    with replacing(path) as unfinished:
+        # The name of a file or folder need not be valid Unicode; the page must be.
+        unfinished.write_bytes(page.encode("utf-8", errors="replace"))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], **attributes: str) -> Html:

@@ -4,9 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from hairjax.atomic import replacing
 from hairjax.report.contents import Report
-from hairjax.report.html import Html, head, lines, tag
+from hairjax.report.html import Html, lines, tag, write_page
 from hairjax.report.sections.calibration import calibration
 from hairjax.report.sections.checklists import checklists
 from hairjax.report.sections.explanation import explanation
@@ -72,11 +71,7 @@ def write_report(report: Report, path: Path) -> None:
             for section, content in shown
         ),
     ]
-    body = tag("body", *lines(pieces))
-    page = "<!doctype html>\n" + tag("html", head(report.title), "\n", body, lang="en")
-    with replacing(path) as unfinished:
-        # A folder's name need not be valid Unicode; the page must be.
-        unfinished.write_bytes(page.encode("utf-8", errors="replace"))
+    write_page(report.title, tag("body", *lines(pieces)), path)
 
 
 def _links(sections: Sequence[Section]) -> Html:

@@ -5,12 +5,18 @@ from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
 from hairjax import __version__
 from hairjax.atomic import replacing
-from hairjax.models import SWIN, VARIANTS, dotted, model_builder, read_weights
-from hairjax.models.layers import ParameterKeys
+from hairjax.models import (
+    SWIN,
+    VARIANTS,
+    ModelOptions,
+    input_size,
+    model_builder,
+    outline,
+    read_weights,
+)
 from hairjax.weights import WeightsError
 from hairjax.weights.fit import STEM, is_classifier, own_head, require_fit
 from hairjax.weights.load import Checkpoint, find_weights, is_run
@@ -95,11 +101,10 @@ def abstract_shapes(
     Raises:
         UserError: an unknown model.
     """
-    build = model_builder(
-        name,
+    options = ModelOptions(
+        image_size=input_size(name, image_size),
         in_channels=channels,
         num_classes=classes,
-        image_size=image_size,
         dropout=0.0,
         drop_path=0.0,
         hidden=hidden,
@@ -108,8 +113,8 @@ def abstract_shapes(
         dtype=jnp.float32,
         remat=False,
     )
-    state = nnx.state(nnx.eval_shape(lambda: build(rngs=ParameterKeys(0))))
-    return {path: leaf.shape for path, leaf in dotted(nnx.to_pure_dict(state)).items()}
+    _, shapes, _ = outline(model_builder(name, options), seed=0)
+    return {path: leaf.shape for path, leaf in shapes.items()}
 
 
 def describe(

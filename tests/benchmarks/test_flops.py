@@ -7,6 +7,7 @@ from flax import nnx
 
 from benchmarks.flops import forward_flops, training_flops
 from hairjax.models import model_builder, native_size
+from tests.models.example import options
 
 # Liu et al. 2021, table 1 (b): "FLOPs" of ImageNet models, a product and its sum counted as one.
 PUBLISHED = {
@@ -27,19 +28,7 @@ def test_is_nearly_all_that_xla_counts():
     """What remains is no matrix product, of which the narrowest Swin has the largest share."""
     name = "swin_mini_patch4_window4_64"
     side = native_size(name)
-    build = model_builder(
-        name,
-        in_channels=6,
-        num_classes=4,
-        image_size=None,
-        dropout=0.0,
-        drop_path=0.0,
-        hidden=(),
-        head="softmax",
-        mask_shifted=True,
-        dtype=jnp.float32,
-        remat=False,
-    )
+    build = model_builder(name, options(image_size=(side, side), in_channels=6, num_classes=4))
     graphdef, state = nnx.split(nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0))))
     images = jax.ShapeDtypeStruct((2, side, side, 6), jnp.float32)
 

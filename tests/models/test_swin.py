@@ -13,6 +13,7 @@ import hairjax
 from hairjax.models import SWIN, VARIANTS, Variant
 from hairjax.models.layers import Head, ParameterKeys, drop_path, part_names
 from hairjax.models.swin import Block, Swin
+from tests.models.example import options
 
 # Written by tests/reference/make_swin.py, in which timm does all that is compared here.
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -35,22 +36,10 @@ def randomised(module, seed=0):
 
 
 def small_swin(**changes):
-    settings = {
-        "image_size": (40, 56),
-        "in_channels": 3,
-        "num_classes": 5,
-        "dim": 8,
-        "depths": (1, 1),
-        "heads": (1, 2),
-        "window": 4,
-        "dropout": 0.0,
-        "drop_path": 0.0,
-        "hidden": (),
-        "mask_shifted": True,
-        "dtype": jnp.float32,
-        "remat": False,
-    }
-    return randomised(nnx.eval_shape(lambda: Swin(**settings | changes, rngs=nnx.Rngs(0))))
+    own = {"dim": 8, "depths": (1, 1), "heads": (1, 2), "window": 4}
+    own = {name: changes.pop(name, value) for name, value in own.items()}
+    given = options(**{"image_size": (40, 56), "num_classes": 5} | changes)
+    return randomised(nnx.eval_shape(lambda: Swin(given, **own, rngs=nnx.Rngs(0))))
 
 
 def block(size, **changes):
@@ -313,9 +302,8 @@ def test_a_block_drops_attention_and_mlp_independently():
 
 @pytest.mark.parametrize(("hidden", "values"), [((), {0, 2}), ((8,), {0, 2}), ((8, 8), {0, 4})])
 def test_head_drops_after_each_relu_and_never_before_the_first_hidden_layer(hidden, values):
-    build = nnx.eval_shape(
-        lambda: Head(8, 8, hidden=hidden, dropout=0.5, dtype=jnp.float32, rngs=nnx.Rngs(0))
-    )
+    given = options(num_classes=8, hidden=hidden, dropout=0.5)
+    build = nnx.eval_shape(lambda: Head(8, given, rngs=nnx.Rngs(0)))
     head = randomised(build)
     # All layers but the first pass on what they get, so that logits show what was dropped.
     for layer in [*head.hidden[1:], head.classifier]:

@@ -126,6 +126,7 @@ def example_report(folder):
         source="/data/top",
         synthetic=False,
         model="swin_tiny_patch4_window7_224",
+        method="grad_cam",
         side=224,
         starts=[start],
         classes=CLASSES,
@@ -173,7 +174,7 @@ def pictures(folder, classes=CLASSES):
     write_gallery(photos, said, maps, 5, 45, folder / "gallery")
     write_gallery(photos, said, maps, 5, 320, place.examples)
     curves = {name: np.linspace(0, 1, 42, dtype=np.float32).reshape(2, 21) for name in CURVES}
-    curves_figure(curves, curves, place.curves)
+    curves_figure("Grad-CAM", curves, curves, place.curves)
     write_explanation(found(classes), place.found)
 
 
@@ -188,6 +189,7 @@ def found(classes=CLASSES):
         subjects=20,
         side=224,
         channels=6,
+        method="grad_cam",
         stage=4,
         stages=4,
         places=(7, 7),

@@ -17,6 +17,8 @@ from hairjax.report.explanation_figures import examples_sheet
 from hairjax.report.sections.explanation import explanation
 from tests.report.example import example_report, found, pictures
 
+ROLLOUT = {"method": "attention_rollout"}
+
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
@@ -57,7 +59,11 @@ def test_tables_have_their_intervals():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "Maps of stage 4 of 4, 7 × 7 places for 224 × 224 pixels: a place stands for 32 × 32"),
+        ({}, "Grad-CAM maps of stage 4 of 4, 7 × 7 places for 224 × 224 pixels: a place stands"),
+        ({}, "The brighter, the more a place speaks for the predicted class; every map has"),
+        (ROLLOUT, "Attention rollout to the end of stage 4 of 4, 7 × 7 places"),
+        (ROLLOUT, "A map (attention rollout) shows from which patches the token"),
+        (ROLLOUT, "comes from a place, whatever the class; every map has its own scale"),
         ({}, "320 photographs of 20 subjects."),
         ({}, "Of 3 photographs no place speaks for the predicted class"),
         ({}, "20 subjects are few"),
@@ -69,7 +75,9 @@ def test_tables_have_their_intervals():
     ],
 )
 def test_the_section(report, tmp_path, changes, said):
-    assert said in section(report, tmp_path, **changes)
+    section_of_it = section(report, tmp_path, **changes)
+    assert said in section_of_it
+    assert ("Grad-CAM" in section_of_it) != (changes == ROLLOUT)
 
 
 def test_it_fits_a_terminal():

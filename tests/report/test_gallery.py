@@ -122,6 +122,9 @@ def test_the_section(report, tmp_path):
     assert "3 of 41 mistakes" in said
     assert "0&lt;b&gt;" in said and "<b>" not in said
     assert said.count("<img") == 9 and ", its mask" in said
+    assert "the more a place speaks for the predicted class: Grad-CAM; 3 × 3 places" in said
+    of_a_vit = dataclasses.replace(report, method="attention_rollout")
+    assert "whatever the class: attention rollout; 3 × 3 places" in section(of_a_vit, tmp_path)
     write(tmp_path / "gallery", 2, has_masks=False)
     said = section(report, tmp_path)
     assert said.count("<img") == 4 and ", its mask" not in said

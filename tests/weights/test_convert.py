@@ -23,6 +23,7 @@ from hairjax.models import SWIN, VARIANTS, Variant, dotted, load_model, nested, 
 from hairjax.run import RunFolder
 from hairjax.weights import WeightsError
 from hairjax.weights.convert import abstract_shapes, convert, parameters_sha256
+from tests.models.example import options
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "tests" / "reference"
@@ -42,21 +43,8 @@ def metadata(path):
 
 
 def model_and_notes(weights, **changes):
-    settings = {
-        "in_channels": 3,
-        "num_classes": 10,
-        "image_size": None,
-        "stem": "copy",
-        "dropout": 0.0,
-        "drop_path": 0.0,
-        "hidden": (),
-        "head": "softmax",
-        "mask_shifted": True,
-        "dtype": jnp.float32,
-        "remat": False,
-        "seed": 0,
-    }
-    model, notes = load_model("small", weights=str(weights), **settings | changes)
+    checkpoint = read_weights("small", str(weights))
+    model, notes = load_model("small", options(**changes), checkpoint, stem="copy", seed=0)
     return dotted(nnx.to_pure_dict(nnx.state(model))), notes
 
 
@@ -231,7 +219,7 @@ def run(tmp_path_factory):
     return folder.path, arrays
 
 
-SAME = {"in_channels": 6, "hidden": (5,), "mask_shifted": False, "image_size": 48}
+SAME = {"in_channels": 6, "hidden": (5,), "mask_shifted": False, "image_size": (48, 48)}
 
 
 def test_a_run_starts_from_the_best_of_another(run):

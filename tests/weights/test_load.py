@@ -18,7 +18,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import hairjax
-from hairjax.models import SWIN, VARIANTS, Variant, dotted, load_model
+from hairjax.models import SWIN, VARIANTS, Variant, dotted, load_model, read_weights
 from hairjax.models.swin import Swin
 from hairjax.weights import WeightsError, load
 from hairjax.weights.bias_table import resize_bias_table
@@ -27,6 +27,7 @@ from hairjax.weights.load import Checkpoint, find_weights, read_arrays
 from hairjax.weights.naming import OURS, our_layout, our_path, translate
 from hairjax.weights.stem import RULES
 from hairjax.weights.swin_names import TIMM
+from tests.models.example import options
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -44,18 +45,8 @@ def arrays():
 
 @functools.cache
 def shapes_and_windows(**changes):
-    arguments = SMALL | {
-        "image_size": (64, 64),
-        "in_channels": 3,
-        "num_classes": 10,
-        "dropout": 0.0,
-        "drop_path": 0.0,
-        "hidden": (),
-        "mask_shifted": True,
-        "dtype": jnp.float32,
-        "remat": False,
-    }
-    model = nnx.eval_shape(lambda: Swin(**arguments | changes, rngs=nnx.Rngs(0)))
+    own = {name: changes.pop(name, value) for name, value in SMALL.items()}
+    model = nnx.eval_shape(lambda: Swin(options(**changes), **own, rngs=nnx.Rngs(0)))
     windows = {
         f"stages.{i}.blocks.{j}.attention.bias_table": block.window
         for i, stage in enumerate(model.stages)
@@ -266,22 +257,9 @@ def test_checkpoint_without_head_needs_a_number_of_classes(small_variant, arrays
 
 
 def test_notes_tell_of_all_that_was_adapted(small_variant):
-    model, notes = load_model(
-        "small",
-        in_channels=6,
-        num_classes=4,
-        image_size=(32, 48),
-        weights=str(CHECKPOINT),
-        stem="zero",
-        dropout=0.0,
-        drop_path=0.0,
-        hidden=(6,),
-        head="softmax",
-        mask_shifted=True,
-        dtype=jnp.float32,
-        remat=False,
-        seed=0,
-    )
+    given = options(in_channels=6, num_classes=4, image_size=(32, 48), hidden=(6,))
+    checkpoint = read_weights("small", str(CHECKPOINT))
+    model, notes = load_model("small", given, checkpoint, stem="zero", seed=0)
     tables = "relative-position tables resized in 2 blocks"
     assert [note.split(":")[0] for note in notes] == [tables, "head", "stem"]
     fresh = [*model.head.hidden, model.head.classifier]

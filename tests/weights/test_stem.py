@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hairjax.models.swin import Swin
 from hairjax.weights.stem import RULES, expand_stem
+from tests.models.example import options
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -119,22 +120,8 @@ def test_a_mask_alone_is_seen_as_grey(rule):
 
 
 def swin(channels):
-    return Swin(
-        image_size=(16, 16),
-        in_channels=channels,
-        num_classes=5,
-        dim=8,
-        depths=(1,),
-        heads=(2,),
-        window=4,
-        dropout=0.0,
-        drop_path=0.0,
-        hidden=(),
-        mask_shifted=True,
-        dtype=jnp.float32,
-        remat=False,
-        rngs=nnx.Rngs(0),
-    )
+    given = options(image_size=(16, 16), in_channels=channels, num_classes=5)
+    return Swin(given, dim=8, depths=(1,), heads=(2,), window=4, rngs=nnx.Rngs(0))
 
 
 @pytest.fixture(scope="module")

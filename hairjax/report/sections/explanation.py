@@ -4,18 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hairjax.report.contents import Report
-from hairjax.report.explanation import ExplainFolder, Explanation, Table, read_explanation
+from hairjax.report.explanation import (
+    METHODS,
+    ExplainFolder,
+    Explanation,
+    Table,
+    read_explanation,
+)
 from hairjax.report.gallery import read_gallery
 from hairjax.report.html import Html, figure, table, tag
 from hairjax.report.sections.surest import cards, warning
 from hairjax.run import RunFolder
-
-_GRAD_CAM = (
-    "A map (Grad-CAM) shows which places of a stage's output raise the class that the model "
-    "predicts, right or wrong. It is as coarse as that stage, and each place has seen the whole "
-    "picture by then: that a place stands out does not prove that the model needs it. Deletion and "
-    "insertion, and the changed masks below, test that."
-)
 
 
 def explanations(report: Report) -> list[Explanation]:
@@ -28,7 +27,7 @@ def explanations(report: Report) -> list[Explanation]:
 def explanation(report: Report) -> list[Html]:
     """All of each split; nothing where none was explained."""
     found = explanations(report)
-    content = [tag("p", _GRAD_CAM, class_="muted")] if found else []
+    content = [tag("p", METHODS[found[0].method].about, class_="muted")] if found else []
     for one in found:
         place = _place(report, one.split)
         content += [
@@ -60,8 +59,8 @@ def _examples(found: Explanation, folder: Path) -> list[Html]:
         return []
     note = (
         f"{len(gallery.cards):,} examples: of each class at most three, drawn by lot, of different "
-        "subjects first. The brighter, the more a place speaks for the predicted class; every map "
-        "has its own scale. A sheet of them for a paper is in examples.png and examples.svg."
+        f"subjects first. The brighter, {METHODS[found.method].bright}; every map has its own "
+        "scale. A sheet of them for a paper is in examples.png and examples.svg."
     )
     return [
         tag("p", note, class_="muted"),

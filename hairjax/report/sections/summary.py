@@ -1,6 +1,6 @@
 """The top of the page: what was trained on what."""
 
-from hairjax.report.contents import METRICS, Report
+from hairjax.report.contents import Report
 from hairjax.report.html import Html, tag
 
 
@@ -16,7 +16,6 @@ def summary(report: Report) -> Html:
         )
     else:
         stamp = tag("p", "Photographs: ", tag("strong", report.source), class_="muted")
-    best_by = METRICS[report.best_by].named if report.best_by in METRICS else report.best_by
     judged = " and ".join(
         f"the {one.split} split ({amount(report, one.split)})" for one in report.judgements
     )
@@ -27,7 +26,8 @@ def summary(report: Report) -> Html:
         f" with {report.starts[-1].parameters:,} parameters, started from ",
         tag("code", weights),
         f", trained on {amount(report, 'train')}. Epoch {report.best_epoch} of "
-        f"{report.history[-1]['epoch']} was the best by {best_by}; it is judged here on {judged}.",
+        f"{report.history[-1]['epoch']} was the best by {report.chosen_by}; it is judged here on "
+        f"{judged}.",
     )
     return tag("header", stamp, tag("h1", report.title), tag("p", *said))
 

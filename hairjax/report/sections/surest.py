@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from hairjax.report.contents import Report
+from hairjax.report.explanation import METHODS
 from hairjax.report.gallery import Card, Gallery, read_gallery
 from hairjax.report.html import Html, lines, photograph, tag
 from hairjax.run import RunFolder
@@ -19,12 +20,13 @@ def surest(report: Report) -> list[Html]:
     if not gallery.cards:
         return [tag("p", "No validation photograph was given a wrong class.")]
     height, width = gallery.places
+    method = METHODS[report.method]
     mask = ", its mask" if "mask" in gallery.cards[0].pictures else ""
     note = (
         f"{len(gallery.cards):,} of {gallery.among:,} mistakes on validation, those first that the "
-        f"model was surest of: the photograph{mask}, and what spoke for the class that it gave "
-        f"(Grad-CAM; {height} × {width} places, nothing smaller can be told apart). Such a mistake "
-        "can be one of the label."
+        f"model was surest of: the photograph{mask}, and a map of where it looks (the brighter, "
+        f"{method.bright}: {method.title}; {height} × {width} places, nothing smaller can be told "
+        "apart). Such a mistake can be one of the label."
     )
     return [tag("p", note, class_="muted"), warning(folder.name), cards(gallery, folder)]
 

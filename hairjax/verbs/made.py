@@ -1,38 +1,38 @@
 """The verbs that make something of finished runs: ``ensemble``, ``soup`` and ``probe``."""
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hairjax.check import check_config
 from hairjax.config import load_config
 from hairjax.errors import UserError
-from hairjax.flags import parse
-from hairjax.places import default_comparison, default_workdir, require_writable
+from hairjax.verbs.configuration import read_configuration, require_keys
+from hairjax.verbs.flags import different_runs, parse, require_one_of
+from hairjax.verbs.places import default_comparison, default_workdir, require_writable
 
 _SPLITS = ("validation", "test")
-# As in `launch`, what a verb runs is imported when its flags are understood.
+_EXAMPLE = "runs/top runs/again"
 
 
 def run_ensemble(arguments: list[str]) -> int:
     """``launch.py ensemble``."""
     workdirs: list[str] = []
     given, _ = parse(arguments, ("weights", "by", "split", "workdir"), {}, workdirs)
-    places = _different("ensemble", workdirs, least=1)
-    _require_one_of("split", given, _SPLITS)
-    _require_one_of("by", given, ("photograph", "subject"))
-    alone = len(places) == 1 and given["by"] == "photograph"
-    if alone and not (places[0] / "fold_0").is_dir():
+    runs = different_runs("ensemble", workdirs, least=1, example=_EXAMPLE)
+    require_one_of("split", given, _SPLITS)
+    require_one_of("by", given, ("photograph", "subject"))
+    alone = len(runs) == 1 and given["by"] == "photograph"
+    if alone and not (runs[0] / "fold_0").is_dir():
         raise UserError(
             f"ensemble needs two runs or more, or one folder of folds, not {workdirs[0]}; e.g. "
-            "ensemble runs/top runs/again"
+            f"ensemble {_EXAMPLE}"
         )
-    out = _workdir("ensemble", given["workdir"], places)
+    out = _workdir("ensemble", given["workdir"], runs)
 
     from hairjax.display import Display
     from hairjax.ensemble import ensemble_runs
 
     ensemble_runs(
-        [str(place) for place in places],
+        [str(run) for run in runs],
         weights=given["weights"],
         by=given["by"],
         split=given["split"],
@@ -42,26 +42,24 @@ def run_ensemble(arguments: list[str]) -> int:
     return 0
 
 
-def run_soup(arguments: list[str], require_keys: Callable[[Path], None]) -> int:
-    """``launch.py soup``; ``require_keys`` refuses a run of an earlier hairjax."""
+def run_soup(arguments: list[str]) -> int:
+    """``launch.py soup``."""
     workdirs: list[str] = []
     given, _ = parse(arguments, ("workdir",), {}, workdirs)
-    places = _different("soup", workdirs, least=2)
-    for place in places:
-        require_keys(place)
-    out = _workdir("soup", given["workdir"], places)
+    runs = different_runs("soup", workdirs, least=2, example=_EXAMPLE)
+    for run in runs:
+        require_keys(run)
+    out = _workdir("soup", given["workdir"], runs)
 
     from hairjax.display import Display
     from hairjax.soup import make_soup
 
-    make_soup([str(place) for place in places], out=out, display=Display())
+    make_soup([str(run) for run in runs], out=out, display=Display())
     return 0
 
 
-def run_probe(
-    arguments: list[str], read_configuration: Callable, require_keys: Callable[[Path], None]
-) -> int:
-    """``launch.py probe``; the others are `launch`'s functions of these names."""
+def run_probe(arguments: list[str]) -> int:
+    """``launch.py probe``."""
     from_config = any(argument.lstrip("-").startswith("config") for argument in arguments)
     run = None
     if from_config:
@@ -78,7 +76,7 @@ def run_probe(
             )
         source = run = Path(runs[0]).expanduser()
         require_keys(run)
-    _require_one_of("split", given, _SPLITS)
+    require_one_of("split", given, _SPLITS)
     name = Path("runs") / f"probe-{source.resolve().name}"
     out = Path(given["workdir"] or name).expanduser()
     _require_place(out)
@@ -93,26 +91,9 @@ def run_probe(
     return 0
 
 
-def _different(verb: str, workdirs: Sequence[str], least: int) -> list[Path]:
-    places = [Path(workdir).expanduser() for workdir in workdirs]
-    if len({place.resolve() for place in places}) < max(least, len(places)):
-        raise UserError(
-            f"{verb} needs {'two different runs or more' if least > 1 else 'different runs'}, not "
-            f"{', '.join(workdirs) or 'none'}; e.g. {verb} runs/top runs/again"
-        )
-    return places
-
-
-def _require_one_of(name: str, given: dict[str, str], values: Sequence[str]) -> None:
-    """Refuse another value of a flag; the first is the default."""
-    given[name] = given[name] or values[0]
-    if given[name] not in values:
-        raise UserError(f"--{name} is {given[name]!r}; it can be {' or '.join(values)}")
-
-
-def _workdir(verb: str, given: str, places: list[Path]) -> Path:
+def _workdir(verb: str, given: str, runs: list[Path]) -> Path:
     """Where to write: as given, or runs/VERB-a-b."""
-    compared = default_comparison(places)
+    compared = default_comparison(runs)
     default = compared.with_name(compared.name.replace("compare", verb, 1))
     out = Path(given or default).expanduser()
     _require_place(out)

@@ -1,4 +1,7 @@
-"""The flags of a command: taken apart, and keys of a configuration overridden by them."""
+"""The arguments of a command: taken apart, checked, and keys of a configuration overridden."""
+
+from collections.abc import Sequence
+from pathlib import Path
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
@@ -67,6 +70,32 @@ def _flag_like(flag: str, known: list[str]) -> str:
     few = [name for name in known if not name.startswith("--config.")]
     more = " and --config.KEY" if len(few) < len(known) else ""
     return f"the flags here are {', '.join(few)}{more}; see python launch.py --help"
+
+
+def require_one_of(name: str, given: dict[str, str], values: Sequence[str]) -> None:
+    """Refuse another value of a flag; the first is the default, and filled in."""
+    given[name] = given[name] or values[0]
+    if given[name] not in values:
+        raise UserError(f"--{name} is {given[name]!r}; it can be {' or '.join(values)}")
+
+
+def whole_number(flag: str, value: str) -> int:
+    """The value of a flag that takes a whole number."""
+    try:
+        return int(value)
+    except ValueError:
+        raise UserError(f"{flag} is {value!r}; it must be a whole number") from None
+
+
+def different_runs(verb: str, workdirs: Sequence[str], *, least: int, example: str) -> list[Path]:
+    """The runs given to a verb that takes ``least`` or more, none of them twice."""
+    runs = [Path(workdir).expanduser() for workdir in workdirs]
+    if len({run.resolve() for run in runs}) < max(least, len(runs)):
+        raise UserError(
+            f"{verb} needs {'two different runs or more' if least > 1 else 'different runs'}, not "
+            f"{', '.join(workdirs) or 'none'}; e.g. {verb} {example}"
+        )
+    return runs
 
 
 def override(config: ConfigDict, overrides: list[tuple[str, str]]) -> ConfigDict:

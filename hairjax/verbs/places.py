@@ -15,6 +15,12 @@ def default_workdir(source: str) -> Path:
     return Path("runs") / "-".join(filter(None, (path.stem, variant)))
 
 
+def beside(source: str, verb: str) -> Path:
+    """configs/top.py:demo and show → runs/top-demo-show."""
+    workdir = default_workdir(source)
+    return workdir.with_name(f"{workdir.name}-{verb}")
+
+
 def default_comparison(workdirs: list[Path]) -> Path:
     """runs/top, runs/rgb → runs/compare-top-rgb; of many, the first three are named."""
     names = [path.resolve().name for path in workdirs]

@@ -129,7 +129,8 @@ features of a run, or of pretrained weights; chosen on training photographs alon
   --workdir=probed                  where to write; by default in runs/, named after the run
 
 explain: where a run's best model looks, and how much it relies on the mask: tables, figures, and a
-section of the run's report. Each look at test photographs is a line in the run's looks.csv.
+section of the run's report. Each look at test photographs is a line in the run's looks.csv. A soup
+is a run like any other.
   python launch.py explain --workdir=runs/top
 
   --workdir=runs/top                the run
@@ -138,7 +139,8 @@ section of the run's report. Each look at test photographs is a line in the run'
   --masks=MASKS                     their masks; or those of the run's, where its model sees RGB
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
   --count=100                       photographs for deletion and insertion; by default 32
-  --stage=-2                        a map of an earlier stage, finer; by default -1, the last
+  --stage=-2                        a map of an earlier stage, finer but in a ViT; by default -1,
+                                    the last
   --out=explained                   where to write, not for the report; by default inside the run
 
 convert: pretrained weights, or a run's best, as one file that loads at once; see docs/weights.md.
