@@ -22,6 +22,7 @@ from hairjax.data.load import (
     normalisation,
     split_photos,
 )
+from hairjax.data.pairs import sees_two_views
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import SPLITS
 from hairjax.display import Display
@@ -197,6 +198,8 @@ def notes(config: ConfigDict, photos: PhotoSet, chosen: np.ndarray) -> list[str]
     """The sheet's headline and the lines below it."""
     side = image_side(config)
     seen = {1: "the mask alone", 3: "RGB alone", 6: "RGB and the mask"}[config.model.in_channels]
+    if sees_two_views(config):
+        seen += ", of two views the first"
     lines = [
         "What the model sees",
         f"{model_title(config)}: {side} × {side} pixels, {seen}",
