@@ -19,7 +19,8 @@ def get_config(variant: str = "") -> ConfigDict:
                 "name": "swin_tiny_patch4_window7_224",  # the model, named as timm names it
                 "in_channels": 6,  # 6: RGB and the mask three times; 3: RGB; 1: the mask
                 "second": "",  # another model beside it, their features joined; empty: none
-                # What that sees: same (as the first) | mask (alone, and the first RGB alone).
+                # What that sees: same (as the first) | mask (alone, and the first RGB alone) | view
+                # (the subject's other view, data.second_photos).
                 "second_sees": "same",
                 # Stages after which the second's map joins the first's, which goes on alone; 0: at
                 # the end, where both embeddings are classified as one.
@@ -46,6 +47,10 @@ def get_config(variant: str = "") -> ConfigDict:
                 # the folder of data sets, or empty for the one tensorflow-datasets uses.
                 "photos": "",
                 "masks": "",  # a folder with a mask under each photograph's relative path
+                # As photos, of another view of the same subjects, with model.second_sees=view;
+                # synthetic ones are drawn of the view that data.view is not.
+                "second_photos": "",
+                "second_masks": "",  # as masks, of second_photos
                 "manifest": "",  # a CSV file: file, label, optionally subject, mask, any others
                 "subject": "",  # a regular expression: whose photograph, from its relative path
                 "image_size": 0,  # side of what the model sees; 0: the model's own
@@ -76,6 +81,7 @@ def get_config(variant: str = "") -> ConfigDict:
                 # α of the size of a box of another photograph laid on each; 0: off. With mixup too,
                 # each photograph has one of them, either as likely.
                 "cutmix": 0.0,
+                "drop_view": 0.0,  # of two views: probability that one of them is hidden
             },
             "optim": {
                 # Highest learning rate of each part; 0 freezes it.

@@ -99,7 +99,12 @@ def builder(config: ConfigDict, num_classes: int) -> Callable[..., Backbone]:
         return model_builder(found[0].name, options)
     first, second = (_stream_builder(stream, options) for stream in found)
     build = functools.partial(
-        TwoStream, options, first=first, second=second, fuse_after=config.model.fuse_after
+        TwoStream,
+        options,
+        first=first,
+        second=second,
+        fuse_after=config.model.fuse_after,
+        lacking=config.model.second_sees == "view",
     )
     return with_head(build, options)
 

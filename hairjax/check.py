@@ -11,7 +11,7 @@ from hairjax.errors import UserError
 
 CHOICES = {
     "model.in_channels": (1, 3, 6),
-    "model.second_sees": ("same", "mask"),
+    "model.second_sees": ("same", "mask", "view"),
     "model.head": ("softmax", "cumulative", "corn"),
     "model.dtype": ("auto", "float32", "bfloat16"),
     "data.source": ("photos", "synthetic", "tfds:NAME"),
@@ -45,6 +45,7 @@ RANGES: dict[str, tuple[float, float | None]] = {
     "augment.erase": (0, 1),
     "augment.mixup": (0, None),
     "augment.cutmix": (0, None),
+    "augment.drop_view": (0, 1),
     "optim.peak.early": (0, None),
     "optim.peak.middle": (0, None),
     "optim.peak.late": (0, None),

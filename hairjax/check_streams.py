@@ -9,6 +9,7 @@ from hairjax.models.two_stream import fusing_stages
 from hairjax.models.vit import ViT
 
 OF_SECOND = {"model.second_sees": "same", "model.fuse_after": 0, "weights.second": ""}
+OF_VIEWS = {"data.second_photos": "", "data.second_masks": "", "augment.drop_view": 0}
 
 
 def check_second(config: ConfigDict) -> None:
@@ -38,6 +39,45 @@ def check_second(config: ConfigDict) -> None:
             f"second, and config.model.in_channels={model.in_channels} has not both; use 6"
         )
     _check_fusing(config)
+
+
+def check_views(config: ConfigDict) -> None:
+    """Refuse two views where there is one, and one where there should be two.
+
+    Raises:
+        UserError: names the key, the bad value, and the allowed ones.
+    """
+    data = config.data
+    if config.model.second_sees != "view":
+        for key, default in OF_VIEWS.items():
+            section, name = key.split(".")
+            if config[section][name] != default:
+                raise UserError(
+                    f"config.{key} is {config[section][name]!r}, and nothing sees another view: "
+                    "give config.model.second=MODEL and config.model.second_sees=view too, or "
+                    "leave it out"
+                )
+        return
+    why = "config.model.second_sees=view pairs photographs of two views by subject"
+    if data.source.startswith("tfds:"):
+        raise UserError(f"{why}, and config.data.source={data.source} has one view; give folders")
+    if data.source == "synthetic":
+        for key in ("second_photos", "second_masks"):
+            if data[key]:
+                raise UserError(
+                    f"config.data.{key} is {data[key]!r}, but config.data.source=synthetic draws "
+                    "both views; leave it out"
+                )
+    elif data.manifest:
+        raise UserError(
+            f"{why}, and config.data.manifest={data.manifest} is of one: give folders and "
+            "config.data.subject"
+        )
+    elif not (data.second_photos and data.subject):
+        raise UserError(
+            f"{why}: give config.data.second_photos=FOLDER (and config.data.second_masks=FOLDER) "
+            "and config.data.subject=EXPRESSION, which finds the subject in the paths of both"
+        )
 
 
 def _check_fusing(config: ConfigDict) -> None:

@@ -169,6 +169,8 @@ OF_A_PROCESS = (
     "weights.second",
     "data.photos",
     "data.masks",
+    "data.second_photos",
+    "data.second_masks",
     "data.manifest",
     "data.split",
     "data.cache",

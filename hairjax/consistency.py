@@ -4,7 +4,7 @@ import re
 
 from ml_collections import ConfigDict
 
-from hairjax.check_streams import check_second, require_join_trains
+from hairjax.check_streams import check_second, check_views, require_join_trains
 from hairjax.config import Stream, streams
 from hairjax.errors import UserError
 from hairjax.groups import frozen_parts, make_groups
@@ -135,6 +135,7 @@ def _check_photographs(config: ConfigDict) -> None:
     """Whether what the photographs are read from is there."""
     data = config.data
     require_paths(files={"config.data.split": data.split})
+    check_views(config)
     if data.source.startswith("tfds:"):
         for key in ("masks", "manifest", "subject"):
             if data[key]:
@@ -160,7 +161,10 @@ def _check_photographs(config: ConfigDict) -> None:
             "the whole path and --config.data.source=synthetic draws as many as the recipe uses"
         )
     require_paths(
-        folders={"config.data.photos": data.photos, "config.data.masks": data.masks},
+        folders={
+            f"config.data.{key}": data[key]
+            for key in ("photos", "masks", "second_photos", "second_masks")
+        },
         files={"config.data.manifest": data.manifest},
     )
 

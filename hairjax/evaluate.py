@@ -7,6 +7,7 @@ import numpy as np
 from hairjax.config import model_title
 from hairjax.data.load import describe_source, load_data
 from hairjax.data.manifest import read_columns
+from hairjax.data.pairs import require_one_view
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import read_own_split, read_rows
 from hairjax.devices import keep_compiled
@@ -119,6 +120,7 @@ def _read_photographs(
 ) -> tuple[PhotoSet, dict[str, dict[str, float]]]:
     """The photographs to evaluate, and how the baselines do on them if they are a split's."""
     if photos or manifest:
+        require_one_view(run.config, "--photos")
         run.see_others(photos, masks, manifest)
     elif masks:
         raise UserError("--masks goes with --photos, for other photographs than the run's")

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hairjax.data.load import describe_source
+from hairjax.data.pairs import require_one_view
 from hairjax.data.photoset import PhotoSet
 from hairjax.devices import keep_compiled
 from hairjax.display import Display
@@ -78,6 +79,7 @@ def _load(workdir: str, out: str, stage: int) -> Run:
             f"{run.folder.path} is what {run.config.made.by} made of finished runs: explain one of "
             f"these ({', '.join(run.config.made.runs)})"
         )
+    require_one_view(run.config, "explain")
     stages = len(run.params["stages"])
     if not -stages <= stage < stages:
         raise UserError(f"--stage is {stage}; it can be {-stages} to {stages - 1}, -1 is the last")

@@ -11,6 +11,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from hairjax.data.duplicates import Pair, find_copies
+from hairjax.data.pairs import Pairs
 from hairjax.data.photoset import PhotoSet
 from hairjax.display import Display
 from hairjax.errors import UserError
@@ -72,6 +73,8 @@ def require_no_copies(
 
 def _find(photos: PhotoSet, split: np.ndarray, display: Display) -> list[Pair]:
     """Pairs of a training photograph and one that is held out, which comes second; best first."""
+    if isinstance(photos.images, Pairs):
+        return _find_in_views(photos.images, split, display)
     train = np.flatnonzero(split == "train")
     # Of identical files one is enough, and several would be each other's only candidates.
     _, once = np.unique(np.array(photos.sha256)[train], return_index=True)
@@ -79,6 +82,21 @@ def _find(photos: PhotoSet, split: np.ndarray, display: Display) -> list[Pair]:
     with display.progress("pairs compared") as progress:
         pairs = find_copies(photos.images, train[np.sort(once)], held, progress)
     return sorted(pairs, key=lambda pair: -pair.likeness)
+
+
+def _find_in_views(pairs: Pairs, split: np.ndarray, display: Display) -> list[Pair]:
+    """Likewise of each view by itself, as pairs of samples."""
+    found = []
+    for images, rows in zip(pairs.views, pairs.rows.T, strict=True):
+        # Of a photograph in several samples the first, which are all of one subject.
+        there, sample = np.unique(rows, return_index=True)
+        there, sample = there[there >= 0], sample[there >= 0]
+        trains = split[sample] == "train"
+        with display.progress("pairs compared") as progress:
+            copies = find_copies(images, there[trains], there[~trains], progress)
+        of_row = dict(zip(there.tolist(), sample.tolist(), strict=True))
+        found += [Pair(of_row[c.first], of_row[c.second], c.likeness) for c in copies]
+    return sorted(found, key=lambda pair: -pair.likeness)
 
 
 def _examples(photos: PhotoSet, split: np.ndarray, found: Sequence[Pair]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from hairjax.config import model_title
+from hairjax.data.pairs import require_one_view
 from hairjax.data.problems import Problem, describe_problems
 from hairjax.data.unlabelled import find_unlabelled
 from hairjax.devices import keep_compiled
@@ -40,6 +41,7 @@ def predict_files(
     """
     run = load_run(workdir)
     keep_compiled(run.config.devices.compiled)
+    require_one_view(run.config, "predict")
     run.require_masks(bool(masks), "--masks=FOLDER")
     index = find_unlabelled(paths, masks, run.classes)
     display.say(f"model: {model_title(run.config)}, epoch {run.best['epoch']} of {run.folder.path}")

@@ -18,6 +18,7 @@ from hairjax.atomic import replacing
 from hairjax.build import abstract_model, map_method
 from hairjax.checkpoint import Checkpoints
 from hairjax.config import differences, load_config, to_plain
+from hairjax.data.pairs import require_one_view
 from hairjax.data.photos import Index
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare import prepare
@@ -194,6 +195,7 @@ class Run:
         Raises:
             UserError: masks are missing, or a file cannot be used.
         """
+        require_one_view(self.config, "predict")
         self.require_masks(masks is not None, "masks=[…]")
         index = pair_photos(photos, masks, self.classes)
         parts, problems = [], []

@@ -15,6 +15,7 @@ from hairjax.build import abstract_model
 from hairjax.config import model_title
 from hairjax.data.augment import Amounts, denormalised, each_stream, model_inputs
 from hairjax.data.load import describe_source, load_data, split_photos
+from hairjax.data.pairs import sees_two_views
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import SPLITS
 from hairjax.display import Display
@@ -191,6 +192,8 @@ def notes(config: ConfigDict, photos: PhotoSet, chosen: np.ndarray) -> list[str]
     """The sheet's headline and the lines below it."""
     side = image_side(config)
     seen = {1: "the mask alone", 3: "RGB alone", 6: "RGB and the mask"}[config.model.in_channels]
+    if sees_two_views(config):
+        seen += ", of two views the first"
     lines = [
         "What the model sees",
         f"{model_title(config)}: {side} × {side} pixels, {seen}",

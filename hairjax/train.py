@@ -18,6 +18,7 @@ from hairjax.checkpoint import Checkpoints
 from hairjax.config import from_plain, streams, to_plain
 from hairjax.data.load import describe_source, load_data, split_photos
 from hairjax.data.manifest import read_columns
+from hairjax.data.pairs import sees_two_views
 from hairjax.data.photos import find_photos
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import write_split
@@ -151,7 +152,9 @@ def _end(plan: Plan, prepared: Prepared, best: dict[str, Any], params: dict) -> 
     config, validation = plan.config, plan.whole.validation
     predictions = plan.whole.predict(params, validation)
     explain = explainer(config, prepared.graphdef, prepared.mesh, stage=-1)
-    mistakes = find_mistakes(config.report.gallery, explain, params, validation, predictions)
+    # Two photographs have no place in common that a map could show.
+    shown = 0 if sees_two_views(config) else config.report.gallery
+    mistakes = find_mistakes(shown, explain, params, validation, predictions)
     processes.leave()
     if not processes.is_first():
         return {"epoch": best["epoch"], **evaluate(predictions.labels, predictions.probabilities)}
@@ -188,10 +191,11 @@ def _look_ahead(config: ConfigDict) -> None:
             photographs of this size, or the weights are not there.
     """
     data = config.data
-    if data.source == "photos":
+    views = [(data.photos, data.masks), (data.second_photos, data.second_masks)]
+    for photos, masks in views[: 1 + sees_two_views(config)] if data.source == "photos" else []:
         find_photos(
-            photos=data.photos,
-            masks=data.masks,
+            photos=photos,
+            masks=masks,
             manifest=data.manifest,
             subject=data.subject,
             classes=None,

@@ -221,7 +221,7 @@ def stepper(devices, shard):
         tx,
         mesh,
         StepOptions(
-            amounts=Amounts(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.4, 1.0),
+            amounts=Amounts(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.4, 1.0, 0.0),
             side=SIDE,
             channels=6,
             normalise="imagenet",

@@ -151,11 +151,12 @@ def test_rates_begin_when_their_parts_thaw(whole):
 
 
 @pytest.mark.parametrize(
-    "change", [{}, {"mixup": 0.2}, {"cutmix": 1.0}, {"crop_scale": 0.9}, {"erase": 0.1}]
+    "change",
+    [{}, {"mixup": 0.2}, {"cutmix": 1.0}, {"drop_view": 0.1}, {"crop_scale": 0.9}, {"erase": 0.1}],
 )
 def test_only_what_changes_nothing_is_no_augmentation(change):
     assert augments(
-        Amounts(**({"erase": 0.0, "mixup": 0.0, "cutmix": 0.0} | OFF | change))
+        Amounts(**({"erase": 0.0, "mixup": 0.0, "cutmix": 0.0, "drop_view": 0.0} | OFF | change))
     ) == bool(change)
 
 

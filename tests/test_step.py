@@ -39,6 +39,7 @@ OFF = Amounts(
     erase=0.0,
     mixup=0.0,
     cutmix=0.0,
+    drop_view=0.0,
 )
 ON = OFF._replace(rotation=30.0, flip=0.5, brightness=0.3, crop_scale=0.5)
 BATCH, CLASSES, STORED, SIDE = 8, 3, 36, 32

@@ -162,3 +162,65 @@ def test_two_streams_are_not_written_as_one_file(root, joined, capsys):
     out = f"--out={root}/x.safetensors"
     assert launch.main(["convert", f"--weights={joined}", "--model=tiny_swin", out]) == 1
     assert "a model with two streams, which is not written as one file" in capsys.readouterr().err
+
+
+# --- two views
+
+
+@pytest.fixture(scope="module")
+def views(root):
+    """SIDE of the same people beside TOP, of every third of whom there is none."""
+    photos = draw("side", 80, 40, 0, 2, lambda done, total: None)
+    kept = [i for i, subject in enumerate(photos.subjects) if int(subject[1:]) % 3]
+    write_folders(photos.subset(kept), root / "side")
+    return [
+        "--config.model.second_sees=view",
+        f"--config.data.second_photos={root}/side/photos",
+        f"--config.data.second_masks={root}/side/masks",
+    ]
+
+
+def test_a_run_on_two_views_of_which_one_may_be_missing(root, views, capsys):
+    more = ["--config.augment.drop_view=0.3", "--config.keep.best_by=loss"]
+    assert train(root, root / "views", *views, *more) == 0
+    said = capsys.readouterr().out
+    assert f"{root}/photos and {root}/side/photos, paired by subject" in said
+    assert "the first view is missing in" in said
+    rows = rows_of(root / "views" / "split.csv")
+    lacking = [row for row in rows if row["file"].endswith(" + none")]
+    assert lacking and all(int(row["subject"][1:]) % 3 == 0 for row in lacking)
+    assert launch.main(["evaluate", f"--workdir={root}/views", "--split=validation"]) == 0
+    again = rows_of(root / "views" / "validation" / "predictions.csv")
+    assert again == rows_of(root / "views" / "predictions.csv")
+    capsys.readouterr()
+    other = [f"--photos={root}/photos", f"--masks={root}/masks"]
+    for verb, more, what in (
+        (
+            "predict",
+            [other[0].removeprefix("--photos="), other[1], f"--out={root}/y.csv"],
+            "predict",
+        ),
+        ("evaluate", [*other, "--split=all", f"--out={root}/y"], "--photos"),
+        ("explain", [], "explain"),
+    ):
+        assert launch.main([verb, f"--workdir={root}/views", *more]) == 1
+        said = capsys.readouterr().err
+        assert f"two views of a subject at once (config.model.second_sees=view), and {what}" in said
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("--config.data.second_photos=", "give config.data.second_photos=FOLDER"),
+        ("--config.data.subject=", "and config.data.subject=EXPRESSION"),
+        ("--config.data.source=synthetic", "is 'FOLDER', but config.data.source=synthetic draws"),
+        ("--config.data.source=tfds:set", "config.data.source=tfds:set has one view; give folders"),
+        ("--config.data.manifest=x.csv", "config.data.manifest=x.csv is of one: give folders"),
+        ("--config.model.second_sees=same", "is 'FOLDER', and nothing sees another view"),
+    ],
+)
+def test_views_that_are_not_two_are_refused_in_words(root, views, given, message, capsys):
+    assert train(root, root / "refused", *views, given) == 1
+    said = capsys.readouterr().err
+    assert message.replace("FOLDER'", f"{root}/side/photos'") in said
+    assert not (root / "refused").exists()

@@ -47,6 +47,7 @@ class Amounts(NamedTuple):
     erase: float
     mixup: float
     cutmix: float
+    drop_view: float
 
 
 IDENTITY = np.eye(2, 3, dtype=np.float32)
@@ -62,8 +63,11 @@ def model_inputs(
 ) -> jax.Array:
     """What the model sees of a batch; where it has two streams, their channels one after the other.
 
+    Of two views each stream sees its own, turned, cropped and coloured by itself. What is missing
+    is 0 everywhere, as no photograph is.
+
     Args:
-        photos: uint8 [batch, stored, stored, 4]: RGB and mask.
+        photos: uint8 [batch, stored, stored, 4]: RGB and mask; 8 of two views.
         keys: one random key per photograph; None for evaluation, which is the whole view.
         amounts: of augmentation; None for evaluation.
         side: of the result, in pixels.
@@ -74,6 +78,28 @@ def model_inputs(
         float32 [batch, side, side, channels].
     """
     streams = each_stream(channels, normalise)
+    if photos.shape[-1] == 4:
+        return one_view(photos, keys, amounts, side, streams)
+    views = jnp.split(photos, 2, axis=-1)
+    present = jnp.stack([jnp.any(view != 0, axis=(1, 2, 3)) for view in views])
+    if keys is not None and amounts is not None and amounts.drop_view:
+        present &= ~jax.vmap(hide_view, (0, 1, None), 1)(keys, present, amounts.drop_view)
+    parts = []
+    for i, view in enumerate(views):
+        own = None if keys is None else jax.vmap(jax.random.fold_in, (0, None))(keys, i)
+        seen = one_view(view, own, amounts, side, streams[i : i + 1])
+        parts.append(jnp.where(rearrange(present[i], "b -> b 1 1 1"), seen, 0))
+    return jnp.concatenate(parts, axis=-1)
+
+
+def one_view(
+    photos: jax.Array,
+    keys: jax.Array | None,
+    amounts: Amounts | None,
+    side: int,
+    streams: Sequence[tuple[int, str]],
+) -> jax.Array:
+    """What streams, given by channels and normalisation, see of photographs of one view."""
 
     def finish(picture: jax.Array, rgb: jax.Array) -> jax.Array:
         seen = [stream_channels(rgb, picture[..., 3:], *stream) for stream in streams]
@@ -93,6 +119,14 @@ def model_inputs(
         return erase(seen, erase_key, amounts.erase) if amounts.erase else seen
 
     return jax.vmap(augmented)(photos, keys)
+
+
+def hide_view(key: jax.Array, present: jax.Array, probability: float) -> jax.Array:
+    """Which view of a subject is hidden, bool [2]: either as likely, and none of whom has one."""
+    chance_key, which_key = jax.random.split(jax.random.fold_in(key, 2))
+    hidden = jax.random.bernoulli(chance_key, probability) & jnp.all(present)
+    first = jax.random.bernoulli(which_key)
+    return jnp.stack([hidden & first, hidden & ~first])
 
 
 def each_stream(channels: Channels, normalise: Normalise) -> list[tuple[int, str]]:

@@ -13,7 +13,6 @@ import numpy as np
 
 from hairjax.data.balance import balanced_order
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.stored import Stored
 
 _AHEAD = 4  # batches
 _THREADS = 2
@@ -108,7 +107,7 @@ def _read_ahead(
     photos: PhotoSet, read: Callable[[Any], Any], batches: Sequence[Any]
 ) -> Iterator[Any]:
     """Read every batch in order: at once from memory, from the disk a few batches ahead."""
-    if not isinstance(photos.images, Stored):
+    if isinstance(photos.images, np.ndarray) or not photos.images.on_disk:
         yield from map(read, batches)
         return
     import grain

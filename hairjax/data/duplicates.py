@@ -18,8 +18,8 @@ from PIL import Image
 from scipy import linalg
 from scipy.spatial import cKDTree
 
+from hairjax.data.photoset import Rows
 from hairjax.data.registration import details, likeness, register
-from hairjax.data.stored import Stored
 from hairjax.data.thumbnails import thumbnails
 
 SIDE = 64  # pixels at which details are compared
@@ -47,7 +47,7 @@ class Pair:
 
 
 def find_duplicates(
-    images: NDArray[np.uint8] | Stored, progress: Callable[[int, int], None]
+    images: NDArray[np.uint8] | Rows, progress: Callable[[int, int], None]
 ) -> list[Pair]:
     """Find photographs that are copies of others, but for what an edit changes.
 
@@ -65,7 +65,7 @@ def find_duplicates(
 
 
 def find_copies(
-    images: NDArray[np.uint8] | Stored,
+    images: NDArray[np.uint8] | Rows,
     train: NDArray[np.intp],
     held: NDArray[np.intp],
     progress: Callable[[int, int], None],
@@ -91,7 +91,7 @@ def find_copies(
 
 
 def _find(
-    images: NDArray[np.uint8] | Stored,
+    images: NDArray[np.uint8] | Rows,
     among: NDArray[np.intp],
     asked: NDArray[np.intp],
     neighbours: int,

@@ -10,6 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from hairjax import processes
+from hairjax.data.pairs import drawn_views, pair_views, sees_two_views
 from hairjax.data.photos import Index, find_photos
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare import prepare
@@ -35,14 +36,17 @@ from hairjax.sight import sees_masks, stored_side
 def describe_source(config: ConfigDict) -> str:
     """One phrase for every output: where the photographs are from."""
     if config.data.source == "synthetic":
-        return f"synthetic {config.data.view.upper()} photographs, drawn by hairjax"
+        views = " and ".join(view.upper() for view in drawn_views(config))
+        return f"synthetic {views} photographs, drawn by hairjax"
     if config.data.source != "photos":
         return f"the tensorflow-datasets set {config.data.source.removeprefix(PREFIX)}"
+    if sees_two_views(config):
+        return f"{config.data.photos} and {config.data.second_photos}, paired by subject"
     return config.data.manifest or config.data.photos
 
 
 def load_data(config: ConfigDict, classes: tuple[str, ...] | None, display: Display) -> PhotoSet:
-    """Read or draw every photograph, with a progress bar.
+    """Read or draw every photograph, with a progress bar; of two views their pairs.
 
     Args:
         config: its ``data`` section and the size of what the model sees.
@@ -55,22 +59,44 @@ def load_data(config: ConfigDict, classes: tuple[str, ...] | None, display: Disp
     """
     data = config.data
     if data.source == "synthetic":
-        side, workers = stored_side(config), os.cpu_count() or 1
-        with display.progress("photographs drawn") as progress:
-            return draw(data.view, data.count, side, config.seed, workers, progress)
+        first, *others = (_draw(config, view, display) for view in drawn_views(config))
+        return pair_views(first, others[0], display) if others else first
+    own = _load_view(config, data.photos, data.masks, classes, display)
+    if not sees_two_views(config):
+        return own
+    # The classes are those of the first view: a sample has one label.
+    other = _load_view(config, data.second_photos, data.second_masks, own.classes, display)
+    return pair_views(own, other, display)
+
+
+def _draw(config: ConfigDict, view: str, display: Display) -> PhotoSet:
+    side, workers = stored_side(config), os.cpu_count() or 1
+    with display.progress("photographs drawn") as progress:
+        return draw(view, config.data.count, side, config.seed, workers, progress)
+
+
+def _load_view(
+    config: ConfigDict,
+    photos: str,
+    masks: str,
+    classes: tuple[str, ...] | None,
+    display: Display,
+) -> PhotoSet:
+    """The photographs of one view, from a set or folders."""
+    data = config.data
     need_masks = sees_masks(config)
     if data.source.startswith(PREFIX):
         index = find_records(
             name=data.source.removeprefix(PREFIX),
-            data_dir=data.photos,
+            data_dir=photos,
             classes=classes,
             need_masks=need_masks,
             display=display,
         )
     else:
         index = find_photos(
-            photos=data.photos,
-            masks=data.masks,
+            photos=photos,
+            masks=masks,
             manifest=data.manifest,
             subject=data.subject,
             classes=classes,
@@ -86,7 +112,7 @@ def load_data(config: ConfigDict, classes: tuple[str, ...] | None, display: Disp
         on_bad=data.on_bad,
         cache=data.cache,
         beam=data.beam,
-        memory=data.memory,
+        memory=data.memory / (2 if sees_two_views(config) else 1),
         display=display,
     )
 

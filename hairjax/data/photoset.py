@@ -2,10 +2,28 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from hairjax.data.stored import Stored
+
+class Rows(Protocol):
+    """What is read, or put together, when it is asked for, to be used like a uint8 array."""
+
+    @property
+    def on_disk(self) -> bool: ...
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]: ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, chosen: np.ndarray | slice) -> np.ndarray: ...
+
+    def subset(self, chosen: np.ndarray) -> "Rows": ...
 
 
 @dataclass(frozen=True)
@@ -17,7 +35,8 @@ class PhotoSet:
     channel means nothing.
     """
 
-    images: np.ndarray | Stored  # uint8 [n, side, side, 4]: RGB, then the mask (0 … 255)
+    # uint8 [n, side, side, 4]: RGB, then the mask (0 … 255); 8 of two views, see `data.pairs`.
+    images: np.ndarray | Rows
     labels: np.ndarray  # int32 [n]: index into classes; -1 where it is not known
     files: tuple[str, ...]  # the name of each photograph in every output
     subjects: tuple[str, ...]  # whose photograph it is; "" where unknown
@@ -35,7 +54,7 @@ class PhotoSet:
         """
         chosen, images = np.arange(len(self))[list(indices)], self.images
         return PhotoSet(
-            images=images.subset(chosen) if isinstance(images, Stored) else images[chosen],
+            images=images[chosen] if isinstance(images, np.ndarray) else images.subset(chosen),
             labels=self.labels[chosen],
             files=tuple(self.files[i] for i in chosen),
             subjects=tuple(self.subjects[i] for i in chosen),

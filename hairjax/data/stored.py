@@ -30,6 +30,8 @@ class Stored:
         records = tfds.builder_from_directory(str(folder)).as_data_source(split=SPLIT)
         return cls(records, rows, side, folder)
 
+    on_disk = True
+
     @property
     def shape(self) -> tuple[int, int, int, int]:
         return len(self._rows), self._side, self._side, 4

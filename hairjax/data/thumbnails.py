@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from hairjax.data.stored import Stored
+from hairjax.data.photoset import Rows
 
 _CHUNK = 256  # photographs in memory at a time where they are on disk
 
 
 def thumbnails(
-    images: NDArray[np.uint8] | Stored, side: int, resample: Image.Resampling
+    images: NDArray[np.uint8] | Rows, side: int, resample: Image.Resampling
 ) -> NDArray[np.uint8]:
     """Make the RGB channels smaller: uint8 [n, h, w, ≥ 3] → uint8 [n, side, side, 3]."""
     small = np.empty((len(images), side, side, 3), np.uint8)

@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
 
-from hairjax.data.stored import Stored
+from hairjax.data.photoset import Rows
 from hairjax.data.thumbnails import thumbnails
 from hairjax.evaluation import metrics
 
@@ -36,9 +36,9 @@ def majority(train_labels: ArrayLike, labels: ArrayLike, classes: int) -> dict[s
 
 
 def nearest_neighbour(
-    train_images: NDArray[np.uint8] | Stored,
+    train_images: NDArray[np.uint8] | Rows,
     train_labels: ArrayLike,
-    images: NDArray[np.uint8] | Stored,
+    images: NDArray[np.uint8] | Rows,
     labels: ArrayLike,
     classes: int,
 ) -> dict[str, float]:
@@ -69,6 +69,6 @@ def nearest_neighbour(
     return {name: float(metric(confusion)) for name, metric in metrics.COUNT_METRICS.items()}
 
 
-def _flat(images: NDArray[np.uint8] | Stored) -> NDArray[np.float32]:
+def _flat(images: NDArray[np.uint8] | Rows) -> NDArray[np.float32]:
     small = thumbnails(images, THUMBNAIL, Image.Resampling.BOX)
     return small.reshape(len(images), -1).astype(np.float32)

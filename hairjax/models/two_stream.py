@@ -19,7 +19,8 @@ from hairjax.models.layers import PooledHead, part_keys, split_key
 from hairjax.models.options import ModelOptions
 
 STREAMS = ("first", "second")
-# What goes from part to part: what each stream gives; once they are joined, the first's alone.
+# What goes from part to part: what each stream gives and, where one may see nothing, which do
+# (1 or 0, [batch, 2]); once they are joined, what the first gives alone.
 Maps = tuple[jax.Array, ...]
 
 
@@ -33,28 +34,61 @@ def fusing_stages(first: int, second: int) -> range:
 class Stem(nnx.Module):
     """The stems of both streams, each of which sees its own channels."""
 
-    def __init__(self, first: Any, second: Any, channels: int):
+    def __init__(self, first: Any, second: Any, channels: int, *, lacking: bool):
         self.channels = channels  # of the first
+        self.lacking = lacking
         self.first, self.second = first, second
 
     def __call__(self, x: jax.Array, key: jax.Array | None) -> Maps:
         keys = split_key(key, 2)
         own, other = x[..., : self.channels], x[..., self.channels :]
-        return self.first(own, keys[0]), self.second(other, keys[1])
+        maps = self.first(own, keys[0]), self.second(other, keys[1])
+        if not self.lacking:
+            return maps
+        # No photograph is 0 everywhere.
+        seen = [jnp.any(part != 0, axis=(1, 2, 3)) for part in (own, other)]
+        return (*maps, jnp.stack(seen, axis=-1).astype(x.dtype))
+
+
+class Absent(nnx.Module):
+    """What stands for the features of a stream that sees nothing: a learnt vector for each."""
+
+    def __init__(self, first: int, second: int):
+        self.first, self.second = nnx.Param(jnp.zeros(first)), nnx.Param(jnp.zeros(second))
+
+    def __call__(self, x: Sequence[jax.Array], seen: jax.Array) -> list[jax.Array]:
+        """Features [batch, …, dim] of both, of which those of streams that saw nothing differ."""
+        parts = []
+        for i, (part, vector) in enumerate(zip(x, (self.first, self.second), strict=True)):
+            ones = (1,) * (part.ndim - 1)
+            there = seen[:, i].reshape(-1, *ones) > 0
+            parts.append(jnp.where(there, part, vector[...].reshape(*ones, -1).astype(part.dtype)))
+        return parts
 
 
 class Join(nnx.Module):
     """The second's map laid on the first's: at first the first's as it is."""
 
     def __init__(
-        self, width: int, other: int, grid: Grid | None, *, dtype: jnp.dtype, rngs: nnx.Rngs
+        self,
+        width: int,
+        other: int,
+        grid: Grid | None,
+        *,
+        lacking: bool,
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
     ):
         self.grid = grid  # of the second's tokens
+        self.absent = Absent(width, other) if lacking else None
         # Pretrained stages that follow then see what they know.
         self.proj = nnx.Linear(width + other, width, dtype=dtype, kernel_init=_only, rngs=rngs)
 
-    def __call__(self, own: jax.Array, other: jax.Array) -> jax.Array:
-        other = _resized(as_map(other, self.grid), own.shape[1:3])
+    def __call__(self, x: Maps) -> jax.Array:
+        own, other = x[0], as_map(x[1], self.grid)
+        if self.absent is not None:
+            own, other = self.absent((own, other), x[2])
+        other = _resized(other, own.shape[1:3])
         return self.proj(jnp.concatenate([own, other], axis=-1))
 
 
@@ -71,9 +105,10 @@ class Stage(nnx.Module):
 
     def __call__(self, x: Maps, key: jax.Array | None) -> Maps:
         if self.join is not None:
-            x = (self.join(*x),)
+            x = (self.join(x),)
         pairs = zip(x, (self.first, self.second), split_key(key, 2), strict=False)
-        return tuple(part if stage is None else stage(part, k) for part, stage, k in pairs)
+        maps = (part if stage is None else stage(part, k) for part, stage, k in pairs)
+        return (*maps, *x[2:])
 
 
 class Head(PooledHead):
@@ -85,10 +120,13 @@ class Head(PooledHead):
         second: PooledHead | None,
         options: ModelOptions,
         *,
+        lacking: bool,
         rngs: nnx.Rngs,
     ):
         heads = [first] if second is None else [first, second]
-        super().__init__(sum(h.classifier.in_features for h in heads), options, rngs=rngs)
+        widths = [head.classifier.in_features for head in heads]
+        super().__init__(sum(widths), options, rngs=rngs)
+        self.absent = Absent(*widths) if lacking and second is not None else None
         for head in heads:
             del head.classifier, head.hidden
         self.first, self.second = first, second
@@ -96,7 +134,10 @@ class Head(PooledHead):
     def embed(self, x: Any, key: jax.Array | None) -> jax.Array:
         """What the streams give → what is classified: float32 [batch, dim]."""
         pairs: Any = zip(x, (self.first, self.second), split_key(key, 2), strict=False)
-        return jnp.concatenate([head.embed(part, k) for part, head, k in pairs], axis=-1)
+        parts = [head.embed(part, k) for part, head, k in pairs]
+        if self.absent is not None:
+            parts = self.absent(parts, x[2])
+        return jnp.concatenate(parts, axis=-1)
 
 
 class TwoStream(Backbone):
@@ -107,6 +148,8 @@ class TwoStream(Backbone):
         first: ``(rngs=…) -> model``; its last layer and its hidden ones are not used.
         second: likewise.
         fuse_after: stages after which the second's map joins the first's; 0: at the end.
+        lacking: whether what either sees may be missing; a learnt vector then takes the place of
+            its features.
         rngs: draws the parameters.
 
     Raises:
@@ -120,6 +163,7 @@ class TwoStream(Backbone):
         first: Callable[..., Backbone],
         second: Callable[..., Backbone],
         fuse_after: int,
+        lacking: bool,
         rngs: nnx.Rngs,
     ):
         own, other = first(rngs=rngs), second(rngs=rngs)
@@ -129,22 +173,22 @@ class TwoStream(Backbone):
         allowed = fusing_stages(len(own.stages), len(other.stages))
         if fuse_after and (fuse_after not in allowed or own.grid):
             raise ValueError(f"maps cannot be joined after stage {fuse_after}; after {allowed} can")
-        self.fuse_after = fuse_after
-        self.stem = Stem(own.stem, other.stem, own.in_channels)
+        self.stem = Stem(own.stem, other.stem, own.in_channels, lacking=lacking)
         count = max(len(own.stages), len(other.stages))
         join, both = None, fuse_after or count  # stages that both streams run
         if fuse_after:
             depth, size = fuse_after - count, options.image_size
             width, more = (_width(model, depth, size) for model in (own, other))
-            join = Join(width, more, other.grid, dtype=options.dtype, rngs=rngs)
+            join = Join(width, more, other.grid, lacking=lacking, dtype=options.dtype, rngs=rngs)
         others = [*_aligned(other, count)[:both], *[None] * (count - both)]
         self.stages = nnx.List(
             [
-                Stage(*pair, join if fuse_after and i == fuse_after else None)
+                Stage(*pair, join if i == fuse_after else None)
                 for i, pair in enumerate(zip(_aligned(own, count), others, strict=True))
             ]
         )
-        self.head = Head(own.head, None if fuse_after else other.head, options, rngs=rngs)
+        last = None if fuse_after else other.head
+        self.head = Head(own.head, last, options, lacking=lacking, rngs=rngs)
 
     def as_map(self, x: Maps) -> jax.Array:
         """The maps of the streams, the second's resized to the first's, side by side."""

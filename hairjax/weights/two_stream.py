@@ -124,6 +124,8 @@ def _rest(
     joins = {
         path: array
         for path, array in checkpoint.arrays.items()
-        if ".join." in path and path in shapes and array.shape == shapes[path].shape
+        if (".join." in path or ".absent." in path)
+        and path in shapes
+        and array.shape == shapes[path].shape
     }
     return head | joins

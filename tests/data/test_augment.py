@@ -32,6 +32,7 @@ OFF = Amounts(
     erase=0.0,
     mixup=0.0,
     cutmix=0.0,
+    drop_view=0.0,
 )
 GEOMETRY = OFF._replace(rotation=40.0, flip=0.5, crop_scale=0.3)
 COLOUR = OFF._replace(brightness=0.9, contrast=0.9, saturation=0.9, hue=0.3)

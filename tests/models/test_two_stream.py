@@ -51,6 +51,12 @@ def tiny(monkeypatch):
     monkeypatch.setitem(VARIANTS, "tiny_vit", Variant(SIDE, VIT, families.VIT))
 
 
+VIEWS = [
+    ("tiny_swin", "tiny_cnn", "view", 0),
+    ("tiny_cnn", "tiny_vit", "view", 2),
+]
+
+
 def settings(first, second, sees, fuse_after, weights=None):
     config = top.get_config("demo")
     config.model.update(name=first, second=second, second_sees=sees, fuse_after=fuse_after)
@@ -219,6 +225,58 @@ def test_layers_are_counted_in_each_stream_as_in_its_model_alone(pair):
         assert mine == theirs
 
 
+# --- a view that is missing
+
+
+@pytest.mark.parametrize("pair", VIEWS)
+def test_of_a_missing_view_nothing_but_what_was_learnt_in_its_place_counts(pair):
+    config, model, _, _ = fused(pair)
+    graphdef, state = nnx.split(model)
+    # At first nothing of the second comes through where they join.
+    params = jax.tree.map(lambda leaf: leaf + 0.01, nnx.to_pure_dict(state))
+    both = np.concatenate([PHOTOS, PHOTOS[::-1]], axis=-1)
+    photos = np.stack([both[0], both[0], both[0]])
+    photos[1, ..., :4] = photos[2, ..., 4:] = 0  # the first and the second view
+
+    def gradient_of(params, inputs, row):
+        def logit(params):
+            return nnx.merge(graphdef, params)(inputs)[row].sum()
+
+        return jax.grad(logit)(params)
+
+    def run(params):
+        inputs = model_inputs(photos, None, None, SIDE, input_channels(config), ("imagenet",) * 2)
+        return [gradient_of(params, inputs, row) for row in range(3)]
+
+    for row, grads in enumerate(compiled(run, params)):
+        moved = {path for path, leaf in dotted(grads).items() if np.any(leaf)}
+        for i, stream in enumerate(("first", "second")):
+            missing = row == i + 1
+            assert missing == any(path.endswith(f"absent.{stream}") for path in moved)
+            before = {p for p in moved if p.startswith((f"stem.{stream}.", f"stages.0.{stream}."))}
+            assert missing == (not before)
+
+
+@pytest.mark.parametrize("pair", VIEWS)
+def test_with_both_views_it_is_as_if_none_could_be_missing(pair):
+    model = fused(pair)[1]
+    photos = np.concatenate([PHOTOS, PHOTOS[::-1]], axis=-1)
+    params = nnx.to_pure_dict(nnx.state(model))
+    without = {path: leaf for path, leaf in dotted(params).items() if ".absent." not in path}
+    plain, _ = abstract_model(settings(*pair[:2], "same", pair[3]), CLASSES)
+
+    def run(params, without):
+        inputs = model_inputs(photos, None, None, SIDE, (6, 6), ("imagenet",) * 2)
+        both = nnx.merge(model_graph, params)
+        kept = both.continue_from(1, both.until(1, inputs))
+        return both(inputs), kept, nnx.merge(plain, without)(inputs)
+
+    model_graph = nnx.graphdef(model)
+    own, kept, expected = compiled(run, params, nested(without))
+    np.testing.assert_array_equal(own, expected)
+    np.testing.assert_allclose(kept, expected, rtol=1e-5)
+
+
 # --- explanation
 
 
@@ -253,7 +311,10 @@ def test_an_explanation_map_is_the_sum_of_those_of_both_models():
     [
         ({"second": "resnet19"}, "config.model.second is 'resnet19'; it can be empty"),
         ({"second_sees": "mask", "in_channels": 3}, "in_channels=3 has not both; use 6"),
-        ({"second_sees": "photo"}, "config.model.second_sees is 'photo'; it can be same, mask"),
+        (
+            {"second_sees": "photo"},
+            "config.model.second_sees is 'photo'; it can be same, mask, view",
+        ),
         ({"second": "", "second_sees": "mask"}, "second_sees is 'mask', and there is no second"),
         (
             {"fuse_after": 2},
