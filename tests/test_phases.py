@@ -1,9 +1,5 @@
 """Whole runs in phases, stopped and gone on with in each of them, with and without kept maps."""
 
-import os
-import signal
-from contextlib import contextmanager
-
 import jax
 import numpy as np
 import pytest
@@ -14,12 +10,9 @@ from hairjax import phases
 from hairjax.check import check_config
 from hairjax.checkpoint import Checkpoints
 from hairjax.data.augment import Amounts
-from hairjax.display import Display
-from hairjax.loop import StoppedError
 from hairjax.phases import augments, frozen_stages
 from hairjax.run import RunFolder, abstract_model, on_mesh
-
-pytestmark = pytest.mark.usefixtures("quick_compilation")
+from tests import stopping
 
 EPOCHS, STEPS = 3, 3
 OFF = {
@@ -31,25 +24,6 @@ OFF = {
     "hue": 0.0,
     "crop_scale": 1.0,
 }
-
-
-class Stopping(Display):
-    """Keeps what is said, and sends SIGTERM in the middle of a step."""
-
-    def __init__(self, stop):
-        super().__init__()
-        self.stop, self.said = stop, []
-
-    def say(self, text):
-        self.said.append(text)
-
-    @contextmanager
-    def training(self, steps, done):
-        def show(step, text):
-            if step == self.stop:
-                os.kill(os.getpid(), signal.SIGTERM)
-
-        yield show
 
 
 def settings():
@@ -68,12 +42,7 @@ def settings():
 
 
 def run(workdir, stop=None):
-    display = Stopping(stop)
-    try:
-        hairjax.train.train(settings(), workdir, display)
-    except StoppedError:
-        assert stop is not None
-    return display.said
+    return stopping.run(settings(), workdir, stop)
 
 
 def last_params(workdir):
