@@ -20,7 +20,7 @@ FIGURES = ("deletion_insertion", "examples")
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory, quick_compilation):
+def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("explain")
     exif = Image.Exif()
     exif.get_ifd(GPS)[1] = "N"
