@@ -10,6 +10,7 @@ from hairjax import phases
 from hairjax.check import check_config
 from hairjax.checkpoint import Checkpoints
 from hairjax.data.augment import Amounts
+from hairjax.models import SWIN, VARIANTS, Variant
 from hairjax.phases import augments, frozen_stages
 from hairjax.run import RunFolder, abstract_model, on_mesh
 from tests import stopping
@@ -26,11 +27,21 @@ OFF = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def tiny():
+    """A Swin of three stages of one block each, which is traced and compiled in half the time."""
+    options = {"dim": 16, "depths": (1, 1, 1), "heads": (1, 2, 4), "window": 4}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(VARIANTS, "tiny", Variant(32, options, SWIN))
+        yield
+
+
 def settings():
     """Three phases of one epoch of three steps, of which all but the last keep maps."""
     config = top.get_config("demo")
     config.data.count, config.data.image_size = 78, 32
     config.data.cache, config.data.balance = "", "sample"
+    config.model.name = "tiny"
     config.model.dropout, config.model.drop_path = 0.3, 0.2
     config.augment.update(OFF)
     config.optim.update(finetune="head:1,stages.2:2,early:3", ema=0.9, warmup_epochs=1)
