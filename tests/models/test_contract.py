@@ -9,6 +9,7 @@ from flax import nnx, traverse_util
 
 import hairjax
 from hairjax.models import VARIANTS, model_builder, native_size, part_names, stage_count
+from hairjax.models.layers import ParameterKeys
 from hairjax.optim import is_statistic
 
 # sum(p.numel() for p in timm.create_model(name, num_classes=1000).parameters()) with timm 1.0.31;
@@ -94,7 +95,7 @@ def shapes_of(name):
         dtype=jnp.float32,
         remat=False,
     )
-    return nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0)))
+    return nnx.eval_shape(lambda: build(rngs=ParameterKeys(0)))
 
 
 @pytest.fixture(scope="module", params=hairjax.list_models())
