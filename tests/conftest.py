@@ -23,14 +23,25 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.5"
 
 import jax
 import pytest
+from hypothesis import settings
 
 atexit.register(shutil.rmtree, os.environ["HOME"], ignore_errors=True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# Nearly every program runs once or twice here: to compile it well would take most of the time.
+# Those that tests/test_resume.py starts are compiled as a user's would be.
+jax.config.update("jax_disable_most_optimizations", True)
+
+# Every run draws others; a deadline is missed where an example is the first of its shape.
+settings.register_profile("suite", deadline=None, max_examples=40)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="module")
-def quick_compilation():
-    """Compile fast rather than well, for modules that run every program once or twice."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+def blank_figures():
+    """Empty files in place of figures, for modules that look at other things a run leaves.
+
+    Drawing takes a quarter of a second each, and a run or what is made of it has a dozen.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hairjax.report.figures._save", lambda figure, path, **how: path.touch())
+        yield

@@ -257,7 +257,7 @@ def assert_close(found, expected):
 
 
 @pytest.fixture(scope="module")
-def cut(quick_compilation):
+def cut():
     return trained(2, 4, steps=2)
 
 

@@ -20,6 +20,8 @@ from hairjax.display import Display
 from hairjax.evaluation.predictions import Predictions, write_predictions
 from hairjax.looks import read_looks
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 CLASSES = ("level_0", "level_1", "level_2")
 PARTS = ("train", "validation", "test")
 QUIET = Display(Console(quiet=True))

@@ -1,9 +1,5 @@
 """Low-rank pairs: what they are, what trains, and that nothing but training sees them."""
 
-import os
-import signal
-from contextlib import contextmanager
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,24 +8,20 @@ import pytest
 from flax import nnx, traverse_util
 
 import hairjax
-import hairjax.train
 from configs import top
 from hairjax.build import abstract_model
 from hairjax.check import check_config
 from hairjax.checkpoint import Checkpoints
 from hairjax.data.augment import Amounts
-from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.groups import frozen_parts, make_groups
-from hairjax.loop import StoppedError
 from hairjax.lora import DOWN, UP, is_pair, merged, require_matrices, with_pairs
 from hairjax.models import dotted
 from hairjax.optim import make_optimizer, make_schedules, split_trainable, write_ledger
 from hairjax.run import load_run
 from hairjax.step import gradients
 from hairjax.weights.convert import write
-
-pytestmark = pytest.mark.usefixtures("quick_compilation")
+from tests import stopping
 
 RANK, EPOCHS = 3, 2
 OFF = dict.fromkeys(Amounts._fields, 0.0) | {"crop_scale": 1.0}
@@ -212,25 +204,6 @@ def test_the_ledger_says_what_trains(model, tmp_path):
 # --- runs
 
 
-class Stopping(Display):
-    """Keeps what is said, and sends SIGTERM in the middle of a step."""
-
-    def __init__(self, stop):
-        super().__init__()
-        self.stop, self.said = stop, []
-
-    def say(self, text):
-        self.said.append(text)
-
-    @contextmanager
-    def training(self, steps, done):
-        def show(step, text):
-            if step == self.stop:
-                os.kill(os.getpid(), signal.SIGTERM)
-
-        yield show
-
-
 @pytest.fixture(scope="module")
 def weights(model, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "mini.safetensors"
@@ -244,12 +217,7 @@ def run(workdir, weights, stop=None):
     config.augment.update(OFF)
     config.weights.source = str(weights)
     check_config(config, top.get_config())
-    display = Stopping(stop)
-    try:
-        hairjax.train.train(config, workdir, display)
-    except StoppedError:
-        assert stop is not None
-    return display.said
+    return stopping.run(config, workdir, stop)
 
 
 def checkpoint(workdir):
@@ -271,8 +239,7 @@ def test_a_stopped_run_ends_as_one_that_was_not_and_shows_no_pairs(weights, tmp_
     trained = [line.split(" train,")[0] for line in said if " train, " in line]
     assert trained == ["from epoch 1: stages.2, head", "from epoch 2: stages.1, stages.2, head"]
     assert sum("computed once" in line for line in said) == 2
-    for step in (1, 4):  # in either phase
-        run(stopped, weights, stop=step)
+    run(stopped, weights, stop=4)  # in the second phase; tests/test_phases.py stops in each
     run(stopped, weights)
     for name in ("metrics.jsonl", "groups.txt"):
         assert (whole / name).read_bytes() == (stopped / name).read_bytes()

@@ -26,7 +26,8 @@ from hairjax.evaluation.probes import Chosen
 from hairjax.looks import read_looks
 from hairjax.soup import greedy_soup, mean_params
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 QUIET = Display(Console(quiet=True))
 SMALL = [
     "--config=configs/top.py:demo",
@@ -45,7 +46,7 @@ def command(*arguments):
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory, quick_compilation):
+def root(tmp_path_factory):
     """Run a; run b, whose parameters are near; the soup and the ensemble of both."""
     root = tmp_path_factory.mktemp("made")
     assert command(*SMALL, f"--workdir={root / 'a'}") == 0

@@ -9,6 +9,8 @@ import launch
 from hairjax.data.synthetic import draw
 from hairjax.run import load_run
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

@@ -1,9 +1,5 @@
 """Whole runs in phases, stopped and gone on with in each of them, with and without kept maps."""
 
-import os
-import signal
-from contextlib import contextmanager
-
 import jax
 import numpy as np
 import pytest
@@ -15,12 +11,10 @@ from hairjax.build import abstract_model
 from hairjax.check import check_config
 from hairjax.checkpoint import Checkpoints
 from hairjax.data.augment import Amounts
-from hairjax.display import Display
-from hairjax.loop import StoppedError
+from hairjax.models import SWIN, VARIANTS, Variant
 from hairjax.phases import augments, frozen_stages
 from hairjax.run import RunFolder, on_mesh
-
-pytestmark = pytest.mark.usefixtures("quick_compilation")
+from tests import stopping
 
 EPOCHS, STEPS = 3, 3
 OFF = {
@@ -34,23 +28,13 @@ OFF = {
 }
 
 
-class Stopping(Display):
-    """Keeps what is said, and sends SIGTERM in the middle of a step."""
-
-    def __init__(self, stop):
-        super().__init__()
-        self.stop, self.said = stop, []
-
-    def say(self, text):
-        self.said.append(text)
-
-    @contextmanager
-    def training(self, steps, done):
-        def show(step, text):
-            if step == self.stop:
-                os.kill(os.getpid(), signal.SIGTERM)
-
-        yield show
+@pytest.fixture(scope="module", autouse=True)
+def tiny():
+    """A Swin of three stages of one block each, which is traced and compiled in half the time."""
+    options = {"dim": 16, "depths": (1, 1, 1), "heads": (1, 2, 4), "window": 4}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(VARIANTS, "tiny", Variant(32, options, SWIN))
+        yield
 
 
 def settings():
@@ -58,6 +42,7 @@ def settings():
     config = top.get_config("demo")
     config.data.count, config.data.image_size = 78, 32
     config.data.cache, config.data.balance = "", "sample"
+    config.model.name = "tiny"
     config.model.dropout, config.model.drop_path = 0.3, 0.2
     config.augment.update(OFF)
     config.optim.update(finetune="head:1,stages.2:2,early:3", ema=0.9, warmup_epochs=1)
@@ -69,12 +54,7 @@ def settings():
 
 
 def run(workdir, stop=None):
-    display = Stopping(stop)
-    try:
-        hairjax.train.train(settings(), workdir, display)
-    except StoppedError:
-        assert stop is not None
-    return display.said
+    return stopping.run(settings(), workdir, stop)
 
 
 def last_params(workdir):

@@ -17,8 +17,6 @@ from hairjax.errors import UserError
 from hairjax.rates import rate_of, smooth, steepest, suggestions, valley
 from hairjax.run import RunFolder
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 EVERY = rate_of(np.arange(rates.STEPS))
 
 

@@ -173,7 +173,6 @@ def test_classes_that_do_not_fit_are_said(photos):
     assert "RGB alone" in " ".join(show.notes(config_with(channels=3), photos, np.arange(40)))
 
 
-@pytest.mark.usefixtures("quick_compilation")
 def test_the_verb(tmp_path, monkeypatch, capsys):
     source = f"--config={top.__file__}:demo"
     monkeypatch.chdir(tmp_path)

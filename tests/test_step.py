@@ -342,7 +342,8 @@ def test_what_the_model_sees_and_the_targets_are_mixed_alike(alphas):
     loss, _ = train.record(step=3)
     step_key = jax.random.fold_in(jax.random.key(0), 3)
     keys = jax.random.split(jax.random.split(step_key)[0], BATCH)
-    pixels, shares = map(np.asarray, own_shares(keys, amounts, SIDE))
+    drawn = jax.jit(own_shares, static_argnums=(1, 2))(keys, amounts, SIDE)
+    pixels, shares = map(np.asarray, drawn)
     assert np.ptp(shares) > 0.05
     seen = np.asarray(model_inputs(PHOTOS, None, None, SIDE, 6, "imagenet"))
     own = pixels.reshape(BATCH, *(pixels.shape[1:] or (1, 1, 1)))

@@ -30,7 +30,7 @@ OFF = {"rotation": 0, "flip": 0, "brightness": 0, "contrast": 0, "saturation": 0
 
 
 @pytest.fixture(scope="module", autouse=True)
-def tiny(quick_compilation):
+def tiny():
     with pytest.MonkeyPatch.context() as patch:
         for name, variant in TINY.items():
             patch.setitem(VARIANTS, name, variant)

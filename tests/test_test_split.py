@@ -18,6 +18,8 @@ from hairjax import evaluate
 from hairjax.looks import read_looks
 from hairjax.run import load_run
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 COMMAND = [
     "--config=configs/top.py:demo",
     "--config.data.count=100",
@@ -27,7 +29,6 @@ COMMAND = [
     "--config.optim.warmup_epochs=0",
     "--config.devices.mesh=1",
 ]
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def train(workdir):
@@ -39,7 +40,7 @@ def train(workdir):
 
 
 @pytest.fixture(scope="module")
-def clean(tmp_path_factory, quick_compilation):
+def clean(tmp_path_factory):
     """A run, and what was shown of it."""
     workdir = tmp_path_factory.mktemp("runs") / "run"
     return workdir, train(workdir)

@@ -19,6 +19,8 @@ from hairjax.data.tfds_source import complete_split, find_records
 from hairjax.display import Display
 from hairjax.errors import UserError
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 SIZE = (9, 7)
 CLASSES = ("none", "some", "all")
 

@@ -9,6 +9,7 @@ from flax import nnx, traverse_util
 
 import hairjax
 from hairjax.models import VARIANTS, input_size, model_builder, native_size, part_names, stage_count
+from hairjax.models.layers import ParameterKeys
 from hairjax.optim import is_statistic
 from tests.models.example import options
 
@@ -84,7 +85,7 @@ def shapes_of(name):
     """The model with shapes in place of arrays."""
     given = options(image_size=input_size(name, None), num_classes=1000, dropout=0.1)
     build = model_builder(name, given)
-    return nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0)))
+    return nnx.eval_shape(lambda: build(rngs=ParameterKeys(0)))
 
 
 @pytest.fixture(scope="module", params=hairjax.list_models())

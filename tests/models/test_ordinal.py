@@ -30,7 +30,7 @@ from hairjax.models.ordinal import (
 from hairjax.run import load_run
 from hairjax.weights.convert import convert, write
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 SMALL = {"dim": 8, "depths": (2, 2, 2), "heads": (1, 2, 4), "window": 4}

@@ -20,9 +20,6 @@ REFERENCE = Path(__file__).parents[1] / "reference"
 REFERENCE_MODEL = {"dim": 8, "depths": (2, 2, 2), "heads": (1, 2, 4)}
 
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
-
 def randomised(module, seed=0):
     """Give every parameter of a module of shapes a value that matters, without compiling."""
     generator = np.random.default_rng(seed)

@@ -29,8 +29,6 @@ from hairjax.weights.stem import RULES
 from hairjax.weights.swin_names import TIMM
 from tests.models.example import options
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 # Written by tests/reference/make_swin.py; its 10 classes and 64 × 64 pixels are what it fits.
 CHECKPOINT = Path(__file__).parents[1] / "reference" / "swin.safetensors"
 SMALL = {"dim": 8, "depths": (2, 2, 2), "heads": (1, 2, 4), "window": 4}

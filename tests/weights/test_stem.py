@@ -12,8 +12,6 @@ from hairjax.models.swin import Swin
 from hairjax.weights.stem import RULES, expand_stem
 from tests.models.example import options
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 channel_counts = st.integers(4, 12)
 seeds = st.integers(0, 2**32 - 1)
 # The first example of a shape compiles, which no deadline foresees.
