@@ -188,20 +188,20 @@ def test_evaluate_gives_the_same_predictions(run):
 
 
 def test_the_report_is_made_of_the_files_of_the_run(run, tmp_path, capsys):
-    """Written again from a copy without it, it is the same to the byte; but for the folder's name.
+    """Written again from a copy without it, it is the same to the byte.
 
     Nothing else is needed: not the photographs, and not the checkpoints.
     """
     written = [*run.glob("*.png"), *run.glob("*.svg"), run / "report.html"]
     assert len(written) == 9
-    shutil.copytree(run, tmp_path / "copy", ignore=lambda *_: [path.name for path in written])
-    shutil.rmtree(tmp_path / "copy" / "checkpoints")
-    assert launch.main(["report", f"--workdir={tmp_path}/copy"]) == 0
+    shutil.copytree(run, tmp_path / run.name, ignore=lambda *_: [path.name for path in written])
+    shutil.rmtree(tmp_path / run.name / "checkpoints")
+    assert launch.main(["report", f"--workdir={tmp_path}/{run.name}"]) == 0
     for path in written:
-        assert (tmp_path / "copy" / path.name).read_bytes() == path.read_bytes(), path.name
-    (tmp_path / "copy" / "metrics.json").unlink()
+        assert (tmp_path / run.name / path.name).read_bytes() == path.read_bytes(), path.name
+    (tmp_path / run.name / "metrics.json").unlink()
     capsys.readouterr()
-    assert launch.main(["report", f"--workdir={tmp_path}/copy"]) == 1
+    assert launch.main(["report", f"--workdir={tmp_path}/{run.name}"]) == 1
     assert "has not ended, or an earlier hairjax trained it (no metrics.json)" in (
         capsys.readouterr().err
     )

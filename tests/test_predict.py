@@ -12,8 +12,6 @@ import hairjax
 import launch
 from hairjax.data.synthetic import draw
 
-pytestmark = pytest.mark.usefixtures("blank_figures")
-
 
 def rows_of(path):
     return list(csv.DictReader(path.read_text().splitlines()))
