@@ -3,32 +3,22 @@
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
 
 from hairjax.data.augment import model_inputs
 from hairjax.data.photoset import PhotoSet
+from tests.models.example import options
 
 SIDE, CLASSES = 48, ("red", "green", "blue")
 GRID = SIDE // 16  # squares along a side
 
 
-def graph(family, **options):
+def graph(family, **own):
     """A model without numbers: its graph and its parameters' shapes."""
-    build = functools.partial(
-        family,
-        image_size=(SIDE, SIDE),
-        in_channels=3,
-        num_classes=len(CLASSES),
-        dropout=0.0,
-        drop_path=0.0,
-        hidden=(),
-        dtype=jnp.float32,
-        remat=False,
-        **options,
-    )
+    given = options(image_size=(SIDE, SIDE), num_classes=len(CLASSES))
+    build = functools.partial(family, given, **own)
     graphdef, state = nnx.split(nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0))))
     return graphdef, nnx.to_pure_dict(state)
 

@@ -25,9 +25,7 @@ from tests.evaluation.squares import GRID, SIDE, alike, inputs, noisy, photograp
 
 @functools.cache
 def graph():
-    return squares.graph(
-        Swin, dim=16, depths=(1, 1, 1), heads=(1, 2, 4), window=3, mask_shifted=True
-    )
+    return squares.graph(Swin, dim=16, depths=(1, 1, 1), heads=(1, 2, 4), window=3)
 
 
 def drawn(seed):
