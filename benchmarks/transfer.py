@@ -1,15 +1,17 @@
 """Strategies of transfer beside each other on the tomatoes, split by subject, several seeds each.
 
-ImageNet to tomatoes, MobileNetV1 0.75 with its published weights; CIFAR-10 to tomatoes, a CIFAR
-ResNet-32. All rows and seeds have the split that the first run draws. What is finished is not run
-again.
+ImageNet to tomatoes, MobileNetV1 0.75 with its published weights (Keras names); CIFAR-10 to
+tomatoes, Idelbayev's ResNet-32; and both together, or RGB and mask, beside each alone. All rows and
+seeds have the split that the first run draws. What is finished is not run again.
 
-    python -m benchmarks.transfer imagenet --weights=mobilenet_v1_0.75_224_float32.npz
-    python -m benchmarks.transfer cifar --weights=resnet32.th
+    python -m benchmarks.transfer strategies --imagenet=mobilenet_v1_0.75_224_float32.npz
+    python -m benchmarks.transfer cifar --cifar=resnet32.th
+    python -m benchmarks.transfer together --imagenet=… --cifar=…
 """
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,68 +22,105 @@ from hairjax.report.ledger import read_ledger
 
 ROOT = Path(__file__).parents[1]
 TABLE = Path(__file__).with_suffix(".json")
-SCRATCH, PROBE = "full, from scratch", "probe"
-PEAK = {f"optim.peak.{group}": 1e-3 for group in ("early", "middle", "late")}
-SETS = {
-    "imagenet": {
-        "common": {
-            **PEAK,
-            "model.name": "mobilenetv1_075",
-            "data.image_size": 96,
-            "train.batch_size": 32,
-            "train.epochs": 8,
-            "optim.warmup_epochs": 1,
-        },
-        "rows": {
-            "head": {"optim.finetune": "head"},
-            "last:1": {"optim.finetune": "last:1"},
-            "gradual": {"optim.finetune": "gradual", "optim.gradual": "2,1"},
-            "full": {},
-            "full, layer_decay 0.75": {"optim.layer_decay": 0.75},
-            PROBE: {},
-            SCRATCH: {},
-        },
+SPLITS = ("validation", "test")
+PROBE = "probe"
+IMAGENET, CIFAR = "mobilenetv1_075", "cifar_resnet32"  # whose weights are given
+COMMON = {
+    **{f"optim.peak.{group}": 1e-3 for group in ("early", "middle", "late")},
+    "train.batch_size": 32,
+    "train.epochs": 8,
+    "optim.warmup_epochs": 1,
+}
+LAST = {"optim.finetune": "last:1", "data.image_size": 64}
+STRATEGIES = {
+    "head": {"optim.finetune": "head"},
+    "last:1": {"optim.finetune": "last:1"},
+    "gradual": {"optim.finetune": "gradual", "optim.gradual": "2,1"},
+    "full": {},
+    "full, layer_decay 0.75": {"optim.layer_decay": 0.75},
+    PROBE: {},
+    "full, from scratch": {"weights.source": "none"},
+}
+# What each row changes: keys of the configuration, or the rows of which it is the ensemble.
+SETS: dict[str, dict[str, dict | tuple[str, ...]]] = {
+    "strategies": {
+        row: {"model.name": IMAGENET, "weights.source": IMAGENET, "data.image_size": 96, **own}
+        for row, own in STRATEGIES.items()
     },
     "cifar": {
-        "common": {
-            **PEAK,
-            "model.name": "cifar_resnet32",
-            "data.image_size": 64,
-            "train.batch_size": 32,
-            "train.epochs": 8,
-            "optim.warmup_epochs": 1,
+        row: {"model.name": CIFAR, "weights.source": CIFAR, "data.image_size": 64, **own}
+        for row, own in STRATEGIES.items()
+        if row in ("head", "full", "full, from scratch")
+    },
+    "together": {
+        "MobileNetV1": {"model.name": IMAGENET, "weights.source": IMAGENET, **LAST},
+        "ResNet-32": {"model.name": CIFAR, "weights.source": CIFAR, **LAST},
+        "both, ensemble": ("MobileNetV1", "ResNet-32"),
+        "both, feature fusion": {
+            "model.name": IMAGENET,
+            "weights.source": IMAGENET,
+            "model.second": CIFAR,
+            "weights.second": CIFAR,
+            **LAST,
         },
-        "rows": {"head": {"optim.finetune": "head"}, "full": {}, SCRATCH: {}},
+        "MobileNetV1, RGB": {
+            "model.name": IMAGENET,
+            "weights.source": IMAGENET,
+            "model.in_channels": 3,
+            **LAST,
+        },
+        "MobileNetV1, mask": {
+            "model.name": IMAGENET,
+            "weights.source": IMAGENET,
+            "model.in_channels": 1,
+            **LAST,
+        },
+        "RGB and mask, ensemble": ("MobileNetV1, RGB", "MobileNetV1, mask"),
+        "RGB and mask, two streams": {
+            "model.name": IMAGENET,
+            "weights.source": IMAGENET,
+            "model.second": IMAGENET,
+            "model.second_sees": "mask",
+            **LAST,
+        },
     },
 }
 
 
-def run(row: str, keys: dict, workdir: Path, more: list[str]) -> None:
-    """Train and look at the test photographs, or probe; nothing where that is done."""
-    if (workdir / "test" / "metrics.json").is_file():
-        return
-    settings = [f"--config.{key}={value}" for key, value in keys.items()]
-    launch = [sys.executable, str(ROOT / "launch.py")]
-    common = [f"--config={ROOT}/configs/tomato.py", f"--workdir={workdir}", *settings, *more]
+def commands(row: str, own: dict | tuple, folder: Path, seed: int, options) -> list[list[str]]:
+    """Train and look at the test photographs; or probe; or make an ensemble and look."""
+    workdir = place(folder, row, seed)
+    to = f"--workdir={workdir}"
+    if isinstance(own, tuple):
+        members = [str(place(folder, name, seed)) for name in own]
+        return [["ensemble", *members, f"--split={split}", to] for split in SPLITS]
+    files = {IMAGENET: options.imagenet, CIFAR: options.cifar}
+    keys = {**COMMON, **own, "seed": seed}
+    keys |= {
+        key: files[own[key]] for key in own if key.startswith("weights.") and own[key] in files
+    }
+    split = folder / "split.csv"
+    if split.is_file():
+        keys["data.split"] = split
+    common = [f"--config={ROOT}/configs/tomato.py", to, *options.more]
+    common += [f"--config.{key}={value}" for key, value in keys.items()]
     if row == PROBE:
-        commands = [[*launch, "probe", *common, f"--split={split}"] for split in SPLITS]
-    else:
-        judge = ["evaluate", f"--workdir={workdir}", "--split=test"]
-        commands = [[*launch, *common], [*launch, *judge]]
-    for command in commands:
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return [["probe", *common, f"--split={split}"] for split in SPLITS]
+    return [common, ["evaluate", to, "--split=test"]]
 
 
-SPLITS = ("validation", "test")
+def place(folder: Path, row: str, seed: int) -> Path:
+    """Where a row is run."""
+    return folder / f"{row.replace(', ', '-').replace(' ', '_')}-{seed}"
 
 
-def measure(row: str, workdirs: list[Path]) -> dict:
+def measure(workdirs: list[Path]) -> dict:
     """Mean and standard deviation over the seeds; parameters that train; seconds per epoch."""
     found: dict = {}
     for name in ("accuracy", "quadratic_kappa"):
         values = [json.loads((w / "test" / "metrics.json").read_text())[name] for w in workdirs]
         found[name] = (float(np.mean(values)), float(np.std(values, ddof=1)))
-    if row == PROBE:
+    if not (workdirs[0] / "groups.txt").is_file():
         return found
     ledger = read_ledger(workdirs[0] / "groups.txt")
     found["trainable"] = sum(e.count for e in ledger if e.trains.startswith("from epoch"))
@@ -99,32 +138,28 @@ def main() -> None:
     """Run what is not run yet, write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("set", choices=SETS)
-    parser.add_argument("--weights", required=True, help="published weights to start from")
+    parser.add_argument("--imagenet", help="MobileNetV1 0.75's published weights")
+    parser.add_argument("--cifar", help="the CIFAR ResNet-32's published weights")
     parser.add_argument("--out", default="runs/transfer", help="where the runs go")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
         "more", nargs="*", help="overrides for all: --config.data.photos=… after --"
     )
     options = parser.parse_args()
-    chosen = SETS[options.set]
-    split = Path(options.out) / options.set / "head-0" / "split.csv"
-    places = {
-        row: [
-            Path(options.out) / options.set / f"{row.replace(', ', '-').replace(' ', '_')}-{seed}"
-            for seed in range(options.seeds)
-        ]
-        for row in chosen["rows"]
-    }
+    chosen, folder = SETS[options.set], Path(options.out) / options.set
+    launch = [sys.executable, str(ROOT / "launch.py")]
     for seed in range(options.seeds):
-        for row, own in chosen["rows"].items():
-            keys = {"weights.source": options.weights, "seed": seed, **chosen["common"], **own}
-            if row == SCRATCH:
-                keys["weights.source"] = "none"
-            if places[row][seed] != split.parent:
-                keys["data.split"] = split
-            run(row, keys, places[row][seed], options.more)
-            print(f"{places[row][seed]}", flush=True)
-    rows = {row: measure(row, places[row]) for row in chosen["rows"]}
+        for row, own in chosen.items():
+            workdir = place(folder, row, seed)
+            if not (workdir / "test" / "metrics.json").is_file():
+                for command in commands(row, own, folder, seed, options):
+                    subprocess.run([*launch, *command], check=True, stdout=subprocess.DEVNULL)
+            if not (folder / "split.csv").is_file():
+                shutil.copy(workdir / "split.csv", folder / "split.csv")
+            print(workdir, flush=True)
+    rows = {
+        row: measure([place(folder, row, seed) for seed in range(options.seeds)]) for row in chosen
+    }
     whole = json.loads(TABLE.read_text()) if TABLE.is_file() else {}
     TABLE.write_text(json.dumps(whole | {options.set: rows}, indent=1) + "\n")
     print("| | accuracy | kappa | parameters that train | seconds per epoch |")
