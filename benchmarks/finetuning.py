@@ -31,7 +31,7 @@ from hairjax.learner import batch_parts
 from hairjax.models import load_model
 from hairjax.phases import Material, Phase, begin_phase, frozen_stages
 from hairjax.run import predictor
-from hairjax.sight import image_side, normalisation, stored_side
+from hairjax.sight import sight, stored_side
 from hairjax.step import StepOptions, TrainState, first_state, make_train_step
 
 STRATEGIES = ("full", "last:1", "head")
@@ -59,9 +59,7 @@ class Strategy:
             mesh,
             StepOptions(
                 amounts=Amounts(**OFF),
-                side=image_side(config),
-                channels=config.model.in_channels,
-                normalise=normalisation(config),
+                sight=sight(config),
                 classes=CLASSES,
                 smoothing=0.0,
                 class_weights=None,

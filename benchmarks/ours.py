@@ -16,7 +16,7 @@ from benchmarks.training_step import training_step
 from hairjax import devices
 from hairjax.config import load_config
 from hairjax.data.augment import model_inputs
-from hairjax.sight import image_side, normalisation
+from hairjax.sight import sight
 
 Block = Callable[[int], float]  # so many times, one after the other → seconds
 TRACED = 3  # steps
@@ -63,10 +63,9 @@ def prepare(model: str, batch: int, inference: bool, variant: str) -> dict[str, 
 
     if not inference:
         return {"training": train}
-    side, channels = image_side(config), config.model.in_channels
 
     def logits(params: dict, photos: jax.Array) -> jax.Array:
-        inputs = model_inputs(photos, None, None, side, channels, normalisation(config))
+        inputs = model_inputs(photos, None, None, sight(config))
         return nnx.merge(step.graphdef, params)(inputs)
 
     judge = jax.jit(logits).lower(step.state.params, photos).compile()

@@ -24,7 +24,7 @@ from hairjax.report.gallery import remove_gallery, write_gallery
 from hairjax.results import DRAWS
 from hairjax.run import Run, RunFolder, explainer, load_run
 from hairjax.show import choose
-from hairjax.sight import image_side, input_channels, normalisation
+from hairjax.sight import sight
 
 _AT_ONCE = 256  # maps at the size of photographs in memory
 
@@ -168,9 +168,7 @@ def _follow(
     follow = make_curves(
         run.graphdef,
         run.mesh,
-        side=image_side(config),
-        channels=input_channels(config),
-        normalise=normalisation(config),
+        sight=sight(config),
         batch_size=min(config.train.batch_size, len(chosen)),
     )
     images, classes = photos.images[chosen], predictions.predicted[chosen]

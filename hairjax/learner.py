@@ -17,7 +17,7 @@ from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.models import VARIANTS
 from hairjax.run import on_mesh
-from hairjax.sight import image_side, input_channels, normalisation
+from hairjax.sight import sight
 from hairjax.step import Step, StepOptions, TrainState, first_state, make_train_step
 
 
@@ -95,9 +95,7 @@ def step_options(
         display.say(f"weights of the classes in the loss: {', '.join(said)}")
     return StepOptions(
         amounts=Amounts(**config.augment),
-        side=image_side(config),
-        channels=input_channels(config),
-        normalise=normalisation(config),
+        sight=sight(config),
         classes=len(classes),
         smoothing=config.optim.label_smoothing,
         class_weights=weights,

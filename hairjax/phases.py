@@ -15,7 +15,6 @@ from flax import nnx, traverse_util
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from hairjax.config import streams
 from hairjax.data.augment import Amounts, model_inputs
 from hairjax.data.load import memory_limit
 from hairjax.data.photoset import PhotoSet
@@ -25,7 +24,7 @@ from hairjax.groups import Group, frozen_parts, parts_of, phase_starts
 from hairjax.lora import merged
 from hairjax.optim import count_parameters, part_of, split_trainable
 from hairjax.processes import largest
-from hairjax.sight import image_side, input_channels, normalisation
+from hairjax.sight import sight
 from hairjax.step import Step
 
 _CHUNK = 16  # batches whose photographs are read together for the maps
@@ -132,11 +131,10 @@ def begin_phase(
     if not phase.kept:
         return whole
     params = merged(params)
-    side, channels = image_side(config), input_channels(config)
-    normalise = normalisation(config)
+    how = sight(config)
 
     def last_map(model: Any, photos: jax.Array) -> jax.Array:
-        return model.until(phase.kept, model_inputs(photos, None, None, side, channels, normalise))
+        return model.until(phase.kept, model_inputs(photos, None, None, how))
 
     def logits(model: Any, maps: jax.Array) -> jax.Array:
         return model.continue_from(phase.kept, maps)
@@ -168,8 +166,8 @@ def _trained(frozen: tuple[str, ...], params: dict) -> str:
 
 def _map_bytes(config: ConfigDict, graphdef: nnx.GraphDef, params: dict, kept: int) -> int:
     """Bytes of the map of one photograph."""
-    side, channels = image_side(config), sum(stream.channels for stream in streams(config))
-    image = jax.ShapeDtypeStruct((1, side, side, channels), np.float32)
+    how = sight(config)
+    image = jax.ShapeDtypeStruct((1, how.side, how.side, sum(how.channels)), np.float32)
     shape = jax.eval_shape(
         lambda params, image: nnx.merge(graphdef, merged(params)).until(kept, image), params, image
     )

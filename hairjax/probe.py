@@ -29,7 +29,7 @@ from hairjax.leak import require_no_copies
 from hairjax.made import RESULTS, begin, look_at_test, made_config, result_cells, write_judgement
 from hairjax.results import Results
 from hairjax.run import RunFolder, load_run
-from hairjax.sight import image_side, input_channels, normalisation
+from hairjax.sight import sight
 
 _FOLDS = 5  # of the training photographs, in which classifiers and their parameters are chosen
 
@@ -126,11 +126,10 @@ def _features(
     """What the head's classifier would see; of test photographs only where they are judged."""
     count = config.devices.mesh * config.devices.shard
     mesh = devices.make_mesh(min(count, jax.device_count()), 1)
-    side, channels = image_side(config), input_channels(config)
-    normalise = normalisation(config)
+    how = sight(config)
 
     def embed(model: Any, images: jax.Array) -> jax.Array:
-        return model.embed(model_inputs(images, None, None, side, channels, normalise))
+        return model.embed(model_inputs(images, None, None, how))
 
     wanted = np.flatnonzero((parts != "test") | (split == "test"))
     run = make_outputs(graphdef, mesh, embed, config.train.batch_size)

@@ -22,7 +22,7 @@ from hairjax.report.ledger import read_ledger
 from hairjax.report.page import write_report
 from hairjax.results import draw_results
 from hairjax.run import RunFolder
-from hairjax.sight import image_side
+from hairjax.sight import sight
 
 # Written by the end of a run.
 _NEEDED = ("classes", "groups", "split", "history", "timing", "environment", "metrics", "baselines")
@@ -62,7 +62,7 @@ def _read_report(folder: RunFolder) -> Report:
         synthetic=config.data.source == "synthetic",
         model=model_title(config),
         method=map_method(config),
-        side=image_side(config),
+        sight=sight(config),
         starts=[from_line(line) for line in folder.read_lines(folder.environment)],
         classes=classes,
         undrawable=undrawable(classes),

@@ -29,7 +29,7 @@ from hairjax.evaluation.explain import Explain, make_explain
 from hairjax.evaluation.inference import Predict, make_predict
 from hairjax.evaluation.predictions import Predictions, join
 from hairjax.processes import is_first
-from hairjax.sight import image_side, input_channels, normalisation, sees_masks, stored_side
+from hairjax.sight import sees_masks, sight, stored_side
 
 PREDICTED_AT_ONCE = 256  # photographs
 
@@ -149,9 +149,7 @@ def predictor(config: ConfigDict, graphdef: nnx.GraphDef, mesh: Mesh) -> Predict
     return make_predict(
         graphdef,
         mesh,
-        side=image_side(config),
-        channels=input_channels(config),
-        normalise=normalisation(config),
+        sight=sight(config),
         batch_size=config.train.batch_size,
     )
 
@@ -162,9 +160,7 @@ def explainer(config: ConfigDict, graphdef: nnx.GraphDef, mesh: Mesh, stage: int
         graphdef,
         mesh,
         method=map_method(config),
-        side=image_side(config),
-        channels=input_channels(config),
-        normalise=normalisation(config),
+        sight=sight(config),
         batch_size=config.train.batch_size,
         stage=stage,
     )

@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from hairjax.build import abstract_model
 from hairjax.config import model_title
-from hairjax.data.augment import Amounts, denormalised, each_stream, model_inputs
+from hairjax.data.augment import Amounts, denormalised, model_inputs
 from hairjax.data.load import describe_source, load_data, split_photos
 from hairjax.data.pairs import sees_two_views
 from hairjax.data.photoset import PhotoSet
@@ -22,7 +22,7 @@ from hairjax.display import Display
 from hairjax.groups import Group, make_groups
 from hairjax.optim import make_schedules
 from hairjax.report.show_figures import Caption, contact_sheet, schedule_figure, shorten
-from hairjax.sight import image_side, input_channels, normalisation
+from hairjax.sight import sight
 
 PER_CLASS = 3  # photographs of each class on the sheet
 MOST_ROWS = 20  # of the sheet, which stays legible; with more classes, some are left out
@@ -147,19 +147,17 @@ def views(images: np.ndarray, config: ConfigDict) -> tuple[np.ndarray, np.ndarra
         grey where the model sees it alone); the masks likewise without the last axis, None where
         there are none beside RGB.
     """
-    side, channels = image_side(config), input_channels(config)
-    normalise = normalisation(config)
-    _, of_first = each_stream(channels, normalise)[0]
+    how = sight(config)
     amounts = Amounts(**config.augment)
     repeated = repeat(images, "n h w c -> (n times) h w c", times=AUGMENTED)
     keys = jax.random.split(jax.random.key(config.seed), len(repeated))
 
-    denormalise = jax.vmap(jax.vmap(functools.partial(denormalised, normalise=of_first)))
+    denormalise = jax.vmap(jax.vmap(functools.partial(denormalised, normalise=how.normalise[0])))
 
     @jax.jit
     def see(whole: jax.Array, augmented: jax.Array) -> jax.Array:
-        view = model_inputs(whole, None, None, side, channels, normalise)
-        views = model_inputs(augmented, keys, amounts, side, channels, normalise)
+        view = model_inputs(whole, None, None, how)
+        views = model_inputs(augmented, keys, amounts, how)
         rows = [
             rearrange(view, "n h w c -> n 1 h w c"),
             rearrange(views, "(n times) h w c -> n times h w c", times=AUGMENTED),
@@ -190,7 +188,7 @@ def captions(photos: PhotoSet, train: np.ndarray, chosen: np.ndarray) -> list[Ca
 
 def notes(config: ConfigDict, photos: PhotoSet, chosen: np.ndarray) -> list[str]:
     """The sheet's headline and the lines below it."""
-    side = image_side(config)
+    side = sight(config).side
     seen = {1: "the mask alone", 3: "RGB alone", 6: "RGB and the mask"}[config.model.in_channels]
     if sees_two_views(config):
         seen += ", of two views the first"

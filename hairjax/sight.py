@@ -3,7 +3,7 @@
 from ml_collections import ConfigDict
 
 from hairjax.config import streams
-from hairjax.data.augment import Channels, Normalise
+from hairjax.data.augment import Sight
 from hairjax.models import VARIANTS, native_size
 
 
@@ -12,23 +12,19 @@ def image_side(config: ConfigDict) -> int:
     return config.data.image_size or native_size(config.model.name)
 
 
-def input_channels(config: ConfigDict) -> Channels:
-    """How many channels the model sees; of two streams, each."""
-    first, *others = (stream.channels for stream in streams(config))
-    return (first, *others) if others else first
+def sight(config: ConfigDict) -> Sight:
+    """How the model sees photographs, each stream of it.
 
-
-def normalisation(config: ConfigDict) -> Normalise:
-    """How the model sees RGB: as the configuration says, or as its published weights did.
-
-    Of two streams, each.
+    RGB is normalised as the configuration says, or as the model's published weights had it.
     """
-    asked = config.data.normalise
-    first, *others = (
-        VARIANTS[stream.name].family.normalise if asked == "auto" else asked
-        for stream in streams(config)
+    found, asked = streams(config), config.data.normalise
+    return Sight(
+        side=image_side(config),
+        channels=tuple(stream.channels for stream in found),
+        normalise=tuple(
+            VARIANTS[stream.name].family.normalise if asked == "auto" else asked for stream in found
+        ),
     )
-    return (first, *others) if others else first
 
 
 def stored_side(config: ConfigDict) -> int:

@@ -12,7 +12,7 @@ from einops import rearrange
 from flax import nnx
 from jax.sharding import Mesh
 
-from hairjax.data.augment import Amounts, Channels, Normalise, model_inputs
+from hairjax.data.augment import Amounts, Sight, model_inputs
 from hairjax.data.mixing import own_shares
 from hairjax.devices import batch_sharded, compiler_options, replicated
 from hairjax.lora import merged
@@ -126,9 +126,7 @@ class StepOptions:
 
     Attributes:
         amounts: of augmentation; none where maps come in.
-        side: of what the model sees, in pixels.
-        channels: of what the model sees.
-        normalise: how it sees RGB, see ``model_inputs``.
+        sight: how the model sees.
         classes: how many there are.
         smoothing: share of a label's weight that is spread over all classes.
         class_weights: of the classes in the loss; None for equal ones.
@@ -138,9 +136,7 @@ class StepOptions:
     """
 
     amounts: Amounts
-    side: int
-    channels: Channels
-    normalise: Normalise
+    sight: Sight
     classes: int
     smoothing: float
     class_weights: np.ndarray | None
@@ -154,8 +150,7 @@ class StepOptions:
         targets = optax.smooth_labels(jax.nn.one_hot(labels, self.classes), self.smoothing)
         if kept:
             return photos, targets
-        look = (self.side, self.channels, self.normalise)
-        return model_inputs(photos, keys, self.amounts, *look), targets
+        return model_inputs(photos, keys, self.amounts, self.sight), targets
 
     def mixed(self, batch: Sequence[jax.Array], kept: int) -> tuple[jax.Array, jax.Array]:
         """As `seen`; with another three behind them, of each photograph mixed with the other."""
@@ -163,7 +158,7 @@ class StepOptions:
         if len(batch) == 3:
             return own
         mix = jax.vmap(lambda own, other, share: share * own + (1 - share) * other)
-        shares = own_shares(batch[2], self.amounts, self.side)
+        shares = own_shares(batch[2], self.amounts, self.sight.side)
         inputs, targets = map(mix, own, self.seen(batch[3:], kept), shares)
         return inputs, targets
 

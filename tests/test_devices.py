@@ -15,7 +15,7 @@ from flax import nnx
 from configs import top
 from hairjax import devices as module
 from hairjax.checkpoint import Checkpoints
-from hairjax.data.augment import Amounts
+from hairjax.data.augment import Amounts, Sight
 from hairjax.devices import (
     batch_sharded,
     compute_dtype,
@@ -222,9 +222,7 @@ def stepper(devices, shard):
         mesh,
         StepOptions(
             amounts=Amounts(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.4, 1.0, 0.0),
-            side=SIDE,
-            channels=6,
-            normalise="imagenet",
+            sight=Sight(SIDE, (6,), ("imagenet",)),
             classes=4,
             smoothing=0.1,
             class_weights=None,

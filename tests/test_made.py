@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 import hairjax
 import launch
 from hairjax.checkpoint import Checkpoints
-from hairjax.data.augment import model_inputs
+from hairjax.data.augment import Sight, model_inputs
 from hairjax.data.load import load_data
 from hairjax.display import Display
 from hairjax.errors import UserError
@@ -219,7 +219,8 @@ def embeddings(root):
     model = hairjax.create_model(
         run.config.model.name, in_channels=6, num_classes=4, image_size=32, weights=str(root / "a")
     )
-    inputs = model_inputs(jax.numpy.asarray(photos.images), None, None, 32, 6, "imagenet")
+    sight = Sight(32, (6,), ("imagenet",))
+    inputs = model_inputs(jax.numpy.asarray(photos.images), None, None, sight)
     split = {row["file"]: row["split"] for row in rows_of(root / "a" / "split.csv")}
     graphdef, state = nnx.split(model)
     found = jax.jit(lambda state, x: nnx.merge(graphdef, state).embed(x))(state, inputs)

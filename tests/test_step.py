@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from scipy.special import log_softmax, softmax
 from sklearn.metrics import log_loss
 
-from hairjax.data.augment import Amounts, model_inputs
+from hairjax.data.augment import Amounts, Sight, model_inputs
 from hairjax.data.mixing import own_shares
 from hairjax.devices import make_mesh, replicated
 from hairjax.groups import GROUPS, frozen_parts, make_groups
@@ -43,6 +43,7 @@ OFF = Amounts(
 )
 ON = OFF._replace(rotation=30.0, flip=0.5, brightness=0.3, crop_scale=0.5)
 BATCH, CLASSES, STORED, SIDE = 8, 3, 36, 32
+SIGHT = Sight(SIDE, (6,), ("imagenet",))
 PHOTOS = np.random.default_rng(0).integers(0, 256, (BATCH, STORED, STORED, 4), dtype=np.uint8)
 LABELS = np.arange(BATCH, dtype=np.int32) % CLASSES
 
@@ -120,9 +121,7 @@ class Trainer:
             self.mesh,
             StepOptions(
                 amounts=amounts,
-                side=SIDE,
-                channels=6,
-                normalise="imagenet",
+                sight=SIGHT,
                 classes=CLASSES,
                 smoothing=0.0,
                 class_weights=None,
@@ -173,7 +172,7 @@ def flat(tree):
 @jax.jit
 def evaluation(params):
     """The toy's logits for the photographs as they are."""
-    return nnx.merge(model(Toy)[0], params)(model_inputs(PHOTOS, None, None, SIDE, 6, "imagenet"))
+    return nnx.merge(model(Toy)[0], params)(model_inputs(PHOTOS, None, None, SIGHT))
 
 
 def relative(found, expected):
@@ -345,7 +344,7 @@ def test_what_the_model_sees_and_the_targets_are_mixed_alike(alphas):
     drawn = jax.jit(own_shares, static_argnums=(1, 2))(keys, amounts, SIDE)
     pixels, shares = map(np.asarray, drawn)
     assert np.ptp(shares) > 0.05
-    seen = np.asarray(model_inputs(PHOTOS, None, None, SIDE, 6, "imagenet"))
+    seen = np.asarray(model_inputs(PHOTOS, None, None, SIGHT))
     own = pixels.reshape(BATCH, *(pixels.shape[1:] or (1, 1, 1)))
     blended = own * seen + (1 - own) * np.roll(seen, -1, axis=0)
     logits = np.asarray(nnx.merge(model(Toy)[0], train.params)(blended))

@@ -1,5 +1,7 @@
 """Runs with two streams, through launch.py: frozen, kept, stopped, begun from one another."""
 
+import contextlib
+import io
 import json
 
 import jax
@@ -44,28 +46,30 @@ def root(tmp_path_factory):
     return root
 
 
+def train_flags(root, workdir, *more):
+    return [
+        "--config=configs/top.py:demo",
+        f"--workdir={workdir}",
+        "--config.data.source=photos",
+        f"--config.data.photos={root}/photos",
+        f"--config.data.masks={root}/masks",
+        "--config.data.subject=/(s[0-9]+)_",
+        "--config.data.fractions=0.6,0.3,0.1",
+        f"--config.data.image_size={SIDE}",
+        "--config.model.name=tiny_swin",
+        "--config.model.second=tiny_cnn",
+        "--config.model.second_sees=mask",
+        "--config.train.epochs=2",
+        "--config.train.batch_size=16",
+        "--config.optim.warmup_epochs=0",
+        "--config.devices.mesh=1",
+        "--config.report.gallery=2",
+        *more,
+    ]
+
+
 def train(root, workdir, *more):
-    return launch.main(
-        [
-            "--config=configs/top.py:demo",
-            f"--workdir={workdir}",
-            "--config.data.source=photos",
-            f"--config.data.photos={root}/photos",
-            f"--config.data.masks={root}/masks",
-            "--config.data.subject=/(s[0-9]+)_",
-            "--config.data.fractions=0.6,0.3,0.1",
-            f"--config.data.image_size={SIDE}",
-            "--config.model.name=tiny_swin",
-            "--config.model.second=tiny_cnn",
-            "--config.model.second_sees=mask",
-            "--config.train.epochs=2",
-            "--config.train.batch_size=16",
-            "--config.optim.warmup_epochs=0",
-            "--config.devices.mesh=1",
-            "--config.report.gallery=2",
-            *more,
-        ]
-    )
+    return launch.main(train_flags(root, workdir, *more))
 
 
 @pytest.fixture(scope="module")
@@ -180,10 +184,20 @@ def views(root):
     ]
 
 
-def test_a_run_on_two_views_of_which_one_may_be_missing(root, views, capsys):
-    more = ["--config.augment.drop_view=0.3", "--config.keep.best_by=loss"]
-    assert train(root, root / "views", *views, *more) == 0
-    said = capsys.readouterr().out
+def train_views(root, views, name, *more):
+    whole = [*views, "--config.augment.drop_view=0.3", "--config.keep.best_by=loss", *more]
+    assert train(root, root / name, *whole) == 0
+
+
+@pytest.fixture(scope="module")
+def said(root, views, blank_figures):
+    """What a run on pairs says."""
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        train_views(root, views, "views")
+    return said.getvalue()
+
+
+def test_a_run_on_two_views_of_which_one_may_be_missing(root, said, capsys):
     assert f"{root}/photos and {root}/side/photos, paired by subject" in said
     assert "the first view is missing in" in said
     rows = rows_of(root / "views" / "split.csv")
@@ -206,6 +220,39 @@ def test_a_run_on_two_views_of_which_one_may_be_missing(root, views, capsys):
         assert launch.main([verb, f"--workdir={root}/views", *more]) == 1
         said = capsys.readouterr().err
         assert f"two views of a subject at once (config.model.second_sees=view), and {what}" in said
+
+
+def test_what_is_made_of_runs_judges_pairs(root, views, said, capsys):
+    runs = [str(root / "views"), str(root / "other")]
+    one_epoch = ["--config.seed=1", f"--config.data.split={runs[0]}/split.csv"]
+    train_views(root, views, "other", "--config.train.epochs=1", *one_epoch)
+    split = rows_of(root / "views" / "split.csv")
+    wanted = {row["file"] for row in split if row["split"] == "test"}
+    judge = ["evaluate", "--split=test"]
+    for run in runs:
+        assert launch.main([*judge, f"--workdir={run}"]) == 0
+    made = {
+        "ensemble": [["ensemble", *runs, "--split=test", f"--workdir={root}/ensemble"]],
+        "soup": [["soup", *runs, f"--workdir={root}/soup"], [*judge, f"--workdir={root}/soup"]],
+        "probe": [["probe", runs[0], "--split=test", f"--workdir={root}/probe"]],
+    }
+    for name, commands in made.items():
+        for command in commands:
+            assert launch.main(command) == 0, capsys.readouterr().err
+        found = rows_of(root / name / "test" / "predictions.csv")
+        assert {row["file"] for row in found} == wanted
+    capsys.readouterr()
+    assert launch.main(["compare", *runs, "--split=test", f"--out={root}/compared"]) == 0
+    assert f"same {len(wanted)} test" in capsys.readouterr().out
+
+
+def test_every_pair_is_judged_once_over_the_folds(root, views, blank_figures):
+    folds = ["--config.data.folds=3", "--config.train.epochs=1"]
+    command = train_flags(root, root / "folds", *views, *folds)
+    assert launch.main(["folds", *command]) == 0
+    files = [row["file"] for row in rows_of(root / "folds" / "predictions.csv")]
+    whole = [row["file"] for row in rows_of(root / "folds" / "fold_0" / "split.csv")]
+    assert sorted(files) == sorted(whole)
 
 
 @pytest.mark.parametrize(

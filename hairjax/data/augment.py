@@ -21,9 +21,6 @@ NORMALISATIONS = {
     "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
 }
-# Of a model with two streams, those of each.
-Channels = int | tuple[int, ...]
-Normalise = str | tuple[str, ...]
 GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601, as Pillow and torchvision have it
 ERASED_AREA = (0.02, 1 / 3)  # shares of the picture, and of the sides: torchvision's and timm's
 ERASED_ASPECT = (0.3, 1 / 0.3)
@@ -32,6 +29,20 @@ ASPECT = 4 / 3  # a random crop's sides differ at most by this, as in Inception 
 # RGB to luma and two colour axes (NTSC's YIQ), in which a hue shift is a rotation.
 _YIQ = np.array([GREY, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112)], np.float32)
 _RGB = np.linalg.inv(_YIQ)
+
+
+class Sight(NamedTuple):
+    """How a model sees photographs; one of two streams, each of them in its order.
+
+    Attributes:
+        side: of the square it sees, in pixels.
+        channels: 3 for normalised RGB, 1 for the mask (0 … 1), 6 for RGB and the mask three times.
+        normalise: how RGB is normalised, of ``NORMALISATIONS``.
+    """
+
+    side: int
+    channels: tuple[int, ...]
+    normalise: tuple[str, ...]
 
 
 class Amounts(NamedTuple):
@@ -57,9 +68,7 @@ def model_inputs(
     photos: jax.Array,
     keys: jax.Array | None,
     amounts: Amounts | None,
-    side: int,
-    channels: Channels,
-    normalise: Normalise,
+    sight: Sight,
 ) -> jax.Array:
     """What the model sees of a batch; where it has two streams, their channels one after the other.
 
@@ -70,14 +79,12 @@ def model_inputs(
         photos: uint8 [batch, stored, stored, 4]: RGB and mask; 8 of two views.
         keys: one random key per photograph; None for evaluation, which is the whole view.
         amounts: of augmentation; None for evaluation.
-        side: of the result, in pixels.
-        channels: 3 for normalised RGB, 1 for the mask (0 … 1), 6 for RGB and the mask three times.
-        normalise: how RGB is normalised, one of ``NORMALISATIONS``.
+        sight: how the model sees.
 
     Returns:
         float32 [batch, side, side, channels].
     """
-    streams = each_stream(channels, normalise)
+    side, streams = sight.side, list(zip(sight.channels, sight.normalise, strict=True))
     if photos.shape[-1] == 4:
         return one_view(photos, keys, amounts, side, streams)
     views = jnp.split(photos, 2, axis=-1)
@@ -127,13 +134,6 @@ def hide_view(key: jax.Array, present: jax.Array, probability: float) -> jax.Arr
     hidden = jax.random.bernoulli(chance_key, probability) & jnp.all(present)
     first = jax.random.bernoulli(which_key)
     return jnp.stack([hidden & first, hidden & ~first])
-
-
-def each_stream(channels: Channels, normalise: Normalise) -> list[tuple[int, str]]:
-    """How many channels every stream of a model sees, and how RGB is normalised for it."""
-    counts = (channels,) if isinstance(channels, int) else channels
-    names = (normalise,) if isinstance(normalise, str) else normalise
-    return list(zip(counts, names, strict=True))
 
 
 def stream_channels(rgb: jax.Array, mask: jax.Array, channels: int, normalise: str) -> jax.Array:

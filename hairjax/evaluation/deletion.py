@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.integrate import trapezoid
 from scipy.ndimage import gaussian_filter
 
-from hairjax.data.augment import IMAGENET_MEAN, Channels, Normalise, model_inputs
+from hairjax.data.augment import IMAGENET_MEAN, Sight, model_inputs
 from hairjax.data.batches import evaluation_batches
 from hairjax.devices import batch_sharded, compiler_options, replicated
 from hairjax.evaluation.explain import upsample
@@ -42,9 +42,7 @@ def make_curves(
     graphdef: nnx.GraphDef,
     mesh: Mesh,
     *,
-    side: int,
-    channels: Channels,
-    normalise: Normalise,
+    sight: Sight,
     batch_size: int,
 ) -> Follow:
     """A function that follows `CURVES`; compiled once for ``batch_size``.
@@ -55,9 +53,7 @@ def make_curves(
     Args:
         graphdef: the model without its parameters.
         mesh: devices that share each batch.
-        side: of what the model sees, in pixels.
-        channels: of what the model sees.
-        normalise: how it sees RGB, see ``model_inputs``.
+        sight: how the model sees.
         batch_size: photographs at a time; rounded up to a multiple of the devices.
     """
     batch_size = -(-batch_size // mesh.size) * mesh.size
@@ -71,7 +67,7 @@ def make_curves(
         def at(share: jax.Array) -> jax.Array:
             changed = rearrange(order < share, "b h w -> b h w 1")
             photos = jnp.where(changed, after, before)
-            logits = model(model_inputs(photos, None, None, side, channels, normalise))
+            logits = model(model_inputs(photos, None, None, sight))
             chosen = jnp.take_along_axis(jax.nn.softmax(logits), classes[:, None], axis=1)
             return chosen[:, 0]
 
@@ -124,7 +120,7 @@ def random_maps(like: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
 
 
 def blank(photos: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """ImageNet's mean colour, which is 0 to the model, and no mask: uint8 [n, side, side, 4]."""
+    """ImageNet's mean colour and no mask, as beside turned ones: uint8 [n, side, side, 4]."""
     empty = np.zeros_like(photos)
     empty[..., :3] = MEAN_COLOUR
     return empty

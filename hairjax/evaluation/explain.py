@@ -18,7 +18,7 @@ from flax import nnx
 from jax.sharding import Mesh
 from numpy.typing import NDArray
 
-from hairjax.data.augment import Channels, Normalise, model_inputs
+from hairjax.data.augment import Sight, model_inputs
 from hairjax.data.batches import read_batches
 from hairjax.data.photoset import PhotoSet
 from hairjax.devices import batch_sharded, compiler_options, join_shares, replicated, share
@@ -35,9 +35,7 @@ def make_explain(
     mesh: Mesh,
     *,
     method: str,
-    side: int,
-    channels: Channels,
-    normalise: Normalise,
+    sight: Sight,
     batch_size: int,
     stage: int,
 ) -> Explain:
@@ -47,16 +45,14 @@ def make_explain(
         graphdef: the model without its parameters.
         mesh: devices that share each batch.
         method: one of `METHODS`.
-        side: of what the model sees, in pixels.
-        channels: of what the model sees.
-        normalise: how it sees RGB, see ``model_inputs``.
+        sight: how the model sees.
         batch_size: photographs at a time; rounded up to a multiple of the devices.
         stage: whose map, -1 for the last.
     """
     batch_size = -(-batch_size // mesh.size) * mesh.size
 
     def maps(params: dict, photos: jax.Array, classes: jax.Array) -> jax.Array:
-        images = model_inputs(photos, None, None, side, channels, normalise)
+        images = model_inputs(photos, None, None, sight)
         return METHODS[method](nnx.merge(graphdef, params), images, classes, stage)
 
     whole, shared = replicated(mesh), batch_sharded(mesh)

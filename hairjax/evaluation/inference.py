@@ -8,7 +8,7 @@ import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
 
-from hairjax.data.augment import Channels, Normalise, model_inputs
+from hairjax.data.augment import Sight, model_inputs
 from hairjax.data.batches import read_batches
 from hairjax.data.photoset import PhotoSet
 from hairjax.devices import batch_sharded, compiler_options, join_shares, replicated, share
@@ -22,9 +22,7 @@ def make_predict(
     graphdef: nnx.GraphDef,
     mesh: Mesh,
     *,
-    side: int,
-    channels: Channels,
-    normalise: Normalise,
+    sight: Sight,
     batch_size: int,
 ) -> Predict:
     """A function (parameters, photographs) → predictions, compiled once for ``batch_size``.
@@ -34,14 +32,12 @@ def make_predict(
     Args:
         graphdef: the model without its parameters.
         mesh: devices that share each batch.
-        side: of what the model sees, in pixels.
-        channels: of what the model sees.
-        normalise: how it sees RGB, see ``model_inputs``.
+        sight: how the model sees.
         batch_size: photographs at a time; rounded up to a multiple of the devices.
     """
 
     def logits(model: Any, photos: jax.Array) -> jax.Array:
-        return model(model_inputs(photos, None, None, side, channels, normalise))
+        return model(model_inputs(photos, None, None, sight))
 
     return judge_by(make_outputs(graphdef, mesh, logits, batch_size))
 

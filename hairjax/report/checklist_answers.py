@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hairjax.data.augment import IMAGENET_MEAN, IMAGENET_STD
+from hairjax.data.augment import NORMALISATIONS, Sight
 from hairjax.data.split import SPLITS
 from hairjax.report.checklist import Answer
 from hairjax.report.checklist_evaluation import of_evaluation
@@ -18,6 +18,7 @@ _COPIES = (
     "Copies of training photographs (encoded anew, made smaller, mirrored or turned) were looked "
     "for in validation and test"
 )
+_STREAMS = ("first", "second")
 _CHANNELS = {6: "RGB and the hair mask, three times", 3: "RGB", 1: "the hair mask"}
 
 
@@ -70,11 +71,20 @@ def _counts(report: Report) -> str:
 
 def _preprocessing(report: Report) -> str:
     fit = "squashed to a square" if report.config["data"]["fit"] == "squash" else "padded to one"
-    mean, std = (", ".join(map(str, values)) for values in (IMAGENET_MEAN, IMAGENET_STD))
-    return (
-        f"Turned as EXIF says, {fit}, {report.side} × {report.side} pixels seen by the model, RGB "
-        f"normalised by ImageNet's mean ({mean}) and standard deviation ({std})."
-    )
+    side = report.sight.side
+    seen = f"Turned as EXIF says, {fit}, {side} × {side} pixels seen by the model"
+    return f"{'; '.join([seen, *_normalisations(report.sight)])}."
+
+
+def _normalisations(sight: Sight) -> list[str]:
+    """How RGB was shifted and scaled for every model that sees it."""
+    found = []
+    for channels, name, whose in zip(sight.channels, sight.normalise, _STREAMS, strict=False):
+        mean, deviation = NORMALISATIONS[name]
+        scaled = f"RGB in [0, 1] less a mean of {mean}, over a deviation of {deviation}"
+        if channels != 1:
+            found.append(f"{scaled} for the {whose} model" if sight.channels[1:] else scaled)
+    return found
 
 
 def _of_division(report: Report) -> dict[str, Answer]:
@@ -140,7 +150,7 @@ def _of_model(report: Report) -> dict[str, Answer]:
     channels = _CHANNELS[model["in_channels"]]
     if model["second"] and model["second_sees"] == "mask":
         channels = "RGB to the first model and the hair mask to the second"
-    inputs = f"{channels}, {report.side} × {report.side} pixels"
+    inputs = f"{channels}, {report.sight.side} × {report.sight.side} pixels"
     versions = ", ".join(f"{name} {version}" for name, version in start.versions.items())
     return {
         "technology": Answer(f"Deep learning: {report.model}.", "the title"),

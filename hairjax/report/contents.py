@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hairjax.data.augment import Sight
 from hairjax.environment import Start, Weights
 from hairjax.evaluation.analysis import Analysis
 from hairjax.evaluation.predictions import Predictions
@@ -102,7 +103,7 @@ class Report:
         synthetic: the photographs were drawn by a program; stamped on the page.
         model: the model's name.
         method: how its maps are made, of `report.explanation.METHODS`.
-        side: of the photographs as it sees them, in pixels.
+        sight: how the model sees photographs.
         starts: what it was started with and on, the first start first.
         classes: k names.
         undrawable: those of which the figures show boxes, for want of a font.
@@ -126,7 +127,7 @@ class Report:
     synthetic: bool
     model: str
     method: str
-    side: int
+    sight: Sight
     starts: Sequence[Start]
     classes: Sequence[str]
     undrawable: Sequence[str]

@@ -13,6 +13,7 @@ from hairjax.data.augment import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Amounts,
+    Sight,
     draw_transform,
     erase,
     hue_matrix,
@@ -62,7 +63,7 @@ compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimizatio
 @functools.partial(compiled, static_argnames=("side", "channels", "colour"))
 def run(photos, keys, geometry, side, channels, colour):
     amounts = None if geometry is None else Amounts(**geometry, **dict(colour))
-    return model_inputs(photos, keys, amounts, side, channels, "imagenet")
+    return model_inputs(photos, keys, amounts, Sight(side, (channels,), ("imagenet",)))
 
 
 def evaluation(photos, side=SIDE, channels=6):

@@ -7,11 +7,12 @@ import numpy as np
 import optax
 from flax import nnx
 
-from hairjax.data.augment import model_inputs
+from hairjax.data.augment import Sight, model_inputs
 from hairjax.data.photoset import PhotoSet
 from tests.models.example import options
 
 SIDE, CLASSES = 48, ("red", "green", "blue")
+SIGHT = Sight(SIDE, (3,), ("imagenet",))
 GRID = SIDE // 16  # squares along a side
 
 
@@ -53,7 +54,7 @@ def noisy(photos):
 
 
 def inputs(photos):
-    return model_inputs(photos.images, None, None, SIDE, 3, "imagenet")
+    return model_inputs(photos.images, None, None, SIGHT)
 
 
 def drawn(shapes, seed):
@@ -84,7 +85,7 @@ def train(graphdef, shapes, rate):
     @jax.jit
     def step(params, state, images, labels):
         def loss(params):
-            seen = model_inputs(images, None, None, SIDE, 3, "imagenet")
+            seen = model_inputs(images, None, None, SIGHT)
             logits = nnx.merge(graphdef, params)(seen)
             return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 

@@ -11,7 +11,7 @@ from flax import nnx
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
-from hairjax.data.augment import model_inputs
+from hairjax.data.augment import Sight, model_inputs
 from hairjax.devices import make_mesh
 from hairjax.evaluation.deletion import (
     CURVES,
@@ -26,6 +26,7 @@ from hairjax.evaluation.deletion import (
 from hairjax.evaluation.explain import upsample
 
 SIDE, STORED = 8, 10
+SIGHT = Sight(SIDE, (6,), ("imagenet",))
 traced = []
 
 
@@ -45,9 +46,7 @@ class Corner(nnx.Module):
 def follow(batch_size=4, devices=1):
     graphdef, _ = nnx.split(Corner())
     mesh = make_mesh(devices, 1)
-    return make_curves(
-        graphdef, mesh, side=SIDE, channels=6, normalise="imagenet", batch_size=batch_size
-    )
+    return make_curves(graphdef, mesh, sight=SIGHT, batch_size=batch_size)
 
 
 PARAMS = {"strength": np.float32(4)}
@@ -63,7 +62,7 @@ def photographs(count):
 def probability(photos, label):
     """Of one class, without any of the code that is tested."""
     graphdef, _ = nnx.split(Corner())
-    logits = nnx.merge(graphdef, PARAMS)(model_inputs(photos, None, None, SIDE, 6, "imagenet"))
+    logits = nnx.merge(graphdef, PARAMS)(model_inputs(photos, None, None, SIGHT))
     return scipy.special.softmax(np.asarray(logits, np.float64), axis=1)[:, label]
 
 
@@ -108,7 +107,7 @@ def test_one_program_for_both_curves_any_number_of_photographs_and_devices():
 
 
 def test_blank_is_nothing_to_the_model():
-    seen = np.asarray(model_inputs(blank(photographs(1)), None, None, SIDE, 6, "imagenet"))
+    seen = np.asarray(model_inputs(blank(photographs(1)), None, None, SIGHT))
     assert np.abs(seen).max() < 0.02  # the mean colour, to eight bits
 
 

@@ -20,7 +20,7 @@ from hairjax.devices import make_mesh
 from hairjax.evaluation.explain import evidence, grad_cam, make_explain, share_inside, upsample
 from hairjax.models.swin import Swin
 from tests.evaluation import squares
-from tests.evaluation.squares import GRID, SIDE, alike, inputs, noisy, photographs
+from tests.evaluation.squares import GRID, SIGHT, alike, inputs, noisy, photographs
 
 
 @functools.cache
@@ -40,9 +40,8 @@ def trained():
 @functools.cache
 def explainer(stage=-1, devices=1, batch_size=16):
     mesh = make_mesh(devices, 1)
-    options = {"method": "grad_cam", "side": SIDE, "channels": 3, "normalise": "imagenet"}
-    options |= {"batch_size": batch_size, "stage": stage}
-    return make_explain(graph()[0], mesh, **options)
+    options = {"method": "grad_cam", "batch_size": batch_size, "stage": stage}
+    return make_explain(graph()[0], mesh, sight=SIGHT, **options)
 
 
 def test_last_stages_map_is_the_closed_form():

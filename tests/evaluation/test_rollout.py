@@ -21,7 +21,7 @@ from hairjax.evaluation.explain import make_explain
 from hairjax.evaluation.rollout import roll
 from hairjax.models.vit import ViT
 from tests.evaluation import squares
-from tests.evaluation.squares import GRID, SIDE, alike, inputs, noisy, photographs
+from tests.evaluation.squares import GRID, SIGHT, alike, inputs, noisy, photographs
 
 BLOCKS, HEADS, DIM = (1, 2), 2, 16
 TOKENS = 1 + GRID**2
@@ -41,7 +41,7 @@ def trained():
     return squares.train(*graph(), 3e-3)
 
 
-OPTIONS = {"side": SIDE, "channels": 3, "normalise": "imagenet", "batch_size": 16}
+OPTIONS = {"sight": SIGHT, "batch_size": 16}
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 import hairjax
 from configs import top
-from hairjax.data.augment import Amounts
+from hairjax.data.augment import Amounts, Sight
 from hairjax.devices import make_mesh
 from hairjax.groups import GROUPS, frozen_parts, make_groups
 from hairjax.learner import batch_parts
@@ -118,9 +118,7 @@ def after(steps=1, *, parts=1, devices=1, finetune="full", remat=False, ema=0.0)
         mesh,
         StepOptions(
             amounts=OFF,
-            side=SIDE,
-            channels=3,
-            normalise="imagenet",
+            sight=Sight(SIDE, (3,), ("imagenet",)),
             classes=CLASSES,
             smoothing=0.0,
             class_weights=None,

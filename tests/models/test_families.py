@@ -17,7 +17,7 @@ from hairjax.models import VARIANTS, Variant
 from hairjax.models import table as families
 from hairjax.models.inverted_residual import Block, Shape
 from hairjax.optim import is_statistic, part_of
-from hairjax.sight import normalisation
+from hairjax.sight import sight
 from hairjax.step import gradients
 from hairjax.weights.position import resize_position
 from tests.models.test_backbones import CASES, reference_weights
@@ -172,7 +172,7 @@ def configuration(**model):
 def test_rgb_is_normalised_as_the_weights_had_it_unless_said(name, asked, used):
     config = configuration(name=name)
     config.data.normalise = asked
-    assert normalisation(config) == used
+    assert sight(config).normalise == (used,)
 
 
 def test_normalisations():

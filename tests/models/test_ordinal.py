@@ -17,7 +17,7 @@ from scipy.special import expit, log_expit, logit, softmax
 
 import hairjax
 import launch
-from hairjax.data.augment import model_inputs
+from hairjax.data.augment import Sight, model_inputs
 from hairjax.data.synthetic import draw
 from hairjax.errors import UserError
 from hairjax.models import SWIN, VARIANTS, Variant, dotted
@@ -199,6 +199,7 @@ def test_a_run_with_an_ordinal_head_is_one_like_any_other(tmp_path, capsys):
     model = hairjax.create_model(name, weights=str(workdir), **options)
     run = load_run(workdir)
     photos = draw("top", 4, 37, 0, 1, lambda done, total: None)
-    logits = jax.jit(lambda x: model(model_inputs(x, None, None, 32, 6, "imagenet")))(photos.images)
+    seen = Sight(32, (6,), ("imagenet",))
+    logits = jax.jit(lambda x: model(model_inputs(x, None, None, seen)))(photos.images)
     judged = run.judge(run.params, photos).probabilities
     np.testing.assert_allclose(softmax(logits, axis=1), judged, atol=1e-5)

@@ -14,7 +14,7 @@ import hairjax
 from configs import top
 from hairjax.build import abstract_model, pretrained_model
 from hairjax.check import check_config
-from hairjax.data.augment import Amounts, model_inputs
+from hairjax.data.augment import Amounts, Sight, model_inputs
 from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.evaluation.explain import grad_cam
@@ -22,7 +22,7 @@ from hairjax.models import VARIANTS, Variant, dotted, nested
 from hairjax.models import table as families
 from hairjax.models.two_stream import fusing_stages
 from hairjax.optim import is_statistic, layer_distances
-from hairjax.sight import input_channels, normalisation
+from hairjax.sight import sight
 from hairjax.step import gradients
 from hairjax.weights import WeightsError
 from hairjax.weights.convert import write
@@ -130,13 +130,12 @@ def compiled(function, *arguments):
 
 
 def seen(config):
-    side, look = config.data.image_size, (input_channels(config), normalisation(config))
-    return model_inputs(PHOTOS, None, None, side, *look)
+    return model_inputs(PHOTOS, None, None, sight(config))
 
 
 def views(config):
     """What each stream sees."""
-    first, _ = input_channels(config)
+    first, _ = sight(config).channels
     return jnp.split(seen(config), [first], axis=-1)
 
 
@@ -145,14 +144,15 @@ def views(config):
 
 def test_each_stream_sees_what_its_model_alone_would():
     config = settings("tiny_cnn", "tiny_vit", "same", 0)
-    assert normalisation(config) == ("imagenet", "half")
+    assert sight(config).normalise == ("imagenet", "half")
     apart = settings("tiny_cnn", "tiny_vit", "mask", 0)
     amounts, keys = Amounts(**config.augment), jax.random.split(jax.random.key(0), 2)
     amounts = amounts._replace(erase=1.0)
-    looks = [(input_channels(one), normalisation(one)) for one in (config, apart)]
-    looks += [(6, "imagenet"), (6, "half"), (3, "imagenet"), (1, "half")]
-    look = functools.partial(model_inputs, PHOTOS, keys, amounts, SIDE)
-    alike, parted, *alone = compiled(lambda: [look(*one) for one in looks])
+    alone = [(6, "imagenet"), (6, "half"), (3, "imagenet"), (1, "half")]
+    sights = [sight(config), sight(apart), *(Sight(SIDE, (n,), (name,)) for n, name in alone)]
+    alike, parted, *alone = compiled(
+        lambda: [model_inputs(PHOTOS, keys, amounts, one) for one in sights]
+    )
     np.testing.assert_array_equal(alike, np.concatenate(alone[:2], axis=-1))
     np.testing.assert_array_equal(parted, np.concatenate(alone[2:], axis=-1))
 
@@ -245,7 +245,7 @@ def test_of_a_missing_view_nothing_but_what_was_learnt_in_its_place_counts(pair)
         return jax.grad(logit)(params)
 
     def run(params):
-        inputs = model_inputs(photos, None, None, SIDE, input_channels(config), ("imagenet",) * 2)
+        inputs = model_inputs(photos, None, None, sight(config))
         return [gradient_of(params, inputs, row) for row in range(3)]
 
     for row, grads in enumerate(compiled(run, params)):
@@ -266,7 +266,7 @@ def test_with_both_views_it_is_as_if_none_could_be_missing(pair):
     plain, _ = abstract_model(settings(*pair[:2], "same", pair[3]), CLASSES)
 
     def run(params, without):
-        inputs = model_inputs(photos, None, None, SIDE, (6, 6), ("imagenet",) * 2)
+        inputs = model_inputs(photos, None, None, Sight(SIDE, (6, 6), ("imagenet",) * 2))
         both = nnx.merge(model_graph, params)
         kept = both.continue_from(1, both.until(1, inputs))
         return both(inputs), kept, nnx.merge(plain, without)(inputs)

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from hairjax.config import load_config, to_plain
+from hairjax.data.augment import Sight
 from hairjax.data.photoset import PhotoSet
 from hairjax.environment import Start, Weights
 from hairjax.evaluation import metrics
@@ -127,7 +128,7 @@ def example_report(folder):
         synthetic=False,
         model="swin_tiny_patch4_window7_224",
         method="grad_cam",
-        side=224,
+        sight=Sight(224, (6,), ("imagenet",)),
         starts=[start],
         classes=CLASSES,
         undrawable=(),

@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from hairjax.data.augment import Sight
 from hairjax.report.checklist import CLAIM, TRIPOD
 from hairjax.report.checklist_answers import answers
 from hairjax.report.checklist_evaluation import of_evaluation
@@ -102,3 +103,16 @@ def test_copies_that_were_looked_for(report, data, said):
     config = report.config | {"data": report.config["data"] | data}
     known = answers(dataclasses.replace(report, config=config))
     assert said in known["disjoint"].text
+
+
+@pytest.mark.parametrize(
+    ("sight", "said"),
+    [
+        (Sight(384, (6,), ("half",)), "RGB in [0, 1] less a mean of (0.5, 0.5, 0.5)"),
+        (Sight(384, (1,), ("half",)), "384 × 384 pixels seen by the model."),
+        (Sight(384, (3, 6), ("unit", "half")), "of (0.5, 0.5, 0.5) for the second model."),
+    ],
+)
+def test_colours_are_told_as_the_model_had_them(report, sight, said):
+    known = answers(dataclasses.replace(report, sight=sight))
+    assert said in known["preprocessing"].text
