@@ -25,6 +25,8 @@ import jax
 import pytest
 from hypothesis import settings
 
+from hairjax.models import SWIN, VARIANTS, Variant
+
 atexit.register(shutil.rmtree, os.environ["HOME"], ignore_errors=True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Nearly every program runs once or twice here: to compile it well would take most of the time.
@@ -44,4 +46,13 @@ def blank_figures():
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hairjax.report.figures._save", lambda figure, path, **how: path.touch())
+        yield
+
+
+@pytest.fixture(scope="module")
+def tiny_swin():
+    """``model.name=tiny``: three stages of one block each, traced and compiled in half the time."""
+    options = {"dim": 16, "depths": (1, 1, 1), "heads": (1, 2, 4), "window": 4}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(VARIANTS, "tiny", Variant(32, options, SWIN))
         yield

@@ -16,6 +16,8 @@ from hairjax.models import VARIANTS, Variant
 from hairjax.models.table import VIT
 from hairjax.report import figures
 
+pytestmark = pytest.mark.usefixtures("tiny_swin")
+
 GPS = 0x8825
 FIGURES = ("deletion_insertion", "examples")
 
@@ -56,6 +58,7 @@ def train(root, workdir, *more):
     return launch.main(
         [
             "--config=configs/top.py:demo",
+            "--config.model.name=tiny",
             f"--workdir={workdir}",
             "--config.data.source=photos",
             f"--config.data.photos={root}/photos",

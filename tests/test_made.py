@@ -26,11 +26,12 @@ from hairjax.evaluation.probes import Chosen
 from hairjax.looks import read_looks
 from hairjax.soup import greedy_soup, mean_params
 
-pytestmark = pytest.mark.usefixtures("blank_figures")
+pytestmark = pytest.mark.usefixtures("blank_figures", "tiny_swin")
 
 QUIET = Display(Console(quiet=True))
 SMALL = [
     "--config=configs/top.py:demo",
+    "--config.model.name=tiny",
     "--config.data.count=90",
     "--config.data.image_size=32",
     "--config.data.fractions=0.6,0.2,0.2",

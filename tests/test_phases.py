@@ -11,10 +11,11 @@ from hairjax.build import abstract_model
 from hairjax.check import check_config
 from hairjax.checkpoint import Checkpoints
 from hairjax.data.augment import Amounts
-from hairjax.models import SWIN, VARIANTS, Variant
 from hairjax.phases import augments, frozen_stages
 from hairjax.run import RunFolder, on_mesh
 from tests import stopping
+
+pytestmark = pytest.mark.usefixtures("tiny_swin")
 
 EPOCHS, STEPS = 3, 3
 OFF = {
@@ -26,15 +27,6 @@ OFF = {
     "hue": 0.0,
     "crop_scale": 1.0,
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def tiny():
-    """A Swin of three stages of one block each, which is traced and compiled in half the time."""
-    options = {"dim": 16, "depths": (1, 1, 1), "heads": (1, 2, 4), "window": 4}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(VARIANTS, "tiny", Variant(32, options, SWIN))
-        yield
 
 
 def settings():

@@ -12,6 +12,8 @@ import hairjax
 import launch
 from hairjax.data.synthetic import draw
 
+pytestmark = pytest.mark.usefixtures("tiny_swin")
+
 
 def rows_of(path):
     return list(csv.DictReader(path.read_text().splitlines()))
@@ -34,6 +36,7 @@ def root(tmp_path_factory):
     status = launch.main(
         [
             "--config=configs/top.py:demo",
+            "--config.model.name=tiny",
             f"--workdir={root}/run",
             "--config.data.source=photos",
             f"--config.data.photos={root}/photos",

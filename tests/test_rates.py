@@ -78,10 +78,11 @@ def test_a_loss_that_never_falls_suggests_nothing(losses):
 
 
 @pytest.fixture
-def options(monkeypatch):
+def options(monkeypatch, tiny_swin):
     monkeypatch.setattr(rates, "STEPS", 30)
     monkeypatch.setattr(rates, "SKIPPED", (3, 2))
     return {
+        "model.name": "tiny",
         "data.count": 40,
         "data.fractions": "0.8,0.2,0",
         "data.image_size": 32,

@@ -18,10 +18,11 @@ from hairjax import evaluate
 from hairjax.looks import read_looks
 from hairjax.run import load_run
 
-pytestmark = pytest.mark.usefixtures("blank_figures")
+pytestmark = pytest.mark.usefixtures("blank_figures", "tiny_swin")
 
 COMMAND = [
     "--config=configs/top.py:demo",
+    "--config.model.name=tiny",
     "--config.data.count=100",
     "--config.data.image_size=32",
     "--config.train.epochs=1",
