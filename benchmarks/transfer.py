@@ -1,12 +1,15 @@
 """Strategies of transfer beside each other on the tomatoes, split by subject, several seeds each.
 
 ImageNet to tomatoes, MobileNetV1 0.75 with its published weights (Keras names); CIFAR-10 to
-tomatoes, Idelbayev's ResNet-32; and both together, or RGB and mask, beside each alone. All rows and
-seeds have the split that the first run draws. What is finished is not run again.
+tomatoes, Idelbayev's ResNet-32; both together, or RGB and mask, beside each alone; and families
+from scratch, on the tomatoes and on a fifth of CIFAR-10. All rows and seeds have the split that the
+first run draws. What is finished is not run again.
 
     python -m benchmarks.transfer strategies --imagenet=mobilenet_v1_0.75_224_float32.npz
     python -m benchmarks.transfer cifar --cifar=resnet32.th
     python -m benchmarks.transfer together --imagenet=… --cifar=…
+    python -m benchmarks.transfer scratch
+    python -m benchmarks.transfer pictures --pictures=CIFAR10
 """
 
 import argparse
@@ -31,6 +34,14 @@ COMMON = {
     "train.epochs": 8,
     "optim.warmup_epochs": 1,
 }
+SCRATCH = {"weights.source": "none", "data.image_size": 64}
+PICTURES = {
+    "weights.source": "none",
+    "data.image_size": 32,
+    "data.stored_size": 32,
+    "data.fractions": "0.2,0.1,0.7",
+    "train.batch_size": 64,
+}
 LAST = {"optim.finetune": "last:1", "data.image_size": 64}
 STRATEGIES = {
     "head": {"optim.finetune": "head"},
@@ -51,6 +62,15 @@ SETS: dict[str, dict[str, dict | tuple[str, ...]]] = {
         row: {"model.name": CIFAR, "weights.source": CIFAR, "data.image_size": 64, **own}
         for row, own in STRATEGIES.items()
         if row in ("head", "full", "full, from scratch")
+    },
+    "scratch": {
+        "Swin-T": {"model.name": "swin_tiny_patch4_window7_224", **SCRATCH},
+        "ResNet-50": {"model.name": "resnet50", **SCRATCH},
+        "EfficientNet-B3": {"model.name": "efficientnet_b3", **SCRATCH},
+    },
+    "pictures": {
+        "ResNet-32": {"model.name": CIFAR, **PICTURES},
+        "VGG16 with batch norm": {"model.name": "vgg16_bn", **PICTURES},
     },
     "together": {
         "MobileNetV1": {"model.name": IMAGENET, "weights.source": IMAGENET, **LAST},
@@ -102,7 +122,10 @@ def commands(row: str, own: dict | tuple, folder: Path, seed: int, options) -> l
     split = folder / "split.csv"
     if split.is_file():
         keys["data.split"] = split
-    common = [f"--config={ROOT}/configs/tomato.py", to, *options.more]
+    config = "tomato"
+    if options.set == "pictures":
+        config, keys["data.photos"] = "cifar10", f"{options.pictures}/train"
+    common = [f"--config={ROOT}/configs/{config}.py", to, *options.more]
     common += [f"--config.{key}={value}" for key, value in keys.items()]
     if row == PROBE:
         return [["probe", *common, f"--split={split}"] for split in SPLITS]
@@ -119,7 +142,8 @@ def measure(workdirs: list[Path]) -> dict:
     found: dict = {}
     for name in ("accuracy", "quadratic_kappa"):
         values = [json.loads((w / "test" / "metrics.json").read_text())[name] for w in workdirs]
-        found[name] = (float(np.mean(values)), float(np.std(values, ddof=1)))
+        spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
+        found[name] = (float(np.mean(values)), spread)
     if not (workdirs[0] / "groups.txt").is_file():
         return found
     ledger = read_ledger(workdirs[0] / "groups.txt")
@@ -140,6 +164,7 @@ def main() -> None:
     parser.add_argument("set", choices=SETS)
     parser.add_argument("--imagenet", help="MobileNetV1 0.75's published weights")
     parser.add_argument("--cifar", help="the CIFAR ResNet-32's published weights")
+    parser.add_argument("--pictures", help="CIFAR-10 as pictures, train/CLASS/…")
     parser.add_argument("--out", default="runs/transfer", help="where the runs go")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
@@ -165,7 +190,8 @@ def main() -> None:
     print("| | accuracy | kappa | parameters that train | seconds per epoch |")
     print("|---|---|---|---|---|")
     for row, found in rows.items():
-        cells = ["{:.3f} ± {:.3f}".format(*found[n]) for n in ("accuracy", "quadratic_kappa")]
+        both = [found[name] for name in ("accuracy", "quadratic_kappa")]
+        cells = [f"{mean:.3f}" + (f" ± {sd:.3f}" if sd is not None else "") for mean, sd in both]
         cells += [f"{found['trainable']:,}"] if "trainable" in found else ["–"]
         cells += [f"{found['seconds_per_epoch']:.1f}"] if "trainable" in found else ["–"]
         print(f"| {row} | " + " | ".join(cells) + " |")
