@@ -55,7 +55,7 @@ STRATEGIES = {
 # What each row changes: keys of the configuration, or the rows of which it is the ensemble.
 SETS: dict[str, dict[str, dict | tuple[str, ...]]] = {
     "strategies": {
-        row: {"model.name": IMAGENET, "weights.source": IMAGENET, "data.image_size": 96, **own}
+        row: {"model.name": IMAGENET, "weights.source": IMAGENET, "data.image_size": 64, **own}
         for row, own in STRATEGIES.items()
     },
     "cifar": {
