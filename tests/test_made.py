@@ -192,11 +192,13 @@ def test_new_photographs_are_predicted(root, tmp_path):
 def test_another_model_is_no_ingredient(root, tmp_path, capsys):
     other = shutil.copytree(root / "b", tmp_path / "other")
     config = json.loads((other / "config.json").read_text())
-    config["model"]["hidden"] = [8]
+    config["model"] |= {"hidden": [8], "head": "corn"}
+    config["data"]["normalise"] = "half"
     (other / "config.json").write_text(json.dumps(config))
     out = f"--workdir={tmp_path / 'out'}"
     refused = {
-        "config.model.hidden: () → (8,)": (root / "a", other, out),
+        "config.model.hidden: () → (8,); config.model.head: 'softmax' → 'corn'; config.data."
+        "normalise: ('imagenet',) → ('half',)": (root / "a", other, out),
         "is of ensemble, and has no parameters of its own": (root / "a", root / "both", out),
         "soup needs two different runs or more": (root / "a", out),
     }
