@@ -100,6 +100,10 @@ MISTAKES = [
         ["config.optim.warmup_epochs is 2", "config.train.epochs=1", "or be 0"],
     ),
     (
+        f"{DEMO} --config.train.batch_size=1 --config.augment.cutmix=1",
+        ["config.augment.cutmix=1.0", "config.train.batch_size=1 has no other"],
+    ),
+    (
         f"{DEMO} --config.optim.accumulate=5",
         ["config.train.batch_size=32", "config.optim.accumulate=5", "1, 2, 4, 8, 16, 32"],
     ),
