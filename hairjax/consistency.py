@@ -135,12 +135,12 @@ def _check_weights(key: str, stream: Stream) -> None:
             f"config.weights.{key}={source} is the name of a Swin's weights, and {model}"
             f" is {name}; give one of its own (docs/models.md), a file, or none"
         )
-    published = re.match("hf://timm/(swin_[a-z]+)_", source)
+    # With tf_ or without, parameters have the same names and shapes; paddings and ε differ.
+    published = re.match("hf://timm/(swin_[a-z]+|(?:tf_)?(?:efficientnet|mobilenetv3))_", source)
     if published and not name.startswith(f"{published[1]}_"):
         raise UserError(
-            f"config.weights.{key}={source} holds the weights of a {published[1]}, not of "
-            f"{model}={name}; give that model's own (as in hf://timm/MODEL.ms_in22k), or "
-            "none"
+            f"config.weights.{key}={source} holds the weights of {published[1]}, not of "
+            f"{model}={name}; give that model's own (docs/models.md), or none"
         )
 
 
