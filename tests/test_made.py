@@ -161,8 +161,9 @@ def test_evaluate_judges_what_was_made_like_a_run(root, name, tmp_path):
 
 
 def test_an_ensembles_test_is_the_mean_of_the_runs(root):
-    for name in ("a", "b", "both"):
+    for times, name in enumerate(("a", "b", "both")):
         assert command("evaluate", f"--workdir={root / name}", "--split=test") == 0
+        assert len(read_looks(root / "b" / "looks.csv")) == times
     a, b, both = (shares(root / name / "test" / "predictions.csv") for name in ("a", "b", "both"))
     assert a.keys() == b.keys() == both.keys()
     for file, p in both.items():
