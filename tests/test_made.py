@@ -319,6 +319,7 @@ def test_what_cannot_be_probed_is_refused(root, tmp_path, capsys):
         "--split is 'train'; it can be validation or test": (root / "a", "--split=train", out),
         "is neither empty nor what this command": (root / "a", f"--workdir={root / 'b'}"),
         "there is no run at": (tmp_path, out),
+        "there is no run at config-a": ("config-a", out),  # a folder, although it begins so
     }
     for message, arguments in refused.items():
         assert command("probe", *arguments) == 1
