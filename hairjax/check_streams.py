@@ -58,6 +58,11 @@ def check_views(config: ConfigDict) -> None:
                     "leave it out"
                 )
         return
+    if config.model.in_channels == 1:
+        raise UserError(
+            "config.model.second_sees=view takes what is 0 everywhere for a missing view, and with "
+            "config.model.in_channels=1 a mask without hair is: use 6 or 3"
+        )
     why = "config.model.second_sees=view pairs photographs of two views by subject"
     if data.source.startswith("tfds:"):
         raise UserError(f"{why}, and config.data.source={data.source} has one view; give folders")

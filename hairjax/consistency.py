@@ -70,6 +70,12 @@ def _check_schedule(config: ConfigDict) -> None:
     if not any(optim.peak.values()):
         raise UserError("every config.optim.peak is 0, so nothing would be trained")
     _check_frozen(config)
+    for key in ("mixup", "cutmix"):
+        if batch == 1 and config.augment[key]:
+            raise UserError(
+                f"config.augment.{key}={config.augment[key]} mixes each photograph with another of "
+                "its batch, and config.train.batch_size=1 has no other; take more, or use 0"
+            )
     if batch % max(optim.accumulate, 1):
         divisors = (str(parts) for parts in range(1, batch + 1) if batch % parts == 0)
         raise UserError(
@@ -89,6 +95,13 @@ def _check_frozen(config: ConfigDict) -> None:
         raise UserError(
             f"config.optim.lora={optim.lora} freezes pretrained matrices, and "
             f"config.weights.{drawn[0]}=none has none: give weights, or use 0"
+        )
+    stages = (part for group in groups.values() if group.first for part in group.parts)
+    if optim.lora and not any(part.startswith("stages.") for part in stages):
+        raise UserError(
+            f"config.optim.lora={optim.lora} adapts the stages that train, and config.optim."
+            f"finetune={optim.finetune} with the rates of config.optim.peak lets none: let one "
+            "train, or use 0"
         )
     rules = {1: ("random_all",), 3: ("random_all",), 6: ("zero", "random_mask", "random_all")}
     stem = config.weights.stem
@@ -122,12 +135,12 @@ def _check_weights(key: str, stream: Stream) -> None:
             f"config.weights.{key}={source} is the name of a Swin's weights, and {model}"
             f" is {name}; give one of its own (docs/models.md), a file, or none"
         )
-    published = re.match("hf://timm/(swin_[a-z]+)_", source)
+    # With tf_ or without, parameters have the same names and shapes; paddings and ε differ.
+    published = re.match("hf://timm/(swin_[a-z]+|(?:tf_)?(?:efficientnet|mobilenetv3))_", source)
     if published and not name.startswith(f"{published[1]}_"):
         raise UserError(
-            f"config.weights.{key}={source} holds the weights of a {published[1]}, not of "
-            f"{model}={name}; give that model's own (as in hf://timm/MODEL.ms_in22k), or "
-            "none"
+            f"config.weights.{key}={source} holds the weights of {published[1]}, not of "
+            f"{model}={name}; give that model's own (docs/models.md), or none"
         )
 
 

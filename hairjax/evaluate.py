@@ -17,6 +17,7 @@ from hairjax.evaluation.analysis import analyse
 from hairjax.evaluation.predictions import Predictions
 from hairjax.judged import read_run
 from hairjax.looks import add_look, describe_looks, new_look
+from hairjax.made import made_of
 from hairjax.report_run import is_finished, report_run
 from hairjax.results import (
     compare_baselines,
@@ -89,15 +90,20 @@ def evaluate_run(
 def count_look(folder: RunFolder, data: PhotoSet, split: str, accuracy: float, command: str) -> int:
     """How often test photographs of a run have been looked at; 0 where ``data`` has none of them.
 
-    They are known by their contents, so that a copy of their folder counts too.
+    They are known by their contents, so that a copy of their folder counts too. A look at what was
+    made of runs is one at theirs.
     """
     tests = {row["sha256"] for row in read_rows(folder.split) if row["split"] == "test"}
     if tests.isdisjoint(data.sha256):
         return 0
-    look = new_look(
-        folder.config, split=split, photographs=len(data), accuracy=accuracy, command=command
-    )
-    return add_look(folder.looks, look)
+    runs = made_of(folder) if "made" in folder.read_config() else []
+    times = []
+    for one in (folder, *map(RunFolder, runs)):
+        look = new_look(
+            one.config, split=split, photographs=len(data), accuracy=accuracy, command=command
+        )
+        times.append(add_look(one.looks, look))
+    return times[0]
 
 
 def report_again(folder: RunFolder, display: Display) -> None:

@@ -13,8 +13,10 @@ import jax.numpy as jnp
 from flax import traverse_util
 from ml_collections import ConfigDict
 
+from hairjax.config import streams
 from hairjax.errors import UserError
 from hairjax.groups import Group
+from hairjax.models.two_stream import STREAMS
 
 DOWN, UP = "lora_a", "lora_b"  # [in, rank] and [rank, out]
 # Queries, keys and values are one matrix, and share a pair.
@@ -24,16 +26,24 @@ _draw = jax.nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 def require_matrices(config: ConfigDict, params: dict) -> None:
-    """Refuse ``optim.lora`` for a model without any such matrix.
+    """Refuse ``optim.lora`` for a model, or one of two, without any such matrix.
+
+    Nothing of it would train, and its batch norms would still go by each batch.
 
     Raises:
         UserError: it has none.
     """
-    if config.optim.lora and not _kernels(params):
-        raise UserError(
-            f"config.optim.lora={config.optim.lora} adapts matrices of attention and MLP, and "
-            f"config.model.name={config.model.name} has none; use 0"
-        )
+    if not config.optim.lora:
+        return
+    names = [stream.name for stream in streams(config)]
+    # Of two, a path says which: stages.0.second.….
+    own = STREAMS if len(names) > 1 else ("blocks",)
+    for key, name, within in zip(("name", "second"), names, own, strict=False):
+        if not any(path[2] == within for path in _kernels(params)):
+            raise UserError(
+                f"config.optim.lora={config.optim.lora} adapts matrices of attention and MLP, and "
+                f"config.model.{key}={name} has none; use 0"
+            )
 
 
 def with_pairs(config: ConfigDict, params: dict, groups: Mapping[str, Group]) -> dict:

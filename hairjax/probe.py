@@ -262,7 +262,7 @@ def _show(
     ]
     title = f"{best_by} in {_FOLDS}-fold cross-validation, {photographs:,} training photographs"
     display.table(title, ["", "mean ± sd", "chosen"], rows)
-    display.say("which chooses, and judges nothing: a run has learnt its features on these")
+    display.say("which chooses, and judges nothing: what a run gives was learnt on these too")
     rows = [[c.name, *result_cells(r)] for c, r in zip(found, results, strict=True)]
     count = len(results[0].sample)
     display.table(f"validation, {count:,} photographs", ["", *RESULTS], rows)

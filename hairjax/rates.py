@@ -164,7 +164,8 @@ def valley(rates: np.ndarray, losses: np.ndarray) -> int:
         lengths[i] += higher.max(initial=0)
     end = int(lengths.argmax())
     third = lengths[end] / 3
-    return end - int(lengths[end]) + int(third) + int(third / 2)
+    # One step down at the very start is half over there, not before it.
+    return max(end - int(lengths[end]) + int(third) + int(third / 2), 0)
 
 
 def steepest(rates: np.ndarray, losses: np.ndarray) -> int:

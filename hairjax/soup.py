@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
 from hairjax.atomic import write_csv
 from hairjax.checkpoint import Checkpoints
@@ -25,6 +26,7 @@ from hairjax.judged import JudgedRun, align, read_run
 from hairjax.made import RESULTS, begin, made_config, result_cells, write_judgement
 from hairjax.panel import photograph_rows
 from hairjax.run import Run, RunFolder, load_run
+from hairjax.sight import sight
 
 # What must be the same for parameters to mean the same, and to see the same photographs.
 _SAME = (
@@ -34,6 +36,7 @@ _SAME = (
     "model.second_sees",
     "model.fuse_after",
     "model.hidden",
+    "model.head",
     "model.mask_shifted",
     "data.image_size",
     "data.stored_size",
@@ -143,14 +146,20 @@ def _require_alike(runs: Sequence[JudgedRun]) -> None:
                 f"{run.path} is of {run.config.made.by}, and has no parameters of its own: give "
                 "soup runs"
             )
-    first, *others = (dict(flatten(run.config)) for run in runs)
+    first, *others = (_decisive(run.config) for run in runs)
     for run, config in zip(runs[1:], others, strict=True):
-        if changed := [key for key in _SAME if config[key] != first[key]]:
+        if changed := [key for key in first if config[key] != first[key]]:
             listed = "; ".join(f"config.{key}: {first[key]!r} → {config[key]!r}" for key in changed)
             raise UserError(
                 f"{run.path} has another model than {runs[0].path}, or sees photographs otherwise "
                 f"({listed}): their parameters have no mean; put them together with ensemble"
             )
+
+
+def _decisive(config: ConfigDict) -> dict[str, Any]:
+    """The keys that must be the same, the normalisation as it comes to be."""
+    flat = dict(flatten(config))
+    return {key: flat[key] for key in _SAME} | {"data.normalise": sight(config).normalise}
 
 
 def _validation_photographs(run: Run, display: Display) -> PhotoSet:

@@ -13,7 +13,7 @@ from flax import nnx
 from jax.sharding import Mesh
 
 from hairjax.data.augment import Amounts, Sight, model_inputs
-from hairjax.data.mixing import own_shares
+from hairjax.data.mixing import own_shares, without_missing
 from hairjax.devices import batch_sharded, compiler_options, replicated
 from hairjax.lora import merged
 from hairjax.optim import merge, moving_statistics, split_trainable
@@ -160,6 +160,8 @@ class StepOptions:
         mix = jax.vmap(lambda own, other, share: share * own + (1 - share) * other)
         shares = own_shares(batch[2], self.amounts, self.sight.side)
         inputs, targets = map(mix, own, self.seen(batch[3:], kept), shares)
+        if batch[0].shape[-1] == 8:  # two views
+            inputs = without_missing(inputs, own[0], self.sight.channels[0])
         return inputs, targets
 
 

@@ -273,3 +273,20 @@ def test_what_cannot_be_is_refused(model):
     plain = {"stem": model[1]["stem"], "stages": {0: {"conv": {"kernel": np.zeros((3, 3))}}}}
     with pytest.raises(UserError, match=r"config\.model\.name=swin_mini.* has none; use 0"):
         require_matrices(config, plain)
+    # A stream without any would have nothing to train but its batch norms' statistics.
+    config.model.update(second="cnn7", drop_path=0.0)
+    with pytest.raises(UserError, match=r"config\.model\.second=cnn7 has none; use 0"):
+        require_matrices(config, abstract_model(config, 4)[1])
+    config.model.second = config.model.name
+    require_matrices(config, abstract_model(config, 4)[1])
+
+
+@pytest.mark.parametrize("changes", [{"finetune": "head"}, {"finetune": "early:1,head:1"}])
+def test_pairs_that_no_stage_would_have_are_refused(changes):
+    config = settings(**changes)
+    config.weights.update(source="some.safetensors", stem="copy")
+    if "early" in config.optim.finetune:
+        check_config(config, top.get_config())
+        config.optim.peak.early = 0.0
+    with pytest.raises(UserError, match="lora=3 adapts the stages that train"):
+        check_config(config, top.get_config())

@@ -161,8 +161,9 @@ def test_evaluate_judges_what_was_made_like_a_run(root, name, tmp_path):
 
 
 def test_an_ensembles_test_is_the_mean_of_the_runs(root):
-    for name in ("a", "b", "both"):
+    for times, name in enumerate(("a", "b", "both")):
         assert command("evaluate", f"--workdir={root / name}", "--split=test") == 0
+        assert len(read_looks(root / "b" / "looks.csv")) == times
     a, b, both = (shares(root / name / "test" / "predictions.csv") for name in ("a", "b", "both"))
     assert a.keys() == b.keys() == both.keys()
     for file, p in both.items():
@@ -192,11 +193,13 @@ def test_new_photographs_are_predicted(root, tmp_path):
 def test_another_model_is_no_ingredient(root, tmp_path, capsys):
     other = shutil.copytree(root / "b", tmp_path / "other")
     config = json.loads((other / "config.json").read_text())
-    config["model"]["hidden"] = [8]
+    config["model"] |= {"hidden": [8], "head": "corn"}
+    config["data"]["normalise"] = "half"
     (other / "config.json").write_text(json.dumps(config))
     out = f"--workdir={tmp_path / 'out'}"
     refused = {
-        "config.model.hidden: () → (8,)": (root / "a", other, out),
+        "config.model.hidden: () → (8,); config.model.head: 'softmax' → 'corn'; config.data."
+        "normalise: ('imagenet',) → ('half',)": (root / "a", other, out),
         "is of ensemble, and has no parameters of its own": (root / "a", root / "both", out),
         "soup needs two different runs or more": (root / "a", out),
     }
@@ -316,6 +319,7 @@ def test_what_cannot_be_probed_is_refused(root, tmp_path, capsys):
         "--split is 'train'; it can be validation or test": (root / "a", "--split=train", out),
         "is neither empty nor what this command": (root / "a", f"--workdir={root / 'b'}"),
         "there is no run at": (tmp_path, out),
+        "there is no run at config-a": ("config-a", out),  # a folder, although it begins so
     }
     for message, arguments in refused.items():
         assert command("probe", *arguments) == 1

@@ -65,7 +65,14 @@ def test_valley_finds_the_longest_decreasing_subsequence(losses):
     losses = np.array(losses, float)
     length = patience(losses)
     end = next(n for n in range(len(losses)) if patience(losses[: n + 1]) == length)
-    assert valley(np.empty(0), losses) == end - length + length // 3 + int(length / 3 / 2)
+    place = end - length + length // 3 + int(length / 3 / 2)
+    assert valley(np.empty(0), losses) == max(place, 0)
+
+
+def test_a_loss_that_falls_once_at_the_start_does_not_suggest_the_highest_rate():
+    losses = np.concatenate([np.full(11, 1.0), [0.9], np.linspace(1.1, 5, 40)])
+    found = suggestions(EVERY[: len(losses)], losses)
+    assert found["valley"] == EVERY[10]
 
 
 @pytest.mark.parametrize("losses", [np.linspace(1, 9, 60), np.ones(60), np.linspace(9, 1, 16)])

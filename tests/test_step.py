@@ -354,6 +354,28 @@ def test_what_the_model_sees_and_the_targets_are_mixed_alike(alphas):
     assert loss == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("alphas", [{"mixup": 1.0}, {"cutmix": 1.0}])
+def test_a_view_that_is_missing_is_so_when_mixed_too(alphas):
+    photos = np.concatenate([PHOTOS, PHOTOS], axis=-1)
+    photos[::2, ..., 4:] = 0
+    how = {"classes": CLASSES, "smoothing": 0.0, "class_weights": None, "ema": 0.0, "parts": 1}
+    sees = Sight(SIDE, (3, 6), ("imagenet", "half"))
+    pairs = StepOptions(amounts=OFF._replace(**alphas), sight=sees, seed=0, **how)
+    batch = (photos, LABELS, jax.random.split(jax.random.key(0), BATCH))
+    batch += tuple(jnp.roll(array, -1, axis=0) for array in batch)
+    inputs, targets = jax.jit(lambda batch: pairs.mixed(batch, 0))(batch)
+    assert np.any(inputs[..., :3], axis=(1, 2, 3)).all()
+    assert np.any(inputs[..., 3:], axis=(1, 2, 3)).tolist() == [False, True] * (BATCH // 2)
+    # The view that all have is mixed as it would be alone.
+    alone = StepOptions(
+        amounts=OFF._replace(**alphas), sight=Sight(SIDE, (3,), ("imagenet",)), seed=0, **how
+    )
+    batch = (batch[0][..., :4], *batch[1:3], batch[3][..., :4], *batch[4:])
+    expected, same = jax.jit(lambda batch: alone.mixed(batch, 0))(batch)
+    np.testing.assert_allclose(inputs[..., :3], expected, atol=1e-6)
+    np.testing.assert_array_equal(targets, same)
+
+
 # --- parts of a batch, devices
 
 

@@ -33,6 +33,20 @@ def own_shares(keys: jax.Array, amounts: Amounts, side: int) -> tuple[jax.Array,
     return pixels, jnp.where(cut, shares, blended)
 
 
+def without_missing(mixed: jax.Array, own: jax.Array, first: int) -> jax.Array:
+    """What was mixed, still 0 where a photograph's own view is missing: a trace of another's is no
+    view, and what stands for one that is missing would hardly ever be learnt.
+
+    Args:
+        mixed: float32 [batch, side, side, channels] of both views.
+        own: what was mixed in the greater part.
+        first: how many channels are the first view's.
+    """
+    pairs = zip(jnp.split(mixed, [first], axis=-1), jnp.split(own, [first], axis=-1), strict=True)
+    parts = [jnp.where(jnp.any(o != 0, axis=(1, 2, 3), keepdims=True), m, 0) for m, o in pairs]
+    return jnp.concatenate(parts, axis=-1)
+
+
 def mixup_shares(keys: jax.Array, alpha: float) -> jax.Array:
     """How much of each photograph remains when it is blended with another: float32 [batch] ≥ 0.5.
 

@@ -98,7 +98,8 @@ def pair_views(first: PhotoSet, second: PhotoSet, display: Display) -> PhotoSet:
     Args:
         first: photographs of one view, with subjects.
         second: of the other; the classes are the same.
-        display: shows how many pairs there are, and how many lack a view.
+        display: shows how many pairs there are, how many lack a view, and in how many the labels
+            differ.
 
     Raises:
         UserError: a subject is not known, no subject has both views, or two have one file.
@@ -124,6 +125,11 @@ def pair_views(first: PhotoSet, second: PhotoSet, display: Display) -> PhotoSet:
         f"pairs of views: {len(rows):,} of {len(set(subjects)):,} subjects; the first view is "
         f"missing in {lacking[0]:,}, the second in {lacking[1]:,}"
     )
+    both = pairs[(pairs != _NOWHERE).all(axis=1)]
+    if apart := int(np.sum(first.labels[both[:, 0]] != second.labels[both[:, 1]])):
+        display.say(
+            f"in {apart:,} of these pairs the views have different labels: that of the first counts"
+        )
     return PhotoSet(
         images=Pairs((first.images, second.images), pairs),
         labels=np.array([_label(first, second, *pair) for pair in rows], np.int32),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import cohen_kappa_score, make_scorer
+from sklearn.metrics import make_scorer
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -17,10 +17,19 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
+from hairjax.evaluation.metrics import confusion_matrix, quadratic_kappa
+
+
+def _kappa(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
+    """Of a fold that may lack classes: scikit-learn then closes ranks, and gives nan of one."""
+    classes = int(max(labels.max(), predicted.max())) + 1
+    return float(quadratic_kappa(confusion_matrix(labels, predicted, classes)))
+
+
 # As `keep.best_by` names them; a log-loss needs probabilities, which an SVM has once it is chosen.
 SCORES: dict[str, Any] = {
     "accuracy": "accuracy",
-    "quadratic_kappa": make_scorer(cohen_kappa_score, weights="quadratic"),
+    "quadratic_kappa": make_scorer(_kappa),
     "macro_f1": "f1_macro",
 }
 _STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)  # C, of features with a variance of one

@@ -60,7 +60,7 @@ def run_soup(arguments: list[str]) -> int:
 
 def run_probe(arguments: list[str]) -> int:
     """``launch.py probe``."""
-    from_config = any(argument.lstrip("-").startswith("config") for argument in arguments)
+    from_config = any(argument.startswith(("--config", "-config")) for argument in arguments)
     run = None
     if from_config:
         given, config, reference = read_configuration("probe", arguments, "workdir", "split")

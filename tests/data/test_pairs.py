@@ -93,6 +93,20 @@ def test_who_lacks_a_view_is_told_named_and_kept():
     ]
 
 
+def test_pairs_whose_views_have_different_labels_are_counted():
+    first, second = some_pairs()
+    labels = second.labels.copy()
+    labels[[0, 1, 5, 44]] = 1 - labels[[0, 1, 5, 44]]  # the last has no other view
+    display = Quiet()
+    pairs = pair_views(first, dataclasses.replace(second, labels=labels), display)
+    assert display.said[1:] == [
+        "in 3 of these pairs the views have different labels: that of the first counts"
+    ]
+    np.testing.assert_array_equal(
+        pairs.labels[:-1][:4], pair_views(first, second, Quiet()).labels[:4]
+    )
+
+
 def test_a_split_parts_no_subject_and_batches_hold_both_views():
     pairs = pair_views(*some_pairs(), Quiet())
     split = make_split(pairs, (0.6, 0.2, 0.2), 0)

@@ -83,6 +83,28 @@ def test_parameters_are_the_best_of_a_loop_over_folds(rows, name, best_by):
     assert chosen.score == pytest.approx(max(tried.values()), abs=1e-9)
 
 
+def test_a_fold_without_a_class_is_scored_by_the_distances_between_stages(rows):
+    """Of stages 0, 1 and 3 the last is two away from the second, and where one is named it alone
+    no score is undefined.
+    """
+    features, labels, _ = rows
+    labels = np.where(labels == 2, 3, labels)
+    labels[:6] = 2
+    part = np.where(labels == 2, 0, np.arange(ROWS) // 6 % 4 + 1)
+    part[labels == 2] = np.arange(6) % 2  # the other parts have no stage 2
+    part[np.flatnonzero(labels == 3)[:4]] = 5  # has that stage alone
+    folds = [(np.flatnonzero(part != i), np.flatnonzero(part == i)) for i in range(6)]
+    chosen = choose("logistic", features, labels, folds, "quadratic_kappa")
+    scores = []
+    for train, held in folds:
+        scaler, classifier = fitted("logistic", chosen.parameters, features[train], labels[train])
+        told = classifier.predict(scaler.transform(features[held]))
+        named = {*labels[held], *told}
+        by_all = cohen_kappa_score(labels[held], told, labels=range(4), weights="quadratic")
+        scores.append(by_all if len(named) > 1 else 0.0)
+    assert chosen.score == pytest.approx(np.mean(scores), abs=1e-9)
+
+
 @pytest.mark.parametrize("name", ["logistic", "neighbours"])
 def test_probabilities_are_those_of_the_classifier_fitted_on_all_rows(rows, name):
     features, labels, folds = rows

@@ -315,6 +315,7 @@ def test_an_explanation_map_is_the_sum_of_those_of_both_models():
             {"second_sees": "photo"},
             "config.model.second_sees is 'photo'; it can be same, mask, view",
         ),
+        ({"second_sees": "view", "in_channels": 1}, "in_channels=1 a mask without hair is: use 6"),
         ({"second": "", "second_sees": "mask"}, "second_sees is 'mask', and there is no second"),
         (
             {"fuse_after": 2},

@@ -100,6 +100,10 @@ MISTAKES = [
         ["config.optim.warmup_epochs is 2", "config.train.epochs=1", "or be 0"],
     ),
     (
+        f"{DEMO} --config.train.batch_size=1 --config.augment.cutmix=1",
+        ["config.augment.cutmix=1.0", "config.train.batch_size=1 has no other"],
+    ),
+    (
         f"{DEMO} --config.optim.accumulate=5",
         ["config.train.batch_size=32", "config.optim.accumulate=5", "1, 2, 4, 8, 16, 32"],
     ),
@@ -124,7 +128,17 @@ MISTAKES = [
     (
         f"{PHOTOS} --config.model.name=swin_base_patch4_window7_224 "
         "--config.weights.source=hf://timm/swin_tiny_patch4_window7_224.ms_in22k",
-        ["holds the weights of a swin_tiny", "config.model.name=swin_base_patch4_window7_224"],
+        ["holds the weights of swin_tiny", "config.model.name=swin_base_patch4_window7_224"],
+    ),
+    (
+        f"{DEMO} --config.model.name=efficientnet_b0 "
+        "--config.weights.source=hf://timm/tf_efficientnet_b0.ns_jft_in1k",
+        ["holds the weights of tf_efficientnet", "config.model.name=efficientnet_b0"],
+    ),
+    (
+        f"{DEMO} --config.model.name=tf_efficientnet_b0 "
+        "--config.weights.source=hf://timm/efficientnet_b0.ra_in1k",
+        ["holds the weights of efficientnet", "config.model.name=tf_efficientnet_b0"],
     ),
     (
         f"{DEMO} --config.data.photos=photos",
