@@ -91,14 +91,14 @@ def count_look(folder: RunFolder, data: PhotoSet, split: str, accuracy: float, c
     """How often test photographs of a run have been looked at; 0 where ``data`` has none of them.
 
     They are known by their contents, so that a copy of their folder counts too. A look at what was
-    made of runs is one at theirs.
+    made of runs is one at theirs, those that are still there.
     """
     tests = {row["sha256"] for row in read_rows(folder.split) if row["split"] == "test"}
     if tests.isdisjoint(data.sha256):
         return 0
-    runs = made_of(folder) if "made" in folder.read_config() else []
+    runs = map(RunFolder, made_of(folder)) if "made" in folder.read_config() else ()
     times = []
-    for one in (folder, *map(RunFolder, runs)):
+    for one in (folder, *(run for run in runs if run.exists())):
         look = new_look(
             one.config, split=split, photographs=len(data), accuracy=accuracy, command=command
         )

@@ -160,7 +160,7 @@ class StepOptions:
         mix = jax.vmap(lambda own, other, share: share * own + (1 - share) * other)
         shares = own_shares(batch[2], self.amounts, self.sight.side)
         inputs, targets = map(mix, own, self.seen(batch[3:], kept), shares)
-        if batch[0].shape[-1] == 8:  # two views
+        if not kept and batch[0].shape[-1] == 8:  # two views
             inputs = without_missing(inputs, own[0], self.sight.channels[0])
         return inputs, targets
 
