@@ -149,8 +149,8 @@ def _differences(found: Comparison, forest: Path) -> Html:
     )
 
 
-def _is_clear(interval: tuple[float, float]) -> bool:
-    return interval[0] > 0 or interval[1] < 0
+def _is_clear(interval: tuple[float, float] | None) -> bool:
+    return interval is not None and (interval[0] > 0 or interval[1] < 0)
 
 
 def _flipped(found: Comparison, pictures: Mapping[int, bytes], no_pictures: str) -> Html:
