@@ -1,4 +1,4 @@
-"""The commands of the README and of the pages beside it: their modules load and know their flags."""
+"""The commands that README.md and other pages give: their modules load and know the flags."""
 
 import importlib
 import re

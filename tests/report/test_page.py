@@ -238,13 +238,26 @@ def test_synthetic_photographs_are_stamped(report, tmp_path):
 
 def test_what_is_not_known_is_said(report, tmp_path):
     subjects = dict.fromkeys(report.subjects, 0)
-    unknown = dataclasses.replace(report, subjects=subjects, best_by="loss")
+    unknown = dataclasses.replace(report, subjects=subjects, without_subject=9, best_by="loss")
     page = read(unknown, tmp_path)
     text = "".join(page.text)
     assert "the best by loss" in text
     assert "validation split (320 photographs)." in text
     assert "Subjects are not known" in text
     assert not any(row and row[0] == "Subjects" for row in page.rows)
+
+
+def test_what_flatters_the_results_is_said_with_the_photographs(report, tmp_path):
+    text = "".join(read(report, tmp_path).text)
+    assert "not known. If there are several" not in text
+    assert "were let pass" not in text
+    data = {**report.config["data"], "source": "photos", "on_leak": "allow"}
+    config = {**report.config, "data": data}
+    some = dataclasses.replace(report, without_subject=12, config=config, synthetic=False)
+    text = "".join(read(some, tmp_path).text)
+    assert "Of 12 photographs the subject is not known. If there are several" in text
+    assert "two parts. Of 12 photographs the subject is not known." in text
+    assert "in validation and test were let pass (data.on_leak=allow). The start" in text
 
 
 def test_a_group_that_is_frozen_at_the_best_epoch(report, tmp_path):
