@@ -134,6 +134,7 @@ def test_everything_is_written_and_says_what_the_predictions_say(runs, tmp_path,
     pictures = [v for t, n, v in page.attributes if (t, n) == ("img", "src")][1:]
     assert len(pictures) == len(flipped) > 0
     assert all(picture.startswith("data:image/jpeg;base64,") for picture in pictures)
+    assert "others without them, compare again with --thumbnails=false" in "".join(page.text)
 
 
 def test_seeds_of_a_configuration_are_one(runs, tmp_path, capsys):
@@ -205,6 +206,7 @@ def test_photographs_of_one_subject_are_said_to_tell_nothing_of_others(runs, tmp
     assert compare(*pair, "--thumbnails=false", f"--out={tmp_path}/out") == 0
     assert "All photographs are of one subject" in capsys.readouterr().out
     page = Page((tmp_path / "out" / "comparison.html").read_text("utf-8"))
+    assert "others without them" not in "".join(page.text)
     values, differences, _ = [row for row in page.rows if row and row[0] == "weights.stem=zero"][:3]
     assert all(cell.endswith("no interval") for cell in (*values[1:], *differences[1:]))
     assert "no interval" in (tmp_path / "out" / "comparison.md").read_text()

@@ -123,7 +123,10 @@ def _folder(value: str, key: str) -> Path:
         what = "is not a folder" if value and folder.exists() else "does not exist"
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
-    raise UserError(f"the folder {value!r} {what}: give one with --config.data.{key}=FOLDER")
+    raise UserError(
+        f"the folder {value!r} {what}: give one with --config.data.{key}=FOLDER; of a finished run "
+        f"correct data.{key} in its config.json"
+    )
 
 
 def _compile(subject: str) -> re.Pattern[str] | None:
