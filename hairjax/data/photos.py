@@ -140,9 +140,10 @@ def _compile(subject: str) -> re.Pattern[str] | None:
 
 
 def _subject(pattern: re.Pattern[str] | None, row: Row, path: Path) -> str:
+    # In one form: macOS writes 김 as three letters, and a person must not become two by that.
     if pattern is None:
-        return row.subject
-    match = pattern.search(row.file)
+        return one_form(row.subject)
+    match = pattern.search(one_form(row.file))
     found = match and match.group(1 if pattern.groups else 0)
     if not found:
         raise PhotoError(

@@ -1,4 +1,5 @@
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -199,6 +200,22 @@ def test_needed_masks_that_are_not_given_are_refused_with_both_ways_out(tmp_path
 def test_subject_is_the_first_group_or_the_match(tmp_path, subject, found):
     touch(tmp_path / "photos/level_0/p07_1.jpg", tmp_path / "photos/level_1/p08.jpg")
     assert find(tmp_path, subject=subject).entries[0].subject == found
+
+
+@pytest.mark.parametrize("how", ["expression", "manifest"])
+def test_a_name_in_two_forms_is_one_subject(tmp_path, how):
+    """As of photographs from a Mac beside others: 김 in one letter, or in three."""
+    forms = [unicodedata.normalize(form, "김é") for form in ("NFC", "NFD")]
+    assert forms[0] != forms[1]
+    for label, form in enumerate(forms):
+        touch(tmp_path / f"photos/level_{label}/{form}_1.png")
+    given = {"subject": "/([가-힣]é)_"}
+    if how == "manifest":
+        rows = "".join(f"level_{k}/{form}_1.png,{k},{form}\n" for k, form in enumerate(forms))
+        given = {"manifest": write_manifest(tmp_path, f"file,label,subject\n{rows}")}
+    index = find(tmp_path, **given)
+    assert not index.problems
+    assert [entry.subject for entry in index.entries] == [forms[0], forms[0]]
 
 
 def test_file_without_subject_is_reported(tmp_path):
