@@ -375,6 +375,13 @@ def browser(tmp_path_factory):
     browser.close()
 
 
+def _renamed(judgement, classes):
+    rows = zip(judgement.analysis.classes, classes, strict=True)
+    scores = tuple(dataclasses.replace(row, name=name) for row, name in rows)
+    analysis = dataclasses.replace(judgement.analysis, classes=scores)
+    return dataclasses.replace(judgement, analysis=analysis)
+
+
 @pytest.fixture(scope="module")
 def page(opened, tmp_path_factory):
     """The fullest page there is, with names that could push tables apart."""
@@ -389,6 +396,7 @@ def page(opened, tmp_path_factory):
         synthetic=True,
         source=source,
         classes=classes,
+        judgements=[_renamed(judgement, classes) for judgement in opened.judgements],
     )
     write_report(full, path)
     return path
@@ -432,6 +440,9 @@ def test_nothing_is_wider_than_the_window(browser, page, width):
     assert browser.ask(f"{root}.scrollWidth - {root}.clientWidth") == 0
     if width == 1200:
         assert browser.ask(OVERFLOW) == []
+    # A name without a space leaves room for the numbers beside it.
+    names = "[...document.querySelectorAll('.estimates tbody th')].map(part => part.clientWidth)"
+    assert max(browser.ask(names)) < width / 2
 
 
 def test_prints_on_a4_with_whole_tables(browser, page):
