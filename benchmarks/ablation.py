@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from hairjax.evaluation.intervals import bootstrap
 from hairjax.evaluation.metrics import evaluate
 from hairjax.evaluation.predictions import Predictions
 from hairjax.folds import read_folds
+from hairjax.results import DRAWS, measure
 
-FOLDS, DRAWS = 5, 2000
+FOLDS = 5
 ROOT = Path(__file__).parents[1]
 TABLE = Path(__file__).with_suffix(".json")
 # What differs; all else is configs/tomato.py in fewer epochs, started from the weights.
@@ -89,7 +89,7 @@ def main() -> None:
         found = evaluate(whole[variant].labels, whole[variant].probabilities)
         print(f"{variant}: {found['accuracy']:.3f}", flush=True)
     reference = next(iter(VARIANTS))
-    rows = {variant: measure(whole[variant], whole[reference]) for variant in VARIANTS}
+    rows = {variant: row_of(whole[variant], whole[reference]) for variant in VARIANTS}
     TABLE.write_text(json.dumps(rows, indent=1) + "\n")
     print("| | accuracy | kappa | accuracy less the first |\n|---|---|---|---|")
     for variant, row in rows.items():
@@ -97,13 +97,11 @@ def main() -> None:
         print(f"| {variant} | " + " | ".join(cells) + " |")
 
 
-def measure(predictions: Predictions, reference: Predictions) -> dict[str, tuple]:
+def row_of(predictions: Predictions, reference: Predictions) -> dict[str, tuple]:
     """Accuracy, kappa and the difference from a reference, each with its interval."""
-    found = evaluate(predictions.labels, predictions.probabilities)
-    between = bootstrap(
-        predictions.labels, predictions.probabilities, predictions.subjects, DRAWS, 0
-    )
-    return {name: (found[name], *between[name]) for name in ("accuracy", "quadratic_kappa")} | {
+    found = measure(predictions, 0)
+    names = ("accuracy", "quadratic_kappa")
+    return {name: (found.metrics[name], *found.intervals[name]) for name in names} | {
         "difference": difference(predictions, reference)
     }
 

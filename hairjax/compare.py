@@ -125,16 +125,27 @@ def _notes(groups: Sequence[Group], split: str) -> list[str]:
         )
     else:
         notes.append("One run of each configuration: how much its seed matters is not known.")
-    if not any(runs[0].predictions.subjects):
+    return notes + _of_subjects(runs[0].predictions.subjects) + _trained_otherwise(runs)
+
+
+def _of_subjects(subjects: Sequence[str]) -> list[str]:
+    """What keeps intervals over subjects, and tests by them, from being what they say."""
+    known, alone = len({*subjects} - {""}), subjects.count("")
+    notes = []
+    if alone:
+        whose = f"Of {alone:,} photographs the subject is" if known else "Subjects are"
         notes.append(
-            "Subjects are not known: every photograph counts as another subject, and where there "
+            f"{whose} not known: every such photograph counts as another subject, and where there "
             "are several of a person, intervals are too narrow and p too small."
         )
-    elif (subjects := len({*runs[0].predictions.subjects})) < FEW:
+    if known + alone == 1:
+        notes.append("All photographs are of one subject, which says nothing of others.")
+    elif known and known + alone < FEW:
         notes.append(
-            f"{subjects} subjects are few: intervals by the bootstrap are then somewhat too narrow."
+            f"{known + alone} subjects are few: intervals by the bootstrap are then somewhat too "
+            "narrow."
         )
-    return notes + _trained_otherwise(runs)
+    return notes
 
 
 def _trained_otherwise(runs: Sequence[JudgedRun]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 
 class Display:
@@ -25,7 +27,7 @@ class Display:
 
     def say(self, text: str) -> None:
         """One plain line."""
-        self.console.print(text, markup=False)
+        self.console.print(Text(text))
 
     @contextmanager
     def progress(self, label: str) -> Iterator[Callable[[int, int], None]]:
@@ -52,12 +54,14 @@ class Display:
             yield lambda done, text: bar.update(task, completed=done, description=text)
 
     def table(self, title: str, header: list[str], rows: list[list[str]]) -> None:
-        """Show a small table."""
-        table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+        """Show a small table; where it is too wide, the first column is broken into lines."""
+        # Names are nobody's markup: “stage [late]” is not a style, nor “:on:” a picture.
+        table = Table(title=Text(title, "table.title"), title_justify="left", box=SIMPLE_HEAD)
         for i, name in enumerate(header):
-            table.add_column(name, justify="left" if i == 0 else "right", no_wrap=True)
+            justify: Literal["left", "right"] = "left" if i == 0 else "right"
+            table.add_column(Text(name), justify=justify, no_wrap=i > 0, overflow="fold")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(Text, row))
         self.console.print(table)
 
     def _bar(self, *columns: ProgressColumn) -> Progress:

@@ -156,8 +156,23 @@ def load_asked(run: Run, split: str, display: Display) -> tuple[PhotoSet, np.nda
     display.say(f"model: {model_title(config)}, epoch {run.best['epoch']} of {run.folder.path}")
     data = load_data(config, run.classes, display)
     whole = split == "all"
+    if whole:
+        _tell_of_known(run.folder, data, display)
     parts = np.full(len(data), split) if whole else read_own_split(run.folder.split, data)
     chosen = np.flatnonzero(parts == split)
     if not len(chosen):
         raise UserError(f"the run has no photographs in --split={split}")
     return data, parts, chosen
+
+
+def _tell_of_known(folder: RunFolder, data: PhotoSet, display: Display) -> None:
+    """Say how many of other photographs the run has learnt from or chosen its epoch by."""
+    used = {row["sha256"]: row["split"] for row in read_rows(folder.split)}
+    known = [used.get(contents) for contents in data.sha256]
+    found = {"training": known.count("train"), "validation": known.count("validation")}
+    if any(found.values()):
+        said = " and ".join(f"{count:,} of its {name}" for name, count in found.items() if count)
+        display.say(
+            f"of these {len(data):,} photographs the run knows {said} photographs: what is found "
+            "flatters it; leave them out, or judge it with --split=test"
+        )

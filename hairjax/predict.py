@@ -14,9 +14,12 @@ from hairjax.display import Display
 from hairjax.errors import UserError
 from hairjax.evaluation.predictions import Predictions, join, write_predictions
 from hairjax.report.prediction_pages import PredictionPages
+from hairjax.report.show_figures import shorten
 from hairjax.run import load_run
 
 SHOWN = 20  # photographs, at most, whose predictions are shown one by one
+BESIDE = 4  # classes, at most, whose probabilities a terminal is wide enough for
+LETTERS = 12  # of a class's name, likewise
 
 
 def predict_files(
@@ -57,7 +60,7 @@ def predict_files(
     predictions = join(parts, run.classes)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_predictions(predictions, out)
-    _show(predictions, display)
+    show_predictions(predictions, display)
     display.say(f"written: {out}")
     if pages:
         display.say(f"written: {pages.finish():,} pages in {pictures}")
@@ -69,14 +72,16 @@ def predict_files(
     return predictions
 
 
-def _show(predictions: Predictions, display: Display) -> None:
+def show_predictions(predictions: Predictions, display: Display) -> None:
     """Every photograph where they are few, else how many are in each class."""
     if len(predictions.files) <= SHOWN:
+        names = [shorten(name, LETTERS) for name in predictions.classes]
+        every = len(names) <= BESIDE
         rows = [
-            [file, predictions.classes[row.argmax()], *(f"{p:.3f}" for p in row)]
+            [file, names[row.argmax()], *(f"{p:.3f}" for p in (row if every else [row.max()]))]
             for file, row in zip(predictions.files, predictions.probabilities, strict=True)
         ]
-        display.table("", ["", "predicted", *predictions.classes], rows)
+        display.table("", ["", "predicted", *(names if every else ["probability"])], rows)
     else:
         counts = np.bincount(predictions.predicted, minlength=len(predictions.classes))
         rows = [[name, f"{n:,}"] for name, n in zip(predictions.classes, counts, strict=True)]

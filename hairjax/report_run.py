@@ -68,6 +68,7 @@ def _read_report(folder: RunFolder) -> Report:
         undrawable=undrawable(classes),
         counts=_count(rows, classes),
         subjects={name: len(found - {""}) for name, found in subjects.items()},
+        without_subject=sum(not row["subject"] for row in rows),
         best_epoch=best_epoch,
         best_by=config.keep.best_by,
         judgements=[

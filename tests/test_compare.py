@@ -134,6 +134,7 @@ def test_everything_is_written_and_says_what_the_predictions_say(runs, tmp_path,
     pictures = [v for t, n, v in page.attributes if (t, n) == ("img", "src")][1:]
     assert len(pictures) == len(flipped) > 0
     assert all(picture.startswith("data:image/jpeg;base64,") for picture in pictures)
+    assert "others without them, compare again with --thumbnails=false" in "".join(page.text)
 
 
 def test_seeds_of_a_configuration_are_one(runs, tmp_path, capsys):
@@ -185,9 +186,37 @@ def test_identical_predictions_differ_in_nothing(runs, tmp_path):
     assert compare(runs / "a", tmp_path / "b", f"--out={tmp_path}/out") == 0
     page = Page((tmp_path / "out" / "comparison.html").read_text("utf-8"))
     _, differences, tests = [row for row in page.rows if row and row[0] == "optim.clip=2.0"][:3]
-    assert differences[1:] == ["0.0000.000 – 0.000"] * 5
+    assert differences[1:] == ["0.000no interval"] * 5
     assert tests[1:] == ["0", "0", "1.000", "1.000", "1.000", "1.000"]
     assert rows_of(tmp_path / "out" / "flipped.csv") == []
+
+
+def with_subjects(runs, folder, subject):
+    """The runs a and zero_0 with other subjects: subject(name of the person) of each."""
+    for name in ("a", "zero_0"):
+        path = shutil.copytree(runs / name, folder / name) / "split.csv"
+        person = re.compile(r",p(\d\d),")
+        text = person.sub(lambda match: f",{subject(int(match[1]))},", path.read_text())
+        path.write_text(text)
+    return folder / "a", folder / "zero_0"
+
+
+def test_photographs_of_one_subject_are_said_to_tell_nothing_of_others(runs, tmp_path, capsys):
+    pair = with_subjects(runs, tmp_path, lambda person: PARTS[person % 3])
+    assert compare(*pair, "--thumbnails=false", f"--out={tmp_path}/out") == 0
+    assert "All photographs are of one subject" in capsys.readouterr().out
+    page = Page((tmp_path / "out" / "comparison.html").read_text("utf-8"))
+    assert "others without them" not in "".join(page.text)
+    values, differences, _ = [row for row in page.rows if row and row[0] == "weights.stem=zero"][:3]
+    assert all(cell.endswith("no interval") for cell in (*values[1:], *differences[1:]))
+    assert "no interval" in (tmp_path / "out" / "comparison.md").read_text()
+    assert "no interval" in (tmp_path / "out" / "comparison.tex").read_text()
+
+
+def test_subjects_known_in_part_are_said_to_be(runs, tmp_path, capsys):
+    pair = with_subjects(runs, tmp_path, lambda person: f"p{person}" if person > 11 else "")
+    assert compare(*pair, "--thumbnails=false", f"--out={tmp_path}/out") == 0
+    assert "Of 12 photographs the subject is not known: every such" in capsys.readouterr().out
 
 
 def test_without_subjects_each_photograph_is_its_own(runs, tmp_path, capsys):

@@ -77,6 +77,7 @@ def test_a_clean_set_is_clean(folder, capsys):
     assert "a split by subject: 0% of the validation" in said
     text = page_text()
     assert "|Nothing stands in the way of training.|" in text
+    assert "This page holds photographs" not in text
     assert f"|Median|{SIDE} × {SIDE} pixels|" in text
     assert "|A side below 224 pixels|48 of 48|" in text
 
@@ -128,6 +129,7 @@ def test_every_planted_defect_and_nothing_else(folder, clean, capsys):
     assert status == 1
     assert sorted((row["kind"], row["file"], row["other"]) for row in rows) == sorted(planted)
     message = capsys.readouterr().err
+    assert "This page holds photographs" in page_text()
     assert message.startswith("error: put right before training: cannot be used: 3, identical ")
     text = page_text()
     assert all(f"|{row['file']}|" in text for row in rows)

@@ -1,16 +1,22 @@
 """``launch.py predict`` and ``load_run(…).predict`` on photographs without labels."""
 
 import csv
+import io
 import json
+import re
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 import hairjax
 import launch
 from hairjax.data.synthetic import draw
+from hairjax.display import Display
+from hairjax.evaluation.predictions import Predictions
+from hairjax.predict import show_predictions
 
 pytestmark = pytest.mark.usefixtures("tiny_swin")
 
@@ -170,3 +176,22 @@ def test_mistakes_end_in_a_sentence(root, tmp_path, capsys, arguments, message):
     assert predict(root, *given) == 1
     assert message in capsys.readouterr().err
     assert json.loads((root / "run" / "config.json").read_text())["seed"] == 0
+
+
+@pytest.mark.parametrize("classes", [2, 4, 12])
+def test_what_is_shown_fits_a_terminal(classes):
+    names = tuple(f"a rather long name of class {k}" for k in range(classes))
+    files = tuple(f"/a/folder/of/photographs/with/a/long/name/{i}.jpg" for i in range(3))
+    p = np.full((3, classes), 0.25 / (classes - 1), np.float32)
+    p[:, -1] = 0.75
+    labels = np.full(3, -1)
+    text = io.StringIO()
+    display = Display(Console(file=text, width=80, soft_wrap=True))
+    show_predictions(Predictions(files, labels, p, ("",) * 3, names), display)
+    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    assert max(map(len, lines)) <= 80
+    shown = [line for line in lines if line.endswith("0.750")]
+    assert len(shown) == 3
+    assert all(f"class {classes - 1}"[-4:] in line for line in shown)
+    columns = [len(re.findall(r" 0\.\d{3}", line)) for line in shown]
+    assert columns == 3 * [classes if classes <= 4 else 1]

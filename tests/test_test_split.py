@@ -174,10 +174,14 @@ def test_without_a_ledger_nothing_is_shown(run, tmp_path, capsys):
     (run / "looks.csv").unlink()
 
 
-def test_a_copy_of_the_folder_counts(tmp_path, run):
+def test_a_copy_of_the_folder_counts(tmp_path, run, capsys):
     """Photographs given with --photos are known by their contents."""
     contents = write_photos(tmp_path)
-    for split, expected in (("test", 1), ("train", 0)):
+    for split, expected, known in (
+        ("test", 1, ""),
+        ("train", 0, "1 of its training photographs"),
+        ("validation", 0, "1 of its validation photographs"),
+    ):
         (run / "looks.csv").unlink(missing_ok=True)
         original = (run / "split.csv").read_text()
         marked = re.sub(
@@ -202,6 +206,10 @@ def test_a_copy_of_the_folder_counts(tmp_path, run):
             (run / "split.csv").write_text(original)
         looks = read_looks(run / "looks.csv")
         assert [(look.split, look.photographs) for look in looks] == [("all", 2)] * expected
+        told = re.findall(
+            "of these 2 photographs the run knows (.*): what", capsys.readouterr().out
+        )
+        assert told == [known] * bool(known)
 
 
 def write_photos(root):

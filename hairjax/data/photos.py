@@ -123,7 +123,10 @@ def _folder(value: str, key: str) -> Path:
         what = "is not a folder" if value and folder.exists() else "does not exist"
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
-    raise UserError(f"the folder {value!r} {what}: give one with --config.data.{key}=FOLDER")
+    raise UserError(
+        f"the folder {value!r} {what}: give one with --config.data.{key}=FOLDER; of a finished run "
+        f"correct data.{key} in its config.json"
+    )
 
 
 def _compile(subject: str) -> re.Pattern[str] | None:
@@ -137,9 +140,10 @@ def _compile(subject: str) -> re.Pattern[str] | None:
 
 
 def _subject(pattern: re.Pattern[str] | None, row: Row, path: Path) -> str:
+    # In one form: macOS writes 김 as three letters, and a person must not become two by that.
     if pattern is None:
-        return row.subject
-    match = pattern.search(row.file)
+        return one_form(row.subject)
+    match = pattern.search(one_form(row.file))
     found = match and match.group(1 if pattern.groups else 0)
     if not found:
         raise PhotoError(

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from hairjax.evaluation.by_class import ClassScores, score_classes
-from hairjax.evaluation.calibration import Bin, Calibration, Temperature, calibration, temper
+from hairjax.evaluation.calibration import (
+    Bin,
+    Calibration,
+    Temperature,
+    at_a_limit,
+    calibration,
+    temper,
+)
 from hairjax.evaluation.predictions import Predictions
 from hairjax.evaluation.referral import Kept, Referral, referral
 from hairjax.evaluation.sample import Sample
@@ -51,11 +58,18 @@ def analyse(
             there are none.
         columns: as `manifest.read_columns` returns them.
     """
-    temperature, no_temperature = None, ""
-    if isinstance(validation, str):
-        no_temperature = validation
-    else:
+    temperature, no_temperature = None, validation if isinstance(validation, str) else ""
+    if not isinstance(validation, str):
         temperature = temper(sample, validation, own=validation is predictions)
+        if at_a_limit(temperature.value):
+            # As of photographs that are all right: on others it would do harm.
+            easy = temperature.value < 1
+            why = "they are too few, or too easy" if easy else "confidence is worth nothing on them"
+            no_temperature = (
+                f"the log-loss of the {temperature.photographs:,} validation photographs is least "
+                f"at the last that is tried, {temperature.value:.2f}: {why}"
+            )
+            temperature = None
     return Analysis(
         classes=score_classes(sample, predictions.classes),
         calibration=calibration(sample),

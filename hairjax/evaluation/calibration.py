@@ -119,6 +119,11 @@ def fit_temperature(labels: NDArray[np.integer], probabilities: NDArray[np.float
     return best if after < before else 1.0
 
 
+def at_a_limit(temperature: float) -> bool:
+    """Whether a fitted temperature is one of `LIMITS`, so that the log-loss has no least there."""
+    return not LIMITS[0] * 1.01 < temperature < LIMITS[1] * 0.99
+
+
 def apply_temperature(
     probabilities: NDArray[np.floating], temperature: float
 ) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ from hairjax.evaluation.intervals import Interval, percentiles, resampled_metric
 from hairjax.evaluation.metrics import evaluate
 
 METRICS = ("accuracy", "quadratic_kappa", "macro_f1", "mean_absolute_error", "log_loss")
+_ROUNDING = 1e-9  # of sums in another order
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +52,9 @@ class Summary:
         """Standard deviation over the runs (of a sample, n - 1); None of a single one."""
         return float(np.std(self.values[metric], ddof=1)) if self.runs > 1 else None
 
-    def interval(self, metric: str) -> Interval:
-        """95 % interval of the mean."""
-        return percentiles(self.resampled[metric])
+    def interval(self, metric: str) -> Interval | None:
+        """95 % interval of the mean; None as in `wide`."""
+        return wide(self.resampled[metric])
 
 
 def summarise(
@@ -94,7 +95,7 @@ class Pair:
     """How another configuration differs from the reference.
 
     Attributes:
-        differences: per metric, other minus reference and its 95 % interval.
+        differences: per metric, other minus reference and its 95 % interval; None as in `wide`.
         worse: photographs on which the reference is right more often, those it loses most on
             first; with one run on each side, those that only the reference gets right.
         better: likewise, for the other configuration.
@@ -104,7 +105,7 @@ class Pair:
         by_subject: p of `sign_flip` over subjects.
     """
 
-    differences: dict[str, tuple[float, Interval]]
+    differences: dict[str, tuple[float, Interval | None]]
     worse: tuple[int, ...]
     better: tuple[int, ...]
     crossed: NDArray[np.float64]
@@ -117,7 +118,7 @@ def compare(reference: Summary, other: Summary, unit: NDArray[np.int64]) -> Pair
     differences = {
         name: (
             other.mean(name) - reference.mean(name),
-            percentiles(other.resampled[name] - reference.resampled[name]),
+            wide(other.resampled[name] - reference.resampled[name]),
         )
         for name in METRICS
     }
@@ -134,6 +135,16 @@ def compare(reference: Summary, other: Summary, unit: NDArray[np.int64]) -> Pair
         mcnemar=mcnemar(int((gain < 0).sum()), int((gain > 0).sum())),
         by_subject=sign_flip(np.bincount(unit, gain).round().astype(np.int64)),
     )
+
+
+def wide(resampled: NDArray[np.float64]) -> Interval | None:
+    """The percentile interval of a statistic of the resampled sets.
+
+    None where they do not vary, as those of a single subject or of models that say the same: an
+    interval without width would look certain.
+    """
+    low, high = percentiles(resampled)
+    return (low, high) if high - low > _ROUNDING else None
 
 
 def mcnemar(worse: int, better: int) -> float:

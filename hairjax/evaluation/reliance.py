@@ -122,19 +122,8 @@ def measure_reliance(
     return [
         Reliance(
             change=change,
-            values={
-                name: (summary.mean(name), _if_wide(summary.interval(name))) for name in METRICS
-            },
-            differences={
-                name: (pairs[change][name][0], _if_wide(pairs[change][name][1])) for name in METRICS
-            }
-            if change
-            else {},
+            values={name: (summary.mean(name), summary.interval(name)) for name in METRICS},
+            differences={name: pairs[change][name] for name in METRICS} if change else {},
         )
         for change, summary in summaries.items()
     ]
-
-
-def _if_wide(interval: Interval) -> Interval | None:
-    """None for ends that are the same: no resampled set says anything else."""
-    return interval if interval[0] < interval[1] else None

@@ -94,8 +94,8 @@ def _of_division(report: Report) -> dict[str, Answer]:
     return {
         "division": Answer(_division(report), "how it was made" if given else "", "photographs"),
         "disjoint": Answer(
-            f"{_DISJOINT[known]} {_copies(data)}",
-            "" if known else "whether a person may be in two parts",
+            f"{_disjoint(report)} {_copies(data)}",
+            "whether a person may be in two parts" if report.without_subject else "",
         ),
         "size": Answer(f"{counts}.", "how the size was chosen", "photographs"),
         "analyses": Answer(f"{counts}.", section="photographs"),
@@ -133,6 +133,13 @@ def _division(report: Report) -> str:
     else:
         drawn = f"At random by {unit}, stratified by class, {shares} % (seed {seed})."
     return f"{drawn} Every file with its SHA-256 is in split.csv."
+
+
+def _disjoint(report: Report) -> str:
+    said = _DISJOINT[any(report.subjects.values())]
+    if report.without_subject and any(report.subjects.values()):
+        said += f" Of {report.without_subject:,} photographs the subject is not known."
+    return said
 
 
 def _copies(data: Mapping[str, Any]) -> str:

@@ -42,13 +42,15 @@ def forest_figure(names: Sequence[str], pairs: Sequence[Pair], path: Path) -> No
 
 def _draw_panel(axes: Axes, names: Sequence[str], pairs: Sequence[Pair], metric: str) -> None:
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
-    ends = [0.005]  # at least so far to each side: identical runs have no width
+    ends = [0.005]  # at least so far to each side: identical runs do not differ
     for row, pair in enumerate(pairs):
-        value, (low, high) = pair.differences[metric]
+        value, interval = pair.differences[metric]
+        low, high = interval or (-abs(value), abs(value))  # of which nothing is told
         better = low > 0 if HIGHER_IS_BETTER[metric] else high < 0
         worse = high < 0 if HIGHER_IS_BETTER[metric] else low > 0
         colour = BLUE if better else VERMILION if worse else GREY
-        axes.plot([low, high], [row, row], color=colour, linewidth=2.2)
+        if interval is not None:
+            axes.plot([low, high], [row, row], color=colour, linewidth=2.2)
         axes.plot([value], [row], color=colour, marker="o", markersize=5.5)
         ends += [abs(low), abs(high)]
     reach = 1.08 * max(ends)

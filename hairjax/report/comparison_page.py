@@ -149,8 +149,8 @@ def _differences(found: Comparison, forest: Path) -> Html:
     )
 
 
-def _is_clear(interval: tuple[float, float]) -> bool:
-    return interval[0] > 0 or interval[1] < 0
+def _is_clear(interval: tuple[float, float] | None) -> bool:
+    return interval is not None and (interval[0] > 0 or interval[1] < 0)
 
 
 def _flipped(found: Comparison, pictures: Mapping[int, bytes], no_pictures: str) -> Html:
@@ -169,10 +169,15 @@ def _flipped(found: Comparison, pictures: Mapping[int, bytes], no_pictures: str)
         said = f"{name}: {len(pair.worse):,} lost, {len(pair.better):,} gained"
         opened = {"open": ""} if place == 1 else {}
         parts.append(tag("details", tag("summary", said), *lines(inside), **opened))
-    note = no_pictures or "The photographs are shown as prepared for the model, without masks."
+    note = no_pictures
+    if pictures:
+        note = (
+            "The photographs are shown as prepared for the model, without masks. To give this page "
+            "to others without them, compare again with --thumbnails=false."
+        )
     if several:
         note += " Right more often means in a larger share of its runs; 2 × is by two of them."
-    note += " flipped.csv has all of them."
+    note = f"{note} flipped.csv has all of them.".lstrip()
     return tag(
         "section", tag("h2", "Photographs that flipped"), tag("p", note, class_="muted"), *parts
     )

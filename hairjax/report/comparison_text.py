@@ -87,7 +87,7 @@ def _value(summary: Summary, metric: str) -> str:
     return f"{spread(summary, metric)} ({number_range(summary.interval(metric))})"
 
 
-def _difference(difference: tuple[float, Interval]) -> str:
+def _difference(difference: tuple[float, Interval | None]) -> str:
     value, interval = difference
     return f"{signed(value)} ({number_range(interval)})"
 

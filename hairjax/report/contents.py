@@ -109,6 +109,7 @@ class Report:
         undrawable: those of which the figures show boxes, for want of a font.
         counts: photographs of each class, per split.
         subjects: how many subjects each split has, 0 where they are not known.
+        without_subject: how many photographs there are whose subject is not known.
         best_epoch: whose model is judged.
         best_by: what the best epoch was chosen by.
         judgements: of validation and, once it was looked at, of test.
@@ -133,6 +134,7 @@ class Report:
     undrawable: Sequence[str]
     counts: Mapping[str, Sequence[int]]
     subjects: Mapping[str, int]
+    without_subject: int
     best_epoch: int
     best_by: str
     judgements: Sequence[Judgement]

@@ -123,8 +123,19 @@ def _summary(examination: Examination) -> Html:
         tag("p", "Photographs: ", tag("strong", examination.source), class_="muted"),
         tag("h1", examination.title),
         stamp,
+        *_warning(examination),
         tag("div", *tiles, class_="tiles"),
     )
+
+
+def _warning(examination: Examination) -> list[Html]:
+    """That there are photographs on the page, where there are."""
+    if not any(_of(examination, kind) for kind in (*_OF_PAIRS, *_OF_MASKS)):
+        return []
+    said = (
+        "This page holds photographs: give it to nobody who may not see them. check.csv has none."
+    )
+    return [tag("p", said, class_="muted")]
 
 
 def _headline(examination: Examination) -> list[tuple[str, int, str]]:

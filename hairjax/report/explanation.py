@@ -229,4 +229,4 @@ def read_explanation(path: Path) -> Explanation:
 
 def _with_range(mean: Mean, write: Callable[[float], str] = number) -> str:
     value, interval = mean
-    return f"{write(value)}\n{number_range(interval) if interval else 'no interval'}"
+    return f"{write(value)}\n{number_range(interval)}"

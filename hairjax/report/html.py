@@ -110,8 +110,10 @@ def number(value: float) -> str:
     return f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
 
 
-def number_range(interval: tuple[float, float]) -> str:
-    """Both ends of an interval."""
+def number_range(interval: tuple[float, float] | None) -> str:
+    """Both ends of an interval, where there is one."""
+    if interval is None:
+        return "no interval"
     return f"{number(interval[0])} – {number(interval[1])}"
 
 
@@ -120,8 +122,7 @@ def estimate(found: tuple[float, tuple[float, float] | None] | None) -> Html:
     if found is None:
         return tag("span", "–")
     value, interval = found
-    ends = "no interval" if interval is None else number_range(interval)
-    return tag("span", number(value), tag("small", ends))
+    return tag("span", number(value), tag("small", number_range(interval)))
 
 
 def duration(seconds: float) -> str:

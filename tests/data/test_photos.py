@@ -1,4 +1,5 @@
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,22 @@ def test_subject_is_the_first_group_or_the_match(tmp_path, subject, found):
     assert find(tmp_path, subject=subject).entries[0].subject == found
 
 
+@pytest.mark.parametrize("how", ["expression", "manifest"])
+def test_a_name_in_two_forms_is_one_subject(tmp_path, how):
+    """As of photographs from a Mac beside others: 김 in one letter, or in three."""
+    forms = [unicodedata.normalize(form, "김é") for form in ("NFC", "NFD")]
+    assert forms[0] != forms[1]
+    for label, form in enumerate(forms):
+        touch(tmp_path / f"photos/level_{label}/{form}_1.png")
+    given = {"subject": "/([가-힣]é)_"}
+    if how == "manifest":
+        rows = "".join(f"level_{k}/{form}_1.png,{k},{form}\n" for k, form in enumerate(forms))
+        given = {"manifest": write_manifest(tmp_path, f"file,label,subject\n{rows}")}
+    index = find(tmp_path, **given)
+    assert not index.problems
+    assert [entry.subject for entry in index.entries] == [forms[0], forms[0]]
+
+
 def test_file_without_subject_is_reported(tmp_path):
     touch(tmp_path / "photos/level_0/p1.jpg", tmp_path / "photos/level_0/x.jpg")
     touch(tmp_path / "photos/level_1/p2.jpg", tmp_path / "photos/level_1/p.jpg")
@@ -327,7 +344,10 @@ def test_class_unknown_to_the_run_is_refused(tmp_path, run):
 def test_missing_folder_is_refused(tmp_path, key):
     two_classes(tmp_path)
     touch(tmp_path / "file")
-    with pytest.raises(UserError, match=rf"none' does not exist: .*--config\.data\.{key}=FOLDER"):
+    how = (
+        rf"--config\.data\.{key}=FOLDER; of a finished run correct data\.{key} in its config\.json"
+    )
+    with pytest.raises(UserError, match=f"none' does not exist: .*{how}"):
         find(tmp_path, **{key: str(tmp_path / "none")})
     with pytest.raises(UserError, match="file' is not a folder"):
         find(tmp_path, **{key: str(tmp_path / "file")})

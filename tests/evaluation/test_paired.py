@@ -83,9 +83,20 @@ def test_a_model_does_not_differ_from_itself():
     one, two = judged(1, 0.6)[1], judged(2, 0.7)[1]
     for runs in ((one,), (one, two)):
         pair = paired.compare(summarise(*runs), summarise(*runs), UNIT)
-        assert set(pair.differences.values()) == {(0.0, (0.0, 0.0))}
+        assert set(pair.differences.values()) == {(0.0, None)}
         assert pair.mcnemar == pair.by_subject == 1.0
         assert pair.worse == pair.better == ()
+
+
+def test_photographs_of_one_subject_give_no_interval():
+    """Resampled, they are the same every time: an interval without width would look certain."""
+    one, two = judged(1, 0.6)[1], judged(2, 0.75)[1]
+    unit = np.zeros(160, np.int64)
+    summaries = [summarise(p, unit=unit) for p in (one, two)]
+    pair = paired.compare(*summaries, unit)
+    assert all(value and interval is None for value, interval in pair.differences.values())
+    assert all(summaries[0].interval(name) is None for name in paired.METRICS)
+    assert pair.by_subject == 1
 
 
 def test_swapped_models_give_the_opposite():

@@ -138,6 +138,7 @@ def example_report(folder):
             "test": (80, 80, 79, 80),
         },
         subjects={"train": 853, "validation": 107, "test": 106},
+        without_subject=0,
         best_epoch=5,
         best_by="quadratic_kappa",
         judgements=[judgement("validation", folder)],

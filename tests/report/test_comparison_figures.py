@@ -1,5 +1,7 @@
 """The forest plot, by its pixels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -43,6 +45,17 @@ def test_nothing_is_coloured_that_may_be_chance(tmp_path):
     forest_figure(["same $x$ <b>"], [unsure], path)
     assert not len(columns(path, BLUE)[0])
     assert not len(columns(path, VERMILION)[0])
+
+
+def test_without_an_interval_nothing_is_coloured(tmp_path):
+    path = tmp_path / "forest.png"
+    sure = pair(0.1)
+    bare = replace(sure, differences={n: (v, None) for n, (v, _) in sure.differences.items()})
+    forest_figure(["of one subject"], [bare], path)
+    assert not len(columns(path, BLUE)[0])
+    assert not len(columns(path, VERMILION)[0])
+    grey, _ = columns(path, (0x8B, 0x93, 0x9C))
+    assert len(grey)
 
 
 @pytest.mark.parametrize("count", [1, 12])

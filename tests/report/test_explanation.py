@@ -69,6 +69,7 @@ def test_tables_have_their_intervals():
         ({}, "20 subjects are few"),
         ({"subjects": 0}, "Subjects are not known"),
         ({"agreement": ()}, "No masks are known."),
+        ({"agreement": (), "empty": 320}, "Every map is empty."),
         ({"reliance": (), "channels": 3}, "The model sees RGB alone"),
         ({"reliance": ()}, "The photographs have no masks."),
         ({}, "<code>explain/validation/examples</code>"),

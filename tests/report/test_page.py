@@ -238,13 +238,26 @@ def test_synthetic_photographs_are_stamped(report, tmp_path):
 
 def test_what_is_not_known_is_said(report, tmp_path):
     subjects = dict.fromkeys(report.subjects, 0)
-    unknown = dataclasses.replace(report, subjects=subjects, best_by="loss")
+    unknown = dataclasses.replace(report, subjects=subjects, without_subject=9, best_by="loss")
     page = read(unknown, tmp_path)
     text = "".join(page.text)
     assert "the best by loss" in text
     assert "validation split (320 photographs)." in text
     assert "Subjects are not known" in text
     assert not any(row and row[0] == "Subjects" for row in page.rows)
+
+
+def test_what_flatters_the_results_is_said_with_the_photographs(report, tmp_path):
+    text = "".join(read(report, tmp_path).text)
+    assert "not known. If there are several" not in text
+    assert "were let pass" not in text
+    data = {**report.config["data"], "source": "photos", "on_leak": "allow"}
+    config = {**report.config, "data": data}
+    some = dataclasses.replace(report, without_subject=12, config=config, synthetic=False)
+    text = "".join(read(some, tmp_path).text)
+    assert "Of 12 photographs the subject is not known. If there are several" in text
+    assert "two parts. Of 12 photographs the subject is not known." in text
+    assert "in validation and test were let pass (data.on_leak=allow). The start" in text
 
 
 def test_a_group_that_is_frozen_at_the_best_epoch(report, tmp_path):
@@ -362,6 +375,13 @@ def browser(tmp_path_factory):
     browser.close()
 
 
+def _renamed(judgement, classes):
+    rows = zip(judgement.analysis.classes, classes, strict=True)
+    scores = tuple(dataclasses.replace(row, name=name) for row, name in rows)
+    analysis = dataclasses.replace(judgement.analysis, classes=scores)
+    return dataclasses.replace(judgement, analysis=analysis)
+
+
 @pytest.fixture(scope="module")
 def page(opened, tmp_path_factory):
     """The fullest page there is, with names that could push tables apart."""
@@ -376,6 +396,7 @@ def page(opened, tmp_path_factory):
         synthetic=True,
         source=source,
         classes=classes,
+        judgements=[_renamed(judgement, classes) for judgement in opened.judgements],
     )
     write_report(full, path)
     return path
@@ -419,6 +440,9 @@ def test_nothing_is_wider_than_the_window(browser, page, width):
     assert browser.ask(f"{root}.scrollWidth - {root}.clientWidth") == 0
     if width == 1200:
         assert browser.ask(OVERFLOW) == []
+    # A name without a space leaves room for the numbers beside it.
+    names = "[...document.querySelectorAll('.estimates tbody th')].map(part => part.clientWidth)"
+    assert max(browser.ask(names)) < width / 2
 
 
 def test_prints_on_a4_with_whole_tables(browser, page):

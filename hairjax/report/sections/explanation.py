@@ -72,7 +72,9 @@ def _examples(found: Explanation, folder: Path) -> list[Html]:
 def _agreement(found: Explanation) -> list[Html]:
     title = tag("h3", f"{found.split.capitalize()}: how much of a map lies on the hair mask")
     if not found.agreement:
-        return [title, tag("p", "No masks are known.", class_="muted")]
+        none = found.empty == found.photographs
+        said = "Every map is empty." if none else "No masks are known."
+        return [title, tag("p", said, class_="muted")]
     note = (
         "A map that says nothing has as much of its mass inside the mask as the mask has of the "
         "picture: the difference is what the model's look adds. Means over photographs of the "

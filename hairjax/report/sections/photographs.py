@@ -5,18 +5,29 @@ from hairjax.report.html import Html, table, tag
 
 
 def photographs(report: Report) -> list[Html]:
-    """Counts of photographs and subjects, and a warning where subjects are not known."""
+    """Counts of photographs and subjects, and what of them makes results look better."""
     splits = list(report.counts)
     rows = [
         (name, *(f"{report.counts[split][index]:,}" for split in splits))
         for index, name in enumerate(report.classes)
     ]
     rows.append(("Total", *(f"{sum(report.counts[split]):,}" for split in splits)))
-    if any(report.subjects.values()):
+    known = any(report.subjects.values())
+    if known:
         rows.append(("Subjects", *(f"{report.subjects[split]:,}" for split in splits)))
-        return [table(("Class", *splits), rows)]
-    warning = (
-        "Subjects are not known. If there are several photographs of a person, some may be in "
-        "one split and some in another; the results then look better than they are."
-    )
-    return [table(("Class", *splits), rows), tag("p", warning, class_="muted")]
+    warnings = []
+    if report.without_subject:
+        some = f"Of {report.without_subject:,} photographs the subject is"
+        warnings.append(
+            f"{some if known else 'Subjects are'} not known. If there are several photographs of "
+            "a person, some may be in one split and some in another; the results then look better "
+            "than they are."
+        )
+    data = report.config["data"]
+    if data["source"] != "synthetic" and data["on_leak"] == "allow":
+        warnings.append(
+            "Copies of training photographs in validation and test were let pass "
+            "(data.on_leak=allow). The start of the run told how many there are, and launch.py "
+            "check shows them; the results look better by what the model remembers of them."
+        )
+    return [table(("Class", *splits), rows), *(tag("p", one, class_="muted") for one in warnings)]
