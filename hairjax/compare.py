@@ -142,8 +142,7 @@ def _of_subjects(subjects: Sequence[str]) -> list[str]:
         notes.append("All photographs are of one subject, which says nothing of others.")
     elif known and known + alone < FEW:
         notes.append(
-            f"{known + alone} subjects are few: intervals by the bootstrap are then somewhat too "
-            "narrow."
+            f"{known + alone} subjects are few: intervals by the bootstrap are then too narrow."
         )
     return notes
 

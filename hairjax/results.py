@@ -75,7 +75,7 @@ def _interval_note(sample: Sample, subjects: Sequence[str]) -> str:
             "right, Wilson's over subjects"
         )
         if sample.units < FEW:
-            note += "; of so few subjects somewhat too narrow"
+            note += "; of so few subjects too narrow"
     if sample.right.all():
         note += "; without a mistake the bootstrap has nothing to vary: its intervals have no width"
     return note

@@ -146,8 +146,7 @@ class Explanation:
             )
         elif self.subjects < FEW:
             notes.append(
-                f"{self.subjects} subjects are few: intervals by the bootstrap are then somewhat "
-                "too narrow."
+                f"{self.subjects} subjects are few: intervals by the bootstrap are then too narrow."
             )
         return notes
 

@@ -504,7 +504,7 @@ TABLE: Mapping[str, Sequence[Case]] = {
         Case("With Windows' line ends", manifest(end="\r\n"), Reads()),
         Case("With old Macs' line ends", manifest(end="\r"), Reads()),
         Case("With blank lines", manifest("", ",,,", " , ,,"), Reads("without them")),
-        Case("With more columns", manifest(header="file,label,age,notes"), Reads("without them")),
+        Case("With more columns", manifest(header="file,label,age,notes"), Reads("and each gives a table of metrics")),
         Case("A comma in a name, in quotation marks",
              both(photo("a,b.png"), manifest('"level_0/a,b.png",bald,,')), Reads()),
         Case("A comma in a name, without them",
