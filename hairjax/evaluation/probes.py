@@ -70,7 +70,7 @@ def kinds(features: int, rows: int) -> dict[str, tuple[BaseEstimator, dict[str, 
         ),
         # liblinear's own tolerance for this solver; of classes that can be parted scikit-learn's
         # takes it thousands of steps to no other end.
-        "linear_svm": (LinearSVC(dual=False, tol=1e-2), {"C": list(_STRENGTHS)}),
+        "linear_svm": (LinearSVC(dual=False, tol=1e-2, max_iter=10_000), {"C": list(_STRENGTHS)}),
         "rbf_svm": (
             SVC(kernel="rbf"),
             {
