@@ -128,7 +128,7 @@ def commands(row: str, own: dict | tuple, folder: Path, seed: int, options) -> l
     common = [f"--config={ROOT}/configs/{config}.py", to, *options.more]
     common += [f"--config.{key}={value}" for key, value in keys.items()]
     if row == PROBE:
-        return [["probe", *common, f"--split={split}"] for split in SPLITS]
+        return [["probe", *common, "--split=test"]]
     return [common, ["evaluate", to, "--split=test"]]
 
 
