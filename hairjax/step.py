@@ -196,6 +196,8 @@ def make_train_step(
         *batch, key = batch_and_key
         return gradients(graphdef, params, *options.mixed(batch, kept), key, **how)
 
+    whole, shared = replicated(mesh), batch_sharded(mesh)
+
     def step(
         state: TrainState, photos: jax.Array, labels: jax.Array
     ) -> tuple[TrainState, jax.Array]:
@@ -206,8 +208,10 @@ def make_train_step(
         if options.amounts.mixup or options.amounts.cutmix:
             # Each with the next one of the batch, whatever the parts it is cut into.
             batch += tuple(jnp.roll(array, -1, axis=0) for array in batch)
+        # Whole from here on: else the compiler may cut what they are multiplied with, and send it.
+        gathered = jax.lax.with_sharding_constraint(state.params, whole)
         (loss, correct, moved), grads = average_over_parts(
-            part_gradients, state.params, batch, dropout_key, options.parts
+            part_gradients, gathered, batch, dropout_key, options.parts
         )
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
         params = merge(moved, optax.apply_updates(state.params, updates))
@@ -216,7 +220,6 @@ def make_train_step(
         average = next_average(state, params, options.ema)
         return TrainState(state.step + 1, params, average, opt_state, totals), loss
 
-    whole, shared = replicated(mesh), batch_sharded(mesh)
     return jax.jit(
         step,
         donate_argnums=0,
