@@ -1,5 +1,8 @@
 """What a configuration may say of a second model beside the first."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from hairjax.errors import UserError
@@ -20,13 +23,8 @@ def check_second(config: ConfigDict) -> None:
     """
     model = config.model
     if not model.second:
-        for key, default in OF_SECOND.items():
-            section, name = key.split(".")
-            if config[section][name] != default:
-                raise UserError(
-                    f"config.{key} is {config[section][name]!r}, and there is no second model: "
-                    "give config.model.second=MODEL too, or leave it out"
-                )
+        why, give = "there is no second model", "config.model.second=MODEL"
+        _require_unset(config, OF_SECOND, why, give)
         return
     if model.second not in VARIANTS:
         raise UserError(
@@ -49,14 +47,9 @@ def check_views(config: ConfigDict) -> None:
     """
     data = config.data
     if config.model.second_sees != "view":
-        for key, default in OF_VIEWS.items():
-            section, name = key.split(".")
-            if config[section][name] != default:
-                raise UserError(
-                    f"config.{key} is {config[section][name]!r}, and nothing sees another view: "
-                    "give config.model.second=MODEL and config.model.second_sees=view too, or "
-                    "leave it out"
-                )
+        why = "nothing sees another view"
+        give = "config.model.second=MODEL and config.model.second_sees=view"
+        _require_unset(config, OF_VIEWS, why, give)
         return
     if config.model.in_channels == 1:
         raise UserError(
@@ -83,6 +76,17 @@ def check_views(config: ConfigDict) -> None:
             f"{why}: give config.data.second_photos=FOLDER (and config.data.second_masks=FOLDER) "
             "and config.data.subject=EXPRESSION, which finds the subject in the paths of both"
         )
+
+
+def _require_unset(config: ConfigDict, defaults: Mapping[str, Any], why: str, give: str) -> None:
+    """Refuse keys that nothing reads as the configuration is."""
+    for key, default in defaults.items():
+        section, name = key.split(".")
+        if config[section][name] != default:
+            raise UserError(
+                f"config.{key} is {config[section][name]!r}, and {why}: give {give} too, or leave "
+                "it out"
+            )
 
 
 def _check_fusing(config: ConfigDict) -> None:
