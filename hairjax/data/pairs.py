@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hairjax.data.photoset import PhotoSet, Rows
 from hairjax.data.synthetic.people import VIEWS
 from hairjax.display import Display
-from hairjax.errors import UserError
+from hairjax.errors import UserError, examples
 
 MISSING = "none"  # in the place of a file's name
 _NOWHERE = -1  # in the place of a photograph's row
@@ -108,9 +108,10 @@ def pair_views(first: PhotoSet, second: PhotoSet, display: Display) -> PhotoSet:
         _require_subjects(photos, key)
     rows_of = [_rows_by_subject(photos) for photos in (first, second)]
     if not rows_of[0].keys() & rows_of[1].keys():
+        own_names, other_names = (examples(sorted(found), _EXAMPLES) for found in rows_of)
         raise UserError(
             "no subject has photographs in both config.data.photos and config.data.second_photos: "
-            f"in the first are {_examples(rows_of[0])}, in the second {_examples(rows_of[1])}; "
+            f"in the first are {own_names}, in the second {other_names}; "
             "config.data.subject must find the same names in both"
         )
     rows, subjects = [], []
@@ -176,7 +177,3 @@ def _digest(first: PhotoSet, second: PhotoSet, own: int, other: int) -> str:
     views = ((first, own), (second, other))
     parts = (MISSING if row == _NOWHERE else photos.sha256[row] for photos, row in views)
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
-
-
-def _examples(subjects: dict[str, list[int]]) -> str:
-    return ", ".join(sorted(subjects)[:_EXAMPLES]) + (" …" if len(subjects) > _EXAMPLES else "")

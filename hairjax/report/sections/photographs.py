@@ -27,7 +27,7 @@ def photographs(report: Report) -> list[Html]:
     if data["source"] != "synthetic" and data["on_leak"] == "allow":
         warnings.append(
             "Copies of training photographs in validation and test were let pass "
-            "(data.on_leak=allow). The start of the run told how many there are, and launch.py "
-            "check shows them; the results look better by what the model remembers of them."
+            "(data.on_leak=allow). The start of the run told how many there are, if any, and "
+            "launch.py check shows them; the results look better by what the model remembers."
         )
     return [table(("Class", *splits), rows), *(tag("p", one, class_="muted") for one in warnings)]
