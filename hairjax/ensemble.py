@@ -24,6 +24,7 @@ from hairjax.panel import (
     PHOTOGRAPH,
     SUBJECT,
     Panel,
+    graded_apart,
     photograph_rows,
     read_panel,
     subject_rows,
@@ -147,7 +148,14 @@ def _show(
     display.table(split, ["", f"{config.made.unit}s", *RESULTS], rows)
     for name, weights in found.items():
         display.say(f"{name}: weights {', '.join(f'{w:.4g}' for w in weights)}")
-    if config.made.unit == SUBJECT and (lacking := int((~panel.present.all(0)).sum())):
+    if config.made.unit != SUBJECT:
+        return
+    if apart := graded_apart(panel.runs).intersection(panel.judged.files):
+        display.say(
+            f"the photographs of {len(apart):,} subjects have different labels: the median counts, "
+            "of the middle two the higher"
+        )
+    if lacking := int((~panel.present.all(0)).sum()):
         display.say(
             f"{lacking:,} of {len(panel.judged.files):,} subjects lack a view, and are judged by "
             "the others; weights are fitted on those that have all"

@@ -69,7 +69,7 @@ def read_panel(workdirs: Sequence[Path], split: str, unit: str) -> Panel:
 
     Raises:
         UserError: predictions are missing, or are not of the same photographs; or for subjects,
-            of photographs with other labels, of nobody known, or divided otherwise.
+            are graded in other classes, of nobody known, or divided otherwise.
     """
     runs = [read_run(workdir, split) for workdir in workdirs]
     if unit == PHOTOGRAPH:
@@ -84,8 +84,10 @@ def read_panel(workdirs: Sequence[Path], split: str, unit: str) -> Panel:
                 f"{runs[0].path} {', '.join(runs[0].predictions.classes)}: views of one subject "
                 "must be graded alike"
             )
-    subject_rows(runs)  # which refuses subjects that are divided otherwise
-    return Panel(tuple(runs), *stack([by_subject(run.predictions, str(run.path)) for run in runs]))
+    classes = runs[0].predictions.classes
+    labels = {row["file"]: classes.index(row["label"]) for row in subject_rows(runs)}
+    views = [by_subject(run.predictions, labels, str(run.path)) for run in runs]
+    return Panel(tuple(runs), *stack(views))
 
 
 def photograph_rows(runs: Sequence[JudgedRun]) -> list[dict[str, str]]:
@@ -101,14 +103,12 @@ def photograph_rows(runs: Sequence[JudgedRun]) -> list[dict[str, str]]:
 def subject_rows(runs: Sequence[JudgedRun]) -> list[dict[str, str]]:
     """What ``split.csv`` says of subjects, whose file is their name.
 
+    A subject's label is the median of its photographs', of the middle two the higher.
+
     Raises:
         UserError: the runs divide the subjects otherwise.
     """
-    found = defaultdict(list)
-    for run in runs:
-        for row in read_rows(run.folder.split):
-            if row["subject"]:
-                found[row["subject"]].append(row)
+    found = _rows_by_subject(runs)
     parted = [name for name, rows in found.items() if len({row["split"] for row in rows}) > 1]
     if parted:
         raise UserError(
@@ -118,8 +118,28 @@ def subject_rows(runs: Sequence[JudgedRun]) -> list[dict[str, str]]:
             f"split of the first (--config.data.split={runs[0].folder.split})"
         )
     rows = [
-        # Of the name: whichever views of a subject are judged, it is the same subject.
-        own[0] | {"file": name, "sha256": hashlib.sha256(name.encode()).hexdigest()}
+        # The digest of the name: whichever views of a subject are judged, it is the same subject.
+        own[len(own) // 2] | {"file": name, "sha256": hashlib.sha256(name.encode()).hexdigest()}
         for name, own in found.items()
     ]
     return sorted(rows, key=lambda row: (SPLITS.index(row["split"]), row["file"]))
+
+
+def graded_apart(runs: Sequence[JudgedRun]) -> set[str]:
+    """The subjects whose photographs do not all have the same label."""
+    found = _rows_by_subject(runs)
+    return {name for name, rows in found.items() if rows[0]["label"] != rows[-1]["label"]}
+
+
+def _rows_by_subject(runs: Sequence[JudgedRun]) -> dict[str, list[dict[str, str]]]:
+    """The rows of each subject's photographs in any run, each photograph once, by their labels."""
+    found: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
+    for run in runs:
+        for row in read_rows(run.folder.split):
+            if row["subject"]:
+                found[row["subject"]].setdefault(row["sha256"] + row["split"], row)
+    place = runs[0].predictions.classes.index
+    return {
+        name: sorted(rows.values(), key=lambda row: place(row["label"]))
+        for name, rows in found.items()
+    }

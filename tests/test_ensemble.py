@@ -303,18 +303,33 @@ def test_views_that_do_not_go_together_are_refused(views, tmp_path, capsys):
     edit("predictions.csv", r"^level_0/p12_.*\n", "")
     assert ensemble(*given) == 1
     assert "the runs divide 1 subjects otherwise (p12): " in capsys.readouterr().err
-    edit("split.csv", r"^(level_0/p12_\d.png),level_0", r"\1,level_1")
-    edit("predictions.csv", r"^(level_0/p12_\d.png),level_0", r"\1,level_1")
-    assert ensemble(*given) == 1
-    assert "the views of 1 subjects have different labels (p12)" in capsys.readouterr().err
-    edit("predictions.csv", r"^(level_0/p12_0.png),level_0", r"\1,level_1")
-    assert ensemble(*given) == 1
-    assert "side: the photographs of 1 subjects have different" in capsys.readouterr().err
     edit("predictions.csv", "^$", "")
     edit("split.csv", ",p12,", ",,")
     assert ensemble(*given) == 1
     assert "the subject of 3 photographs is not known (level_0/p12_0.png" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("higher", "label"), [((0,), "level_0"), ((0, 1), "level_0"), ((0, 1, 2), "level_1")]
+)
+def test_a_subject_graded_otherwise_has_the_median_of_its_labels(
+    views, tmp_path, capsys, higher, label
+):
+    """Person 12 has three photographs of either view, of stage 0; some are now said to be of 1."""
+    runs, out = shutil.copytree(views, tmp_path / "runs"), tmp_path / "out"
+    for take in higher:
+        for name in ("split.csv", "predictions.csv"):
+            path = runs / "side" / name
+            path.write_text(
+                path.read_text().replace(f"p12_{take}.png,level_0", f"p12_{take}.png,level_1")
+            )
+    given = (runs / "top", runs / "side", "--by=subject", f"--workdir={out}")
+    assert ensemble(*given) == 0
+    assert "the photographs of 1 subjects have different labels" in capsys.readouterr().out
+    for name in ("split.csv", "predictions.csv"):
+        (row,) = (row for row in rows_of(out / name) if row["file"] == "p12")
+        assert row["label"] == label
 
 
 def test_views_without_a_common_subject_have_no_fitted_weights(tmp_path, capsys):

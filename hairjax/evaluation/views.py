@@ -1,6 +1,6 @@
 """Several views of one subject, such as TOP and SIDE: a row per subject, some without a view."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,19 +11,19 @@ from hairjax.evaluation.predictions import Predictions
 _EXAMPLES = 3
 
 
-def by_subject(predictions: Predictions, source: str) -> Predictions:
+def by_subject(predictions: Predictions, labels: Mapping[str, int], source: str) -> Predictions:
     """The mean over each subject's photographs: one row per subject, which is its file too.
 
     Args:
         predictions: of photographs.
-        source: what they are of, for the messages.
+        labels: of every subject.
+        source: what the predictions are of, for the message.
 
     Returns:
         Predictions in the order of the subjects' names.
 
     Raises:
-        UserError: of some photographs the subject is not known, or those of a subject have
-            different labels.
+        UserError: of some photographs the subject is not known.
     """
     if unknown := [
         f for f, s in zip(predictions.files, predictions.subjects, strict=True) if not s
@@ -34,18 +34,12 @@ def by_subject(predictions: Predictions, source: str) -> Predictions:
             "the column subject of --config.data.manifest, when training"
         )
     names, row = np.unique(np.array(predictions.subjects, str), return_inverse=True)
-    labels = np.full(len(names), -1, np.int64)
-    labels[row] = predictions.labels
-    if (wrong := labels[row] != predictions.labels).any():
-        raise UserError(
-            f"{source}: " + _disagree((names[row[i]] for i in np.flatnonzero(wrong)), "photographs")
-        )
     sums = np.zeros((len(names), len(predictions.classes)))
     np.add.at(sums, row, predictions.probabilities.astype(np.float64))
     files = tuple(names.tolist())
     return Predictions(
         files=files,
-        labels=labels,
+        labels=np.array([labels[name] for name in files], np.int64),
         probabilities=(sums / np.bincount(row)[:, None]).astype(np.float32),
         subjects=files,
         classes=predictions.classes,
@@ -56,14 +50,11 @@ def stack(views: Sequence[Predictions]) -> tuple[Predictions, NDArray[np.float32
     """Put views beside each other: every subject of which there is any.
 
     Args:
-        views: as `by_subject` returns them, of the same classes.
+        views: as `by_subject` returns them with the same labels, of the same classes.
 
     Returns:
         The subjects, with those of their probabilities that come first; the probabilities
         float32 [views, n, k], 0 where there is no such view; and bool [views, n], where there is.
-
-    Raises:
-        UserError: a subject has different labels in two views.
     """
     files = sorted(set().union(*(view.files for view in views)))
     place = {file: i for i, file in enumerate(files)}
@@ -73,24 +64,12 @@ def stack(views: Sequence[Predictions]) -> tuple[Predictions, NDArray[np.float32
         at = [place[file] for file in view.files]
         own[at], p[at] = view.labels, view.probabilities
     present = labels >= 0
-    agreed = labels.max(0)
-    if (wrong := (present & (labels != agreed)).any(0)).any():
-        raise UserError(_disagree((files[i] for i in np.flatnonzero(wrong)), "views"))
     first = present.argmax(0)
     subjects = Predictions(
         files=tuple(files),
-        labels=agreed,
+        labels=labels.max(0),
         probabilities=probabilities[first, np.arange(len(files))],
         subjects=tuple(files),
         classes=views[0].classes,
     )
     return subjects, probabilities, present
-
-
-def _disagree(subjects: Iterable[str], of: str) -> str:
-    names = sorted({*map(str, subjects)})
-    return (
-        f"the {of} of {len(names):,} subjects have different labels "
-        f"({examples(names, _EXAMPLES)}), and to be judged as one a subject must have one: correct "
-        "the labels, or leave these out, and train again"
-    )
