@@ -64,6 +64,23 @@ def summary(seconds: list[float], per_run: float) -> dict[str, float]:
     return {"median": float(middle), "low": float(low), "high": float(high)}
 
 
+def memory_per_image(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Bytes that a further image of a batch takes on the device, by side.
+
+    Between the smallest and the largest batch that have a peak: what limits the largest that fits.
+    """
+    peaks: dict[str, list[tuple[int, int]]] = {}
+    for row in rows:
+        if row["peak_memory_bytes"] is not None:
+            peaks.setdefault(row["side"], []).append((row["batch"], row["peak_memory_bytes"]))
+    ends = {side: (min(found), max(found)) for side, found in peaks.items()}
+    return {
+        side: (most - least) / (large - small)
+        for side, ((small, least), (large, most)) in ends.items()
+        if large > small
+    }
+
+
 class Benchmark:
     """What is to be measured, what was, and the time that is left."""
 
@@ -185,12 +202,14 @@ class Benchmark:
         for kind, flops in (("training", training_flops), ("inference", forward_flops)):
             for model in self.options.models:
                 best: dict[str, dict] = {}
-                for row in rows:
-                    if row["kind"] == kind and row["model"] == model:
-                        side, rate = row["side"].split(",")[0], row["images_per_second"]["median"]
-                        if side not in best or rate > best[side]["images_per_second"]["median"]:
-                            best[side] = row
+                mine = [row for row in rows if (row["kind"], row.get("model")) == (kind, model)]
+                for row in mine:
+                    side, rate = row["side"].split(",")[0], row["images_per_second"]["median"]
+                    if side not in best or rate > best[side]["images_per_second"]["median"]:
+                        best[side] = row
                 found: dict[str, Any] = {"best": best}
+                if kind == "training":
+                    found["bytes_per_image"] = memory_per_image(mine)
                 rates = {side: row["images_per_second"]["median"] for side, row in best.items()}
                 if len(rates) == len(SIDES):
                     found["ours_faster"] = rates["hairjax"] / rates["timm torch.compile"]
@@ -217,6 +236,8 @@ def table(result: dict[str, Any]) -> None:
     for name, found in result["best"].items():
         shares = ", ".join(f"{side} {s:.1%}" for side, s in found.get("utilisation", {}).items())
         print(f"{name}: ours {found.get('ours_faster', float('nan')):.2f} × timm; used: {shares}")
+        for side, size in found.get("bytes_per_image", {}).items():
+            print(f"{name}: a further image of a batch takes {side} {size / 2**20:.1f} MiB")
     print(json.dumps(result.get("recipe", {}), indent=1))
     for what, error in result["errors"].items():
         print(f"FAILED {what}: {error.strip().splitlines()[-1]}")
