@@ -26,7 +26,7 @@ FOLDS = 5
 ROOT = Path(__file__).parents[1]
 TABLE = Path(__file__).with_suffix(".json")
 # What differs; all else is configs/tomato.py in fewer epochs, started from the weights.
-VARIANTS = {
+VARIANTS: dict[str, dict[str, object]] = {
     "RGB and mask, copy": {},
     "RGB and mask, zero": {"weights.stem": "zero"},
     "RGB and mask, mean": {"weights.stem": "mean"},

@@ -14,6 +14,7 @@ import numpy as np
 from flax import nnx
 
 import hairjax
+from hairjax.data.augment import Sight
 from hairjax.data.photos import find_photos
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare import prepare
@@ -40,9 +41,8 @@ def accuracy(name: str, weights: Path, photos: PhotoSet) -> float:
     """Share of the pictures that a model names."""
     model = hairjax.create_model(name, weights=str(weights), num_classes=len(photos.classes))
     graphdef, state = nnx.split(model)
-    predict = make_predict(
-        graphdef, make_mesh(1, 1), side=SIDE, channels=3, normalise="imagenet", batch_size=BATCH
-    )
+    sight = Sight(side=SIDE, channels=(3,), normalise=("imagenet",))
+    predict = make_predict(graphdef, make_mesh(1, 1), sight=sight, batch_size=BATCH)
     predictions = predict(nnx.to_pure_dict(state), photos)
     return float(np.mean(predictions.probabilities.argmax(axis=1) == photos.labels))
 

@@ -37,7 +37,8 @@ def edges(photo: Image.Image, *shares: float) -> Image.Image:
     left, top, right, bottom = shares
     width, height = photo.size
     box = (left * width, top * height, width - right * width, height - bottom * height)
-    return photo.crop(tuple(map(round, box)))
+    left, top, right, bottom = map(round, box)
+    return photo.crop((left, top, right, bottom))
 
 
 COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
@@ -109,7 +110,9 @@ def measure_time(photoset: PhotoSet, count: int) -> dict[str, float]:
     images = np.empty((count, SIDE, SIDE, 3), np.uint8)
     for i in range(count):
         one, other = rng.choice(len(photoset), 2, replace=False)
-        pair = (turned(photoset.images[k : k + 1, ..., :3], rng.integers(8)) for k in (one, other))
+        pair = (
+            turned(photoset.images[k : k + 1][..., :3], int(rng.integers(8))) for k in (one, other)
+        )
         images[i] = sum(0.5 * picture[0] for picture in pair)
     wall, cpu = time.perf_counter(), time.process_time()
     pairs = find_duplicates(images, lambda done, total: None)

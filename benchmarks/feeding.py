@@ -8,7 +8,6 @@ the files in its own memory, so that this is what reading costs the processor, n
 """
 
 import argparse
-import io
 import json
 import shutil
 import tempfile
@@ -16,37 +15,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 
-from benchmarks.preparation import SIDE, draw_photographs
+from benchmarks.preparation import SIDE, draw_photographs, load
 from hairjax.data.batches import training_batches
-from hairjax.data.load import load_photos
-from hairjax.data.photos import find_photos
 from hairjax.data.photoset import PhotoSet
-from hairjax.display import Display
-
-
-def load(root: Path, memory: float) -> PhotoSet:
-    """The set, prepared at the first call; as much of it in memory as may be (GiB)."""
-    index = find_photos(
-        photos=str(root / "photos"),
-        masks=str(root / "masks"),
-        manifest="",
-        subject="",
-        classes=None,
-        need_masks=True,
-    )
-    return load_photos(
-        index,
-        expected=range(2),
-        side=SIDE,
-        fit="squash",
-        on_bad="refuse",
-        cache=str(root / "cache"),
-        beam="",
-        memory=memory,
-        display=Display(Console(file=io.StringIO())),
-    )
 
 
 def rate(photos: PhotoSet, batch: int, epoch: int) -> dict[str, float]:
@@ -54,9 +26,16 @@ def rate(photos: PhotoSet, batch: int, epoch: int) -> dict[str, float]:
     steps = len(photos) // batch
     span = range(epoch * steps, (epoch + 1) * steps)
     wall, cpu = time.perf_counter(), time.process_time()
-    every, whole = np.arange(len(photos)), slice(0, batch)
-    how = {"seed": 0, "batch_size": batch, "share": whole, "balanced": False}
-    for images, _ in training_batches(photos, every, span, **how):
+    batches = training_batches(
+        photos,
+        np.arange(len(photos)),
+        span,
+        seed=0,
+        balanced=False,
+        batch_size=batch,
+        share=slice(0, batch),
+    )
+    for images, _ in batches:
         assert images.shape == (batch, SIDE, SIDE, 4)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return {"clock": steps * batch / wall, "processor": steps * batch / cpu}
@@ -72,7 +51,8 @@ def main() -> None:
     root = Path(tempfile.mkdtemp())
     try:
         draw_photographs(root, options.count, 1024, 768, masks=True)
-        ways = {"from memory": load(root, 16.0), "from the disk": load(root, 1e-6)}
+        limits = {"from memory": 16.0, "from the disk": 1e-6}  # GiB in memory
+        ways = {way: load(root, True, f"{root}/cache", gib) for way, gib in limits.items()}
         found: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
         for epoch in range(options.rounds):
             for way, photos in ways.items():

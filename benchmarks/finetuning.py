@@ -8,87 +8,78 @@ computation of the maps is timed by itself). Memory is what XLA plans for tempor
 """
 
 import argparse
-import functools
 import json
 import time
 from pathlib import Path
 
 import jax
 import numpy as np
-from flax import nnx
 from ml_collections import ConfigDict
 
-from hairjax import devices, optim
-from hairjax.build import model_options
+from benchmarks.training_step import CLASSES, noise, temporary_bytes, training_step
+from hairjax import devices
 from hairjax.config import load_config
 from hairjax.data.augment import Amounts
 from hairjax.data.batches import training_batches
 from hairjax.data.photoset import PhotoSet
 from hairjax.display import Display
-from hairjax.groups import frozen_parts, make_groups
 from hairjax.heap import keep_freed_memory
-from hairjax.learner import batch_parts
-from hairjax.models import load_model
 from hairjax.phases import Material, Phase, begin_phase, frozen_stages
 from hairjax.run import predictor
-from hairjax.sight import sight, stored_side
-from hairjax.step import StepOptions, TrainState, first_state, make_train_step
+from hairjax.sight import stored_side
 
 STRATEGIES = ("full", "last:1", "head")
-CLASSES = 4
 OFF = dict.fromkeys(Amounts._fields, 0.0) | {"crop_scale": 1.0}
 
 
 class Strategy:
     """The compiled step of a strategy, without augmentation, and the state it goes on from."""
 
-    def __init__(self, config: ConfigDict, whole: Material, *, keep: bool):
+    def __init__(self, config: ConfigDict, photos: PhotoSet, validation: PhotoSet, *, keep: bool):
         self.config, mesh = config, devices.make_mesh(1, 1)
-        options = model_options(config, CLASSES)
-        model, _ = load_model(config.model.name, options, None, stem="copy", seed=0)
-        graphdef, state = nnx.split(model)
-        params = nnx.to_pure_dict(state)
-        groups = make_groups(config.optim, len(params["stages"]), 10)
-        frozen = frozen_parts(groups, 1)
-        schedules = optim.make_schedules(config.optim, groups, 10, 100)
-        tx = optim.make_optimizer(config.optim, schedules, params, groups, 100)
-        kept = frozen_stages(frozen) if keep else 0
-        step = make_train_step(
-            graphdef,
-            tx,
-            mesh,
-            StepOptions(
-                amounts=Amounts(**OFF),
-                sight=sight(config),
-                classes=CLASSES,
-                smoothing=0.0,
-                class_weights=None,
-                ema=0.0,
-                parts=batch_parts(config, mesh),
-                seed=0,
-            ),
-            layout=devices.replicated(mesh),
-            frozen=frozen,
-            kept=kept,
-        )
-        whole = whole._replace(predict=predictor(config, graphdef, mesh))
-        settings = {"config": config, "graphdef": graphdef, "mesh": mesh, "display": Display()}
+        plain = training_step(config, mesh)
+        kept = frozen_stages(plain.frozen) if keep else 0
+        run = plain.learner.step(frozen=plain.frozen, kept=kept)
+        graphdef, self.state = plain.learner.graphdef, plain.begin()
+        predict = predictor(config, graphdef, mesh)
         start = time.perf_counter()
-        self.material = begin_phase(Phase(1, frozen, kept, step), params, whole=whole, **settings)
-        self.preparation = time.perf_counter() - start
-        self.state: TrainState = jax.jit(functools.partial(first_state, tx=tx, averaged=False))(
-            params
+        self.material = begin_phase(
+            Phase(1, plain.frozen, kept, run),
+            self.state.params,
+            config=config,
+            graphdef=graphdef,
+            mesh=mesh,
+            whole=Material(photos, np.arange(len(photos)), validation, predict),
+            display=Display(),
         )
+        self.preparation = time.perf_counter() - start
         batch = self.material.photos.images[: config.train.batch_size]
-        labels = self.material.photos.labels[: config.train.batch_size]
-        self.step = step.lower(self.state, batch, labels).compile()
+        shape = jax.ShapeDtypeStruct(batch.shape, batch.dtype)
+        self.step = plain._replace(run=run, photos=shape).lower().compile()
+
+    def plan(self) -> dict[str, float]:
+        """Operations and working memory of a step, as XLA plans them."""
+        work = self.step.cost_analysis()
+        assert work, "XLA counts the operations of its programs"
+        return {
+            "gflop": round(work["flops"] / 1e9, 1),
+            "temporaries_mib": round(temporary_bytes(self.step) / 2**20, 1),
+        }
 
     def epoch(self, steps: int) -> list[float]:
         """Seconds of every training step, and then of the validation."""
         size, marks = self.config.train.batch_size, [time.perf_counter()]
         photos, train = self.material.photos, self.material.train
-        order = {"seed": 0, "batch_size": size, "share": slice(0, size), "balanced": False}
-        for images, labels in training_batches(photos, train, range(steps), **order):
+        batches = training_batches(
+            photos,
+            train,
+            range(steps),
+            seed=0,
+            balanced=False,
+            batch_size=size,
+            share=slice(0, size),
+        )
+        for images, labels in batches:
             self.state, loss = self.step(self.state, images, labels)
             loss.block_until_ready()
             marks.append(time.perf_counter())
@@ -96,11 +87,11 @@ class Strategy:
         return np.diff([*marks, time.perf_counter()]).tolist()
 
 
-def noise(count: int, side: int) -> PhotoSet:
+def draw(count: int, side: int) -> PhotoSet:
     """Photographs of noise."""
-    rng, names = np.random.default_rng(0), tuple(map(str, range(count)))
+    names = tuple(map(str, range(count)))
     return PhotoSet(
-        images=rng.integers(0, 256, (count, side, side, 4), np.uint8),
+        images=noise(count, side),
         labels=np.arange(count, dtype=np.int32) % CLASSES,
         files=names,
         subjects=names,
@@ -113,13 +104,13 @@ def noise(count: int, side: int) -> PhotoSet:
 def measure(config: ConfigDict, photographs: int, rounds: int) -> dict:
     """Steps of all strategies and epochs of feature extraction, each in turns."""
     side, batch = stored_side(config), config.train.batch_size
-    photos, validation = noise(photographs, side), noise(photographs // 8, side)
-    whole = Material(photos, np.arange(photographs), validation, lambda *_: None)
+    photos, validation = draw(photographs, side), draw(photographs // 8, side)
     programs = {}
     for name in (*STRATEGIES, "head, maps kept"):
         chosen = config.copy_and_resolve_references()
         chosen.optim.finetune = name.partition(",")[0]
-        programs[name] = Strategy(chosen, whole, keep="kept" in name)
+        chosen.augment.update(OFF)
+        programs[name] = Strategy(chosen, photos, validation, keep="kept" in name)
     seconds: dict[str, list[float]] = {name: [] for name in programs}
     for number in range(rounds + 1):
         for name, program in programs.items():
@@ -140,10 +131,7 @@ def measure(config: ConfigDict, photographs: int, rounds: int) -> dict:
             name: {
                 "seconds": [round(float(q), 4) for q in np.quantile(seconds[name], [0, 0.5, 1])],
                 "of_full": round(medians[name] / medians["full"], 4),
-                "gflop": round(program.step.cost_analysis()["flops"] / 1e9, 1),
-                "temporaries_mib": round(
-                    program.step.memory_analysis().temp_size_in_bytes / 2**20, 1
-                ),
+                **program.plan(),
             }
             for name, program in programs.items()
         },

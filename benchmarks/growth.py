@@ -10,6 +10,7 @@ on the same photographs on disk, in turns.
 """
 
 import argparse
+import functools
 import io
 import json
 import os
@@ -30,7 +31,7 @@ from rich.console import Console
 
 from hairjax.data.batches import training_batches
 from hairjax.data.load import load_photos
-from hairjax.data.photos import find_photos
+from hairjax.data.photos import Index, find_photos
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import check_split, make_split, read_split, write_split
 from hairjax.display import Display
@@ -38,6 +39,9 @@ from hairjax.display import Display
 SMALL, SIDE = 64, 55  # pixels a side of the files, and of what the demo keeps
 DRAWN = 64
 BATCH, STEPS = 32, 50
+batches = functools.partial(
+    training_batches, seed=0, balanced=False, batch_size=BATCH, share=slice(None)
+)
 
 
 def draw_photographs(root: Path, count: int) -> None:
@@ -45,10 +49,10 @@ def draw_photographs(root: Path, count: int) -> None:
     rng = np.random.default_rng(0)
     drawn = []
     for _ in range(DRAWN):
-        photo, mask = io.BytesIO(), io.BytesIO()
-        Image.fromarray(rng.integers(0, 256, (SMALL, SMALL, 3), np.uint8)).save(photo, "JPEG")
-        Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(mask, "PNG")
-        drawn.append((photo.getvalue(), mask.getvalue()))
+        jpeg, png = io.BytesIO(), io.BytesIO()
+        Image.fromarray(rng.integers(0, 256, (SMALL, SMALL, 3), np.uint8)).save(jpeg, "JPEG")
+        Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(png, "PNG")
+        drawn.append((jpeg.getvalue(), png.getvalue()))
     for kind in ("photos", "masks"):
         for label in range(4):
             (root / kind / f"level_{label}").mkdir(parents=True)
@@ -80,7 +84,16 @@ class Stopwatch:
 def go_the_way(root: Path) -> tuple[PhotoSet, dict[str, dict[str, float]]]:
     """From files to batches; returns the photographs, on disk, and the seconds of every part."""
     watch, display = Stopwatch(), Display(Console(file=io.StringIO()))
-    place = {"photos": f"{root}/photos", "masks": f"{root}/masks", "manifest": ""}
+
+    def find() -> Index:
+        return find_photos(
+            photos=f"{root}/photos",
+            masks=f"{root}/masks",
+            manifest="",
+            subject="/(s[0-9]+)_",
+            classes=None,
+            need_masks=True,
+        )
 
     def load(memory: float) -> PhotoSet:
         return load_photos(
@@ -97,12 +110,10 @@ def go_the_way(root: Path) -> tuple[PhotoSet, dict[str, dict[str, float]]]:
 
     def first_batches(photos: PhotoSet) -> None:
         train = np.flatnonzero(split == "train")
-        how = {"seed": 0, "batch_size": BATCH, "share": slice(None), "balanced": False}
-        for _ in training_batches(photos, train, range(20), **how):
+        for _ in batches(photos, train, range(20)):
             pass
 
-    rest = {"subject": "/(s[0-9]+)_", "classes": None, "need_masks": True}
-    index = watch.time("found", lambda: find_photos(**place, **rest))
+    index = watch.time("found", find)
     watch.time("prepared", lambda: load(1e-6))
     photos = watch.time("second start, left on disk", lambda: load(1e-6))
     resident = watch.time("second start, into memory", lambda: load(64.0))
@@ -133,9 +144,8 @@ def compare_steps(photos: PhotoSet, rounds: int) -> dict[str, Any]:
     for turn in range(-1, rounds):  # the first compiles
         for name, some in sets.items():
             steps = range(turn * STEPS + STEPS, (turn + 2) * STEPS)
-            how = {"seed": 0, "batch_size": BATCH, "share": slice(None), "balanced": False}
             begun = time.perf_counter()
-            for images, answers in training_batches(some, np.arange(len(some)), steps, **how):
+            for images, answers in batches(some, np.arange(len(some)), steps):
                 batch = (devices.join_shares(rows, mesh) for rows in (images, answers))
                 state, loss = step.run(state, *batch)
             jax.block_until_ready(loss)

@@ -13,6 +13,7 @@ import jax
 from flax import nnx
 
 import hairjax
+from hairjax.data.augment import Sight
 from hairjax.data.prepare import prepare
 from hairjax.data.problems import describe_problems
 from hairjax.data.unlabelled import pair_photos
@@ -41,14 +42,8 @@ def main() -> None:
     if problems:
         raise UserError(describe_problems(problems))
     graphdef, state = nnx.split(model)
-    predict = make_predict(
-        graphdef,
-        make_mesh(1, 1),
-        side=side,
-        channels=3,
-        normalise=VARIANTS[options.model].family.normalise,
-        batch_size=len(photos),
-    )
+    sight = Sight(side, channels=(3,), normalise=(VARIANTS[options.model].family.normalise,))
+    predict = make_predict(graphdef, make_mesh(1, 1), sight=sight, batch_size=len(photos))
     predictions = predict(nnx.to_pure_dict(state), photos)
     values, classes = jax.lax.top_k(predictions.probabilities, 3)
     for file, shares, places in zip(predictions.files, values, classes, strict=True):

@@ -1,22 +1,24 @@
 """hairjax's side of the benchmark on a GPU: what is timed, in a process of its own."""
 
+import functools
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from ml_collections import ConfigDict
 
 from benchmarks.training_step import training_step
 from hairjax import devices
 from hairjax.config import load_config
 from hairjax.data.augment import model_inputs
 from hairjax.sight import sight
+from hairjax.step import TrainState
 
 Block = Callable[[int], float]  # so many times, one after the other → seconds
 TRACED = 3  # steps
@@ -38,6 +40,54 @@ def matmul(size: int) -> Block:
     return run
 
 
+class Programs:
+    """What is compiled of a configuration: its training step, and inference; they share a state."""
+
+    def __init__(self, config: ConfigDict):
+        self.sight = sight(config)
+        self.step = training_step(config, devices.make_mesh(1, 1))
+        self.photos, self.labels = self.step.batch()
+
+    @functools.cached_property
+    def state(self) -> TrainState:
+        """To the device when it is first run: others are measured before."""
+        return self.step.begin()
+
+    def training(self) -> Block:
+        """Steps, one after the other, and the loss of the last."""
+        compiled = self.step.lower().compile()
+
+        def train(times: int) -> float:
+            now, begun = self.state, time.perf_counter()
+            for _ in range(times):
+                now, loss = compiled(now, self.photos, self.labels)
+            self.state = now
+            if not np.isfinite(float(loss)):
+                raise ArithmeticError(f"the loss is {float(loss)}")
+            return time.perf_counter() - begun
+
+        return train
+
+    def inference(self) -> Block:
+        """From photographs to logits."""
+
+        def logits(params: dict, photos: jax.Array) -> jax.Array:
+            inputs = model_inputs(photos, None, None, self.sight)
+            return nnx.merge(self.step.learner.graphdef, params)(inputs)
+
+        jitted = jax.jit(logits, compiler_options=devices.compiler_options())
+        judge = jitted.lower(self.step.state.params, self.photos).compile()
+
+        def infer(times: int) -> float:
+            given, begun = self.state.params, time.perf_counter()
+            for _ in range(times):
+                result = judge(given, self.photos)
+            result.block_until_ready()
+            return time.perf_counter() - begun
+
+        return infer
+
+
 def prepare(model: str, batch: int, inference: bool, variant: str) -> dict[str, Block]:
     """The recipe's training step in bfloat16, and inference from photographs, both compiled."""
     if variant:
@@ -45,40 +95,9 @@ def prepare(model: str, batch: int, inference: bool, variant: str) -> dict[str, 
     config = load_config("configs/top.py")
     config.model.name, config.model.dtype = model, "bfloat16"
     config.train.batch_size, config.optim.accumulate = batch, 1
-    step = training_step(config, devices.make_mesh(1, 1))
-    compiled = step.lower().compile()
-    photos, labels = step.batch()
-    # To the device when it is first run: others are measured before.
-    state: list[Any] = []
-
-    def train(times: int) -> float:
-        if not state:
-            state.append(step.begin())
-        begun = time.perf_counter()
-        for _ in range(times):
-            state[0], loss = compiled(state[0], photos, labels)
-        if not np.isfinite(float(loss)):
-            raise ArithmeticError(f"the loss is {float(loss)}")
-        return time.perf_counter() - begun
-
-    if not inference:
-        return {"training": train}
-
-    def logits(params: dict, photos: jax.Array) -> jax.Array:
-        inputs = model_inputs(photos, None, None, sight(config))
-        return nnx.merge(step.graphdef, params)(inputs)
-
-    judge = jax.jit(logits).lower(step.state.params, photos).compile()
-
-    def infer(times: int) -> float:
-        given = state[0].params
-        begun = time.perf_counter()
-        for _ in range(times):
-            result = judge(given, photos)
-        result.block_until_ready()
-        return time.perf_counter() - begun
-
-    return {"training": train, "inference": infer}
+    programs = Programs(config)
+    blocks = {"training": programs.training()}
+    return blocks | {"inference": programs.inference()} if inference else blocks
 
 
 def peak_memory() -> int | None:

@@ -18,7 +18,7 @@ from timm.optim import param_groups_weight_decay
 from torch.nn import functional
 
 from hairjax.data.augment import _RGB, _YIQ, ASPECT, GREY, IMAGENET_MEAN, IMAGENET_STD
-from hairjax.models import VARIANTS
+from hairjax.models import SWIN, VARIANTS, native_size
 
 CHANNELS, CLASSES, DROPOUT, DROP_PATH = 6, 4, 0.2, 0.1
 ROTATION, FLIP, COLOUR, HUE, CROP = 15.0, 0.5, 0.2, 0.02, 0.8
@@ -118,7 +118,8 @@ def prepare(model: str, batch: int, inference: bool, variant: str) -> dict[str, 
     set_fused_attn(enable=True, experimental=variant == "fused attention")
     torch.manual_seed(0)
     torch.set_float32_matmul_precision("high")
-    side, swin = VARIANTS[model][0], make(model).to(DEVICE)
+    side = native_size(model)
+    swin = make(model, side).to(DEVICE)
     stored = round(side * 8 / 7)
     photos = torch.randint(0, 256, (batch, 4, stored, stored), dtype=torch.uint8, device=DEVICE)
     labels = torch.arange(batch, device=DEVICE) % CLASSES
@@ -150,24 +151,27 @@ def prepare(model: str, batch: int, inference: bool, variant: str) -> dict[str, 
     return blocks
 
 
-def make(model: str) -> SwinTransformer:
-    """What ``timm.create_model`` makes of these names, and of a small one that it has not."""
-    side, variant, _ = VARIANTS[model]
+def make(model: str, side: int) -> torch.nn.Module:
+    """What ``timm.create_model`` makes of a name, and of a small Swin that it has not."""
+    options = {"in_chans": CHANNELS, "num_classes": CLASSES, "drop_rate": DROPOUT}
+    if not model.startswith(("vgg", "inception")):  # which have no stochastic depth
+        options["drop_path_rate"] = DROP_PATH
+    if model.startswith(("swin", "vit")):  # which are made for one size
+        options["img_size"] = side
+    if VARIANTS[model].family is not SWIN or timm.is_model(model):
+        return timm.create_model(model, **options)
+    variant = VARIANTS[model].options
     return SwinTransformer(
-        img_size=side,
-        in_chans=CHANNELS,
-        num_classes=CLASSES,
+        **options,
         embed_dim=variant["dim"],
         depths=variant["depths"],
         num_heads=variant["heads"],
         window_size=variant["window"],
-        drop_rate=DROPOUT,
-        drop_path_rate=DROP_PATH,
     )
 
 
 def _inference(model: str, side: int, photos: torch.Tensor) -> Block:
-    swin = make(model).to(DEVICE, torch.bfloat16).eval()
+    swin = make(model, side).to(DEVICE, torch.bfloat16).eval()
     judge = torch.compile(
         lambda photos: swin(inputs(photos, side, augmented=False).bfloat16()), dynamic=False
     )

@@ -22,10 +22,10 @@ def sheet(view: str) -> np.ndarray:
     _, first = np.unique(photos.subjects, return_index=True)
     rows = []
     for stage in range(len(photos.classes)):
-        chosen = [i for i in first if photos.labels[i] == stage][:PER_STAGE]
-        rgb = photos.images[chosen, ..., :3]
-        mask = repeat(photos.images[chosen, ..., 3], "n h w -> n h w c", c=3)
-        rows.append(rearrange(np.stack([rgb, mask]), "pair n h w c -> h (n pair w) c"))
+        images = photos.images[first[photos.labels[first] == stage][:PER_STAGE]]
+        mask = repeat(images[..., 3], "n h w -> n h w c", c=3)
+        both = np.stack([images[..., :3], mask])
+        rows.append(rearrange(both, "pair n h w c -> h (n pair w) c"))
     return np.concatenate(rows)
 
 

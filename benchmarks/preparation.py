@@ -29,6 +29,7 @@ from rich.console import Console
 
 from hairjax.data.load import load_photos
 from hairjax.data.photos import Entry, Index, find_photos
+from hairjax.data.photoset import PhotoSet
 from hairjax.display import Display
 from hairjax.heap import keep_freed_memory
 
@@ -62,39 +63,57 @@ def draw_photographs(root: Path, count: int, width: int, height: int, masks: boo
                 (root / "masks" / f"{name}.png").write_bytes(hair.getvalue())
 
 
+def find(root: Path, masks: bool) -> Index:
+    """The photographs that were drawn."""
+    return find_photos(
+        photos=str(root / "photos"),
+        masks=str(root / "masks") if masks else "",
+        manifest="",
+        subject="",
+        classes=None,
+        need_masks=masks,
+    )
+
+
+def load(root: Path, masks: bool, cache: str, memory: float) -> PhotoSet:
+    """The same, read; of a prepared set, as much in memory as may be (GiB)."""
+    return load_photos(
+        find(root, masks),
+        expected=range(2),
+        side=SIDE,
+        fit="squash",
+        on_bad="refuse",
+        cache=cache,
+        beam="",
+        memory=memory,
+        display=Display(Console(file=io.StringIO())),
+    )
+
+
 def decode(entry: Entry) -> None:
     """What Pillow needs for the same pixels, without hairjax."""
-    with Image.open(entry.path) as photo:
+    with Image.open(str(entry.path)) as photo:
         photo.draft("RGB", (2 * SIDE, 2 * SIDE))
         photo.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
     if entry.mask is not None:
-        with Image.open(entry.mask) as mask:
+        with Image.open(str(entry.mask)) as mask:
             mask.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
 
 
 def measure(root: Path, masks: bool, rounds: int) -> dict[str, list[float]]:
     """Seconds of every way, in turns."""
-    display, cache = Display(Console(file=io.StringIO())), root / "cache"
-    place = {"photos": str(root / "photos"), "masks": str(root / "masks") if masks else ""}
-
-    def find() -> Index:
-        return find_photos(**place, manifest="", subject="", classes=None, need_masks=masks)
-
-    def load(where: str, memory: float) -> None:
-        how = {"side": SIDE, "fit": "squash", "on_bad": "refuse", "beam": "", "display": display}
-        load_photos(find(), expected=range(2), cache=where, memory=memory, **how)
-
+    cache = str(root / "cache")
     cores, spawn = os.cpu_count() or 1, multiprocessing.get_context("spawn")
     seconds: dict[str, list[float]] = {}
     with ProcessPoolExecutor(cores, spawn) as pool:
-        list(pool.map(decode, find().entries[: 2 * cores]))
+        list(pool.map(decode, find(root, masks).entries[: 2 * cores]))
         ways: dict[str, Callable[[], object]] = {
-            ALONE: lambda: [decode(entry) for entry in find().entries],
-            "Pillow, a process per core": lambda: list(pool.map(decode, find().entries)),
-            "into memory, no cache": lambda: load("", 16.0),
-            "first start": lambda: load(str(cache), 16.0),
-            "second start": lambda: load(str(cache), 16.0),
-            "second start, left on disk": lambda: load(str(cache), 1e-6),
+            ALONE: lambda: list(map(decode, find(root, masks).entries)),
+            "Pillow, a process per core": lambda: list(pool.map(decode, find(root, masks).entries)),
+            "into memory, no cache": lambda: load(root, masks, "", 16.0),
+            "first start": lambda: load(root, masks, cache, 16.0),
+            "second start": lambda: load(root, masks, cache, 16.0),
+            "second start, left on disk": lambda: load(root, masks, cache, 1e-6),
         }
         for _ in range(rounds):
             shutil.rmtree(cache, ignore_errors=True)

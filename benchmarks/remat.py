@@ -12,7 +12,7 @@ import time
 import jax
 import numpy as np
 
-from benchmarks.training_step import training_step
+from benchmarks.training_step import temporary_bytes, training_step
 from hairjax import devices
 from hairjax.config import load_config
 from hairjax.heap import keep_freed_memory
@@ -28,21 +28,21 @@ def main() -> None:
     keep_freed_memory()
     config = load_config(options.config)
     config.train.batch_size, config.optim.accumulate = options.batch, 1
-    programs, memory = {}, {}
+    programs: dict[bool, tuple[jax.stages.Compiled, tuple[jax.Array, jax.Array]]] = {}
+    states, memory = {}, {}
     for remat in (False, True):
         config.model.remat = remat
         step = training_step(config, devices.make_mesh(1, 1))
         compiled = step.lower().compile()
-        memory[remat] = compiled.memory_analysis().temp_size_in_bytes
-        programs[remat] = (compiled, step.begin(), step.batch())
+        memory[remat] = temporary_bytes(compiled)
+        programs[remat], states[remat] = (compiled, step.batch()), step.begin()
     seconds: dict[bool, list[float]] = {False: [], True: []}
     for _ in range(options.rounds + 1):  # the first round warms up
-        for remat, (step, state, data) in programs.items():
+        for remat, (program, batch) in programs.items():
             start = time.perf_counter()
-            state, loss = step(state, *data)
+            states[remat], loss = program(states[remat], *batch)
             loss.block_until_ready()
             seconds[remat].append(time.perf_counter() - start)
-            programs[remat] = (step, state, data)
     ratios = [on / off for off, on in zip(seconds[False][1:], seconds[True][1:], strict=True)]
     result = {
         "model": config.model.name,

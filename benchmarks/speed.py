@@ -1,159 +1,141 @@
-"""Swin on a CPU beside timm's in PyTorch: inference and a training step.
+"""A model on a CPU beside timm's in PyTorch: inference and a training step.
 
-Every side is a process of its own, so that neither's threads or memory disturb the other's; they
-take turns. Photographs are the same noise. A training step is the gradient, clipping and AdamW with
-drop-path on; augmentation is left out on both sides. Both keep freed memory, as launch.py does.
-Needs torch and timm.
+Both begin with the same uint8 photographs of noise with masks, as large as the model sees them, and
+what it sees is computed in the time that counts: resampled, normalised, the mask three times. A
+training step is the recipe's but for augmentation, which is off: gradient with dropout and
+drop-path, clipping, AdamW. Every side is a process of its own, so that neither's threads or memory
+disturb the other's; they take turns. Both keep freed memory, as launch.py does. Needs torch and
+timm.
 
     python -m benchmarks.speed --batch=8 --rounds=9 --out=benchmarks/speed.json
+    python -m benchmarks.speed --model=resnet50 --side=64 --batch=32 --dtypes float32
 """
 
 import argparse
 import importlib.metadata
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.workers import Worker
 from hairjax.heap import keep_freed_memory
+from hairjax.models.table import VARIANTS
 
-CHANNELS, CLASSES, DROP_PATH = 6, 4, 0.1
+TINY = "swin_tiny_patch4_window7_224"
 KINDS, DTYPES = ("inference", "training"), ("float32", "bfloat16")
 VERSIONS = ("jax", "flax", "torch", "timm")
+WITHOUT_AUGMENTATION = {
+    **dict.fromkeys(("rotation", "flip", "brightness", "contrast", "saturation", "hue"), 0.0),
+    "crop_scale": 1.0,
+}
 PAUSE = 0.3  # seconds between turns, in which the idle threads of the last one fall asleep
-Batch = tuple[np.ndarray, np.ndarray]
-Run = Callable[[], None]
+PATIENCE = 1800.0  # seconds until a side that does not answer is given up
+Block = Callable[[int], float]  # so many times, one after the other → seconds
 
 
-def ours(model: str, dtype: str, kind: str, batch: Batch) -> Run:
+class What(NamedTuple):
+    """What is timed."""
+
+    model: str
+    side: int  # of its photographs, in pixels
+    dtype: str
+    kind: str
+    batch: int
+
+
+def ours(what: What) -> Block:
     """Inference or a training step, compiled, as hairjax runs them."""
-    import jax
-    import jax.numpy as jnp
-    import optax
-    from flax import nnx
-
-    from hairjax import create_model, optim
+    from benchmarks.ours import Programs
     from hairjax.config import load_config
-    from hairjax.devices import compiler_options
-    from hairjax.step import gradients
 
-    graphdef, state = nnx.split(
-        create_model(
-            model,
-            in_channels=CHANNELS,
-            num_classes=CLASSES,
-            drop_path=DROP_PATH,
-            dtype=jnp.dtype(dtype),
-        )
-    )
-    params, config = nnx.to_pure_dict(state), load_config("configs/top.py")
-    inputs, targets = jnp.asarray(batch[0]), jax.nn.one_hot(jnp.asarray(batch[1]), CLASSES)
-    if kind == "inference":
-        infer = jax.jit(
-            lambda params, inputs: nnx.merge(graphdef, params)(inputs),
-            compiler_options=compiler_options(),
-        )
-
-        def inference() -> None:
-            jax.block_until_ready(infer(params, inputs))
-
-        return inference
-
-    groups = optim.label_parameters(params)
-    tx = optim.make_optimizer(config.optim, optim.make_schedules(config.optim, 100, 100), groups)
-    settings = {"groups": groups, "peak": config.optim.peak, "frozen": ()}
-
-    def step(params: dict, opt_state: optax.OptState) -> tuple:
-        key = jax.random.key(0)
-        _, grads = gradients(graphdef, params, inputs, targets, key, **settings)
-        updates, opt_state = tx.update(grads, opt_state, params)
-        return optax.apply_updates(params, updates), opt_state
-
-    compiled = jax.jit(step, donate_argnums=(0, 1), compiler_options=compiler_options())
-    now = [params, tx.init(params)]
-
-    def train() -> None:
-        now[:] = jax.block_until_ready(compiled(*now))
-
-    return train
+    config = load_config("configs/top.py")
+    config.model.name, config.model.dtype = what.model, what.dtype
+    config.data.image_size = config.data.stored_size = what.side
+    config.data.normalise = "imagenet"
+    config.augment.update(WITHOUT_AUGMENTATION)
+    config.train.batch_size, config.optim.accumulate = what.batch, 1
+    programs = Programs(config)
+    return programs.inference() if what.kind == "inference" else programs.training()
 
 
-def theirs(model: str, dtype: str, kind: str, batch: Batch, compiled: bool) -> Run:
+def theirs(what: What, *, compiled: bool) -> Block:
     """The same in PyTorch with timm's model, bfloat16 through autocast."""
-    import timm
     import torch
+
+    from benchmarks.peer import CLASSES, inputs, make
+    from benchmarks.training_step import noise
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(0)
-    net = timm.create_model(
-        model, in_chans=CHANNELS, num_classes=CLASSES, drop_path_rate=DROP_PATH
-    ).train(kind == "training")
-    run = torch.compile(net) if compiled else net
+    net = make(what.model, what.side).train(what.kind == "training")
     tx = torch.optim.AdamW(net.parameters(), lr=1e-5, weight_decay=0.01)
-    inputs = torch.from_numpy(batch[0].transpose(0, 3, 1, 2).copy())
-    targets = torch.from_numpy(batch[1])
-    cast = torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16")
+    photos = torch.from_numpy(noise(what.batch, what.side)).permute(0, 3, 1, 2).contiguous()
+    targets = torch.arange(what.batch) % CLASSES
+
+    def logits() -> torch.Tensor:
+        seen = inputs(photos, what.side, augmented=False)
+        with torch.autocast("cpu", torch.bfloat16, enabled=what.dtype == "bfloat16"):
+            return net(seen).float()
+
+    run = torch.compile(logits) if compiled else logits
 
     def infer() -> None:
-        with torch.inference_mode(), cast:
-            run(inputs)
+        with torch.inference_mode():
+            run()
 
     def train() -> None:
-        with cast:
-            loss = torch.nn.functional.cross_entropy(run(inputs).float(), targets)
-        loss.backward()
+        torch.nn.functional.cross_entropy(run(), targets).backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         tx.step()
         tx.zero_grad(set_to_none=True)
 
-    return infer if kind == "inference" else train
+    once = infer if what.kind == "inference" else train
+
+    def block(times: int) -> float:
+        begun = time.perf_counter()
+        for _ in range(times):
+            once()
+        return time.perf_counter() - begun
+
+    return block
 
 
-SIDES = {
+SIDES: dict[str, Callable[[What], Block]] = {
     "hairjax": ours,
-    "timm eager": lambda *what: theirs(*what, compiled=False),
-    "timm torch.compile": lambda *what: theirs(*what, compiled=True),
+    "timm eager": lambda what: theirs(what, compiled=False),
+    "timm torch.compile": lambda what: theirs(what, compiled=True),
 }
 
 
-def child(side: str, model: str, dtype: str, kind: str, batch_size: str) -> None:
-    """Run a side once for every line of the standard input; answer with the seconds it took."""
+def prepare(program: str, what: tuple[str, int, str, str, int]) -> dict[str, Block]:
+    """What a worker runs: one of ``SIDES`` doing ``What``."""
     keep_freed_memory()
-    rng = np.random.default_rng(0)
-    images = rng.normal(size=(int(batch_size), 224, 224, CHANNELS)).astype(np.float32)
-    run = SIDES[side](model, dtype, kind, (images, rng.integers(0, CLASSES, int(batch_size))))
-    for _ in range(3):  # the first compile, the next find memory
-        run()
-    print("ready", flush=True)
-    for _ in sys.stdin:
-        begun = time.perf_counter()
-        run()
-        print(time.perf_counter() - begun, flush=True)
+    block = SIDES[program](What(*what))
+    block(3)  # the first compiles, the next find memory
+    return {"once": block}
 
 
-def measure(sides: list[str], what: list[str], rounds: int) -> dict[str, list[float]]:
+def measure(programs: list[str], what: What, rounds: int) -> dict[str, list[float]]:
     """Seconds of every side, in turns."""
-    command = [sys.executable, "-m", "benchmarks.speed", "--child"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    children = {}
-    for side in sides:
-        children[side] = subprocess.Popen([*command, side, *what], text=True, **pipes)
-        said = children[side].stdout.readline()
-        if said != "ready\n":
-            raise RuntimeError(f"{side} did not start: {children[side].stderr.read()[-2000:]}")
-    seconds: dict[str, list[float]] = {side: [] for side in sides}
-    for _ in range(rounds):
-        for side, process in children.items():
-            time.sleep(PAUSE)
-            print("go", file=process.stdin, flush=True)
-            seconds[side].append(float(process.stdout.readline()))
-    for process in children.values():
-        process.communicate()
+    workers: dict[str, Worker] = {}
+    seconds: dict[str, list[float]] = {program: [] for program in programs}
+    try:
+        for program in programs:
+            workers[program] = Worker("benchmarks.speed")
+            workers[program].ask(time.monotonic() + PATIENCE, "prepare", program, tuple(what))
+        for _ in range(rounds):
+            for program, worker in workers.items():
+                time.sleep(PAUSE)
+                deadline = time.monotonic() + PATIENCE
+                seconds[program].append(worker.ask(deadline, "run", "once", 1))
+    finally:
+        for worker in workers.values():
+            worker.close()
     return seconds
 
 
@@ -170,7 +152,8 @@ def summary(seconds: dict[str, list[float]]) -> dict[str, dict[str, float]]:
 def main() -> None:
     """Print a table, and write it as JSON where --out says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="swin_tiny_patch4_window7_224")
+    parser.add_argument("--model", default=TINY, choices=VARIANTS, metavar="NAME")
+    parser.add_argument("--side", type=int, help="of photographs, in pixels; default: the model's")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--dtypes", nargs="+", default=DTYPES, choices=DTYPES)
@@ -178,23 +161,23 @@ def main() -> None:
     parser.add_argument("--sides", nargs="+", default=list(SIDES)[:2], choices=list(SIDES))
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    # Of the processes: neither side is to find a GPU.
+    os.environ |= {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
+    side = options.side or VARIANTS[options.model].side
     found = {}
     for dtype in options.dtypes:
         for kind in options.kinds:
-            what = [options.model, dtype, kind, str(options.batch)]
+            what = What(options.model, side, dtype, kind, options.batch)
             rows = summary(measure(options.sides, what, options.rounds))
             found[f"{kind}, {dtype}"] = rows
-            for side, row in rows.items():
-                print(f"{kind}, {dtype}, {side}: {row}", flush=True)
+            for program, row in rows.items():
+                print(f"{kind}, {dtype}, {program}: {row}", flush=True)
     if options.out:
-        about = {"model": options.model, "batch": options.batch, "rounds": options.rounds}
-        about["cores"] = len(os.sched_getaffinity(0))
+        about = {"model": options.model, "side": side, "batch": options.batch}
+        about |= {"rounds": options.rounds, "cores": len(os.sched_getaffinity(0))}
         about["versions"] = {name: importlib.metadata.version(name) for name in VERSIONS}
         options.out.write_text(json.dumps(about | {"seconds": found}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--child"]:
-        child(*sys.argv[2:])
-    else:
-        main()
+    main()

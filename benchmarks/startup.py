@@ -37,10 +37,10 @@ def child(arguments: list[str]) -> int:
     launch.tune()
     from hairjax.clock import Clock
 
-    def tick(clock: Clock) -> None:
-        if not clock.ticks:
+    def tick(self: Clock) -> None:
+        if not self.ticks:
             print(f"first step {time.time()}", file=sys.stderr, flush=True)
-        clock.ticks.append(time.perf_counter())
+        self.ticks.append(time.perf_counter())
 
     Clock.tick = tick  # type: ignore[method-assign]
     return launch.main(arguments)

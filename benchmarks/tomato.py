@@ -25,7 +25,7 @@ WHITE = 215  # a background pixel is at least this bright in every channel
 
 def series_of(name: str) -> str:
     """The letters a file name begins with: one series is one tomato as it ages."""
-    return re.match(r"[A-Za-z]*", Path(name).stem)[0] or "plain"
+    return re.split("[^A-Za-z]", Path(name).stem, maxsplit=1)[0] or "plain"
 
 
 def find(source: Path) -> dict[tuple[str, int], list[Path]]:

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
@@ -13,7 +12,7 @@ from hairjax import devices, optim
 from hairjax.build import abstract_model
 from hairjax.display import Display
 from hairjax.groups import frozen_parts, make_groups
-from hairjax.learner import batch_parts, make_learner, step_options
+from hairjax.learner import Learner, batch_parts, make_learner, step_options
 from hairjax.sight import stored_side
 from hairjax.step import Step, TrainState
 
@@ -25,10 +24,15 @@ class TrainingStep(NamedTuple):
     """A step that is not compiled yet, with what it is lowered with: shapes, on their devices."""
 
     run: Step
-    graphdef: nnx.GraphDef
-    state: TrainState
+    learner: Learner
+    frozen: tuple[str, ...]
     photos: jax.ShapeDtypeStruct
     labels: jax.ShapeDtypeStruct
+
+    @property
+    def state(self) -> TrainState:
+        """Shapes of the state."""
+        return self.learner.shapes
 
     def lower(self) -> jax.stages.Lowered:
         """Trace the step and translate it for XLA."""
@@ -39,7 +43,7 @@ class TrainingStep(NamedTuple):
         rng = np.random.default_rng(0)
 
         def draw(path: tuple, leaf: jax.ShapeDtypeStruct) -> np.ndarray:
-            ones = "scale" in jax.tree_util.keystr(path)
+            ones = path[-1].key in ("scale", "var")
             return rng.normal(float(ones), 0.02, leaf.shape).astype(np.float32)
 
         nothing = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), self.state)
@@ -49,9 +53,21 @@ class TrainingStep(NamedTuple):
 
     def batch(self) -> tuple[jax.Array, jax.Array]:
         """Photographs of noise, and labels, on the devices."""
-        photos = np.random.default_rng(1).integers(0, 256, self.photos.shape, np.uint8)
+        photos = noise(*self.photos.shape[:2])
         labels = np.arange(len(photos), dtype=np.int32) % CLASSES
         return jax.device_put((photos, labels), (self.photos.sharding, self.labels.sharding))
+
+
+def temporary_bytes(program: jax.stages.Compiled) -> int:
+    """The working memory of a program, as XLA plans it."""
+    planned = program.memory_analysis()
+    assert planned, "XLA plans the memory of its programs"
+    return planned.temp_size_in_bytes
+
+
+def noise(count: int, side: int) -> np.ndarray:
+    """Photographs of noise with masks of noise: uint8 [count, side, side, 4]."""
+    return np.random.default_rng(1).integers(0, 256, (count, side, side, 4), np.uint8)
 
 
 def training_step(config: ConfigDict, mesh: Mesh) -> TrainingStep:
@@ -67,10 +83,11 @@ def training_step(config: ConfigDict, mesh: Mesh) -> TrainingStep:
     options = step_options(config, names, labels, parts, Display())
     averaged = config.optim.ema > 0
     learner = make_learner(graphdef, params, tx, mesh, options, averaged=averaged)
+    frozen = frozen_parts(groups, 1)
     return TrainingStep(
-        learner.step(frozen=frozen_parts(groups, 1), kept=0),
-        graphdef,
-        learner.shapes,
+        learner.step(frozen=frozen, kept=0),
+        learner,
+        frozen,
         jax.ShapeDtypeStruct((batch, side, side, 4), jnp.uint8, sharding=shared),
         jax.ShapeDtypeStruct((batch,), jnp.int32, sharding=shared),
     )

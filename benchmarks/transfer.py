@@ -28,7 +28,8 @@ TABLE = Path(__file__).with_suffix(".json")
 SPLITS = ("validation", "test")
 PROBE = "probe"
 IMAGENET, CIFAR = "mobilenetv1_075", "cifar_resnet32"  # whose weights are given
-COMMON = {
+Keys = dict[str, object]
+COMMON: Keys = {
     **{f"optim.peak.{group}": 1e-3 for group in ("early", "middle", "late")},
     "train.batch_size": 32,
     "train.epochs": 8,
@@ -43,7 +44,7 @@ PICTURES = {
     "train.batch_size": 64,
 }
 LAST = {"optim.finetune": "last:1", "data.image_size": 64}
-STRATEGIES = {
+STRATEGIES: dict[str, Keys] = {
     "head": {"optim.finetune": "head"},
     "last:1": {"optim.finetune": "last:1"},
     "gradual": {"optim.finetune": "gradual", "optim.gradual": "2,1"},
@@ -53,7 +54,7 @@ STRATEGIES = {
     "full, from scratch": {"weights.source": "none"},
 }
 # What each row changes: keys of the configuration, or the rows of which it is the ensemble.
-SETS: dict[str, dict[str, dict | tuple[str, ...]]] = {
+SETS: dict[str, dict[str, Keys | tuple[str, ...]]] = {
     "strategies": {
         row: {"model.name": IMAGENET, "weights.source": IMAGENET, "data.image_size": 64, **own}
         for row, own in STRATEGIES.items()
@@ -107,14 +108,16 @@ SETS: dict[str, dict[str, dict | tuple[str, ...]]] = {
 }
 
 
-def commands(row: str, own: dict | tuple, folder: Path, seed: int, options) -> list[list[str]]:
+def commands(
+    row: str, own: Keys | tuple[str, ...], folder: Path, seed: int, options: argparse.Namespace
+) -> list[list[str]]:
     """Train and look at the test photographs; or probe; or make an ensemble and look."""
     workdir = place(folder, row, seed)
     to = f"--workdir={workdir}"
     if isinstance(own, tuple):
         members = [str(place(folder, name, seed)) for name in own]
         return [["ensemble", *members, f"--split={split}", to] for split in SPLITS]
-    files = {IMAGENET: options.imagenet, CIFAR: options.cifar}
+    files: dict[object, str | None] = {IMAGENET: options.imagenet, CIFAR: options.cifar}
     keys = {**COMMON, **own, "seed": seed}
     keys |= {
         key: files[own[key]] for key in own if key.startswith("weights.") and own[key] in files
