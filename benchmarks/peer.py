@@ -119,7 +119,7 @@ def prepare(model: str, batch: int, inference: bool, variant: str) -> dict[str, 
     torch.manual_seed(0)
     torch.set_float32_matmul_precision("high")
     side = native_size(model)
-    swin = make(model, side).to(DEVICE)
+    swin = make(model, side, DROP_PATH).to(DEVICE)
     stored = round(side * 8 / 7)
     photos = torch.randint(0, 256, (batch, 4, stored, stored), dtype=torch.uint8, device=DEVICE)
     labels = torch.arange(batch, device=DEVICE) % CLASSES
@@ -151,11 +151,11 @@ def prepare(model: str, batch: int, inference: bool, variant: str) -> dict[str, 
     return blocks
 
 
-def make(model: str, side: int) -> torch.nn.Module:
+def make(model: str, side: int, drop_path: float) -> torch.nn.Module:
     """What ``timm.create_model`` makes of a name, and of a small Swin that it has not."""
     options = {"in_chans": CHANNELS, "num_classes": CLASSES, "drop_rate": DROPOUT}
-    if not model.startswith(("vgg", "inception")):  # which have no stochastic depth
-        options["drop_path_rate"] = DROP_PATH
+    if drop_path:  # which not every model of timm knows
+        options["drop_path_rate"] = drop_path
     if model.startswith(("swin", "vit")):  # which are made for one size
         options["img_size"] = side
     if VARIANTS[model].family is not SWIN or timm.is_model(model):
@@ -171,7 +171,7 @@ def make(model: str, side: int) -> torch.nn.Module:
 
 
 def _inference(model: str, side: int, photos: torch.Tensor) -> Block:
-    swin = make(model, side).to(DEVICE, torch.bfloat16).eval()
+    swin = make(model, side, DROP_PATH).to(DEVICE, torch.bfloat16).eval()
     judge = torch.compile(
         lambda photos: swin(inputs(photos, side, augmented=False).bfloat16()), dynamic=False
     )

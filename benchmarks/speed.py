@@ -46,6 +46,7 @@ class What(NamedTuple):
     dtype: str
     kind: str
     batch: int
+    drop_path: float  # rate; 0 for models that have no residual branches
 
 
 def ours(what: What) -> Block:
@@ -55,6 +56,7 @@ def ours(what: What) -> Block:
 
     config = load_config("configs/top.py")
     config.model.name, config.model.dtype = what.model, what.dtype
+    config.model.drop_path = what.drop_path
     config.data.image_size = config.data.stored_size = what.side
     config.data.normalise = "imagenet"
     config.augment.update(WITHOUT_AUGMENTATION)
@@ -72,7 +74,7 @@ def theirs(what: What, *, compiled: bool) -> Block:
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(0)
-    net = make(what.model, what.side).train(what.kind == "training")
+    net = make(what.model, what.side, what.drop_path).train(what.kind == "training")
     tx = torch.optim.AdamW(net.parameters(), lr=1e-5, weight_decay=0.01)
     photos = torch.from_numpy(noise(what.batch, what.side)).permute(0, 3, 1, 2).contiguous()
     targets = torch.arange(what.batch) % CLASSES
@@ -112,7 +114,7 @@ SIDES: dict[str, Callable[[What], Block]] = {
 }
 
 
-def prepare(program: str, what: tuple[str, int, str, str, int]) -> dict[str, Block]:
+def prepare(program: str, what: tuple[str, int, str, str, int, float]) -> dict[str, Block]:
     """What a worker runs: one of ``SIDES`` doing ``What``."""
     keep_freed_memory()
     block = SIDES[program](What(*what))
@@ -155,6 +157,7 @@ def main() -> None:
     parser.add_argument("--model", default=TINY, choices=VARIANTS, metavar="NAME")
     parser.add_argument("--side", type=int, help="of photographs, in pixels; default: the model's")
     parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--drop-path", type=float, default=0.1, help="0 where a model has none")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--dtypes", nargs="+", default=DTYPES, choices=DTYPES)
     parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
@@ -167,13 +170,14 @@ def main() -> None:
     found = {}
     for dtype in options.dtypes:
         for kind in options.kinds:
-            what = What(options.model, side, dtype, kind, options.batch)
+            what = What(options.model, side, dtype, kind, options.batch, options.drop_path)
             rows = summary(measure(options.sides, what, options.rounds))
             found[f"{kind}, {dtype}"] = rows
             for program, row in rows.items():
                 print(f"{kind}, {dtype}, {program}: {row}", flush=True)
     if options.out:
         about = {"model": options.model, "side": side, "batch": options.batch}
+        about["drop_path"] = options.drop_path
         about |= {"rounds": options.rounds, "cores": len(os.sched_getaffinity(0))}
         about["versions"] = {name: importlib.metadata.version(name) for name in VERSIONS}
         options.out.write_text(json.dumps(about | {"seconds": found}, indent=1) + "\n")
