@@ -101,7 +101,7 @@ class Benchmark:
                 found += [Job(side, model, batch, batch == middle, "") for side in SIDES]
                 if batch == middle:
                     found.append(Job("timm torch.compile", model, batch, False, FUSED))
-        return found
+        return list(dict.fromkeys(found))  # that of the recipe may be among the others
 
     def fail(self, what: str, error: object) -> None:
         """Note and show an error."""

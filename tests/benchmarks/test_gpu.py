@@ -1,6 +1,8 @@
 """What the benchmark of a GPU makes of what it has measured."""
 
-from benchmarks.gpu import memory_per_image
+import argparse
+
+from benchmarks.gpu import PARTS, Benchmark, Job, memory_per_image
 
 
 def test_a_further_image_takes_what_larger_batches_take_more():
@@ -14,3 +16,12 @@ def test_a_further_image_takes_what_larger_batches_take_more():
         for batch, peak in found.items()
     ]
     assert memory_per_image(rows) == {"hairjax": 7}
+
+
+def test_a_program_is_compiled_once():
+    options = argparse.Namespace(
+        models=["swin"], batches=[[4, 8]], parts=PARTS, recipe_batch=4, minutes=1.0
+    )
+    jobs = Benchmark(options).jobs()
+    assert jobs.count(Job("hairjax", "swin", 4, False, "")) == 1
+    assert len(jobs) == len(set(jobs)) == 5
