@@ -35,7 +35,12 @@ COMMON: Keys = {
     "train.epochs": 8,
     "optim.warmup_epochs": 1,
 }
-SCRATCH = {"weights.source": "none", "data.image_size": 64}
+# At the others' rate a Swin-T from scratch stays at chance.
+SCRATCH = {
+    **{f"optim.peak.{group}": 2e-4 for group in ("early", "middle", "late")},
+    "weights.source": "none",
+    "data.image_size": 64,
+}
 PICTURES = {
     "weights.source": "none",
     "data.image_size": 32,
