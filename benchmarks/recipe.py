@@ -96,7 +96,6 @@ def run(
         "epochs_wanted": epochs,
         "epochs_taken": taken,
         "epochs_finished": len(rows),
-        "projected_seconds_of_all": round(projected, 1),
         "report": (workdir / "report.html").exists(),
         "epoch_seconds_median": round(float(np.median([row["seconds"] for row in later])), 3),
         "images_per_second_in_an_epoch": round(rate, 1),
