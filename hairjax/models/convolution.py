@@ -5,7 +5,7 @@ import itertools
 import math
 import operator
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -87,8 +87,8 @@ class Dense(nnx.Conv):
         return outputs if self.bias is None else outputs + _row(self.bias[...].astype(self.dtype))
 
     def _better_as_product(self, inputs: jax.Array) -> bool:
-        kernel, step = math.prod(self.kernel_size), cast(int, self.strides)
-        rows, columns = inputs.shape[1:3]
+        kernel, (rows, columns) = math.prod(self.kernel_size), inputs.shape[1:3]
+        step: Any = self.strides
         # The map that is given counts: its gradient is convolved with the kernel on the way back.
         return kernel == 1 or kernel > (rows // step) * (columns // step)
 

@@ -12,8 +12,6 @@ from hairjax.evaluation.predictions import Predictions
 from hairjax.evaluation.views import by_subject, stack
 
 CLASSES = ("a", "b", "c")
-
-
 LABELS = {name: ord(name) % 3 for name in "vwxyz"}
 
 

@@ -28,6 +28,11 @@ def assert_is_the_general_convolution(ours, images):
         np.testing.assert_allclose(ours, xlas, rtol=1e-5, atol=1e-5)
 
 
+def layer(outputs, size, stride, padding, **how):
+    how |= {"stride": stride, "padding": padding, "dtype": jnp.float32, "rngs": nnx.Rngs(0)}
+    return convolution(CHANNELS, outputs, size, **how)
+
+
 def pixels(rows, columns):
     drawn = np.random.default_rng(1).normal(size=(2, rows, columns, CHANNELS))
     return jnp.asarray(drawn, jnp.float32)
@@ -36,16 +41,7 @@ def pixels(rows, columns):
 @pytest.mark.parametrize("padding", ["torch", "same", "keras", "valid"])
 @pytest.mark.parametrize(("size", "stride"), [(3, 1), (3, 2), (5, 2)])
 def test_depthwise_equals_the_general_convolution(size, stride, padding):
-    ours = convolution(
-        CHANNELS,
-        CHANNELS,
-        size,
-        stride=stride,
-        groups=CHANNELS,
-        padding=padding,
-        dtype=jnp.float32,
-        rngs=nnx.Rngs(0),
-    )
+    ours = layer(CHANNELS, size, stride, padding, groups=CHANNELS)
     assert isinstance(ours, Depthwise)
     assert_is_the_general_convolution(ours, pixels(9, 12))
 
@@ -67,16 +63,7 @@ def test_depthwise_equals_the_general_convolution(size, stride, padding):
 )
 def test_a_product_equals_the_general_convolution(size, stride, sides, product, padding):
     """Kernels of one pixel, and maps smaller than the kernel; others are left to XLA."""
-    ours = convolution(
-        CHANNELS,
-        5,
-        size,
-        stride=stride,
-        padding=padding,
-        use_bias=True,
-        dtype=jnp.float32,
-        rngs=nnx.Rngs(0),
-    )
+    ours = layer(5, size, stride, padding, use_bias=True)
     assert isinstance(ours, Dense)
     assert_is_the_general_convolution(ours, pixels(*sides))
     program = jax.jit(ours).lower(pixels(*sides)).as_text()
