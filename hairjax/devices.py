@@ -103,6 +103,15 @@ def join_shares(rows: np.ndarray, mesh: Mesh) -> jax.Array:
     return jax.make_array_from_process_local_data(batch_sharded(mesh), rows, shape)
 
 
+def dispatch_inline() -> None:
+    """Have a CPU run a program in the thread that asks for it; comes before JAX looks for devices.
+
+    In a thread of XLA's a step frees its working memory a moment after its loss is there, and the
+    next one takes as much again: a gigabyte for Swin-T. Several devices keep a thread each.
+    """
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
+
+
 def keep_compiled(folder: str) -> None:
     """Keep compiled programs in a folder, where the next start finds them; "" keeps none.
 

@@ -51,6 +51,7 @@ def find_rates(config: ConfigDict, out: Path, display: Display) -> dict[str, flo
         UserError: photographs or weights cannot be used, or the loss says nothing; nothing has been
             written.
     """
+    devices.dispatch_inline()
     devices.keep_compiled(config.devices.compiled)
     display.say(f"source: {describe_source(config)}")
     mesh = devices.make_mesh(config.devices.mesh, config.devices.shard)

@@ -83,6 +83,7 @@ def _prepare(config: ConfigDict, folder: RunFolder, display: Display) -> Prepare
     resuming = folder.exists()
     if resuming:
         folder.require_same(config)
+    devices.dispatch_inline()
     devices.keep_compiled(config.devices.compiled)
     require_same_command(config, resuming)
     mesh = devices.make_mesh(config.devices.mesh, config.devices.shard)

@@ -314,6 +314,26 @@ def test_a_batch_that_devices_cannot_share_is_refused():
         batch_parts(config, make_mesh(2, 1))
 
 
+# --- dispatch
+
+
+@pytest.mark.parametrize(("said", "done"), [("devices.dispatch_inline()", True), ("", False)])
+def test_inline_a_program_has_ended_when_its_outputs_are_given(said, done):
+    """In processes of their own: JAX looks only once, and the other tests have many devices."""
+    code = (
+        "import jax\n"
+        "from hairjax import devices\n"
+        f"{said}\n"
+        "power = jax.jit(lambda x: jax.lax.fori_loop(0, 100, lambda _, y: x @ y, x))\n"
+        "compiled = power.lower(x := jax.numpy.ones((1000, 1000))).compile()\n"
+        "print(compiled(x).is_ready())"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
+    command = [sys.executable, "-c", code]
+    ended = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert ended.stdout == f"{done}\n", ended.stderr
+
+
 # --- compiled programs
 
 
