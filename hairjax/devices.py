@@ -100,7 +100,9 @@ def share(batch_size: int) -> slice:
 def join_shares(rows: np.ndarray, mesh: Mesh) -> jax.Array:
     """The batch of which this process, and every other one, gives its rows."""
     shape = (len(rows) * jax.process_count(), *rows.shape[1:])
-    return jax.make_array_from_process_local_data(batch_sharded(mesh), rows, shape)
+    batch = jax.make_array_from_process_local_data(batch_sharded(mesh), rows, shape)
+    # A program whose inputs are not there yet is not run inline, whatever `dispatch_inline` said.
+    return batch.block_until_ready() if jax.default_backend() == "cpu" else batch
 
 
 def dispatch_inline() -> None:

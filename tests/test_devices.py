@@ -321,12 +321,13 @@ def test_a_batch_that_devices_cannot_share_is_refused():
 def test_inline_a_program_has_ended_when_its_outputs_are_given(said, done):
     """In processes of their own: JAX looks only once, and the other tests have many devices."""
     code = (
-        "import jax\n"
+        "import jax, numpy\n"
         "from hairjax import devices\n"
         f"{said}\n"
-        "power = jax.jit(lambda x: jax.lax.fori_loop(0, 100, lambda _, y: x @ y, x))\n"
-        "compiled = power.lower(x := jax.numpy.ones((1000, 1000))).compile()\n"
-        "print(compiled(x).is_ready())"
+        "rows, mesh = numpy.ones((64, 256, 256, 4), numpy.uint8), devices.make_mesh(1, 1)\n"
+        "add = jax.jit(lambda x: jax.lax.fori_loop(0, 5, lambda _, y: y + x.sum(), 0))\n"
+        "add(devices.join_shares(rows, mesh)).block_until_ready()\n"
+        "print(all(add(devices.join_shares(rows, mesh)).is_ready() for _ in range(40)))"
     )
     environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
     command = [sys.executable, "-c", code]
