@@ -8,11 +8,15 @@ from pathlib import PurePath, PurePosixPath
 from hairjax.data.manifest import Row
 from hairjax.errors import UserError
 
+# Within a name a hyphen is no sign: `stage-1` is 1.
+_NUMBER = "(?:^-)?[0-9]+(?:[.,][0-9]+)?"
+
 
 def class_order(names: Iterable[str]) -> tuple[str, ...]:
     """Order class names by number where each has its own, else alphabetically.
 
-    The number is the one that ends the name (`level_10`), else the first in it (`2 mild`).
+    The number is the one that ends the name (`level_10`), else the first in it (`2 mild`); it may
+    have decimals (`1.5`), and where nothing comes before it a sign (`-1`).
     """
     names = sorted(set(names))
     if not _are_numbered(names):
@@ -38,7 +42,8 @@ def class_names(labels: Iterable[str], source: str) -> tuple[str, ...]:
 def label_index(label: str, classes: tuple[str, ...]) -> int:
     """Return the index of `label`, a class's name or the bare number of a class.
 
-    A run trained on folders `level_0 …` reads a manifest that says 0 …, and the other way round.
+    A run trained on folders `level_0 …` reads a manifest that says 0 … or, as spreadsheets and
+    pandas write columns with gaps, 0.0 …; and the other way round.
 
     Raises:
         UserError: there is no such class.
@@ -46,7 +51,9 @@ def label_index(label: str, classes: tuple[str, ...]) -> int:
     if label in classes:
         return classes.index(label)
     same = [name for name in classes if _number(name) == _number(label) is not None]
-    if len(same) == 1 and (label.isdecimal() or same[0].isdecimal()):
+    # `2-3` is between two of them.
+    alone = len(re.findall(_NUMBER, label)) == 1
+    if len(same) == 1 and (_is_number(label) or (_is_number(same[0]) and alone)):
         return classes.index(same[0])
     raise UserError(
         f"the class {label!r} is not one of the run's classes: {', '.join(classes)}; rename its "
@@ -95,6 +102,11 @@ def _are_numbered(names: Sequence[str]) -> bool:
     return None not in numbers and len(set(numbers)) == len(numbers)
 
 
-def _number(name: str) -> int | None:
-    match = re.search("([0-9]+)$", name) or re.search("([0-9]+)", name)
-    return int(match[1]) if match else None
+def _number(name: str) -> float | None:
+    match = re.search(f"{_NUMBER}$", name) or re.search(_NUMBER, name)
+    return float(match[0].replace(",", ".")) if match else None
+
+
+def _is_number(name: str) -> bool:
+    """Say whether a name is nothing but a number."""
+    return re.fullmatch(_NUMBER, name) is not None

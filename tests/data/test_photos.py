@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hairjax.data.classes import class_order
+from hairjax.data.classes import class_order, label_index
 from hairjax.data.photos import Index, find_photos
 from hairjax.data.problems import Problem, describe_problems
 from hairjax.errors import UserError
@@ -53,6 +53,12 @@ def write_manifest(folder: Path, text: str, encoding: str = "utf-8") -> str:
          ["normal_0", "mild_1", "moderate_2", "severe_3"]),
         (["2 mild", "10 bald", "1 normal"], ["1 normal", "2 mild", "10 bald"]),
         (["3", "0", "12"], ["0", "3", "12"]),
+        (["1.0", "0.5"], ["0.5", "1.0"]),
+        (["10.0", "9.0", "0.0"], ["0.0", "9.0", "10.0"]),
+        (["0.75", "0,5", "0.25"], ["0.25", "0,5", "0.75"]),
+        (["level_1", "level_0.5", "level_10"], ["level_0.5", "level_1", "level_10"]),
+        (["0", "-1", "-2"], ["-2", "-1", "0"]),
+        (["stage-2", "stage-10"], ["stage-2", "stage-10"]),
         (["v2_stage_1", "v1_stage_2"], ["v2_stage_1", "v1_stage_2"]),
         (["severe", "mild", "normal"], ["mild", "normal", "severe"]),
         (["level_1", "other"], ["level_1", "other"]),
@@ -331,6 +337,21 @@ def test_bare_numbers_mean_the_runs_classes(tmp_path):
     assert [entry.label for entry in index.entries] == [0, 1]
     index = find(tmp_path, classes=("0", "1", "2"))
     assert [entry.label for entry in index.entries] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("label", "index"),
+    [("0.0", 0), ("3.0", 3), ("2,0", 2), ("02", 2), ("grade 1", 1)]
+    # Between stages, what could not be graded, and other scales.
+    + [(label, None) for label in ("1.5", "0.3", "1-2", "-1", "-1.0", "13", "3/3", "")],
+)
+@pytest.mark.parametrize("run", [("0", "1", "2", "3"), ("0.0", "1.0", "2.0", "3.0")])
+def test_numbers_are_classes_only_where_they_are_equal(run, label, index):
+    if index is not None:
+        assert label_index(label, run) == index
+        return
+    with pytest.raises(UserError, match=f"class {label!r} is not one of the run's"):
+        label_index(label, run)
 
 
 @pytest.mark.parametrize("run", [("mild", "bald"), ("stage_0", "stage_1"), ("a_0", "b_0")])
