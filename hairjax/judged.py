@@ -16,7 +16,12 @@ from hairjax.run import RunFolder
 _EXAMPLES = 3
 # What may differ between the runs of one configuration: the seed, and what a resume may change.
 # Other weights or masks train another model, though they may lie elsewhere on another machine.
-FREE = {"seed", *FREE_ON_RESUME} - {"weights.source", "data.masks"}
+FREE = {"seed", *FREE_ON_RESUME} - {
+    "weights.source",
+    "weights.second",
+    "data.masks",
+    "data.second_masks",
+}
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from hairjax.data.split import write_split
 from hairjax.display import Display
 from hairjax.evaluation.metrics import evaluate
 from hairjax.evaluation.predictions import Predictions, write_predictions
+from hairjax.judged import group_runs, read_run
 from hairjax.verbs.places import default_comparison
 from tests.report.test_page import CHROMIUM, Page
 
@@ -176,6 +178,17 @@ def test_one_configuration_is_compared_seed_by_seed(runs, tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "A: seed=0 (1 run; the reference)" in shown
     assert "what differs is the seed alone" in shown
+
+
+@pytest.mark.parametrize(
+    "key", ["weights.source", "weights.second", "data.masks", "data.second_masks"]
+)
+def test_other_weights_or_masks_are_another_configuration(runs, key):
+    run = read_run(runs / "a", "validation")
+    other = configuration("photos", seed=1, **{key.replace(".", "__"): "elsewhere"})
+    groups = group_runs([run, replace(run, config=other), replace(run, config=other)])
+    assert [len(group.runs) for group in groups] == [1, 2]
+    assert groups[1].name == f"{key}=elsewhere"
 
 
 def test_identical_predictions_differ_in_nothing(runs, tmp_path):
