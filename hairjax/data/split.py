@@ -167,14 +167,17 @@ def require_same_photographs(path: Path, photoset: PhotoSet) -> None:
     """Refuse photographs that are not exactly those of the split a run has written.
 
     Raises:
-        UserError: files are missing, new, or have other contents; examples are named.
+        UserError: files are missing, new, or have other contents or labels; examples are named.
     """
-    listed = {row["file"]: row["sha256"] for row in read_rows(path)}
-    present = dict(zip(photoset.files, photoset.sha256, strict=True))
+    listed = {row["file"]: (row["sha256"], row["label"]) for row in read_rows(path)}
+    labels = (photoset.classes[label] for label in photoset.labels)
+    present = dict(zip(photoset.files, zip(photoset.sha256, labels, strict=True), strict=True))
+    both = listed.keys() & present.keys()
     kinds = {
         "missing": sorted(listed.keys() - present.keys()),
         "new": sorted(present.keys() - listed.keys()),
-        "changed": sorted(f for f in listed.keys() & present.keys() if listed[f] != present[f]),
+        "changed": sorted(file for file in both if listed[file][0] != present[file][0]),
+        "with another label": sorted(file for file in both if listed[file][1] != present[file][1]),
     }
     if any(kinds.values()):
         found = "; ".join(

@@ -11,6 +11,7 @@ from hairjax.data.split import (
     check_split,
     make_folds,
     make_split,
+    read_own_split,
     read_split,
     write_split,
 )
@@ -214,6 +215,18 @@ def test_contents_decide_before_name_and_subject(tmp_path):
     write_split(path, photographs([0, 1], ["a", "b"], ["x", "y"]), np.array(["train", "test"]))
     moved = photographs([0, 1], ["", ""], ["y", "x"])
     np.testing.assert_array_equal(read_split(path, moved), ["test", "train"])
+
+
+def test_a_runs_photographs_must_be_those_it_began_with_labels_too(tmp_path):
+    path = tmp_path / "split.csv"
+    photos = photographs([0, 1, 0])
+    split = np.array(["train", "validation", "test"])
+    write_split(path, photos, split)
+    np.testing.assert_array_equal(read_own_split(path, photos.subset([2, 0, 1])), split[[2, 0, 1]])
+    with pytest.raises(UserError, match=r"began with: 1 with another label \(photo 2\.jpg\); rest"):
+        read_own_split(path, photographs([0, 1, 1]))
+    with pytest.raises(UserError, match=r"1 missing \(photo 2\.jpg\); 1 changed \(photo 1\.jpg\);"):
+        read_own_split(path, photographs([0, 1], sha256=[f"{0:064x}", "other"]))
 
 
 def test_photographs_that_a_split_does_not_know_are_refused(tmp_path):
