@@ -199,5 +199,13 @@ def differences(old: ConfigDict, new: ConfigDict) -> list[str]:
     return [
         f"config.{key}: {before.get(key)!r} → {after.get(key)!r}"
         for key in [*before, *(key for key in after if key not in before)]
-        if key not in FREE_ON_RESUME and before.get(key) != after.get(key)
+        if before.get(key) != after.get(key)
+        and not _may_differ(key, before.get(key), after.get(key))
     ]
+
+
+def _may_differ(key: str, *values: Any) -> bool:
+    """Whether a run may be of one of two values and the command that resumes it of the other."""
+    # A file of weights may lie elsewhere; none at all, or another on the hub, is not the same one.
+    named = "none" in values or all(str(value).startswith("hf:") for value in values)
+    return key in FREE_ON_RESUME and not (key.startswith("weights.") and named)

@@ -103,6 +103,8 @@ def _prepare(config: ConfigDict, folder: RunFolder, display: Display) -> Prepare
             _begin(config, folder, photos, split, params, groups)
         processes.wait_for(folder.config)
         checkpoints = Checkpoints(folder.checkpoints)
+    elif not saved and processes.is_first():
+        _write_config(config, folder)  # It begins anew, by this command's weights and masks.
     if processes.is_first():
         start = describe_start(config, mesh, params, reads_weights=not saved)
         folder.append_line(folder.environment, to_line(start))
@@ -244,6 +246,10 @@ def _begin(
     folder.write_json(folder.classes, list(photos.classes))
     write_split(folder.split, photos, split)
     optim.write_ledger(folder.groups, params, groups, config.optim)
+    _write_config(config, folder)
+
+
+def _write_config(config: ConfigDict, folder: RunFolder) -> None:
     # Not which process wrote it, nor where the others were: the configuration runs it anywhere.
     alone = from_plain(to_plain(config))
     alone.devices.update(coordinator="", processes=0, process=-1)

@@ -9,13 +9,22 @@ import sys
 import time
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
+from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import hairjax.train
 import launch
+from configs import top
+from hairjax.build import abstract_model
 from hairjax.checkpoint import Checkpoints
-from hairjax.run import load_run
+from hairjax.config import differences
+from hairjax.display import Display
+from hairjax.models import dotted
+from hairjax.run import RunFolder, load_run
+from hairjax.weights.convert import write
 
 ROOT = Path(__file__).parents[1]
 EPOCHS = 4
@@ -96,8 +105,6 @@ def events_of(workdir):
 
 
 def flat(params):
-    import jax
-
     return [np.asarray(leaf) for leaf in jax.tree.leaves(params)]
 
 
@@ -153,6 +160,44 @@ def test_other_configuration_is_refused_with_the_differences(uninterrupted, caps
     message = capsys.readouterr().err
     assert "config.train.epochs: 4 → 9" in message
     assert "log_every" not in message, "what is only shown may differ"
+
+
+@pytest.mark.usefixtures("tiny_swin")
+def test_begun_anew_with_other_weights_it_says_so(tmp_path):
+    """Killed before there was a checkpoint."""
+    config = top.get_config("demo")
+    config.data.update(count=40, image_size=32, cache="")
+    config.model.name, config.train.batch_size = "tiny", 8
+    files = [str(tmp_path / f"{name}.safetensors") for name in ("one", "other")]
+    zeros = jax.tree.map(
+        lambda leaf: np.zeros(leaf.shape, leaf.dtype), abstract_model(config, 4)[1]
+    )
+    folder = RunFolder(tmp_path / "run")
+    for file in files:
+        write(dotted(zeros), {}, Path(file))
+        config.weights.source = file
+        begun = hairjax.train._prepare(config, folder, Display(Console(quiet=True)))
+        begun.checkpoints.close()
+    assert [line["weights"]["source"] for line in folder.read_lines(folder.environment)] == files
+    assert folder.read_config().weights.source == files[1]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "refused"),
+    [
+        ("a.npz", "b/a.npz", False),
+        ("a.npz", "hf://timm/a", False),
+        ("hf://timm/a", "hf://timm/b", True),
+        ("none", "a.npz", True),
+        ("hf://timm/a", "none", True),
+    ],
+)
+@pytest.mark.parametrize("key", ["source", "second"])
+def test_weights_may_lie_elsewhere_but_not_be_others(key, before, after, refused):
+    old, new = top.get_config(), top.get_config()
+    old.weights[key], new.weights[key] = before, after
+    said = [f"config.weights.{key}: {before!r} → {after!r}"]
+    assert differences(old, new) == (said if refused else [])
 
 
 def test_metrics_of_the_best_epoch_are_those_of_its_checkpoint(uninterrupted):
