@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import softmax
 from sklearn.metrics import log_loss
 
 from hairjax.evaluation.mixture import fit_weights, mix
@@ -64,6 +65,23 @@ def test_fitted_weights_are_those_of_a_search(seed):
         fitted = log_loss(labels, mixed / mixed.sum(1, keepdims=True))
         assert fitted == pytest.approx(losses.min(), abs=1e-4)
         assert fitted <= losses.min() + 1e-6
+
+
+@pytest.mark.parametrize("seed", [77, 193, 598, 726, 802, 976])
+def test_weights_are_fitted_where_models_are_certain_and_wrong(seed):
+    """Logits tens and hundreds of nats apart; the best by as many steps of EM as it takes."""
+    generator = np.random.default_rng(seed)
+    r, n, k = generator.integers([2, 3, 2], [9, 400, 6])
+    labels = generator.integers(0, k, n)
+    scale = 10 ** generator.uniform(0, 2.5, (r, 1, 1))
+    towards = np.eye(k)[labels] * generator.uniform(0, 4, (r, 1, 1))
+    p = softmax(scale * (generator.normal(size=(r, n, k)) + towards), axis=2).astype(np.float32)
+    weights = fit_weights(labels, p, everywhere(p))
+    true = np.maximum(p[:, np.arange(n), labels].astype(np.float64), 2.0**-52)
+    best = np.full(r, 1 / r)
+    for _ in range(20_000):
+        best = best * (true / (best @ true)).mean(1)
+    assert -np.log(weights @ true).mean() <= -np.log(best @ true).mean() + 2e-4
 
 
 @settings(deadline=None)
