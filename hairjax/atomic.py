@@ -26,4 +26,11 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
         replacing(path) as unfinished,
         unfinished.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
-        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+        plain, quoted = (
+            csv.writer(file, lineterminator="\n", quoting=quoting)
+            for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+        )
+        for row in (header, *rows):
+            # Which needs quotation marks to be no end of a row; Python sees to that from 3.13 on.
+            returns = any("\r" in str(cell) for cell in row)
+            (quoted if returns else plain).writerow(row)

@@ -89,13 +89,7 @@ def write_predictions(
 
     The same predictions give the same bytes, and reading them back gives the same float32.
     The file appears whole or not at all. Subjects are not written: they are in ``split.csv``.
-
-    Raises:
-        UserError: a name holds a carriage return, which Python's csv module loses before 3.13.
     """
-    for name in (*predictions.files, *predictions.classes):
-        if "\r" in name:
-            raise UserError(f"a carriage return in a name cannot be stored: {name!r}")
     rows = []
     for file, label, predicted, row, *fold in zip(
         predictions.files,

@@ -389,7 +389,7 @@ TABLE: Mapping[str, Sequence[Case]] = {
         Case("Spaces, # and %", both(photo("crown 1 #2.png"), photo("100%20.png")), Reads()),
         Case("Commas and quotation marks",
              both(photo("a,b;c.png"), photo("\"a\" 'b'.png")), Reads()),
-        Case("A line break", photo("a\nb.png"), Reads()),
+        Case("A line break", both(photo("a\nb.png"), photo("a\rb.png")), Reads()),
         Case("255 bytes", photo("x" * 251 + ".png"), Reads()),
         Case("A name that is not UTF-8", name_in_bytes(b"level_0/\xff.png"),
              Named("the name is not UTF-8")),

@@ -12,7 +12,9 @@ from hairjax.data.split import (
     make_folds,
     make_split,
     read_own_split,
+    read_rows,
     read_split,
+    split_rows,
     write_split,
 )
 from hairjax.errors import UserError
@@ -190,6 +192,13 @@ def test_written_split_is_read_again(tmp_path):
     assert b"\r" not in path.read_bytes()
     np.testing.assert_array_equal(read_split(path, photoset), split)
     np.testing.assert_array_equal(read_split(path, photoset.subset([3, 1])), split[[3, 1]])
+
+
+def test_carriage_returns_in_names_come_back(tmp_path):
+    photos = photographs([0, 1], ["p\r", ""], classes=["a", "b\r"], files=["a\r.jpg", "b\r\n.jpg"])
+    split = np.array(["train", "test"])
+    write_split(tmp_path / "split.csv", photos, split)
+    assert read_rows(tmp_path / "split.csv") == split_rows(photos, split)
 
 
 def test_interrupted_writing_leaves_the_older_split(tmp_path):
