@@ -5,6 +5,7 @@ them all; what makes the whole set unusable (a missing folder, an unknown class)
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -165,6 +166,8 @@ def _entries(
     """Return an entry, ordered by file, for each row whose subject and mask are found."""
     mask_finder = None if mask_root is None else MaskFinder(mask_root)
     entries = []
+    # By mask, the photographs that have it by their name: `a.jpg` and `a.png` may be two.
+    named: dict[Path, list[Entry]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row.file):
         path = root / row.file
         try:
@@ -173,8 +176,16 @@ def _entries(
         except PhotoError as error:
             problems.append(error.problem)
         else:
-            entries.append(Entry(row.file, path, mask, label_of[row.label], owner))
-    return tuple(entries)
+            entry = Entry(row.file, path, mask, label_of[row.label], owner)
+            entries.append(entry)
+            if mask and not row.mask:
+                named[mask].append(entry)
+    shared = {mask: found for mask, found in named.items() if len(found) > 1}
+    for mask, found in shared.items():
+        kind, others = "one mask for several photographs", ", ".join(one.file for one in found)
+        problems += [Problem(shown(one.path), kind, f"{shown(mask)}: {others}") for one in found]
+    unclear = {one.file for found in shared.values() for one in found}
+    return tuple(entry for entry in entries if entry.file not in unclear)
 
 
 def _mask_pattern(row: Row) -> str:

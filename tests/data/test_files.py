@@ -488,6 +488,8 @@ TABLE: Mapping[str, Sequence[Case]] = {
              Refused("no photograph has a mask below")),
         Case("Two of one name", both(mask("a.png"), photo("masks/level_0/a.bmp")),
              Named("several masks", "a.bmp, a.png")),
+        Case("One for two photographs of one name", both(mask("a.png"), photo("a.jpg")),
+             Named("one mask for several photographs", "a.png: level_0/a.jpg, level_0/a.png")),
         Case("Damaged", both(masks_of_the_rest, photo("a.png"), raw("masks/level_0/a.png", b"x")),
              Named("mask cannot be read", "is damaged or its content is none of")),
         Case("A header that promises 900 megapixels",

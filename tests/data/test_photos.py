@@ -186,6 +186,25 @@ def test_missing_and_ambiguous_masks_are_reported(tmp_path):
     assert index.problems[1].detail == str(masks / "level_1/c.*")
 
 
+def test_a_mask_that_two_photographs_may_have_is_reported_unless_a_manifest_says_so(tmp_path):
+    two_classes(tmp_path)
+    touch(tmp_path / "photos/level_0/a.webp", tmp_path / "photos/level_1/deep/a.png")
+    masks = tmp_path / "masks"
+    touch(masks / "level_0/a.png", masks / "level_1/b.png", masks / "level_1/deep/a.png")
+    index = find(tmp_path, masks=str(masks))
+    assert [entry.file for entry in index.entries] == ["level_1/b.png", "level_1/deep/a.png"]
+    kind = "one mask for several photographs"
+    assert problems(index, tmp_path) == [
+        ("photos/level_0/a.jpg", kind),
+        ("photos/level_0/a.webp", kind),
+    ]
+    assert index.problems[0].detail == f"{masks}/level_0/a.png: level_0/a.jpg, level_0/a.webp"
+    rows = "level_0/a.jpg,0,level_0/a.png\nlevel_0/a.webp,0,level_0/a.png\nlevel_1/b.png,1,\n"
+    manifest = write_manifest(tmp_path, f"file,label,mask\n{rows}")
+    index = find(tmp_path, masks=str(masks), manifest=manifest)
+    assert len(index.entries) == 3 and not index.problems
+
+
 def test_masks_that_match_nothing_are_refused_at_once(tmp_path):
     two_classes(tmp_path)
     touch(tmp_path / "masks/a.png")
