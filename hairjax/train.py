@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 
 from hairjax import devices, optim, processes
 from hairjax.agreement import require_same_command, require_same_start
+from hairjax.alone import alone
 from hairjax.build import abstract_model, pretrained_model
 from hairjax.checkpoint import Checkpoints
 from hairjax.config import from_plain, streams, to_plain
@@ -65,17 +66,20 @@ def train(config: ConfigDict, workdir: str | Path, display: Display) -> dict[str
         The best epoch's validation metrics, as in ``metrics.json``.
 
     Raises:
-        UserError: what was given cannot be used; nothing has been written.
+        UserError: what was given cannot be used, and nothing has been written; or another command
+            trains there.
         FloatingPointError: the loss is no longer finite; the last good checkpoint is kept.
         StoppedError: SIGTERM or SIGINT; the state is saved.
     """
     prepared = _prepare(config, RunFolder(workdir), display)
-    plan, learner = _plan(config, prepared, display)
-    with _closing(prepared.checkpoints):
-        state, best = _start(plan, learner, prepared)
-        best = run_epochs(plan, state, best)
-        params = prepared.checkpoints.restore_params(best["step"], learner.shapes.judged)
-    return _end(plan, prepared, best, params)
+    with alone(prepared.folder.environment, display):
+        _write_start(config, prepared)
+        plan, learner = _plan(config, prepared, display)
+        with _closing(prepared.checkpoints):
+            state, best = _start(plan, learner, prepared)
+            best = run_epochs(plan, state, best)
+            params = prepared.checkpoints.restore_params(best["step"], learner.shapes.judged)
+        return _end(plan, prepared, best, params)
 
 
 def _prepare(config: ConfigDict, folder: RunFolder, display: Display) -> Prepared:
@@ -103,14 +107,20 @@ def _prepare(config: ConfigDict, folder: RunFolder, display: Display) -> Prepare
             _begin(config, folder, photos, split, params, groups)
         processes.wait_for(folder.config)
         checkpoints = Checkpoints(folder.checkpoints)
-    elif not saved and processes.is_first():
-        _write_config(config, folder)  # It begins anew, by this command's weights and masks.
-    if processes.is_first():
-        start = describe_start(config, mesh, params, reads_weights=not saved)
-        folder.append_line(folder.environment, to_line(start))
     return Prepared(
         folder, mesh, parts, photos, split, columns, graphdef, params, groups, checkpoints, saved
     )
+
+
+def _write_start(config: ConfigDict, prepared: Prepared) -> None:
+    """Write what the run is started with; begun anew it may be with other weights or masks."""
+    if not processes.is_first():
+        return
+    folder, anew = prepared.folder, not prepared.saved
+    if anew:
+        _write_config(config, folder)
+    start = describe_start(config, prepared.mesh, prepared.params, reads_weights=anew)
+    folder.append_line(folder.environment, to_line(start))
 
 
 def _plan(config: ConfigDict, prepared: Prepared, display: Display) -> tuple[Plan, Learner]:

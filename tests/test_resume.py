@@ -177,6 +177,7 @@ def test_begun_anew_with_other_weights_it_says_so(tmp_path):
         write(dotted(zeros), {}, Path(file))
         config.weights.source = file
         begun = hairjax.train._prepare(config, folder, Display(Console(quiet=True)))
+        hairjax.train._write_start(config, begun)
         begun.checkpoints.close()
     assert [line["weights"]["source"] for line in folder.read_lines(folder.environment)] == files
     assert folder.read_config().weights.source == files[1]
@@ -198,6 +199,24 @@ def test_weights_may_lie_elsewhere_but_not_be_others(key, before, after, refused
     old.weights[key], new.weights[key] = before, after
     said = [f"config.weights.{key}: {before!r} → {after!r}"]
     assert differences(old, new) == (said if refused else [])
+
+
+def test_one_command_at_a_time_trains_in_a_directory(uninterrupted, tmp_path):
+    """Two wrote each other's epochs, and removed each other's checkpoints."""
+    workdir = tmp_path / "twice"
+    first = start(workdir)
+    wait_for_epoch(first, workdir, 1)
+    first.send_signal(signal.SIGSTOP)
+    try:
+        second = start(workdir)
+        output = second.communicate(timeout=120)[0]
+    finally:
+        first.send_signal(signal.SIGCONT)
+    assert second.returncode == 1
+    assert f"error: another command trains in {workdir} now" in output
+    assert first.communicate(timeout=120) and first.returncode == 0
+    assert len((workdir / "environment.jsonl").read_text().splitlines()) == 1
+    assert_same(workdir, uninterrupted)
 
 
 def test_metrics_of_the_best_epoch_are_those_of_its_checkpoint(uninterrupted):
