@@ -137,7 +137,15 @@ def _close(name: str, known: list[str]) -> list[str]:
     def last(name: str) -> str:
         return name.lstrip("-").rpartition(".")[2]
 
-    close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.8)
+    def alike(one: str, other: str) -> float:
+        return difflib.SequenceMatcher(None, one, other).ratio()
+
+    # The names alone must be alike as well: optim.lr is like optim.lora by its section only.
+    close = [
+        other
+        for other in difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.8)
+        if alike(last(name.lower()), last(other)) >= 0.7
+    ][:1]
     # Or the right name in the wrong section.
     return close or [other for other in known if last(other) == last(name)]
 

@@ -1,16 +1,37 @@
 """Paths that a person gives."""
 
+import difflib
 from collections.abc import Mapping
 from pathlib import Path
 
-from hairjax.errors import UserError
+from hairjax.errors import UserError, examples
+
+_RUNS_SHOWN = 5
 
 
 def placed(path: str | Path) -> str:
     """The path as given, and where it was looked for."""
-    given = repr(str(path))
-    absolute = Path(path).expanduser().is_absolute()
-    return given if absolute else f"{given} in {Path.cwd()}"
+    given, full = repr(str(path)), Path(path).expanduser()
+    if str(full) != str(Path(path)):
+        return f"{given}, which is {str(full)!r}"
+    return given if full.is_absolute() else f"{given} in {Path.cwd()}"
+
+
+def require_run(workdir: Path) -> None:
+    """Refuse a folder in which no run was begun.
+
+    Raises:
+        UserError: it has no configuration; names a run beside it, or in it.
+    """
+    if (workdir / "config.json").is_file():
+        return
+    runs = [str(path.parent) for path in sorted(workdir.parent.glob("*/config.json"))]
+    near = difflib.get_close_matches(str(workdir), runs, n=1, cutoff=0.8)
+    inside = [str(path.parent) for path in sorted(workdir.glob("*/config.json"))]
+    hint = "; the runs in it are " + examples(inside, _RUNS_SHOWN) if inside else ""
+    if near:
+        hint = f"; did you mean {near[0]}?"
+    raise UserError(f"there is no run at {workdir} (no config.json){hint}")
 
 
 def require_paths(

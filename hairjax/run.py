@@ -28,6 +28,7 @@ from hairjax.errors import UserError
 from hairjax.evaluation.explain import Explain, make_explain
 from hairjax.evaluation.inference import Predict, make_predict
 from hairjax.evaluation.predictions import Predictions, join
+from hairjax.paths import require_run
 from hairjax.processes import is_first
 from hairjax.sight import sees_masks, sight, stored_side
 
@@ -81,8 +82,7 @@ class RunFolder:
         Raises:
             UserError: it has no configuration.
         """
-        if not self.config.is_file():
-            raise UserError(f"there is no run at {self.path} (no config.json)")
+        require_run(self.path)
 
     def read_epoch(self) -> Any:
         """The epoch that ``metrics.json`` is of; None where there is none."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hairjax.errors import UserError
-from hairjax.paths import require_paths
+from hairjax.paths import require_paths, require_run
 from hairjax.verbs.configuration import require_keys
 from hairjax.verbs.flags import different_runs, parse, require_one_of, whole_number
 from hairjax.verbs.places import default_comparison, require_writable
@@ -51,9 +51,14 @@ def _check_judged(given: dict[str, str]) -> None:
     allowed = ("all",) if elsewhere else ("validation", "test", "train")
     given["split"] = given["split"] or allowed[0]
     if given["split"] not in allowed:
-        other = "" if elsewhere else ", or leave it out and give --photos"
+        if elsewhere:
+            raise UserError(
+                f"--split is {given['split']!r}, and of the photographs of --photos all are "
+                "judged: leave --split out"
+            )
         raise UserError(
-            f"--split is {given['split']!r}; here it can be {', '.join(allowed)}{other}"
+            f"--split is {given['split']!r}; here it can be {', '.join(allowed)}, or leave it out "
+            "and give --photos"
         )
     require_paths(
         folders={"--photos": given["photos"], "--masks": given["masks"]},
@@ -61,9 +66,9 @@ def _check_judged(given: dict[str, str]) -> None:
     )
     for name in ("workdir", "out"):
         given[name] = given[name] and str(Path(given[name]).expanduser())
+    require_run(Path(given["workdir"]))
     require_keys(Path(given["workdir"]))
-    if given["out"] or Path(given["workdir"]).is_dir():
-        require_writable("--out", Path(given["out"] or given["workdir"]))
+    require_writable("--out", Path(given["out"] or given["workdir"]))
 
 
 def run_report(arguments: list[str]) -> int:
@@ -72,9 +77,9 @@ def run_report(arguments: list[str]) -> int:
     if not given["workdir"]:
         raise UserError("report needs --workdir, e.g. --workdir=runs/top")
     workdir = Path(given["workdir"]).expanduser()
+    require_run(workdir)
     require_keys(workdir)
-    if workdir.is_dir():
-        require_writable("--workdir", workdir)
+    require_writable("--workdir", workdir)
 
     from hairjax.report_run import report_run
     from hairjax.run import RunFolder
@@ -92,6 +97,7 @@ def run_predict(arguments: list[str]) -> int:
     if not given["workdir"] or not paths:
         lacking = "photographs or folders of them" if given["workdir"] else "--workdir"
         raise UserError(f"predict needs {lacking}, e.g. --workdir=runs/top photos/")
+    require_run(Path(given["workdir"]).expanduser())
     require_keys(Path(given["workdir"]).expanduser())
     out = Path(given["out"] or "predictions.csv").expanduser()
     if out.is_dir() or out.suffix.lower() != ".csv":

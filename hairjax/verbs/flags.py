@@ -45,7 +45,10 @@ def parse(
         name = flag.removeprefix("-").removeprefix("-")
         key = name.removeprefix("config.")
         if not flag.startswith("-"):
-            raise UserError(f"unexpected argument {argument!r}; {_flag_like(flag, known)}")
+            is_run = (Path(argument).expanduser() / "config.json").is_file()
+            meant = f"did you mean --workdir={argument}?" if is_run and "workdir" in names else ""
+            hint = meant or _flag_like(flag, known)
+            raise UserError(f"unexpected argument {argument!r}; {hint}")
         if keys and name.startswith("config.") and key not in keys:
             raise UserError(unknown_key(key, keys))
         if f"--{name}" not in known:

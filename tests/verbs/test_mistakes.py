@@ -47,6 +47,7 @@ MISTAKES = [
     # Keys.
     (f"{DEMO} --config.modle.name=x", ["config.modle.name", "did you mean config.model.name?"]),
     (f"{DEMO} --config.name=x", ["config.name", "did you mean config.model.name?"]),
+    (f"{DEMO} --config.optim.lr=1", ["config.optim.lr; the keys there", "config.optim.peak.late"]),
     (f"{DEMO} --config.Seed=3", ["config.Seed", "did you mean config.seed?"]),
     (f"{DEMO} --config.model=3", ["config.model is a section", "config.model.name"]),
     (f"{DEMO} --config.model", ["config.model is a section"]),
@@ -233,8 +234,12 @@ MISTAKES = [
     ("check --photos=photos --out=a.jpg", ["a.jpg is a file", "give another --out"]),
     # Evaluation.
     ("evaluate", ["evaluate needs --workdir"]),
-    ("evaluate run", ["unexpected argument 'run'"]),
-    ("evaluate --workdir=nothere", ["no run at nothere"]),
+    ("evaluate run", ["unexpected argument 'run'", "did you mean --workdir=run?"]),
+    ("evaluate photos", ["unexpected argument 'photos'", "--photos?"]),
+    ("evaluate --workdir=nothere", ["no run at nothere (no config.json)"]),
+    ("evaluate --workdir=rn", ["no run at rn (no config.json); did you mean run?"]),
+    ("report --workdir=.", ["no run at . (no config.json); the runs in it are earlier, run"]),
+    ("predict --workdir=ruin photos", ["no run at ruin", "did you mean run?"]),
     ("evaluate --workdir=taken", ["no run at taken"]),
     ("evaluate --workdir=a.jpg", ["no run at a.jpg"]),
     ("evaluate --workdir=~nobody_here/run", ["a path begins with ~"]),
@@ -243,7 +248,7 @@ MISTAKES = [
     ("evaluate --workdir=run --config.seed=3", ["unknown flag --config.seed", "--split"]),
     ("evaluate --workdir=run --split=tst", ["--split is 'tst'", "validation, test, train"]),
     ("evaluate --workdir=run --split=all", ["--split is 'all'", "give --photos"]),
-    ("evaluate --workdir=run --photos=photos --split=test", ["--split is 'test'", "can be all"]),
+    ("evaluate --workdir=run --photos=photos --split=test", ["--split is 'test'", "leave --split out"]),
     ("evaluate --workdir=run --photos=fotos", ["--photos: there is no folder 'fotos'"]),
     ("evaluate --workdir=run --masks=msks", ["--masks: there is no folder 'msks'"]),
     ("evaluate --workdir=run --manifest=labels.csv", ["--manifest needs --photos"]),
@@ -256,7 +261,7 @@ MISTAKES = [
     ("explain", ["explain needs --workdir"]),
     ("explain --workdir=nothere", ["no run at nothere"]),
     ("explain --workdir=run --split=tst", ["--split is 'tst'", "validation, test, train"]),
-    ("explain --workdir=run --photos=photos --split=train", ["'train'", "can be all"]),
+    ("explain --workdir=run --photos=photos --split=train", ["'train'", "leave --split out"]),
     ("explain --workdir=run --count=0", ["--count is 0", "at least 1"]),
     ("explain --workdir=run --count=few", ["--count is 'few'", "a whole number"]),
     ("explain --workdir=run --stage=last", ["--stage is 'last'", "a whole number"]),
@@ -282,6 +287,8 @@ def test_a_path_is_looked_for_where_the_person_is(folders, monkeypatch, capsys):
     photos = f"{TOP} --config.data.photos="
     assert refusal(f"{photos}fotos", capsys).endswith(f"no folder 'fotos' in {folders}")
     assert refusal(f"{photos}/nowhere", capsys).endswith("no folder '/nowhere'")
+    home = str(Path.home() / "nowhere")
+    assert refusal(f"{photos}~/nowhere", capsys).endswith(f"'~/nowhere', which is {home!r}")
 
 
 @pytest.mark.usefixtures("nothing_slow")
