@@ -88,7 +88,8 @@ def require_classes_on_top(photos: str, rows: Iterable[Row]) -> None:
             f"({_few(class_order(every))}), so which are the classes? If the inner ones, put the "
             "photographs of each class into one folder (hairjax splits them itself) or give one "
             f"of the outer ones, as in --config.data.photos={PurePath(photos, largest)}; if the "
-            "outer ones, list the photographs with --config.data.manifest=FILE"
+            "outer ones, list the photographs with --config.data.manifest=FILE (of check, evaluate "
+            "and explain --manifest=FILE)"
         )
 
 

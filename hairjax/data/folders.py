@@ -29,7 +29,8 @@ def walk_classes(root: Path, problems: list[Problem]) -> tuple[list[Row], list[s
     if not folders:
         raise UserError(
             f"{str(root)!r} holds no folders: put the photographs of each class in a folder of "
-            "its own, such as level_0, level_1, or list them with --config.data.manifest=FILE"
+            "its own, such as level_0, level_1, or list them with --config.data.manifest=FILE (of "
+            "check, evaluate and explain --manifest=FILE)"
         )
     for path in inside:
         if path in folders or _is_broken_link(path, problems):

@@ -9,20 +9,49 @@ from hairjax.data.record import File
 
 
 def read_mask(
-    path: File, mask: File, size: tuple[int, int], lying: bool, shape: tuple[int, int]
+    path: File,
+    photo: tuple[Image.Image, bytes],
+    mask: File,
+    size: tuple[int, int],
+    lying: bool,
+    shape: tuple[int, int],
 ) -> np.ndarray:
     """Read the mask of the photograph `path` as uint8 [height, width].
 
-    `size` is the turned photograph's and `shape` the result's, each (width, height); `lying` says
-    that turning the photograph changed its sides over.
+    `photo` is that photograph as decoded, and its file's bytes. `size` is the turned photograph's
+    and `shape` the result's, each (width, height); `lying` says that turning the photograph changed
+    its sides over.
     """
-    image = open_image(mask, read_file(mask))
+    data = read_file(mask)
+    image = open_image(mask, data)
     image.load()
+    _require_other(path, photo, mask, (image, data))
     turn = turn_of(image)
     found = image.size[::-1] if turn in LYING else image.size
     _require_shape(path, mask, found, size, lying)
     values = Image.fromarray(_mask_values(image))
     return resize(values, (0, 0, *image.size), shape, turn, Image.Resampling.BOX)
+
+
+def _require_other(
+    path: File,
+    photo: tuple[Image.Image, bytes],
+    mask: File,
+    found: tuple[Image.Image, bytes],
+) -> None:
+    """Refuse the photograph itself as its mask, and a photograph as the mask of a mask."""
+    if found[1] == photo[1]:
+        raise PhotoError(Problem(str(path), "the mask is the photograph itself", str(mask)))
+    # Greys are no more than 256; a picture of more is of colours.
+    colourful = found[0].mode in ("RGB", "CMYK", "YCbCr") and _colours(found[0], 256) is None
+    if colourful and _colours(photo[0], 2) is not None:
+        kind = "the photograph has two colours and its mask many: are they swapped?"
+        raise PhotoError(Problem(str(path), kind, str(mask)))
+
+
+def _colours(image: Image.Image, most: int) -> list | None:
+    """The colours of an image; None where they are more than `most`."""
+    return image.convert("RGB").getcolors(most)
 
 
 def _require_shape(

@@ -80,7 +80,7 @@ def read_photo(path: File, mask: File | None, side: int, fit: str) -> tuple[np.n
         inside[..., :3] = resize(_rgb(image), whole, shape, turn, Image.Resampling.BICUBIC)
     if mask is not None:
         with _damage_named(path, "mask cannot be read"):
-            inside[..., 3] = read_mask(path, mask, size, turn in LYING, shape)
+            inside[..., 3] = read_mask(path, (image, data), mask, size, turn in LYING, shape)
     return pixels, hashlib.sha256(data).hexdigest()
 
 

@@ -51,7 +51,7 @@ def require_no_problems(problems: Sequence[Problem], on_bad: str) -> None:
     if problems and on_bad == "refuse":
         raise UserError(
             f"{len(problems):,} files cannot be used:\n{describe_problems(problems)}\n"
-            "correct them, or leave them out with --config.data.on_bad=skip"
+            "correct or remove them; training leaves them out with --config.data.on_bad=skip"
         )
 
 
