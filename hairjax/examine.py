@@ -195,8 +195,8 @@ def _show(examination: Examination, display: Display) -> None:
     display.table(*examination.counts)
     for name, share in examination.leaks:
         display.say(
-            f"{name}: {share:.0%} of the validation photographs resemble a training photograph of "
-            "the same subject most"
+            f"{name}: for {100 * share:.0f} % of the validation photographs the most alike "
+            "training photograph is of the same subject"
         )
     counts = Counter(finding.kind for finding in examination.findings)
     rows = [

@@ -74,7 +74,7 @@ def test_a_clean_set_is_clean(folder, capsys):
     assert (status, rows) == (0, [])
     said = capsys.readouterr().out
     assert re.search("nothing", said)
-    assert "a split by subject: 0% of the validation" in said
+    assert "a split by subject: for 0 % of the validation" in said
     text = page_text()
     assert "|Nothing stands in the way of training.|" in text
     assert "This page holds photographs" not in text

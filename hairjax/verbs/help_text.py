@@ -14,15 +14,18 @@ hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and ha
   python launch.py folds    --config=FILE[:VARIANT] --config.data.folds=K [--workdir=DIR]
                             [--config.KEY=VALUE ...]
   python launch.py predict  --workdir=DIR PHOTO_OR_FOLDER ... [--masks=DIR] [--out=FILE.csv]
-  python launch.py compare  RUN RUN ... [--split=SPLIT] [--out=DIR]
+                            [--pictures=DIR]
+  python launch.py compare  RUN RUN ... [--split=SPLIT] [--out=DIR] [--thumbnails=false]
   python launch.py ensemble RUN RUN ... [--weights=WEIGHTS] [--by=subject] [--split=SPLIT]
                             [--workdir=DIR]
   python launch.py soup     RUN RUN ... [--workdir=DIR]
   python launch.py probe    RUN [--split=SPLIT] [--workdir=DIR]
   python launch.py probe    --config=FILE[:VARIANT] [--split=SPLIT] [--workdir=DIR]
                             [--config.KEY=VALUE ...]
-  python launch.py explain  --workdir=DIR [--split=SPLIT] [--masks=DIR] [--count=N] [--out=DIR]
-  python launch.py explain  --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE] [--out=DIR]
+  python launch.py explain  --workdir=DIR [--split=SPLIT] [--masks=DIR] [--count=N] [--stage=N]
+                            [--out=DIR]
+  python launch.py explain  --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE] [--count=N]
+                            [--stage=N] [--out=DIR]
   python launch.py convert  --weights=SOURCE --model=NAME --out=FILE.safetensors [--licence=TEXT]
 
 train (the default): train, keep the best epoch, write a report; the same command resumes.
@@ -42,7 +45,7 @@ check: photographs looked through without training: what is wrong, and what is t
   --masks=MASKS                     their masks
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
   --subject='/([a-z]+)_'            a regular expression that finds the subject in a path
-  --split=runs/top/split.csv        a run's split; by default the one that training would draw
+  --split=runs/top/split.csv        a run's split; by default the one that the recipe would draw
   --out=checked                     where to write; by default in runs/, named after --photos
 
 show: before training, pictures of the data as the model sees it and of the rates; and counts.

@@ -53,6 +53,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     (Path.cwd() / "configs").symlink_to(ROOT / "configs")
     Path("labels.csv").touch()
     Path("runs/top").mkdir(parents=True)
+    Path("DIR").symlink_to("runs/top")
     Path("runs/top/split.csv").touch()
     Path("runs/top/config.json").write_text(json.dumps(to_plain(top.get_config("demo"))))
 
