@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from hairjax.config import model_title
 from hairjax.data.load import describe_source, load_data
 from hairjax.data.manifest import read_columns
 from hairjax.data.pairs import require_one_view
@@ -153,7 +152,7 @@ def load_asked(run: Run, split: str, display: Display) -> tuple[PhotoSet, np.nda
     """
     config = run.config
     display.say(f"source: {describe_source(config)}")
-    display.say(f"model: {model_title(config)}, epoch {run.best['epoch']} of {run.folder.path}")
+    display.say(run.describe())
     data = load_data(config, run.classes, display)
     whole = split == "all"
     if whole:

@@ -18,6 +18,7 @@ from hairjax.evaluation.predictions import Predictions
 from hairjax.evaluation.reliance import Reliance, judge_changed, measure_reliance
 from hairjax.explain_results import Maps, show_explanation, summarise_maps, write_maps
 from hairjax.looks import describe_looks
+from hairjax.made import made_of
 from hairjax.report.explanation import METHODS, ExplainFolder
 from hairjax.report.explanation_figures import curves_figure, examples_sheet
 from hairjax.report.gallery import remove_gallery, write_gallery
@@ -75,9 +76,10 @@ def _load(workdir: str, out: str, stage: int) -> Run:
         raise UserError(f"--out={out} is a run, whose files would be overwritten; give another")
     run = load_run(workdir)
     if "made" in run.config and run.config.made.by != "soup":
+        runs = ", ".join(map(str, made_of(run.folder)))
         raise UserError(
             f"{run.folder.path} is what {run.config.made.by} made of finished runs: explain one of "
-            f"these ({', '.join(run.config.made.runs)})"
+            f"these ({runs})"
         )
     require_one_view(run.config, "explain")
     stages = len(run.params["stages"])

@@ -1,5 +1,6 @@
 """Runs that judged the same photographs: predictions read back, runs put together."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from hairjax.config import FREE_ON_RESUME, flatten
 from hairjax.data.split import read_rows
 from hairjax.errors import UserError, examples
 from hairjax.evaluation.predictions import Predictions, read_predictions
+from hairjax.paths import require_run
 from hairjax.run import RunFolder
 
 _EXAMPLES = 3
@@ -61,11 +63,12 @@ def read_run(workdir: Path, split: str) -> JudgedRun:
             writes them), are of another epoch than the best, or are not of those photographs.
     """
     folder = RunFolder(workdir)
-    folder.require_run()
+    require_run(folder.path)
     judged = folder if split == "validation" else RunFolder(workdir / split)
-    command = f"python launch.py evaluate --workdir={workdir} --split={split}"
+    flags = ["evaluate", f"--workdir={workdir}", f"--split={split}"]
     if split == "validation":
-        command = f"python launch.py --config={folder.config} --workdir={workdir}"
+        flags = [f"--config={folder.config}", f"--workdir={workdir}"]
+    command = shlex.join(["python", "launch.py", *flags])
     if not judged.predictions.is_file():
         raise UserError(f"there is no {judged.predictions}; this writes it: {command}")
     best, told = (place.read_epoch() for place in (folder, judged))
@@ -104,9 +107,9 @@ def align(runs: Sequence[JudgedRun]) -> list[JudgedRun]:
     for run in others:
         if found := _differences(first, run):
             raise UserError(
-                f"{run.path} cannot be compared with {first.path}: {found}; compare "
-                "runs that judged the same photographs (--config.data.split=RUN/split.csv gives "
-                "one run the split of another)"
+                f"{run.path} cannot be put beside {first.path}: {found}; give runs that judged the "
+                "same photographs (--config.data.split=RUN/split.csv gives one run the split of "
+                "another)"
             )
     order = first.predictions.files
     return [first, *(replace(run, predictions=_sorted(run.predictions, order)) for run in others)]

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from hairjax.config import model_title
 from hairjax.data.pairs import require_one_view
 from hairjax.data.problems import Problem, describe_problems
 from hairjax.data.unlabelled import find_unlabelled
@@ -47,7 +46,7 @@ def predict_files(
     require_one_view(run.config, "predict")
     run.require_masks(bool(masks), "--masks=FOLDER")
     index = find_unlabelled(paths, masks, run.classes)
-    display.say(f"model: {model_title(run.config)}, epoch {run.best['epoch']} of {run.folder.path}")
+    display.say(run.describe())
     parts: list[Predictions] = []
     problems: list[Problem] = list(index.problems)
     pages = PredictionPages(Path(pictures).expanduser()) if pictures else None

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from hairjax import devices
 from hairjax.atomic import write_csv
 from hairjax.build import abstract_model, pretrained_model
-from hairjax.config import model_title
 from hairjax.data.augment import model_inputs
 from hairjax.data.division import divide
 from hairjax.data.load import describe_source, load_data, split_photos
@@ -82,7 +81,7 @@ def probe_run(workdir: str, *, split: str, out: Path, display: Display) -> list[
     config = run.config
     devices.keep_compiled(config.devices.compiled)
     display.say(f"source: {describe_source(config)}")
-    display.say(f"model: {model_title(config)}, epoch {run.best['epoch']} of {workdir}")
+    display.say(run.describe())
     photos = load_data(config, run.classes, display)
     parts = read_own_split(run.folder.split, photos)
     graphdef, _ = abstract_model(config, len(run.classes))

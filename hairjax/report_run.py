@@ -1,6 +1,7 @@
 """The report of a run, made of the files in its directory and of nothing else."""
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from hairjax.evaluation.analysis import read_analysis
 from hairjax.evaluation.metrics import confusion_matrix
 from hairjax.evaluation.predictions import read_predictions
 from hairjax.looks import read_looks
+from hairjax.made import made_of
+from hairjax.paths import require_run
 from hairjax.report.contents import METRICS, Judgement, Report
 from hairjax.report.figures import learning_curves
 from hairjax.report.fonts import undrawable
@@ -97,17 +100,18 @@ def is_finished(folder: RunFolder) -> bool:
 
 
 def _require_finished(folder: RunFolder) -> None:
-    folder.require_run()
+    require_run(folder.path)
     if "made" in (config := folder.read_config()):
         raise UserError(
             f"{folder.path} is what {config.made.by} made of finished runs, and a report is of a "
-            f"training: compare shows it beside them ({', '.join(config.made.runs)})"
+            f"training: compare shows it beside them ({', '.join(map(str, made_of(folder)))})"
         )
     if missing := ", ".join(path.name for path in _missing(folder)):
+        flags = [f"--config={folder.config}", f"--workdir={folder.path}"]
+        command = shlex.join(["python", "launch.py", *flags])
         raise UserError(
             f"the run at {folder.path} has not ended, or an earlier hairjax trained it (no "
-            f"{missing}); python launch.py --config={folder.config} --workdir={folder.path} goes "
-            "on with it"
+            f"{missing}); {command} goes on with it"
         )
 
 

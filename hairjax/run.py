@@ -17,7 +17,7 @@ from hairjax import devices
 from hairjax.atomic import replacing
 from hairjax.build import abstract_model, map_method
 from hairjax.checkpoint import Checkpoints
-from hairjax.config import differences, load_config, to_plain
+from hairjax.config import differences, load_config, model_title, to_plain
 from hairjax.data.pairs import require_one_view
 from hairjax.data.photos import Index
 from hairjax.data.photoset import PhotoSet
@@ -75,14 +75,6 @@ class RunFolder:
                 "another --workdir"
             )
         return False
-
-    def require_run(self) -> None:
-        """Refuse a folder in which no run was begun.
-
-        Raises:
-            UserError: it has no configuration.
-        """
-        require_run(self.path)
 
     def read_epoch(self) -> Any:
         """The epoch that ``metrics.json`` is of; None where there is none."""
@@ -179,6 +171,14 @@ class Run:
     graphdef: nnx.GraphDef
     mesh: Mesh
 
+    def describe(self) -> str:
+        """One line for every output: which model speaks, and of which epoch."""
+        title = model_title(self.config)
+        said = f"model: {title}, epoch {self.best['epoch']} of {self.folder.path}"
+        if self.folder.read_epoch() is None:
+            said += ", the best so far: it has not ended"
+        return said
+
     def predict(
         self, photos: Sequence[str | Path], masks: Sequence[str | Path] | None = None
     ) -> Predictions:
@@ -257,7 +257,7 @@ def load_run(workdir: str | Path) -> Run:
         UserError: there is no run, or none of its epochs was validated yet.
     """
     folder = RunFolder(workdir)
-    folder.require_run()
+    require_run(folder.path)
     config, classes = folder.read_config(), folder.read_classes()
     if "made" in config and config.made.by != "soup":
         # Here, since it is made of runs.

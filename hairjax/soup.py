@@ -4,6 +4,7 @@ Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models i
 without increasing inference time", ICML 2022, its greedy recipe (Recipe 1).
 """
 
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -96,10 +97,8 @@ def make_soup(workdirs: Sequence[str], *, out: Path, display: Display) -> list[S
     results = write_judgement(folder, epochs, predictions, config, predictions)
     _show(places, best_by, tried, display)
     display.table("validation", ["", *RESULTS], [["soup", *result_cells(results)]])
-    display.say(
-        f"chosen on these photographs: python launch.py evaluate --workdir={out} --split=test "
-        "gives a fair judgement"
-    )
+    command = shlex.join(["python", "launch.py", "evaluate", f"--workdir={out}", "--split=test"])
+    display.say(f"chosen on these photographs: {command} gives a fair judgement")
     display.say(f"written: {out}")
     return tried
 

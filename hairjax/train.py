@@ -277,5 +277,9 @@ def _start(
     judged, rest, best = plan.checkpoints.restore_last(shapes.judged, shapes.rest())
     state = TrainState.restored(judged, rest)
     plan.folder.cut_back(int(state.step) // plan.steps)
-    plan.display.say(f"going on with {plan.folder.path} after step {int(state.step):,}")
+    if int(state.step) < plan.config.train.epochs * plan.steps:
+        plan.display.say(f"going on with {plan.folder.path} after step {int(state.step):,}")
+    else:
+        said = f"{plan.folder.path} has ended: nothing is left to train; to train it anew, give "
+        plan.display.say(f"{said}another --workdir, or remove it")
     return state, best

@@ -342,7 +342,7 @@ def test_other_classes_are_refused(runs, tmp_path, capsys):
 
 
 def test_missing_or_old_predictions_name_the_command(runs, tmp_path, capsys):
-    other = shutil.copytree(runs / "zero_0", tmp_path / "b")
+    other = shutil.copytree(runs / "zero_0", tmp_path / "b c")
     (other / "metrics.json").write_text('{"epoch": 7}')
     assert compare(runs / "a", other, "--split=test") == 1
     message = capsys.readouterr().err
@@ -350,11 +350,11 @@ def test_missing_or_old_predictions_name_the_command(runs, tmp_path, capsys):
     assert "is now 7" in message
     shutil.rmtree(other / "test")
     assert compare(runs / "a", other, "--split=test") == 1
-    command = f"python launch.py evaluate --workdir={other} --split=test"
-    assert command in capsys.readouterr().err
+    command = f"python launch.py evaluate '--workdir={other}' --split=test"
+    assert command in capsys.readouterr().err, "as it can be typed"
     (other / "predictions.csv").unlink()
     assert compare(runs / "a", other) == 1
-    assert f"--config={other}/config.json --workdir={other}" in capsys.readouterr().err
+    assert f"'--config={other}/config.json' '--workdir={other}'" in capsys.readouterr().err
 
 
 def test_other_training_photographs_are_said(runs, tmp_path, capsys):

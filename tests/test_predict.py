@@ -107,6 +107,14 @@ def test_from_python(root):
     assert "config" not in str(error.value), "there is no configuration to change"
 
 
+def test_a_run_that_has_not_ended_says_so(root, tmp_path):
+    stopped = shutil.copytree(root / "run", tmp_path / "stopped")
+    assert hairjax.load_run(stopped).describe() == f"model: tiny, epoch 1 of {stopped}"
+    (stopped / "metrics.json").unlink()
+    said = f"model: tiny, epoch 1 of {stopped}, the best so far: it has not ended"
+    assert hairjax.load_run(stopped).describe() == said
+
+
 def test_many_photographs_are_read_a_part_at_a_time(root, monkeypatch):
     files = sorted((root / "photos").rglob("*.png"))[:10]
     masks = [root / "masks" / file.relative_to(root / "photos") for file in files]

@@ -150,7 +150,9 @@ def test_killed_and_terminated_it_ends_as_the_run_that_was_not(uninterrupted, tm
 
 def test_finished_run_says_so_and_changes_nothing(uninterrupted):
     before = {name: (uninterrupted / name).read_bytes() for name in SAME}
-    finish(uninterrupted)
+    said = finish(uninterrupted)
+    assert f"{uninterrupted} has ended: nothing is left to train" in said
+    assert "going on with" not in said
     assert before == {name: (uninterrupted / name).read_bytes() for name in SAME}
 
 

@@ -248,7 +248,10 @@ MISTAKES = [
     ("evaluate --workdir=run --config.seed=3", ["unknown flag --config.seed", "--split"]),
     ("evaluate --workdir=run --split=tst", ["--split is 'tst'", "validation, test, train"]),
     ("evaluate --workdir=run --split=all", ["--split is 'all'", "give --photos"]),
-    ("evaluate --workdir=run --photos=photos --split=test", ["--split is 'test'", "leave --split out"]),
+    (
+        "evaluate --workdir=run --photos=photos --split=test",
+        ["--split is 'test'", "leave --split out"],
+    ),
     ("evaluate --workdir=run --photos=fotos", ["--photos: there is no folder 'fotos'"]),
     ("evaluate --workdir=run --masks=msks", ["--masks: there is no folder 'msks'"]),
     ("evaluate --workdir=run --manifest=labels.csv", ["--manifest needs --photos"]),
