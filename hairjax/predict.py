@@ -39,7 +39,7 @@ def predict_files(
 
     Raises:
         UserError: there is no such run, photographs or masks are missing, or some cannot be used:
-            these are named, and the others' predictions are written.
+            these are named, and the others' predictions are written, if there are any.
     """
     run = load_run(workdir)
     keep_compiled(run.config.devices.compiled)
@@ -57,6 +57,11 @@ def predict_files(
             if pages:
                 pages.add(photos, predictions)
     predictions = join(parts, run.classes)
+    if problems and not predictions.files:
+        raise UserError(
+            f"none of {len(problems):,} photographs can be used, and nothing is written:\n"
+            f"{describe_problems(problems)}"
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     write_predictions(predictions, out)
     show_predictions(predictions, display)

@@ -142,6 +142,15 @@ def test_what_cannot_be_used_is_named_and_the_rest_predicted(root, tmp_path, cap
     assert len(rows_of(out)) == count - 3
 
 
+def test_masks_given_for_photographs_are_told_and_nothing_is_written(root, tmp_path, capsys):
+    swapped = (root / "masks", f"--masks={root}/photos", f"--pictures={tmp_path}/pages")
+    assert predict(root, *swapped, f"--out={tmp_path}/new.csv") == 1
+    message = capsys.readouterr().err
+    assert "none of 60 photographs can be used, and nothing is written" in message
+    assert "its mask in many colours: are they swapped? (60)" in message
+    assert not list(tmp_path.iterdir())
+
+
 def test_one_mask_for_two_photographs_is_named(root, tmp_path, capsys):
     first, second = sorted((root / "photos" / "level_1").iterdir())[:2]
     (tmp_path / "other").mkdir()

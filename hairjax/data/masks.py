@@ -7,6 +7,8 @@ from hairjax.data.decode import LYING, open_image, read_file, resize, turn_of
 from hairjax.data.problems import PhotoError, Problem
 from hairjax.data.record import File
 
+_MOST = 0.5  # of the pixels of a mask are 0 or 255, soft as its edges may be
+
 
 def read_mask(
     path: File,
@@ -42,16 +44,24 @@ def _require_other(
     """Refuse the photograph itself as its mask, and a photograph as the mask of a mask."""
     if found[1] == photo[1]:
         raise PhotoError(Problem(str(path), "the mask is the photograph itself", str(mask)))
-    # Greys are no more than 256; a picture of more is of colours.
-    colourful = found[0].mode in ("RGB", "CMYK", "YCbCr") and _colours(found[0], 256) is None
-    if colourful and _colours(photo[0], 2) is not None:
-        kind = "the photograph has two colours and its mask many: are they swapped?"
+    colourful = found[0].mode in ("RGB", "CMYK", "YCbCr") and _colours(found[0]) is None
+    if colourful and _is_black_and_white(photo[0]):
+        kind = "the photograph is black and white and its mask in many colours: are they swapped?"
         raise PhotoError(Problem(str(path), kind, str(mask)))
 
 
-def _colours(image: Image.Image, most: int) -> list | None:
-    """The colours of an image; None where they are more than `most`."""
-    return image.convert("RGB").getcolors(most)
+def _colours(image: Image.Image) -> list | None:
+    """(Pixels, colour) of an image; None where there are more colours than greys can be."""
+    return image.convert("RGB").getcolors(256)
+
+
+def _is_black_and_white(image: Image.Image) -> bool:
+    """Whether most pixels are 0 or 255, and the others grey, as in a mask."""
+    colours = _colours(image)
+    if colours is None or any(len(set(colour)) > 1 for _, colour in colours):
+        return False
+    ends = sum(pixels for pixels, (grey, *_) in colours if grey in (0, 255))
+    return ends >= _MOST * image.width * image.height
 
 
 def _require_shape(

@@ -493,10 +493,11 @@ TABLE: Mapping[str, Sequence[Case]] = {
         Case("The photograph itself",
              both(masks_of_the_rest, photo("a.png"), photo("masks/level_0/a.png")),
              Named("the mask is the photograph itself")),
-        Case("Folders swapped: a photograph for a mask in black and white",
+        Case("Folders swapped: a photograph as the mask of a mask",
              both(masks_of_the_rest, photo("a.png", MASK.convert("1")),
                   photo("masks/level_0/a.png")),
-             Named("the photograph has two colours and its mask many: are they swapped?")),
+             Named("the photograph is black and white and its mask in many colours: are they "
+                   "swapped?")),
         Case("Damaged", both(masks_of_the_rest, photo("a.png"), raw("masks/level_0/a.png", b"x")),
              Named("mask cannot be read", "is damaged or its content is none of")),
         Case("A header that promises 900 megapixels",
