@@ -58,7 +58,9 @@ def main(arguments: list[str]) -> int:
     except RuntimeError as error:
         if "home directory" not in str(error):  # how pathlib says it
             raise
-        print("error: a path begins with ~, and whose home that is is not known", file=sys.stderr)
+        given = [one for one in arguments if one.startswith("~") or "=~" in one]
+        where = ", ".join(given) or "the configuration"
+        print(f"error: whose home is meant by ~ is not known in {where}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped by Ctrl-C", file=sys.stderr)
