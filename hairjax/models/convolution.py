@@ -36,14 +36,17 @@ class BatchNorm(nnx.Module):
     def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
         """Normalise by the batch, or without a key (evaluation) by the running statistics."""
         wide = x.astype(jnp.float32)
+        mean = self.mean[...] if key is None else wide.mean((0, 1, 2))
+        centred = wide - _row(mean)
         if key is None:
-            mean, var = self.mean[...], self.var[...]
+            var = self.var[...]
         else:
-            mean, var = wide.mean((0, 1, 2)), wide.var((0, 1, 2))
+            # `jnp.var` would centre once more: a seventh of a ResNet-50's step on a CPU.
+            var = jnp.square(centred).mean((0, 1, 2))
             count = x.size // x.shape[-1]
             self._follow(mean, var * (count / max(count - 1, 1)))
         factor = self.scale[...] * jax.lax.rsqrt(var + self.epsilon)
-        return ((wide - _row(mean)) * _row(factor) + _row(self.bias[...])).astype(self.dtype)
+        return (centred * _row(factor) + _row(self.bias[...])).astype(self.dtype)
 
     def _follow(self, mean: jax.Array, var: jax.Array) -> None:
         mean, var = jax.lax.stop_gradient((mean, var))
