@@ -44,7 +44,8 @@ def corn_log_probabilities(logits: jax.Array) -> jax.Array:
     Shi, Cao, Raschka, "Deep neural networks for rank-consistent ordinal regression based on
     conditional probabilities" (CORN), 2021. Of a photograph of class y, -log P(y) is the sum of the
     paper's binary cross-entropies over the outputs that it trains; the paper divides a batch's sum
-    by the number of these, the mean over photographs by theirs.
+    by the number of these, the mean over photographs by theirs. It predicts the median class; here,
+    as with other heads, the likeliest is predicted.
 
     Args:
         logits: [batch, classes - 1].
