@@ -197,7 +197,7 @@ def test_a_copy_of_the_folder_counts(tmp_path, run, capsys):
                 judge(
                     run,
                     f"--photos={tmp_path}/photos",
-                    f"--masks={tmp_path}/photos",
+                    f"--masks={tmp_path}/masks",
                     f"--out={tmp_path}/out",
                 )
                 == 0
@@ -213,11 +213,12 @@ def test_a_copy_of_the_folder_counts(tmp_path, run, capsys):
 
 
 def write_photos(root):
-    """A folder of two photographs; returns what tells the first one's contents."""
+    """A folder of two photographs, and their masks; returns what tells the first one's contents."""
     digests = []
     for level, value in (("level_0", 50), ("level_1", 200)):
-        path = root / "photos" / level / "a.png"
-        path.parent.mkdir(parents=True)
-        Image.fromarray(np.full((40, 40, 3), value, np.uint8)).save(path)
+        path, mask = (root / kind / level / "a.png" for kind in ("photos", "masks"))
+        for file, grey in ((path, value), (mask, 255)):
+            file.parent.mkdir(parents=True)
+            Image.fromarray(np.full((40, 40, 3), grey, np.uint8)).save(file)
         digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
     return digests[0]
