@@ -1,5 +1,6 @@
 import hashlib
 import io
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -516,7 +517,13 @@ def test_large_photographs_do_not_warn_and_an_interruption_stops_reading(tmp_pat
 
     opened = []
     read_bytes = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda path: opened.append(path) or read_bytes(path))
+
+    def read_slowly(path: Path) -> bytes:
+        opened.append(path)
+        time.sleep(0.01)  # on a busy machine all would be read before the interruption is seen
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_slowly)
 
     def interrupt(done: int, total: int) -> None:
         raise KeyboardInterrupt
