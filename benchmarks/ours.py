@@ -44,6 +44,7 @@ class Programs:
     """What is compiled of a configuration: its training step, and inference; they share a state."""
 
     def __init__(self, config: ConfigDict):
+        devices.dispatch_inline()
         self.sight = sight(config)
         self.step = training_step(config, devices.make_mesh(1, 1))
         self.photos, self.labels = self.step.batch()

@@ -36,7 +36,7 @@ class TrainingStep(NamedTuple):
 
     def lower(self) -> jax.stages.Lowered:
         """Trace the step and translate it for XLA."""
-        return self.run.lower(self.state, self.photos, self.labels)  # type: ignore[attr-defined]
+        return self.run.lower(self.state, self.photos, self.labels)
 
     def begin(self) -> TrainState:
         """A state on the devices in which a step costs what it does in training."""

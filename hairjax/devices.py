@@ -19,7 +19,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from hairjax.errors import UserError
 
 AXES = ("data", "model")
-COMPILED_SECONDS = 0.5  # a program that takes less to compile is not kept
+COMPILED_SECONDS = 0.1  # a program that takes less to compile is not kept
 COMPILED_BYTES = 2**30  # of programs that are kept
 SMALL = 4096  # numbers in an array; to send the parts of a smaller one costs more than it saves
 

@@ -49,9 +49,8 @@ class TrainState(NamedTuple):
         return cls(params=judged, average=None, **rest)
 
 
-Step = Callable[
-    [TrainState, jax.Array | np.ndarray, jax.Array | np.ndarray], tuple[TrainState, jax.Array]
-]
+# (State, photographs, labels) → (state, loss), compiled when it is first called, or before.
+Step = jax.stages.Wrapped
 # (Loss, how many were right, running statistics after the batch), gradient by parameter.
 Gradients = tuple[tuple[jax.Array, jax.Array, dict], dict]
 

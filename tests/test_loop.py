@@ -1,6 +1,8 @@
+import dataclasses
 import os
 import signal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -29,6 +31,7 @@ class Telling(Display):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
+@jax.jit
 def step(state, photos, labels):
     """A step that learns nothing."""
     totals = {"loss": jnp.float32(1), "correct": jnp.float32(2), "count": jnp.float32(4)}
@@ -86,6 +89,7 @@ def test_a_step_ends_before_the_next_on_a_cpu_and_one_later_elsewhere(
         seen.append(len(clocks[-1].ticks))
         return step(state, photos, labels)
 
+    counting_step.lower = step.lower
     monkeypatch.setattr("hairjax.loop.Clock", Watched)
     monkeypatch.setattr("jax.default_backend", lambda: backend)
     plan.config.train.batch_size, plan.config.train.epochs = 1, 1
@@ -93,3 +97,24 @@ def test_a_step_ends_before_the_next_on_a_cpu_and_one_later_elsewhere(
     run_epochs(plan, first_state({"weight": jnp.zeros(2)}, optax.sgd(0.1), averaged=False), None)
     assert seen == ended
     assert len(clocks[0].ticks) == 4
+
+
+def test_the_step_is_compiled_once(plan):
+    """Ahead of the first; that is what the calls find, whichever epoch they are of."""
+    compiled = []
+
+    def listen(event, seconds, **facts):
+        if event.endswith("backend_compile_duration"):
+            compiled.append(facts.get("fun_name"))
+
+    def own_step(state, photos, labels):
+        return step(state, photos, labels)
+
+    plan.phases[0] = Phase(1, (), 0, jax.jit(own_step, donate_argnums=0))
+    state = first_state({"weight": jnp.zeros(2)}, optax.sgd(0.1), averaged=False)
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        run_epochs(dataclasses.replace(plan, display=Display()), state, None)
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+    assert compiled.count("jit(own_step)") == 1
