@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from einops import reduce
 from flax import nnx
 
+from hairjax.models.linear import Linear
 from hairjax.models.options import ModelOptions
 
 # The initialiser of the Swin and ViT papers for every matrix and table.
@@ -78,8 +79,8 @@ class Mlp(nnx.Module):
     """Two dense layers with the exact GELU between them."""
 
     def __init__(self, dim: int, hidden: int, *, dtype: jnp.dtype, rngs: nnx.Rngs):
-        self.expand = nnx.Linear(dim, hidden, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
-        self.reduce = nnx.Linear(hidden, dim, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
+        self.expand = Linear(dim, hidden, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
+        self.reduce = Linear(hidden, dim, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         # Going backward the widest map of a block is kept once, not once per step of the GELU.
@@ -99,7 +100,7 @@ class PooledHead(nnx.Module):
         sizes = [dim, *options.hidden]
         self.hidden = nnx.List(
             [
-                nnx.Linear(a, b, dtype=options.dtype, kernel_init=truncated_normal, rngs=rngs)
+                Linear(a, b, dtype=options.dtype, kernel_init=truncated_normal, rngs=rngs)
                 for a, b in itertools.pairwise(sizes)
             ]
         )

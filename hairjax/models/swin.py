@@ -23,6 +23,7 @@ from hairjax.models.layers import (
     split_key,
     truncated_normal,
 )
+from hairjax.models.linear import Linear
 from hairjax.models.options import ModelOptions, require_multiples
 from hairjax.models.window_attention import WindowAttention, shift_mask
 
@@ -119,7 +120,7 @@ class PatchMerging(nnx.Module):
 
     def __init__(self, dim: int, *, dtype: jnp.dtype, rngs: nnx.Rngs):
         self.norm = layer_norm(4 * dim, dtype=dtype, rngs=rngs)
-        self.reduction = nnx.Linear(
+        self.reduction = Linear(
             4 * dim,
             2 * dim,
             use_bias=False,

@@ -16,6 +16,7 @@ from flax import nnx
 
 from hairjax.models.backbone import Backbone, Grid, as_map
 from hairjax.models.layers import PooledHead, part_keys, split_key
+from hairjax.models.linear import Linear
 from hairjax.models.options import ModelOptions
 
 STREAMS = ("first", "second")
@@ -82,7 +83,7 @@ class Join(nnx.Module):
         self.grid = grid  # of the second's tokens
         self.absent = Absent(width, other) if lacking else None
         # Pretrained stages that follow then see what they know.
-        self.proj = nnx.Linear(width + other, width, dtype=dtype, kernel_init=_only, rngs=rngs)
+        self.proj = Linear(width + other, width, dtype=dtype, kernel_init=_only, rngs=rngs)
 
     def __call__(self, x: Maps) -> jax.Array:
         own, other = x[0], as_map(x[1], self.grid)

@@ -21,6 +21,7 @@ from hairjax.models.convolution import (
     max_pool,
 )
 from hairjax.models.layers import PooledHead, dropout, run_blocks, truncated_normal
+from hairjax.models.linear import Linear
 from hairjax.models.options import ModelOptions, refuse_drop_path, require_least
 
 GRID = 7  # side of the map that the dense layers see
@@ -72,7 +73,7 @@ class DenseHead(PooledHead):
 
     def __init__(self, inputs: int, width: int, options: ModelOptions, *, rngs: nnx.Rngs):
         dense = functools.partial(
-            nnx.Linear, dtype=options.dtype, kernel_init=truncated_normal, rngs=rngs
+            Linear, dtype=options.dtype, kernel_init=truncated_normal, rngs=rngs
         )
         self.dense1 = dense(GRID**2 * inputs, width)
         self.dense2 = dense(width, width)

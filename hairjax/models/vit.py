@@ -23,6 +23,7 @@ from hairjax.models.layers import (
     split_key,
     truncated_normal,
 )
+from hairjax.models.linear import Linear
 from hairjax.models.options import ModelOptions, require_multiples
 
 EPSILON = 1e-6
@@ -33,8 +34,8 @@ class Attention(nnx.Module):
 
     def __init__(self, dim: int, heads: int, *, dtype: jnp.dtype, rngs: nnx.Rngs):
         self.heads = heads
-        self.qkv = nnx.Linear(dim, 3 * dim, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
-        self.proj = nnx.Linear(dim, dim, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
+        self.qkv = Linear(dim, 3 * dim, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
+        self.proj = Linear(dim, dim, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         q, k, v = self._cut(x)

@@ -9,6 +9,7 @@ from einops import rearrange
 from flax import nnx
 
 from hairjax.models.layers import truncated_normal
+from hairjax.models.linear import Linear
 
 
 @functools.cache
@@ -59,7 +60,7 @@ class WindowAttention(nnx.Module):
         self.window = window
         rows = (2 * window[0] - 1) * (2 * window[1] - 1)
         self.bias_table = nnx.Param(truncated_normal(rngs.params(), (rows, heads)))
-        dense = functools.partial(nnx.Linear, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
+        dense = functools.partial(Linear, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
         self.qkv = dense(dim, 3 * dim)
         self.proj = dense(dim, dim)
 
