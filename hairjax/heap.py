@@ -15,7 +15,7 @@ def keep_freed_memory() -> None:
     XLA takes the working memory of a step, gigabytes on a CPU, from malloc and gives it back at
     its end. By default glibc returns it to the system, which then clears every page of it anew: a
     quarter of the time of a step. Threads keep arenas of their own: where all share one, the crumbs
-    that compiling leaves in it are looked through for every block, a tenth of the time of a step.
+    that compiling leaves in it are looked through for every block, a seventh of the time of a step.
     """
     if mallopt := _of_glibc("mallopt"):
         for parameter, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, NEVER)):

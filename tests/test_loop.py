@@ -99,22 +99,32 @@ def test_a_step_ends_before_the_next_on_a_cpu_and_one_later_elsewhere(
     assert len(clocks[0].ticks) == 4
 
 
-def test_the_step_is_compiled_once(plan):
-    """Ahead of the first; that is what the calls find, whichever epoch they are of."""
-    compiled = []
+def test_the_step_is_compiled_once_and_memory_given_back_before_it_is_taken(plan, monkeypatch):
+    """What is compiled ahead is what the calls find, whichever epoch they are of."""
+    done = []
 
     def listen(event, seconds, **facts):
         if event.endswith("backend_compile_duration"):
-            compiled.append(facts.get("fun_name"))
+            done.append(facts.get("fun_name"))
 
     def own_step(state, photos, labels):
         return step(state, photos, labels)
 
-    plan.phases[0] = Phase(1, (), 0, jax.jit(own_step, donate_argnums=0))
+    jitted = jax.jit(own_step, donate_argnums=0)
+
+    def watched_step(*inputs):
+        done.append("step")
+        return jitted(*inputs)
+
+    watched_step.lower = jitted.lower
+    monkeypatch.setattr("hairjax.loop.give_back_freed_memory", lambda: done.append("given back"))
+    plan.phases[0] = Phase(1, (), 0, watched_step)
     state = first_state({"weight": jnp.zeros(2)}, optax.sgd(0.1), averaged=False)
     jax.monitoring.register_event_duration_secs_listener(listen)
     try:
         run_epochs(dataclasses.replace(plan, display=Display()), state, None)
     finally:
         jax.monitoring.unregister_event_duration_listener(listen)
-    assert compiled.count("jit(own_step)") == 1
+    assert done.count("jit(own_step)") == 1
+    before = done[: done.index("step")]
+    assert before[-2:] == ["jit(own_step)", "given back"]

@@ -13,7 +13,7 @@ def dot_general(x: jax.Array, kernel: jax.Array, dimensions: Any, **options: Any
     """`jax.lax.dot_general` of a dense layer: x [..., i] and kernel [i, o] → [..., o].
 
     XLA for CPUs multiplies bfloat16 in float32 where the result is to be bfloat16, and by the
-    processor's own instructions, up to six times as fast, where it is to be float32. There the
+    processor's own instructions, several times as fast, where it is to be float32. There the
     result is float32 and rounded afterwards, going backward too.
     """
     if x.dtype == jnp.bfloat16 and jax.default_backend() == "cpu":
