@@ -1,53 +1,95 @@
+import itertools
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from hairjax.models.linear import Linear, dot_general
+from hairjax import devices
+from hairjax.models.linear import Linear
 
 HALF = jnp.bfloat16
+WIDTHS = st.sampled_from([1, 2, 3, 8, 9, 32, 96])
 
 
-def layer_and_input(shape):
-    layer = Linear(32, 5, dtype=HALF, rngs=nnx.Rngs(0))
-    return layer, jax.random.normal(jax.random.key(1), (*shape, 32), HALF)
+def layer_of(i, o, *, use_bias=True):
+    layer = Linear(i, o, dtype=HALF, use_bias=use_bias, rngs=nnx.Rngs(0))
+    if use_bias:
+        layer.bias[...] = jax.random.normal(jax.random.key(1), (o,))
+    return layer
 
 
-@pytest.mark.parametrize("shape", [(7,), (2, 3, 4), ()])
-def test_bfloat16_is_the_float32_product_rounded_forward_and_back(shape):
-    layer, x = layer_and_input(shape)
-    kernel = layer.kernel[...].astype(HALF)
-
-    def exact(x, kernel):
-        return x @ kernel
-
-    def ours(x, kernel):
-        return dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())))
-
-    wide = x.astype(jnp.float32), kernel.astype(jnp.float32)
-    expected, pull_expected = jax.vjp(exact, *wide)
-    found, pull = jax.vjp(ours, x, kernel)
-    assert found.dtype == HALF
-    gradient = jax.random.normal(jax.random.key(2), found.shape, HALF)
-    pairs = [(found, expected)]
-    pairs += zip(pull(gradient), pull_expected(gradient.astype(jnp.float32)), strict=True)
-    for half, whole in pairs:
-        assert half.dtype == HALF
-        # Half a unit in the last of 8 places, and what sums of another order differ by.
-        np.testing.assert_allclose(half.astype(np.float32), whole, rtol=2**-8, atol=1e-5)
+def exact(layer, x):
+    """The result, and the gradients of inputs, kernel and bias, by NumPy in float64."""
+    kernel = np.float64(layer.kernel[...].astype(HALF))
+    bias = 0.0 if layer.bias is None else np.float64(layer.bias[...])
+    rows = np.float64(x).reshape(-1, len(kernel))
+    gradient = np.float64(gradient_of(x, kernel.shape[1])).reshape(-1, kernel.shape[1])
+    found = (rows @ kernel + bias).reshape(*x.shape[:-1], -1)
+    return found, (gradient @ kernel.T).reshape(x.shape), rows.T @ gradient, gradient.sum(0)
 
 
-def test_other_types_and_devices_multiply_as_flax_does(monkeypatch):
-    layer, x = layer_and_input((3,))
+def gradient_of(x, o):
+    return jax.random.normal(jax.random.key(2), (*x.shape[:-1], o), HALF)
+
+
+def ours(layer, x, options):
+    graphdef, params = nnx.split(layer)
+
+    def run(params, x, gradient):
+        found, pull = jax.vjp(lambda p, x: nnx.merge(graphdef, p)(x), params, x)
+        return found, *pull(gradient)
+
+    gradient = gradient_of(x, layer.out_features)
+    found, params, x = jax.jit(run, compiler_options=options)(params, x, gradient)
+    return found, x, params.kernel[...], params.bias[...] if "bias" in params else None
+
+
+@settings(max_examples=25)
+@given(st.sampled_from([(), (1,), (7,), (2, 3, 4), (64,), (300,)]), WIDTHS, WIDTHS, st.booleans())
+def test_bfloat16_is_summed_in_float32_and_rounded_once_forward_and_back(shape, i, o, use_bias):
+    layer = layer_of(i, o, use_bias=use_bias)
+    x = jax.random.normal(jax.random.key(3), (*shape, i), HALF)
+    expected = exact(layer, x)
+    # Half a unit in the last of 8 places, and what sums in float32 differ by.
+    rounded, summed = (2**-8, 1e-4), (1e-4, 1e-4)
+    tolerances = (rounded, rounded, summed, summed)
+    # XLA undoes barriers where it is not told otherwise.
+    for options in (None, devices.compiler_options()):
+        found = ours(layer, x, options)
+        assert [array.dtype for array in found[:3]] == [HALF, HALF, jnp.float32]
+        for array, whole, (rtol, atol) in zip(found, expected, tolerances, strict=True):
+            if array is not None:
+                np.testing.assert_allclose(np.float64(array), whole, rtol=rtol, atol=atol)
+
+
+@pytest.mark.parametrize(("i", "o"), [(96, 384), (384, 96)])
+def test_xla_multiplies_bfloat16_as_it_is_going_backward(i, o):
+    graphdef, params = nnx.split(layer_of(i, o))
+
+    def loss(params, x):
+        return nnx.merge(graphdef, params)(x).astype(jnp.float32).sum()
+
+    gradients = jax.jit(jax.grad(loss, (0, 1)), compiler_options=devices.compiler_options())
+    program = gradients.lower(params, jnp.ones((4, 14, 14, i), HALF)).compile().as_text()
+    products = re.findall(r" dot\(%([\w.]+), %([\w.]+)\)", program)
+    assert len(products) == 2
+    for name in itertools.chain(*products):
+        assert f"%{name} = bf16[" in program
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 5, 3)])
+def test_float32_on_a_cpu_and_all_on_others_is_what_flax_computes(shape, monkeypatch):
+    x = jax.random.normal(jax.random.key(3), (*shape, 32))
     plain = nnx.Linear(32, 5, rngs=nnx.Rngs(0))
     whole = Linear(32, 5, rngs=nnx.Rngs(0))
-    inputs = x.astype(jnp.float32)
-    np.testing.assert_array_equal(whole(inputs), plain(inputs))
-
-    def products():
-        return str(jax.make_jaxpr(lambda x: layer(x))(x))
-
-    assert "preferred_element_type=float32" in products()
+    np.testing.assert_allclose(whole(x), plain(x), rtol=1e-6, atol=1e-6)
+    half, plain_half = layer_of(32, 5), nnx.Linear(32, 5, dtype=HALF, rngs=nnx.Rngs(0))
     monkeypatch.setattr("jax.default_backend", lambda: "gpu")
-    assert "preferred_element_type=float32" not in products()
+    assert str(jax.make_jaxpr(lambda x: half(x))(x)) == str(
+        jax.make_jaxpr(lambda x: plain_half(x))(x)
+    )
