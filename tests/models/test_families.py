@@ -10,6 +10,7 @@ from flax import nnx
 
 import hairjax
 from configs import top
+from hairjax import devices
 from hairjax.check import check_config
 from hairjax.data.augment import denormalised, normalised
 from hairjax.errors import UserError
@@ -67,6 +68,27 @@ def test_gradients_reach_every_parameter_that_trains(tiny, monkeypatch):
         assert np.any(gradient) != silent, place
     parts = {part_of(tuple(p.key for p in path)) for path, _ in jax.tree.leaves_with_path(moved)}
     assert not parts & {"stem", "stages.0"}
+
+
+@pytest.mark.parametrize("tiny", ["swin", "vit", "vgg"])
+def test_gradients_in_bfloat16_are_those_in_float32_but_for_rounding(tiny, monkeypatch):
+    swin = {"dim": 16, "depths": (2, 1), "heads": (2, 4), "window": 4}
+    variants = TINY | {"swin": (swin, families.SWIN)}
+    monkeypatch.setitem(VARIANTS, "small", Variant(SIDE, *variants[tiny]))
+    options = {"frozen": (), "kept": 0, "class_weights": None}
+    targets = jax.nn.one_hot(jnp.arange(4) % 3, 3)
+    found = []
+    for dtype in (jnp.float32, jnp.bfloat16):
+        model = hairjax.create_model("small", num_classes=3, dtype=dtype)
+        graphdef, state = nnx.split(model)
+        run = functools.partial(gradients, graphdef, **options)
+        compiled = jax.jit(run, compiler_options=devices.compiler_options())
+        _, grads = compiled(nnx.to_pure_dict(state), images(), targets, jax.random.key(0))
+        leaves = jax.tree.leaves(grads)
+        assert all(leaf.dtype == jnp.float32 for leaf in leaves)
+        found.append(np.concatenate([np.ravel(leaf) for leaf in leaves]))
+    whole, half = found
+    assert 0 < np.linalg.norm(half - whole) < 0.05 * np.linalg.norm(whole)
 
 
 def test_gradients_reach_all_of_an_inverted_residual():
