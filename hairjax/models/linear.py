@@ -53,17 +53,18 @@ def _backward(kept: tuple, gradient: jax.Array) -> tuple[jax.Array, jax.Array, j
     if n * i <= (n + i) * o:
         kernel_gradient = _product("in,no->io", _transposed(rows), gradient)
     else:
-        kernel_gradient = _computed(_product("on,ni->oi", _transposed(gradient), rows)).T
+        turned = _product("on,ni->oi", _transposed(gradient), rows)
+        # Without a barrier XLA moves the transposition into the product, for which it then has
+        # no program in bfloat16.
+        kernel_gradient = jax.lax.optimization_barrier(turned).T
     bias_gradient = None if bias is None else gradient.sum(0, dtype=bias.dtype)
     return rows_gradient, kernel_gradient.astype(kernel.dtype), bias_gradient
 
 
 _dense.defvjp(_forward, _backward)
 
-# Without it XLA moves a transposition into the product, which is then not made in bfloat16.
-_computed = jax.lax.optimization_barrier
-
 
 def _transposed(x: jax.Array) -> jax.Array:
     """A matrix [a, b] → [b, a], moved in memory: one axis alone has no order to be swapped."""
-    return _computed(rearrange(x, "a b -> (b a)")).reshape(x.shape[::-1])
+    flat = jax.lax.optimization_barrier(rearrange(x, "a b -> (b a)"))
+    return flat.reshape(x.shape[::-1])

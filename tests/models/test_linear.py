@@ -82,6 +82,17 @@ def test_xla_multiplies_bfloat16_as_it_is_going_backward(i, o):
         assert f"%{name} = bf16[" in program
 
 
+def test_xla_transposes_no_map_in_float32_going_backward():
+    graphdef, params = nnx.split(Linear(96, 384, rngs=nnx.Rngs(0)))
+
+    def loss(params, x):
+        return jnp.square(nnx.merge(graphdef, params)(x)).sum()
+
+    x = jnp.ones((4, 14, 14, 96))
+    program = jax.jit(jax.grad(loss, (0, 1))).lower(params, x).compile().as_text()
+    assert not re.findall(r"= (f32\[\S+) (?:copy|transpose)\(", program)
+
+
 @pytest.mark.parametrize("shape", [(3,), (2, 5, 3)])
 def test_float32_on_a_cpu_and_all_on_others_is_what_flax_computes(shape, monkeypatch):
     x = jax.random.normal(jax.random.key(3), (*shape, 32))
