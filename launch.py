@@ -8,15 +8,22 @@ from collections.abc import Callable
 # Before JAX starts: its own log lines are for its developers.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from hairjax.config import SUFFIXES, nearest, split_source
-from hairjax.errors import UserError
-from hairjax.heap import keep_freed_memory
-from hairjax.verbs.after import run_compare, run_evaluate, run_explain, run_predict, run_report
-from hairjax.verbs.before import run_check, run_rates, run_show
-from hairjax.verbs.convert import run_convert
-from hairjax.verbs.help_text import HELP
-from hairjax.verbs.made import run_ensemble, run_probe, run_soup
-from hairjax.verbs.training import run_folds, run_train
+from hairjax.cli.before_training import run_check, run_rates, run_show
+from hairjax.cli.convert import run_convert
+from hairjax.cli.finished_runs import (
+    run_compare,
+    run_evaluate,
+    run_explain,
+    run_predict,
+    run_report,
+)
+from hairjax.cli.help_text import HELP
+from hairjax.cli.several_runs import run_ensemble, run_probe, run_soup
+from hairjax.cli.training import run_folds, run_train
+from hairjax.config.keys import nearest
+from hairjax.config.load import SUFFIXES, split_source
+from hairjax.system.errors import UserError
+from hairjax.system.malloc import keep_freed_memory
 
 GARBAGE = 100_000  # new objects before Python looks for those that only refer to each other
 

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from hairjax.evaluation.metrics import evaluate
+from hairjax.evaluation.metrics.classification import evaluate
 from hairjax.evaluation.predictions import Predictions
-from hairjax.folds import read_folds
-from hairjax.results import DRAWS, measure
+from hairjax.runs.results import DRAWS, measure
+from hairjax.studies.folds import read_folds
 
 FOLDS = 5
 ROOT = Path(__file__).parents[1]

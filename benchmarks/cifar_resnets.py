@@ -15,13 +15,13 @@ from flax import nnx
 
 import hairjax
 from hairjax.data.augment import Sight
-from hairjax.data.photos import find_photos
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.prepare import prepare
-from hairjax.data.problems import describe_problems
-from hairjax.devices import make_mesh
-from hairjax.errors import UserError
+from hairjax.data.prepare.read import prepare
+from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.problems import describe_problems
 from hairjax.evaluation.inference import make_predict
+from hairjax.parallel.mesh import make_mesh
+from hairjax.system.errors import UserError
 
 SIDE, BATCH = 32, 500
 

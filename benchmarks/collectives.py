@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 import jax
 
 from benchmarks.training_step import training_step
-from hairjax import devices
-from hairjax.config import load_config
+from hairjax.config.load import load_config
+from hairjax.parallel.mesh import make_mesh
 
 KINDS = (
     "all-reduce",
@@ -107,7 +107,7 @@ def measure(model: str, count: int, shard: int, batch: int, more: dict[str, Any]
     given = {"model.name": model, "train.batch_size": batch, "optim.accumulate": 1, **more}
     config.update_from_flattened_dict(given)
     begun = time.perf_counter()
-    step = training_step(config, devices.make_mesh(count, shard))
+    step = training_step(config, make_mesh(count, shard))
     compiled = step.lower().compile()
     program, memory = compiled.as_text(), compiled.memory_analysis()
     assert program and memory, "XLA shows its programs for a CPU, and plans their memory"

@@ -16,8 +16,8 @@ import jax
 import numpy as np
 
 from benchmarks.training_step import training_step
-from hairjax import devices
-from hairjax.config import load_config
+from hairjax.config.load import load_config
+from hairjax.parallel.mesh import make_mesh
 
 MODELS = ("swin_tiny_patch4_window7_224", "swin_base_patch4_window7_224")
 TARGET = 1.5  # times the first model's seconds
@@ -28,7 +28,7 @@ def lower_step(name: str, dtype: str) -> jax.stages.Lowered:
     """The recipe's training step with another model."""
     config = load_config("configs/top.py")
     config.model.name, config.model.dtype = name, dtype
-    return training_step(config, devices.make_mesh(1, 1)).lower()
+    return training_step(config, make_mesh(1, 1)).lower()
 
 
 def compile_once(name: str, dtype: str) -> Seconds:

@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hairjax.data.duplicates import find_duplicates, turned
-from hairjax.data.photos import find_photos
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.prepare import prepare, read_photo
+from hairjax.data.prepare.read import prepare, read_photo
+from hairjax.data.quality.duplicates import find_duplicates, turned
+from hairjax.data.sources.photos import find_photos
 
 SIDE = 128  # of the prepared photographs
 

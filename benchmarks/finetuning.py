@@ -17,16 +17,15 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from benchmarks.training_step import CLASSES, noise, temporary_bytes, training_step
-from hairjax import devices
-from hairjax.config import load_config
+from hairjax.builders.inputs import stored_side
+from hairjax.config.load import load_config
 from hairjax.data.augment import Amounts
 from hairjax.data.batches import training_batches
 from hairjax.data.photoset import PhotoSet
-from hairjax.display import Display
-from hairjax.heap import keep_freed_memory
-from hairjax.phases import Material, Phase, begin_phase, frozen_stages
-from hairjax.run import predictor
-from hairjax.sight import stored_side
+from hairjax.parallel.mesh import make_mesh
+from hairjax.runs.run import predictor
+from hairjax.system.malloc import keep_freed_memory
+from hairjax.training.phases import Material, Phase, begin_phase, frozen_stages
 
 STRATEGIES = ("full", "last:1", "head")
 OFF = dict.fromkeys(Amounts._fields, 0.0) | {"crop_scale": 1.0}
@@ -36,7 +35,7 @@ class Strategy:
     """The compiled step of a strategy, without augmentation, and the state it goes on from."""
 
     def __init__(self, config: ConfigDict, photos: PhotoSet, validation: PhotoSet, *, keep: bool):
-        self.config, mesh = config, devices.make_mesh(1, 1)
+        self.config, mesh = config, make_mesh(1, 1)
         plain = training_step(config, mesh)
         kept = frozen_stages(plain.frozen) if keep else 0
         run = plain.learner.step(frozen=plain.frozen, kept=kept)
@@ -50,7 +49,6 @@ class Strategy:
             graphdef=graphdef,
             mesh=mesh,
             whole=Material(photos, np.arange(len(photos)), validation, predict),
-            display=Display(),
         )
         self.preparation = time.perf_counter() - start
         batch = self.material.photos.images[: config.train.batch_size]

@@ -2,8 +2,8 @@
 
 import math
 
-from hairjax.models import VARIANTS
 from hairjax.models.swin import PATCH
+from hairjax.models.table import VARIANTS
 
 
 def forward_flops(name: str, channels: int, classes: int) -> int:

@@ -27,14 +27,13 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from rich.console import Console
 
 from hairjax.data.batches import training_batches
-from hairjax.data.load import load_photos
-from hairjax.data.photos import Index, find_photos
 from hairjax.data.photoset import PhotoSet
+from hairjax.data.prepare.load import load_photos
+from hairjax.data.sources.photos import Index, find_photos
 from hairjax.data.split import check_split, make_split, read_split, write_split
-from hairjax.display import Display
+from hairjax.parallel.mesh import join_shares, make_mesh
 
 SMALL, SIDE = 64, 55  # pixels a side of the files, and of what the demo keeps
 DRAWN = 64
@@ -83,7 +82,7 @@ class Stopwatch:
 
 def go_the_way(root: Path) -> tuple[PhotoSet, dict[str, dict[str, float]]]:
     """From files to batches; returns the photographs, on disk, and the seconds of every part."""
-    watch, display = Stopwatch(), Display(Console(file=io.StringIO()))
+    watch = Stopwatch()
 
     def find() -> Index:
         return find_photos(
@@ -105,7 +104,6 @@ def go_the_way(root: Path) -> tuple[PhotoSet, dict[str, dict[str, float]]]:
             cache=f"{root}/cache",
             beam="",
             memory=memory,
-            display=display,
         )
 
     def first_batches(photos: PhotoSet) -> None:
@@ -133,9 +131,8 @@ def compare_steps(photos: PhotoSet, rounds: int) -> dict[str, Any]:
 
     from benchmarks.training_step import training_step
     from configs.top import get_config
-    from hairjax import devices
 
-    config, mesh = get_config("demo"), devices.make_mesh(1, 1)
+    config, mesh = get_config("demo"), make_mesh(1, 1)
     config.train.batch_size = BATCH
     step = training_step(config, mesh)
     state = step.begin()
@@ -146,7 +143,7 @@ def compare_steps(photos: PhotoSet, rounds: int) -> dict[str, Any]:
             steps = range(turn * STEPS + STEPS, (turn + 2) * STEPS)
             begun = time.perf_counter()
             for images, answers in batches(some, np.arange(len(some)), steps):
-                batch = (devices.join_shares(rows, mesh) for rows in (images, answers))
+                batch = (join_shares(rows, mesh) for rows in (images, answers))
                 state, loss = step.run(state, *batch)
             jax.block_until_ready(loss)
             if turn >= 0:

@@ -14,13 +14,14 @@ from flax import nnx
 
 import hairjax
 from hairjax.data.augment import Sight
-from hairjax.data.prepare import prepare
-from hairjax.data.problems import describe_problems
-from hairjax.data.unlabelled import pair_photos
-from hairjax.devices import make_mesh
-from hairjax.errors import UserError
+from hairjax.data.prepare.read import prepare
+from hairjax.data.sources.problems import describe_problems
+from hairjax.data.sources.unlabelled import pair_photos
 from hairjax.evaluation.inference import make_predict
-from hairjax.models import VARIANTS, native_size
+from hairjax.models.factory import native_size
+from hairjax.models.table import VARIANTS
+from hairjax.parallel.mesh import make_mesh
+from hairjax.system.errors import UserError
 
 
 def main() -> None:

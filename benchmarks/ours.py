@@ -14,11 +14,12 @@ from flax import nnx
 from ml_collections import ConfigDict
 
 from benchmarks.training_step import training_step
-from hairjax import devices
-from hairjax.config import load_config
+from hairjax.builders.inputs import sight
+from hairjax.config.load import load_config
 from hairjax.data.augment import model_inputs
-from hairjax.sight import sight
-from hairjax.step import TrainState
+from hairjax.parallel.compilation import compiler_options, dispatch_inline
+from hairjax.parallel.mesh import make_mesh
+from hairjax.training.train_state import TrainState
 
 Block = Callable[[int], float]  # so many times, one after the other → seconds
 TRACED = 3  # steps
@@ -44,9 +45,9 @@ class Programs:
     """What is compiled of a configuration: its training step, and inference; they share a state."""
 
     def __init__(self, config: ConfigDict):
-        devices.dispatch_inline()
+        dispatch_inline()
         self.sight = sight(config)
-        self.step = training_step(config, devices.make_mesh(1, 1))
+        self.step = training_step(config, make_mesh(1, 1))
         self.photos, self.labels = self.step.batch()
 
     @functools.cached_property
@@ -76,7 +77,7 @@ class Programs:
             inputs = model_inputs(photos, None, None, self.sight)
             return nnx.merge(self.step.learner.graphdef, params)(inputs)
 
-        jitted = jax.jit(logits, compiler_options=devices.compiler_options())
+        jitted = jax.jit(logits, compiler_options=compiler_options())
         judge = jitted.lower(self.step.state.params, self.photos).compile()
 
         def infer(times: int) -> float:

@@ -18,7 +18,8 @@ from timm.optim import param_groups_weight_decay
 from torch.nn import functional
 
 from hairjax.data.augment import _RGB, _YIQ, ASPECT, GREY, IMAGENET_MEAN, IMAGENET_STD
-from hairjax.models import SWIN, VARIANTS, native_size
+from hairjax.models.factory import native_size
+from hairjax.models.table import SWIN, VARIANTS
 
 CHANNELS, CLASSES, DROPOUT, DROP_PATH = 6, 4, 0.2, 0.1
 ROTATION, FLIP, COLOUR, HUE, CROP = 15.0, 0.5, 0.2, 0.02, 0.8

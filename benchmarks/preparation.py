@@ -25,13 +25,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, features
-from rich.console import Console
 
-from hairjax.data.load import load_photos
-from hairjax.data.photos import Entry, Index, find_photos
 from hairjax.data.photoset import PhotoSet
-from hairjax.display import Display
-from hairjax.heap import keep_freed_memory
+from hairjax.data.prepare.load import load_photos
+from hairjax.data.sources.photos import Entry, Index, find_photos
+from hairjax.system.malloc import keep_freed_memory
 
 SIDE = 256  # what the recipe stores
 DRAWN = 20  # different photographs, each written several times
@@ -86,7 +84,6 @@ def load(root: Path, masks: bool, cache: str, memory: float) -> PhotoSet:
         cache=cache,
         beam="",
         memory=memory,
-        display=Display(Console(file=io.StringIO())),
     )
 
 

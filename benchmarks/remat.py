@@ -13,9 +13,9 @@ import jax
 import numpy as np
 
 from benchmarks.training_step import temporary_bytes, training_step
-from hairjax import devices
-from hairjax.config import load_config
-from hairjax.heap import keep_freed_memory
+from hairjax.config.load import load_config
+from hairjax.parallel.mesh import make_mesh
+from hairjax.system.malloc import keep_freed_memory
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
     states, memory = {}, {}
     for remat in (False, True):
         config.model.remat = remat
-        step = training_step(config, devices.make_mesh(1, 1))
+        step = training_step(config, make_mesh(1, 1))
         compiled = step.lower().compile()
         memory[remat] = temporary_bytes(compiled)
         programs[remat], states[remat] = (compiled, step.batch()), step.begin()

@@ -23,8 +23,8 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.workers import Worker
-from hairjax.heap import keep_freed_memory
 from hairjax.models.table import VARIANTS
+from hairjax.system.malloc import keep_freed_memory
 
 TINY = "swin_tiny_patch4_window7_224"
 KINDS, DTYPES = ("inference", "training"), ("float32", "bfloat16")
@@ -52,7 +52,7 @@ class What(NamedTuple):
 def ours(what: What) -> Block:
     """Inference or a training step, compiled, as hairjax runs them."""
     from benchmarks.ours import Programs
-    from hairjax.config import load_config
+    from hairjax.config.load import load_config
 
     config = load_config("configs/top.py")
     config.model.name, config.model.dtype = what.model, what.dtype

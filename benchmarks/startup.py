@@ -35,7 +35,7 @@ def child(arguments: list[str]) -> int:
     import launch
 
     launch.tune()
-    from hairjax.clock import Clock
+    from hairjax.training.timing import Clock
 
     def tick(self: Clock) -> None:
         if not self.ticks:
@@ -50,7 +50,7 @@ def write_weights(path: Path) -> None:
     """A file such as the hub's, of noise."""
     import numpy as np
 
-    from hairjax.weights.convert import abstract_shapes, write
+    from hairjax.commands.convert import abstract_shapes, write
 
     shapes = abstract_shapes(
         MODEL,

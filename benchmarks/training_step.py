@@ -8,13 +8,15 @@ import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from hairjax import devices, optim
-from hairjax.build import abstract_model
-from hairjax.display import Display
-from hairjax.groups import frozen_parts, make_groups
-from hairjax.learner import Learner, batch_parts, make_learner, step_options
-from hairjax.sight import stored_side
-from hairjax.step import Step, TrainState
+from hairjax.builders.inputs import stored_side
+from hairjax.builders.model import abstract_model
+from hairjax.optim.groups import frozen_parts, make_groups
+from hairjax.optim.optimizer import make_optimizer
+from hairjax.optim.schedules import make_schedules
+from hairjax.parallel.mesh import batch_sharded
+from hairjax.training.learner import Learner, batch_parts, make_learner, step_options
+from hairjax.training.step import Step
+from hairjax.training.train_state import TrainState
 
 CLASSES = 4
 STEPS = 80  # of an epoch; 3,200 photographs, of which 80 % train, in batches of 32
@@ -74,13 +76,13 @@ def training_step(config: ConfigDict, mesh: Mesh) -> TrainingStep:
     """The step of a configuration for batches of its size; nothing is allocated or compiled."""
     graphdef, params = abstract_model(config, CLASSES)
     groups = make_groups(config.optim, len(params["stages"]), config.train.epochs)
-    schedules = optim.make_schedules(config.optim, groups, config.train.epochs, STEPS)
-    tx = optim.make_optimizer(config.optim, schedules, params, groups, STEPS)
+    schedules = make_schedules(config.optim, groups, config.train.epochs, STEPS)
+    tx = make_optimizer(config.optim, schedules, params, groups, STEPS)
     parts = batch_parts(config, mesh)
     batch, side = config.train.batch_size, stored_side(config)
-    shared = devices.batch_sharded(mesh)
+    shared = batch_sharded(mesh)
     names, labels = tuple(map(str, range(CLASSES))), np.arange(CLASSES)
-    options = step_options(config, names, labels, parts, Display())
+    options = step_options(config, names, labels, parts)
     averaged = config.optim.ema > 0
     learner = make_learner(graphdef, params, tx, mesh, options, averaged=averaged)
     frozen = frozen_parts(groups, 1)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hairjax.report.ledger import read_ledger
+from hairjax.report.parameter_table import read_ledger
 
 ROOT = Path(__file__).parents[1]
 TABLE = Path(__file__).with_suffix(".json")

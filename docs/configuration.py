@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hairjax.check import RANGES, choices, kind
-from hairjax.config import FREE_ON_RESUME, flatten, load_config
+from hairjax.builders.validation import choices
+from hairjax.config.load import flatten, load_config
+from hairjax.config.resume import FREE_ON_RESUME
+from hairjax.config.schema import RANGES, kind
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "configuration.md"

@@ -4,9 +4,9 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "create_model": "hairjax.models",
-    "list_models": "hairjax.models",
-    "load_run": "hairjax.run",
+    "create_model": "hairjax.models.factory",
+    "list_models": "hairjax.models.factory",
+    "load_run": "hairjax.runs.load",
 }
 __version__ = "0.1.0"
 __all__ = ["create_model", "list_models", "load_run"]

@@ -25,12 +25,12 @@ import jax
 import pytest
 from hypothesis import settings
 
-from hairjax.models import SWIN, VARIANTS, Variant
+from hairjax.models.table import SWIN, VARIANTS, Variant
 
 atexit.register(shutil.rmtree, os.environ["HOME"], ignore_errors=True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Nearly every program runs once or twice here: to compile it well would take most of the time.
-# Those that tests/test_resume.py starts are compiled as a user's would be.
+# Those that tests/training/test_resume.py starts are compiled as a user's would be.
 jax.config.update("jax_disable_most_optimizations", True)
 
 # Every run draws others; a deadline is missed where an example is the first of its shape.
@@ -45,7 +45,9 @@ def blank_figures():
     Drawing takes a quarter of a second each, and a run or what is made of it has a dozen.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hairjax.report.figures._save", lambda figure, path, **how: path.touch())
+        patch.setattr(
+            "hairjax.report.figures.style._save", lambda figure, path, **how: path.touch()
+        )
         yield
 
 

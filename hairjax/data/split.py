@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hairjax.atomic import write_csv
 from hairjax.data.division import divide
 from hairjax.data.photoset import PhotoSet
-from hairjax.errors import UserError, examples
+from hairjax.system.errors import UserError, examples
+from hairjax.system.files import write_csv
 
 SPLITS = ("train", "validation", "test")
 _COLUMNS = ("file", "label", "subject", "sha256", "split")

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hairjax.evaluation.by_class import ClassScores, score_classes
-from hairjax.evaluation.calibration import (
+from hairjax.evaluation.metrics.by_class import ClassScores, score_classes
+from hairjax.evaluation.metrics.calibration import (
     Bin,
     Calibration,
     Temperature,
@@ -13,10 +13,10 @@ from hairjax.evaluation.calibration import (
     calibration,
     temper,
 )
+from hairjax.evaluation.metrics.sample import Sample
+from hairjax.evaluation.metrics.selective import Kept, Referral, referral
+from hairjax.evaluation.metrics.slices import Slice, Slices, slice_tables
 from hairjax.evaluation.predictions import Predictions
-from hairjax.evaluation.referral import Kept, Referral, referral
-from hairjax.evaluation.sample import Sample
-from hairjax.evaluation.slices import Slice, Slices, slice_tables
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,8 @@ from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
 
 from hairjax.data.photoset import Rows
-from hairjax.data.thumbnails import thumbnails
-from hairjax.evaluation import metrics
+from hairjax.data.quality.thumbnails import thumbnails
+from hairjax.evaluation.metrics import classification as metrics
 
 THUMBNAIL = 16  # pixels a side: colour and coarse layout survive, hair does not
 

@@ -11,8 +11,9 @@ from jax.sharding import Mesh
 from hairjax.data.augment import Sight, model_inputs
 from hairjax.data.batches import read_batches
 from hairjax.data.photoset import PhotoSet
-from hairjax.devices import batch_sharded, compiler_options, join_shares, replicated, share
 from hairjax.evaluation.predictions import Predictions
+from hairjax.parallel.compilation import compiler_options
+from hairjax.parallel.mesh import batch_sharded, join_shares, replicated, share
 
 Predict = Callable[[dict, PhotoSet], Predictions]
 Outputs = Callable[[dict, PhotoSet], np.ndarray]

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-from hairjax.evaluation.metrics import check_predictions
+from hairjax.evaluation.metrics.classification import check_predictions
 
 # What `metrics.negative_log_likelihood` counts a probability of zero as.
 _LEAST = float(np.finfo(np.float64).eps)

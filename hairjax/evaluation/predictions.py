@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hairjax.atomic import write_csv
-from hairjax.errors import UserError
+from hairjax.system.errors import UserError
+from hairjax.system.files import write_csv
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
-from hairjax.evaluation.metrics import confusion_matrix, quadratic_kappa
+from hairjax.evaluation.metrics.classification import confusion_matrix, quadratic_kappa
 
 
 def _kappa(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from einops import rearrange
 from flax import nnx
 
-from hairjax.models.layers import part_keys
+from hairjax.models.layers.common import part_keys
 
 Grid = tuple[int, int]
 

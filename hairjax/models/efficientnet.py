@@ -12,8 +12,8 @@ import jax
 from flax import nnx
 
 from hairjax.models.backbone import Backbone
-from hairjax.models.convolution import ConvStem
-from hairjax.models.inverted_residual import ConvHead, Shape, divisible, make_stages
+from hairjax.models.layers.convolutions import ConvStem
+from hairjax.models.layers.inverted_residual import ConvHead, Shape, divisible, make_stages
 from hairjax.models.options import ModelOptions
 
 # (blocks, side of the kernel, stride, expansion, channels) of every stage of B0.

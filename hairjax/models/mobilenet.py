@@ -12,9 +12,9 @@ import jax
 from flax import nnx
 
 from hairjax.models.backbone import Backbone
-from hairjax.models.convolution import Activation, ConvStem
-from hairjax.models.inverted_residual import ConvHead, Shape, divisible, make_stages
-from hairjax.models.layers import PooledHead
+from hairjax.models.layers.common import PooledHead
+from hairjax.models.layers.convolutions import Activation, ConvStem
+from hairjax.models.layers.inverted_residual import ConvHead, Shape, divisible, make_stages
 from hairjax.models.options import ModelOptions, refuse_drop_path
 
 relu, relu6, hard_swish = jax.nn.relu, jax.nn.relu6, jax.nn.hard_swish

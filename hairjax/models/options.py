@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
-from hairjax.errors import UserError
+from hairjax.system.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from einops import rearrange
 from flax import nnx
 
 from hairjax.models.backbone import Backbone
-from hairjax.models.layers import (
+from hairjax.models.layers.common import (
     Head,
     Mlp,
     drop_path,
@@ -23,9 +23,9 @@ from hairjax.models.layers import (
     split_key,
     truncated_normal,
 )
-from hairjax.models.linear import Linear
+from hairjax.models.layers.linear import Linear
+from hairjax.models.layers.window_attention import WindowAttention, shift_mask
 from hairjax.models.options import ModelOptions, require_multiples
-from hairjax.models.window_attention import WindowAttention, shift_mask
 
 PATCH = 4  # every published Swin cuts the photograph into patches of 4 × 4
 

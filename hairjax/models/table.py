@@ -11,14 +11,12 @@ from hairjax.models.resnet import ResNet
 from hairjax.models.swin import Swin
 from hairjax.models.vgg import VGG
 from hairjax.models.vit import ViT
-from hairjax.weights import (
-    inception_names,
-    mobile_names,
-    resnet_names,
-    swin_names,
-    vgg_names,
-    vit_names,
-)
+from hairjax.weights.names import inception as inception_names
+from hairjax.weights.names import mobile as mobile_names
+from hairjax.weights.names import resnet as resnet_names
+from hairjax.weights.names import swin as swin_names
+from hairjax.weights.names import vgg as vgg_names
+from hairjax.weights.names import vit as vit_names
 from hairjax.weights.naming import Naming
 
 

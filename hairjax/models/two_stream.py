@@ -15,8 +15,8 @@ from einops import pack, unpack
 from flax import nnx
 
 from hairjax.models.backbone import Backbone, Grid, as_map
-from hairjax.models.layers import PooledHead, part_keys, split_key
-from hairjax.models.linear import Linear
+from hairjax.models.layers.common import PooledHead, part_keys, split_key
+from hairjax.models.layers.linear import Linear
 from hairjax.models.options import ModelOptions
 
 STREAMS = ("first", "second")

@@ -13,7 +13,7 @@ from einops import rearrange, repeat
 from flax import nnx
 
 from hairjax.models.backbone import Backbone
-from hairjax.models.layers import (
+from hairjax.models.layers.common import (
     Mlp,
     PooledHead,
     Stage,
@@ -23,7 +23,7 @@ from hairjax.models.layers import (
     split_key,
     truncated_normal,
 )
-from hairjax.models.linear import Linear
+from hairjax.models.layers.linear import Linear
 from hairjax.models.options import ModelOptions, require_multiples
 
 EPSILON = 1e-6

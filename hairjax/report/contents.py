@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hairjax.data.augment import Sight
-from hairjax.environment import Start, Weights
 from hairjax.evaluation.analysis import Analysis
 from hairjax.evaluation.predictions import Predictions
-from hairjax.looks import Look
-from hairjax.report.ledger import Entry
+from hairjax.report.parameter_table import Entry
+from hairjax.runs.access import Look
+from hairjax.runs.environment import Start, Weights
 
 
 class Metric(NamedTuple):

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from hairjax.evaluation.intervals import FEW, Interval
-from hairjax.evaluation.reliance import METRICS, Reliance
-from hairjax.report.comparison import TITLES, signed
+from hairjax.evaluation.explain.reliance import METRICS, Reliance
+from hairjax.evaluation.metrics.intervals import FEW, Interval
+from hairjax.report.comparison.summary import TITLES, signed
 from hairjax.report.html import number, number_range
 
 Mean = tuple[float, Interval | None]

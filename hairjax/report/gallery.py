@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hairjax.data.photoset import PhotoSet
-from hairjax.evaluation.explain import evidence
+from hairjax.evaluation.explain.grad_cam import evidence
 from hairjax.evaluation.predictions import Predictions
-from hairjax.report.pictures import jpeg, lay_over, tint
+from hairjax.report.figures.thumbnails import jpeg, lay_over, tint
 
 _MOST_CLASSES = 5  # of a photograph, whose probabilities are kept
 _LIST = "gallery.json"

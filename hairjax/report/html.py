@@ -6,7 +6,7 @@ from html import escape
 from importlib import resources
 from pathlib import Path
 
-from hairjax.atomic import replacing
+from hairjax.system.files import replacing
 
 
 class Html(str):

@@ -6,19 +6,19 @@ from typing import NamedTuple
 
 from hairjax.report.contents import Report
 from hairjax.report.html import Html, lines, tag, write_page
+from hairjax.report.sections.access import looks
 from hairjax.report.sections.calibration import calibration
 from hairjax.report.sections.checklists import checklists
 from hairjax.report.sections.explanation import explanation
 from hairjax.report.sections.groups import groups
-from hairjax.report.sections.looks import looks
 from hairjax.report.sections.mistakes import mistakes
+from hairjax.report.sections.most_confident_errors import surest
 from hairjax.report.sections.parts import parts
 from hairjax.report.sections.photographs import photographs
-from hairjax.report.sections.referral import referral
 from hairjax.report.sections.results import results
+from hairjax.report.sections.selective_prediction import referral
 from hairjax.report.sections.setting import setting
 from hairjax.report.sections.summary import summary
-from hairjax.report.sections.surest import surest
 from hairjax.report.sections.training import training
 
 

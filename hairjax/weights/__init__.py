@@ -1,6 +1,6 @@
 """Weights from elsewhere: found, read, and fitted to a model."""
 
-from hairjax.errors import UserError
+from hairjax.system.errors import UserError
 
 
 class WeightsError(UserError):

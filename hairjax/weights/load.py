@@ -1,5 +1,6 @@
 """Find pretrained weights and read them: a file, a folder, the hub, or a run of ours."""
 
+import json
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from hairjax.config.load import load_config
+from hairjax.system.errors import UserError
 from hairjax.weights import WeightsError
 from hairjax.weights.naming import OURS, Naming, recognise, translate
+from hairjax.weights.paths import dotted
 from hairjax.weights.pth import RefusedError, read_pth
 
 PTH = (".pth", ".pt", ".th", ".bin")
@@ -26,7 +30,7 @@ class Checkpoint:
         naming: whose names they were.
         mask_shifted: whether shifted windows kept opposite borders apart when they were trained.
         classes: what the head's outputs mean, where the source is a run; else nothing.
-        image_size: side of the photographs, where the source is a run; else None.
+        image_size: side of the photographs, where the source is a run; None: its model's own.
         metadata: what the file says of itself.
     """
 
@@ -131,21 +135,26 @@ def read_checkpoint(path: Path, family: str, namings: Iterable[Naming]) -> Check
 
 
 def _read_run(path: Path) -> Checkpoint:
-    # Here: orbax takes seconds to import, and a run is made of models, which import this file.
-    import jax
+    """The best parameters of a run, read from its files: no model is built."""
+    # Here: orbax takes seconds to import.
+    from hairjax.weights.checkpoint import Checkpoints
 
-    from hairjax.models import dotted
-    from hairjax.run import load_run
-    from hairjax.sight import image_side
-
-    run = load_run(path)
+    config = load_config(str(path / "config.json"))
+    checkpoints = Checkpoints(path / "checkpoints")
+    try:
+        best = checkpoints.best()
+        if best is None:
+            raise UserError(f"the run at {path} has not finished its first epoch yet")
+        params = checkpoints.read_params(best["step"])
+    finally:
+        checkpoints.close()
     return Checkpoint(
-        arrays=dotted(jax.device_get(run.params)),
+        arrays=dotted(params),
         unexpected=[],
         naming=OURS.title,
-        mask_shifted=run.config.model.mask_shifted,
-        classes=run.classes,
-        image_size=image_side(run.config),
+        mask_shifted=config.model.mask_shifted,
+        classes=tuple(json.loads((path / "classes.json").read_text())),
+        image_size=config.data.image_size or None,
         metadata={},
     )
 

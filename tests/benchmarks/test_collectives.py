@@ -12,7 +12,9 @@ from jax.sharding import PartitionSpec as P
 from benchmarks.collectives import collectives, size, totals
 from benchmarks.training_step import training_step
 from configs import top
-from hairjax import devices, models
+from hairjax.models import table as models
+from hairjax.parallel import mesh as meshes
+from hairjax.parallel.mesh import make_mesh
 
 MODEL = "swin_mini_patch4_window4_64"
 SMALL = 128  # numbers in an array that is not cut
@@ -24,7 +26,7 @@ def a_small_model():
     with pytest.MonkeyPatch.context() as patch:
         variant = {"dim": 8, "depths": (1, 1), "heads": (1, 2), "window": 4}
         patch.setitem(models.VARIANTS, MODEL, models.Variant(32, variant, models.SWIN))
-        patch.setattr(devices, "SMALL", SMALL)
+        patch.setattr(meshes, "SMALL", SMALL)
         yield
 
 
@@ -34,7 +36,7 @@ def compiled(count, shard, batch, mixup):
     config = top.get_config()
     config.model.name, config.train.batch_size = MODEL, batch
     config.optim.accumulate, config.augment.mixup = 1, mixup
-    step = training_step(config, devices.make_mesh(count, shard))
+    step = training_step(config, make_mesh(count, shard))
     return step, step.lower().compile()
 
 

@@ -6,7 +6,7 @@ import pytest
 from flax import nnx
 
 from benchmarks.flops import forward_flops, training_flops
-from hairjax.models import model_builder, native_size
+from hairjax.models.factory import model_builder, native_size
 from tests.models.example import options
 
 # Liu et al. 2021, table 1 (b): "FLOPs" of ImageNet models, a product and its sum counted as one.

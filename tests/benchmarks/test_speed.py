@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks.speed import What, ours, theirs
 from benchmarks.training_step import noise
-from hairjax import models
 from hairjax.data.augment import Sight, model_inputs
+from hairjax.models import table as models
 
 SWIN, CONVOLUTIONS = "swin_mini_patch4_window4_64", "cnn7"
 

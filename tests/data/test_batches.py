@@ -15,7 +15,7 @@ from hairjax.data.batches import (
     training_batches,
 )
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.stored import Stored
+from hairjax.data.prepare.stored import Stored
 
 seeds = st.integers(0, 2**32 - 1)
 

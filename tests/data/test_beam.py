@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hairjax.data import store
-from hairjax.data.photos import find_photos
-from hairjax.data.prepare import prepare
-from hairjax.display import Display
-from hairjax.errors import UserError
+from hairjax.data.prepare import store
+from hairjax.data.prepare.read import prepare
+from hairjax.data.sources.photos import find_photos
+from hairjax.system.errors import UserError
 
 COUNT = 30
 
@@ -37,7 +36,6 @@ def prepared(folder, index, beam, on_bad="refuse"):
         on_bad=on_bad,
         workers=2,
         beam=beam,
-        display=Display(),
     )
 
 

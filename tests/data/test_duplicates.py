@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hairjax.data.duplicates import find_duplicates
+from hairjax.data.quality.duplicates import find_duplicates
 from hairjax.data.synthetic import draw
 
 SIDE = 96

@@ -3,7 +3,7 @@
 import pytest
 from scipy import ndimage
 
-from hairjax.data import findings
+from hairjax.data.quality import findings
 from hairjax.data.synthetic import draw
 
 SIDE = 64

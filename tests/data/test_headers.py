@@ -3,7 +3,7 @@
 import pytest
 from PIL import ExifTags, Image
 
-from hairjax.data.headers import Header, read_headers
+from hairjax.data.prepare.headers import Header, read_headers
 
 PLACE = {ExifTags.GPS.GPSLatitudeRef: "N", ExifTags.GPS.GPSLatitude: (47.0, 33.0, 17.25)}
 

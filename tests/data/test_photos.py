@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from hairjax.data.classes import class_order, label_index
-from hairjax.data.photos import Index, find_photos
-from hairjax.data.problems import Problem, describe_problems
-from hairjax.errors import UserError
+from hairjax.data.sources.classes import class_order, label_index
+from hairjax.data.sources.photos import Index, find_photos
+from hairjax.data.sources.problems import Problem, describe_problems
+from hairjax.system.errors import UserError
 
 
 def touch(*paths: Path) -> None:

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hairjax.data.load import load_photos
-from hairjax.data.photos import find_photos
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.prepare import prepare, read_photo
-from hairjax.data.problems import PhotoError
-from hairjax.display import Display
-from hairjax.errors import UserError
+from hairjax.data.prepare.load import load_photos
+from hairjax.data.prepare.read import prepare, read_photo
+from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.problems import PhotoError
+from hairjax.system.errors import UserError
 
 # What a viewer does for each EXIF orientation, on arrays of [height, width, …].
 TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
@@ -424,7 +423,6 @@ def load(arguments: dict[str, object], on_bad: str = "refuse", fit: str = "squas
         cache="",
         beam="",
         memory=1.0,
-        display=Display(),
     )
 
 

@@ -17,7 +17,7 @@ from hairjax.data.split import (
     split_rows,
     write_split,
 )
-from hairjax.errors import UserError
+from hairjax.system.errors import UserError
 
 
 def photographs(labels, subjects=None, sha256=None, classes=None, files=None) -> PhotoSet:

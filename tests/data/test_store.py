@@ -16,14 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from hairjax.data import pieces, store
 from hairjax.data.batches import read_batches
-from hairjax.data.load import load_photos
-from hairjax.data.photos import find_photos
-from hairjax.data.prepare import prepare, read_photo
-from hairjax.data.stored import Stored
-from hairjax.display import Display
-from hairjax.errors import UserError
+from hairjax.data.prepare import pieces, store
+from hairjax.data.prepare.load import load_photos
+from hairjax.data.prepare.read import prepare, read_photo
+from hairjax.data.prepare.stored import Stored
+from hairjax.data.sources.photos import find_photos
+from hairjax.system.errors import UserError
 
 COUNT = 14
 ARGUMENTS = {"side": 6, "fit": "squash", "on_bad": "refuse", "workers": 2, "beam": ""}
@@ -31,9 +30,8 @@ ARGUMENTS = {"side": 6, "fit": "squash", "on_bad": "refuse", "workers": 2, "beam
 SLOW = """
 import sys, time
 from pathlib import Path
-from hairjax.data import pieces, store
-from hairjax.data.photos import find_photos
-from hairjax.display import Display
+from hairjax.data.prepare import pieces, store
+from hairjax.data.sources.photos import find_photos
 
 photos, masks, cache, log, go = sys.argv[1:]
 read = pieces.read_photo
@@ -51,7 +49,6 @@ index = find_photos(
 )
 photoset, _ = store.prepare_once(
     index, cache=Path(cache), side=6, fit="squash", on_bad="refuse", workers=2, beam="",
-    display=Display(),
 )
 print(photoset.images.in_memory().sum())
 """
@@ -84,7 +81,7 @@ def find(folder, **changes):
 
 def prepared(folder, index=None, **changes):
     """Photographs and problems, by way of a prepared set."""
-    arguments = ARGUMENTS | {"cache": folder / "cache", "display": Display()} | changes
+    arguments = ARGUMENTS | {"cache": folder / "cache"} | changes
     return store.prepare_once(index or find(folder), **arguments)
 
 
@@ -450,7 +447,6 @@ def load(folder, cache, memory):
         cache=cache,
         beam="",
         memory=memory,
-        display=Display(),
     )
 
 
@@ -466,7 +462,7 @@ def test_photographs_stay_on_disk_where_memory_is_short(folder, capsys):
 
 
 def test_short_memory_without_a_cache_is_refused_before_decoding(folder, monkeypatch):
-    monkeypatch.setattr("hairjax.data.prepare.read_photo", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr("hairjax.data.prepare.read.read_photo", lambda *_: pytest.fail("decoded"))
     with pytest.raises(UserError, match=r"config\.data\.memory.*--config\.data\.cache=FOLDER"):
         load(folder, "", 1e-9)
 
@@ -474,7 +470,7 @@ def test_short_memory_without_a_cache_is_refused_before_decoding(folder, monkeyp
 def test_without_a_cache_nothing_is_written_and_tensorflow_datasets_not_imported(folder):
     before = sorted(folder.rglob("*"))
     program = (
-        "import sys; sys.path.insert(0, 'tests/data'); import hairjax.data.load;"
+        "import sys; sys.path.insert(0, 'tests/data'); import hairjax.builders.data_set;"
         "assert not {'tensorflow_datasets', 'grain', 'tensorflow'} & {*sys.modules}"
     )
     root = Path(__file__).parents[2]

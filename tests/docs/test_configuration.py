@@ -8,8 +8,9 @@ import pytest
 from configs import top
 from docs import configuration
 from docs.configuration import Key, page, read_keys
-from hairjax.check import RANGES, choices
-from hairjax.config import flatten
+from hairjax.builders.validation import choices
+from hairjax.config.load import flatten
+from hairjax.config.schema import RANGES
 
 DEFAULTS = dict(flatten(top.get_config()))
 

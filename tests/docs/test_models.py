@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hairjax.models import VARIANTS
+from hairjax.models.table import VARIANTS
 from tests.models.test_contract import PARAMETERS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from hairjax.evaluation.analysis import Analysis, analyse, read_analysis
-from hairjax.evaluation.calibration import Bin, Temperature
-from hairjax.evaluation.sample import Sample
+from hairjax.evaluation.metrics.calibration import Bin, Temperature
+from hairjax.evaluation.metrics.sample import Sample
 from tests.evaluation.test_calibration import drawn
 
 GIVEN = drawn(90, 0, temperature=2.0)

@@ -3,11 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hairjax.data import thumbnails
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.stored import Stored
-from hairjax.evaluation import baselines, metrics
-from hairjax.results import compare_baselines
+from hairjax.data.prepare.stored import Stored
+from hairjax.data.quality import thumbnails
+from hairjax.evaluation import baselines
+from hairjax.evaluation.metrics import classification as metrics
+from hairjax.runs.results import compare_baselines
 
 
 def images(labels, side, seed):

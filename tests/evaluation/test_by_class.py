@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
-from hairjax.evaluation.by_class import score_classes
-from hairjax.evaluation.sample import Sample
+from hairjax.evaluation.metrics.by_class import score_classes
+from hairjax.evaluation.metrics.sample import Sample
 from tests.evaluation.test_sample import in_tens, predictions
 
 

@@ -7,16 +7,16 @@ from hypothesis import strategies as st
 from scipy import special
 from sklearn.metrics import log_loss
 
-from hairjax.evaluation import metrics
-from hairjax.evaluation.calibration import (
+from hairjax.evaluation.metrics import classification as metrics
+from hairjax.evaluation.metrics.calibration import (
     LIMITS,
     apply_temperature,
     calibration,
     fit_temperature,
     temper,
 )
+from hairjax.evaluation.metrics.sample import Sample
 from hairjax.evaluation.predictions import Predictions
-from hairjax.evaluation.sample import Sample
 
 
 def drawn(n, seed, *, temperature, k=4):

@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
 from hairjax.data.augment import Sight, model_inputs
-from hairjax.devices import make_mesh
-from hairjax.evaluation.deletion import (
+from hairjax.evaluation.explain.deletion import (
     CURVES,
     STEPS,
     area,
@@ -23,7 +22,8 @@ from hairjax.evaluation.deletion import (
     random_maps,
     removal_order,
 )
-from hairjax.evaluation.explain import upsample
+from hairjax.evaluation.explain.grad_cam import upsample
+from hairjax.parallel.mesh import make_mesh
 
 SIDE, STORED = 8, 10
 SIGHT = Sight(SIDE, (6,), ("imagenet",))

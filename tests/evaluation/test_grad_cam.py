@@ -16,9 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hairjax.devices import make_mesh
-from hairjax.evaluation.explain import evidence, grad_cam, make_explain, share_inside, upsample
+from hairjax.evaluation.explain.grad_cam import (
+    evidence,
+    grad_cam,
+    make_explain,
+    share_inside,
+    upsample,
+)
 from hairjax.models.swin import Swin
+from hairjax.parallel.mesh import make_mesh
 from tests.evaluation import squares
 from tests.evaluation.squares import GRID, SIGHT, alike, inputs, noisy, photographs
 

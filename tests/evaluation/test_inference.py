@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 
 from hairjax.data.augment import Sight, model_inputs
 from hairjax.data.photoset import PhotoSet
-from hairjax.devices import make_mesh
 from hairjax.evaluation.inference import make_predict, softmax
+from hairjax.parallel.mesh import make_mesh
 
 STORED, SIDE, BATCH = 18, 16, 4
 SIGHT = Sight(SIDE, (6,), ("imagenet",))

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from hairjax.evaluation import intervals, metrics
+from hairjax.evaluation.metrics import classification as metrics
+from hairjax.evaluation.metrics import intervals
 
 
 def predictions(n, seed, right=0.75):

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from hairjax.evaluation import paired
-from hairjax.evaluation.intervals import resampling_weights, subject_indices
+from hairjax.evaluation.metrics import paired
+from hairjax.evaluation.metrics.intervals import resampling_weights, subject_indices
 
 SUBJECTS = [f"s{index // 4}" for index in range(160)]
 UNIT = subject_indices(SUBJECTS)

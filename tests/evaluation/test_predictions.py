@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hairjax.errors import UserError
 from hairjax.evaluation.predictions import Predictions, read_predictions, write_predictions
+from hairjax.system.errors import UserError
 
 CLASSES = ("normal", "mild, early", 'the "moderate" one', "stærk 重度")
 

@@ -4,8 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 
-from hairjax.evaluation import metrics
-from hairjax.evaluation.reliability import BINS, EDGES, bin_indices, expected_calibration_error
+from hairjax.evaluation.metrics import classification as metrics
+from hairjax.evaluation.metrics.reliability import (
+    BINS,
+    EDGES,
+    bin_indices,
+    expected_calibration_error,
+)
 
 
 def softmax(logits):

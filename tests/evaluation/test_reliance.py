@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hairjax.data.photoset import PhotoSet
-from hairjax.errors import UserError
-from hairjax.evaluation.predictions import Predictions
-from hairjax.evaluation.reliance import (
+from hairjax.evaluation.explain.reliance import (
     edge_pixels,
     judge_changed,
     measure_reliance,
     other_photographs,
 )
+from hairjax.evaluation.predictions import Predictions
+from hairjax.system.errors import UserError
 
 N, SIDE, CLASSES = 40, 100, ("a", "b", "c")
 
@@ -56,7 +56,7 @@ def judge(photos):
 
 
 def test_masks_and_photographs_are_changed_as_said(photos, monkeypatch):
-    monkeypatch.setattr("hairjax.evaluation.reliance._AT_ONCE", 16)
+    monkeypatch.setattr("hairjax.evaluation.explain.reliance._AT_ONCE", 16)
     seen = []
 
     def remember(part):

@@ -15,11 +15,11 @@ from flax import nnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hairjax.devices import make_mesh
-from hairjax.evaluation.deletion import area, make_curves, random_maps
-from hairjax.evaluation.explain import make_explain
-from hairjax.evaluation.rollout import roll
+from hairjax.evaluation.explain.deletion import area, make_curves, random_maps
+from hairjax.evaluation.explain.grad_cam import make_explain
+from hairjax.evaluation.explain.rollout import roll
 from hairjax.models.vit import ViT
+from hairjax.parallel.mesh import make_mesh
 from tests.evaluation import squares
 from tests.evaluation.squares import GRID, SIGHT, alike, inputs, noisy, photographs
 

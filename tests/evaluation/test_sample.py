@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hairjax.evaluation import metrics
-from hairjax.evaluation.intervals import percentiles, resampled_metrics, wilson
+from hairjax.evaluation.metrics import classification as metrics
+from hairjax.evaluation.metrics.intervals import percentiles, resampled_metrics, wilson
+from hairjax.evaluation.metrics.sample import Sample
 from hairjax.evaluation.predictions import Predictions
-from hairjax.evaluation.sample import Sample
 
 
 def predictions(n, seed, subjects=None, right=0.75):

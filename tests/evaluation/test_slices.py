@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, cohen_kappa_score, mean_absolute_error
 
-from hairjax.evaluation.sample import Sample
-from hairjax.evaluation.slices import NOT_GIVEN, choose_columns, slice_tables
+from hairjax.evaluation.metrics.sample import Sample
+from hairjax.evaluation.metrics.slices import NOT_GIVEN, choose_columns, slice_tables
 from tests.evaluation.test_sample import in_tens, predictions
 
 MANY = "different values, not all of them numbers"

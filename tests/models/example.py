@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from hairjax.models import ModelOptions
+from hairjax.models.options import ModelOptions
 
 
 def options(**changes):

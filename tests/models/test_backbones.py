@@ -11,8 +11,8 @@ import safetensors.numpy
 from flax import nnx
 
 import hairjax
-from hairjax.models import VARIANTS, Variant
 from hairjax.models import table as families
+from hairjax.models.table import VARIANTS, Variant
 from tests.reference.drawn import drawn, drawn_keras, photographs
 
 # Written by make_backbones.py there, with torch, timm and torchvision.

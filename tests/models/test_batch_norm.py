@@ -13,23 +13,20 @@ from ml_collections import ConfigDict
 import hairjax
 from configs import top
 from hairjax.data.augment import Amounts, Sight
-from hairjax.devices import make_mesh
-from hairjax.groups import GROUPS, frozen_parts, make_groups
-from hairjax.learner import batch_parts
-from hairjax.models import VARIANTS, Variant, dotted
 from hairjax.models import table as families
 from hairjax.models.cnn import CNN
-from hairjax.optim import (
-    count_parameters,
-    is_statistic,
-    make_optimizer,
-    part_of,
-    write_ledger,
-)
-from hairjax.run import on_mesh
-from hairjax.step import StepOptions, classification_loss, first_state, make_train_step
+from hairjax.models.table import VARIANTS, Variant
+from hairjax.optim.groups import GROUPS, frozen_parts, make_groups
+from hairjax.optim.optimizer import make_optimizer
+from hairjax.optim.parameter_table import write_ledger
+from hairjax.optim.parts import count_parameters, is_statistic, part_of
+from hairjax.parallel.mesh import make_mesh, on_mesh
+from hairjax.training.learner import batch_parts
+from hairjax.training.step import StepOptions, classification_loss, make_train_step
+from hairjax.training.train_state import first_state
+from hairjax.weights.names.resnet import TORCHVISION
 from hairjax.weights.naming import our_path
-from hairjax.weights.resnet_names import TORCHVISION
+from hairjax.weights.paths import dotted
 from tests.models.example import options
 from tests.models.test_backbones import CASES, reference_weights, relative, stored
 from tests.reference.drawn import photographs

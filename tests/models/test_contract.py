@@ -8,9 +8,10 @@ import pytest
 from flax import nnx, traverse_util
 
 import hairjax
-from hairjax.models import VARIANTS, input_size, model_builder, native_size, part_names, stage_count
-from hairjax.models.layers import ParameterKeys
-from hairjax.optim import is_statistic
+from hairjax.models.factory import input_size, model_builder, native_size, stage_count
+from hairjax.models.layers.common import ParameterKeys, part_names
+from hairjax.models.table import VARIANTS
+from hairjax.optim.parts import is_statistic
 from tests.models.example import options
 
 # sum(p.numel() for p in timm.create_model(name, num_classes=1000).parameters()) with timm 1.0.31;

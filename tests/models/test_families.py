@@ -10,16 +10,16 @@ from flax import nnx
 
 import hairjax
 from configs import top
-from hairjax import devices
-from hairjax.check import check_config
+from hairjax.builders.inputs import sight
+from hairjax.builders.validation import check_config
 from hairjax.data.augment import denormalised, normalised
-from hairjax.errors import UserError
-from hairjax.models import VARIANTS, Variant
 from hairjax.models import table as families
-from hairjax.models.inverted_residual import Block, Shape
-from hairjax.optim import is_statistic, part_of
-from hairjax.sight import sight
-from hairjax.step import gradients
+from hairjax.models.layers.inverted_residual import Block, Shape
+from hairjax.models.table import VARIANTS, Variant
+from hairjax.optim.parts import is_statistic, part_of
+from hairjax.parallel.compilation import compiler_options
+from hairjax.system.errors import UserError
+from hairjax.training.step import gradients
 from hairjax.weights.position import resize_position
 from tests.models.test_backbones import CASES, reference_weights
 
@@ -82,7 +82,7 @@ def test_gradients_in_bfloat16_are_those_in_float32_but_for_rounding(tiny, monke
         model = hairjax.create_model("small", num_classes=3, dtype=dtype)
         graphdef, state = nnx.split(model)
         run = functools.partial(gradients, graphdef, **options)
-        compiled = jax.jit(run, compiler_options=devices.compiler_options())
+        compiled = jax.jit(run, compiler_options=compiler_options())
         _, grads = compiled(nnx.to_pure_dict(state), images(), targets, jax.random.key(0))
         leaves = jax.tree.leaves(grads)
         assert all(leaf.dtype == jnp.float32 for leaf in leaves)

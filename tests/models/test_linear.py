@@ -9,8 +9,8 @@ from flax import nnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hairjax import devices
-from hairjax.models.linear import Linear
+from hairjax.models.layers.linear import Linear
+from hairjax.parallel.compilation import compiler_options
 
 HALF = jnp.bfloat16
 WIDTHS = st.sampled_from([1, 2, 3, 8, 9, 32, 96])
@@ -59,7 +59,7 @@ def test_bfloat16_is_summed_in_float32_and_rounded_once_forward_and_back(shape, 
     rounded, summed = (2**-8, 1e-4), (1e-4, 1e-4)
     tolerances = (rounded, rounded, summed, summed)
     # XLA undoes barriers where it is not told otherwise.
-    for options in (None, devices.compiler_options()):
+    for options in (None, compiler_options()):
         found = ours(layer, x, options)
         assert [array.dtype for array in found[:3]] == [HALF, HALF, jnp.float32]
         for array, whole, (rtol, atol) in zip(found, expected, tolerances, strict=True):
@@ -74,7 +74,7 @@ def test_xla_multiplies_bfloat16_as_it_is_going_backward(i, o):
     def loss(params, x):
         return nnx.merge(graphdef, params)(x).astype(jnp.float32).sum()
 
-    gradients = jax.jit(jax.grad(loss, (0, 1)), compiler_options=devices.compiler_options())
+    gradients = jax.jit(jax.grad(loss, (0, 1)), compiler_options=compiler_options())
     program = gradients.lower(params, jnp.ones((4, 14, 14, i), HALF)).compile().as_text()
     products = re.findall(r" dot\(%([\w.]+), %([\w.]+)\)", program)
     assert len(products) == 2

@@ -17,18 +17,19 @@ from scipy.special import expit, log_expit, logit, softmax
 
 import hairjax
 import launch
+from hairjax.commands.convert import convert, write
 from hairjax.data.augment import Sight, model_inputs
 from hairjax.data.synthetic import draw
-from hairjax.errors import UserError
-from hairjax.models import SWIN, VARIANTS, Variant, dotted
-from hairjax.models.ordinal import (
+from hairjax.models.heads.ordinal import (
     HEADS,
     ORDINAL,
     corn_log_probabilities,
     cumulative_log_probabilities,
 )
-from hairjax.run import load_run
-from hairjax.weights.convert import convert, write
+from hairjax.models.table import SWIN, VARIANTS, Variant
+from hairjax.runs.load import load_run
+from hairjax.system.errors import UserError
+from hairjax.weights.paths import dotted
 
 pytestmark = pytest.mark.usefixtures("blank_figures")
 

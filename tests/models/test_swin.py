@@ -10,9 +10,9 @@ import pytest
 from flax import nnx
 
 import hairjax
-from hairjax.models import SWIN, VARIANTS, Variant
-from hairjax.models.layers import Head, ParameterKeys, drop_path, part_names
+from hairjax.models.layers.common import Head, ParameterKeys, drop_path, part_names
 from hairjax.models.swin import Block, Swin
+from hairjax.models.table import SWIN, VARIANTS, Variant
 from tests.models.example import options
 
 # Written by tests/reference/make_swin.py, in which timm does all that is compared here.

@@ -12,21 +12,23 @@ from flax import nnx
 
 import hairjax
 from configs import top
-from hairjax.build import abstract_model, pretrained_model
-from hairjax.check import check_config
+from hairjax.builders.inputs import sight
+from hairjax.builders.model import abstract_model, pretrained_model
+from hairjax.builders.two_stream_weights import of_stream
+from hairjax.builders.validation import check_config
+from hairjax.commands.convert import write
 from hairjax.data.augment import Amounts, Sight, model_inputs
-from hairjax.display import Display
-from hairjax.errors import UserError
-from hairjax.evaluation.explain import grad_cam
-from hairjax.models import VARIANTS, Variant, dotted, nested
+from hairjax.evaluation.explain.grad_cam import grad_cam
 from hairjax.models import table as families
+from hairjax.models.table import VARIANTS, Variant
 from hairjax.models.two_stream import fusing_stages
-from hairjax.optim import is_statistic, layer_distances
-from hairjax.sight import sight
-from hairjax.step import gradients
+from hairjax.optim.layer_decay import layer_distances
+from hairjax.optim.parts import is_statistic
+from hairjax.system.errors import UserError
+from hairjax.training.step import gradients
 from hairjax.weights import WeightsError
-from hairjax.weights.convert import write
-from hairjax.weights.two_stream import of_stream
+from hairjax.weights.paths import dotted, nested
+from tests.messages import messages
 
 UNOPTIMIZED = {"xla_backend_optimization_level": 0}
 SIDE, CLASSES = 32, 3
@@ -94,9 +96,9 @@ def fused(pair):
         for file, name, count in zip(files, (first, second), channels, strict=True):
             write(numbers(name, count), {"model": name}, file)
         config = settings(*pair, dict(zip(("source", "second"), map(str, files), strict=True)))
-        said = Quiet()
-        model = nnx.merge(*pretrained_model(config, CLASSES, said))
-    return config, model, [alone(first, channels[0]), alone(second, channels[1])], said.said
+        with messages() as said:
+            model = nnx.merge(*pretrained_model(config, CLASSES))
+    return config, model, [alone(first, channels[0]), alone(second, channels[1])], said
 
 
 @functools.cache
@@ -112,17 +114,6 @@ def outputs(pair):
         return (model.embed(x), model.features(x)), each, [model(x), *logits], kept
 
     return compiled(run, model, models, seen(config), views(config))
-
-
-class Quiet(Display):
-    """Keeps what is said."""
-
-    def __init__(self):
-        super().__init__()
-        self.said = []
-
-    def say(self, text):
-        self.said.append(text)
 
 
 def compiled(function, *arguments):
@@ -348,7 +339,7 @@ def test_weights_of_another_model_are_refused_with_their_names(tmp_path):
     write(numbers("tiny_cnn", 3), {}, file)
     with pytest.raises(WeightsError, match=r"stages\.0\.blocks\.0"):
         config = settings("tiny_cnn", "tiny_swin", "same", 0, {"source": str(file)})
-        pretrained_model(config, CLASSES, Quiet())
+        pretrained_model(config, CLASSES)
 
 
 def test_where_maps_can_be_joined():

@@ -14,7 +14,8 @@ from flax import nnx
 
 import hairjax
 from hairjax.data.augment import NORMALISATIONS
-from hairjax.models import VARIANTS, native_size
+from hairjax.models.factory import native_size
+from hairjax.models.table import VARIANTS
 
 # Which may be there for a GPU alone, and then cannot be imported.
 torchvision = pytest.importorskip("torchvision", exc_type=ImportError)

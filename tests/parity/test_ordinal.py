@@ -8,7 +8,7 @@ import optax
 import pytest
 import torch
 
-from hairjax.models.ordinal import corn_log_probabilities, cumulative_log_probabilities
+from hairjax.models.heads.ordinal import corn_log_probabilities, cumulative_log_probabilities
 
 corn_losses = pytest.importorskip("coral_pytorch.losses")
 corn_datasets = pytest.importorskip("coral_pytorch.dataset")

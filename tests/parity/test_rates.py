@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from hairjax.rates import STEPS, rate_of, smooth, steepest, valley
+from hairjax.training.rate_range import STEPS, rate_of, smooth, steepest, valley
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,8 @@ from flax import nnx
 from transformers import SwinConfig, SwinForImageClassification
 
 import hairjax
-from hairjax.models import VARIANTS, native_size
+from hairjax.models.factory import native_size
+from hairjax.models.table import VARIANTS
 from tests.reference.make_swin_sources import (
     channels_first,
     microsoft_state,

@@ -12,7 +12,7 @@ import torch
 from flax import nnx, traverse_util
 
 import hairjax
-from hairjax.optim import layer_distances
+from hairjax.optim.layer_decay import layer_distances
 
 TINY = "swin_tiny_patch4_window7_224"
 IMAGENET_22K = 21_841

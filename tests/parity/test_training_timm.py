@@ -10,11 +10,11 @@ from flax import nnx
 import hairjax
 from benchmarks.training_step import CLASSES, STEPS, training_step
 from configs import top
-from hairjax import optim
+from hairjax.builders.inputs import sight
 from hairjax.data.augment import model_inputs
-from hairjax.devices import make_mesh
-from hairjax.groups import make_groups
-from hairjax.sight import sight
+from hairjax.optim.groups import make_groups
+from hairjax.optim.schedules import make_schedules
+from hairjax.parallel.mesh import make_mesh
 
 TINY = "swin_tiny_patch4_window7_224"
 TAKEN = 12  # steps
@@ -56,7 +56,7 @@ def our_losses(config, model, photos, labels):
 def their_losses(config, model, photos, labels):
     """The losses of PyTorch's AdamW, with our rates and what we do not decay."""
     groups = make_groups(config.optim, 4, config.train.epochs)
-    rates = optim.make_schedules(config.optim, groups, config.train.epochs, STEPS)
+    rates = make_schedules(config.optim, groups, config.train.epochs, STEPS)
     kinds = [(name, decay) for name in groups for decay in (0.0, config.optim.weight_decay)]
     members = {kind: [] for kind in kinds}
     for name, parameter in model.named_parameters():

@@ -4,17 +4,16 @@ import dataclasses
 
 import numpy as np
 
-from hairjax.config import load_config, to_plain
+from hairjax.config.load import load_config, to_plain
 from hairjax.data.augment import Sight
 from hairjax.data.photoset import PhotoSet
-from hairjax.environment import Start, Weights
-from hairjax.evaluation import metrics
 from hairjax.evaluation.analysis import analyse
-from hairjax.evaluation.deletion import CURVES
+from hairjax.evaluation.explain.deletion import CURVES
+from hairjax.evaluation.explain.reliance import METRICS as REACHED
+from hairjax.evaluation.explain.reliance import Reliance
+from hairjax.evaluation.metrics import classification as metrics
+from hairjax.evaluation.metrics.sample import Sample
 from hairjax.evaluation.predictions import Predictions
-from hairjax.evaluation.reliance import METRICS as REACHED
-from hairjax.evaluation.reliance import Reliance
-from hairjax.evaluation.sample import Sample
 from hairjax.report.contents import Judgement, Report
 from hairjax.report.explanation import (
     Agreement,
@@ -23,12 +22,13 @@ from hairjax.report.explanation import (
     Explanation,
     write_explanation,
 )
-from hairjax.report.explanation_figures import curves_figure
-from hairjax.report.figures import learning_curves
+from hairjax.report.figures.classification import learning_curves
+from hairjax.report.figures.explanation import curves_figure
 from hairjax.report.gallery import write_gallery
-from hairjax.report.ledger import Entry
-from hairjax.results import draw_results
-from hairjax.run import RunFolder
+from hairjax.report.parameter_table import Entry
+from hairjax.report.results import draw_results
+from hairjax.runs.environment import Start, Weights
+from hairjax.runs.folder import RunFolder
 
 CLASSES = ("normal", "mild", "moderate", "severe")
 CONFUSION = np.array([[76, 4, 0, 0], [9, 62, 9, 1], [0, 8, 64, 7], [0, 1, 6, 73]])

@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hairjax.evaluation.calibration import calibration
-from hairjax.evaluation.referral import referral, risk_coverage
-from hairjax.evaluation.sample import Sample
-from hairjax.report import figures
-from hairjax.report.calibration_figures import reliability_figure, risk_coverage_figure
+from hairjax.evaluation.metrics.calibration import calibration
+from hairjax.evaluation.metrics.sample import Sample
+from hairjax.evaluation.metrics.selective import referral, risk_coverage
+from hairjax.report.figures import classification as figures
+from hairjax.report.figures.calibration import reliability_figure, risk_coverage_figure
 from tests.evaluation.test_calibration import drawn
 
 

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from hairjax.report.checklist import CLAIM, TRIPOD
+from hairjax.report.checklists.items import CLAIM, TRIPOD
 
 # The parts of TRIPOD+AI's 27 items, as published: 52 lines in all.
 PARTS = {3: 3, 5: 2, 6: 3, 8: 3, 9: 3, 12: 7, 18: 6, 20: 3, 23: 2, 27: 3}

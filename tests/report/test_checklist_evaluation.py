@@ -3,9 +3,9 @@ import dataclasses
 import pytest
 
 from hairjax.data.augment import Sight
-from hairjax.report.checklist import CLAIM, TRIPOD
-from hairjax.report.checklist_answers import answers
-from hairjax.report.checklist_evaluation import of_evaluation
+from hairjax.report.checklists.answers import answers
+from hairjax.report.checklists.evaluation import of_evaluation
+from hairjax.report.checklists.items import CLAIM, TRIPOD
 from hairjax.report.page import SECTIONS
 from tests.report.example import CONFUSION, example_report, judgement, pictures, predictions
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hairjax.evaluation.paired import METRICS, Pair
-from hairjax.report.comparison import HIGHER_IS_BETTER
-from hairjax.report.comparison_figures import forest_figure
+from hairjax.evaluation.metrics.paired import METRICS, Pair
+from hairjax.report.comparison.summary import HIGHER_IS_BETTER
+from hairjax.report.figures.comparison import forest_figure
 
 BLUE, VERMILION = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)
 

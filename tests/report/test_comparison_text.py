@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from hairjax.report.comparison_text import escape_latex, escape_markdown
+from hairjax.report.comparison.text import escape_latex, escape_markdown
 from tests.report.test_page import Page
 
 PRINTED = st.text(st.characters(min_codepoint=32, max_codepoint=0x24F, exclude_characters="\x7f"))

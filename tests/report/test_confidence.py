@@ -6,11 +6,11 @@ import re
 import pytest
 
 from hairjax.evaluation.analysis import analyse
-from hairjax.evaluation.sample import Sample
+from hairjax.evaluation.metrics.sample import Sample
 from hairjax.report.sections.calibration import calibration
 from hairjax.report.sections.mistakes import mistakes
 from hairjax.report.sections.parts import parts
-from hairjax.report.sections.referral import referral
+from hairjax.report.sections.selective_prediction import referral
 from tests.evaluation.test_calibration import drawn
 from tests.report.example import example_report
 

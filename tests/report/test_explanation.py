@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from hairjax.commands.explain_results import show_explanation
 from hairjax.data.photoset import PhotoSet
-from hairjax.display import Display
 from hairjax.evaluation.predictions import Predictions
-from hairjax.explain_results import show_explanation
 from hairjax.report.explanation import read_explanation, write_explanation
-from hairjax.report.explanation_figures import examples_sheet
+from hairjax.report.figures.explanation import examples_sheet
 from hairjax.report.sections.explanation import explanation
+from hairjax.system.console import shown_on
 from tests.report.example import example_report, found, pictures
 
 ROLLOUT = {"method": "attention_rollout"}
@@ -83,7 +83,8 @@ def test_the_section(report, tmp_path, changes, said):
 
 def test_it_fits_a_terminal():
     text = io.StringIO()
-    show_explanation(found(), Display(Console(file=text, width=80, soft_wrap=True)))
+    with shown_on(Console(file=text, width=80, soft_wrap=True)):
+        show_explanation(found())
     assert "…" not in text.getvalue()
     assert "+0.150  0.100 – 0.200" in text.getvalue()
     assert "−0.250  −0.300 – −0.200" in text.getvalue()

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hairjax.report import figures
+from hairjax.report.figures import classification as figures
 
 GROUPS = {"early": 1e-5, "middle": 5e-5, "late": 1e-3}
 

@@ -7,7 +7,8 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib import font_manager
 
-from hairjax.report import figures, fonts
+from hairjax.report.figures import classification as figures
+from hairjax.report.figures import fonts
 
 
 def hangul_font(path):

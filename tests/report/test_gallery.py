@@ -11,7 +11,7 @@ from PIL import Image
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.predictions import Predictions
 from hairjax.report.gallery import read_gallery, remove_gallery, surest_mistakes, write_gallery
-from hairjax.report.sections.surest import surest
+from hairjax.report.sections.most_confident_errors import surest
 from tests.report.example import example_report
 
 CLASSES = tuple(f"level_{i}" for i in range(7))

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hairjax.environment import Weights
-from hairjax.evaluation import metrics
-from hairjax.looks import Look
-from hairjax.report.ledger import Entry
+from hairjax.evaluation.metrics import classification as metrics
 from hairjax.report.page import SECTIONS, write_report
+from hairjax.report.parameter_table import Entry
+from hairjax.runs.access import Look
+from hairjax.runs.environment import Weights
 from tests.report.browser import CHROMIUM, Browser
 from tests.report.example import (
     CLASSES,

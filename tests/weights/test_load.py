@@ -18,15 +18,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import hairjax
-from hairjax.models import SWIN, VARIANTS, Variant, dotted, load_model, read_weights
+from hairjax.models.factory import load_model, read_weights
 from hairjax.models.swin import Swin
+from hairjax.models.table import SWIN, VARIANTS, Variant
 from hairjax.weights import WeightsError, load
 from hairjax.weights.bias_table import resize_bias_table
 from hairjax.weights.fit import fit_weights
 from hairjax.weights.load import Checkpoint, find_weights, read_arrays
+from hairjax.weights.names.swin import TIMM
 from hairjax.weights.naming import OURS, our_layout, our_path, translate
+from hairjax.weights.paths import dotted
 from hairjax.weights.stem import RULES
-from hairjax.weights.swin_names import TIMM
 from tests.models.example import options
 
 # Written by tests/reference/make_swin.py; its 10 classes and 64 × 64 pixels are what it fits.

@@ -11,7 +11,8 @@ import safetensors.numpy
 from flax import nnx
 
 import hairjax
-from hairjax.models import SWIN, VARIANTS, Variant, read_weights
+from hairjax.models.factory import read_weights
+from hairjax.models.table import SWIN, VARIANTS, Variant
 from hairjax.weights import WeightsError
 from hairjax.weights.load import find_weights
 

@@ -5,8 +5,8 @@ import pytest
 import safetensors.numpy
 
 from hairjax.weights import WeightsError
+from hairjax.weights.names.swin import NAMINGS, TIMM
 from hairjax.weights.naming import DERIVED, OURS, our_layout, our_path, recognise, translate
-from hairjax.weights.swin_names import NAMINGS, TIMM
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "swin.safetensors"
 

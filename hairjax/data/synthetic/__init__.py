@@ -15,7 +15,7 @@ from hairjax.data.synthetic.paint import lay_hair, photograph
 from hairjax.data.synthetic.people import STAGES, VIEWS, Shot, plan_shots
 from hairjax.data.synthetic.side import paint_side
 from hairjax.data.synthetic.top import paint_top
-from hairjax.errors import UserError
+from hairjax.system.errors import UserError
 
 SIDES = (32, 1024)
 

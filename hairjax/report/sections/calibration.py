@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from hairjax.evaluation.calibration import Calibration, Temperature
+from hairjax.evaluation.metrics.calibration import Calibration, Temperature
 from hairjax.report.contents import Judgement, Report
 from hairjax.report.html import Html, estimate, figure, number, number_range, table, tag
 

@@ -1,7 +1,7 @@
 """What a paper on the run has to say: two published checklists, filled where the run knows."""
 
-from hairjax.report.checklist import CLAIM, TRIPOD, Answer, Checklist, Item
-from hairjax.report.checklist_answers import answers
+from hairjax.report.checklists.answers import answers
+from hairjax.report.checklists.items import CLAIM, TRIPOD, Answer, Checklist, Item
 from hairjax.report.contents import Report
 from hairjax.report.html import Html, table, tag
 

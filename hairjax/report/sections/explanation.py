@@ -4,17 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hairjax.report.contents import Report
-from hairjax.report.explanation import (
-    METHODS,
-    ExplainFolder,
-    Explanation,
-    Table,
-    read_explanation,
-)
+from hairjax.report.explanation import METHODS, ExplainFolder, Explanation, Table, read_explanation
 from hairjax.report.gallery import read_gallery
 from hairjax.report.html import Html, figure, table, tag
-from hairjax.report.sections.surest import cards, warning
-from hairjax.run import RunFolder
+from hairjax.report.sections.most_confident_errors import cards, warning
+from hairjax.runs.folder import RunFolder
 
 
 def explanations(report: Report) -> list[Explanation]:

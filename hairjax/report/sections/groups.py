@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from hairjax.report.contents import Report
 from hairjax.report.html import Html, table, tag
-from hairjax.report.ledger import Entry
+from hairjax.report.parameter_table import Entry
 
 
 def groups(report: Report) -> list[Html]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from hairjax.report.contents import Judgement, Report
-from hairjax.report.figures import MOST_IN_COLUMN
+from hairjax.report.figures.classification import MOST_IN_COLUMN
 from hairjax.report.html import Html, estimate, figure, table, tag
 
 

@@ -1,6 +1,6 @@
 """How the model does on parts of the photographs: by the other columns of the manifest."""
 
-from hairjax.evaluation.slices import FEW, METRICS, Slice
+from hairjax.evaluation.metrics.slices import FEW, METRICS, Slice
 from hairjax.report.contents import METRICS as KNOWN
 from hairjax.report.contents import Report
 from hairjax.report.html import Html, estimate, table, tag

@@ -3,10 +3,10 @@
 import json
 import statistics
 
-from hairjax.config import flatten
-from hairjax.environment import Weights
+from hairjax.config.load import flatten
 from hairjax.report.contents import Report
 from hairjax.report.html import Html, duration, table, tag
+from hairjax.runs.environment import Weights
 
 
 def setting(report: Report) -> list[Html]:

@@ -1,0 +1,131 @@
+"""What a configuration may say of a second model beside the first."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from hairjax.models.factory import stage_count
+from hairjax.models.table import VARIANTS
+from hairjax.models.two_stream import fusing_stages
+from hairjax.models.vit import ViT
+from hairjax.optim.groups import Group, frozen_parts
+from hairjax.system.errors import UserError
+
+OF_SECOND = {"model.second_sees": "same", "model.fuse_after": 0, "weights.second": ""}
+OF_VIEWS = {"data.second_photos": "", "data.second_masks": "", "augment.drop_view": 0}
+
+
+def check_second(config: ConfigDict) -> None:
+    """Refuse a second model that is none, or cannot be joined with the first as asked.
+
+    Raises:
+        UserError: names the key, the bad value, and the allowed ones.
+    """
+    model = config.model
+    if not model.second:
+        why, give = "there is no second model", "config.model.second=MODEL"
+        _require_unset(config, OF_SECOND, why, give)
+        return
+    if model.second not in VARIANTS:
+        raise UserError(
+            f"config.model.second is {model.second!r}; it can be empty (no second model), "
+            f"{', '.join(VARIANTS)}"
+        )
+    if model.second_sees == "mask" and model.in_channels != 6:
+        raise UserError(
+            "config.model.second_sees=mask gives RGB to the first model and the mask to the "
+            f"second, and config.model.in_channels={model.in_channels} has not both; use 6"
+        )
+    _check_fusing(config)
+
+
+def check_views(config: ConfigDict) -> None:
+    """Refuse two views where there is one, and one where there should be two.
+
+    Raises:
+        UserError: names the key, the bad value, and the allowed ones.
+    """
+    data = config.data
+    if config.model.second_sees != "view":
+        why = "nothing sees another view"
+        give = "config.model.second=MODEL and config.model.second_sees=view"
+        _require_unset(config, OF_VIEWS, why, give)
+        return
+    if config.model.in_channels == 1:
+        raise UserError(
+            "config.model.second_sees=view takes what is 0 everywhere for a missing view, and with "
+            "config.model.in_channels=1 a mask without hair is: use 6 or 3"
+        )
+    why = "config.model.second_sees=view pairs photographs of two views by subject"
+    if data.source.startswith("tfds:"):
+        raise UserError(f"{why}, and config.data.source={data.source} has one view; give folders")
+    if data.source == "synthetic":
+        for key in ("second_photos", "second_masks"):
+            if data[key]:
+                raise UserError(
+                    f"config.data.{key} is {data[key]!r}, but config.data.source=synthetic draws "
+                    "both views; leave it out"
+                )
+    elif data.manifest:
+        raise UserError(
+            f"{why}, and config.data.manifest={data.manifest} is of one: give folders and "
+            "config.data.subject"
+        )
+    elif not (data.second_photos and data.subject):
+        raise UserError(
+            f"{why}: give config.data.second_photos=FOLDER (and config.data.second_masks=FOLDER) "
+            "and config.data.subject=EXPRESSION, which finds the subject in the paths of both"
+        )
+
+
+def _require_unset(config: ConfigDict, defaults: Mapping[str, Any], why: str, give: str) -> None:
+    """Refuse keys that nothing reads as the configuration is."""
+    for key, default in defaults.items():
+        section, name = key.split(".")
+        if config[section][name] != default:
+            raise UserError(
+                f"config.{key} is {config[section][name]!r}, and {why}: give {give} too, or leave "
+                "it out"
+            )
+
+
+def _check_fusing(config: ConfigDict) -> None:
+    """Whether the maps can be joined where they are to be."""
+    model = config.model
+    if not model.fuse_after:
+        return
+    counts = [stage_count(name) for name in (model.name, model.second)]
+    allowed = fusing_stages(*counts)
+    if model.fuse_after not in allowed:
+        said = "".join(f"{stage}, " for stage in allowed)
+        raise UserError(
+            f"config.model.fuse_after is {model.fuse_after}; with the {counts[0]} stages of "
+            f"{model.name} and the {counts[1]} of {model.second}, which end together, it can be "
+            f"{said}0 (at the end)"
+        )
+    if VARIANTS[model.name].family.build is ViT:
+        raise UserError(
+            f"config.model.fuse_after={model.fuse_after} joins maps, and config.model.name="
+            f"{model.name} goes on with tokens; make it the second, or use 0"
+        )
+
+
+def require_join_trains(config: ConfigDict, groups: dict[str, Group]) -> None:
+    """Refuse to freeze what joins two maps, which at first lets nothing of the second through.
+
+    Raises:
+        UserError: it would never train.
+    """
+    model, optim = config.model, config.optim
+    frozen = f"stages.{model.fuse_after}" in frozen_parts(groups, config.train.epochs)
+    if not model.fuse_after or not (frozen or optim.lora):
+        return
+    why = f"optim.lora={optim.lora}" if optim.lora else f"optim.finetune={optim.finetune}"
+    if not optim.lora and optim.finetune == "full":
+        why = "a rate of 0 in optim.peak"
+    raise UserError(
+        f"config.model.fuse_after={model.fuse_after} joins the maps in stages.{model.fuse_after}, "
+        f"and config.{why} freezes that: nothing of config.model.second={model.second} would come "
+        "through; let it train, or fuse at the end (0)"
+    )

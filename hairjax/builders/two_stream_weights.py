@@ -1,0 +1,132 @@
+"""Fit the weights of two models, or of a run with two streams, to a model with two streams."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import jax
+import numpy as np
+from flax import nnx
+
+from hairjax.models.backbone import Backbone
+from hairjax.models.factory import Draw
+from hairjax.models.two_stream import STREAMS
+from hairjax.weights.fit import fit_weights, in_words, is_classifier, replace_head
+from hairjax.weights.load import Checkpoint
+from hairjax.weights.paths import dotted
+
+Leaf = TypeVar("Leaf")
+
+
+def fit_streams(
+    checkpoints: Sequence[Checkpoint | None],
+    models: Sequence[Backbone],
+    shapes: Mapping[str, jax.ShapeDtypeStruct],
+    draw: Draw,
+    *,
+    whole: bool,
+    stem: str,
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Fit to each stream its weights, by the rules for a model alone; what joins them is drawn.
+
+    Args:
+        checkpoints: of both streams; None to draw one.
+        models: what each stream is by itself, of shapes.
+        shapes: shape of every parameter of the model, by dotted path.
+        draw: returns freshly initialised parameters for a list of paths.
+        whole: both checkpoints are one source. Where that is a run with two streams, it also
+            gives what joins them and, where it is for as many classes, the classifier.
+        stem: rule for the stems' input channels, see ``expand_stem``.
+
+    Returns:
+        Every parameter by path, and a sentence for each thing that was not taken as it is.
+
+    Raises:
+        WeightsError: names are missing or unexpected, or shapes differ; all are listed.
+    """
+    found: dict[str, np.ndarray] = {}
+    notes: list[str] = []
+    if checkpoints[0] and whole and has_streams(checkpoints[0].arrays):
+        found = _rest(checkpoints[0], shapes, notes)
+    elif any(checkpoints):
+        notes.append(f"head: drawn anew for {in_words(shapes)}")
+    for stream, checkpoint, model in zip(STREAMS, checkpoints, models, strict=True):
+        if checkpoint:
+            fitted, said = _fit_stream(stream, checkpoint, model, shapes, draw, stem)
+            found |= fitted
+            notes += [f"{stream}: {note}" for note in said]
+    fresh = [path for path in shapes if path not in found]
+    if any(".join." in path for path in fresh) and any(checkpoints):
+        notes.append("where the streams join: at first the first's map as it is")
+    return found | draw(fresh), notes
+
+
+def has_streams(paths: Mapping[str, np.ndarray]) -> bool:
+    """Whether these are the parameters of a model with two streams."""
+    return any(re.match(rf"stem\.{STREAMS[0]}\.", path) for path in paths)
+
+
+def of_stream(tree: Mapping[str, Leaf], stream: str, stages: int) -> dict[str, Leaf]:
+    """What belongs to a stream, by its path in a model of so many stages that it is by itself."""
+    shift = _stages(tree) - stages
+    found = {}
+    for path, leaf in tree.items():
+        if parts := re.fullmatch(rf"(stem|stages\.(\d+)|head)\.{stream}\.(.*)", path):
+            part = parts[1] if parts[2] is None else f"stages.{int(parts[2]) - shift}"
+            found[f"{part}.{parts[3]}"] = leaf
+    return found
+
+
+def _stages(paths: Mapping[str, Leaf]) -> int:
+    return 1 + max(int(path.split(".")[1]) for path in paths if path.startswith("stages."))
+
+
+def _fit_stream(
+    stream: str,
+    checkpoint: Checkpoint,
+    model: Backbone,
+    shapes: Mapping[str, jax.ShapeDtypeStruct],
+    draw: Draw,
+    stem: str,
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The parameters of one stream, by path in the whole model, and what is said of them."""
+    stages, arrays = len(model.stages), checkpoint.arrays
+    wanted = of_stream(shapes, stream, stages)
+    paths = of_stream({path: path for path in shapes}, stream, stages)
+    if has_streams(arrays):
+        arrays = of_stream(arrays, stream, stages)
+    # Of a stream that ends in another's the last stages, and of both the classifier.
+    unused = dotted(nnx.to_pure_dict(nnx.state(model))).keys() - wanted.keys()
+    arrays = {p: a for p, a in arrays.items() if p not in unused and not is_classifier(p)}
+
+    def draw_own(own: list[str]) -> dict[str, np.ndarray]:
+        drawn = draw([paths[path] for path in own])
+        return {path: drawn[paths[path]] for path in own}
+
+    fitted, notes = fit_weights(
+        replace(checkpoint, arrays=arrays, classes=()),
+        wanted,
+        draw_own,
+        windows=model.windows(),
+        grids=model.grids(),
+        stem=stem,
+    )
+    return {paths[path]: array for path, array in fitted.items()}, notes
+
+
+def _rest(
+    checkpoint: Checkpoint, shapes: Mapping[str, jax.ShapeDtypeStruct], notes: list[str]
+) -> dict[str, np.ndarray]:
+    """What belongs to no stream, where it is as in the run."""
+    head = {path: array for path, array in checkpoint.arrays.items() if is_classifier(path)}
+    wanted = {path: shape for path, shape in shapes.items() if is_classifier(path)}
+    replace_head(head, wanted, checkpoint.classes, notes)
+    joins = {
+        path: array
+        for path, array in checkpoint.arrays.items()
+        if (".join." in path or ".absent." in path)
+        and path in shapes
+        and array.shape == shapes[path].shape
+    }
+    return head | joins

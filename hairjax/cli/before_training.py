@@ -1,0 +1,65 @@
+"""The verbs that come before training: ``check``, ``show`` and ``rates``."""
+
+import os
+from pathlib import Path
+
+from hairjax.builders.validation import check_config
+from hairjax.cli.configuration import read_configuration, recipe, require_keys, weights_paths
+from hairjax.cli.flags import parse
+from hairjax.cli.places import beside, require_writable
+from hairjax.parallel.cluster import find_place
+from hairjax.system.errors import UserError
+from hairjax.system.paths import require_paths
+
+
+def run_check(arguments: list[str]) -> int:
+    """``launch.py check``."""
+    names = ("photos", "masks", "manifest", "subject", "split", "out")
+    given, _ = parse(arguments, names, {})
+    if not given["photos"]:
+        raise UserError("check needs --photos, a folder with a folder per class")
+    require_paths(
+        folders={"--photos": given["photos"], "--masks": given["masks"]},
+        files={"--manifest": given["manifest"], "--split": given["split"]},
+    )
+    name = Path(given["photos"]).expanduser().absolute().name
+    out = Path(given.pop("out") or Path("runs") / f"check-{name}").expanduser()
+    require_writable("--out", out)
+    # How photographs are read and divided is the recipe's, so that training finds them prepared.
+    config = recipe()
+    config.data.update(given)
+
+    from hairjax.commands.check import examine
+
+    examine(config, out)
+    return 0
+
+
+def run_show(arguments: list[str]) -> int:
+    """``launch.py show``."""
+    given, config, reference = read_configuration("show", arguments, "out")
+    check_config(config, reference)
+    out = Path(given["out"] or beside(given["config"], "show")).expanduser()
+    require_writable("--out", out)
+
+    from hairjax.commands.show import show
+
+    show(config, out)
+    return 0
+
+
+def run_rates(arguments: list[str]) -> int:
+    """``launch.py rates``."""
+    given, config, reference = read_configuration("rates", arguments, "out")
+    if find_place(config.devices, os.environ):
+        raise UserError("rates runs in one process: leave out config.devices.processes")
+    check_config(config, reference)
+    out = Path(given["out"] or beside(given["config"], "rates")).expanduser()
+    require_writable("--out", out)
+    for run in weights_paths(config):
+        require_keys(run)
+
+    from hairjax.training.rate_range import find_rates
+
+    find_rates(config, out)
+    return 0

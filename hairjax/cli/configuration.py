@@ -1,0 +1,53 @@
+"""The configuration of a command, and those of the runs that it is given."""
+
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from hairjax.cli.flags import override, parse
+from hairjax.config.load import flatten, load_config
+from hairjax.config.schema import check_keys
+from hairjax.config.streams import streams
+from hairjax.system.errors import UserError
+
+ROOT = Path(__file__).parents[2]  # where launch.py and configs/ are
+
+
+def recipe() -> ConfigDict:
+    """A configuration with every key, and its default."""
+    return load_config(str(ROOT / "configs" / "top.py"))
+
+
+def read_configuration(
+    verb: str, arguments: list[str], *names: str
+) -> tuple[dict[str, str], ConfigDict, ConfigDict]:
+    """The flags of a verb that takes a configuration and the flags named, and what it is to run.
+
+    Third comes a configuration with every key, for ``check_config``.
+    """
+    reference = recipe()
+    given, overrides = parse(arguments, ("config", *names), dict(flatten(reference)))
+    if not given["config"]:
+        raise UserError(f"{verb} needs --config, e.g. --config=configs/top.py:demo")
+    config = load_config(given["config"])
+    check_keys(config, reference)
+    return given, override(config, overrides), reference
+
+
+def weights_paths(config: ConfigDict) -> list[Path]:
+    """Where the weights may be a run."""
+    return [Path(stream.source).expanduser() for stream in streams(config)]
+
+
+def require_keys(folder: Path) -> None:
+    """Refuse a run that an earlier hairjax wrote, which had fewer keys; another folder is none."""
+    path = folder / "config.json"
+    config = load_config(str(path)) if path.is_file() else ConfigDict()
+    made = config.made.runs if "made" in config else ()
+    for run in made:
+        require_keys(folder / run)
+    if made or (path.is_file() and (folder / "checkpoints").is_dir()):
+        try:
+            check_keys(config, recipe())
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error

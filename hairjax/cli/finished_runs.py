@@ -1,0 +1,141 @@
+"""The verbs that take finished runs: evaluate, explain, report, predict and compare."""
+
+from pathlib import Path
+
+from hairjax.cli.configuration import require_keys
+from hairjax.cli.flags import different_runs, parse, require_one_of, whole_number
+from hairjax.cli.places import default_comparison, require_writable
+from hairjax.system.errors import UserError
+from hairjax.system.paths import require_paths, require_run
+
+
+def run_evaluate(arguments: list[str]) -> int:
+    """``launch.py evaluate``."""
+    names = ("workdir", "split", "photos", "masks", "manifest", "out")
+    given, _ = parse(arguments, names, {})
+    if not given["workdir"]:
+        raise UserError("evaluate needs --workdir, e.g. --workdir=runs/top")
+    _check_judged(given)
+
+    from hairjax.commands.evaluate import evaluate_run
+
+    evaluate_run(**given)
+    return 0
+
+
+def run_explain(arguments: list[str]) -> int:
+    """``launch.py explain``."""
+    names = ("workdir", "split", "photos", "masks", "manifest", "count", "stage", "out")
+    given, _ = parse(arguments, names, {})
+    if not given["workdir"]:
+        raise UserError("explain needs --workdir, e.g. --workdir=runs/top")
+    _check_judged(given)
+    count = whole_number("--count", given.pop("count") or "32")
+    if count < 1:
+        raise UserError(f"--count is {count}; it must be at least 1")
+    stage = whole_number("--stage", given.pop("stage") or "-1")
+
+    from hairjax.commands.explain import explain_run
+
+    explain_run(**given, count=count, stage=stage)
+    return 0
+
+
+def _check_judged(given: dict[str, str]) -> None:
+    """Check the flags that say which photographs a run judges, and fill in what is left out."""
+    if given["manifest"] and not given["photos"]:
+        raise UserError("--manifest needs --photos, the folder that its paths start from")
+    elsewhere = bool(given["photos"])
+    allowed = ("all",) if elsewhere else ("validation", "test", "train")
+    given["split"] = given["split"] or allowed[0]
+    if given["split"] not in allowed:
+        if elsewhere:
+            raise UserError(
+                f"--split is {given['split']!r}, and of the photographs of --photos all are "
+                "judged: leave --split out"
+            )
+        raise UserError(
+            f"--split is {given['split']!r}; here it can be {', '.join(allowed)}, or leave it out "
+            "and give --photos"
+        )
+    require_paths(
+        folders={"--photos": given["photos"], "--masks": given["masks"]},
+        files={"--manifest": given["manifest"]},
+    )
+    for name in ("workdir", "out"):
+        given[name] = given[name] and str(Path(given[name]).expanduser())
+    require_run(Path(given["workdir"]))
+    require_keys(Path(given["workdir"]))
+    require_writable("--out", Path(given["out"] or given["workdir"]))
+
+
+def run_report(arguments: list[str]) -> int:
+    """``launch.py report``."""
+    given, _ = parse(arguments, ("workdir",), {})
+    if not given["workdir"]:
+        raise UserError("report needs --workdir, e.g. --workdir=runs/top")
+    workdir = Path(given["workdir"]).expanduser()
+    require_run(workdir)
+    require_keys(workdir)
+    require_writable("--workdir", workdir)
+
+    from hairjax.report.run_report import report_run
+    from hairjax.runs.folder import RunFolder
+
+    folder = RunFolder(workdir)
+    report_run(folder)
+    print(f"written: {folder.report}")
+    return 0
+
+
+def run_predict(arguments: list[str]) -> int:
+    """``launch.py predict``."""
+    paths: list[str] = []
+    given, _ = parse(arguments, ("workdir", "masks", "out", "pictures"), {}, paths)
+    if not given["workdir"] or not paths:
+        lacking = "photographs or folders of them" if given["workdir"] else "--workdir"
+        raise UserError(f"predict needs {lacking}, e.g. --workdir=runs/top photos/")
+    require_run(Path(given["workdir"]).expanduser())
+    require_keys(Path(given["workdir"]).expanduser())
+    out = Path(given["out"] or "predictions.csv").expanduser()
+    if out.is_dir() or out.suffix.lower() != ".csv":
+        raise UserError(f"--out={out} must be a file that ends in .csv")
+    if (out.parent / "config.json").exists():
+        raise UserError(f"--out={out} is in a run, whose own would be overwritten; give another")
+    require_writable("--out", out.parent)
+    if given["pictures"]:
+        require_writable("--pictures", Path(given["pictures"]).expanduser())
+
+    from hairjax.commands.predict import predict_files
+
+    predict_files(
+        str(Path(given["workdir"]).expanduser()),
+        paths,
+        masks=given["masks"],
+        out=out,
+        pictures=given["pictures"],
+    )
+    return 0
+
+
+def run_compare(arguments: list[str]) -> int:
+    """``launch.py compare``."""
+    workdirs: list[str] = []
+    given, _ = parse(arguments, ("split", "out", "thumbnails"), {}, workdirs)
+    runs = different_runs("compare", workdirs, least=2, example="runs/top runs/rgb")
+    require_one_of("split", given, ("validation", "test"))
+    require_one_of("thumbnails", given, ("true", "false"))
+    out = Path(given["out"] or default_comparison(runs)).expanduser()
+    if any((folder / "config.json").exists() for folder in (out, *out.absolute().parents)):
+        raise UserError(f"--out={out} is in a run, which is left as it is; give another")
+    require_writable("--out", out)
+
+    from hairjax.studies.compare import compare_runs
+
+    compare_runs(
+        [str(run) for run in runs],
+        given["split"],
+        out=out,
+        thumbnails=given["thumbnails"] == "true",
+    )
+    return 0

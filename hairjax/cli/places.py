@@ -1,0 +1,39 @@
+"""Where a command writes when it is not told, and whether it can."""
+
+import os
+from pathlib import Path
+
+from hairjax.config.load import split_source
+from hairjax.system.errors import UserError
+
+
+def default_workdir(source: str) -> Path:
+    """configs/top.py:demo → runs/top-demo; runs/top/config.json → runs/top-again."""
+    path, variant = split_source(source)
+    if path.name == "config.json":
+        return Path("runs") / f"{path.absolute().parent.name}-again"
+    return Path("runs") / "-".join(filter(None, (path.stem, variant)))
+
+
+def beside(source: str, verb: str) -> Path:
+    """configs/top.py:demo and show → runs/top-demo-show."""
+    workdir = default_workdir(source)
+    return workdir.with_name(f"{workdir.name}-{verb}")
+
+
+def default_comparison(workdirs: list[Path]) -> Path:
+    """runs/top, runs/rgb → runs/compare-top-rgb; of many, the first three are named."""
+    names = [path.resolve().name for path in workdirs]
+    if len(set(names)) < len(names):
+        names = ["-".join(path.resolve().parts[-2:]) for path in workdirs]
+    more = [f"and-{len(names) - 3}-more"] if len(names) > 3 else []
+    return Path("runs") / "-".join(["compare", *names[:3], *more])
+
+
+def require_writable(flag: str, folder: Path) -> None:
+    """Refuse a folder that could not be made, before there is anything to write to it."""
+    folder = folder.absolute()
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        what = "cannot be written to" if there.is_dir() else "is a file, not a folder"
+        raise UserError(f"{flag}={folder}: {there} {what}; give another {flag}")

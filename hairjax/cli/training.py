@@ -1,0 +1,85 @@
+"""The verbs that train: ``train`` and ``folds``."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from hairjax.builders.validation import check_config
+from hairjax.cli.configuration import ROOT, read_configuration, require_keys, weights_paths
+from hairjax.cli.places import beside, default_workdir, require_writable
+from hairjax.parallel.cluster import find_place
+from hairjax.parallel.processes import join, lost
+from hairjax.parallel.supervisor import follow_parent, is_child, supervise
+from hairjax.system.errors import UserError
+
+
+def run_train(arguments: list[str]) -> int:
+    """``launch.py [train]``."""
+    given, config, reference = read_configuration("train", arguments, "workdir")
+    place = find_place(config.devices, os.environ)
+    if place and not is_child():
+        return supervise([str(ROOT / "launch.py"), "train", *arguments], str(place))
+    check_config(config, reference)
+    workdir = Path(given["workdir"] or default_workdir(given["config"])).expanduser()
+    require_writable("--workdir", workdir)
+    for run in (workdir, *weights_paths(config)):
+        require_keys(run)
+
+    from hairjax.training.train import train
+
+    if place:
+        follow_parent()
+        join(place)
+    try:
+        return _status_of(lambda: train(config, workdir))
+    except Exception as error:
+        if not (place and (sentence := lost(error))):
+            raise
+        print(f"error: {sentence}", file=sys.stderr, flush=True)
+        os._exit(1)  # to part from the others in good order would take as long as they are missed
+
+
+def run_folds(arguments: list[str]) -> int:
+    """``launch.py folds``."""
+    given, config, reference = read_configuration("folds", arguments, "workdir")
+    if not config.data.folds:
+        raise UserError("folds needs how many, e.g. --config.data.folds=5")
+    config.data.fold = 0
+    check_config(config, reference)
+    if find_place(config.devices, os.environ):
+        raise UserError(
+            "folds trains in one process; with several, train each fold by itself "
+            "(--config.data.fold=0 --workdir=DIR/fold_0, and on), then put them together with "
+            "folds --workdir=DIR in one"
+        )
+    workdir = Path(given["workdir"] or beside(given["config"], "folds")).expanduser()
+    require_writable("--workdir", workdir)
+    if (workdir / "config.json").exists():
+        raise UserError(f"--workdir={workdir} is a run; give a folder to hold one for each fold")
+    for run in (*sorted(workdir.glob("fold_*")), *weights_paths(config)):
+        require_keys(run)
+
+    from hairjax.studies.folds import cross_validate
+
+    return _status_of(lambda: cross_validate(config, workdir))
+
+
+def _status_of(work: Callable[[], object]) -> int:
+    """Have it trained; returns the exit status.
+
+    Raises:
+        UserError: the loss was no longer finite.
+    """
+    from hairjax.parallel.processes import is_first
+    from hairjax.training.loop import DivergedError, StoppedError
+
+    try:
+        work()
+    except DivergedError as error:
+        raise UserError(str(error)) from error
+    except StoppedError as stopped:
+        if is_first():
+            print(stopped, file=sys.stderr)
+        return 143
+    return 0

@@ -1,0 +1,204 @@
+"""A set of photographs looked through before anything is trained on it: a page and a CSV file."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from ml_collections import ConfigDict
+from numpy.typing import NDArray
+from PIL import Image
+
+from hairjax.builders.data_set import describe_source
+from hairjax.builders.inputs import image_side, stored_side
+from hairjax.data.overview import count_table
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.prepare.headers import Header, read_headers
+from hairjax.data.prepare.store import prepare_once
+from hairjax.data.quality import findings
+from hairjax.data.quality.duplicates import Pair, find_duplicates
+from hairjax.data.quality.findings import Finding
+from hairjax.data.quality.neighbours import same_subject
+from hairjax.data.quality.thumbnails import thumbnails
+from hairjax.data.sources.photos import Index, find_photos
+from hairjax.data.sources.problems import Problem, describe_problems
+from hairjax.data.split import make_split, read_split
+from hairjax.evaluation.baselines import THUMBNAIL
+from hairjax.report.check_page import Examination, write_examination
+from hairjax.system import console
+from hairjax.system.errors import UserError
+
+_CHUNK = 64  # photographs in memory at a time
+
+
+def examine(config: ConfigDict, out: Path) -> list[Finding]:
+    """Write ``check.html`` and ``check.csv``, show what was found, and train nothing.
+
+    Args:
+        config: its ``data`` section says which photographs; where ``data.split`` is "", the split
+            is the one that training would draw.
+        out: the folder to write to.
+
+    Returns:
+        What was found; nothing of it is grave.
+
+    Raises:
+        UserError: the set cannot be read at all; or something grave was found, which is said when
+            everything is written.
+    """
+    console.say(f"source: {describe_source(config)}")
+    index, photos, problems = _load(config)
+    split, refused = _split(config, photos)
+    paths = {entry.file: cast(Path, entry.path) for entry in index.entries}
+    headers = read_headers([paths[file] for file in photos.files], os.cpu_count() or 1)
+    found = [
+        *findings.of_problems(problems),
+        *refused,
+        *findings.of_identical(photos),
+        *findings.of_duplicates(photos, _find_pairs(photos), split),
+        *_of_masks(photos),
+        *findings.of_classes(photos),
+        *findings.of_positions(photos.files, headers),
+    ]
+    examination = Examination(
+        title=f"Check of {Path(config.data.photos).name}",
+        source=describe_source(config),
+        counts=_counts(photos, split),
+        facts=[("Photographs", f"{len(photos):,}"), *_sizes(headers, image_side(config))],
+        leaks=_leaks(config, photos, split),
+        findings=found,
+        photos=photos,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    findings.write_findings(out / "check.csv", found)
+    write_examination(examination, out / "check.html")
+    _show(examination)
+    console.say(f"written: {out / 'check.html'}, {out / 'check.csv'}")
+    _require_nothing_grave(found, out)
+    return found
+
+
+def _require_nothing_grave(found: list[Finding], out: Path) -> None:
+    counts = Counter(finding.kind for finding in found)
+    if grave := [f"{kind}: {counts[kind]:,}" for kind in findings.GRAVE if counts[kind]]:
+        raise UserError(f"put right before training: {', '.join(grave)}; see {out / 'check.html'}")
+
+
+def _load(config: ConfigDict) -> tuple[Index, PhotoSet, list[Problem]]:
+    """Everything that can be read, and what cannot; prepared as training prepares it."""
+    data = config.data
+    index = find_photos(
+        photos=data.photos,
+        masks=data.masks,
+        manifest=data.manifest,
+        subject=data.subject,
+        classes=None,
+        need_masks=False,
+    )
+    _require_any(index.entries, index.problems)
+    photos, unread = prepare_once(
+        index,
+        cache=Path(data.cache).expanduser(),
+        side=stored_side(config),
+        fit=data.fit,
+        on_bad="skip",
+        workers=os.cpu_count() or 1,
+        beam=data.beam,
+    )
+    problems = [*index.problems, *unread]
+    _require_any(photos.files, problems)
+    return index, photos, problems
+
+
+def _require_any(usable: Sequence[object], problems: Sequence[Problem]) -> None:
+    if not usable:
+        raise UserError(f"no photograph can be used:\n{describe_problems(problems)}")
+
+
+def _split(config: ConfigDict, photos: PhotoSet) -> tuple[NDArray[np.str_] | None, list[Finding]]:
+    """The split that is given or that training would draw; or why there is none."""
+    try:
+        if config.data.split:
+            return read_split(Path(config.data.split).expanduser(), photos), []
+        return make_split(photos, config.data.fractions, config.seed), []
+    except UserError as error:
+        return None, [Finding(findings.SPLIT, config.data.split, "", str(error))]
+
+
+def _find_pairs(photos: PhotoSet) -> list[Pair]:
+    """Near-duplicates among the photographs of which no identical file came before."""
+    _, first = np.unique(np.array(photos.sha256, str), return_index=True)
+    first.sort()
+    with console.progress("pairs compared") as progress:
+        pairs = find_duplicates(photos.subset(first).images, progress)
+    places = first.tolist()
+    return [replace(p, first=places[p.first], second=places[p.second]) for p in pairs]
+
+
+def _of_masks(photos: PhotoSet) -> list[Finding]:
+    if not photos.has_masks:
+        return []
+    return findings.of_masks(photos, findings.measure_masks(photos, _CHUNK))
+
+
+def _counts(
+    photos: PhotoSet, split: NDArray[np.str_] | None
+) -> tuple[str, list[str], list[list[str]]]:
+    """Photographs and subjects of every class, and of every split where there is one."""
+    if split is not None:
+        return count_table(photos, split)
+    title, header, rows = count_table(photos, np.full(len(photos), ""))
+    return title, [header[0], header[-1]], [[row[0], row[-1]] for row in rows]
+
+
+def _sizes(headers: list[Header], seen: int) -> list[tuple[str, str]]:
+    """How large the pictures are, and how many are smaller than what a model sees."""
+    ordered = sorted(((h.width, h.height) for h in headers), key=lambda size: size[0] * size[1])
+    named = (("Smallest", 0), ("Median", len(ordered) // 2), ("Largest", -1))
+    facts = [(name, "{} × {} pixels".format(*ordered[place])) for name, place in named]
+    lying = sum(h.width > h.height for h in headers)
+    square = sum(h.width == h.height for h in headers)
+    small = sum(min(h.width, h.height) < seen for h in headers)
+    return [
+        *facts,
+        (
+            "Shape",
+            f"{lying:,} lying, {len(headers) - lying - square:,} upright, {square:,} square",
+        ),
+        (f"A side below {seen} pixels", f"{small:,} of {len(headers):,}"),
+    ]
+
+
+def _leaks(
+    config: ConfigDict, photos: PhotoSet, split: NDArray[np.str_] | None
+) -> list[tuple[str, float]]:
+    """For every split, the share of validation photographs with their subject nearest in train."""
+    if split is None:
+        return []
+    splits = {config.data.split or "a split by subject": split}
+    if not config.data.split:
+        unknown = replace(photos, subjects=("",) * len(photos))
+        mixed = make_split(unknown, config.data.fractions, config.seed)
+        splits["a split that ignores subjects"] = mixed
+    small = thumbnails(photos.images, THUMBNAIL, Image.Resampling.BOX)
+    shares = ((name, same_subject(small, photos.subjects, s)) for name, s in splits.items())
+    return [(name, share) for name, share in shares if share is not None]
+
+
+def _show(examination: Examination) -> None:
+    """Counts, leaks and how often each kind was found."""
+    console.table(*examination.counts)
+    for name, share in examination.leaks:
+        console.say(
+            f"{name}: for {100 * share:.0f} % of the validation photographs the most alike "
+            "training photograph is of the same subject"
+        )
+    counts = Counter(finding.kind for finding in examination.findings)
+    rows = [
+        [kind, f"{count:,}", "grave" if kind in findings.GRAVE else ""]
+        for kind, count in counts.most_common()
+    ]
+    console.table("", ["found", "", ""], rows or [["nothing", "", ""]])

@@ -1,0 +1,102 @@
+"""Evaluate a run's best model on one of its splits or on another folder."""
+
+from pathlib import Path
+
+import numpy as np
+
+from hairjax.builders.inputs import require_one_view
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.sources.manifest import read_columns
+from hairjax.evaluation.analysis import analyse
+from hairjax.evaluation.predictions import Predictions
+from hairjax.parallel.compilation import keep_compiled
+from hairjax.report.results import draw_results, show_analysis, show_results
+from hairjax.report.run_report import report_again
+from hairjax.runs.access import count_look, describe_looks
+from hairjax.runs.folder import RunFolder
+from hairjax.runs.load import load_run
+from hairjax.runs.photographs import load_asked
+from hairjax.runs.predictions import read_run
+from hairjax.runs.results import compare_baselines, measure, write_results
+from hairjax.runs.run import Run
+from hairjax.system import console
+from hairjax.system.errors import UserError
+
+
+def evaluate_run(
+    workdir: str,
+    split: str,
+    *,
+    photos: str,
+    masks: str,
+    manifest: str,
+    out: str,
+) -> dict[str, float]:
+    """Predict, write ``predictions.csv``, ``metrics.json`` and figures, and show.
+
+    A look at test photographs of the run goes into its ``looks.csv`` before anything of it is
+    written or shown, and the run's report is written again.
+
+    Args:
+        workdir: the run.
+        split: ``validation``, ``test``, ``train``, or ``all`` for every photograph of a folder
+            that is not the run's.
+        photos: another folder of photographs; empty for where the run's were.
+        masks: their masks, likewise.
+        manifest: their manifest, likewise.
+        out: a folder for the results; empty for one inside the run named like the split.
+
+    Returns:
+        The metrics, as in ``metrics.json``, which holds their intervals and the analysis too.
+
+    Raises:
+        UserError: there is no such run or split, or photographs cannot be used.
+    """
+    folder = Path(out) if out else Path(workdir) / split
+    if RunFolder(folder).config.exists():
+        raise UserError(f"--out={folder} is a run, whose results would be overwritten")
+    run = load_run(workdir)
+    keep_compiled(run.config.devices.compiled)
+    data, compared = _read_photographs(run, split, photos, masks, manifest)
+    folder.mkdir(parents=True, exist_ok=True)
+    predictions = run.judge(run.params, data)
+    results = measure(predictions, run.config.seed)
+    accuracy = results.metrics["accuracy"]
+    opened = count_look(run.folder, data, split, accuracy, command="evaluate")
+    validation = predictions if split == "validation" else _validation_predictions(workdir)
+    columns = read_columns(run.config.data.manifest, run.config.data.photos)
+    analysis = analyse(predictions, results.sample, validation, columns)
+    target = RunFolder(folder)
+    write_results(target, run.best["epoch"], predictions, results, analysis, compared)
+    draw_results(predictions, analysis, target)
+    show_results(f"{split}, {len(data)} photographs", results, compared)
+    show_analysis(analysis)
+    console.say(f"written: {folder}")
+    if opened:
+        console.say(describe_looks(run.folder.looks, opened))
+        report_again(run.folder)
+    return {"epoch": run.best["epoch"], **results.metrics}
+
+
+def _validation_predictions(workdir: str) -> Predictions | str:
+    """What the run's best model said of its validation photographs, or in words why not."""
+    try:
+        return read_run(Path(workdir), "validation").predictions
+    except UserError as error:
+        return str(error)
+
+
+def _read_photographs(
+    run: Run, split: str, photos: str, masks: str, manifest: str
+) -> tuple[PhotoSet, dict[str, dict[str, float]]]:
+    """The photographs to evaluate, and how the baselines do on them if they are a split's."""
+    if photos or manifest:
+        require_one_view(run.config, "--photos")
+        run.see_others(photos, masks, manifest)
+    elif masks:
+        raise UserError("--masks goes with --photos, for other photographs than the run's")
+    data, parts, chosen = load_asked(run, split)
+    if split == "all":
+        return data, {}
+    compared = compare_baselines(data, np.flatnonzero(parts == "train"), chosen)
+    return data.subset(chosen), compared

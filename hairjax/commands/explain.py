@@ -1,0 +1,195 @@
+"""Where a run's best model looks, and whether that is where its answers come from."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hairjax.builders.data_set import describe_source
+from hairjax.builders.inputs import require_one_view, sight
+from hairjax.commands.explain_results import Maps, show_explanation, summarise_maps, write_maps
+from hairjax.data.overview import choose
+from hairjax.data.photoset import PhotoSet
+from hairjax.evaluation.explain.deletion import make_curves, random_maps
+from hairjax.evaluation.explain.grad_cam import evidence, share_inside
+from hairjax.evaluation.explain.reliance import Reliance, judge_changed, measure_reliance
+from hairjax.evaluation.predictions import Predictions
+from hairjax.parallel.compilation import keep_compiled
+from hairjax.report.explanation import METHODS, ExplainFolder
+from hairjax.report.figures.explanation import curves_figure, examples_sheet
+from hairjax.report.gallery import remove_gallery, write_gallery
+from hairjax.report.run_report import report_again
+from hairjax.runs.access import count_look, describe_looks
+from hairjax.runs.derived import made_of
+from hairjax.runs.folder import RunFolder
+from hairjax.runs.load import load_run
+from hairjax.runs.photographs import load_asked
+from hairjax.runs.results import DRAWS
+from hairjax.runs.run import Run, explainer
+from hairjax.system import console
+from hairjax.system.errors import UserError
+
+_AT_ONCE = 256  # maps at the size of photographs in memory
+
+
+def explain_run(
+    workdir: str,
+    split: str,
+    *,
+    photos: str,
+    masks: str,
+    manifest: str,
+    count: int,
+    stage: int,
+    out: str,
+) -> None:
+    """Explain, write tables, figures and examples, and show; of a run's own, report again.
+
+    A look at test photographs goes into ``looks.csv`` before anything of it is written or shown.
+
+    Args:
+        workdir: the run, or a soup of several.
+        split: ``validation``, ``test``, ``train``, or ``all`` of a folder that is not the run's.
+        photos: another folder of photographs; empty for where the run's were.
+        masks: the masks of those; or of the run's own, whose model may not see them.
+        manifest: their manifest, likewise.
+        count: photographs, at most, along which deletion and insertion are followed.
+        stage: of whose map an explanation is made, from 0, or from the end: -1 is the last.
+        out: a folder for the results; empty for one inside the run named like the split.
+
+    Raises:
+        UserError: there is no such run, split or stage, or photographs cannot be used.
+    """
+    run = _load(workdir, out, stage)
+    data = _read_photographs(run, split, photos, masks, manifest)
+    maps = find_maps(run, data, count=count, stage=stage)
+    place = ExplainFolder(Path(out) if out else run.folder.explained / split)
+    if opened := _write_and_show(run, data, split, maps, place):
+        console.say(describe_looks(run.folder.looks, opened))
+    if opened or not out:
+        report_again(run.folder)
+
+
+def _load(workdir: str, out: str, stage: int) -> Run:
+    """The run to explain, which has one model and such a stage."""
+    if out and RunFolder(out).config.exists():
+        raise UserError(f"--out={out} is a run, whose files would be overwritten; give another")
+    run = load_run(workdir)
+    if "made" in run.config and run.config.made.by != "soup":
+        runs = ", ".join(map(str, made_of(run.folder)))
+        raise UserError(
+            f"{run.folder.path} is what {run.config.made.by} made of finished runs: explain one of "
+            f"these ({runs})"
+        )
+    require_one_view(run.config, "explain")
+    stages = len(run.params["stages"])
+    if not -stages <= stage < stages:
+        raise UserError(f"--stage is {stage}; it can be {-stages} to {stages - 1}, -1 is the last")
+    keep_compiled(run.config.devices.compiled)
+    return run
+
+
+def _write_and_show(run: Run, data: PhotoSet, split: str, maps: Maps, place: ExplainFolder) -> int:
+    """Count the look, sum up, write and show; how often test photographs were looked at."""
+    said = maps.predictions
+    accuracy = float(np.mean(said.predicted == said.labels))
+    opened = count_look(run.folder, data, split, accuracy, command="explain")
+    found = summarise_maps(run, maps, split, _reliance(run, data, said))
+    place.path.mkdir(parents=True, exist_ok=True)
+    _draw(run, data, maps, METHODS[found.method].title, place)
+    write_maps(maps, found, place)
+    show_explanation(found)
+    console.say(f"written: {place.path}")
+    return opened
+
+
+def _read_photographs(run: Run, split: str, photos: str, masks: str, manifest: str) -> PhotoSet:
+    """The photographs to explain."""
+    config = run.config
+    if photos:
+        run.see_others(photos, masks, manifest)
+    elif masks:
+        if config.data.source != "photos":
+            raise UserError(
+                f"--masks={masks}: the run's photographs are {describe_source(config)}, which has "
+                "its own masks or none; leave --masks out"
+            )
+        config.data.masks = masks
+    data, _, chosen = load_asked(run, split)
+    return data if split == "all" else data.subset(chosen)
+
+
+def find_maps(run: Run, photos: PhotoSet, *, count: int, stage: int) -> Maps:
+    """Maps of the classes that the model predicts, where they lie, and where they lead to.
+
+    Args:
+        run: whose best model is explained.
+        photos: of which.
+        count: photographs, at most, along which deletion and insertion are followed.
+        stage: whose maps, from 0, or from the end: -1 is the last.
+    """
+    stage %= len(run.params["stages"])
+    predictions = run.judge(run.params, photos)
+    explain = explainer(run.config, run.graphdef, run.mesh, stage)
+    maps = explain(run.params, photos, predictions.predicted)
+    inside, masked = _on_masks(photos, maps)
+    order = np.random.default_rng(run.config.seed).permutation(len(photos))
+    followed = np.sort(order[:count])
+    by_map, by_chance = _follow(run, photos, predictions, maps, followed)
+    return Maps(predictions, stage, maps, inside, masked, followed, by_map, by_chance)
+
+
+def _on_masks(
+    photos: PhotoSet, maps: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Share of each map inside its mask, and of each picture: float64 [n]; nan: not known."""
+    inside, masked = np.full(len(photos), np.nan), np.full(len(photos), np.nan)
+    if not photos.has_masks:
+        return inside, masked
+    for start in range(0, len(photos), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        masks = photos.images[part][..., 3]
+        inside[part] = share_inside(evidence(maps[part], masks.shape[1]), masks)
+        masked[part] = masks.mean(axis=(1, 2), dtype=np.float64) / 255
+    return inside, masked
+
+
+def _follow(
+    run: Run,
+    photos: PhotoSet,
+    predictions: Predictions,
+    maps: NDArray[np.float32],
+    chosen: NDArray[np.int64],
+) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
+    """Deletion and insertion along the maps of the photographs at ``chosen``, and at random."""
+    config = run.config
+    follow = make_curves(
+        run.graphdef,
+        run.mesh,
+        sight=sight(config),
+        batch_size=min(config.train.batch_size, len(chosen)),
+    )
+    images, classes = photos.images[chosen], predictions.predicted[chosen]
+    blind = random_maps(maps[chosen], config.seed)
+    by_map = follow(run.params, images, maps[chosen], classes)
+    return by_map, follow(run.params, images, blind, classes)
+
+
+def _reliance(run: Run, photos: PhotoSet, predictions: Predictions) -> tuple[Reliance, ...]:
+    """With masks and photographs changed; nothing where the model does not see both."""
+    if run.config.model.in_channels != 6 or not photos.has_masks:
+        return ()
+    seed = run.config.seed
+    changed = judge_changed(lambda part: run.judge(run.params, part), photos, seed)
+    return tuple(measure_reliance(predictions, changed, DRAWS, seed))
+
+
+def _draw(run: Run, photos: PhotoSet, maps: Maps, title: str, place: ExplainFolder) -> None:
+    """The curves; and examples, as a sheet and as pictures for the report if it may have any."""
+    curves_figure(title, maps.by_map, maps.by_chance, place.curves)
+    chosen = choose(photos, np.arange(len(photos)), run.config.seed)
+    shown, said, heat = photos.subset(chosen), maps.predictions.subset(chosen), maps.maps[chosen]
+    examples_sheet(shown, said, heat, place.sheet)
+    remove_gallery(place.examples)
+    if run.config.report.gallery:
+        write_gallery(shown, said, heat, run.best["epoch"], len(photos), place.examples)

@@ -1,0 +1,181 @@
+"""Explanation maps of a set of photographs: summed up, written, and shown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hairjax.builders.inputs import image_side
+from hairjax.builders.model import map_method
+from hairjax.evaluation.explain.deletion import CURVES, area
+from hairjax.evaluation.explain.reliance import METRICS, Reliance
+from hairjax.evaluation.metrics.intervals import Interval, mean_interval
+from hairjax.evaluation.predictions import Predictions
+from hairjax.report.explanation import (
+    Agreement,
+    Area,
+    ExplainFolder,
+    Explanation,
+    write_explanation,
+)
+from hairjax.runs.results import DRAWS
+from hairjax.runs.run import Run
+from hairjax.system import console
+from hairjax.system.files import write_csv
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """What was found of n photographs, one by one.
+
+    Attributes:
+        predictions: of them; their predicted classes are what is explained.
+        stage: whose maps, from 0.
+        maps: float32 [n, h, w], as `evaluation.explain.Explain`.
+        inside: share of each map's mass inside the mask, float64 [n]; nan where not known.
+        masked: the mask's share of each picture, likewise.
+        followed: along whose maps deletion and insertion were followed, int [m].
+        by_map: by names of `CURVES`, the predicted class's probability, float32 [m, steps + 1].
+        by_chance: likewise, along random maps.
+    """
+
+    predictions: Predictions
+    stage: int
+    maps: NDArray[np.float32]
+    inside: NDArray[np.float64]
+    masked: NDArray[np.float64]
+    followed: NDArray[np.int64]
+    by_map: dict[str, NDArray[np.float32]]
+    by_chance: dict[str, NDArray[np.float32]]
+
+
+def summarise_maps(run: Run, maps: Maps, split: str, reliance: tuple[Reliance, ...]) -> Explanation:
+    """Means and their intervals."""
+    config, predictions = run.config, maps.predictions
+    height, width = maps.maps.shape[1:]
+    unit = "subjects" if any(predictions.subjects) else "photographs"
+    return Explanation(
+        epoch=run.best["epoch"],
+        split=split,
+        photographs=len(predictions.files),
+        subjects=len({*predictions.subjects} - {""}),
+        side=image_side(config),
+        channels=config.model.in_channels,
+        method=map_method(config),
+        stage=maps.stage + 1,
+        stages=len(run.params["stages"]),
+        places=(height, width),
+        empty=int((maps.maps <= 0).all(axis=(1, 2)).sum()),
+        agreement=_agreement(maps, config.seed),
+        followed=len(maps.followed),
+        areas=_areas(maps, config.seed),
+        reliance=reliance,
+        interval_note=f"bootstrap over {unit}, {DRAWS:,} draws",
+    )
+
+
+def _agreement(maps: Maps, seed: int) -> tuple[Agreement, ...]:
+    """Of every class that has maps and masks, and of all photographs."""
+    predictions, inside, masked = maps.predictions, maps.inside, maps.masked
+    usable = np.isfinite(inside) & np.isfinite(masked)
+    parts = [(name, predictions.labels == k) for k, name in enumerate(predictions.classes)]
+    rows = []
+    for name, part in [*parts, ("all", np.ones_like(usable))]:
+        chosen = np.flatnonzero(part & usable)
+        if not len(chosen):
+            continue
+        subjects = [predictions.subjects[i] for i in chosen]
+        values = (inside[chosen], masked[chosen], inside[chosen] - masked[chosen])
+        means = [mean_interval(value, subjects, DRAWS, seed) for value in values]
+        rows.append(Agreement(name, len(chosen), *means))
+    return tuple(rows)
+
+
+def _areas(maps: Maps, seed: int) -> dict[str, Area]:
+    subjects = [maps.predictions.subjects[i] for i in maps.followed]
+    found = {}
+    for name in CURVES:
+        by_map, by_chance = area(maps.by_map[name]), area(maps.by_chance[name])
+        gain = mean_interval(by_map - by_chance, subjects, DRAWS, seed)
+        found[name] = Area(float(by_map.mean()), float(by_chance.mean()), gain)
+    return found
+
+
+def write_maps(maps: Maps, found: Explanation, place: ExplainFolder) -> None:
+    """Write the tables, and last, for it says that they are there, ``explanation.json``."""
+    _write_table(maps, place.table)
+    if found.reliance:
+        _write_reliance(found, place.reliance)
+    else:
+        place.reliance.unlink(missing_ok=True)  # of an earlier one
+    write_explanation(found, place.found)
+
+
+def _write_table(maps: Maps, path: Path) -> None:
+    """One line per photograph; what is not known, or was not computed, is left empty."""
+    said = maps.predictions
+    header = ["file", "label", "predicted", "inside_mask", "mask_share"]
+    numbers = [maps.inside, maps.masked]
+    for name in CURVES:
+        for end, curves in (("", maps.by_map), ("_random", maps.by_chance)):
+            header.append(f"{name}{end}")
+            areas = np.full(len(said.files), np.nan)
+            areas[maps.followed] = area(curves[name])
+            numbers.append(areas)
+    rows = [
+        [
+            file,
+            said.classes[said.labels[i]],
+            said.classes[said.predicted[i]],
+            *(_written(column[i]) for column in numbers),
+        ]
+        for i, file in enumerate(said.files)
+    ]
+    write_csv(path, header, rows)
+
+
+def _write_reliance(found: Explanation, path: Path) -> None:
+    """One line per change of mask or photograph, the unchanged first."""
+    header = ["change", "photographs"]
+    for name in METRICS:
+        header += [name, f"{name}_low", f"{name}_high"]
+        header += [f"{name}_difference", f"{name}_difference_low", f"{name}_difference_high"]
+    rows = []
+    for line in found.reliance:
+        row = [line.change or "as it is", str(found.photographs)]
+        for name in METRICS:
+            for value, interval in (line.values[name], line.differences.get(name, _NOTHING)):
+                row += [_written(number) for number in (value, *(interval or _NO_INTERVAL))]
+        rows.append(row)
+    write_csv(path, header, rows)
+
+
+_NO_INTERVAL: Interval = (np.nan, np.nan)
+_NOTHING = (np.nan, None)
+
+
+def _written(number: float) -> str:
+    return "" if np.isnan(number) else f"{number:.6f}"
+
+
+def show_explanation(found: Explanation) -> None:
+    """The tables of the page; a terminal is too narrow for intervals but those in the last column.
+
+    They are of what the maps add to chance, and of what a change does.
+    """
+    for note in found.notes():
+        console.say(note)
+    tables = [("where the maps lie", found.agreement_table())]
+    tables.append((f"{found.followed:,} photographs followed", found.area_table()))
+    tables += [("mask or photograph changed", table) for table in found.reliance_tables()]
+    for title, (header, rows) in tables:
+        if rows:
+            console.table(title, header, [_one_line(row) for row in rows])
+    console.say(f"95 % intervals: {found.interval_note}")
+
+
+def _one_line(row: Sequence[str]) -> list[str]:
+    *cells, last = row
+    return [*(cell.partition("\n")[0] for cell in cells), last.replace("\n", "  ")]

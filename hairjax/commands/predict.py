@@ -1,0 +1,91 @@
+"""Grade photographs that nobody has labelled with a run's best model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hairjax.builders.inputs import require_one_view
+from hairjax.data.sources.problems import Problem, describe_problems
+from hairjax.data.sources.unlabelled import find_unlabelled
+from hairjax.evaluation.predictions import Predictions, join, write_predictions
+from hairjax.parallel.compilation import keep_compiled
+from hairjax.report.figures.contact_sheet import shorten
+from hairjax.report.figures.prediction_pages import PredictionPages
+from hairjax.runs.load import load_run
+from hairjax.system import console
+from hairjax.system.errors import UserError
+
+SHOWN = 20  # photographs, at most, whose predictions are shown one by one
+BESIDE = 4  # classes, at most, whose probabilities a terminal is wide enough for
+LETTERS = 12  # of a class's name, likewise
+
+
+def predict_files(
+    workdir: str, paths: Sequence[str], *, masks: str, out: Path, pictures: str
+) -> Predictions:
+    """Predict, write a CSV file and, where asked for, pictures, and show.
+
+    Args:
+        workdir: the run.
+        paths: photographs and folders of them.
+        masks: the folder of their masks, or the mask of a single one; "" for none.
+        out: the CSV file.
+        pictures: a folder for pages of photographs with what the model says of them; "" for none.
+
+    Returns:
+        What was written to `out`.
+
+    Raises:
+        UserError: there is no such run, photographs or masks are missing, or some cannot be used:
+            these are named, and the others' predictions are written, if there are any.
+    """
+    run = load_run(workdir)
+    keep_compiled(run.config.devices.compiled)
+    require_one_view(run.config, "predict")
+    run.require_masks(bool(masks), "--masks=FOLDER")
+    index = find_unlabelled(paths, masks, run.classes)
+    console.say(run.describe())
+    parts: list[Predictions] = []
+    problems: list[Problem] = list(index.problems)
+    pages = PredictionPages(Path(pictures).expanduser()) if pictures else None
+    with console.progress("photographs predicted") as progress:
+        for photos, predictions, unread in run.predict_in_parts(index, progress):
+            parts.append(predictions)
+            problems += unread
+            if pages:
+                pages.add(photos, predictions)
+    predictions = join(parts, run.classes)
+    if problems and not predictions.files:
+        raise UserError(
+            f"none of {len(problems):,} photographs can be used, and nothing is written:\n"
+            f"{describe_problems(problems)}"
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_predictions(predictions, out)
+    show_predictions(predictions)
+    console.say(f"written: {out}")
+    if pages:
+        console.say(f"written: {pages.finish():,} pages in {pictures}")
+    if problems:
+        raise UserError(
+            f"{len(problems):,} of {len(problems) + len(predictions.files):,} photographs cannot "
+            f"be used and are not in {out}:\n{describe_problems(problems)}"
+        )
+    return predictions
+
+
+def show_predictions(predictions: Predictions) -> None:
+    """Every photograph where they are few, else how many are in each class."""
+    if len(predictions.files) <= SHOWN:
+        names = [shorten(name, LETTERS) for name in predictions.classes]
+        every = len(names) <= BESIDE
+        rows = [
+            [file, names[row.argmax()], *(f"{p:.3f}" for p in (row if every else [row.max()]))]
+            for file, row in zip(predictions.files, predictions.probabilities, strict=True)
+        ]
+        console.table("", ["", "predicted", *(names if every else ["probability"])], rows)
+    else:
+        counts = np.bincount(predictions.predicted, minlength=len(predictions.classes))
+        rows = [[name, f"{n:,}"] for name, n in zip(predictions.classes, counts, strict=True)]
+        console.table("", ["predicted", "photographs"], rows)

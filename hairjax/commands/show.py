@@ -1,0 +1,148 @@
+"""The photographs as the model sees them, how many there are, and the rates: before training."""
+
+import functools
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from einops import rearrange, repeat
+from ml_collections import ConfigDict
+
+from hairjax.builders.data_set import describe_source, load_data, split_photos
+from hairjax.builders.inputs import sees_two_views, sight
+from hairjax.builders.model import abstract_model
+from hairjax.config.streams import model_title
+from hairjax.data.augment import Amounts, denormalised, model_inputs
+from hairjax.data.overview import choose, count_table
+from hairjax.data.photoset import PhotoSet
+from hairjax.optim.groups import Group, make_groups
+from hairjax.optim.schedules import make_schedules
+from hairjax.report.figures.contact_sheet import Caption, contact_sheet, schedule_figure, shorten
+from hairjax.system import console
+
+AUGMENTED = 5  # versions of each photograph
+POINTS = 2000  # of a drawn schedule
+
+
+def show(config: ConfigDict, out: str | Path) -> None:
+    """Write ``contact_sheet.png`` and ``schedule.png``, and say how many photographs there are.
+
+    Neither weights nor devices are asked for: training may be meant for another machine.
+
+    Args:
+        config: checked by ``check_config``.
+        out: the folder to write to.
+
+    Raises:
+        UserError: photographs cannot be used or divided, or the model cannot take their size;
+            nothing has been written.
+    """
+    console.say(f"source: {describe_source(config)}")
+    # Before photographs are decoded: a model that cannot be is refused here.
+    _, shapes = abstract_model(config, num_classes=2)
+    photos = load_data(config, None)
+    split = split_photos(config, photos, None)
+    train = np.flatnonzero(split == "train")
+    title, header, rows = count_table(photos, split)
+    console.table(title, header, rows)
+    steps, epochs = len(train) // config.train.batch_size, config.train.epochs
+    groups = make_groups(config.optim, len(shapes["stages"]), epochs)
+    schedules = make_schedules(config.optim, groups, epochs, steps)
+    at, rates = sample_rates(schedules, epochs * steps)
+    said = ", ".join(_rate(name, group) for name, group in groups.items())
+    console.say(f"rates: {said}; {epochs:,} epochs of {steps:,} steps")
+
+    chosen = choose(photos, train, config.seed)
+    rgb, masks = views(photos.images[chosen], config)
+    told = captions(photos, train, chosen)
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    sheet, schedule = out / "contact_sheet.png", out / "schedule.png"
+    contact_sheet(rgb, masks, told, notes(config, photos, chosen), sheet)
+    schedule_figure(at / steps, rates, config.optim.warmup_epochs, steps, schedule)
+    console.say(f"written: {sheet}, {schedule}")
+
+
+def _rate(name: str, group: Group) -> str:
+    """E.g. ``late 0.001``, ``early frozen`` or ``stages.3 0.001 from epoch 4``."""
+    if not group.first:
+        return f"{name} frozen"
+    return f"{name} {group.peak:g}{f' from epoch {group.first}' if group.first > 1 else ''}"
+
+
+def sample_rates(
+    schedules: dict[str, optax.Schedule], total: int
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Steps from the first to the last of ``total``, int [n], and every group's rates there."""
+    at = np.unique(np.linspace(0, total - 1, min(total, POINTS)).round().astype(np.int32))
+    return at, {group: np.asarray(jax.vmap(rate)(at)) for group, rate in schedules.items()}
+
+
+def views(images: np.ndarray, config: ConfigDict) -> tuple[np.ndarray, np.ndarray | None]:
+    """What the model sees of photographs, in evaluation and ``AUGMENTED`` times in training.
+
+    Args:
+        images: uint8 [n, stored, stored, 4].
+        config: size, channels and augmentation; the seed of its randomness.
+
+    Returns:
+        RGB float32 [n, 1 + AUGMENTED, side, side, 3] in [0, 1], the whole view first (the mask in
+        grey where the model sees it alone); the masks likewise without the last axis, None where
+        there are none beside RGB.
+    """
+    how = sight(config)
+    amounts = Amounts(**config.augment)
+    repeated = repeat(images, "n h w c -> (n times) h w c", times=AUGMENTED)
+    keys = jax.random.split(jax.random.key(config.seed), len(repeated))
+
+    denormalise = jax.vmap(jax.vmap(functools.partial(denormalised, normalise=how.normalise[0])))
+
+    @jax.jit
+    def see(whole: jax.Array, augmented: jax.Array) -> jax.Array:
+        view = model_inputs(whole, None, None, how)
+        views = model_inputs(augmented, keys, amounts, how)
+        rows = [
+            rearrange(view, "n h w c -> n 1 h w c"),
+            rearrange(views, "(n times) h w c -> n times h w c", times=AUGMENTED),
+        ]
+        inputs = jnp.concatenate(rows, axis=1)
+        if config.model.in_channels == 1:
+            return repeat(inputs[..., :1], "n times h w 1 -> n times h w c", c=3)
+        rgb = denormalise(inputs[..., :3])
+        return jnp.concatenate([rgb, inputs[..., 3:]], axis=-1)
+
+    seen = np.asarray(see(images, repeated))
+    return seen[..., :3].clip(0, 1), seen[..., 3] if config.model.in_channels == 6 else None
+
+
+def captions(photos: PhotoSet, train: np.ndarray, chosen: np.ndarray) -> list[Caption]:
+    """What is said of each photograph of the sheet."""
+    counts = np.bincount(photos.labels[train], minlength=len(photos.classes))
+    return [
+        Caption(
+            class_name=photos.classes[photos.labels[photo]],
+            class_size=f"{counts[photos.labels[photo]]:,} photographs train",
+            file=photos.files[photo],
+            subject=photos.subjects[photo],
+        )
+        for photo in chosen
+    ]
+
+
+def notes(config: ConfigDict, photos: PhotoSet, chosen: np.ndarray) -> list[str]:
+    """The sheet's headline and the lines below it."""
+    side = sight(config).side
+    seen = {1: "the mask alone", 3: "RGB alone", 6: "RGB and the mask"}[config.model.in_channels]
+    if sees_two_views(config):
+        seen += ", of two views the first"
+    lines = [
+        "What the model sees",
+        f"{model_title(config)}: {side} × {side} pixels, {seen}",
+        f"source: {shorten(describe_source(config), 72)}",
+    ]
+    shown, classes = len(set(photos.labels[chosen].tolist())), len(photos.classes)
+    if shown < classes:
+        lines.append(f"{shown} of {classes} classes are shown")
+    return lines

@@ -1,0 +1,101 @@
+"""Load a configuration, find its keys, and compare two."""
+
+import difflib
+import json
+import runpy
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from hairjax.system.errors import UserError
+from hairjax.system.paths import placed
+
+SUFFIXES = (".py", ".json")
+
+
+def load_config(source: str) -> ConfigDict:
+    """A configuration from ``FILE.py``, ``FILE.py:variant``, or a run's ``config.json``.
+
+    Raises:
+        UserError: no such file or variant, or the file is not a configuration.
+    """
+    path, variant = split_source(source)
+    if not path.is_file():
+        beside = [str(file) for file in sorted(path.parent.glob("*")) if file.suffix in SUFFIXES]
+        meant = difflib.get_close_matches(str(path), beside, n=1, cutoff=0.8)
+        if (path / "config.json").is_file():
+            meant = [str(path / "config.json")]
+        hint = f"did you mean {meant[0]}?" if meant else "give a .py file or a run's config.json"
+        raise UserError(f"there is no configuration file {placed(path)}; {hint}")
+    if path.suffix not in SUFFIXES:
+        raise UserError(f"a configuration is a {' or '.join(SUFFIXES)} file, not {str(path)!r}")
+    if path.suffix == ".py":
+        return _run_python(path, variant)
+    if variant:
+        raise UserError(f"{path} has no variants such as {variant!r}; only a .py file may")
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON: {error}") from error
+    if not isinstance(plain, dict):
+        raise UserError(f"{path} is not a configuration: it holds no names with values")
+    return from_plain(plain)
+
+
+def split_source(source: str) -> tuple[Path, str]:
+    """``FILE:variant`` → the file and the variant, "" where there is none."""
+    path = Path(source).expanduser()
+    if path.is_file() or ":" not in source:
+        return path, ""
+    name, _, variant = source.rpartition(":")
+    return Path(name).expanduser(), variant
+
+
+def _run_python(path: Path, variant: str) -> ConfigDict:
+    try:
+        get_config = runpy.run_path(str(path)).get("get_config")
+        if get_config is None:
+            raise UserError(f"{path} has no function get_config")
+        config = get_config(variant) if variant else get_config()
+    except UserError:
+        raise
+    except Exception as error:  # whatever the file does
+        message = f"{type(error).__name__}: {error}"
+        if isinstance(error, ValueError):  # how a configuration refuses a variant
+            message = str(error)
+        elif not isinstance(error, SyntaxError):  # which says itself where it is
+            frames = traceback.extract_tb(error.__traceback__)
+            lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+            message += f" (line {lines[-1]})" if lines else ""
+        raise UserError(f"{path}: {message}") from error
+    if not isinstance(config, ConfigDict):
+        raise UserError(f"{path}: get_config must return a ConfigDict, not {type(config).__name__}")
+    return config
+
+
+def to_plain(config: ConfigDict) -> dict[str, Any]:
+    """Nested plain dicts and lists: what ``config.json`` holds."""
+    return json.loads(config.to_json())
+
+
+def from_plain(plain: dict[str, Any]) -> ConfigDict:
+    """The inverse of ``to_plain``: lists become tuples, which flags can override."""
+
+    def restore(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: restore(item) for key, item in value.items()}
+        return tuple(value) if isinstance(value, list) else value
+
+    return ConfigDict(restore(plain))
+
+
+def flatten(config: ConfigDict | dict, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every ("section.key", value), in order."""
+    for key, value in config.items():
+        if isinstance(value, ConfigDict | dict):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,61 @@
+"""Counts of a set per class and split, and example photographs of each class."""
+
+from collections import Counter
+
+import numpy as np
+
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.split import SPLITS
+
+PER_CLASS = 3  # photographs of each class on the sheet
+MOST_ROWS = 20  # of the sheet, which stays legible; with more classes, some are left out
+
+
+def count_table(photos: PhotoSet, split: np.ndarray) -> tuple[str, list[str], list[list[str]]]:
+    """Photographs and subjects of every class and split: title, header, rows."""
+    subjects = np.array(photos.subjects)
+    known = subjects != ""
+
+    def cell(chosen: np.ndarray) -> str:
+        count = f"{np.sum(chosen):,}"
+        return f"{count} ({len(set(subjects[chosen & known])):,})" if known.any() else count
+
+    every = np.ones(len(photos), bool)
+    parts = [*(split == name for name in SPLITS), every]
+    rows = [
+        [name, *(cell((photos.labels == label) & part) for part in parts)]
+        for label, name in enumerate(photos.classes)
+    ]
+    title = "photographs (subjects)" if known.any() else "photographs; no subject is known"
+    if known.any() and not known.all():
+        title += f"; of {np.sum(~known):,} photographs the subject is not known"
+    return title, ["", *SPLITS, "all"], [*rows, ["all", *(cell(part) for part in parts)]]
+
+
+def choose(photos: PhotoSet, train: np.ndarray, seed: int) -> np.ndarray:
+    """The training photographs of the sheet, class by class: of each subject first one.
+
+    Args:
+        photos: all of them.
+        train: which of them train, int [n].
+        seed: which of the possible choices.
+
+    Returns:
+        int [rows]: indices into ``photos``.
+    """
+    classes = np.unique(photos.labels[train])
+    if len(classes) > MOST_ROWS:  # evenly over all of them, which may be in an order
+        classes = classes[np.linspace(0, len(classes) - 1, MOST_ROWS).round().astype(int)]
+    count = max(1, min(PER_CLASS, MOST_ROWS // len(classes)))
+    order = np.random.default_rng(seed).permutation(train)
+    chosen: list[int] = []
+    for label in classes:
+        seen: Counter[str] = Counter()
+        turns = []
+        for photo in order[photos.labels[order] == label]:
+            # A photograph whose subject is unknown counts as the only one of its subject.
+            subject = photos.subjects[photo]
+            turns.append((seen[subject], int(photo)))
+            seen[subject] += bool(subject)
+        chosen += [photo for _, photo in sorted(turns, key=lambda turn: turn[0])[:count]]
+    return np.array(chosen)

@@ -1,0 +1,135 @@
+"""A large set decoded by Apache Beam: on the cores of a machine or on a cluster.
+
+tensorflow-datasets makes the pipeline and writes the records. Every worker must see the photographs
+and the folder of prepared sets under the same paths, and have hairjax installed.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import tensorflow_datasets as tfds
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from hairjax.data.prepare.pieces import changed, decode
+from hairjax.data.prepare.read import without_warnings
+from hairjax.data.prepare.stored import SPLIT
+from hairjax.data.sources.photos import Entry, Index
+from hairjax.data.sources.problems import Problem
+from hairjax.system.errors import UserError
+
+_FACTS = "facts"  # files of JSON lines: what is known of each photograph besides its pixels
+
+
+class _Writer(tfds.core.writer.ExampleWriter):
+    """Compresses as hairjax does: tfds's own choice takes three times as long to read."""
+
+    def write(self, path: Any, examples: Any) -> None:
+        from array_record.python.array_record_module import ArrayRecordWriter
+
+        writer = ArrayRecordWriter(str(path), "group_size:1,snappy")
+        for _, record in examples:
+            writer.write(record)
+        writer.close()
+
+
+class Photographs(tfds.core.GeneratorBasedBuilder):
+    """Photographs of an index, in its order."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def __init__(self, index: Index, side: int, fit: str, features: Any, folder: Path):
+        self.index, self.side, self.fit = index, side, fit
+        self.described, self.folder = features, folder
+        super().__init__(data_dir=str(folder), file_format="array_record")
+
+    def _info(self) -> Any:
+        return tfds.core.DatasetInfo(builder=self, features=self.described, disable_shuffling=True)
+
+    def _split_generators(self, dl_manager: Any, pipeline: Any) -> dict[str, Any]:
+        decoded = (
+            pipeline
+            | "photographs" >> beam.Create(list(enumerate(self.index.entries)))
+            | "spread over workers" >> beam.Reshuffle()
+            | "decode" >> beam.Map(partial(_decode, side=self.side, fit=self.fit))
+        )
+        facts = decoded | "facts" >> beam.Map(lambda photo: json.dumps(photo[2]))
+        facts | "write facts" >> beam.io.WriteToText(str(self.folder / _FACTS))
+        return {SPLIT: decoded | "examples" >> beam.Map(lambda photo: photo[:2])}
+
+    def _generate_examples(self, **_: Any) -> Iterator[Any]:
+        raise NotImplementedError("the split's examples are a collection of the pipeline")
+
+    def _example_writer(self) -> Any:
+        return _Writer(file_format=self.info.file_format)
+
+
+def write_with_beam(
+    folder: Path, index: Index, side: int, fit: str, features: Any, options: str
+) -> tuple[list[Path], list[int], int, dict[str, Any]]:
+    """Decode and write all photographs.
+
+    Args:
+        folder: where; it is there and empty.
+        index: the photographs that were found.
+        side: height and width in pixels.
+        fit: "squash" or "pad", as in `read_photo`.
+        features: of a record, as tensorflow-datasets describes them.
+        options: Beam's, separated by spaces.
+
+    Returns:
+        The files of records in order, how many records each has, bytes of them all, and
+        `sha256`, `problems` and `touched` as in the notes of a set.
+
+    Raises:
+        UserError: the pipeline fails.
+    """
+    builder = Photographs(index, side, fit, features, folder)
+    config = tfds.download.DownloadConfig(beam_options=PipelineOptions(options.split()))
+    tfds.disable_progress_bar()
+    try:
+        builder.download_and_prepare(download_config=config)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f"Apache Beam cannot prepare the photographs: {error}; correct --config.data.beam, or "
+            "leave it empty"
+        ) from error
+    split = builder.info.splits[SPLIT]
+    facts = sorted(
+        (
+            json.loads(line)
+            for path in folder.glob(f"{_FACTS}-*")
+            for line in path.read_text().splitlines()
+        ),
+        key=lambda fact: fact["photograph"],
+    )
+    bad = {str(fact["photograph"]): fact for fact in facts if fact["problem"]}
+    notes = {
+        "sha256": [fact["sha256"] for fact in facts],
+        "problems": {i: fact["problem"] for i, fact in bad.items()},
+        "touched": {i: fact["touched"] for i, fact in bad.items()},
+    }
+    return [Path(path) for path in split.filepaths], split.shard_lengths, split.num_bytes, notes
+
+
+def _decode(
+    numbered: tuple[int, Entry], side: int, fit: str
+) -> tuple[int, dict[str, Any], dict[str, Any]]:
+    """Number, example and facts of a photograph."""
+    number, entry = numbered
+    touched = changed(entry)
+    with without_warnings():
+        pixels, sha256 = decode(entry, side, fit)
+    bad = isinstance(sha256, Problem)
+    facts = {
+        "photograph": number,
+        "sha256": "" if bad else sha256,
+        "problem": asdict(sha256) if isinstance(sha256, Problem) else None,
+        "touched": touched,
+    }
+    return number, {"image": np.asarray(pixels), "file": entry.file}, facts

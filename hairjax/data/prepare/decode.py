@@ -1,0 +1,79 @@
+"""Opening, turning and resizing pictures: what photographs and masks have in common."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from hairjax.data.sources.formats import FORMATS
+from hairjax.data.sources.lookup import missing
+from hairjax.data.sources.record import File
+
+# What undoes each EXIF orientation, but for 1, and which of these change the sides over.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+LYING = frozenset(_TURNS[orientation] for orientation in (5, 6, 7, 8))
+
+
+def read_file(path: File) -> bytes:
+    """Read a file whole: it is decoded and its checksum taken. Nothing else is waited for."""
+    reason = missing(path) if isinstance(path, Path) else ""
+    if reason:
+        raise OSError(reason)
+    return path.read_bytes()
+
+
+def open_image(path: File, data: bytes) -> Image.Image:
+    """Open an image of a format that is read; nothing else is tried, so no other decoder runs.
+
+    Pillow reads the header here and refuses too many pixels before any of them is decoded.
+    """
+    if not data:
+        raise OSError(f"{path.name} is empty")
+    try:
+        image = Image.open(io.BytesIO(data), formats=tuple(FORMATS))
+    except Image.UnidentifiedImageError as error:
+        formats = ", ".join(FORMATS)
+        raise OSError(f"{path.name} is damaged or its content is none of {formats}") from error
+    _require_known_transparency(image)
+    # Not 64 kB at a time: between two of them threads wait for the interpreter's lock.
+    image.decodermaxblock = len(data)
+    return image
+
+
+def _require_known_transparency(image: Image.Image) -> None:
+    """Refuse a transparent value of 16 bits: Pillow compares it with pixels of 8."""
+    value = image.info.get("transparency")
+    if image.mode.startswith("I;16") and value is not None:
+        raise ValueError("one of its 16-bit greys is transparent: save 8 bits, or without it")
+    if isinstance(value, tuple) and max(value) > 255:
+        raise ValueError("one of its 16-bit colours is transparent: save 8 bits, or without it")
+
+
+def turn_of(image: Image.Image) -> Image.Transpose | None:
+    """Return how to turn a loaded image (a PNG may say it at its end).
+
+    `ImageOps.exif_transpose` would turn it before it is made smaller, and write its EXIF anew,
+    which fails on tags that are of no interest here.
+    """
+    return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+
+
+def resize(
+    image: Image.Image,
+    box: tuple[float, float, float, float],
+    shape: tuple[int, int],
+    turn: Image.Transpose | None,
+    resample: Image.Resampling,
+) -> np.ndarray:
+    """Resize the part `box` of an image and turn it, to be of `shape` (width, height) then."""
+    resized = image.resize(shape[::-1] if turn in LYING else shape, resample, box)
+    return np.asarray(resized if turn is None else resized.transpose(turn))

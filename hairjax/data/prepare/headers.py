@@ -1,0 +1,44 @@
+"""What photographs say of themselves before they are decoded: size, where they were taken."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import ExifTags, Image
+
+from hairjax.data.prepare.decode import LYING, turn_of
+from hairjax.data.prepare.read import DAMAGE, without_warnings
+from hairjax.data.sources.formats import FORMATS
+
+
+@dataclass(frozen=True)
+class Header:
+    """Width and height in pixels, turned as EXIF says; whether a position is in the file."""
+
+    width: int
+    height: int
+    has_position: bool
+
+
+def read_headers(paths: list[Path], workers: int) -> list[Header]:
+    """Read the headers of photographs that are known to be readable."""
+    with without_warnings(), ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(_read_header, paths))
+
+
+def _read_header(path: Path) -> Header:
+    with Image.open(path, formats=tuple(FORMATS)) as image:
+        width, height = image.size[::-1] if turn_of(image) in LYING else image.size
+        # What a phone writes, and what programs write beside it or in its place.
+        xmp = image.info.get("xmp", b"")
+        has_position = _has_position(image.getexif()) or b"GPSLatitude" in xmp
+        return Header(width, height, has_position)
+
+
+def _has_position(exif: Image.Exif) -> bool:
+    if ExifTags.IFD.GPSInfo not in exif:
+        return False
+    try:
+        return ExifTags.GPS.GPSLatitude in exif.get_ifd(ExifTags.IFD.GPSInfo)
+    except DAMAGE:  # there may be one, for programs that read on
+        return True

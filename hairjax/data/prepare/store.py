@@ -1,0 +1,266 @@
+"""Photographs decoded once: a prepared data set on disk that every later start reads.
+
+It is a tensorflow-datasets set of array_record files, written and read without TensorFlow, which
+`tfds.builder_from_directory` opens. Photograph i of the index is record i.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.prepare.cache import (
+    VERSION,
+    locked,
+    place_of,
+    remove_leftovers,
+    require_room,
+    show_others,
+    taking_part,
+    to_disk,
+    unfinished,
+)
+from hairjax.data.prepare.pieces import Piece, changed, cut, joined, write_pieces
+from hairjax.data.prepare.read import PREPARATION
+from hairjax.data.prepare.stored import SPLIT, Stored
+from hairjax.data.sources.photos import Index
+from hairjax.data.sources.problems import Problem, require_no_problems
+from hairjax.data.sources.record import File, Record
+from hairjax.system import console
+from hairjax.system.errors import UserError
+
+_NOTES = "photographs.json"  # what is wanted at once and for all photographs
+_WORK = "work"  # what is known of each piece while the set is made
+
+
+def prepare_once(
+    index: Index,
+    *,
+    cache: Path,
+    side: int,
+    fit: str,
+    on_bad: str,
+    workers: int,
+    beam: str,
+) -> tuple[PhotoSet, list[Problem]]:
+    """Open the prepared set of these photographs, which is made first where there is none.
+
+    Any change of a file's path, size or time, of `side`, `fit`, Pillow or the way photographs are
+    read is another set; labels, subjects and classes are the index's and not stored. Processes that
+    want one set at the same time share the work; what a killed one had finished is not done again.
+
+    Args:
+        index: the photographs that were found.
+        cache: the folder of prepared sets.
+        side: height and width in pixels.
+        fit: "squash" or "pad", as in `read_photo`.
+        on_bad: "refuse" keeps no set in which a photograph cannot be used, "skip" does.
+        workers: photographs decoded at the same time.
+        beam: options of Apache Beam, which then decodes in their place; "" does without it.
+
+    Returns:
+        The photographs that could be read, their pixels on disk, and a problem for each other.
+
+    Raises:
+        UserError: the folder cannot be written to, there is too little room, or the set is
+            damaged; a photograph cannot be used and `on_bad` is "refuse".
+    """
+    folder = place_of(cache, _key(index, side, fit))
+    notes = _read_notes(folder, index)
+    if notes is None:
+        require_room(cache, len(index.entries) * side * side * 4)
+        remove_leftovers(folder)
+        with taking_part(folder):
+            notes = _make(folder, index, side, fit, on_bad, workers, beam)
+        show_others(folder)
+    kept = [i for i in range(len(index.entries)) if str(i) not in notes["problems"]]
+    images = Stored.open(folder, np.array(kept, np.int64), side)
+    console.say(f"prepared set: {folder}")
+    entries = [index.entries[i] for i in kept]
+    photoset = PhotoSet(
+        images=images,
+        labels=np.array([entry.label for entry in entries], np.int32),
+        files=tuple(entry.file for entry in entries),
+        subjects=tuple(entry.subject for entry in entries),
+        sha256=tuple(notes["sha256"][i] for i in kept),
+        classes=index.classes,
+        has_masks=index.has_masks,
+    )
+    return photoset, _problems(notes)
+
+
+def _problems(notes: dict[str, Any]) -> list[Problem]:
+    return [Problem(**problem) for problem in notes["problems"].values()]
+
+
+def _key(index: Index, side: int, fit: str) -> str:
+    """What tells prepared sets apart: 16 hexadecimal digits."""
+    files = [[entry.file, _stamp(entry.path), _stamp(entry.mask)] for entry in index.entries]
+    parts = [PREPARATION, VERSION, PIL.__version__, side, fit, files]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _stamp(path: File | None) -> list[str | int]:
+    if path is None:
+        return []
+    if isinstance(path, Record):
+        return [str(path), *path.records.stamp]
+    place = os.path.abspath(path)  # noqa: PTH100 (resolving links costs a look at every folder)
+    try:
+        stat = path.stat()
+    except OSError:  # which reading it will report
+        return [place]
+    return [place, stat.st_size, stat.st_mtime_ns]
+
+
+def _read_notes(folder: Path, index: Index) -> dict[str, Any] | None:
+    """The notes of a finished set, or None: not prepared, or a bad file may be good by now.
+
+    Raises:
+        UserError: files of the set are missing or cut short.
+    """
+    if not folder.is_dir():
+        return None
+    try:
+        notes = json.loads((folder / _NOTES).read_text())
+        whole = all((folder / name).stat().st_size == n for name, n in notes["files"].items())
+    except (OSError, ValueError) as error:
+        raise UserError(f"the prepared set {folder} is damaged ({error}): delete it") from error
+    if not whole:
+        raise UserError(f"the prepared set {folder} is damaged (a file is cut short): delete it")
+    touched = {i: changed(index.entries[int(i)]) for i in notes["problems"]}
+    return notes if touched == notes["touched"] else None
+
+
+def _make(
+    folder: Path,
+    index: Index,
+    side: int,
+    fit: str,
+    on_bad: str,
+    workers: int,
+    beam: str,
+) -> dict[str, Any]:
+    """Make the set; until it is whole and on the disk it has another name."""
+    new, alone = unfinished(folder), folder.parent / "finish"
+    features = _features(side)
+    with locked(alone):
+        if notes := _read_notes(folder, index):
+            return notes
+        new.mkdir(mode=0o700, exist_ok=True)
+        (new / _WORK).mkdir(exist_ok=True)
+        if beam:
+            lengths, size, notes = _run_beam(folder, index, side, fit, features, beam)
+            return _finish(folder, index, features, lengths, size, notes, on_bad)
+    parts = cut(len(index.entries))
+    paths = _template(folder).sharded_filepaths(len(parts))
+    pieces = [
+        Piece(Path(path), new / _WORK / f"{number:05}.json", photographs)
+        for number, (path, photographs) in enumerate(zip(paths, parts, strict=True))
+    ]
+    with console.progress("photographs prepared") as progress:
+        write_pieces(
+            pieces,
+            index,
+            features.serialize_example,
+            side=side,
+            fit=fit,
+            workers=workers,
+            progress=progress,
+        )
+    with locked(alone):
+        if notes := _read_notes(folder, index):
+            return notes
+        notes, size = joined(pieces)
+        return _finish(folder, index, features, [*map(len, parts)], size, notes, on_bad)
+
+
+def _run_beam(
+    folder: Path, index: Index, side: int, fit: str, features: Any, options: str
+) -> tuple[list[int], int, dict[str, Any]]:
+    """Records per file, bytes, and notes, of files that Beam has written."""
+    try:
+        from hairjax.data.prepare.beam import write_with_beam
+    except ImportError as error:
+        raise UserError(
+            f"config.data.beam needs the package {error.name}: pip install -r requirements-beam.txt"
+        ) from error
+    work = unfinished(folder) / _WORK
+    files, lengths, size, notes = write_with_beam(work, index, side, fit, features, options)
+    paths = _template(folder).sharded_filepaths(len(files))
+    for file, path in zip(files, paths, strict=True):
+        file.rename(path)
+    return lengths, size, notes
+
+
+def _finish(
+    folder: Path,
+    index: Index,
+    features: Any,
+    lengths: list[int],
+    size: int,
+    notes: dict[str, Any],
+    on_bad: str,
+) -> dict[str, Any]:
+    """Describe the set whose records are written, and put it where it belongs."""
+    import tensorflow_datasets as tfds
+
+    new, name = unfinished(folder), folder.parent.name
+    require_no_problems([*index.problems, *_problems(notes)], on_bad)
+    try:
+        identity = tfds.core.DatasetIdentity(name, tfds.core.Version(VERSION), str(new), "hairjax")
+        info = tfds.core.DatasetInfo(
+            builder=identity,
+            description="Photographs and hair masks, turned and resized by hairjax.",
+            features=features,
+        )
+        info.set_file_format("array_record")
+        split = tfds.core.SplitInfo(SPLIT, lengths, size, filename_template=_template(folder))
+        info.set_splits(tfds.core.SplitDict([split]))
+        info.write_to_directory(str(new))
+        files = [path for path in new.iterdir() if path.is_file()]
+        notes["files"] = {path.name: path.stat().st_size for path in files}
+        (new / _NOTES).write_text(json.dumps(notes))
+        for path in (*files, new / _NOTES, new):
+            to_disk(path)
+        # What is there is outdated: a file that could not be read may be readable now.
+        shutil.rmtree(folder, ignore_errors=True)
+        new.rename(folder)
+        to_disk(folder.parent)
+    except OSError as error:
+        raise UserError(f"the prepared set {new} cannot be written: {error}") from error
+    # Only now: whoever looked for them before would have begun anew.
+    shutil.rmtree(folder / _WORK)
+    return notes
+
+
+def _template(folder: Path) -> Any:
+    """The names of the files of records while the set is made."""
+    import tensorflow_datasets as tfds
+
+    return tfds.core.ShardedFileTemplate(
+        dataset_name=folder.parent.name,
+        data_dir=unfinished(folder),
+        split=SPLIT,
+        filetype_suffix="array_record",
+    )
+
+
+def _features(side: int) -> Any:
+    """A record, as tensorflow-datasets describes it."""
+    import tensorflow_datasets as tfds
+
+    return tfds.features.FeaturesDict(
+        {
+            "image": tfds.features.Tensor(
+                shape=(side, side, 4), dtype=np.uint8, encoding=tfds.features.Encoding.BYTES
+            ),
+            "file": tfds.features.Text(),
+        }
+    )

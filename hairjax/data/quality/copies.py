@@ -1,0 +1,113 @@
+"""Whether what is held out leaks into what trains: the part of ``check`` that training always runs.
+
+A subject or an identical file on both sides is refused in `hairjax.data.split`. Here it is copies:
+photographs that were encoded anew, made smaller, cropped, mirrored or turned.
+"""
+
+import shlex
+from collections.abc import Sequence
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.quality.duplicates import Pair, find_copies
+from hairjax.data.views import Pairs
+from hairjax.parallel.processes import is_first, largest
+from hairjax.system import console
+from hairjax.system.errors import UserError
+
+# Of two pictures' likeness. Whatever is encoded anew (JPEG 60 and better), made half as large,
+# mirrored or turned has 0.975 and more; of two tomatoes, no pair of different files had more than
+# 0.95. So every such pair is a copy, and one is enough to refuse.
+CERTAIN = 0.97
+# Share of the photographs held out that may be merely alike (0.8 and more: crops of up to a tenth,
+# and now and then chance). Among different tomatoes it was 0.4 % at most.
+MOST = 0.01
+_EXAMPLES = 3
+
+
+def require_no_copies(config: ConfigDict, photos: PhotoSet, split: np.ndarray) -> None:
+    """Refuse a split with copies of training photographs in validation or test.
+
+    Subjects on both sides must have been refused already, so that the subjects of every pair are
+    different or not known. Every process calls this; the first one looks.
+
+    Args:
+        config: its ``data`` section: with ``on_leak`` "allow" copies are told of and not refused.
+        photos: all of them; drawn ones are not looked at, since each is drawn anew.
+        split: what each is for, str [n].
+
+    Raises:
+        UserError: there are copies; in every process, and the first names some.
+    """
+    if config.data.source == "synthetic":
+        return
+    found = _find(photos, split) if is_first() else []
+    held = int(np.sum(split != "train"))
+    certain = sum(pair.likeness >= CERTAIN for pair in found)
+    copies = len({pair.second for pair in found})
+    # One may always be chance, however few are held out.
+    leaks = certain > 0 or copies > max(1, MOST * held)
+    refuse = leaks and config.data.on_leak == "refuse"
+    if largest(int(refuse)) and not refuse:
+        raise UserError("the split leaks; process 0 says which photographs are copies")
+    if not found:
+        console.say("copies of training photographs in validation and test: none found")
+        return
+    said = (
+        f"{copies:,} of the {held:,} validation and test photographs look like copies of training "
+        f"photographs whose subject is another or not known ({_examples(photos, split, found)})"
+    )
+    if refuse:
+        raise UserError(
+            f"the split leaks: {said}. See all with {_command(config)}; give copies the same "
+            "subject, or remove them, or train nevertheless with --config.data.on_leak=allow"
+        )
+    why = "config.data.on_leak=allow" if leaks else "so few may be chance"
+    console.say(f"{said}; trained nevertheless: {why}")
+
+
+def _find(photos: PhotoSet, split: np.ndarray) -> list[Pair]:
+    """Pairs of a training photograph and one that is held out, which comes second; best first."""
+    if isinstance(photos.images, Pairs):
+        return _find_in_views(photos.images, split)
+    train = np.flatnonzero(split == "train")
+    # Of identical files one is enough, and several would be each other's only candidates.
+    _, once = np.unique(np.array(photos.sha256)[train], return_index=True)
+    held = np.flatnonzero(split != "train")
+    with console.progress("pairs compared") as progress:
+        pairs = find_copies(photos.images, train[np.sort(once)], held, progress)
+    return sorted(pairs, key=lambda pair: -pair.likeness)
+
+
+def _find_in_views(pairs: Pairs, split: np.ndarray) -> list[Pair]:
+    """Likewise of each view by itself, as pairs of samples."""
+    found = []
+    for images, rows in zip(pairs.views, pairs.rows.T, strict=True):
+        # Of a photograph in several samples the first, which are all of one subject.
+        there, sample = np.unique(rows, return_index=True)
+        there, sample = there[there >= 0], sample[there >= 0]
+        trains = split[sample] == "train"
+        with console.progress("pairs compared") as progress:
+            copies = find_copies(images, there[trains], there[~trains], progress)
+        of_row = dict(zip(there.tolist(), sample.tolist(), strict=True))
+        found += [Pair(of_row[c.first], of_row[c.second], c.likeness) for c in copies]
+    return sorted(found, key=lambda pair: -pair.likeness)
+
+
+def _examples(photos: PhotoSet, split: np.ndarray, found: Sequence[Pair]) -> str:
+    named = [
+        f"{photos.files[pair.second]} ({split[pair.second]}) = {photos.files[pair.first]}, "
+        f"likeness {pair.likeness:.2f}"
+        for pair in found[:_EXAMPLES]
+    ]
+    return "; ".join(named) + (" …" if len(found) > _EXAMPLES else "")
+
+
+def _command(config: ConfigDict) -> str:
+    """The command that looks at the same photographs; it knows folders only."""
+    names = ("photos", "masks", "manifest", "subject", "split")
+    given = [f"--{name}={config.data[name]}" for name in names if config.data[name]]
+    flags = given if config.data.source == "photos" else ["--photos=FOLDER"]
+    return shlex.join(["python", "launch.py", "check", *flags])

@@ -1,0 +1,213 @@
+"""Near-duplicates: the same photograph encoded anew, made smaller, cropped, mirrored or turned.
+
+Candidates are the nearest in a space of few dimensions, which is learnt from the set itself:
+crops of one photograph lie close together in it, and different photographs far apart. Each
+candidate is then laid on the other and compared in detail. The candidates of a photograph are
+limited in number, so that the cost grows little faster than the number of photographs.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import linalg
+from scipy.spatial import cKDTree
+
+from hairjax.data.photoset import Rows
+from hairjax.data.quality.registration import details, likeness, register
+from hairjax.data.quality.thumbnails import thumbnails
+
+SIDE = 64  # pixels at which details are compared
+ALIKE = 0.8  # of the details' likeness: copies have 0.84 and more, others hardly ever 0.7
+_TURNS = range(8)
+_COARSE = 8  # pixels at which candidates are found
+_DIMENSIONS = 10
+_NEIGHBOURS = 12  # of each photograph, at most, that are compared in detail
+_NEAREST = 2  # likewise, where only the parts of a split are compared with each other
+_FITTED = 256  # photographs from which the space is learnt
+_CROPS = 8  # of each of them
+_CUT = 0.07  # of a side, at most, that these lose at each edge
+_CHUNK = 256  # pairs compared at a time
+# Sides in pixels, steps of registration, and the least likeness to go on with.
+_STAGES = ((16, 6, 0.5), (32, 4, 0.65), (SIDE, 3, ALIKE))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two photographs that come from one; `likeness` is 1 for equal details."""
+
+    first: int
+    second: int
+    likeness: float
+
+
+def find_duplicates(
+    images: NDArray[np.uint8] | Rows, progress: Callable[[int, int], None]
+) -> list[Pair]:
+    """Find photographs that are copies of others, but for what an edit changes.
+
+    Args:
+        images: uint8 [n, side, side, 3 or more], RGB first; all different, since identical ones
+            would be each other's only candidates.
+        progress: called with (candidates compared, candidates in all).
+
+    Returns:
+        The pairs, first < second, ordered; of many copies of one photograph not every pair, but
+        every copy is in one.
+    """
+    every = np.arange(len(images))
+    return _find(images, every, every, _NEIGHBOURS, progress) if len(images) > 1 else []
+
+
+def find_copies(
+    images: NDArray[np.uint8] | Rows,
+    train: NDArray[np.intp],
+    held: NDArray[np.intp],
+    progress: Callable[[int, int], None],
+) -> list[Pair]:
+    """Find the copies of training photographs among those that are held out for judging.
+
+    It takes a fraction of the time of `find_duplicates`, which also looks within each part.
+
+    Args:
+        images: as in `find_duplicates`, but of identical ones each is its own candidate.
+        train: which of them train, int [m], all different.
+        held: which do not, int [k].
+        progress: as in `find_duplicates`.
+
+    Returns:
+        The pairs, the training photograph first; of many copies of one that is held out not all.
+    """
+    if not len(train) or not len(held):
+        return []
+    mine = frozenset(train.tolist())
+    pairs = _find(images, train, held, _NEAREST, progress)
+    return [p if p.first in mine else Pair(p.second, p.first, p.likeness) for p in pairs]
+
+
+def _find(
+    images: NDArray[np.uint8] | Rows,
+    among: NDArray[np.intp],
+    asked: NDArray[np.intp],
+    neighbours: int,
+    progress: Callable[[int, int], None],
+) -> list[Pair]:
+    """The pairs of a photograph that is asked about and one of those among which to look."""
+    # Areas would be rounded to whole pixels, at other places in a picture that is turned.
+    small = thumbnails(images, SIDE, Image.Resampling.BILINEAR)
+    candidates = _candidates(small, among, asked, neighbours)
+    grey = small @ np.array([0.299, 0.587, 0.114], np.float32)
+    sizes = {side: shrunk(grey, side) for side, _, _ in _STAGES}
+    chunks = [candidates[i : i + _CHUNK] for i in range(0, len(candidates), _CHUNK)]
+    found: dict[tuple[int, int], float] = {}
+    done = 0
+    # Threads serve: almost all of it is numpy's, outside the interpreter's lock.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for chunk, alike in zip(chunks, pool.map(partial(_compare, sizes), chunks), strict=True):
+            for first, second, value in alike:
+                pair = min(first, second), max(first, second)
+                found[pair] = max(value, found.get(pair, 0.0))
+            done += len(chunk)
+            progress(done, len(candidates))
+    return [Pair(*pair, value) for pair, value in sorted(found.items())]
+
+
+def turned(pictures: NDArray, turn: int) -> NDArray:
+    """Pictures [n, side, side, …] turned and mirrored in one of eight ways, 0 … 7."""
+    if turn & 4:
+        pictures = pictures.swapaxes(1, 2)
+    return pictures[:, :: -1 if turn & 1 else 1, :: -1 if turn & 2 else 1]
+
+
+def _candidates(
+    small: NDArray[np.uint8], among: NDArray[np.intp], asked: NDArray[np.intp], neighbours: int
+) -> NDArray[np.intp]:
+    """(first, second, turn) [m, 3] of pairs that may be copies: the second is turned."""
+    coarse = shrunk(small, _COARSE)
+    space = _learn_space(small)
+    tree = cKDTree(_described(coarse[among]) @ space)
+    wanted = min(len(among), neighbours + 1)
+    found = []
+    for turn in _TURNS:
+        where = _described(turned(coarse[asked], turn)) @ space
+        distance, place = tree.query(where, [*range(1, wanted + 1)], workers=os.cpu_count() or 1)
+        neighbour = among[place]
+        distance[neighbour == asked[:, None]] = np.inf
+        found.append((distance, neighbour, np.full_like(neighbour, turn)))
+    distance, neighbour, turns = (np.concatenate(part, 1) for part in zip(*found, strict=True))
+    nearest = np.argsort(distance, axis=1, kind="stable")[:, :neighbours]
+    near = np.isfinite(np.take_along_axis(distance, nearest, 1))
+    second = np.broadcast_to(asked[:, None], nearest.shape)[near]
+    first = np.take_along_axis(neighbour, nearest, 1)[near]
+    turns = np.take_along_axis(turns, nearest, 1)[near]
+    return np.unique(np.stack([first, second, turns], axis=1), axis=0)
+
+
+def _learn_space(small: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Fisher's linear discriminants [described, dimensions] between photographs, over crops."""
+    rng = np.random.default_rng(0)
+    chosen = rng.permutation(len(small))[:_FITTED]
+    crops = np.stack([list(_crops(Image.fromarray(small[i]), rng)) for i in chosen])
+    flat = crops.reshape(-1, _COARSE, _COARSE, 3).astype(np.float32)
+    described = np.concatenate([_described(turned(flat, turn)) for turn in _TURNS])
+    described = described.reshape(-1, _CROPS, described.shape[1])
+    means = described.mean(axis=1)
+    apart = (described - means[:, None]).reshape(-1, described.shape[2])
+    within = apart.T @ apart / len(apart)
+    # Directions in which these few crops happen not to differ may not count without end.
+    within += np.eye(len(within)) * (np.trace(within) / len(within) * 0.05 + 1e-6)
+    between = np.cov(means, rowvar=False)
+    size = len(within)
+    _, vectors = linalg.eigh(between, within, subset_by_index=(size - _DIMENSIONS, size - 1))
+    return vectors.astype(np.float32)
+
+
+def _crops(photo: Image.Image, rng: np.random.Generator) -> Iterator[NDArray[np.uint8]]:
+    """The photograph without a little of some of its edges."""
+    for _ in range(_CROPS):
+        left, top, right, bottom = rng.uniform(0, _CUT, 4) * rng.integers(0, 2, 4)
+        box = SIDE * np.array([left, top, 1 - right, 1 - bottom])
+        yield np.asarray(photo.resize((_COARSE, _COARSE), Image.Resampling.BOX, tuple(box)))
+
+
+def _described(coarse: NDArray) -> NDArray[np.float32]:
+    """Colours about their mean, whatever the contrast: [n, h, w, 3] → [n, h · w · 3]."""
+    pixels = coarse.reshape(len(coarse), -1, 3).astype(np.float32)
+    pixels = pixels - pixels.mean(axis=1, keepdims=True)
+    # Nothing is made of a picture that has less contrast than its compression has noise.
+    pixels = pixels / np.sqrt((pixels**2).mean(axis=(1, 2), keepdims=True) + 4)
+    return pixels.reshape(len(coarse), -1)
+
+
+def shrunk(pictures: NDArray, side: int) -> NDArray[np.float32]:
+    """Average over squares: [n, h, h, …] → [n, side, side, …]."""
+    n, size = pictures.shape[:2]
+    each = size // side
+    squares = pictures.reshape(n, side, each, side, each, *pictures.shape[3:])
+    return squares.mean(axis=(2, 4), dtype=np.float32)
+
+
+def _compare(
+    sizes: Mapping[int, NDArray[np.float32]], candidates: NDArray[np.intp]
+) -> list[tuple[int, int, float]]:
+    """Return the candidates that are copies, with their likeness; `sizes` are grey, by side."""
+    crop = np.zeros((len(candidates), 4), np.float32)
+    alike = np.zeros(len(candidates), np.float32)
+    for side, steps, least in _STAGES:
+        first, second = (sizes[side][candidates[:, i]] for i in (0, 1))
+        for turn in _TURNS:
+            those = candidates[:, 2] == turn
+            second[those] = turned(second[those], turn)
+        crop = register(first, second, crop, steps)
+        alike = likeness(details(first), details(second), crop)
+        kept = alike >= least
+        candidates, crop, alike = candidates[kept], crop[kept], alike[kept]
+    return [
+        (first, second, value)
+        for (first, second, _), value in zip(candidates.tolist(), alike.tolist(), strict=True)
+    ]

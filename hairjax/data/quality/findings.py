@@ -1,0 +1,182 @@
+"""What a person should know of a set of photographs before training on it, one by one.
+
+Every function returns findings; none of them is refused here.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.prepare.headers import Header
+from hairjax.data.quality.duplicates import Pair
+from hairjax.data.sources.problems import Problem
+from hairjax.system.files import write_csv
+
+UNUSABLE, SPLIT = "cannot be used", "split"
+IDENTICAL, NEAR = "identical files", "near-duplicates"
+IDENTICAL_CLASSES = "identical files in different classes"
+NEAR_SPLITS = "near-duplicates across splits"
+EMPTY, FULL, TINY = "mask empty", "mask nearly full", "mask tiny"
+OUTLIER = "mask unlike its class"
+IMBALANCE, POSITION = "classes of unequal size", "position in the file"
+# On these, what is measured after training could not be believed, or nothing can be trained.
+GRAVE = (UNUSABLE, SPLIT, IDENTICAL_CLASSES, NEAR_SPLITS)
+
+_NEARLY_FULL, _TINY = 0.95, 0.01  # of the photograph's area
+_FAR = 6.0  # robust standard deviations
+_FEWEST = 10  # masks of a class, with which its middle is known
+# Below these, in shares of the photograph, masks of a class do not differ.
+_SPREADS = {"area": 0.03, "place from the top": 0.02, "place from the left": 0.02}
+_UNEQUAL = 3.0  # times as many photographs
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of ``check.csv``: two files where it is of a pair, none where it is of the set."""
+
+    kind: str
+    file: str
+    other: str
+    detail: str
+
+
+def of_problems(problems: Iterable[Problem]) -> list[Finding]:
+    """Files that cannot be used."""
+    return [
+        Finding(UNUSABLE, problem.path, "", ": ".join(filter(None, (problem.kind, problem.detail))))
+        for problem in problems
+    ]
+
+
+def of_identical(photos: PhotoSet) -> list[Finding]:
+    """Files with the same bytes as the first of their kind."""
+    first: dict[str, int] = {}
+    found = []
+    for i, contents in enumerate(photos.sha256):
+        one = first.setdefault(contents, i)
+        if one != i:
+            kind = IDENTICAL if photos.labels[one] == photos.labels[i] else IDENTICAL_CLASSES
+            found.append(_pair(kind, photos, one, i, ""))
+    return found
+
+
+def of_duplicates(
+    photos: PhotoSet, pairs: Iterable[Pair], split: NDArray[np.str_] | None
+) -> list[Finding]:
+    """Near-duplicates, the most alike first; `split` (str [n]) is None where there is none."""
+    found = []
+    for pair in sorted(pairs, key=lambda pair: -pair.likeness):
+        detail, kind = f"likeness {pair.likeness:.2f}", NEAR
+        if split is not None and split[pair.first] != split[pair.second]:
+            kind = NEAR_SPLITS
+            detail += f"; {split[pair.first]} and {split[pair.second]}"
+        found.append(_pair(kind, photos, pair.first, pair.second, detail))
+    return found
+
+
+def _pair(kind: str, photos: PhotoSet, one: int, other: int, detail: str) -> Finding:
+    said = [detail] if detail else []
+    if photos.labels[one] != photos.labels[other]:
+        names = (photos.classes[photos.labels[i]] for i in (one, other))
+        said.append(f"classes {' and '.join(names)}")
+    if photos.subjects[one] != photos.subjects[other]:
+        said.append(f"subjects {' and '.join(photos.subjects[i] or '?' for i in (one, other))}")
+    return Finding(kind, photos.files[one], photos.files[other], "; ".join(said))
+
+
+@dataclass(frozen=True)
+class MaskShapes:
+    """Of every mask: its share of the photograph, and its middle from the top and the left [n].
+
+    The middle of an empty mask is not a number.
+    """
+
+    area: NDArray[np.float64]
+    down: NDArray[np.float64]
+    right: NDArray[np.float64]
+
+
+def measure_masks(photos: PhotoSet, chunk: int) -> MaskShapes:
+    """Measure the masks, `chunk` photographs in memory at a time."""
+    side = photos.images.shape[1]
+    place = (np.arange(side) + 0.5) / side
+    shapes = []
+    for start in range(0, len(photos), chunk):
+        mask = photos.images[start : start + chunk][..., 3] / 255
+        area = mask.mean(axis=(1, 2))
+        with np.errstate(invalid="ignore"):  # 0 / 0 of an empty mask is meant
+            down = mask.mean(axis=2) @ place / side / area
+            right = mask.mean(axis=1) @ place / side / area
+        shapes.append((area, down, right))
+    return MaskShapes(*(np.concatenate(part) for part in zip(*shapes, strict=True)))
+
+
+def of_masks(photos: PhotoSet, shapes: MaskShapes) -> list[Finding]:
+    """Masks that are empty, nearly full, tiny, or unlike the others of their class."""
+    found = []
+    for file, area in zip(photos.files, shapes.area, strict=True):
+        share = f"{area:.1%} of the photograph"
+        if area == 0:
+            found.append(Finding(EMPTY, file, "", ""))
+        elif area > _NEARLY_FULL:
+            found.append(Finding(FULL, file, "", share))
+        elif area < _TINY:
+            found.append(Finding(TINY, file, "", share))
+    named = {finding.file for finding in found}
+    usual = [i for i, file in enumerate(photos.files) if file not in named]
+    measures = zip(_SPREADS, (shapes.area, shapes.down, shapes.right), strict=True)
+    said: dict[int, list[str]] = defaultdict(list)
+    for name, values in measures:
+        for i, text in _outliers(photos, np.array(usual, int), values, name):
+            said[i].append(text)
+    return found + [
+        Finding(OUTLIER, photos.files[i], "", "; ".join(texts)) for i, texts in sorted(said.items())
+    ]
+
+
+def _outliers(
+    photos: PhotoSet, usual: NDArray[np.int_], values: NDArray[np.float64], name: str
+) -> Iterable[tuple[int, str]]:
+    """Yield the photographs far from the median of their class, and what is said of them."""
+    for label, class_name in enumerate(photos.classes):
+        members = usual[photos.labels[usual] == label]
+        if len(members) < _FEWEST:
+            continue
+        middle = np.median(values[members])
+        deviation = np.abs(values[members] - middle)
+        # 1.4826 makes of the median deviation the standard deviation, were they normal.
+        spread = max(1.4826 * np.median(deviation), _SPREADS[name])
+        for i in members[deviation / spread > _FAR].tolist():
+            yield i, f"{name} {values[i]:.1%}, of {class_name} usually {middle:.1%}"
+
+
+def of_classes(photos: PhotoSet) -> list[Finding]:
+    """Whether the largest class has several times the photographs of the smallest."""
+    counts = np.bincount(photos.labels, minlength=len(photos.classes))
+    most, least = int(counts.argmax()), int(counts.argmin())
+    if counts[most] < _UNEQUAL * counts[least]:
+        return []
+    detail = (
+        f"{photos.classes[most]} has {counts[most]:,} photographs, {photos.classes[least]} "
+        f"{counts[least]:,}: judge by balanced accuracy"
+    )
+    return [Finding(IMBALANCE, "", "", detail)]
+
+
+def of_positions(files: Sequence[str], headers: Sequence[Header]) -> list[Finding]:
+    """Photographs that say where they were taken; the place itself is never told."""
+    return [
+        Finding(POSITION, file, "", "remove it before the file is given away")
+        for file, header in zip(files, headers, strict=True)
+        if header.has_position
+    ]
+
+
+def write_findings(path: Path, findings: Iterable[Finding]) -> None:
+    """Write CSV: kind, file, other, detail. The file is whole or absent."""
+    write_csv(path, [field.name for field in fields(Finding)], map(astuple, findings))

@@ -1,0 +1,106 @@
+"""Finding photographs in a folder per class, through links, with what is in the way reported."""
+
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from hairjax.data.sources.formats import SUFFIXES, UNREAD_SUFFIXES, usable_name
+from hairjax.data.sources.lookup import missing
+from hairjax.data.sources.manifest import Row
+from hairjax.data.sources.problems import Problem, shown
+from hairjax.system.errors import UserError
+
+# What macOS leaves in archives and a Synology beside photographs: previews among other things.
+_SYSTEM_FOLDERS = frozenset({"__MACOSX", "@eaDir"})
+
+
+def walk_classes(root: Path, problems: list[Problem]) -> tuple[list[Row], list[str]]:
+    """List the photographs below each class folder of `root`, and those folders' names.
+
+    Raises:
+        UserError: `root` cannot be read or holds no folders; a class folder holds no photograph
+            or has a name that cannot be written.
+    """
+    try:
+        inside = [path for path in sorted(root.iterdir()) if not _is_hidden(path.name)]
+        folders = [path for path in inside if path.is_dir()]
+    except OSError as error:
+        raise UserError(f"the folder {str(root)!r} cannot be read: {error.strerror}") from error
+    if not folders:
+        raise UserError(
+            f"{str(root)!r} holds no folders: put the photographs of each class in a folder of "
+            "its own, such as level_0, level_1, or list them with --config.data.manifest=FILE (of "
+            "check, evaluate and explain --manifest=FILE)"
+        )
+    for path in inside:
+        if path in folders or _is_broken_link(path, problems):
+            continue
+        if path.suffix.lower() in SUFFIXES | UNREAD_SUFFIXES:
+            problems.append(Problem(shown(path), "in no class folder", ""))
+    # Through a link, the photographs of one class would be another's too.
+    known = {os.path.realpath(path) for path in (root, *folders)}
+    rows = [row for folder in folders for row in _class_rows(root, folder, known, problems)]
+    return rows, [folder.name for folder in folders]
+
+
+def _class_rows(
+    root: Path, folder: Path, known: Collection[str], problems: list[Problem]
+) -> list[Row]:
+    """List the photographs of one class; refuse a folder that has neither them nor problems."""
+    if shown(folder) != str(folder):
+        raise UserError(
+            f"the name of the class folder '{shown(folder)}' is not UTF-8, in which every output "
+            "is written: rename it"
+        )
+    before = len(problems)
+    rows = [
+        Row(path.relative_to(root).as_posix(), folder.name, "", "")
+        for path in walk_photos(folder, known, problems)
+    ]
+    if not rows and len(problems) == before:
+        raise UserError(
+            f"the class folder {str(folder)!r} holds no photograph "
+            f"({', '.join(sorted(SUFFIXES))}): fill it or remove it"
+        )
+    return rows
+
+
+def walk_photos(folder: Path, known: Collection[str], problems: list[Problem]) -> Iterator[Path]:
+    """Yield every visible photograph below `folder`, through symbolic links, each folder once.
+
+    No folder below it is walked whose real path is `known`.
+    """
+
+    def unreadable(error: OSError) -> None:
+        problems.append(
+            Problem(shown(Path(error.filename)), "folder cannot be read", error.strerror or "")
+        )
+
+    seen = {*known}
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=unreadable):
+        seen.add(os.path.realpath(parent))
+        # A link to a folder above would be walked for ever.
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not _is_hidden(name) and os.path.realpath(Path(parent, name)) not in seen
+        )
+        for path in (Path(parent, name) for name in sorted(files) if not _is_hidden(name)):
+            if not _is_broken_link(path, problems) and usable_name(path, problems):
+                yield path
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in _SYSTEM_FOLDERS
+
+
+def _is_broken_link(path: Path, problems: list[Problem]) -> bool:
+    """Report a link that leads to nothing: a folder of photographs may have been there."""
+    try:
+        reason = missing(path) if path.is_symlink() else ""
+    except OSError:
+        # It is in a folder that may be listed and not entered: reading says so.
+        return False
+    if reason:
+        problems.append(Problem(shown(path), "the link cannot be followed", reason))
+    return bool(reason)

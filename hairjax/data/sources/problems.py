@@ -1,0 +1,60 @@
+"""What stands in the way of using a photograph, and the report that names it all."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from hairjax.data.sources.record import File
+from hairjax.system.errors import UserError
+
+_PROBLEMS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One file that cannot be used: `kind` groups the report, `detail` may be empty."""
+
+    path: str
+    kind: str
+    detail: str
+
+
+class PhotoError(UserError):
+    """A photograph cannot be used; `problem` says which and why."""
+
+    def __init__(self, problem: Problem):
+        super().__init__(": ".join(filter(None, (problem.path, problem.kind, problem.detail))))
+        self.problem = problem
+
+
+def describe_problems(problems: Iterable[Problem]) -> str:
+    """Return the problems as text, grouped by kind, the first twenty with their paths."""
+    problems = list(problems)
+    lines, room = [], _PROBLEMS_SHOWN
+    for kind, count in Counter(problem.kind for problem in problems).most_common():
+        lines.append(f"  {kind} ({count:,}):")
+        for problem in [problem for problem in problems if problem.kind == kind][:room]:
+            detail = f": {problem.detail}" if problem.detail else ""
+            lines.append(f"    {problem.path}{detail}")
+            room -= 1
+    if len(problems) > _PROBLEMS_SHOWN:
+        lines.append(f"  and {len(problems) - _PROBLEMS_SHOWN:,} more")
+    return "\n".join(lines)
+
+
+def require_no_problems(problems: Sequence[Problem], on_bad: str) -> None:
+    """Refuse files that cannot be used, all in one report, unless `on_bad` says to skip them.
+
+    Raises:
+        UserError: there are problems and `on_bad` is "refuse".
+    """
+    if problems and on_bad == "refuse":
+        raise UserError(
+            f"{len(problems):,} files cannot be used:\n{describe_problems(problems)}\n"
+            "correct or remove them; training leaves them out with --config.data.on_bad=skip"
+        )
+
+
+def shown(path: File) -> str:
+    """Return the path as text that can be printed, whatever bytes the name is made of."""
+    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,89 @@
+"""Photographs that are only to be predicted: given one by one or in folders, without labels."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from hairjax.data.sources.folders import walk_photos
+from hairjax.data.sources.lookup import missing
+from hairjax.data.sources.manifest import Row
+from hairjax.data.sources.photos import Entry, Index, MaskFinder
+from hairjax.data.sources.problems import PhotoError, Problem, shown
+from hairjax.system.errors import UserError
+
+UNKNOWN = -1  # the label
+
+
+def find_unlabelled(paths: Sequence[str], masks: str, classes: tuple[str, ...]) -> Index:
+    """Find photographs and their masks.
+
+    Args:
+        paths: photographs, whatever their names end in, and folders, searched recursively.
+        masks: the folder of masks, under a photograph's path below the folder it was found in (its
+            name alone, where it was given by itself) with any image suffix; or the mask of a
+            single photograph; "" means without masks.
+        classes: what the photographs are to be graded into.
+
+    Returns:
+        An entry for each photograph in the order of `paths`, named as it was given.
+
+    Raises:
+        UserError: nothing is at a path, a folder holds no photograph, or `masks` is not there.
+    """
+    problems: list[Problem] = []
+    found = [pair for path in paths for pair in _photographs(path, problems)]
+    mask = Path(masks).expanduser()
+    if masks and not mask.is_dir() and (missing(mask) or len(found) != 1):
+        wanted = "the folder of the masks" if len(found) != 1 else "a mask or a folder of masks"
+        raise UserError(f"--masks={masks} is not {wanted}; give one that is")
+    finder = MaskFinder(mask) if masks and mask.is_dir() else None
+    entries: list[Entry] = []
+    taken: dict[Path, str] = {}
+    for name, below in found:
+        path = Path(name).expanduser()
+        try:
+            its = finder.find(Row(below, "", "", ""), path) if finder else mask if masks else None
+        except PhotoError as error:
+            problems.append(error.problem)
+            continue
+        other = taken.setdefault(its, name) if its else name
+        if other != name:
+            # One name in two folders: whose mask it is cannot be known.
+            problems.append(Problem(shown(path), f"{its} is the mask of {other} too", ""))
+        else:
+            entries.append(Entry(name, path, its, UNKNOWN, ""))
+    return Index(tuple(entries), tuple(problems), classes, bool(masks))
+
+
+def _photographs(given: str, problems: list[Problem]) -> Iterator[tuple[str, str]]:
+    """Yield each photograph at a path: its name in the outputs, and its path below the folder."""
+    path = Path(given).expanduser()
+    if not path.is_dir():
+        if reason := missing(path):
+            raise UserError(f"there is no photograph or folder {given!r}: {reason}")
+        yield given, path.name
+        return
+    before, empty = len(problems), True
+    for photo in walk_photos(path, (), problems):
+        below = photo.relative_to(path)
+        yield str(Path(given) / below), below.as_posix()
+        empty = False
+    if empty and len(problems) == before:
+        raise UserError(f"the folder {given!r} holds no photograph; give another")
+
+
+def pair_photos(
+    photos: Sequence[str | Path], masks: Sequence[str | Path] | None, classes: tuple[str, ...]
+) -> Index:
+    """Photographs with their masks, given one for one.
+
+    Raises:
+        UserError: there are not as many masks as photographs.
+    """
+    if masks is not None and len(masks) != len(photos):
+        raise UserError(f"{len(photos)} photographs and {len(masks)} masks: give one for each")
+    pairs = zip(photos, masks if masks is not None else [None] * len(photos), strict=True)
+    entries = tuple(
+        Entry(str(photo), Path(photo), None if mask is None else Path(mask), UNKNOWN, "")
+        for photo, mask in pairs
+    )
+    return Index(entries, (), classes, masks is not None)

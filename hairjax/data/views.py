@@ -1,0 +1,151 @@
+"""Two views of one subject, such as TOP and SIDE, as one sample; either view may be missing."""
+
+import hashlib
+from collections import defaultdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hairjax.data.photoset import PhotoSet, Rows
+from hairjax.system import console
+from hairjax.system.errors import UserError, examples
+
+MISSING = "none"  # in the place of a file's name
+_NOWHERE = -1  # in the place of a photograph's row
+_EXAMPLES = 3
+
+
+class Pairs:
+    """Photographs of two views side by side, to be used like a uint8 array [n, side, side, 8].
+
+    RGB and mask of the first view, then of the second; a view that is missing is black and has no
+    mask, as no photograph is. Nothing is copied until it is asked for.
+    """
+
+    def __init__(
+        self,
+        views: tuple[np.ndarray | Rows, np.ndarray | Rows],
+        rows: NDArray[np.int64],
+    ):
+        self.views = views
+        self.rows = rows  # of each pair in either view, int [n, 2]; -1: missing
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether some of them are read when they are asked for."""
+        return any(not isinstance(view, np.ndarray) and view.on_disk for view in self.views)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        side = self.views[0].shape[1]
+        return len(self.rows), side, side, 8
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that all of them would take in memory."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, chosen: np.ndarray | slice) -> np.ndarray:
+        rows = self.rows[chosen]
+        pixels = np.zeros((len(rows), *self.shape[1:]), np.uint8)
+        for i, view in enumerate(self.views):
+            there = np.flatnonzero(rows[:, i] != _NOWHERE)
+            if len(there):
+                pixels[there, ..., 4 * i : 4 * i + 4] = view[rows[there, i]]
+        return pixels
+
+    def subset(self, chosen: np.ndarray) -> "Pairs":
+        """The pairs at `chosen` (int [m])."""
+        return Pairs(self.views, self.rows[chosen])
+
+
+def pair_views(first: PhotoSet, second: PhotoSet) -> PhotoSet:
+    """Pair the photographs of each subject in the order of their files.
+
+    Of n photographs of one view and m of the other there are max(n, m) pairs: the fewer come
+    again, from the first on. A subject of whom one view is missing has pairs without it. A pair's
+    label is that of its first view, or where this is missing of its second; its file is both names.
+
+    Args:
+        first: photographs of one view, with subjects.
+        second: of the other; the classes are the same.
+
+    Raises:
+        UserError: a subject is not known, no subject has both views, or two have one file.
+    """
+    for photos, key in ((first, "photos"), (second, "second_photos")):
+        _require_subjects(photos, key)
+    rows_of = [_rows_by_subject(photos) for photos in (first, second)]
+    if not rows_of[0].keys() & rows_of[1].keys():
+        own_names, other_names = (examples(sorted(found), _EXAMPLES) for found in rows_of)
+        raise UserError(
+            "no subject has photographs in both config.data.photos and config.data.second_photos: "
+            f"in the first are {own_names}, in the second {other_names}; "
+            "config.data.subject must find the same names in both"
+        )
+    rows, subjects = [], []
+    for subject in sorted(rows_of[0].keys() | rows_of[1].keys()):
+        own, other = (found.get(subject, [_NOWHERE]) for found in rows_of)
+        for i in range(max(len(own), len(other))):
+            rows.append((own[i % len(own)], other[i % len(other)]))
+            subjects.append(subject)
+    pairs = np.array(rows, np.int64)
+    lacking = (pairs == _NOWHERE).sum(axis=0)
+    console.say(
+        f"pairs of views: {len(rows):,} of {len(set(subjects)):,} subjects; the first view is "
+        f"missing in {lacking[0]:,}, the second in {lacking[1]:,}"
+    )
+    both = pairs[(pairs != _NOWHERE).all(axis=1)]
+    if apart := int(np.sum(first.labels[both[:, 0]] != second.labels[both[:, 1]])):
+        console.say(
+            f"in {apart:,} of these pairs the views have different labels: that of the first counts"
+        )
+    return PhotoSet(
+        images=Pairs((first.images, second.images), pairs),
+        labels=np.array([_label(first, second, *pair) for pair in rows], np.int32),
+        files=tuple(f"{_file(first, a)} + {_file(second, b)}" for a, b in rows),
+        subjects=tuple(subjects),
+        sha256=tuple(_digest(first, second, *pair) for pair in rows),
+        classes=first.classes,
+        has_masks=first.has_masks and second.has_masks,
+    )
+
+
+def _require_subjects(photos: PhotoSet, key: str) -> None:
+    if unknown := [f for f, s in zip(photos.files, photos.subjects, strict=True) if not s]:
+        raise UserError(
+            f"views are paired by subject, and that of {unknown[0]!r} in config.data.{key} is not "
+            "known: give --config.data.subject=EXPRESSION, which finds it in the path"
+        )
+    owners: dict[str, str] = {}
+    for file, subject, sha256 in zip(photos.files, photos.subjects, photos.sha256, strict=True):
+        if owners.setdefault(sha256, subject) != subject:
+            raise UserError(
+                f"{file!r} of {subject!r} in config.data.{key} is the same file as one of "
+                f"{owners[sha256]!r}: remove one, or give them one subject"
+            )
+
+
+def _rows_by_subject(photos: PhotoSet) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = defaultdict(list)
+    for row in sorted(range(len(photos)), key=lambda row: photos.files[row]):
+        found[photos.subjects[row]].append(row)
+    return found
+
+
+def _label(first: PhotoSet, second: PhotoSet, own: int, other: int) -> int:
+    return int(first.labels[own] if own != _NOWHERE else second.labels[other])
+
+
+def _file(photos: PhotoSet, row: int) -> str:
+    return MISSING if row == _NOWHERE else photos.files[row]
+
+
+def _digest(first: PhotoSet, second: PhotoSet, own: int, other: int) -> str:
+    """Of both files' digests, so that a pair changes when one of them does."""
+    views = ((first, own), (second, other))
+    parts = (MISSING if row == _NOWHERE else photos.sha256[row] for photos, row in views)
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()

@@ -1,0 +1,129 @@
+"""How much a model relies on the mask: judged again with the mask, or the photograph, changed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import grey_dilation, grey_erosion
+
+from hairjax.data.photoset import PhotoSet
+from hairjax.evaluation.explain.deletion import MEAN_COLOUR
+from hairjax.evaluation.metrics.intervals import Interval, resampling_weights, subject_indices
+from hairjax.evaluation.metrics.paired import compare, summarise
+from hairjax.evaluation.predictions import Predictions, join
+from hairjax.system.errors import UserError
+
+EDGE = 1 / 50  # by which a mask is eroded and dilated, as a share of the photograph's side
+METRICS = ("accuracy", "quadratic_kappa")
+_AT_ONCE = 256  # photographs in memory
+
+
+@dataclass(frozen=True)
+class Reliance:
+    """How a model does on photographs changed in one way.
+
+    Attributes:
+        change: in words; "" where nothing is changed.
+        values: per name in `METRICS`, the metric and its 95 % interval; None where the resampled
+            sets do not vary.
+        differences: likewise, changed minus unchanged, paired; none where nothing is changed.
+    """
+
+    change: str
+    values: dict[str, tuple[float, Interval | None]]
+    differences: dict[str, tuple[float, Interval | None]]
+
+
+def judge_changed(
+    judge: Callable[[PhotoSet], Predictions], photos: PhotoSet, seed: int
+) -> dict[str, Predictions]:
+    """What a model says of photographs changed in every way, by the way's name.
+
+    Args:
+        judge: the model.
+        photos: with masks.
+        seed: of whose mask a photograph is given.
+
+    Raises:
+        UserError: there is one photograph, which cannot be given another's mask.
+    """
+    if len(photos) < 2:
+        raise UserError("masks cannot be shuffled between fewer than two photographs")
+    donors = other_photographs(len(photos), seed)
+    pixels = edge_pixels(photos.images.shape[1])
+    parts: dict[str, list[Predictions]] = {}
+    for start in range(0, len(photos), _AT_ONCE):
+        place = np.arange(start, min(start + _AT_ONCE, len(photos)))
+        part = photos.subset(place)
+        images, masks = part.images[:], photos.images[donors[place]][..., 3]
+        for change, changed in _changes(images, masks, pixels):
+            parts.setdefault(change, []).append(judge(replace(part, images=changed)))
+    return {change: join(said, photos.classes) for change, said in parts.items()}
+
+
+def _changes(
+    images: NDArray[np.uint8], others: NDArray[np.uint8], pixels: int
+) -> list[tuple[str, NDArray[np.uint8]]]:
+    """Every change by name: of photographs [n, side, side, 4], given other photographs' masks."""
+    size = (1, 2 * pixels + 1, 2 * pixels + 1)
+    mask = images[..., 3]
+    unit = "pixel" if pixels == 1 else "pixels"
+
+    def with_mask(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.concatenate([images[..., :3], mask[..., None]], axis=-1)
+
+    blind = images.copy()
+    blind[..., :3] = MEAN_COLOUR
+    return [
+        ("without the mask", with_mask(np.zeros_like(mask))),
+        ("mask of another photograph", with_mask(others)),
+        (f"mask eroded by {pixels} {unit}", with_mask(grey_erosion(mask, size))),
+        (f"mask dilated by {pixels} {unit}", with_mask(grey_dilation(mask, size))),
+        ("without the photograph", blind),
+    ]
+
+
+def edge_pixels(side: int) -> int:
+    """By how many pixels masks of photographs of a side are eroded and dilated; at least one."""
+    return max(1, round(EDGE * side))
+
+
+def other_photographs(count: int, seed: int) -> NDArray[np.int64]:
+    """Another photograph for each of ``count``, each given once: int [count]."""
+    order = np.random.default_rng(seed).permutation(count)
+    others = np.empty(count, np.int64)
+    others[order] = np.roll(order, 1)  # one ring, in which none is its own neighbour
+    return others
+
+
+def measure_reliance(
+    original: Predictions, changed: dict[str, Predictions], draws: int, seed: int
+) -> Sequence[Reliance]:
+    """Metrics of predictions and of those for changed photographs, with paired differences.
+
+    Args:
+        original: of the photographs as they are.
+        changed: of the same photographs, by change.
+        draws: resampled sets, over subjects, the same for all.
+        seed: of the resampling.
+    """
+    unit = subject_indices(original.subjects)
+    weights = resampling_weights(int(unit.max()) + 1, draws, seed)
+    summaries = {
+        change: summarise(original.labels, [said.probabilities], unit, weights)
+        for change, said in {"": original, **changed}.items()
+    }
+    pairs = {
+        change: compare(summaries[""], summary, unit).differences
+        for change, summary in summaries.items()
+        if change
+    }
+    return [
+        Reliance(
+            change=change,
+            values={name: (summary.mean(name), summary.interval(name)) for name in METRICS},
+            differences={name: pairs[change][name] for name in METRICS} if change else {},
+        )
+        for change, summary in summaries.items()
+    ]

@@ -1,0 +1,154 @@
+"""Whether a model is as often right as it says, and the temperature that brings it nearer."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, special
+
+from hairjax.evaluation.metrics import classification as metrics
+from hairjax.evaluation.metrics.intervals import Interval, percentiles, resampled_metrics
+from hairjax.evaluation.metrics.reliability import BINS, EDGES, bin_indices
+from hairjax.evaluation.metrics.sample import Sample
+from hairjax.evaluation.predictions import Predictions
+
+LIMITS = (0.05, 20.0)  # of a temperature
+_LEAST = float(np.finfo(np.float32).smallest_subnormal)
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Photographs of similar confidence: their mean confidence, and how many of them are right."""
+
+    low: float
+    high: float
+    photographs: int
+    confidence: float
+    accuracy: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How well one set of probabilities is calibrated; bins without photographs are left out."""
+
+    error: float
+    error_interval: Interval | None
+    log_loss: float
+    log_loss_interval: Interval | None
+    bins: tuple[Bin, ...]
+
+
+@dataclass(frozen=True)
+class Temperature:
+    """A temperature and what it does.
+
+    Attributes:
+        value: the temperature, by which logits are divided.
+        photographs: how many it was fitted on.
+        after: calibration of other photographs with it; None where it was fitted on them.
+        log_loss_change: after less before, with its paired interval; None likewise.
+    """
+
+    value: float
+    photographs: int
+    after: Calibration | None
+    log_loss_change: tuple[float, Interval | None] | None
+
+
+def calibration(sample: Sample) -> Calibration:
+    """Calibration error, log-loss and reliability table of a sample."""
+    values = metrics.evaluate(sample.labels, sample.probabilities)
+    intervals = sample.intervals()
+    return Calibration(
+        error=values["expected_calibration_error"],
+        error_interval=intervals["expected_calibration_error"],
+        log_loss=values["log_loss"],
+        log_loss_interval=intervals["log_loss"],
+        bins=_bins(sample),
+    )
+
+
+def _bins(sample: Sample) -> tuple[Bin, ...]:
+    index, confidence, right = bin_indices(sample.confidence), sample.confidence, sample.right
+    found = []
+    for place in range(BINS):
+        inside = index == place
+        if inside.any():
+            found.append(
+                Bin(
+                    low=float(EDGES[place]),
+                    high=float(EDGES[place + 1]),
+                    photographs=int(inside.sum()),
+                    confidence=float(confidence[inside].mean()),
+                    accuracy=float(right[inside].mean()),
+                    interval=sample.share(right, inside),
+                )
+            )
+    return tuple(found)
+
+
+def fit_temperature(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float:
+    """The temperature with the least log-loss, between 0.05 and 20; above 1 it lessens confidence.
+
+    Logits divided by it keep their order, so that no photograph gets another class (Guo et al.,
+    "On calibration of modern neural networks", ICML 2017). Where every photograph is right the
+    least is the best: such a set is too easy to fit it on.
+
+    Args:
+        labels: int [n], true classes.
+        probabilities: float [n, k], rows summing to one.
+
+    Raises:
+        ValueError: as `metrics.check_predictions`.
+    """
+    true, p = metrics.check_predictions(labels, probabilities)
+    logits = np.log(np.maximum(p, _LEAST))
+    rows = np.arange(len(true))
+
+    # Convex in 1 / T, so that in log T, too, it falls and then rises.
+    def loss(log_temperature: float) -> float:
+        scaled = logits / np.exp(log_temperature)
+        return float((special.logsumexp(scaled, axis=1) - scaled[rows, true]).mean())
+
+    bounds = tuple(np.log(LIMITS))
+    found = optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
+    best = float(np.exp(found.x))
+    # The log-loss that is reported stops at 36 nats for one photograph, which this one does not.
+    before, after = (metrics.log_loss(true, apply_temperature(p, t)) for t in (1.0, best))
+    return best if after < before else 1.0
+
+
+def at_a_limit(temperature: float) -> bool:
+    """Whether a fitted temperature is one of `LIMITS`, so that the log-loss has no least there."""
+    return not LIMITS[0] * 1.01 < temperature < LIMITS[1] * 0.99
+
+
+def apply_temperature(
+    probabilities: NDArray[np.floating], temperature: float
+) -> NDArray[np.float64]:
+    """Probabilities [n, k] of the logits divided by a temperature."""
+    p = np.asarray(probabilities, np.float64)
+    return special.softmax(np.log(np.maximum(p, _LEAST)) / temperature, axis=1)
+
+
+def temper(sample: Sample, fitted_on: Predictions, own: bool) -> Temperature:
+    """Fit a temperature, and judge it.
+
+    Args:
+        sample: the photographs that are judged.
+        fitted_on: predictions of the photographs it is fitted on.
+        own: these are the same photographs, of which it then says nothing new.
+    """
+    value = fit_temperature(fitted_on.labels, fitted_on.probabilities)
+    if own:
+        return Temperature(value, len(fitted_on.files), after=None, log_loss_change=None)
+    cooled = replace(sample, probabilities=apply_temperature(sample.probabilities, value))
+    before, after = (
+        resampled_metrics(one.labels, one.probabilities, one.unit, one.weights)["log_loss"]
+        for one in (sample, cooled)
+    )
+    judged = calibration(cooled)
+    change = judged.log_loss - metrics.log_loss(sample.labels, sample.probabilities)
+    interval = percentiles(after - before) if sample.units > 1 else None
+    return Temperature(value, len(fitted_on.files), judged, (change, interval))

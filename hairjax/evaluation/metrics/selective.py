@@ -1,0 +1,128 @@
+"""What is gained when the photographs a model is least sure of are referred to a person."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hairjax.evaluation.metrics.intervals import Interval
+from hairjax.evaluation.metrics.sample import Sample
+
+COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)  # shares of the photographs that the model keeps
+_CHUNK = 100  # resampled sets at a time: all of them with all photographs would fill the memory
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The photographs that the model keeps: those of at least a confidence.
+
+    ``coverage`` is the share asked for; photographs of equal confidence are kept together.
+    """
+
+    coverage: float
+    confidence: float
+    photographs: int
+    accuracy: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Referral:
+    """Accuracy of what is kept, and the area under the risk–coverage curve.
+
+    ``least_area`` is that of the same mistakes, were all of them the least sure; were confidence
+    worthless, the area would be the error rate.
+    """
+
+    kept: tuple[Kept, ...]
+    area: float
+    area_interval: Interval | None
+    least_area: float
+
+
+def referral(sample: Sample) -> Referral:
+    """How a sample fares when its least confident photographs are referred to a person."""
+    right, confidence = sample.right, sample.confidence
+    falling = np.sort(confidence)[::-1]
+    kept = []
+    for coverage in COVERAGES:
+        least = falling[max(round(coverage * len(sample)), 1) - 1]
+        staying = confidence >= least
+        kept.append(
+            Kept(
+                coverage=coverage,
+                confidence=float(least),
+                photographs=int(staying.sum()),
+                accuracy=float(right[staying].mean()),
+                interval=sample.share(right, staying),
+            )
+        )
+    areas = [
+        weighted_area(right, confidence, sample.weights[start : start + _CHUNK, sample.unit])
+        for start in range(0, len(sample.weights), _CHUNK)
+    ]
+    once = np.ones((1, len(sample)))
+    return Referral(
+        kept=tuple(kept),
+        area=float(weighted_area(right, confidence, once)[0]),
+        area_interval=sample.of_draws(np.concatenate(areas)),
+        least_area=float(weighted_area(right, right.astype(np.float64), once)[0]),
+    )
+
+
+def risk_coverage(
+    right: NDArray[np.bool_], confidence: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Coverage and error rate of the photographs kept, for every threshold on the confidence.
+
+    Args:
+        right: bool [n], which photographs are given their true class.
+        confidence: float [n].
+
+    Returns:
+        Coverage, rising to 1, and the risk at each, float64 [t] for t different confidences
+        (El-Yaniv & Wiener, "On the foundations of noise-free selective classification", JMLR 11,
+        2010).
+    """
+    order, ends = _by_confidence(confidence)
+    kept = ends + 1
+    return kept / len(right), np.cumsum(~right[order])[ends] / kept
+
+
+def weighted_area(
+    right: NDArray[np.bool_], confidence: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Area under the risk–coverage curve: the mean error rate over 1, 2, … photographs kept.
+
+    Photographs of equal confidence are taken in every order at once: each is as wrong as they are
+    on the mean (Geifman, Uziel & El-Yaniv, "Bias-reduced uncertainty estimation for deep neural
+    classifiers", ICLR 2019, where confidences differ).
+
+    Args:
+        right: bool [n].
+        confidence: float [n].
+        weights: float [draws, n], how often each photograph counts; not all 0.
+
+    Returns:
+        float64 [draws].
+    """
+    order, ends = _by_confidence(confidence)
+    counts = weights[:, order]
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    wrong = np.add.reduceat(counts * ~right[order], starts, axis=1)
+    equal = np.add.reduceat(counts, starts, axis=1)
+    share = np.divide(wrong, equal, out=np.zeros_like(wrong), where=equal > 0)
+    kept = np.cumsum(counts, axis=1)
+    mistakes = np.cumsum(counts * np.repeat(share, np.diff(ends, prepend=-1), axis=1), axis=1)
+    # Before the first photograph that a set holds, nothing is kept and nothing counts.
+    risk = np.divide(mistakes, kept, out=np.zeros_like(kept), where=kept > 0)
+    return (risk * counts).sum(1) / kept[:, -1]
+
+
+def _by_confidence(
+    confidence: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The photographs by falling confidence, and the last place of each different one."""
+    order = np.argsort(-confidence, kind="stable")
+    ends = np.flatnonzero(np.diff(confidence[order], append=-np.inf))
+    return order, ends

@@ -1,0 +1,253 @@
+"""The table of models, and how one is made with or without pretrained weights."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from hairjax.models.backbone import Backbone
+from hairjax.models.heads.ordinal import HEADS, Ordinal
+from hairjax.models.layers.common import ParameterKeys, part_names
+from hairjax.models.options import ModelOptions
+from hairjax.models.table import SWIN, VARIANTS, Family, Variant
+from hairjax.system.errors import UserError
+from hairjax.weights.fit import fit_weights, own_head
+from hairjax.weights.load import Checkpoint, find_weights, read_checkpoint
+from hairjax.weights.paths import dotted, nested
+
+IMAGENET_1K = 1000
+
+
+def list_models() -> list[str]:
+    """The names ``create_model`` knows."""
+    return list(VARIANTS)
+
+
+def native_size(name: str) -> int:
+    """Side of the photographs a variant was designed for, in pixels.
+
+    Raises:
+        UserError: no such model.
+    """
+    if name not in VARIANTS:
+        raise UserError(f"there is no model {name!r}; the models are {', '.join(VARIANTS)}")
+    return VARIANTS[name].side
+
+
+def stage_count(name: str) -> int:
+    """How many stages a variant has."""
+    return VARIANTS[name].family.build.stage_count(VARIANTS[name].options)
+
+
+def create_model(
+    name: str,
+    *,
+    in_channels: int = 3,
+    num_classes: int | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    weights: str | None = None,
+    stem: str = "copy",
+    dropout: float = 0.0,
+    drop_path: float = 0.0,
+    hidden: Sequence[int] = (),
+    head: str = "softmax",
+    mask_shifted: bool = True,
+    dtype: jnp.dtype = jnp.float32,
+    remat: bool = False,
+    seed: int = 0,
+) -> Backbone:
+    """A model by timm's name, ``model(images) -> logits``.
+
+    Args:
+        name: one of ``list_models()``.
+        in_channels: channels of the photographs: 3 for RGB, 6 for RGB and mask, 1 for the mask.
+        num_classes: width of the logits; None keeps the checkpoint's (1,000 without weights).
+        image_size: a side or (height, width) in pixels; None means the variant's own.
+        weights: a ``.safetensors``, ``.npz`` or ``.pth`` file with names that are known for the
+            model (docs/models.md), among them timm's and hairjax's; a folder that holds one; the
+            folder of a run; or ``hf://owner/name``. None draws every parameter.
+        stem: how a pretrained RGB stem takes more channels, see ``weights.stem.RULES``.
+        dropout: rate in the head.
+        drop_path: stochastic-depth rate of the last block.
+        hidden: sizes of hidden layers in the head.
+        head: ``softmax``, or for ordered classes ``cumulative`` or ``corn``, whose logits are the
+            logarithms of the classes' probabilities.
+        mask_shifted: False computes as the original hair-loss classifier does, a Swin whose
+            shifted windows let opposite borders of the photograph see each other.
+        dtype: of the computation; parameters are always float32.
+        remat: trade computation for memory in the backward pass.
+        seed: for the parameters that are drawn.
+
+    Raises:
+        UserError: an unknown name, an image size that the model cannot take, or without
+            ``num_classes`` a checkpoint whose head is another or is missing.
+        WeightsError: the weights cannot be found, read or fitted (a UserError too).
+    """
+    size = input_size(name, image_size)
+    checkpoint = None if weights is None else read_weights(name, weights)
+    if num_classes is None:
+        num_classes = IMAGENET_1K if checkpoint is None else _own_classes(checkpoint, hidden, head)
+    options = ModelOptions(
+        image_size=size,
+        in_channels=in_channels,
+        num_classes=num_classes,
+        dropout=dropout,
+        drop_path=drop_path,
+        hidden=tuple(hidden),
+        head=head,
+        mask_shifted=mask_shifted,
+        dtype=dtype,
+        remat=remat,
+    )
+    model, _ = load_model(name, options, checkpoint, stem=stem, seed=seed)
+    return model
+
+
+def input_size(name: str, image_size: int | tuple[int, int] | None) -> tuple[int, int]:
+    """Height and width of photographs: a side, or both, as given; None for the variant's own.
+
+    Raises:
+        UserError: no such model.
+    """
+    native = native_size(name)
+    side = native if image_size is None else image_size
+    return (side, side) if isinstance(side, int) else side
+
+
+def load_model(
+    name: str, options: ModelOptions, checkpoint: Checkpoint | None, *, stem: str, seed: int
+) -> tuple[Backbone, list[str]]:
+    """A model, with a sentence for everything not taken as the checkpoint has it.
+
+    Args:
+        name: one of ``list_models()``.
+        options: what every model is built with.
+        checkpoint: as ``read_weights`` returns it; None draws every parameter.
+        stem: how a pretrained RGB stem takes more channels, see ``weights.stem.RULES``.
+        seed: for the parameters that are drawn.
+
+    Raises:
+        UserError: as ``model_builder``, or an image size that the model cannot take.
+        WeightsError: the weights do not fit (a UserError too).
+    """
+    model, shapes, draw = outline(model_builder(name, options), seed)
+    if checkpoint is None:
+        parameters, notes = draw(list(shapes)), list[str]()
+    else:
+        parameters, notes = fit_weights(
+            checkpoint, shapes, draw, windows=model.windows(), grids=model.grids(), stem=stem
+        )
+        if checkpoint.mask_shifted != options.mask_shifted:
+            notes.append(
+                f"shifted windows: these weights were trained with model.mask_shifted="
+                f"{checkpoint.mask_shifted}, the model has {options.mask_shifted}"
+            )
+    return filled(model, parameters), notes
+
+
+Draw = Callable[[list[str]], dict[str, np.ndarray]]
+
+
+def outline(
+    build: Callable[..., Backbone], seed: int
+) -> tuple[Backbone, dict[str, jax.ShapeDtypeStruct], Draw]:
+    """A model of shapes, these by dotted path, and a function that draws parameters by path."""
+    model = nnx.eval_shape(lambda: build(rngs=ParameterKeys(seed)))
+
+    def draw(paths: list[str]) -> dict[str, np.ndarray]:
+        # Compiled as one program, of which XLA keeps what the wanted parameters need.
+        def init() -> dict[str, jax.Array]:
+            drawn = dotted(nnx.to_pure_dict(nnx.state(build(rngs=ParameterKeys(seed)))))
+            return {path: drawn[path] for path in paths}
+
+        return jax.device_get(jax.jit(init)()) if paths else {}
+
+    return model, dotted(nnx.to_pure_dict(nnx.state(model))), draw
+
+
+def filled(model: Backbone, parameters: dict[str, np.ndarray]) -> Backbone:
+    """A model of shapes with numbers for all of them, by dotted path."""
+    return nnx.merge(nnx.graphdef(model), nested(jax.device_put(parameters)))
+
+
+def model_builder(name: str, options: ModelOptions) -> Callable[..., Backbone]:
+    """A function ``(rngs=…) -> model``; under ``nnx.eval_shape`` it allocates nothing.
+
+    Raises:
+        UserError: an unknown name or head, or ``mask_shifted`` is off where no windows are shifted.
+    """
+    native_size(name)  # an unknown name is refused
+    if options.head not in HEADS:
+        raise UserError(f"there is no head {options.head!r}; the heads are {', '.join(HEADS)}")
+    variant = VARIANTS[name]
+    if not options.mask_shifted and variant.family is not SWIN:
+        raise UserError(
+            f"model.mask_shifted=False is for a Swin, whose windows are shifted; {name} has none"
+        )
+    family: Callable[..., Backbone] = variant.family.build
+    return with_head(functools.partial(family, options, **variant.options), options)
+
+
+def with_head(build: Callable[..., Backbone], options: ModelOptions) -> Callable[..., Backbone]:
+    """``build``, of a model whose last layer is that of the options."""
+    if options.head == "softmax":
+        return build
+    return functools.partial(_ordinal, build, options.head, options.num_classes)
+
+
+def _ordinal(
+    build: Callable[..., Backbone], head: str, num_classes: int, *, rngs: nnx.Rngs
+) -> Backbone:
+    """A model whose last layer is one for ordered classes."""
+    model = build(rngs=rngs)
+    last: Any = model.head
+    last.classifier = Ordinal(head, last.classifier.in_features, num_classes, rngs=rngs)
+    return model
+
+
+def read_weights(name: str, source: str) -> Checkpoint:
+    """The weights of a source, under our names, for the model of this name.
+
+    Raises:
+        WeightsError: they cannot be found or read, or their names are none of the model's.
+    """
+    family = VARIANTS[name].family
+    return read_checkpoint(find_weights(source), family.title, family.namings)
+
+
+def _own_classes(checkpoint: Checkpoint, hidden: Sequence[int], head: str) -> int:
+    classes, own_hidden, own_kind = own_head(checkpoint.arrays)
+    if classes is None:
+        raise UserError("the checkpoint has no classifier: give num_classes")
+    if own_kind != head:
+        raise UserError(
+            f"the checkpoint's head is {own_kind}, not {head}: give head={own_kind!r} to keep it, "
+            "or num_classes to draw another"
+        )
+    if own_hidden != tuple(hidden):
+        raise UserError(
+            f"the checkpoint's head has the hidden layers {own_hidden}, not {tuple(hidden)}: give "
+            f"hidden={own_hidden} to keep it, or num_classes to draw another"
+        )
+    return classes
+
+
+__all__ = [
+    "SWIN",
+    "VARIANTS",
+    "Family",
+    "ModelOptions",
+    "Variant",
+    "create_model",
+    "list_models",
+    "load_model",
+    "model_builder",
+    "native_size",
+    "part_names",
+    "read_weights",
+    "stage_count",
+]

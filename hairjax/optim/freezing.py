@@ -1,0 +1,46 @@
+"""Split parameters into those that train and those that are frozen, and merge them again."""
+
+from collections.abc import Collection
+
+import jax
+from flax import traverse_util
+
+from hairjax.optim.parts import _by_path, _within, is_statistic, part_of
+
+
+def split_trainable(params: dict, frozen: Collection[str]) -> tuple[dict, dict]:
+    """The parameters that train and those that do not, each with None in the other's places.
+
+    Of the parts that are not ``frozen`` all train, or where there are low-rank pairs these alone
+    and the head. Running statistics do not: there is no gradient for them.
+    """
+    within = _within(params)
+
+    def pick(trainable: bool) -> dict:
+        def keep(path: tuple, leaf: jax.Array) -> jax.Array | None:
+            trains = part_of(path) not in frozen and within(path) and not is_statistic(path)
+            return leaf if trains == trainable else None
+
+        return _by_path(keep, params)
+
+    return pick(True), pick(False)
+
+
+def moving_statistics(state: dict, params: dict, frozen: Collection[str]) -> dict:
+    """The running statistics of parts that train, as a model's state has them.
+
+    In a tree like ``params``, which may have low-rank pairs besides, with None in all other places.
+    """
+    found = traverse_util.flatten_dict(state)
+
+    def keep(path: tuple, _: jax.Array) -> jax.Array | None:
+        return found[path] if is_statistic(path) and part_of(path) not in frozen else None
+
+    return _by_path(keep, params)
+
+
+def merge(first: dict, second: dict) -> dict:
+    """Put back together what ``split_trainable`` took apart."""
+    return jax.tree.map(
+        lambda a, b: b if a is None else a, first, second, is_leaf=lambda leaf: leaf is None
+    )

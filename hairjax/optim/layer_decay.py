@@ -1,0 +1,32 @@
+"""The number of layers between every parameter and the head, for layer-wise rate decay."""
+
+from flax import traverse_util
+
+from hairjax.models.two_stream import STREAMS
+from hairjax.optim.parts import _by_path
+
+
+def layer_distances(params: dict) -> dict:
+    """How many layers lie between every parameter and the head, in a tree like ``params``.
+
+    A layer is the stem, a block or the head; what a stage has beside its blocks counts as of its
+    first one. So does timm, but for the last norm, which belongs to the head here (as in
+    Microsoft's code) and to the last block there. Of two streams each counts its own layers.
+    """
+
+    def layer(path: tuple) -> tuple[int, int]:
+        if path[0] != "stages":
+            return (-1, 0) if path[0] == "stem" else (len(params["stages"]), 0)
+        within = path[3:] if path[2] in STREAMS else path[2:]
+        return path[1], within[1] if within[0] == "blocks" else 0
+
+    def stream(path: tuple) -> str:
+        return "second" if "second" in path[:3] else "first"
+
+    paths = list(traverse_util.flatten_dict(params))
+    found = {name: {layer(path) for path in paths if stream(path) == name} for name in STREAMS}
+    # Where the second ends in the first, it goes on as that does.
+    end = max(found["second"], default=(-1, 0))
+    found["second"] |= {one for one in found["first"] if one > end}
+    layers = {name: sorted(own, reverse=True) for name, own in found.items()}
+    return _by_path(lambda path, _: layers[stream(path)].index(layer(path)), params)

@@ -1,0 +1,37 @@
+"""The learning-rate schedule of every parameter group: warm-up, then cosine."""
+
+from collections.abc import Mapping
+
+import jax.numpy as jnp
+import optax
+from ml_collections import ConfigDict
+
+from hairjax.optim.groups import Group
+
+
+def make_schedules(
+    optim: ConfigDict, groups: Mapping[str, Group], epochs: int, steps: int
+) -> dict[str, optax.Schedule]:
+    """The learning rate of every group as a function of the run's step; 0 while it is frozen.
+
+    All have one shape relative to their peak, stretched over the epochs in which the group trains:
+    ``start`` → 1 over the warm-up, then a cosine to ``floor`` at the last step.
+    """
+
+    def schedule(group: Group) -> optax.Schedule:
+        if group.first == 0:
+            return optax.constant_schedule(0.0)
+        frozen = group.first - 1
+        trained = optax.warmup_cosine_decay_schedule(
+            init_value=group.peak * optim.start,
+            peak_value=group.peak,
+            # Of its time as large a share as of the whole, and so always shorter than it.
+            warmup_steps=optim.warmup_epochs * steps * (epochs - frozen) // epochs,
+            decay_steps=(epochs - frozen) * steps,
+            end_value=group.peak * optim.floor,
+        )
+        if not frozen:
+            return trained
+        return lambda step: jnp.where(step < frozen * steps, 0.0, trained(step - frozen * steps))
+
+    return {name: schedule(group) for name, group in groups.items()}

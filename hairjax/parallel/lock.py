@@ -1,0 +1,43 @@
+"""One command at a time trains in a run's directory; any number may read it."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hairjax.parallel.processes import is_first, largest
+from hairjax.system import console
+from hairjax.system.errors import UserError
+
+
+@contextmanager
+def alone(file: Path) -> Iterator[None]:
+    """Keep other commands from training where a file lies, which is there and is never replaced.
+
+    Two would write each other's epochs and remove each other's checkpoints. The system releases the
+    lock however a process ends. The processes of one run all call this, and the first one locks.
+
+    Args:
+        file: the lock is on.
+
+    Raises:
+        UserError: another command trains there; in every process.
+    """
+    with file.open("a") as held:
+        if largest(int(is_first() and _taken(held.fileno(), file.parent))):
+            raise UserError(
+                f"another command trains in {file.parent} now: wait for its end, stop it, or give "
+                "another --workdir"
+            )
+        yield
+
+
+def _taken(descriptor: int, folder: Path) -> bool:
+    """Whether another process has the lock, which else this one has from now on."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError as error:  # some file systems of clusters know no locks
+        console.say(f"{folder} cannot be locked ({error}): let no other command train there")
+    return False

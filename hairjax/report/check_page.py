@@ -1,0 +1,232 @@
+"""The page of a check: what a set of photographs holds and what is wrong with it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.quality import findings
+from hairjax.data.quality.findings import Finding
+from hairjax.report.figures.thumbnails import jpeg, tint
+from hairjax.report.html import Html, lines, photograph, table, tag, write_page
+
+MOST_SHOWN = 24  # of a kind; all are in the CSV file
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What the page says.
+
+    Attributes:
+        title: the headline.
+        source: where the photographs are from.
+        counts: title, header and rows of the table of classes and splits.
+        facts: what else is known of the files, by name.
+        leaks: a split, and the share of its validation photographs whose nearest training
+            photograph shows the same subject.
+        findings: all of them.
+        photos: of which thumbnails are shown.
+    """
+
+    title: str
+    source: str
+    counts: tuple[str, list[str], list[list[str]]]
+    facts: Sequence[tuple[str, str]]
+    leaks: Sequence[tuple[str, float]]
+    findings: Sequence[Finding]
+    photos: PhotoSet
+
+
+_ADVICE = {
+    findings.UNUSABLE: "Training refuses the set until these are corrected or removed, or leaves "
+    "them out with --config.data.on_bad=skip.",
+    findings.SPLIT: "Training would refuse the set for this.",
+    findings.IDENTICAL_CLASSES: "One of the two labels is wrong.",
+    findings.NEAR_SPLITS: "What a model learnt from one of a pair it is tested on with the other: "
+    "give both the same subject, or remove one.",
+    findings.IDENTICAL: "The same bytes. They are never parted, but count twice.",
+    findings.NEAR: "Copies of one photograph, or photographs taken in one moment. They are in one "
+    "split here.",
+    findings.EMPTY: "Nothing is marked: is there no hair?",
+    findings.FULL: "More than 95 % is marked.",
+    findings.TINY: "Less than 1 % is marked.",
+    findings.OUTLIER: "Far from the median of the class, in area or in where its middle lies "
+    "(more than 6 robust standard deviations).",
+    findings.IMBALANCE: "Accuracy favours the largest class.",
+    findings.POSITION: "These say where they were taken. hairjax copies it nowhere; remove it, as "
+    "with exiftool -gps:all= -xmp:geotag= FILE, before a file leaves the machine.",
+}
+_OF_PAIRS = (
+    findings.IDENTICAL_CLASSES,
+    findings.NEAR_SPLITS,
+    findings.IDENTICAL,
+    findings.NEAR,
+)
+_OF_MASKS = (findings.EMPTY, findings.FULL, findings.TINY, findings.OUTLIER)
+
+
+def write_examination(examination: Examination, path: Path) -> None:
+    """Write the page as one HTML file; it appears whole or not at all."""
+    thumbnail = Thumbnails(examination.photos)
+    sections = (
+        _summary(examination),
+        _photographs(examination),
+        *_leak(examination),
+        *(_section(kind, examination, thumbnail) for kind in _ADVICE),
+    )
+    body = tag("body", *lines([section for section in sections if section]))
+    write_page(examination.title, body, path)
+
+
+class Thumbnails:
+    """Small pictures of photographs, encoded anew from pixels, so without what a file says."""
+
+    def __init__(self, photos: PhotoSet):
+        self._photos = photos
+        self._place = {file: i for i, file in enumerate(photos.files)}
+
+    def photo(self, file: str) -> Html:
+        """The photograph alone."""
+        return photograph(jpeg(self._pixels(file)[..., :3]), file)
+
+    def masked(self, file: str) -> Html:
+        """The photograph, tinted where its mask is."""
+        return photograph(jpeg(tint(self._pixels(file))), f"{file} with its mask")
+
+    def _pixels(self, file: str) -> NDArray[np.uint8]:
+        place = self._place[file]
+        return self._photos.images[place : place + 1][0]
+
+
+def _summary(examination: Examination) -> Html:
+    kinds = [kind for kind in _ADVICE if _of(examination, kind)]
+    grave = [kind for kind in kinds if kind in findings.GRAVE]
+    said = "Nothing stands in the way of training."
+    if grave:
+        said = "To be put right before training: " + ", ".join(grave) + "."
+    tiles = (
+        tag(
+            "div",
+            tag("div", name),
+            tag("div", f"{count:,}", class_="value"),
+            tag("div", note),
+            class_="tile",
+        )
+        for name, count, note in _headline(examination)
+    )
+    stamp = tag("p", said, class_="stamp" if grave else "muted")
+    return tag(
+        "header",
+        tag("p", "Photographs: ", tag("strong", examination.source), class_="muted"),
+        tag("h1", examination.title),
+        stamp,
+        *_warning(examination),
+        tag("div", *tiles, class_="tiles"),
+    )
+
+
+def _warning(examination: Examination) -> list[Html]:
+    """That there are photographs on the page, where there are."""
+    if not any(_of(examination, kind) for kind in (*_OF_PAIRS, *_OF_MASKS)):
+        return []
+    said = (
+        "This page holds photographs: give it to nobody who may not see them. check.csv has none."
+    )
+    return [tag("p", said, class_="muted")]
+
+
+def _headline(examination: Examination) -> list[tuple[str, int, str]]:
+    photos = examination.photos
+    subjects = len({*photos.subjects} - {""})
+    across = len(_of(examination, findings.NEAR_SPLITS))
+    masks = sum(len(_of(examination, kind)) for kind in _OF_MASKS)
+    return [
+        (
+            "Photographs",
+            len(photos),
+            f"of {subjects:,} subjects" if subjects else "subjects not known",
+        ),
+        ("Cannot be used", len(_of(examination, findings.UNUSABLE)), "files"),
+        (
+            "Near-duplicates",
+            len(_of(examination, findings.NEAR)) + across,
+            f"pairs, {across:,} of them across splits",
+        ),
+        ("Masks to look at", masks, f"of {len(photos):,}" if photos.has_masks else "none given"),
+    ]
+
+
+def _of(examination: Examination, kind: str) -> list[Finding]:
+    return [finding for finding in examination.findings if finding.kind == kind]
+
+
+def _photographs(examination: Examination) -> Html:
+    title, header, rows = examination.counts
+    return tag(
+        "section",
+        tag("h2", "Photographs"),
+        tag("p", f"{title[:1].upper()}{title[1:]}.", class_="muted"),
+        table(header, rows),
+        tag("h3", "Pictures"),
+        table((), list(examination.facts), class_="facts"),
+    )
+
+
+def _leak(examination: Examination) -> list[Html]:
+    if not examination.leaks:
+        return []
+    note = (
+        "Of every validation photograph the most similar training photograph is looked for, by "
+        "thumbnails. Where it shows the same subject, remembering is enough to be right."
+    )
+    rows = [(name, f"{share:.0%}") for name, share in examination.leaks]
+    return [
+        tag(
+            "section",
+            tag("h2", "Whom a validation photograph resembles"),
+            tag("p", note, class_="muted"),
+            table(("Split", "nearest is the same subject"), rows),
+        )
+    ]
+
+
+def _section(kind: str, examination: Examination, thumbnails: Thumbnails) -> Html | None:
+    """All that was found of a kind, the first of it shown; None where there is nothing."""
+    found = _of(examination, kind)
+    if not found:
+        return None
+    shown, more = found[:MOST_SHOWN], len(found) - MOST_SHOWN
+    if kind in _OF_PAIRS:
+        content = tag("div", *lines([_pair(one, thumbnails) for one in shown]), class_="pairs")
+    elif kind in _OF_MASKS:
+        content = tag("div", *lines([_mask(one, thumbnails) for one in shown]), class_="masks")
+    else:
+        rows = [(one.file or "The set", one.detail) for one in shown]
+        content = table((), rows, class_="facts")
+    return tag(
+        "section",
+        tag("h2", f"{kind[:1].upper()}{kind[1:]}: {len(found):,}"),
+        tag("p", _ADVICE[kind], class_="muted"),
+        content,
+        tag("p", f"and {more:,} more in check.csv", class_="muted") if more > 0 else "",
+    )
+
+
+def _pair(finding: Finding, thumbnails: Thumbnails) -> Html:
+    pictures = (
+        tag("div", thumbnails.photo(file), tag("small", file))
+        for file in (finding.file, finding.other)
+    )
+    return tag("div", *pictures, tag("p", finding.detail, class_="muted"), class_="pair")
+
+
+def _mask(finding: Finding, thumbnails: Thumbnails) -> Html:
+    return tag(
+        "div",
+        thumbnails.masked(finding.file),
+        tag("small", finding.file),
+        tag("p", finding.detail, class_="muted"),
+    )

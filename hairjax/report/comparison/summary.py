@@ -1,0 +1,127 @@
+"""What a comparison of configurations says, for its page and its tables: numbers and wording."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from numpy.typing import NDArray
+
+from hairjax.evaluation.metrics.paired import METRICS, Pair, Summary
+from hairjax.report.contents import METRICS as KNOWN
+from hairjax.report.html import number
+
+TITLES = {name: KNOWN[name].title for name in METRICS}
+HIGHER_IS_BETTER = {name: KNOWN[name].higher_is_better for name in METRICS}
+NOT_INDEPENDENT = (
+    "“Alone right” counts photographs; with several runs, those that one configuration gets right "
+    "in a larger share of its runs. McNemar's exact test takes photographs for independent of "
+    "each other. Photographs of one subject are not: its p is then too small. The test by subject "
+    "gives each subject's gain either sign instead (an exact permutation test), and holds. Both "
+    "are two-sided; Holm's correction is over the comparisons made here, one family for each test."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What was found when configurations were compared, as plain data.
+
+    The first configuration is the reference; the i-th pair compares configuration i + 1 with it.
+
+    Attributes:
+        split: the split that all were judged on.
+        source: where the photographs are from.
+        synthetic: the photographs were drawn by a program; stamped on the page.
+        classes: k names.
+        files: n names.
+        labels: int [n], true classes.
+        subjects: n names, "" where the subject is not known.
+        names: of the configurations.
+        runs: of each configuration, the folder and the seed of every run.
+        summaries: of each configuration.
+        pairs: of each configuration but the first.
+        mcnemar: per pair, the p of McNemar's test after Holm's correction.
+        by_subject: likewise, of the test by subject.
+        interval_note: how the intervals were made.
+        notes: what a reader must know, a paragraph each.
+    """
+
+    split: str
+    source: str
+    synthetic: bool
+    classes: Sequence[str]
+    files: Sequence[str]
+    labels: NDArray
+    subjects: Sequence[str]
+    names: Sequence[str]
+    runs: Sequence[Sequence[tuple[str, int]]]
+    summaries: Sequence[Summary]
+    pairs: Sequence[Pair]
+    mcnemar: Sequence[float]
+    by_subject: Sequence[float]
+    interval_note: str
+    notes: Sequence[str]
+
+    def compared(self) -> list[tuple[str, Summary, Pair]]:
+        """Every configuration but the reference, and how it differs from it."""
+        return list(zip(self.names[1:], self.summaries[1:], self.pairs, strict=True))
+
+    def tests(self) -> list[list[str]]:
+        """Rows of `TESTS`."""
+        rows = zip(self.compared(), self.mcnemar, self.by_subject, strict=True)
+        return [
+            [
+                name,
+                f"{len(pair.worse):,}",
+                f"{len(pair.better):,}",
+                p_value(pair.mcnemar),
+                p_value(mcnemar),
+                p_value(pair.by_subject),
+                p_value(by_subject),
+            ]
+            for (name, _, pair), mcnemar, by_subject in rows
+        ]
+
+    @property
+    def judged_on(self) -> str:
+        """How many photographs of how many subjects."""
+        photographs, subjects = len(self.files), len({*self.subjects} - {""})
+        of = f" of {subjects:,} subjects" if subjects else ""
+        return f"{photographs:,} {self.split} photographs{of}"
+
+
+TESTS = (
+    "compared with the reference",
+    "reference alone right",
+    "other alone right",
+    "McNemar p",
+    "Holm",
+    "by subject p",
+    "Holm",
+)
+"""The header of `Comparison.tests`."""
+
+
+def p_value(p: float) -> str:
+    """Three decimals, or that it is less."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def signed(value: float) -> str:
+    """A difference: three decimals, and a sign but for 0."""
+    written = number(value)
+    return f"+{written}" if float(f"{value:.3f}") > 0 else written
+
+
+def spread(summary: Summary, metric: str) -> str:
+    """A value; with several runs the mean ± the standard deviation."""
+    sd = summary.sd(metric)
+    mean = number(summary.mean(metric))
+    return mean if sd is None else f"{mean} ± {number(sd)}"
+
+
+def said(classes: Sequence[str], summary: Summary, index: int) -> str:
+    """What a configuration says of a photograph; of several runs, how many say what."""
+    counts = summary.predicted[index]
+    given = [(int(count), name) for count, name in zip(counts, classes, strict=True) if count]
+    if summary.runs == 1:
+        return given[0][1]
+    return ", ".join(f"{count} × {name}" for count, name in given)

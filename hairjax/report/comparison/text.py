@@ -1,0 +1,141 @@
+"""The tables of a comparison as text: Markdown, and LaTeX with booktabs for a paper."""
+
+import re
+from collections.abc import Sequence
+
+from hairjax.evaluation.metrics.intervals import Interval
+from hairjax.evaluation.metrics.paired import METRICS, Summary
+from hairjax.report.comparison.summary import (
+    HIGHER_IS_BETTER,
+    NOT_INDEPENDENT,
+    TESTS,
+    TITLES,
+    Comparison,
+    signed,
+    spread,
+)
+from hairjax.report.html import number_range
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "±": r"$\pm$",
+    "−": r"$-$",
+    "–": "--",
+    "↓": r"$\downarrow$",
+} | {letter: f"\\{letter}" for letter in "&%$#_{}"}
+
+
+def escape_markdown(text: str) -> str:
+    """Text that Markdown, in a cell of a table too, shows as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~&$])", r"\\\1", " ".join(text.split()))
+
+
+def escape_latex(text: str) -> str:
+    """Text that LaTeX prints as it is."""
+    return "".join(_LATEX.get(letter, letter) for letter in " ".join(text.split()))
+
+
+def markdown(found: Comparison) -> str:
+    """The page's numbers as tables in Markdown."""
+    header = ["", *(_title(metric) for metric in METRICS)]
+    values = [
+        [escape_markdown(name), *(_value(summary, metric) for metric in METRICS)]
+        for name, summary in zip(found.names, found.summaries, strict=True)
+    ]
+    differences = [
+        [escape_markdown(name), *(_difference(pair.differences[metric]) for metric in METRICS)]
+        for name, _, pair in found.compared()
+    ]
+    tests = [[escape_markdown(name), *cells] for name, *cells in found.tests()]
+    runs = [
+        f"- {escape_markdown(name)}: "
+        + ", ".join(f"{escape_markdown(folder)} (seed {seed})" for folder, seed in runs)
+        for name, runs in zip(found.names, found.runs, strict=True)
+    ]
+    return (
+        "\n\n".join(
+            [
+                f"# {len(found.names)} configurations compared",
+                f"Judged on the same {found.judged_on}. Reference: "
+                f"{escape_markdown(found.names[0])}.",
+                *map(escape_markdown, found.notes),
+                f"In brackets: 95 % intervals ({found.interval_note}).",
+                _markdown_table(header, values),
+                "## Differences from the reference",
+                _markdown_table(header, differences),
+                "## Tests of the accuracy",
+                _markdown_table(list(TESTS), tests),
+                NOT_INDEPENDENT,
+                "## Runs",
+                "\n".join(runs),
+            ]
+        )
+        + "\n"
+    )
+
+
+def _title(metric: str) -> str:
+    return TITLES[metric] + ("" if HIGHER_IS_BETTER[metric] else " ↓")
+
+
+def _value(summary: Summary, metric: str) -> str:
+    return f"{spread(summary, metric)} ({number_range(summary.interval(metric))})"
+
+
+def _difference(difference: tuple[float, Interval | None]) -> str:
+    value, interval = difference
+    return f"{signed(value)} ({number_range(interval)})"
+
+
+def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    aligned = ["---", *("---:" for _ in header[1:])]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (header, aligned, *rows))
+
+
+def latex(found: Comparison) -> str:
+    """One table for a paper: values above, differences from the reference below."""
+    values = []
+    for name, summary in zip(found.names, found.summaries, strict=True):
+        values.append([name, *(spread(summary, metric) for metric in METRICS), ""])
+        values.append(["", *(f"({number_range(summary.interval(m))})" for m in METRICS), ""])
+    differences = []
+    for (name, _, pair), p in zip(found.compared(), found.tests(), strict=True):
+        cells = [pair.differences[metric] for metric in METRICS]
+        differences.append([name, *(signed(value) for value, _ in cells), p[-1]])
+        differences.append(["", *(f"({number_range(interval)})" for _, interval in cells), ""])
+    columns = len(METRICS) + 2
+    below = rf"\emph{{Difference from {escape_latex(found.names[0])}}}"
+    caption = (
+        f"Judged on the same {found.judged_on}. In brackets: 95 % intervals (paired "
+        f"{found.interval_note}); p: permutation by subject for accuracy, two-sided, after Holm's "
+        f"correction over {len(found.pairs)}. {' '.join(found.notes)} ↓: lower is better."
+    )
+    return "\n".join(
+        [
+            r"% \usepackage{booktabs} in the preamble",
+            r"\begin{table}",
+            rf"\caption{{{escape_latex(caption)}}}",
+            r"\centering\small",
+            rf"\begin{{tabular}}{{l{'c' * (columns - 1)}}}",
+            r"\toprule",
+            _latex_row(["", *(_title(metric) for metric in METRICS), "p"]),
+            r"\midrule",
+            *map(_latex_row, values),
+            r"\midrule",
+            rf"\multicolumn{{{columns}}}{{l}}{{{below}}} \\",
+            *map(_latex_row, differences),
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    return " & ".join(map(escape_latex, cells)) + r" \\"

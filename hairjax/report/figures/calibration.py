@@ -1,0 +1,117 @@
+"""Pictures of confidence: the reliability diagram and the risk–coverage curve."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import NDArray
+
+from hairjax.evaluation.metrics.calibration import Bin
+from hairjax.evaluation.metrics.reliability import EDGES
+from hairjax.evaluation.metrics.selective import Kept
+from hairjax.report.figures.style import (
+    BLUE,
+    COLUMN,
+    GREY,
+    IN_COLUMN,
+    INK,
+    STYLE,
+    VERMILION,
+    name_series,
+    save_for_print,
+)
+
+CHANCE: dict[str, Any] = {"color": GREY, "linestyle": (0, (4, 1.5)), "linewidth": 1.0}
+
+
+def reliability_figure(bins: Sequence[Bin], after: Sequence[Bin], path: Path) -> None:
+    """Draw accuracy against confidence with 95 % intervals, and how many photographs are where.
+
+    Args:
+        bins: of the model's own probabilities.
+        after: of those with the temperature; none where there are none.
+        path: the PNG to write; an SVG is written beside it.
+    """
+    with matplotlib.style.context(["default", STYLE, IN_COLUMN]):
+        figure = Figure(figsize=(COLUMN, 3.6))
+        rates, counts = figure.subplots(2, sharex=True, height_ratios=(1, 0.3))
+        rates.plot([0, 1], [0, 1], zorder=1, **CHANCE)
+        # Two series stand beside each other.
+        shift = 0.004 if after else 0.0
+        series = [(bins, "model", BLUE, "o", -shift)]
+        if after:
+            series.append((after, "with temperature", VERMILION, "s", shift))
+        for found, label, colour, marker, aside in series:
+            _draw_bins(rates, found, label, colour, marker, aside)
+            held = {one.low: one.photographs for one in found}
+            counts.stairs([held.get(low, 0) for low in EDGES[:-1]], EDGES, color=colour)
+        if after:
+            name_series(rates, "Accuracy")
+        else:
+            rates.set_title("Accuracy")
+        rates.set_ylim(-0.02, 1.02)
+        rates.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        counts.set_title("Photographs")
+        counts.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+        counts.set_xlim(0, 1)
+        counts.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        counts.set_xlabel("confidence")
+        save_for_print(figure, path)
+
+
+def risk_coverage_figure(
+    coverage: NDArray[np.float64], risk: NDArray[np.float64], kept: Sequence[Kept], path: Path
+) -> None:
+    """Draw the error rate of the photographs kept against how many are kept.
+
+    Args:
+        coverage: shares that are kept, rising to 1.
+        risk: the error rate at each.
+        kept: the shares of the table, whose intervals are drawn.
+        path: the PNG to write; an SVG is written beside it.
+    """
+    with matplotlib.style.context(["default", STYLE, IN_COLUMN]):
+        figure = Figure(figsize=(COLUMN, 2.6))
+        axes = figure.subplots()
+        error = risk[-1]
+        grid = np.linspace(0.001, 1, 500)
+        best = np.maximum(0, 1 - (1 - error) / grid)
+        axes.plot([0, 1], [error, error], label="by chance", **CHANCE)
+        axes.plot(grid, best, color=INK, linestyle=":", linewidth=1.0, label="best possible")
+        axes.plot(coverage, risk, color=BLUE, label="model", drawstyle="steps-post")
+        for one in kept:
+            share = one.photographs / kept[0].photographs
+            if one.interval is not None:
+                ends = [1 - end for end in one.interval]
+                axes.plot([share, share], ends, color=BLUE, linewidth=1.0)
+            axes.plot([share], [1 - one.accuracy], color=BLUE, marker="o", markersize=3.5)
+        name_series(axes, "Error rate")
+        axes.set_xlim(0, 1.02)
+        axes.set_ylim(bottom=0)
+        axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        axes.set_xlabel("photographs kept, the surest first")
+        save_for_print(figure, path)
+
+
+def _draw_bins(
+    axes: Axes, bins: Sequence[Bin], label: str, colour: str, marker: str, aside: float
+) -> None:
+    where = [one.confidence + aside for one in bins]
+    for place, one in zip(where, bins, strict=True):
+        if one.interval is not None:
+            axes.plot([place, place], one.interval, color=colour, linewidth=1.0, alpha=0.7)
+    axes.plot(
+        where,
+        [one.accuracy for one in bins],
+        color=colour,
+        marker=marker,
+        markersize=3.5,
+        linewidth=1.0,
+        label=label,
+    )

@@ -1,0 +1,70 @@
+"""Differences between configurations with their intervals: a small forest plot."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from hairjax.evaluation.metrics.paired import METRICS, Pair
+from hairjax.report.comparison.summary import HIGHER_IS_BETTER, TITLES
+from hairjax.report.figures.contact_sheet import shorten
+from hairjax.report.figures.style import BLUE, GREY, INK, STYLE, VERMILION, WIDTH, save_figure
+from hairjax.report.html import number
+
+LETTERS = 34  # of a configuration's name
+
+
+def forest_figure(names: Sequence[str], pairs: Sequence[Pair], path: Path) -> None:
+    """Draw every difference from the reference with its interval, a panel for each metric.
+
+    The lines of no difference are below each other, and better is always to the right: the axes
+    of errors run from plus to minus.
+
+    Args:
+        names: of the configurations that are compared with the reference.
+        pairs: how each differs from it.
+        path: the PNG to write.
+    """
+    height = 0.62 + 0.2 * len(pairs)  # inches of a panel
+    style = {"axes.grid.axis": "x", "axes.spines.left": False, "axes.titlepad": 4}
+    with matplotlib.style.context(["default", STYLE, style]):
+        figure = Figure(figsize=(WIDTH, height * len(METRICS) + 0.2))
+        panels = figure.subplots(len(METRICS), squeeze=False)[:, 0]
+        for axes, metric in zip(panels, METRICS, strict=True):
+            _draw_panel(axes, names, pairs, metric)
+        panels[-1].set_xlabel("← reference better                other better →")
+        save_figure(figure, path)
+
+
+def _draw_panel(axes: Axes, names: Sequence[str], pairs: Sequence[Pair], metric: str) -> None:
+    axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
+    ends = [0.005]  # at least so far to each side: identical runs do not differ
+    for row, pair in enumerate(pairs):
+        value, interval = pair.differences[metric]
+        low, high = interval or (-abs(value), abs(value))  # of which nothing is told
+        better = low > 0 if HIGHER_IS_BETTER[metric] else high < 0
+        worse = high < 0 if HIGHER_IS_BETTER[metric] else low > 0
+        colour = BLUE if better else VERMILION if worse else GREY
+        if interval is not None:
+            axes.plot([low, high], [row, row], color=colour, linewidth=2.2)
+        axes.plot([value], [row], color=colour, marker="o", markersize=5.5)
+        ends += [abs(low), abs(high)]
+    reach = 1.08 * max(ends)
+    axes.set_xlim(*((-reach, reach) if HIGHER_IS_BETTER[metric] else (reach, -reach)))
+    axes.set_ylim(len(pairs) - 0.4, -0.6)
+    axes.set_yticks(
+        np.arange(len(pairs)), [shorten(name, LETTERS) for name in names], parse_math=False
+    )
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, symmetric=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
+    axes.tick_params(axis="x", labelsize=8, length=2)
+    axes.set_title(TITLES[metric])
+
+
+def _tick(value: float) -> str:
+    written = number(value).rstrip("0").rstrip(".")
+    return f"+{written}" if value > 0 else written

@@ -1,0 +1,118 @@
+"""Pages of photographs with what a model says of each."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from hairjax.data.photoset import PhotoSet
+from hairjax.evaluation.predictions import Predictions
+from hairjax.report.figures.contact_sheet import draw_outline, shorten
+from hairjax.report.figures.style import BLUE, FAINT, GREY, INK, STYLE, save_figure
+
+COLUMNS, ROWS = 4, 4
+MOST_BARS = 5  # of a photograph: the likeliest classes
+LETTERS = 26  # of a file's name
+
+
+class _Judged(NamedTuple):
+    photo: NDArray[np.uint8]  # [side, side, 4]
+    file: str
+    probabilities: NDArray[np.float32]  # [k]
+
+
+class PredictionPages:
+    """Writes ``page_001.png`` … as photographs come, each as the model sees it with its mask.
+
+    Args:
+        folder: where the pages go; made when missing.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._waiting: list[_Judged] = []
+        self._classes: tuple[str, ...] = ()
+        self._written = 0
+
+    def add(self, photos: PhotoSet, predictions: Predictions) -> None:
+        """Take photographs and what is predicted of them; whole pages are written at once."""
+        self._classes = predictions.classes
+        judged = zip(photos.images[:], predictions.files, predictions.probabilities, strict=True)
+        self._waiting += [
+            _Judged(image if photos.has_masks else image[..., :3], file, row)
+            for image, file, row in judged
+        ]
+        while len(self._waiting) >= COLUMNS * ROWS:
+            self._write_page()
+
+    def finish(self) -> int:
+        """Write what is left; returns how many pages there are."""
+        if self._waiting:
+            self._write_page()
+        return self._written
+
+    def _write_page(self) -> None:
+        size = COLUMNS * ROWS
+        page, self._waiting = self._waiting[:size], self._waiting[size:]
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._written += 1
+        draw_page(page, self._classes, self._folder / f"page_{self._written:03}.png")
+
+
+def draw_page(page: list[_Judged], classes: tuple[str, ...], path: Path) -> None:
+    """Draw photographs in rows of four, below each its likeliest classes as bars."""
+    rows, bars = -(-len(page) // COLUMNS), min(len(classes), MOST_BARS)
+    heights = [2.0, 0.22 + 0.16 * bars]  # inches of a picture, and of the bars below it
+    with matplotlib.style.context(["default", STYLE, {"axes.grid": False, "font.size": 7}]):
+        figure = Figure(figsize=(2.05 * COLUMNS, sum(heights) * rows))
+        grid = figure.subplots(2 * rows, COLUMNS, height_ratios=heights * rows, squeeze=False)
+        for place, axes in enumerate(_cells(grid)):
+            for one in axes:
+                one.set_axis_off()
+            if place < len(page):
+                _draw_photo(axes[0], page[place])
+                _draw_bars(axes[1], page[place].probabilities, classes, bars)
+        save_figure(figure, path)
+
+
+def _cells(grid: NDArray[np.object_]) -> Iterator[tuple[Axes, Axes]]:
+    for row in range(0, len(grid), 2):
+        yield from zip(grid[row], grid[row + 1], strict=True)
+
+
+def _draw_photo(axes: Axes, judged: _Judged) -> None:
+    axes.imshow(judged.photo[..., :3], extent=(0, 1, 1, 0))
+    if judged.photo.shape[-1] == 4:
+        draw_outline(axes, judged.photo[..., 3] / 255, 0, 0, 1)
+    axes.set(xlim=(0, 1), ylim=(1, 0))
+    axes.text(
+        0,
+        -0.02,
+        shorten(judged.file, LETTERS),
+        va="bottom",
+        color=INK,
+        fontfamily="monospace",
+        parse_math=False,
+    )
+
+
+def _draw_bars(
+    axes: Axes, probabilities: NDArray[np.float32], classes: tuple[str, ...], bars: int
+) -> None:
+    """The likeliest classes; in the order of the classes, so that neighbours stay neighbours."""
+    best = probabilities.argmax()
+    for place, label in enumerate(sorted(np.argsort(-probabilities, kind="stable")[:bars])):
+        chosen = label == best
+        look: dict[str, Any] = {"va": "center", "fontweight": "bold" if chosen else "normal"}
+        share = float(probabilities[label])
+        axes.barh(place, 0.4, left=0.42, height=0.62, color=FAINT)
+        axes.barh(place, 0.4 * share, left=0.42, height=0.62, color=BLUE if chosen else GREY)
+        axes.text(0, place, shorten(classes[label], 12), parse_math=False, **look)
+        axes.text(1, place, f"{share:.0%}", ha="right", **look)
+    # As wide as the picture, whose sides are equal.
+    axes.set(xlim=(-0.047, 1.047), ylim=(bars - 0.4, -0.6))

@@ -1,0 +1,154 @@
+"""The report of a run, made of the files in its directory and of nothing else."""
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from hairjax.builders.data_set import describe_source
+from hairjax.builders.inputs import sight
+from hairjax.builders.model import map_method
+from hairjax.config.load import to_plain
+from hairjax.config.streams import model_title
+from hairjax.data.split import SPLITS, read_rows
+from hairjax.evaluation.analysis import read_analysis
+from hairjax.evaluation.metrics.classification import confusion_matrix
+from hairjax.evaluation.predictions import read_predictions
+from hairjax.report.contents import METRICS, Judgement, Report
+from hairjax.report.figures.classification import learning_curves
+from hairjax.report.figures.fonts import undrawable
+from hairjax.report.page import write_report
+from hairjax.report.parameter_table import read_ledger
+from hairjax.report.results import draw_results
+from hairjax.runs.access import read_looks
+from hairjax.runs.derived import made_of
+from hairjax.runs.environment import from_line
+from hairjax.runs.folder import RunFolder
+from hairjax.system import console
+from hairjax.system.errors import UserError
+from hairjax.system.paths import require_run
+
+# Written by the end of a run.
+_NEEDED = ("classes", "groups", "split", "history", "timing", "environment", "metrics", "baselines")
+
+
+def report_run(folder: RunFolder) -> None:
+    """Write ``report.html`` and its figures; the same files give the same bytes.
+
+    Results on the test photographs are in it once there are any.
+
+    Raises:
+        UserError: a file is missing: there is no run, or it has not ended.
+    """
+    _require_finished(folder)
+    report = _read_report(folder)
+    learning_curves(report.history, report.best_epoch, report.curves_figure)
+    for judged in report.judgements:
+        draw_results(judged.predictions, judged.analysis, _places(folder)[judged.split])
+    write_report(report, folder.report)
+
+
+def _places(folder: RunFolder) -> dict[str, RunFolder]:
+    """Where the results of a split are; of the run's end, beside its other files."""
+    return {"validation": folder, "test": RunFolder(folder.path / "test")}
+
+
+def _read_report(folder: RunFolder) -> Report:
+    config, classes = folder.read_config(), folder.read_classes()
+    best_epoch, rows = folder.read_epoch(), read_rows(folder.split)
+    subjects = {name: {r["subject"] for r in rows if r["split"] == name} for name in SPLITS}
+    judged = {name: place for name, place in _places(folder).items() if place.metrics.is_file()}
+    current = {name: place for name, place in judged.items() if _is_current(place, best_epoch)}
+    return Report(
+        folder=folder.path,
+        title=f"{folder.path.resolve().name}: {model_title(config)}",
+        source=describe_source(config),
+        synthetic=config.data.source == "synthetic",
+        model=model_title(config),
+        method=map_method(config),
+        sight=sight(config),
+        starts=[from_line(line) for line in folder.read_lines(folder.environment)],
+        classes=classes,
+        undrawable=undrawable(classes),
+        counts=_count(rows, classes),
+        subjects={name: len(found - {""}) for name, found in subjects.items()},
+        without_subject=sum(not row["subject"] for row in rows),
+        best_epoch=best_epoch,
+        best_by=config.keep.best_by,
+        judgements=[
+            _judgement(name, place, classes, {r["file"]: r["subject"] for r in rows})
+            for name, place in current.items()
+        ],
+        outdated=[name for name in judged if name not in current],
+        looks=read_looks(folder.looks),
+        history=folder.read_lines(folder.history),
+        timing=folder.read_lines(folder.timing),
+        ledger=read_ledger(folder.groups),
+        config=to_plain(config),
+        curves_figure=folder.curves,
+    )
+
+
+def _count(rows: Sequence[Mapping[str, str]], classes: Sequence[str]) -> dict[str, list[int]]:
+    """Photographs of every class in each split."""
+    counts = Counter((row["split"], row["label"]) for row in rows)
+    return {split: [counts[split, label] for label in classes] for split in SPLITS}
+
+
+def is_finished(folder: RunFolder) -> bool:
+    """Whether the run has ended, so that there is something to report."""
+    return not list(_missing(folder))
+
+
+def _require_finished(folder: RunFolder) -> None:
+    require_run(folder.path)
+    if "made" in (config := folder.read_config()):
+        raise UserError(
+            f"{folder.path} is what {config.made.by} made of finished runs, and a report is of a "
+            f"training: compare shows it beside them ({', '.join(map(str, made_of(folder)))})"
+        )
+    if missing := ", ".join(path.name for path in _missing(folder)):
+        flags = [f"--config={folder.config}", f"--workdir={folder.path}"]
+        command = shlex.join(["python", "launch.py", *flags])
+        raise UserError(
+            f"the run at {folder.path} has not ended, or an earlier hairjax trained it (no "
+            f"{missing}); {command} goes on with it"
+        )
+
+
+def _missing(folder: RunFolder) -> Iterator[Path]:
+    return (path for name in _NEEDED if not (path := getattr(folder, name)).is_file())
+
+
+def _judgement(
+    split: str, place: RunFolder, classes: tuple[str, ...], subjects: Mapping[str, str]
+) -> Judgement:
+    """What `results.write_results` wrote."""
+    predictions = read_predictions(place.predictions, classes, subjects)
+    metrics = json.loads(place.metrics.read_text())
+    return Judgement(
+        split=split,
+        predictions=predictions,
+        metrics={name: metrics[name] for name in METRICS},
+        intervals=metrics["intervals"],
+        interval_note=metrics["interval_note"],
+        baselines=json.loads(place.baselines.read_text()),
+        confusion=confusion_matrix(predictions.labels, predictions.predicted, len(classes)),
+        analysis=read_analysis(metrics),
+        confusion_figure=place.confusion,
+        reliability_figure=place.reliability,
+        risk_coverage_figure=place.risk_coverage,
+    )
+
+
+def _is_current(place: RunFolder, best_epoch: int) -> bool:
+    """Whether results are of the best epoch's model; an earlier hairjax wrote no baselines."""
+    return place.read_epoch() == best_epoch and place.baselines.is_file()
+
+
+def report_again(folder: RunFolder) -> None:
+    """Write the run's report with what is new; that of a run that goes on is written at its end."""
+    if is_finished(folder):
+        report_run(folder)
+        console.say(f"report: {folder.report}")

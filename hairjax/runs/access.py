@@ -1,0 +1,143 @@
+"""The ledger of looks at a run's test photographs: ``looks.csv``, one line each, only added to.
+
+A number on test photographs says what it seems to say only when it is the first of them: whoever
+looks, changes something and looks again has selected on them.
+"""
+
+import csv
+import fcntl
+import hashlib
+import io
+import os
+from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.split import read_rows
+from hairjax.runs.derived import made_of
+from hairjax.runs.folder import RunFolder
+from hairjax.system.errors import UserError
+from hairjax.system.git import code_commit
+
+
+@dataclass(frozen=True)
+class Look:
+    """One line of ``looks.csv``.
+
+    Attributes:
+        time: UTC, ISO 8601, to the second.
+        commit: of the code, with ``-dirty`` where its files were changed since; "" where the code
+            is in no git repository.
+        configuration: the first digits of the SHA-256 of the run's ``config.json``.
+        split: as given to the command: ``test``, or ``all`` of a folder that has some of them.
+        photographs: how many were judged.
+        accuracy: what the look showed.
+        command: which verb looked.
+    """
+
+    time: str
+    commit: str
+    configuration: str
+    split: str
+    photographs: int
+    accuracy: float
+    command: str
+
+
+_COLUMNS = tuple(field.name for field in fields(Look))
+_DIGITS = 12  # of a SHA-256: enough to tell configurations apart
+
+
+def new_look(config: Path, *, split: str, photographs: int, accuracy: float, command: str) -> Look:
+    """A look that is taken now; ``config`` is the run's ``config.json``."""
+    return Look(
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        commit=code_commit(),
+        configuration=hashlib.sha256(config.read_bytes()).hexdigest()[:_DIGITS],
+        split=split,
+        photographs=photographs,
+        accuracy=accuracy,
+        command=command,
+    )
+
+
+def add_look(path: Path, look: Look) -> int:
+    """Add a line and see it to the disk, before what it is about is shown.
+
+    Two processes at once lose no line: each holds the file's lock while it writes.
+
+    Returns:
+        How many looks there are now.
+
+    Raises:
+        UserError: the file is not such a ledger.
+        OSError: it cannot be written to.
+    """
+    with path.open("a", encoding="utf-8", newline="") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        before = read_looks(path)
+        rows = [] if path.stat().st_size else [_COLUMNS]
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([*rows, astuple(look)])
+        file.write(text.getvalue())
+        file.flush()
+        os.fsync(file.fileno())
+    return len(before) + 1
+
+
+def describe_looks(path: Path, times: int) -> str:
+    """A line for the person who looks."""
+    return f"test split opened {'once' if times == 1 else f'{times:,} times'}; see {path}"
+
+
+def read_looks(path: Path) -> list[Look]:
+    """The looks so far, oldest first; none where there is no such file.
+
+    Raises:
+        UserError: the file is not such a ledger.
+    """
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        header, *rows = list(csv.reader(file)) or [[*_COLUMNS]]
+    try:
+        if tuple(header) != _COLUMNS:
+            raise ValueError(f"its columns are {','.join(header)}, not {','.join(_COLUMNS)}")
+        return [_parse(*row) for row in rows]
+    except (ValueError, TypeError) as error:  # the latter of too few values, or too many
+        raise UserError(
+            f"{path} cannot be read as a ledger of looks at test photographs ({error}): restore "
+            "it; it is only ever added to"
+        ) from error
+
+
+def _parse(
+    time: str,
+    commit: str,
+    configuration: str,
+    split: str,
+    photographs: str,
+    accuracy: str,
+    command: str,
+) -> Look:
+    return Look(time, commit, configuration, split, int(photographs), float(accuracy), command)
+
+
+def count_look(folder: RunFolder, data: PhotoSet, split: str, accuracy: float, command: str) -> int:
+    """How often test photographs of a run have been looked at; 0 where ``data`` has none of them.
+
+    They are known by their contents, so that a copy of their folder counts too. A look at what was
+    made of runs is one at theirs, those that are still there.
+    """
+    tests = {row["sha256"] for row in read_rows(folder.split) if row["split"] == "test"}
+    if tests.isdisjoint(data.sha256):
+        return 0
+    runs = map(RunFolder, made_of(folder)) if "made" in folder.read_config() else ()
+    times = []
+    for one in (folder, *(run for run in runs if run.exists())):
+        look = new_look(
+            one.config, split=split, photographs=len(data), accuracy=accuracy, command=command
+        )
+        times.append(add_look(one.looks, look))
+    return times[0]

@@ -1,0 +1,145 @@
+"""What several finished runs say of the same photographs, or of the same subjects."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hairjax.data.split import SPLITS, read_rows
+from hairjax.evaluation.by_subject import by_subject, stack
+from hairjax.evaluation.mixture import mix
+from hairjax.evaluation.predictions import Predictions
+from hairjax.runs.predictions import JudgedRun, align, read_run
+from hairjax.system.errors import UserError, examples
+
+PHOTOGRAPH, SUBJECT = "photograph", "subject"
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One row per photograph, or per subject, for each of r runs.
+
+    Attributes:
+        runs: the runs.
+        judged: the n rows; their probabilities are one of the runs'.
+        probabilities: float32 [r, n, k], 0 where they are not present.
+        present: bool [r, n], which run has judged which row.
+    """
+
+    runs: tuple[JudgedRun, ...]
+    judged: Predictions
+    probabilities: NDArray[np.float32]
+    present: NDArray[np.bool_]
+
+    def mixed(self, weights: NDArray[np.float64]) -> Predictions:
+        """The weighted mean of the runs."""
+        return replace(self.judged, probabilities=mix(self.probabilities, weights, self.present))
+
+    def of_run(self, place: int) -> Predictions:
+        """What one run says, of the rows that it has judged."""
+        chosen = np.flatnonzero(self.present[place])
+        return Predictions(
+            files=tuple(self.judged.files[i] for i in chosen),
+            labels=self.judged.labels[chosen],
+            probabilities=self.probabilities[place, chosen],
+            subjects=tuple(self.judged.subjects[i] for i in chosen),
+            classes=self.judged.classes,
+        )
+
+    @property
+    def epochs(self) -> list[Any]:
+        """Of every run, the best epoch."""
+        return [run.folder.read_epoch() for run in self.runs]
+
+
+def read_panel(workdirs: Sequence[Path], split: str, unit: str) -> Panel:
+    """Read what runs predicted for a split.
+
+    Args:
+        workdirs: the runs.
+        split: ``validation`` or ``test``.
+        unit: ``photograph``: they have judged the same ones; or ``subject``: one row for each, of
+            which a run may have none.
+
+    Raises:
+        UserError: predictions are missing, or are not of the same photographs; or for subjects,
+            are graded in other classes, of nobody known, or divided otherwise.
+    """
+    runs = [read_run(workdir, split) for workdir in workdirs]
+    if unit == PHOTOGRAPH:
+        runs = align(runs)
+        probabilities = np.stack([run.predictions.probabilities for run in runs])
+        present = np.ones(probabilities.shape[:2], np.bool_)
+        return Panel(tuple(runs), runs[0].predictions, probabilities, present)
+    for run in runs[1:]:
+        if run.predictions.classes != runs[0].predictions.classes:
+            raise UserError(
+                f"the classes of {run.path} are {', '.join(run.predictions.classes)}, and those of "
+                f"{runs[0].path} {', '.join(runs[0].predictions.classes)}: views of one subject "
+                "must be graded alike"
+            )
+    classes = runs[0].predictions.classes
+    labels = {row["file"]: classes.index(row["label"]) for row in subject_rows(runs)}
+    views = [by_subject(run.predictions, labels, str(run.path)) for run in runs]
+    return Panel(tuple(runs), *stack(views))
+
+
+def photograph_rows(runs: Sequence[JudgedRun]) -> list[dict[str, str]]:
+    """What ``split.csv`` says of photographs that several runs know: any may train on one."""
+    rows: dict[str, dict[str, str]] = {}
+    for run in runs:
+        for row in read_rows(run.folder.split):
+            if row["file"] not in rows or row["split"] == "train":
+                rows[row["file"]] = row
+    return list(rows.values())
+
+
+def subject_rows(runs: Sequence[JudgedRun]) -> list[dict[str, str]]:
+    """What ``split.csv`` says of subjects, whose file is their name.
+
+    A subject's label is the median of its photographs', of the middle two the higher.
+
+    Raises:
+        UserError: the runs divide the subjects otherwise.
+    """
+    found = _rows_by_subject(runs)
+    parted = [name for name, rows in found.items() if len({row["split"] for row in rows}) > 1]
+    if parted:
+        raise UserError(
+            f"the runs divide {len(parted):,} subjects otherwise "
+            f"({examples(sorted(parted), _EXAMPLES)}): "
+            "one would be judged by a model that has trained on them; train the others with the "
+            f"split of the first (--config.data.split={runs[0].folder.split})"
+        )
+    rows = [
+        # The digest of the name: whichever views of a subject are judged, it is the same subject.
+        own[len(own) // 2] | {"file": name, "sha256": hashlib.sha256(name.encode()).hexdigest()}
+        for name, own in found.items()
+    ]
+    return sorted(rows, key=lambda row: (SPLITS.index(row["split"]), row["file"]))
+
+
+def graded_apart(runs: Sequence[JudgedRun]) -> set[str]:
+    """The subjects whose photographs do not all have the same label."""
+    found = _rows_by_subject(runs)
+    return {name for name, rows in found.items() if rows[0]["label"] != rows[-1]["label"]}
+
+
+def _rows_by_subject(runs: Sequence[JudgedRun]) -> dict[str, list[dict[str, str]]]:
+    """The rows of each subject's photographs in any run, each photograph once, by their labels."""
+    found: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
+    for run in runs:
+        for row in read_rows(run.folder.split):
+            if row["subject"]:
+                found[row["subject"]].setdefault(row["sha256"] + row["split"], row)
+    place = runs[0].predictions.classes.index
+    return {
+        name: sorted(rows.values(), key=lambda row: place(row["label"]))
+        for name, rows in found.items()
+    }

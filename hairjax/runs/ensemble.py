@@ -1,0 +1,68 @@
+"""An ensemble's folder read back as a run: its models judge photographs together."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from hairjax.builders.inputs import stored_side
+from hairjax.data.photoset import PhotoSet
+from hairjax.evaluation.mixture import mix
+from hairjax.evaluation.predictions import Predictions
+from hairjax.runs.aligned import PHOTOGRAPH
+from hairjax.runs.derived import made_of
+from hairjax.runs.folder import RunFolder
+from hairjax.runs.run import Run
+from hairjax.system.errors import UserError
+
+
+def load_ensemble(folder: RunFolder, load: Callable[[Path], Run]) -> Run:
+    """The models of an ensemble, whose ``judge`` gives the weighted mean of theirs.
+
+    Args:
+        folder: of the ensemble.
+        load: reads a member, which may be a run, a soup or an ensemble.
+
+    Raises:
+        UserError: what the folder holds has no model of its own, its models see photographs that
+            are prepared differently, or have been trained on since.
+    """
+    config = folder.read_config()
+    runs = ", ".join(map(str, made_of(folder)))
+    if config.made.by != "ensemble":
+        raise UserError(
+            f"{folder.path} is what {config.made.by} wrote: predictions, and no model that could "
+            f"judge other photographs{f'; take {runs}' if runs else ''}"
+        )
+    if config.made.unit != PHOTOGRAPH:
+        raise UserError(
+            f"{folder.path} judges subjects by views of different photographs, and none by itself: "
+            f"take {runs}"
+        )
+    members = [load(path) for path in made_of(folder)]
+    kinds = {(stored_side(one.config), one.config.data.fit) for one in members}
+    if len(kinds) > 1:
+        described = ", ".join(f"{fit} to {side} pixels" for side, fit in sorted(kinds))
+        raise UserError(
+            f"the models of {folder.path} see photographs that are prepared differently "
+            f"({described}): take them one by one ({runs})"
+        )
+    epochs, weights = [one.best["epoch"] for one in members], np.array(config.made.weights)
+    before = folder.read_epoch()
+    if before not in (None, epochs):
+        raise UserError(
+            f"{folder.path} was made of the epochs {before}, and the best of its runs are now "
+            f"{epochs}: make it anew, in another folder"
+        )
+
+    def judge(params: dict, photos: PhotoSet) -> Predictions:
+        parts = [one.judge(params[i], photos) for i, one in enumerate(members)]
+        probabilities = np.stack([part.probabilities for part in parts])
+        present = np.ones(probabilities.shape[:2], np.bool_)
+        return replace(parts[0], probabilities=mix(probabilities, weights, present))
+
+    params = {i: one.params for i, one in enumerate(members)}
+    one = members[0]
+    best = {"epoch": epochs}
+    return Run(folder, config, one.classes, best, params, judge, one.graphdef, one.mesh)

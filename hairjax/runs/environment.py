@@ -1,0 +1,121 @@
+"""What a run was started with and on: one line of ``environment.jsonl`` per start."""
+
+import hashlib
+import platform
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from hairjax.config.streams import Stream, streams
+from hairjax.optim.parts import count_parameters
+from hairjax.parallel.compilation import compute_dtype
+from hairjax.parallel.mesh import describe_mesh
+from hairjax.system.git import code_commit
+from hairjax.weights.load import find_weights, is_run
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pillow", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The pretrained weights that were read.
+
+    Attributes:
+        source: as configured.
+        file: the name of the file read; "" where the source is a run.
+        sha256: of that file.
+        size: of that file, in bytes.
+    """
+
+    source: str
+    file: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start of a run; a resumed run has several.
+
+    Attributes:
+        time: UTC, ISO 8601, to the second.
+        commit: of the code, with ``-dirty`` where its files were changed since; "" where the code
+            is in no git repository.
+        versions: version by package.
+        devices: how many and which, and of how many processes.
+        processor: of the machine that writes.
+        memory: of that machine, in bytes.
+        system: its operating system and architecture.
+        precision: in which the model computes.
+        parameters: how many numbers the model has.
+        weights: what was read; None where nothing was, be it that the parameters were drawn or
+            that they came from the run's own checkpoint.
+        second_weights: likewise, for the second of two streams.
+    """
+
+    time: str
+    commit: str
+    versions: dict[str, str]
+    devices: str
+    processor: str
+    memory: int
+    system: str
+    precision: str
+    parameters: int
+    weights: Weights | None
+    second_weights: Weights | None
+
+
+def describe_start(config: ConfigDict, mesh: Mesh, params: dict, *, reads_weights: bool) -> Start:
+    """The facts of a start that is made now."""
+    found = [_describe_weights(s) if reads_weights else None for s in streams(config)]
+    return Start(
+        time=datetime.now(UTC).isoformat(timespec="seconds"),
+        commit=code_commit(),
+        versions={"python": platform.python_version()} | {p: version(p) for p in PACKAGES},
+        devices=describe_mesh(mesh),
+        processor=_processor(),
+        memory=psutil.virtual_memory().total,
+        system=f"{platform.system()} {platform.machine()}",
+        precision=str(compute_dtype(config.model.dtype)),
+        parameters=count_parameters(params),
+        weights=found[0],
+        second_weights=found[1] if len(found) > 1 else None,
+    )
+
+
+def to_line(start: Start) -> dict[str, Any]:
+    """As a line of ``environment.jsonl`` holds it."""
+    return asdict(start)
+
+
+def from_line(line: dict[str, Any]) -> Start:
+    """The inverse of ``to_line``."""
+    sources = {key: line[key] for key in ("weights", "second_weights")}
+    return Start(**line | {key: found and Weights(**found) for key, found in sources.items()})
+
+
+def _describe_weights(stream: Stream) -> Weights | None:
+    source = stream.source
+    if source == "none":
+        return None
+    path = find_weights(source)
+    if is_run(path):
+        return Weights(source, file="", sha256="", size=0)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Weights(source, path.name, digest, path.stat().st_size)
+
+
+def _processor() -> str:
+    """The name of the processor, where Linux or Python knows it."""
+    listed = Path("/proc/cpuinfo")
+    lines = listed.read_text().splitlines() if listed.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{len(names)} × {names[0]}" if names else platform.processor()

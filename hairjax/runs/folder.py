@@ -1,0 +1,115 @@
+"""The directory of a run: paths of its files, and reading and writing the small ones."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from hairjax.config.load import load_config, to_plain
+from hairjax.config.resume import differences
+from hairjax.parallel.processes import is_first
+from hairjax.system.errors import UserError
+from hairjax.system.files import replacing
+
+
+class RunFolder:
+    """Paths inside a run's directory, and reading and writing its small files."""
+
+    def __init__(self, workdir: str | Path):
+        self.path = Path(workdir)
+        self.config = self.path / "config.json"
+        self.classes = self.path / "classes.json"
+        self.groups = self.path / "groups.txt"
+        self.split = self.path / "split.csv"
+        self.history = self.path / "metrics.jsonl"
+        self.timing = self.path / "timing.jsonl"
+        self.environment = self.path / "environment.jsonl"
+        self.tensorboard = self.path / "tensorboard"
+        self.checkpoints = self.path / "checkpoints"
+        self.predictions = self.path / "predictions.csv"
+        self.metrics = self.path / "metrics.json"
+        self.baselines = self.path / "baselines.json"
+        self.curves = self.path / "learning_curves.png"
+        self.confusion = self.path / "confusion_matrix.png"
+        self.reliability = self.path / "reliability.png"
+        self.risk_coverage = self.path / "risk_coverage.png"
+        self.gallery = self.path / "gallery"
+        self.explained = self.path / "explain"
+        self.report = self.path / "report.html"
+        self.looks = self.path / "looks.csv"
+
+    def exists(self) -> bool:
+        """Whether a run was begun here.
+
+        Raises:
+            UserError: the path is taken by something that is no run.
+        """
+        if self.config.is_file():
+            return True
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise UserError(
+                f"--workdir={self.path} is neither empty nor a run (it has no config.json); give "
+                "another --workdir"
+            )
+        return False
+
+    def read_epoch(self) -> Any:
+        """The epoch that ``metrics.json`` is of; None where there is none."""
+        found = json.loads(self.metrics.read_text()) if self.metrics.is_file() else {}
+        return found.get("epoch")
+
+    def read_config(self) -> ConfigDict:
+        """The resolved configuration of the run."""
+        return load_config(str(self.config))
+
+    def require_same(self, config: ConfigDict) -> None:
+        """Refuse to go on with a run under another configuration.
+
+        Raises:
+            UserError: lists every key that differs.
+        """
+        if changed := differences(self.read_config(), config):
+            raise UserError(
+                f"{self.path} holds a run of another configuration; give another --workdir or "
+                "undo:\n  " + "\n  ".join(changed)
+            )
+
+    def write_json(self, path: Path, value: Any) -> None:
+        """Write indented JSON."""
+        with replacing(path) as file:
+            file.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+    def write_config(self, config: ConfigDict) -> None:
+        """Write the resolved configuration."""
+        self.write_json(self.config, to_plain(config))
+
+    def read_classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the model's outputs."""
+        return tuple(json.loads(self.classes.read_text()))
+
+    def read_lines(self, path: Path) -> list[dict]:
+        """The rows of a ``.jsonl`` file; a line cut short by a kill is left out."""
+        if not path.exists():
+            return []
+        lines = path.read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def append_line(self, path: Path, row: dict) -> None:
+        """Add a row to a ``.jsonl`` file and see it to the disk; of several processes one does."""
+        if not is_first():
+            return
+        with path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def cut_back(self, epoch: int) -> None:
+        """Drop the rows of epochs after ``epoch``: they will be run again; one process does."""
+        if not is_first():
+            return
+        for path in (self.history, self.timing):
+            rows = [row for row in self.read_lines(path) if row["epoch"] <= epoch]
+            with replacing(path) as file:
+                file.write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -1,0 +1,209 @@
+"""Runs that judged the same photographs: predictions read back, runs put together."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from hairjax.config.load import flatten
+from hairjax.config.resume import FREE_ON_RESUME
+from hairjax.data.split import read_rows
+from hairjax.evaluation.predictions import Predictions, read_predictions
+from hairjax.runs.folder import RunFolder
+from hairjax.system.errors import UserError, examples
+from hairjax.system.paths import require_run
+
+_EXAMPLES = 3
+# What may differ between the runs of one configuration: the seed, and what a resume may change.
+# Other weights or masks train another model, though they may lie elsewhere on another machine.
+FREE = {"seed", *FREE_ON_RESUME} - {
+    "weights.source",
+    "weights.second",
+    "data.masks",
+    "data.second_masks",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedRun:
+    """What the best model of a run said of the photographs of one of its splits.
+
+    Attributes:
+        path: of the run; of all folds of a division, of the folder that holds them.
+        folder: of the run; of folds, of the first.
+        config: of the run.
+        predictions: in the order of the first run that it is compared with.
+        sha256: contents of every photograph judged.
+        trained: (contents, class) of every photograph that the run was trained on.
+    """
+
+    path: Path
+    folder: RunFolder
+    config: ConfigDict
+    predictions: Predictions
+    sha256: dict[str, str]
+    trained: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """A configuration and its runs, named by what sets it apart."""
+
+    name: str
+    runs: tuple[JudgedRun, ...]
+
+
+def read_run(workdir: Path, split: str) -> JudgedRun:
+    """Read what a run predicted for its photographs of a split, ``validation`` or ``test``.
+
+    Raises:
+        UserError: there is no run, the predictions are missing (the message has the command that
+            writes them), are of another epoch than the best, or are not of those photographs.
+    """
+    folder = RunFolder(workdir)
+    require_run(folder.path)
+    judged = folder if split == "validation" else RunFolder(workdir / split)
+    flags = ["evaluate", f"--workdir={workdir}", f"--split={split}"]
+    if split == "validation":
+        flags = [f"--config={folder.config}", f"--workdir={workdir}"]
+    command = shlex.join(["python", "launch.py", *flags])
+    if not judged.predictions.is_file():
+        raise UserError(f"there is no {judged.predictions}; this writes it: {command}")
+    best, told = (place.read_epoch() for place in (folder, judged))
+    if best != told:
+        raise UserError(
+            f"{judged.predictions} is of epoch {told}, and the best epoch of {workdir} is now "
+            f"{best}; this writes it again: {command}"
+        )
+    rows = read_rows(folder.split)
+    subjects = {row["file"]: row["subject"] for row in rows}
+    predictions = read_predictions(judged.predictions, folder.read_classes(), subjects)
+    listed = {row["file"]: row for row in rows if row["split"] == split}
+    if sorted(predictions.files) != sorted(listed):
+        raise UserError(
+            f"{judged.predictions} is not of the {len(listed):,} {split} photographs that "
+            f"{folder.split} lists; this writes it again: {command}"
+        )
+    return JudgedRun(
+        path=workdir,
+        folder=folder,
+        config=folder.read_config(),
+        predictions=predictions,
+        sha256={file: row["sha256"] for file, row in listed.items()},
+        trained=frozenset((r["sha256"], r["label"]) for r in rows if r["split"] == "train"),
+    )
+
+
+def align(runs: Sequence[JudgedRun]) -> list[JudgedRun]:
+    """Put the predictions of every run into the order of the first one's.
+
+    Raises:
+        UserError: a run judged other photographs than the first, or has other labels or classes;
+            says which, with examples.
+    """
+    first, *others = runs
+    for run in others:
+        if found := _differences(first, run):
+            raise UserError(
+                f"{run.path} cannot be put beside {first.path}: {found}; give runs that judged the "
+                "same photographs (--config.data.split=RUN/split.csv gives one run the split of "
+                "another)"
+            )
+    order = first.predictions.files
+    return [first, *(replace(run, predictions=_sorted(run.predictions, order)) for run in others)]
+
+
+def _differences(first: JudgedRun, other: JudgedRun) -> str:
+    """What keeps two runs from being compared, "" for nothing."""
+    theirs, ours = first.predictions.classes, other.predictions.classes
+    if theirs != ours:
+        return f"its classes are {', '.join(ours)}, not {', '.join(theirs)}"
+    before, after = first.sha256, other.sha256
+    labels = [
+        dict(zip(run.predictions.files, run.predictions.labels.tolist(), strict=True))
+        for run in (first, other)
+    ]
+    both = before.keys() & after.keys()
+    kinds = {
+        "photographs missing": before.keys() - after.keys(),
+        "new": after.keys() - before.keys(),
+        "changed": {file for file in both if before[file] != after[file]},
+        "with another label": {file for file in both if labels[0][file] != labels[1][file]},
+    }
+    return "; ".join(
+        f"{len(files):,} {kind} ({examples(sorted(files), _EXAMPLES)})"
+        for kind, files in kinds.items()
+        if files
+    )
+
+
+def _sorted(predictions: Predictions, files: Sequence[str]) -> Predictions:
+    place = {file: position for position, file in enumerate(predictions.files)}
+    order = [place[file] for file in files]
+    return replace(
+        predictions,
+        files=tuple(files),
+        labels=predictions.labels[order],
+        probabilities=predictions.probabilities[order],
+        subjects=tuple(predictions.subjects[i] for i in order),
+    )
+
+
+def group_runs(runs: Sequence[JudgedRun]) -> list[Group]:
+    """Put runs that differ in nothing but the seed together; the first run's group comes first.
+
+    The first group is named by all in which the groups differ, every other by what it changes.
+    Where all runs are of one configuration, each is a group of its own, named by its seed.
+    """
+    together: dict[tuple, list[JudgedRun]] = {}
+    for run in runs:
+        kept = [(key, value) for key, value in flatten(run.config) if key not in FREE]
+        together.setdefault(tuple(sorted(kept, key=lambda pair: pair[0])), []).append(run)
+    if len(together) == 1:
+        seeds = [f"seed={run.config.seed}" for run in runs]
+        same = len(set(seeds)) < len(seeds)
+        return [
+            Group(f"{seed}, {run.path}" if same else seed, (run,))
+            for seed, run in zip(seeds, runs, strict=True)
+        ]
+    configs = [dict(pairs) for pairs in together]
+    reference = configs[0]
+    varied = sorted(
+        key
+        for key in set().union(*configs)
+        if any(config.get(key, _UNSET) != reference.get(key, _UNSET) for config in configs)
+    )
+    return [
+        Group(_name(config, reference, varied), tuple(members))
+        for config, members in zip(configs, together.values(), strict=True)
+    ]
+
+
+class _Unset:
+    """A key that a configuration lacks, being older than it."""
+
+    def __str__(self) -> str:
+        return "(not set)"
+
+
+_UNSET = _Unset()
+
+
+def _name(config: dict[str, Any], reference: dict[str, Any], varied: Sequence[str]) -> str:
+    """What a configuration changes; of the reference itself, all that others change."""
+    changed = [
+        key for key in varied if config.get(key, _UNSET) != reference.get(key, _UNSET)
+    ] or varied
+    # A run as it was trained lacks what was made of another.
+    named = [key for key in changed if key in config or not key.startswith("made.")]
+    return ", ".join(f"{key}={_written(config.get(key, _UNSET))}" for key in named) or "as trained"
+
+
+def _written(value: Any) -> str:
+    """A value as a flag takes it."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "()"
+    return str(value) if str(value) else "''"

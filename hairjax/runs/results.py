@@ -1,0 +1,127 @@
+"""The numbers of one set of predictions: written, drawn, and shown with their uncertainty."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from PIL import Image
+
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.quality.thumbnails import thumbnails
+from hairjax.evaluation import baselines
+from hairjax.evaluation.analysis import Analysis
+from hairjax.evaluation.metrics.classification import confusion_matrix, evaluate
+from hairjax.evaluation.metrics.intervals import FEW, Interval
+from hairjax.evaluation.metrics.sample import Sample
+from hairjax.evaluation.predictions import Predictions, write_predictions
+from hairjax.runs.folder import RunFolder
+
+DRAWS = 2000  # of the bootstrap
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """Metrics of predictions, their 95 % intervals, and the confusion matrix (rows: true).
+
+    ``sample``: the photographs judged and their resampled sets, for what else is told of them.
+    """
+
+    metrics: dict[str, float]
+    intervals: dict[str, Interval]
+    interval_note: str
+    confusion: np.ndarray
+    sample: Sample
+
+
+def measure(predictions: Predictions, seed: int) -> Results:
+    """All metrics of predictions; the seed is the bootstrap's."""
+    labels, probabilities = predictions.labels, predictions.probabilities
+    metrics, sample = evaluate(labels, probabilities), Sample.draw(predictions, DRAWS, seed)
+    return Results(
+        metrics=metrics,
+        intervals={
+            name: interval or (metrics[name], metrics[name])
+            for name, interval in sample.intervals().items()
+        },
+        interval_note=_interval_note(sample, predictions.subjects),
+        confusion=confusion_matrix(labels, predictions.predicted, len(predictions.classes)),
+        sample=sample,
+    )
+
+
+def _interval_note(sample: Sample, subjects: Sequence[str]) -> str:
+    """How the intervals were made, to be said in brackets or after a colon."""
+    known, alone = len({*subjects} - {""}), subjects.count("")
+    if sample.units == 1:
+        return "none: photographs of a single subject say nothing of others"
+    drawn = f"{DRAWS:,} draws"
+    if sample.independent:
+        why = "each photograph is of another subject" if known else "subjects are not known"
+        note = (
+            f"Wilson's for shares of photographs, else bootstrap over photographs, {drawn}; {why}"
+        )
+    else:
+        others = f" and {alone:,} photographs of nobody known" if alone else ""
+        note = (
+            f"bootstrap over {known:,} subjects{others}, {drawn}; where all or none of a share are "
+            "right, Wilson's over subjects"
+        )
+        if sample.units < FEW:
+            note += "; of so few subjects too narrow"
+    if sample.right.all():
+        note += "; without a mistake the bootstrap has nothing to vary: its intervals have no width"
+    return note
+
+
+def compare_baselines(
+    photos: PhotoSet, train: np.ndarray, other: np.ndarray
+) -> dict[str, dict[str, float]]:
+    """What needs no training: always the commonest class, and the most similar photograph.
+
+    Args:
+        photos: all of them.
+        train: which of them train, int [m].
+        other: which are to be judged, int [n].
+    """
+    labels, classes = photos.labels, len(photos.classes)
+    # Not the photographs themselves: a second copy of all might not fit into memory.
+    small = thumbnails(photos.images, baselines.THUMBNAIL, Image.Resampling.BOX)
+    return {
+        "majority class": baselines.majority(labels[train], labels[other], classes),
+        "nearest neighbour": baselines.nearest_neighbour(
+            small[train], labels[train], small[other], labels[other], classes
+        ),
+    }
+
+
+def write_results(
+    folder: RunFolder,
+    epoch: int | list[int],
+    predictions: Predictions,
+    results: Results,
+    analysis: Analysis,
+    compared: Mapping[str, Mapping[str, float]],
+) -> None:
+    """Write what the report is made of: ``predictions.csv``, ``baselines.json``, ``metrics.json``.
+
+    Args:
+        folder: of the photographs judged: the run's for validation, else one for each set.
+        epoch: whose model judged them.
+        predictions: what it said of each.
+        results: their metrics.
+        analysis: what else is told of them.
+        compared: the metrics of each baseline.
+    """
+    write_predictions(predictions, folder.predictions)
+    folder.write_json(folder.baselines, compared)
+    # Last, for it says that the others are there.
+    folder.write_json(
+        folder.metrics,
+        {
+            "epoch": epoch,
+            **results.metrics,
+            "intervals": results.intervals,
+            "interval_note": results.interval_note,
+            **asdict(analysis),
+        },
+    )

@@ -1,0 +1,237 @@
+"""Compare runs that judged the same photographs: which is better, and how sure is that."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from hairjax.builders.data_set import describe_source, load_data
+from hairjax.data.split import require_same_photographs
+from hairjax.evaluation.metrics.intervals import FEW, resampling_weights, subject_indices
+from hairjax.evaluation.metrics.paired import METRICS, compare, holm, summarise
+from hairjax.report.comparison.page import MOST_SHOWN, write_comparison
+from hairjax.report.comparison.summary import TESTS, TITLES, Comparison, said, signed, spread
+from hairjax.report.comparison.text import latex, markdown
+from hairjax.report.figures.comparison import forest_figure
+from hairjax.report.html import number_range
+from hairjax.runs.predictions import Group, JudgedRun, align, group_runs
+from hairjax.runs.results import DRAWS
+from hairjax.studies.folds import read_judged
+from hairjax.system import console
+from hairjax.system.errors import UserError
+from hairjax.system.files import replacing, write_csv
+
+SIDE = 160  # pixels of a small picture
+
+
+def compare_runs(workdirs: Sequence[str], split: str, *, out: Path, thumbnails: bool) -> Comparison:
+    """Compare and show; write ``comparison.html``, ``.md`` and ``.tex`` and ``flipped.csv``.
+
+    Args:
+        workdirs: two runs or more, or folders of folds; the configuration of the first is the
+            reference.
+        split: ``validation`` or ``test``, of which every run has predictions.
+        out: the folder to write to, not a run's.
+        thumbnails: small pictures of the photographs that flipped go onto the page.
+
+    Returns:
+        What was found.
+
+    Raises:
+        UserError: predictions are missing, or are not of the same photographs.
+    """
+    runs = align([read_judged(Path(workdir), split) for workdir in workdirs])
+    found = find_differences(group_runs(runs), split)
+    show_comparison(found)
+    pictures: dict[int, bytes] = {}
+    no_pictures = "The photographs are named only, as --thumbnails=false asks."
+    if thumbnails:
+        pictures, no_pictures = read_thumbnails(runs[0], found)
+    out.mkdir(parents=True, exist_ok=True)
+    forest, page = out / "differences.png", out / "comparison.html"
+    forest_figure(found.names[1:], found.pairs, forest)
+    write_comparison(found, forest, pictures, no_pictures, page)
+    for name, text in (("comparison.md", markdown(found)), ("comparison.tex", latex(found))):
+        with replacing(out / name) as unfinished:
+            unfinished.write_bytes(text.encode("utf-8", errors="replace"))
+    write_flipped(found, out / "flipped.csv")
+    if no_pictures:
+        console.say(no_pictures)
+    console.say(f"written: {out}; begin with {page}")
+    return found
+
+
+def find_differences(groups: Sequence[Group], split: str) -> Comparison:
+    """Judge every configuration, and compare each with the first."""
+    first = groups[0].runs[0]
+    truth = first.predictions
+    unit = subject_indices(truth.subjects)
+    weights = resampling_weights(int(unit.max()) + 1, DRAWS, first.config.seed)
+    summaries = [
+        summarise(
+            truth.labels, [run.predictions.probabilities for run in group.runs], unit, weights
+        )
+        for group in groups
+    ]
+    pairs = [compare(summaries[0], other, unit) for other in summaries[1:]]
+    resampled = "subjects" if any(truth.subjects) else "photographs"
+    return Comparison(
+        split=split,
+        source=describe_source(first.config),
+        synthetic=first.config.data.source == "synthetic",
+        classes=truth.classes,
+        files=truth.files,
+        labels=truth.labels,
+        subjects=truth.subjects,
+        names=[group.name for group in groups],
+        runs=[[(str(run.path), run.config.seed) for run in group.runs] for group in groups],
+        summaries=summaries,
+        pairs=pairs,
+        mcnemar=holm([pair.mcnemar for pair in pairs]),
+        by_subject=holm([pair.by_subject for pair in pairs]),
+        interval_note=f"bootstrap over {resampled}, {DRAWS:,} draws",
+        notes=_notes(groups, split),
+    )
+
+
+def _notes(groups: Sequence[Group], split: str) -> list[str]:
+    """What a reader of the numbers must know."""
+    notes = []
+    runs = [run for group in groups for run in group.runs]
+    if split == "validation":
+        notes.append(
+            "Each run's best epoch was chosen on these same photographs, which flatters all of "
+            "them a little; the test photographs (--split=test) give the fair comparison."
+        )
+    if all(group.name.startswith("seed=") for group in groups):
+        notes.append("All runs are of one configuration: what differs is the seed alone.")
+    if any(len(group.runs) > 1 for group in groups):
+        notes.append(
+            "A configuration with several runs counts as the mean over them, within every "
+            "resampled set too: the intervals say what other subjects would change, the standard "
+            "deviation over the runs what other seeds would."
+        )
+    else:
+        notes.append("One run of each configuration: how much its seed matters is not known.")
+    return notes + _of_subjects(runs[0].predictions.subjects) + _trained_otherwise(runs)
+
+
+def _of_subjects(subjects: Sequence[str]) -> list[str]:
+    """What keeps intervals over subjects, and tests by them, from being what they say."""
+    known, alone = len({*subjects} - {""}), subjects.count("")
+    notes = []
+    if alone:
+        whose = f"Of {alone:,} photographs the subject is" if known else "Subjects are"
+        notes.append(
+            f"{whose} not known: every such photograph counts as another subject, and where there "
+            "are several of a person, intervals are too narrow and p too small."
+        )
+    if known + alone == 1:
+        notes.append("All photographs are of one subject, which says nothing of others.")
+    elif known and known + alone < FEW:
+        notes.append(
+            f"{known + alone} subjects are few: intervals by the bootstrap are then too narrow."
+        )
+    return notes
+
+
+def _trained_otherwise(runs: Sequence[JudgedRun]) -> list[str]:
+    """Runs that learnt from other photographs than the first."""
+    first, *others = runs
+    return [
+        f"{run.path} was trained on other photographs than {first.path}: on "
+        f"{len(run.trained):,}, of which {len(run.trained & first.trained):,} are among the "
+        f"{len(first.trained):,} of the other."
+        for run in others
+        if run.trained != first.trained
+    ]
+
+
+def show_comparison(found: Comparison) -> None:
+    """Tables of values, of differences and of tests, and what must be known of them."""
+    console.say(f"judged on the same {found.judged_on}")
+    # Letters: names of configurations are too long for a table on a terminal.
+    letters = [_letter(place) for place in range(len(found.names))]
+    for place, (letter, name) in enumerate(zip(letters, found.names, strict=True)):
+        runs = len(found.runs[place])
+        reference = "; the reference" if place == 0 else ""
+        console.say(f"{letter}: {name} ({runs} run{'s' if runs > 1 else ''}{reference})")
+    rows = [
+        [letter, *(spread(summary, metric).replace(" ± ", "\n± ") for metric in METRICS)]
+        for letter, summary in zip(letters, found.summaries, strict=True)
+    ]
+    console.table("", ["", *(TITLES[metric].replace(" ", "\n") for metric in METRICS)], rows)
+    rows = [
+        [
+            f"{letter} − {letters[0]}" if place == 0 else "",
+            TITLES[metric],
+            signed(pair.differences[metric][0]),
+            number_range(pair.differences[metric][1]),
+        ]
+        for letter, pair in zip(letters[1:], found.pairs, strict=True)
+        for place, metric in enumerate(METRICS)
+    ]
+    console.table(found.interval_note, ["", "", "difference", "95 % interval"], rows)
+    tests = zip(letters[1:], found.tests(), strict=True)
+    rows = [[f"{letter} − {letters[0]}", *cells] for letter, (_, *cells) in tests]
+    header = ["", *(name.replace(" ", "\n") for name in TESTS[1:])]
+    console.table("tests of the accuracy", header, rows)
+    console.say("photographs of one subject are not independent: McNemar's p is then too small")
+    for note in found.notes:
+        console.say(note)
+
+
+def _letter(place: int) -> str:
+    """A to Z, then A1 and on."""
+    more, place = divmod(place, 26)
+    return f"{chr(ord('A') + place)}{more or ''}"
+
+
+def read_thumbnails(run: JudgedRun, found: Comparison) -> tuple[dict[int, bytes], str]:
+    """Small JPEGs of the photographs that the page shows, by position; or else why there are none.
+
+    They are drawn anew from the pixels as prepared, so nothing that a file holds beside its
+    picture (place, time, camera) comes along.
+    """
+    shown = {
+        i for pair in found.pairs for side in (pair.worse, pair.better) for i in side[:MOST_SHOWN]
+    }
+    if not shown:
+        return {}, ""
+    try:
+        photos = load_data(run.config, run.predictions.classes)
+        require_same_photographs(run.folder.split, photos)
+    except (UserError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        return {}, f"The photographs are named only, since they cannot be read: {reason}"
+    place = {file: position for position, file in enumerate(photos.files)}
+    order = sorted(shown)
+    images = photos.images[np.array([place[found.files[i]] for i in order])]
+    return {i: _jpeg(image[..., :3]) for i, image in zip(order, images, strict=True)}, ""
+
+
+def _jpeg(pixels: np.ndarray) -> bytes:
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    picture.thumbnail((SIDE, SIDE))
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=88)
+    return file.getvalue()
+
+
+def write_flipped(found: Comparison, path: Path) -> None:
+    """One line for every photograph that one configuration gets right more often than another."""
+    reference = found.summaries[0]
+    header = ["compared", "file", "label", "subject", "change", "reference", "other"]
+    header += ["reference_right", "other_right", "reference_p", "other_p"]
+    rows: list[list[object]] = []
+    for name, other, pair in found.compared():
+        for change, chosen in (("worse", pair.worse), ("better", pair.better)):
+            for i in chosen:
+                row = [name, found.files[i], found.classes[found.labels[i]], found.subjects[i]]
+                row += [change, *(said(found.classes, s, i) for s in (reference, other))]
+                shares = [s.right[i] / s.runs for s in (reference, other)]
+                certain = [f"{s.certainty[i]:.6f}" for s in (reference, other)]
+                rows.append([*row, *shares, *certain])
+    write_csv(path, header, rows)

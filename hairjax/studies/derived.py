@@ -1,0 +1,110 @@
+"""The folder of what was made of finished runs: read as a run's by ``compare`` and ``evaluate``.
+
+Its ``config.json`` is that of a run it was made of, with one more section, ``made``: by which verb,
+of which runs (relative to the folder), and how.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from hairjax.config.load import from_plain, to_plain
+from hairjax.data.sources.manifest import read_columns
+from hairjax.data.split import write_rows
+from hairjax.evaluation.analysis import analyse
+from hairjax.evaluation.predictions import Predictions
+from hairjax.report.results import draw_results
+from hairjax.runs.access import add_look, describe_looks, new_look
+from hairjax.runs.folder import RunFolder
+from hairjax.runs.results import Results, measure, write_results
+from hairjax.system import console
+
+
+def made_config(
+    config: ConfigDict, by: str, runs: Sequence[Path], out: Path, **how: Any
+) -> ConfigDict:
+    """A run's configuration with what was made of it.
+
+    Args:
+        config: of one of the runs.
+        by: the verb.
+        runs: what it was made of.
+        out: the folder of what is made.
+        how: further keys of the section ``made``.
+    """
+    made = from_plain(to_plain(config))
+    paths = tuple(os.path.relpath(run.resolve(), out.resolve()) for run in runs)
+    made.made = ConfigDict({"by": by, "runs": paths, **how})
+    return made
+
+
+def begin(
+    folder: RunFolder,
+    config: ConfigDict,
+    classes: Sequence[str],
+    rows: Sequence[Mapping[str, str]],
+) -> None:
+    """Write what makes a folder a run's, or find it there.
+
+    Args:
+        folder: of what is made.
+        config: as `made_config` returns it.
+        classes: names of the classes.
+        rows: of ``split.csv``.
+
+    Raises:
+        UserError: the folder holds a run, or something made otherwise.
+    """
+    if folder.exists():
+        folder.require_same(config)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.write_json(folder.classes, list(classes))
+    write_rows(folder.split, rows)
+    folder.write_config(config)
+
+
+def write_judgement(
+    target: RunFolder,
+    epoch: int | list[int],
+    predictions: Predictions,
+    config: ConfigDict,
+    validation: Predictions,
+) -> Results:
+    """Write ``predictions.csv``, ``metrics.json`` and figures, as evaluation does.
+
+    Args:
+        target: where: the folder, or one inside it named like the split.
+        epoch: of the runs' best models.
+        predictions: of the photographs judged.
+        config: as `made_config` returns it.
+        validation: predictions of the validation photographs; may be the same object.
+    """
+    results = measure(predictions, config.seed)
+    columns = read_columns(config.data.manifest, config.data.photos)
+    analysis = analyse(predictions, results.sample, validation, columns)
+    target.path.mkdir(parents=True, exist_ok=True)
+    write_results(target, epoch, predictions, results, analysis, compared={})
+    draw_results(predictions, analysis, target)
+    return results
+
+
+def look_at_test(folders: Sequence[RunFolder], photographs: int, accuracy: float) -> None:
+    """Write a look down, before anything of it is shown: in the folder and in its runs'.
+
+    Args:
+        folders: of what was made, and of the runs it was made of.
+        photographs: how many were judged.
+        accuracy: what the look shows.
+    """
+    command = folders[0].read_config().made.by
+    opened = []
+    for folder in folders:
+        look = new_look(
+            folder.config, split="test", photographs=photographs, accuracy=accuracy, command=command
+        )
+        opened.append((add_look(folder.looks, look), folder.looks))
+    for times, path in opened:
+        console.say(describe_looks(path, times))

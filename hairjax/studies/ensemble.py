@@ -1,0 +1,179 @@
+"""Finished runs that judge together: a weighted mean of probabilities, or views of one subject."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from ml_collections import ConfigDict
+from numpy.typing import NDArray
+
+from hairjax.builders.inputs import sees_masks
+from hairjax.data.split import read_rows
+from hairjax.evaluation.mixture import fit_weights
+from hairjax.report.results import RESULTS, result_cells
+from hairjax.runs.aligned import (
+    PHOTOGRAPH,
+    SUBJECT,
+    Panel,
+    graded_apart,
+    photograph_rows,
+    read_panel,
+    subject_rows,
+)
+from hairjax.runs.folder import RunFolder
+from hairjax.runs.results import measure
+from hairjax.studies.derived import begin, look_at_test, made_config, write_judgement
+from hairjax.studies.folds import fold_path, holds_folds, read_folds, write_folds
+from hairjax.system import console
+from hairjax.system.errors import UserError
+
+FITTED, MEAN = "fitted", "mean"
+
+
+def ensemble_runs(workdirs: Sequence[str], *, weights: str, by: str, split: str, out: Path) -> None:
+    """Put finished runs together from what they predicted, write a run's folder, and show.
+
+    Args:
+        workdirs: runs that judged the same photographs (``by="subject"``: other photographs of
+            subjects divided alike); folders of folds of one division; or one folder of folds,
+            whose models then judge new photographs together.
+        weights: ``fitted`` on the validation photographs, ``mean``, numbers such as ``0.6,0.4``,
+            or "" for ``fitted``, of a single folder of folds ``mean``.
+        by: ``photograph`` or ``subject``.
+        split: ``validation``, or ``test`` to judge those photographs too: a look at them.
+        out: the folder to write.
+
+    Raises:
+        UserError: predictions are missing or do not go together, the weights cannot be used, or
+            the folder holds something else.
+    """
+    places = [Path(workdir) for workdir in workdirs]
+    divided = [holds_folds(place) for place in places]
+    if by == PHOTOGRAPH and any(divided):
+        if not all(divided):
+            raise UserError("folders of folds and runs do not go together; give the ones or others")
+        if len(places) == 1:
+            _join_folds(places[0], weights, split, out)
+        else:
+            _ensemble_folds(places, weights, split, out)
+        return
+    _ensemble(places, weights or FITTED, by, split, out)
+
+
+def _ensemble(places: Sequence[Path], asked: str, unit: str, split: str, out: Path) -> None:
+    panel = read_panel(places, "validation", unit)
+    found = _weights(panel, asked)
+    chosen = found[asked]
+    base = next((run.config for run in panel.runs if sees_masks(run.config)), panel.runs[0].config)
+    how = {"unit": unit, "weights": tuple(chosen.tolist())}
+    config, folder = made_config(base, "ensemble", places, out, **how), RunFolder(out)
+    rows = subject_rows if unit == SUBJECT else photograph_rows
+    begin(folder, config, panel.judged.classes, rows(panel.runs))
+    validation = panel.mixed(chosen)
+    write_judgement(folder, panel.epochs, validation, config, validation)
+    _show("validation", panel, found, asked, config)
+    console.say(
+        "best epochs, and fitted weights, were chosen on these: --split=test gives a fair judgement"
+    )
+    if split == "test":
+        panel = read_panel(places, "test", unit)
+        mixed, looked = panel.mixed(chosen), [folder, *(run.folder for run in panel.runs)]
+        accuracy = float((mixed.predicted == mixed.labels).mean())
+        look_at_test(looked, len(mixed.files), accuracy)
+        write_judgement(RunFolder(out / "test"), panel.epochs, mixed, config, validation)
+        _show("test", panel, {asked: chosen}, asked, config)
+    console.say(f"written: {out}")
+
+
+def _weights(panel: Panel, asked: str) -> dict[str, NDArray[np.float64]]:
+    """Equal and fitted weights, and what was asked for where it is neither."""
+    count = len(panel.runs)
+    found = {MEAN: np.full(count, 1 / count)}
+    if panel.present.all(0).any():
+        found[FITTED] = fit_weights(panel.judged.labels, panel.probabilities, panel.present)
+    elif asked == FITTED:
+        raise UserError(
+            f"weights cannot be fitted: no {SUBJECT} of the validation photographs has all "
+            f"{count} views; give --weights=mean or numbers"
+        )
+    return found if asked in found else found | {asked: _read_weights(asked, count)}
+
+
+def _read_weights(text: str, count: int) -> NDArray[np.float64]:
+    """Numbers with commas between; any scale."""
+    try:
+        weights = np.array([float(part) for part in text.split(",")])
+    except ValueError:
+        weights = np.empty(0)
+    usable = len(weights) == count and np.isfinite(weights).all() and (weights >= 0).all()
+    if not usable or not weights.any():
+        raise UserError(
+            f"--weights is {text!r}; it can be {FITTED}, {MEAN} or {count} numbers that are not "
+            f"negative, one for each run: {','.join(['0.6', *['0.4'] * (count - 1)])}"
+        )
+    return weights / weights.sum()
+
+
+def _show(
+    split: str,
+    panel: Panel,
+    found: dict[str, NDArray[np.float64]],
+    asked: str,
+    config: ConfigDict,
+) -> None:
+    """Every run by itself, and what their means with each kind of weights come to."""
+    rows = []
+    for place, run in enumerate(panel.runs):
+        console.say(f"{place + 1}: {run.path}")
+        own = panel.of_run(place)
+        if own.files:
+            cells = result_cells(measure(own, config.seed))
+            rows.append([str(place + 1), f"{len(own.files):,}", *cells])
+    for name, weights in found.items():
+        cells = result_cells(measure(panel.mixed(weights), config.seed))
+        chosen = " (taken)" if name == asked else ""
+        rows.append([f"{name}{chosen}", f"{len(panel.judged.files):,}", *cells])
+    console.table(split, ["", f"{config.made.unit}s", *RESULTS], rows)
+    for name, weights in found.items():
+        console.say(f"{name}: weights {', '.join(f'{w:.4g}' for w in weights)}")
+    if config.made.unit != SUBJECT:
+        return
+    if apart := graded_apart(panel.runs).intersection(panel.judged.files):
+        console.say(
+            f"the photographs of {len(apart):,} subjects have different labels: the median counts, "
+            "of the middle two the higher"
+        )
+    if lacking := int((~panel.present.all(0)).sum()):
+        console.say(
+            f"{lacking:,} of {len(panel.judged.files):,} subjects lack a view, and are judged by "
+            "the others; weights are fitted on those that have all"
+        )
+
+
+def _ensemble_folds(places: Sequence[Path], asked: str, split: str, out: Path) -> None:
+    """Every fold for itself, its weights fitted on its own validation photographs."""
+    for fold in range(len(read_folds(places[0], "validation").runs)):
+        own = [fold_path(place, fold) for place in places]
+        _ensemble(own, asked or FITTED, PHOTOGRAPH, split, fold_path(out, fold))
+    if split == "test":
+        write_folds(read_folds(out, "test"), out)
+
+
+def _join_folds(place: Path, asked: str, split: str, out: Path) -> None:
+    """The models of all folds, to judge new photographs."""
+    if asked not in ("", MEAN) or split != "validation":
+        raise UserError(
+            f"every photograph of {place} has trained some of its models, so that neither weights "
+            "nor a judgement of all together can come from them: leave out --weights and --split; "
+            "give several folders of folds for an ensemble in each fold"
+        )
+    runs, folder = read_folds(place, "validation").runs, RunFolder(out)
+    equal = tuple([1 / len(runs)] * len(runs))
+    how = {"unit": PHOTOGRAPH, "weights": equal}
+    config = made_config(runs[0].config, "ensemble", [run.path for run in runs], out, **how)
+    rows = [row | {"split": "train"} for row in read_rows(runs[0].folder.split)]
+    begin(folder, config, runs[0].predictions.classes, rows)
+    console.say(
+        f"written: {out}, {len(runs)} models for new photographs (predict, evaluate --photos); "
+        f"{place} says how well each alone does on what it held out"
+    )

@@ -1,0 +1,267 @@
+"""Frozen features and other classifiers: what a model's embedding is worth without its head."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+from ml_collections import ConfigDict
+from numpy.typing import NDArray
+
+from hairjax.builders.data_set import describe_source, load_data, split_photos
+from hairjax.builders.inputs import sight
+from hairjax.builders.model import abstract_model, pretrained_model
+from hairjax.data.augment import model_inputs
+from hairjax.data.division import divide
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.quality.copies import require_no_copies
+from hairjax.data.split import read_own_split, split_rows
+from hairjax.evaluation.inference import make_outputs
+from hairjax.evaluation.predictions import Predictions
+from hairjax.evaluation.probes import SCORES, Chosen, Fold, choose, kinds
+from hairjax.parallel.compilation import keep_compiled
+from hairjax.parallel.mesh import make_mesh
+from hairjax.report.results import RESULTS, result_cells
+from hairjax.runs.folder import RunFolder
+from hairjax.runs.load import load_run
+from hairjax.runs.results import Results
+from hairjax.studies.derived import begin, look_at_test, made_config, write_judgement
+from hairjax.system import console
+from hairjax.system.errors import UserError
+from hairjax.system.files import write_csv
+
+_FOLDS = 5  # of the training photographs, in which classifiers and their parameters are chosen
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What classifiers are fitted on and judged by.
+
+    Attributes:
+        config: of the run, or of none yet.
+        runs: the run, or nothing.
+        epoch: of the model.
+        photos: every photograph.
+        split: str [n], what each is for.
+        features: float32 [n, d]; nan for test photographs, unless they are to be judged.
+    """
+
+    config: ConfigDict
+    runs: tuple[RunFolder, ...]
+    epoch: Any
+    photos: PhotoSet
+    split: NDArray[np.str_]
+    features: NDArray[np.float32]
+
+    def rows(self, part: str) -> NDArray[np.int64]:
+        """The photographs of a split."""
+        return np.flatnonzero(self.split == part)
+
+    def judge(self, chosen: Chosen, part: str) -> Predictions:
+        """What a classifier says of a split."""
+        rows = self.rows(part)
+        return Predictions(
+            files=tuple(self.photos.files[i] for i in rows),
+            labels=self.photos.labels[rows],
+            probabilities=chosen.classify(self.features[rows]),
+            subjects=tuple(self.photos.subjects[i] for i in rows),
+            classes=self.photos.classes,
+        )
+
+
+def probe_run(workdir: str, *, split: str, out: Path) -> list[Chosen]:
+    """Fit classifiers on the features of a run's best model; see `_probe`.
+
+    Raises:
+        UserError: there is no such run, its photographs are not there, or too few subjects train.
+    """
+    run = load_run(workdir)
+    if "made" in run.config and run.config.made.by != "soup":
+        raise UserError(f"{workdir} is an ensemble, whose models have no common features")
+    config = run.config
+    keep_compiled(config.devices.compiled)
+    console.say(f"source: {describe_source(config)}")
+    console.say(run.describe())
+    photos = load_data(config, run.classes)
+    parts = read_own_split(run.folder.split, photos)
+    graphdef, _ = abstract_model(config, len(run.classes))
+    features = _features(config, graphdef, run.params, photos, parts, split)
+    material = Material(config, (run.folder,), run.best["epoch"], photos, parts, features)
+    return _probe(material, split, out)
+
+
+def probe_configuration(config: ConfigDict, *, split: str, out: Path) -> list[Chosen]:
+    """Fit classifiers on the features of pretrained weights, without training; see `_probe`.
+
+    Args:
+        config: checked by ``check_config``.
+        split: as for `_probe`, like ``out``.
+        out: likewise.
+
+    Raises:
+        UserError: what was given cannot be used, or too few subjects train.
+    """
+    keep_compiled(config.devices.compiled)
+    console.say(f"source: {describe_source(config)}")
+    photos = load_data(config, None)
+    parts = split_photos(config, photos, None)
+    require_no_copies(config, photos, parts)
+    graphdef, params = pretrained_model(config, len(photos.classes))
+    features = _features(config, graphdef, params, photos, parts, split)
+    return _probe(Material(config, (), 0, photos, parts, features), split, out)
+
+
+def _features(
+    config: ConfigDict,
+    graphdef: nnx.GraphDef,
+    params: dict,
+    photos: PhotoSet,
+    parts: NDArray[np.str_],
+    split: str,
+) -> NDArray[np.float32]:
+    """What the head's classifier would see; of test photographs only where they are judged."""
+    count = config.devices.mesh * config.devices.shard
+    mesh = make_mesh(min(count, jax.device_count()), 1)
+    how = sight(config)
+
+    def embed(model: Any, images: jax.Array) -> jax.Array:
+        return model.embed(model_inputs(images, None, None, how))
+
+    wanted = np.flatnonzero((parts != "test") | (split == "test"))
+    run = make_outputs(graphdef, mesh, embed, config.train.batch_size)
+    found = run(params, photos.subset(wanted))
+    features = np.full((len(photos), found.shape[1]), np.nan, np.float32)
+    features[wanted] = found
+    return features
+
+
+def _probe(material: Material, split: str, out: Path) -> list[Chosen]:
+    """Choose, fit, judge and write classifiers, and show them.
+
+    Only training photographs choose: the parameters of each kind of classifier and, for the
+    folder's own predictions, the kind. Each kind has a folder inside it. On test photographs only
+    the chosen kind is judged, which is a look at them.
+
+    Args:
+        material: features and labels.
+        split: ``validation``, or ``test`` to judge those photographs too.
+        out: the folder to write.
+
+    Returns:
+        A classifier of every kind, the best in cross-validation first.
+    """
+    found, best_by = _choose(material)
+    _write(material, found[0], out)
+    results = [_write(material, one, out / one.name) for one in found]
+    _write_table(out / "classifiers.csv", found, results, best_by)
+    _show(found, results, best_by, len(material.rows("train")))
+    if split == "test":
+        _judge_test(material, found[0], out)
+    console.say(f"written: {out}, each kind by itself inside it")
+    return found
+
+
+def _choose(material: Material) -> tuple[list[Chosen], str]:
+    """A classifier of every kind, the best first, and what it is the best by."""
+    best_by = material.config.keep.best_by
+    if best_by not in SCORES:
+        console.say(
+            f"config.keep.best_by={best_by} needs probabilities, which an SVM has only once it is "
+            "chosen: classifiers are chosen by accuracy"
+        )
+        best_by = "accuracy"
+    train = material.rows("train")
+    folds = _grouped_folds(material, train)
+    names = list(kinds(1, 1))
+    found = []
+    with console.progress("classifiers chosen") as progress:
+        for done, name in enumerate(names, 1):
+            labels = material.photos.labels[train]
+            found.append(choose(name, material.features[train], labels, folds, best_by))
+            progress(done, len(names))
+    return sorted(found, key=lambda one: -one.score), best_by
+
+
+def _grouped_folds(material: Material, train: NDArray[np.int64]) -> list[Fold]:
+    """Parts of the training photographs, of which none has a subject of another."""
+    # Without pixels, of which `subset` would make a copy.
+    bare = replace(material.photos, images=np.empty((len(material.photos), 0), np.uint8))
+    photos = bare.subset(train)
+    part = divide(photos, np.full(_FOLDS, 1 / _FOLDS), material.config.seed, needed=_FOLDS)
+    for label, name in enumerate(photos.classes):
+        if len(set(part[photos.labels == label])) < 2:
+            raise UserError(
+                f"the training photographs of {name!r} are of one subject: cross-validation needs "
+                "two at least in each class"
+            )
+    return [(np.flatnonzero(part != i), np.flatnonzero(part == i)) for i in sorted(set(part))]
+
+
+def _write(material: Material, chosen: Chosen, out: Path) -> Results:
+    """A run's folder with one classifier's predictions for the validation photographs."""
+    how = {"classifier": chosen.name, "parameters": _written(chosen.parameters)}
+    paths = [folder.path for folder in material.runs]
+    config = made_config(material.config, "probe", paths, out, **how)
+    rows = split_rows(material.photos, material.split)
+    begin(RunFolder(out), config, material.photos.classes, rows)
+    predictions = material.judge(chosen, "validation")
+    return write_judgement(RunFolder(out), material.epoch, predictions, config, predictions)
+
+
+def _judge_test(material: Material, chosen: Chosen, out: Path) -> None:
+    predictions = material.judge(chosen, "test")
+    if not predictions.files:
+        raise UserError("there are no test photographs (config.data.fractions); leave out --split")
+    folder = RunFolder(out)
+    accuracy = float((predictions.predicted == predictions.labels).mean())
+    look_at_test([folder, *material.runs], len(predictions.files), accuracy)
+    results = write_judgement(
+        RunFolder(out / "test"),
+        material.epoch,
+        predictions,
+        folder.read_config(),
+        material.judge(chosen, "validation"),
+    )
+    console.table("test", ["", *RESULTS], [[chosen.name, *result_cells(results)]])
+
+
+def _written(parameters: dict[str, Any]) -> str:
+    """E.g. ``C=1, gamma=0.0013``."""
+    values = parameters.items()
+    return ", ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in values)
+
+
+def _write_table(
+    path: Path, found: Sequence[Chosen], results: Sequence[Results], best_by: str
+) -> None:
+    names = list(results[0].metrics)
+    header = ["classifier", "parameters", f"cross_validated_{best_by}", "sd"]
+    header += [cell for name in names for cell in (name, f"{name}_low", f"{name}_high")]
+    rows = []
+    for one, own in zip(found, results, strict=True):
+        cells = [cell for n in names for cell in (own.metrics[n], *own.intervals[n])]
+        rows.append([one.name, _written(one.parameters), one.score, one.spread, *cells])
+    write_csv(path, header, rows)
+
+
+def _show(
+    found: Sequence[Chosen],
+    results: Sequence[Results],
+    best_by: str,
+    photographs: int,
+) -> None:
+    """What was chosen on training photographs, and how each kind does on validation."""
+    rows = [
+        [one.name, f"{one.score:.3f} ± {one.spread:.3f}", _written(one.parameters)] for one in found
+    ]
+    title = f"{best_by} in {_FOLDS}-fold cross-validation, {photographs:,} training photographs"
+    console.table(title, ["", "mean ± sd", "chosen"], rows)
+    console.say("which chooses, and judges nothing: what a run gives was learnt on these too")
+    rows = [[c.name, *result_cells(r)] for c, r in zip(found, results, strict=True)]
+    count = len(results[0].sample)
+    console.table(f"validation, {count:,} photographs", ["", *RESULTS], rows)
+    console.say(f"95 % intervals: {results[0].interval_note}")
+    console.say(f"taken: {found[0].name}, the best in cross-validation")

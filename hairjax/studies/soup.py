@@ -1,0 +1,207 @@
+"""A soup: one model whose parameters are the mean of several runs', added while it judges better.
+
+Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves accuracy
+without increasing inference time", ICML 2022, its greedy recipe (Recipe 1).
+"""
+
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from hairjax.builders.data_set import describe_source, load_data
+from hairjax.builders.inputs import sight
+from hairjax.config.load import flatten
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.split import read_own_split
+from hairjax.evaluation.metrics.classification import evaluate
+from hairjax.parallel.compilation import keep_compiled
+from hairjax.report.results import RESULTS, result_cells
+from hairjax.runs.aligned import photograph_rows
+from hairjax.runs.folder import RunFolder
+from hairjax.runs.load import load_run
+from hairjax.runs.predictions import JudgedRun, align, read_run
+from hairjax.runs.run import Run
+from hairjax.studies.derived import begin, made_config, write_judgement
+from hairjax.system import console
+from hairjax.system.errors import UserError
+from hairjax.system.files import write_csv
+from hairjax.weights.checkpoint import Checkpoints
+
+# What must be the same for parameters to mean the same, and to see the same photographs.
+_SAME = (
+    "model.name",
+    "model.in_channels",
+    "model.second",
+    "model.second_sees",
+    "model.fuse_after",
+    "model.hidden",
+    "model.head",
+    "model.mask_shifted",
+    "data.image_size",
+    "data.stored_size",
+    "data.fit",
+)
+_STEP = 0  # of the only checkpoint
+
+
+class Spoon(NamedTuple):
+    """A run that was tried: the soup's value with it, and whether it stayed in."""
+
+    run: int
+    value: float  # the higher the better: of the loss its negative
+    loss: float
+    kept: bool
+
+
+def make_soup(workdirs: Sequence[str], *, out: Path) -> list[Spoon]:
+    """Write a run's folder with the mean of runs' best parameters, and ``soup.csv``; and show.
+
+    The best run by ``keep.best_by`` is first; each other stays where the validation photographs
+    are then judged no worse.
+
+    Args:
+        workdirs: two runs or more, of one model and the same validation photographs.
+        out: the folder to write.
+
+    Returns:
+        The runs in the order in which they were tried.
+
+    Raises:
+        UserError: the runs are of other models or photographs, or the folder holds something else.
+    """
+    judged = align([read_run(Path(workdir), "validation") for workdir in workdirs])
+    _require_alike(judged)
+    runs = [load_run(workdir) for workdir in workdirs]
+    keep_compiled(runs[0].config.devices.compiled)
+    photos = _validation_photographs(runs[0])
+    best_by = runs[0].config.keep.best_by
+
+    def judge(params: dict) -> tuple[float, float]:
+        predictions = runs[0].judge(params, photos)
+        found = evaluate(predictions.labels, predictions.probabilities)
+        return found.get(best_by, -found["log_loss"]), found["log_loss"]
+
+    params, tried = greedy_soup([jax.device_get(run.params) for run in runs], judge)
+    kept = sorted(spoon.run for spoon in tried if spoon.kept)
+    places = [Path(workdir) for workdir in workdirs]
+    epochs = [runs[i].best["epoch"] for i in kept]
+    config = made_config(runs[0].config, "soup", [places[i] for i in kept], out)
+    folder = RunFolder(out)
+    begin(folder, config, runs[0].classes, photograph_rows(judged))
+    _save(folder, params, epochs, tried)
+    _write_tried(folder.path / "soup.csv", places, best_by, tried)
+    predictions = runs[0].judge(params, photos)
+    results = write_judgement(folder, epochs, predictions, config, predictions)
+    _show(places, best_by, tried)
+    console.table("validation", ["", *RESULTS], [["soup", *result_cells(results)]])
+    command = shlex.join(["python", "launch.py", "evaluate", f"--workdir={out}", "--split=test"])
+    console.say(f"chosen on these photographs: {command} gives a fair judgement")
+    console.say(f"written: {out}")
+    return tried
+
+
+def greedy_soup(
+    members: Sequence[dict], judge: Callable[[dict], tuple[float, float]]
+) -> tuple[dict, list[Spoon]]:
+    """Average parameters, one model more at a time, while that is no worse.
+
+    Args:
+        members: parameters of each model, on the host.
+        judge: parameters → (how good, the higher the better; log-loss, which decides a tie about
+            the order).
+
+    Returns:
+        The mean of those kept, and the order in which they were tried.
+    """
+    alone = [judge(member) for member in members]
+    order = sorted(range(len(members)), key=lambda i: (-alone[i][0], alone[i][1]))
+    kept, best = [order[0]], alone[order[0]][0]
+    tried = [Spoon(order[0], *alone[order[0]], kept=True)]
+    for i in order[1:]:
+        value, loss = judge(mean_params([members[j] for j in [*kept, i]]))
+        tried.append(Spoon(i, value, loss, kept=value >= best))
+        if value >= best:
+            kept.append(i)
+            best = value
+    return mean_params([members[i] for i in kept]), tried
+
+
+def mean_params(members: Sequence[dict]) -> dict:
+    """The mean of every parameter, computed in float64."""
+
+    def mean(*leaves: np.ndarray) -> np.ndarray:
+        return np.mean([np.asarray(x, np.float64) for x in leaves], 0).astype(leaves[0].dtype)
+
+    return jax.tree.map(mean, *members)
+
+
+def _require_alike(runs: Sequence[JudgedRun]) -> None:
+    for run in runs:
+        if "made" in run.config and run.config.made.by != "soup":
+            raise UserError(
+                f"{run.path} is of {run.config.made.by}, and has no parameters of its own: give "
+                "soup runs"
+            )
+    first, *others = (_decisive(run.config) for run in runs)
+    for run, config in zip(runs[1:], others, strict=True):
+        if changed := [key for key in first if config[key] != first[key]]:
+            listed = "; ".join(f"config.{key}: {first[key]!r} → {config[key]!r}" for key in changed)
+            raise UserError(
+                f"{run.path} has another model than {runs[0].path}, or sees photographs otherwise "
+                f"({listed}): their parameters have no mean; put them together with ensemble"
+            )
+
+
+def _decisive(config: ConfigDict) -> dict[str, Any]:
+    """The keys that must be the same, the normalisation as it comes to be."""
+    flat = dict(flatten(config))
+    return {key: flat[key] for key in _SAME} | {"data.normalise": sight(config).normalise}
+
+
+def _validation_photographs(run: Run) -> PhotoSet:
+    console.say(f"source: {describe_source(run.config)}")
+    photos = load_data(run.config, run.classes)
+    return photos.subset(read_own_split(run.folder.split, photos) == "validation")
+
+
+def _save(folder: RunFolder, params: dict, epochs: list[Any], tried: Sequence[Spoon]) -> None:
+    value, loss = next((s.value, s.loss) for s in reversed(tried) if s.kept)
+    best = {"epoch": epochs, "step": _STEP, "value": value, "loss": loss}
+    checkpoints = Checkpoints(folder.checkpoints)
+    try:
+        before = checkpoints.best()
+        if before is None:
+            # Nothing to go on training with, and orbax saves no empty tree.
+            checkpoints.save(_STEP, params, {"runs": np.int32(len(epochs))}, best)
+        elif before["epoch"] != epochs:
+            raise UserError(
+                f"{folder.path} was made of the epochs {before['epoch']}, and the best of its runs "
+                f"are now {epochs}: give another --workdir"
+            )
+    finally:
+        checkpoints.close()
+
+
+def _write_tried(path: Path, places: Sequence[Path], best_by: str, tried: Sequence[Spoon]) -> None:
+    rows = ([places[s.run], s.value, s.loss, s.kept] for s in tried)
+    write_csv(path, ["run", *_columns(best_by)], rows)
+
+
+def _show(places: Sequence[Path], best_by: str, tried: Sequence[Spoon]) -> None:
+    for number, place in enumerate(places, 1):
+        console.say(f"{number}: {place}")
+    rows = [
+        [str(s.run + 1), f"{s.value:.4f}", f"{s.loss:.4f}", "yes" if s.kept else "no"]
+        for s in tried
+    ]
+    console.table("greedy soup", ["run", *_columns(best_by)], rows)
+
+
+def _columns(best_by: str) -> list[str]:
+    value = "minus loss" if best_by == "loss" else best_by
+    return [f"{value} with it", "log-loss with it", "kept"]

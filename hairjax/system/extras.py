@@ -1,0 +1,18 @@
+"""Packages that only some configurations need."""
+
+from hairjax.system.errors import UserError
+
+
+def require_tensorboardx() -> None:
+    """Refuse to begin without the package that writes events.
+
+    Raises:
+        UserError: it cannot be imported.
+    """
+    try:
+        import tensorboardX  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"config.log.tensorboard=True needs tensorboardX ({error}): pip install -r "
+            "requirements-tensorboard.txt, or leave it False"
+        ) from error

@@ -1,0 +1,50 @@
+"""Paths that a person gives."""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+
+from hairjax.system.errors import UserError, examples
+
+_RUNS_SHOWN = 5
+
+
+def placed(path: str | Path) -> str:
+    """The path as given, and where it was looked for."""
+    given, full = repr(str(path)), Path(path).expanduser()
+    if str(full) != str(Path(path)):
+        return f"{given}, which is {str(full)!r}"
+    return given if full.is_absolute() else f"{given} in {Path.cwd()}"
+
+
+def require_run(workdir: Path) -> None:
+    """Refuse a folder in which no run was begun.
+
+    Raises:
+        UserError: it has no configuration; names a run beside it, or in it.
+    """
+    if (workdir / "config.json").is_file():
+        return
+    runs = [str(path.parent) for path in sorted(workdir.parent.glob("*/config.json"))]
+    near = difflib.get_close_matches(str(workdir), runs, n=1, cutoff=0.8)
+    inside = [str(path.parent) for path in sorted(workdir.glob("*/config.json"))]
+    hint = "; the runs in it are " + examples(inside, _RUNS_SHOWN) if inside else ""
+    if near:
+        hint = f"; did you mean {near[0]}?"
+    raise UserError(f"there is no run at {workdir} (no config.json){hint}")
+
+
+def require_paths(
+    *, folders: Mapping[str, str] | None = None, files: Mapping[str, str] | None = None
+) -> None:
+    """Refuse a path that was given (is not empty) and is not there.
+
+    Raises:
+        UserError: names what the path was given for.
+    """
+    for name, path in (folders or {}).items():
+        if path and not Path(path).expanduser().is_dir():
+            raise UserError(f"{name}: there is no folder {placed(path)}")
+    for name, path in (files or {}).items():
+        if path and not Path(path).expanduser().is_file():
+            raise UserError(f"{name}: there is no file {placed(path)}")

@@ -1,0 +1,33 @@
+"""What the processes of a run must have in common, compared before it begins."""
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from hairjax.config.load import flatten
+from hairjax.config.resume import OF_A_PROCESS
+from hairjax.data.photoset import PhotoSet
+from hairjax.parallel.consensus import require_agreement
+from hairjax.weights.checkpoint import Checkpoints
+
+
+def require_same_command(config: ConfigDict, resuming: bool) -> None:
+    """Refuse processes that were not started alike."""
+    facts = {f"config.{key}": v for key, v in flatten(config) if key not in OF_A_PROCESS}
+    facts["the version of jax"] = jax.__version__
+    facts["whether --workdir holds a run"] = resuming
+    require_agreement(facts)
+
+
+def require_same_start(
+    photos: PhotoSet, split: np.ndarray, params: dict, checkpoints: Checkpoints | None
+) -> None:
+    """Refuse processes that would begin with other photographs or numbers."""
+    require_agreement(
+        {
+            "the photographs": (photos.files, photos.sha256, photos.labels, photos.subjects),
+            "their split": split,
+            "the parameters": params,
+            "the last checkpoint": checkpoints and checkpoints.last_step(),
+        }
+    )

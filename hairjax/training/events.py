@@ -1,0 +1,45 @@
+"""Every number of every epoch as TensorBoard events, where ``log.tensorboard`` asks for them.
+
+The files of the run are the truth: a run that goes on has its events written anew from them.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from hairjax.config.load import flatten
+from hairjax.runs.folder import RunFolder
+
+Row = dict[str, Any]
+
+
+@contextmanager
+def epoch_events(folder: RunFolder, *, on: bool) -> Iterator[Callable[[Row, Row], None]]:
+    """Yield what takes an epoch's lines of ``metrics.jsonl`` and ``timing.jsonl``.
+
+    Args:
+        folder: of the run, whose finished epochs are written at once, in place of whatever
+            events are there.
+        on: whether anything is written.
+    """
+    if not on:
+        yield lambda metrics, timing: None
+        return
+    from tensorboardX import SummaryWriter
+
+    # Emptied and not removed: a TensorBoard that is reading a file would wait for it for ever.
+    # Purging makes it forget what it has read.
+    for file in folder.tensorboard.glob("events.*"):
+        file.write_bytes(b"")
+    with SummaryWriter(str(folder.tensorboard), purge_step=0) as writer:
+
+        def add(metrics: Row, timing: Row) -> None:
+            for name, value in flatten({**metrics, "timing": timing}):
+                if name not in ("epoch", "timing.epoch"):
+                    writer.add_scalar(name.replace(".", "/"), value, metrics["epoch"])
+
+        timings = {row["epoch"]: row for row in folder.read_lines(folder.timing)}
+        for row in folder.read_lines(folder.history):
+            # A kill may have come between an epoch's checkpoint and its timing.
+            add(row, timings.get(row["epoch"], {}))
+        yield add

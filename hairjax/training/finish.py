@@ -1,0 +1,107 @@
+"""What a run leaves behind: predictions, metrics, figures and the report of its best epoch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+from numpy.typing import NDArray
+
+from hairjax.data.photoset import PhotoSet
+from hairjax.evaluation.analysis import analyse
+from hairjax.evaluation.explain.grad_cam import Explain
+from hairjax.evaluation.predictions import Predictions
+from hairjax.report.gallery import remove_gallery, surest_mistakes, write_gallery
+from hairjax.report.results import show_analysis, show_results
+from hairjax.report.run_report import report_run
+from hairjax.runs.folder import RunFolder
+from hairjax.runs.results import compare_baselines, measure, write_results
+from hairjax.system import console
+
+
+@dataclass(frozen=True, eq=False)
+class Mistakes:
+    """The mistakes to show.
+
+    Attributes:
+        chosen: which of the predicted photographs they are, int [m].
+        maps: of the classes that they were given, float32 [m, h, w].
+        total: how many mistakes there are.
+    """
+
+    chosen: NDArray[np.int64]
+    maps: NDArray[np.float32]
+    total: int
+
+
+def find_mistakes(
+    count: int, explain: Explain, params: dict, photos: PhotoSet, predictions: Predictions
+) -> Mistakes | None:
+    """The surest mistakes with their maps; every process of a run calls this.
+
+    Args:
+        count: how many are shown, at most; 0: no gallery.
+        explain: the model's maps.
+        params: of the best epoch.
+        photos: those that were judged.
+        predictions: what was said of them.
+    """
+    if not count:
+        return None
+    chosen = surest_mistakes(predictions, count)
+    maps = np.empty((0, 0, 0), np.float32)
+    if len(chosen):
+        maps = explain(params, photos.subset(chosen), predictions.predicted[chosen])
+    return Mistakes(chosen, maps, int(np.sum(predictions.predicted != predictions.labels)))
+
+
+def finish(
+    config: ConfigDict,
+    folder: RunFolder,
+    photos: PhotoSet,
+    split: np.ndarray,
+    best: dict[str, Any],
+    predictions: Predictions,
+    mistakes: Mistakes | None,
+    columns: Mapping[str, Mapping[str, str]],
+) -> dict[str, float]:
+    """Write predictions, metrics, figures and report, and show the metrics.
+
+    Args:
+        config: of the run.
+        folder: of the run.
+        photos: all of them.
+        split: what each is for.
+        best: the best epoch.
+        predictions: its predictions for the validation photographs.
+        mistakes: those of them to show in the report; None for no photograph in it.
+        columns: what else is known of the photographs, as `manifest.read_columns` returns it.
+
+    Returns:
+        The metrics, as in ``metrics.json``, which holds their intervals and the analysis too.
+    """
+    results = measure(predictions, config.seed)
+    analysis = analyse(predictions, results.sample, predictions, columns)
+    train, validation = (np.flatnonzero(split == name) for name in ("train", "validation"))
+    compared = compare_baselines(photos, train, validation)
+    write_results(folder, best["epoch"], predictions, results, analysis, compared)
+    # The report is made of the files of the run alone, and these are among them.
+    remove_gallery(folder.gallery)
+    if mistakes is None:  # no photograph in it at all: of an earlier `explain` neither
+        for examples in folder.explained.glob("*/examples"):
+            remove_gallery(examples)
+    else:
+        write_gallery(
+            photos.subset(validation[mistakes.chosen]),
+            predictions.subset(mistakes.chosen),
+            mistakes.maps,
+            best["epoch"],
+            mistakes.total,
+            folder.gallery,
+        )
+    report_run(folder)
+    show_results(f"validation, epoch {best['epoch']}", results, compared)
+    show_analysis(analysis)
+    console.say(f"report: {folder.report}")
+    return {"epoch": best["epoch"], **results.metrics}

@@ -1,0 +1,175 @@
+"""A short run in which the learning rate rises until the loss does: which rate to choose."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optax
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+from scipy.signal import lfilter
+
+from hairjax.builders.data_set import describe_source, load_data, split_photos
+from hairjax.builders.model import pretrained_model
+from hairjax.data.batches import training_batches
+from hairjax.data.photoset import PhotoSet
+from hairjax.optim.groups import GROUPS, Group, frozen_parts, make_groups
+from hairjax.optim.lora import with_pairs
+from hairjax.optim.optimizer import make_optimizer
+from hairjax.parallel.compilation import dispatch_inline, keep_compiled
+from hairjax.parallel.mesh import join_shares, make_mesh, share
+from hairjax.report.figures.rate_range import rates_figure
+from hairjax.system import console
+from hairjax.system.errors import UserError
+from hairjax.system.files import write_csv
+from hairjax.training.learner import batch_parts, make_learner, step_options
+from hairjax.training.step import Step
+from hairjax.training.train_state import TrainState
+
+# As fastai's `lr_find` has them by default.
+LOWEST, HIGHEST, STEPS = 1e-7, 10.0, 100
+SMOOTHING = 0.98
+DIVERGED = 4  # times the lowest smoothed loss
+SKIPPED = (STEPS // 10, 5)  # first and last steps, which say nothing of the rate
+
+
+def find_rates(config: ConfigDict, out: Path) -> dict[str, float]:
+    """Raise the rate from step to step, from 1e-7 to 10, and write at which the loss falls.
+
+    The step is that of training, on the batches of its first steps, from the same weights. The rate
+    is that of the group with the highest peak; the others keep their shares of it. Nothing of the
+    model is kept. Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017.
+
+    Args:
+        config: checked by ``check_config``.
+        out: the folder for ``rates.csv`` and ``rates.png``.
+
+    Returns:
+        The rates that the rules suggest: ``valley`` and ``steepest``.
+
+    Raises:
+        UserError: photographs or weights cannot be used, or the loss says nothing; nothing has been
+            written.
+    """
+    dispatch_inline()
+    keep_compiled(config.devices.compiled)
+    console.say(f"source: {describe_source(config)}")
+    mesh = make_mesh(config.devices.mesh, config.devices.shard)
+    parts = batch_parts(config, mesh)
+    photos = load_data(config, None)
+    train = np.flatnonzero(split_photos(config, photos, None) == "train")
+    graphdef, params = pretrained_model(config, len(photos.classes))
+    groups = make_groups(config.optim, len(params["stages"]), config.train.epochs)
+    params = with_pairs(config, params, groups)
+    highest = max(group.peak for group in groups.values() if group.first == 1)
+    tx = make_optimizer(config.optim, _rising(groups, highest), params, groups, STEPS)
+    options = step_options(config, photos.classes, photos.labels[train], parts)
+    learner = make_learner(graphdef, params, tx, mesh, options, averaged=False)
+    step = learner.step(frozen=frozen_parts(groups, 1), kept=0)
+    losses = _sweep(config, photos, train, mesh, step, learner.begin(params))
+    rates, smoothed = rate_of(np.arange(len(losses))), smooth(losses)
+    found = suggestions(rates, smoothed)
+    out.mkdir(parents=True, exist_ok=True)
+    rows = zip(range(len(rates)), rates, losses, smoothed, strict=True)
+    write_csv(out / "rates.csv", ("step", "rate", "loss", "smoothed"), rows)
+    rates_figure(rates, losses, smoothed, found, out / "rates.png")
+    for rule, rate in found.items():
+        flags = (
+            f"--config.optim.peak.{name}={config.optim.peak[name] * rate / highest:.2g}"
+            for name in GROUPS
+        )
+        console.say(f"{rule}: {rate:.2g}  ({' '.join(flags)})")
+    console.say(f"written: {out / 'rates.png'}, {out / 'rates.csv'}")
+    return found
+
+
+def rate_of(step: Any) -> Any:
+    """The rate of a step or of several, counted from 0: lowest to highest by equal factors."""
+    return LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
+
+
+def _rising(groups: dict[str, Group], highest: float) -> dict[str, optax.Schedule]:
+    """The schedule of every group, in which the one with the ``highest`` peak has `rate_of`."""
+    return {
+        name: lambda step, share=group.peak / highest: share * rate_of(step)
+        for name, group in groups.items()
+    }
+
+
+def _sweep(
+    config: ConfigDict,
+    photos: PhotoSet,
+    train: np.ndarray,
+    mesh: Mesh,
+    step: Step,
+    state: TrainState,
+) -> np.ndarray:
+    """The loss of every step until it diverges: float [steps]."""
+    batch_size, losses = config.train.batch_size, list[float]()
+    batches = training_batches(
+        photos,
+        train,
+        range(STEPS),
+        seed=config.seed,
+        balanced=config.data.balance == "sample",
+        batch_size=batch_size,
+        share=share(batch_size),
+    )
+    with console.training(STEPS, 0) as show:
+        for images, labels in batches:
+            batch = (join_shares(rows, mesh) for rows in (images, labels))
+            state, loss = step(state, *batch)
+            if not math.isfinite(float(loss)):
+                break
+            losses.append(float(loss))
+            smoothed = smooth(np.array(losses))
+            if smoothed[-1] > DIVERGED * smoothed.min():
+                break
+            show(len(losses), f"rate {rate_of(len(losses) - 1):.1e}  loss {losses[-1]:.3f}")
+    return np.array(losses)
+
+
+def smooth(losses: np.ndarray) -> np.ndarray:
+    """The exponential moving average, without the bias of a beginning at 0: float [n]."""
+    total = lfilter([1 - SMOOTHING], [1, -SMOOTHING], losses)
+    return total / (1 - SMOOTHING ** np.arange(1, len(losses) + 1))
+
+
+def suggestions(rates: np.ndarray, smoothed: np.ndarray) -> dict[str, float]:
+    """What the rules choose among the rates [n] by the smoothed losses [n].
+
+    Raises:
+        UserError: too few steps came before the loss rose, or it never fell.
+    """
+    chosen = slice(SKIPPED[0], max(len(rates) - SKIPPED[1], 0))
+    rates, smoothed = rates[chosen], smoothed[chosen]
+    if len(rates) < 2 or smoothed.min() == smoothed[0]:
+        raise UserError(
+            "the loss does not fall at any rate, so that none can be suggested; are the weights "
+            "and the labels what they should be?"
+        )
+    rules: dict[str, Callable[[np.ndarray, np.ndarray], int]]
+    rules = {"valley": valley, "steepest": steepest}
+    return {name: float(rates[rule(rates, smoothed)]) for name, rule in rules.items()}
+
+
+def valley(rates: np.ndarray, losses: np.ndarray) -> int:
+    """Where the longest fall of the loss is half over: fastai's default rule, ``valley``.
+
+    The fall is the longest decreasing subsequence, taken to lie without gaps before its end.
+    """
+    lengths = np.ones(len(losses), int)
+    for i in range(1, len(losses)):
+        higher = lengths[:i][losses[:i] > losses[i]]
+        lengths[i] += higher.max(initial=0)
+    end = int(lengths.argmax())
+    third = lengths[end] / 3
+    # One step down at the very start is half over there, not before it.
+    return max(end - int(lengths[end]) + int(third) + int(third / 2), 0)
+
+
+def steepest(rates: np.ndarray, losses: np.ndarray) -> int:
+    """Where the loss falls fastest over the logarithm of the rate: fastai's ``steep``."""
+    return int((np.diff(losses) / np.diff(np.log(rates))).argmin())

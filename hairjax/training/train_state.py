@@ -1,0 +1,70 @@
+"""The state of training and the exponential moving average of its parameters."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from hairjax.optim.lora import merged
+
+
+class TrainState(NamedTuple):
+    """Everything that changes while training."""
+
+    step: jax.Array  # int32: steps taken
+    params: dict  # among them the running statistics of batch norms
+    # Of the model's parameters over the last steps, where it is asked for; these themselves where
+    # they are merged from low-rank pairs.
+    average: dict | None
+    opt_state: Any
+    totals: dict[str, jax.Array]  # float32 sums over the epoch so far: loss, correct, count
+
+    @property
+    def judged(self) -> dict:
+        """The parameters that are validated and kept: the average where there is one."""
+        return self.params if self.average is None else self.average
+
+    def rest(self) -> dict[str, Any]:
+        """All but the judged parameters, by name: what a checkpoint keeps beside them."""
+        judged = "params" if self.average is None else "average"
+        left_out = {judged, "average"}
+        return {name: value for name, value in self._asdict().items() if name not in left_out}
+
+    @classmethod
+    def restored(cls, judged: dict, rest: dict[str, Any]) -> "TrainState":
+        """The inverse of `judged` and `rest`."""
+        if "params" in rest:
+            return cls(average=judged, **rest)
+        return cls(params=judged, average=None, **rest)
+
+
+def zero_totals() -> dict[str, jax.Array]:
+    """The sums at the start of an epoch."""
+    return {name: jnp.float32(0) for name in ("loss", "correct", "count")}
+
+
+def first_state(params: dict, tx: optax.GradientTransformation, averaged: bool) -> TrainState:
+    """The state before the first step; ``averaged``: whether an average is kept."""
+    # A copy: the step gives its whole state away, and nothing can be given away twice.
+    average = jax.tree.map(jnp.copy, merged(params)) if averaged else None
+    return TrainState(jnp.int32(0), params, average, tx.init(params), zero_totals())
+
+
+def next_average(state: TrainState, params: dict, ema: float) -> dict | None:
+    """What is judged after a step that gives these parameters, where it is not they themselves."""
+    if state.average is None:
+        return None
+    average = merged(params)
+    return moving_average(state.average, average, ema, state.step) if ema else average
+
+
+def moving_average(average: dict, params: dict, decay: float, step: jax.Array) -> dict:
+    """One step of the exponential moving average of the parameters.
+
+    The first steps forget faster, by TensorFlow's rule (1 + step) / (10 + step), so that the drawn
+    weights do not linger.
+    """
+    kept = jnp.minimum(decay, (1 + step) / (10 + step))
+    # In this form an average equal to the parameters stays so to the bit, as frozen ones must.
+    return jax.tree.map(lambda a, p: a + (1 - kept) * (p - a), average, params)

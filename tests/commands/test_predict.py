@@ -1,0 +1,214 @@
+"""``launch.py predict`` and ``load_run(…).predict`` on photographs without labels."""
+
+import csv
+import io
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+import hairjax
+import launch
+from hairjax.commands.predict import show_predictions
+from hairjax.data.synthetic import draw
+from hairjax.evaluation.predictions import Predictions
+from hairjax.system.console import shown_on
+
+pytestmark = pytest.mark.usefixtures("tiny_swin")
+
+
+def rows_of(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def shares(row):
+    return [row[f"p{i}"] for i in range(4)]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Photographs larger than the model sees them, with masks, and a run of one epoch on them."""
+    root = tmp_path_factory.mktemp("predict")
+    photos = draw("top", 60, 80, 0, 2, lambda done, total: None)
+    for image, file in zip(photos.images, photos.files, strict=True):
+        for kind, pixels in (("photos", image[..., :3]), ("masks", image[..., 3])):
+            path = root / kind / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+    status = launch.main(
+        [
+            "--config=configs/top.py:demo",
+            "--config.model.name=tiny",
+            f"--workdir={root}/run",
+            "--config.data.source=photos",
+            f"--config.data.photos={root}/photos",
+            f"--config.data.masks={root}/masks",
+            "--config.data.cache=",
+            "--config.data.image_size=32",
+            "--config.train.epochs=1",
+            "--config.train.batch_size=8",
+            "--config.optim.warmup_epochs=0",
+            "--config.devices.mesh=2",
+        ]
+    )
+    assert status == 0
+    return root
+
+
+def predict(root, *arguments):
+    return launch.main(["predict", f"--workdir={root}/run", *map(str, arguments)])
+
+
+def test_probabilities_are_evaluations_to_the_byte(root, tmp_path):
+    out = tmp_path / "all.csv"
+    assert predict(root, root / "photos", f"--masks={root}/masks", f"--out={out}") == 0
+    found = {row["file"]: row for row in rows_of(out)}
+    assert len(found) == 60
+    expected = rows_of(root / "run" / "predictions.csv")
+    assert expected
+    for row in expected:
+        mine = found[f"{root}/photos/{row['file']}"]
+        assert shares(mine) == shares(row)
+        assert mine["predicted"] == row["predicted"]
+        assert mine["label"] == ""
+
+
+def test_one_photograph_with_its_mask_or_a_folder_of_masks(root, tmp_path):
+    row = rows_of(root / "run" / "predictions.csv")[-1]
+    photo, mask = root / "photos" / row["file"], root / "masks" / row["file"]
+    for masks in (mask, mask.parent):
+        out = tmp_path / "one.csv"
+        assert predict(root, photo, f"--masks={masks}", f"--out={out}") == 0
+        (found,) = rows_of(out)
+        assert found["file"] == str(photo)
+        assert shares(found) == shares(row)
+
+
+def test_from_python(root):
+    rows = rows_of(root / "run" / "predictions.csv")[:3]
+    run = hairjax.load_run(root / "run")
+    predictions = run.predict(
+        [root / "photos" / row["file"] for row in rows],
+        masks=[str(root / "masks" / row["file"]) for row in rows],
+    )
+    assert [list(map(str, row)) for row in predictions.probabilities] == list(map(shares, rows))
+    assert [run.classes[i] for i in predictions.predicted] == [row["predicted"] for row in rows]
+    assert (predictions.labels == -1).all()
+    with pytest.raises(ValueError, match="sees hair masks: give masks="):
+        run.predict([root / "photos" / rows[0]["file"]])
+    with pytest.raises(ValueError, match="1 photographs and 2 masks"):
+        run.predict(["a.png"], masks=["a.png", "b.png"])
+    with pytest.raises(ValueError, match=r"absent.png") as error:
+        run.predict([root / "absent.png"], masks=[root / "absent.png"])
+    assert "config" not in str(error.value), "there is no configuration to change"
+
+
+def test_a_run_that_has_not_ended_says_so(root, tmp_path):
+    stopped = shutil.copytree(root / "run", tmp_path / "stopped")
+    assert hairjax.load_run(stopped).describe() == f"model: tiny, epoch 1 of {stopped}"
+    (stopped / "metrics.json").unlink()
+    said = f"model: tiny, epoch 1 of {stopped}, the best so far: it has not ended"
+    assert hairjax.load_run(stopped).describe() == said
+
+
+def test_many_photographs_are_read_a_part_at_a_time(root, monkeypatch):
+    files = sorted((root / "photos").rglob("*.png"))[:10]
+    masks = [root / "masks" / file.relative_to(root / "photos") for file in files]
+    run = hairjax.load_run(root / "run")
+    together = run.predict(files, masks=masks)
+    monkeypatch.setattr("hairjax.runs.run.PREDICTED_AT_ONCE", 3)
+    parts = run.predict(files, masks=masks)
+    np.testing.assert_array_equal(parts.probabilities, together.probabilities)
+    assert parts.files == together.files == tuple(map(str, files))
+
+
+def test_what_cannot_be_used_is_named_and_the_rest_predicted(root, tmp_path, capsys):
+    shutil.copytree(root / "photos" / "level_1", tmp_path / "new")
+    first, second, third, *_ = sorted((tmp_path / "new").iterdir())
+    first.write_bytes(first.read_bytes()[:50])
+    second.rename(second.with_name("without mask.png"))
+    third.rename(third.with_suffix(".heic"))
+    out = tmp_path / "new.csv"
+    assert predict(root, tmp_path / "new", f"--masks={root}/masks/level_1", f"--out={out}") == 1
+    message = capsys.readouterr().err
+    for name in (first.name, "without mask.png", third.stem + ".heic"):
+        assert name in message
+    assert "3 of" in message
+    count = len(list((tmp_path / "new").iterdir()))
+    assert len(rows_of(out)) == count - 3
+
+
+def test_masks_given_for_photographs_are_told_and_nothing_is_written(root, tmp_path, capsys):
+    swapped = (root / "masks", f"--masks={root}/photos", f"--pictures={tmp_path}/pages")
+    assert predict(root, *swapped, f"--out={tmp_path}/new.csv") == 1
+    message = capsys.readouterr().err
+    assert "none of 60 photographs can be used, and nothing is written" in message
+    assert "its mask in many colours: are they swapped? (60)" in message
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_mask_for_two_photographs_is_named(root, tmp_path, capsys):
+    first, second = sorted((root / "photos" / "level_1").iterdir())[:2]
+    (tmp_path / "other").mkdir()
+    shutil.copy(second, tmp_path / "other" / first.name)
+    out = tmp_path / "new.csv"
+    paths = (first, tmp_path / "other", f"--masks={root}/masks/level_1", f"--out={out}")
+    assert predict(root, *paths) == 1
+    assert f"is the mask of {first} too" in capsys.readouterr().err
+    assert [row["file"] for row in rows_of(out)] == [str(first)]
+
+
+def test_pages_show_every_photograph(root, tmp_path):
+    arguments = (f"--masks={root}/masks", f"--out={tmp_path}/all.csv", f"--pictures={tmp_path}/p")
+    assert predict(root, root / "photos", *arguments) == 0
+    pages = sorted((tmp_path / "p").iterdir())
+    assert [page.name for page in pages] == [f"page_{i:03}.png" for i in range(1, 5)]  # 16 on each
+    for page in pages:
+        with Image.open(page) as image:
+            assert image.width > 1000
+            assert not image.getexif()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "predict needs photographs or folders"),
+        (["{photos}"], "sees hair masks: give --masks=FOLDER"),
+        (["nowhere", "--masks={masks}"], "no photograph or folder 'nowhere'"),
+        (["{photos}", "--masks=nowhere"], "--masks=nowhere is not the folder of the masks"),
+        (["{empty}", "--masks={masks}"], "holds no photograph"),
+        (["{photos}", "--masks={masks}", "--out={empty}"], "must be a file that ends in .csv"),
+        (["{photos}", "--masks={masks}", "--out={run}/a.csv"], "is in a run"),
+        (["--", "-5.jpg", "--masks={masks}"], "sees hair masks: give --masks=FOLDER"),
+        (["--mask=a"], "did you mean --masks?"),
+    ],
+)
+def test_mistakes_end_in_a_sentence(root, tmp_path, capsys, arguments, message):
+    places = {"photos": root / "photos", "masks": root / "masks", "run": root / "run"}
+    given = [argument.format(empty=tmp_path, **places) for argument in arguments]
+    assert predict(root, *given) == 1
+    assert message in capsys.readouterr().err
+    assert json.loads((root / "run" / "config.json").read_text())["seed"] == 0
+
+
+@pytest.mark.parametrize("classes", [2, 4, 12])
+def test_what_is_shown_fits_a_terminal(classes):
+    names = tuple(f"a rather long name of class {k}" for k in range(classes))
+    files = tuple(f"/a/folder/of/photographs/with/a/long/name/{i}.jpg" for i in range(3))
+    p = np.full((3, classes), 0.25 / (classes - 1), np.float32)
+    p[:, -1] = 0.75
+    labels = np.full(3, -1)
+    text = io.StringIO()
+    with shown_on(Console(file=text, width=80, soft_wrap=True)):
+        show_predictions(Predictions(files, labels, p, ("",) * 3, names))
+    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    assert max(map(len, lines)) <= 80
+    shown = [line for line in lines if line.endswith("0.750")]
+    assert len(shown) == 3
+    assert all(f"class {classes - 1}"[-4:] in line for line in shown)
+    columns = [len(re.findall(r" 0\.\d{3}", line)) for line in shown]
+    assert columns == 3 * [classes if classes <= 4 else 1]

@@ -1,0 +1,49 @@
+import hashlib
+import json
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from hairjax.config.load import load_config
+from hairjax.parallel.mesh import make_mesh
+from hairjax.runs.environment import Weights, describe_start, from_line, to_line
+
+
+@pytest.fixture
+def config():
+    return load_config("configs/top.py")
+
+
+def start(config, **changes):
+    params = {"a": jnp.zeros((3, 4)), "b": jnp.zeros(5)}
+    return describe_start(config, make_mesh(2, 1), params, **{"reads_weights": True} | changes)
+
+
+def test_the_file_of_weights_is_told_by_its_checksum(config, tmp_path):
+    (tmp_path / "weights.npz").write_bytes(b"not to be opened" * 1000)
+    config.weights.source = str(tmp_path)  # the folder with the one file
+    found = start(config)
+    digest = hashlib.sha256(b"not to be opened" * 1000).hexdigest()
+    assert found.weights == Weights(str(tmp_path), "weights.npz", digest, 16_000)
+    assert found.parameters == 17
+    assert found.devices == "2 × cpu"
+    assert found.versions["jax"] == jax.__version__
+    assert found.memory > 2**28
+    assert from_line(json.loads(json.dumps(to_line(found)))) == found
+
+
+def test_a_run_has_no_checksum(config, tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "config.json").write_text("{}")
+    config.weights.source = str(tmp_path)
+    assert start(config).weights == Weights(str(tmp_path), "", "", 0)
+
+
+def test_no_weights_are_told_where_none_are_read(config):
+    config.weights.source = "none"
+    assert start(config).weights is None
+    config.weights.source = "/nowhere.npz"
+    resumed = start(config, reads_weights=False)
+    assert resumed.weights is None
+    assert from_line(to_line(resumed)) == resumed

@@ -1,0 +1,133 @@
+import os
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from configs import top
+from hairjax.data.photoset import PhotoSet
+from hairjax.evaluation.predictions import Predictions
+from hairjax.parallel.mesh import make_mesh
+from hairjax.runs.folder import RunFolder
+from hairjax.system import console
+from hairjax.training.loop import Plan, StoppedError, run_epochs
+from hairjax.training.phases import Material, Phase
+from hairjax.training.timing import Clock
+from hairjax.training.train_state import first_state
+from hairjax.weights.checkpoint import Checkpoints
+
+NAMES = ("a", "b", "c", "d")
+
+
+@pytest.fixture
+def stopped_after_an_epoch(monkeypatch):
+    """Somebody sends SIGTERM when the first epoch is done."""
+
+    def say(text):
+        if text.startswith("epoch 1/"):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(console, "say", say)
+
+
+@jax.jit
+def step(state, photos, labels):
+    """A step that learns nothing."""
+    totals = {"loss": jnp.float32(1), "correct": jnp.float32(2), "count": jnp.float32(4)}
+    return state._replace(step=state.step + 1, totals=totals), jnp.float32(1)
+
+
+def predict(params, photos):
+    probabilities = np.full((len(photos), 2), 0.5, np.float32)
+    return Predictions(photos.files, photos.labels, probabilities, photos.subjects, photos.classes)
+
+
+@pytest.fixture
+def plan(tmp_path):
+    """Three epochs of a single step."""
+    config = top.get_config()
+    config.train.batch_size, config.train.epochs = 4, 3
+    labels = np.arange(4, dtype=np.int32) % 2
+    images = np.zeros((4, 2, 2, 4), np.uint8)
+    photos = PhotoSet(images, labels, NAMES, ("",) * 4, NAMES, ("no", "yes"), has_masks=True)
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    yield Plan(
+        config=config,
+        folder=RunFolder(tmp_path),
+        whole=Material(photos, np.arange(4), photos, predict),
+        schedules={},
+        phases=[Phase(1, (), 0, step)],
+        begin=lambda phase, params: Material(photos, np.arange(4), photos, predict),
+        mesh=make_mesh(1, 1),
+        checkpoints=checkpoints,
+    )
+    checkpoints.close()
+
+
+def test_epochs_of_one_step_are_stopped_too(plan, stopped_after_an_epoch):
+    """There is no middle to stop in: the end of an epoch serves as well."""
+    state = first_state({"weight": jnp.zeros(2)}, optax.sgd(0.1), averaged=False)
+    with pytest.raises(StoppedError, match="SIGTERM after step 1: the state is saved"):
+        run_epochs(plan, state, None)
+    assert plan.checkpoints.last_step() == 1
+
+
+@pytest.mark.parametrize(("backend", "ended"), [("cpu", [0, 1, 2, 3]), ("gpu", [0, 0, 1, 2])])
+def test_a_step_ends_before_the_next_on_a_cpu_and_one_later_elsewhere(
+    plan, monkeypatch, backend, ended
+):
+    clocks, seen = [], []
+
+    class Watched(Clock):
+        def __init__(self, batch_size):
+            super().__init__(batch_size)
+            clocks.append(self)
+
+    def counting_step(state, photos, labels):
+        seen.append(len(clocks[-1].ticks))
+        return step(state, photos, labels)
+
+    counting_step.lower = step.lower
+    monkeypatch.setattr("hairjax.training.loop.Clock", Watched)
+    monkeypatch.setattr("jax.default_backend", lambda: backend)
+    plan.config.train.batch_size, plan.config.train.epochs = 1, 1
+    plan.phases[0] = Phase(1, (), 0, counting_step)
+    run_epochs(plan, first_state({"weight": jnp.zeros(2)}, optax.sgd(0.1), averaged=False), None)
+    assert seen == ended
+    assert len(clocks[0].ticks) == 4
+
+
+def test_the_step_is_compiled_once_and_memory_given_back_before_it_is_taken(plan, monkeypatch):
+    """What is compiled ahead is what the calls find, whichever epoch they are of."""
+    done = []
+
+    def listen(event, seconds, **facts):
+        if event.endswith("backend_compile_duration"):
+            done.append(facts.get("fun_name"))
+
+    def own_step(state, photos, labels):
+        return step(state, photos, labels)
+
+    jitted = jax.jit(own_step, donate_argnums=0)
+
+    def watched_step(*inputs):
+        done.append("step")
+        return jitted(*inputs)
+
+    watched_step.lower = jitted.lower
+    monkeypatch.setattr(
+        "hairjax.training.loop.give_back_freed_memory", lambda: done.append("given back")
+    )
+    plan.phases[0] = Phase(1, (), 0, watched_step)
+    state = first_state({"weight": jnp.zeros(2)}, optax.sgd(0.1), averaged=False)
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        run_epochs(plan, state, None)
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+    assert done.count("jit(own_step)") == 1
+    before = done[: done.index("step")]
+    assert before[-2:] == ["jit(own_step)", "given back"]
