@@ -19,7 +19,7 @@ from scipy import stats
 
 from hairjax.evaluation.metrics.classification import evaluate
 from hairjax.evaluation.predictions import Predictions
-from hairjax.runs.results import DRAWS, measure
+from hairjax.runs.results import RESAMPLES, measure
 from hairjax.studies.folds import read_folds
 
 FOLDS = 5
@@ -66,7 +66,7 @@ def difference(mine: Predictions, other: Predictions) -> tuple[float, float, flo
         lambda gain, count, axis: gain.sum(axis) / count.sum(axis),
         paired=True,
         vectorized=True,
-        n_resamples=DRAWS,
+        n_resamples=RESAMPLES,
         method="percentile",
         rng=0,
     )

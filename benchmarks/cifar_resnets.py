@@ -14,7 +14,7 @@ import numpy as np
 from flax import nnx
 
 import hairjax
-from hairjax.data.augment import Sight
+from hairjax.data.augment import InputSpecification
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.read import prepare
 from hairjax.data.sources.photos import find_photos
@@ -41,8 +41,8 @@ def accuracy(name: str, weights: Path, photos: PhotoSet) -> float:
     """Share of the pictures that a model names."""
     model = hairjax.create_model(name, weights=str(weights), num_classes=len(photos.classes))
     graphdef, state = nnx.split(model)
-    sight = Sight(side=SIDE, channels=(3,), normalise=("imagenet",))
-    predict = make_predict(graphdef, make_mesh(1, 1), sight=sight, batch_size=BATCH)
+    input_spec = InputSpecification(side=SIDE, channels=(3,), normalise=("imagenet",))
+    predict = make_predict(graphdef, make_mesh(1, 1), input_spec=input_spec, batch_size=BATCH)
     predictions = predict(nnx.to_pure_dict(state), photos)
     return float(np.mean(predictions.probabilities.argmax(axis=1) == photos.labels))
 

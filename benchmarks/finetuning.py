@@ -23,9 +23,9 @@ from hairjax.data.augment import Amounts
 from hairjax.data.batches import training_batches
 from hairjax.data.photoset import PhotoSet
 from hairjax.parallel.mesh import make_mesh
-from hairjax.runs.run import predictor
+from hairjax.runs.run import make_predictor
 from hairjax.system.malloc import keep_freed_memory
-from hairjax.training.phases import Material, Phase, begin_phase, frozen_stages
+from hairjax.training.phases import Phase, PhaseData, begin_phase, frozen_stages
 
 STRATEGIES = ("full", "last:1", "head")
 OFF = dict.fromkeys(Amounts._fields, 0.0) | {"crop_scale": 1.0}
@@ -40,7 +40,7 @@ class Strategy:
         kept = frozen_stages(plain.frozen) if keep else 0
         run = plain.learner.step(frozen=plain.frozen, kept=kept)
         graphdef, self.state = plain.learner.graphdef, plain.begin()
-        predict = predictor(config, graphdef, mesh)
+        predict = make_predictor(config, graphdef, mesh)
         start = time.perf_counter()
         self.material = begin_phase(
             Phase(1, plain.frozen, kept, run),
@@ -48,7 +48,7 @@ class Strategy:
             config=config,
             graphdef=graphdef,
             mesh=mesh,
-            whole=Material(photos, np.arange(len(photos)), validation, predict),
+            whole=PhaseData(photos, np.arange(len(photos)), validation, predict),
         )
         self.preparation = time.perf_counter() - start
         batch = self.material.photos.images[: config.train.batch_size]

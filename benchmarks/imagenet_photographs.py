@@ -13,7 +13,7 @@ import jax
 from flax import nnx
 
 import hairjax
-from hairjax.data.augment import Sight
+from hairjax.data.augment import InputSpecification
 from hairjax.data.prepare.read import prepare
 from hairjax.data.sources.problems import describe_problems
 from hairjax.data.sources.unlabelled import pair_photos
@@ -43,8 +43,10 @@ def main() -> None:
     if problems:
         raise UserError(describe_problems(problems))
     graphdef, state = nnx.split(model)
-    sight = Sight(side, channels=(3,), normalise=(VARIANTS[options.model].family.normalise,))
-    predict = make_predict(graphdef, make_mesh(1, 1), sight=sight, batch_size=len(photos))
+    input_spec = InputSpecification(
+        side, channels=(3,), normalise=(VARIANTS[options.model].family.normalise,)
+    )
+    predict = make_predict(graphdef, make_mesh(1, 1), input_spec=input_spec, batch_size=len(photos))
     predictions = predict(nnx.to_pure_dict(state), photos)
     values, classes = jax.lax.top_k(predictions.probabilities, 3)
     for file, shares, places in zip(predictions.files, values, classes, strict=True):

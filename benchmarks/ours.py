@@ -14,7 +14,7 @@ from flax import nnx
 from ml_collections import ConfigDict
 
 from benchmarks.training_step import training_step
-from hairjax.builders.inputs import sight
+from hairjax.builders.inputs import input_specification
 from hairjax.config.load import load_config
 from hairjax.data.augment import model_inputs
 from hairjax.parallel.compilation import compiler_options, dispatch_inline
@@ -46,7 +46,7 @@ class Programs:
 
     def __init__(self, config: ConfigDict):
         dispatch_inline()
-        self.sight = sight(config)
+        self.input_spec = input_specification(config)
         self.step = training_step(config, make_mesh(1, 1))
         self.photos, self.labels = self.step.batch()
 
@@ -74,7 +74,7 @@ class Programs:
         """From photographs to logits."""
 
         def logits(params: dict, photos: jax.Array) -> jax.Array:
-            inputs = model_inputs(photos, None, None, self.sight)
+            inputs = model_inputs(photos, None, None, self.input_spec)
             return nnx.merge(self.step.learner.graphdef, params)(inputs)
 
         jitted = jax.jit(logits, compiler_options=compiler_options())

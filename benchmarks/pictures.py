@@ -9,7 +9,7 @@ import numpy as np
 from einops import rearrange, repeat
 from PIL import Image
 
-from hairjax.data.synthetic import draw
+from hairjax.data.synthetic import synthesise
 
 SIDE = 160  # pixels of each photograph
 PER_STAGE = 3
@@ -17,7 +17,7 @@ PER_STAGE = 3
 
 def sheet(view: str) -> np.ndarray:
     """One row per stage, photographs beside their masks: uint8 [4 · SIDE, 2 · 3 · SIDE, 3]."""
-    photos = draw(view, 120, SIDE, 7, 2, lambda done, total: None)
+    photos = synthesise(view, 120, SIDE, 7, 2, lambda done, total: None)
     # One photograph of each person.
     _, first = np.unique(photos.subjects, return_index=True)
     rows = []

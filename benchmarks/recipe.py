@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from hairjax.data.synthetic import draw
+from hairjax.data.synthetic import synthesise
 
 ROOT = Path(__file__).parents[1]
 DRAWN, DRAWN_SIDE, SIDE = 200, 512, 1024
@@ -28,7 +28,7 @@ def write_photographs(root: Path, count: int, drawn: int, side: int) -> float:
     the same person, so that a split by subject does not part them.
     """
     begun, workers = time.perf_counter(), os.cpu_count() or 1
-    seen = draw("top", drawn, min(DRAWN_SIDE, side), 0, workers, lambda done, total: None)
+    seen = synthesise("top", drawn, min(DRAWN_SIDE, side), 0, workers, lambda done, total: None)
     images = np.asarray(seen.images)
     for kind in ("photos", "masks"):
         for name in seen.classes:

@@ -35,14 +35,14 @@ def child(arguments: list[str]) -> int:
     import launch
 
     launch.tune()
-    from hairjax.training.timing import Clock
+    from hairjax.training.timing import EpochTimer
 
-    def tick(self: Clock) -> None:
+    def tick(self: EpochTimer) -> None:
         if not self.ticks:
             print(f"first step {time.time()}", file=sys.stderr, flush=True)
         self.ticks.append(time.perf_counter())
 
-    Clock.tick = tick  # type: ignore[method-assign]
+    EpochTimer.tick = tick  # type: ignore[method-assign]
     return launch.main(arguments)
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hairjax.report.parameter_table import read_ledger
+from hairjax.report.parameter_table import read_parameter_table
 
 ROOT = Path(__file__).parents[1]
 TABLE = Path(__file__).with_suffix(".json")
@@ -154,7 +154,7 @@ def measure(workdirs: list[Path]) -> dict:
         found[name] = (float(np.mean(values)), spread)
     if not (workdirs[0] / "groups.txt").is_file():
         return found
-    ledger = read_ledger(workdirs[0] / "groups.txt")
+    ledger = read_parameter_table(workdirs[0] / "groups.txt")
     found["trainable"] = sum(e.count for e in ledger if e.trains.startswith("from epoch"))
     # The first epoch compiles; a part that thaws compiles again.
     seconds = [

@@ -19,7 +19,7 @@ from hairjax.data.split import (
     read_own_split,
     read_split,
 )
-from hairjax.data.synthetic import draw
+from hairjax.data.synthetic import synthesise
 from hairjax.data.synthetic.people import VIEWS
 from hairjax.data.views import pair_views
 from hairjax.system import console
@@ -29,7 +29,7 @@ from hairjax.system.errors import UserError
 def describe_source(config: ConfigDict) -> str:
     """One phrase for every output: where the photographs are from."""
     if config.data.source == "synthetic":
-        views = " and ".join(view.upper() for view in drawn_views(config))
+        views = " and ".join(view.upper() for view in synthetic_views(config))
         return f"synthetic {views} photographs, drawn by hairjax"
     if config.data.source != "photos":
         return f"the tensorflow-datasets set {config.data.source.removeprefix(PREFIX)}"
@@ -51,7 +51,7 @@ def load_data(config: ConfigDict, classes: tuple[str, ...] | None) -> PhotoSet:
     """
     data = config.data
     if data.source == "synthetic":
-        first, *others = (_draw(config, view) for view in drawn_views(config))
+        first, *others = (_draw(config, view) for view in synthetic_views(config))
         return pair_views(first, others[0]) if others else first
     own = _load_view(config, data.photos, data.masks, classes)
     if not sees_two_views(config):
@@ -64,7 +64,7 @@ def load_data(config: ConfigDict, classes: tuple[str, ...] | None) -> PhotoSet:
 def _draw(config: ConfigDict, view: str) -> PhotoSet:
     side, workers = stored_side(config), os.cpu_count() or 1
     with console.progress("photographs drawn") as progress:
-        return draw(view, config.data.count, side, config.seed, workers, progress)
+        return synthesise(view, config.data.count, side, config.seed, workers, progress)
 
 
 def _load_view(
@@ -139,7 +139,7 @@ def split_photos(config: ConfigDict, photos: PhotoSet, written: Path | None) -> 
     return split
 
 
-def drawn_views(config: ConfigDict) -> tuple[str, ...]:
+def synthetic_views(config: ConfigDict) -> tuple[str, ...]:
     """Which views of synthetic people the model sees, the first first."""
     own = config.data.view
     return (own, *(view for view in VIEWS if view != own)) if sees_two_views(config) else (own,)

@@ -3,7 +3,7 @@
 from ml_collections import ConfigDict
 
 from hairjax.config.streams import streams
-from hairjax.data.augment import Sight
+from hairjax.data.augment import InputSpecification
 from hairjax.models.factory import native_size
 from hairjax.models.table import VARIANTS
 from hairjax.system.errors import UserError
@@ -14,13 +14,13 @@ def image_side(config: ConfigDict) -> int:
     return config.data.image_size or native_size(config.model.name)
 
 
-def sight(config: ConfigDict) -> Sight:
+def input_specification(config: ConfigDict) -> InputSpecification:
     """How the model sees photographs, each stream of it.
 
     RGB is normalised as the configuration says, or as the model's published weights had it.
     """
     found, asked = streams(config), config.data.normalise
-    return Sight(
+    return InputSpecification(
         side=image_side(config),
         channels=tuple(stream.channels for stream in found),
         normalise=tuple(

@@ -9,7 +9,7 @@ from hairjax.models.factory import stage_count
 from hairjax.models.table import VARIANTS
 from hairjax.models.two_stream import fusing_stages
 from hairjax.models.vit import ViT
-from hairjax.optim.groups import Group, frozen_parts
+from hairjax.optim.groups import ParameterGroup, frozen_parts
 from hairjax.system.errors import UserError
 
 OF_SECOND = {"model.second_sees": "same", "model.fuse_after": 0, "weights.second": ""}
@@ -111,7 +111,7 @@ def _check_fusing(config: ConfigDict) -> None:
         )
 
 
-def require_join_trains(config: ConfigDict, groups: dict[str, Group]) -> None:
+def require_join_trains(config: ConfigDict, groups: dict[str, ParameterGroup]) -> None:
     """Refuse to freeze what joins two maps, which at first lets nothing of the second through.
 
     Raises:

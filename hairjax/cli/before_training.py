@@ -29,9 +29,9 @@ def run_check(arguments: list[str]) -> int:
     config = recipe()
     config.data.update(given)
 
-    from hairjax.commands.check import examine
+    from hairjax.commands.check import check_photographs
 
-    examine(config, out)
+    check_photographs(config, out)
     return 0
 
 
@@ -42,9 +42,9 @@ def run_show(arguments: list[str]) -> int:
     out = Path(given["out"] or beside(given["config"], "show")).expanduser()
     require_writable("--out", out)
 
-    from hairjax.commands.show import show
+    from hairjax.commands.show import show_data
 
-    show(config, out)
+    show_data(config, out)
     return 0
 
 
@@ -59,7 +59,7 @@ def run_rates(arguments: list[str]) -> int:
     for run in weights_paths(config):
         require_keys(run)
 
-    from hairjax.training.rate_range import find_rates
+    from hairjax.training.rate_range import run_rate_range_test
 
-    find_rates(config, out)
+    run_rate_range_test(config, out)
     return 0

@@ -20,10 +20,10 @@ def run_convert(arguments: list[str]) -> int:
     require_writable("--out", out.parent)
     require_keys(Path(given["weights"]).expanduser())
 
-    from hairjax.commands.convert import convert
+    from hairjax.commands.convert import convert_weights
     from hairjax.system import console
 
-    metadata = convert(given["weights"], given["model"], out, given["licence"])
+    metadata = convert_weights(given["weights"], given["model"], out, given["licence"])
     for key, value in ({"licence": "not known; --licence=TEXT adds it"} | metadata).items():
         console.say(f"{key}: {value}")
     console.say(f"written: {out}")

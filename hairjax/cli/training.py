@@ -9,7 +9,7 @@ from hairjax.builders.validation import check_config
 from hairjax.cli.configuration import ROOT, read_configuration, require_keys, weights_paths
 from hairjax.cli.places import beside, default_workdir, require_writable
 from hairjax.parallel.cluster import find_place
-from hairjax.parallel.processes import join, lost
+from hairjax.parallel.processes import join_processes, lost
 from hairjax.parallel.supervisor import follow_parent, is_child, supervise
 from hairjax.system.errors import UserError
 
@@ -26,13 +26,13 @@ def run_train(arguments: list[str]) -> int:
     for run in (workdir, *weights_paths(config)):
         require_keys(run)
 
-    from hairjax.training.train import train
+    from hairjax.training.train import train_run
 
     if place:
         follow_parent()
-        join(place)
+        join_processes(place)
     try:
-        return _status_of(lambda: train(config, workdir))
+        return _status_of(lambda: train_run(config, workdir))
     except Exception as error:
         if not (place and (sentence := lost(error))):
             raise

@@ -19,10 +19,10 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.headers import Header, read_headers
 from hairjax.data.prepare.store import prepare_once
 from hairjax.data.quality import findings
-from hairjax.data.quality.duplicates import Pair, find_duplicates
+from hairjax.data.quality.duplicates import DuplicatePair, find_duplicates
 from hairjax.data.quality.findings import Finding
 from hairjax.data.quality.neighbours import same_subject
-from hairjax.data.quality.thumbnails import thumbnails
+from hairjax.data.quality.thumbnails import make_thumbnails
 from hairjax.data.sources.photos import Index, find_photos
 from hairjax.data.sources.problems import Problem, describe_problems
 from hairjax.data.split import make_split, read_split
@@ -34,7 +34,7 @@ from hairjax.system.errors import UserError
 _CHUNK = 64  # photographs in memory at a time
 
 
-def examine(config: ConfigDict, out: Path) -> list[Finding]:
+def check_photographs(config: ConfigDict, out: Path) -> list[Finding]:
     """Write ``check.html`` and ``check.csv``, show what was found, and train nothing.
 
     Args:
@@ -128,7 +128,7 @@ def _split(config: ConfigDict, photos: PhotoSet) -> tuple[NDArray[np.str_] | Non
         return None, [Finding(findings.SPLIT, config.data.split, "", str(error))]
 
 
-def _find_pairs(photos: PhotoSet) -> list[Pair]:
+def _find_pairs(photos: PhotoSet) -> list[DuplicatePair]:
     """Near-duplicates among the photographs of which no identical file came before."""
     _, first = np.unique(np.array(photos.sha256, str), return_index=True)
     first.sort()
@@ -183,7 +183,7 @@ def _leaks(
         unknown = replace(photos, subjects=("",) * len(photos))
         mixed = make_split(unknown, config.data.fractions, config.seed)
         splits["a split that ignores subjects"] = mixed
-    small = thumbnails(photos.images, THUMBNAIL, Image.Resampling.BOX)
+    small = make_thumbnails(photos.images, THUMBNAIL, Image.Resampling.BOX)
     shares = ((name, same_subject(small, photos.subjects, s)) for name, s in splits.items())
     return [(name, share) for name, share in shares if share is not None]
 

@@ -19,7 +19,7 @@ from hairjax.weights.load import Checkpoint, find_weights, is_run
 SUFFIX = ".safetensors"
 
 
-def convert(source: str, name: str, out: Path, licence: str) -> dict[str, str]:
+def convert_weights(source: str, name: str, out: Path, licence: str) -> dict[str, str]:
     """Write the weights of a model under our names, as float32 in our layout.
 
     Nothing is adapted: channels, classes and hidden layers of the head stay the source's.

@@ -10,9 +10,9 @@ from hairjax.data.sources.manifest import read_columns
 from hairjax.evaluation.analysis import analyse
 from hairjax.evaluation.predictions import Predictions
 from hairjax.parallel.compilation import keep_compiled
-from hairjax.report.results import draw_results, show_analysis, show_results
-from hairjax.report.run_report import report_again
-from hairjax.runs.access import count_look, describe_looks
+from hairjax.report.results import plot_results, show_analysis, show_results
+from hairjax.report.run_report import rewrite_report
+from hairjax.runs.access import describe_access, record_access
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
 from hairjax.runs.photographs import load_asked
@@ -59,22 +59,22 @@ def evaluate_run(
     keep_compiled(run.config.devices.compiled)
     data, compared = _read_photographs(run, split, photos, masks, manifest)
     folder.mkdir(parents=True, exist_ok=True)
-    predictions = run.judge(run.params, data)
+    predictions = run.predictor(run.params, data)
     results = measure(predictions, run.config.seed)
     accuracy = results.metrics["accuracy"]
-    opened = count_look(run.folder, data, split, accuracy, command="evaluate")
+    opened = record_access(run.folder, data, split, accuracy, command="evaluate")
     validation = predictions if split == "validation" else _validation_predictions(workdir)
     columns = read_columns(run.config.data.manifest, run.config.data.photos)
     analysis = analyse(predictions, results.sample, validation, columns)
     target = RunFolder(folder)
     write_results(target, run.best["epoch"], predictions, results, analysis, compared)
-    draw_results(predictions, analysis, target)
+    plot_results(predictions, analysis, target)
     show_results(f"{split}, {len(data)} photographs", results, compared)
     show_analysis(analysis)
     console.say(f"written: {folder}")
     if opened:
-        console.say(describe_looks(run.folder.looks, opened))
-        report_again(run.folder)
+        console.say(describe_access(run.folder.test_access, opened))
+        rewrite_report(run.folder)
     return {"epoch": run.best["epoch"], **results.metrics}
 
 

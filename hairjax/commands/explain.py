@@ -6,26 +6,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hairjax.builders.data_set import describe_source
-from hairjax.builders.inputs import require_one_view, sight
+from hairjax.builders.inputs import input_specification, require_one_view
 from hairjax.commands.explain_results import Maps, show_explanation, summarise_maps, write_maps
-from hairjax.data.overview import choose
+from hairjax.data.overview import example_photographs
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.explain.deletion import make_curves, random_maps
-from hairjax.evaluation.explain.grad_cam import evidence, share_inside
-from hairjax.evaluation.explain.reliance import Reliance, judge_changed, measure_reliance
+from hairjax.evaluation.explain.maps import evidence, share_inside
+from hairjax.evaluation.explain.reliance import Reliance, measure_reliance, predict_changed
 from hairjax.evaluation.predictions import Predictions
 from hairjax.parallel.compilation import keep_compiled
 from hairjax.report.explanation import METHODS, ExplainFolder
 from hairjax.report.figures.explanation import curves_figure, examples_sheet
 from hairjax.report.gallery import remove_gallery, write_gallery
-from hairjax.report.run_report import report_again
-from hairjax.runs.access import count_look, describe_looks
-from hairjax.runs.derived import made_of
+from hairjax.report.run_report import rewrite_report
+from hairjax.runs.access import describe_access, record_access
+from hairjax.runs.derived import source_runs
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
 from hairjax.runs.photographs import load_asked
-from hairjax.runs.results import DRAWS
-from hairjax.runs.run import Run, explainer
+from hairjax.runs.results import RESAMPLES
+from hairjax.runs.run import Run, make_explainer
 from hairjax.system import console
 from hairjax.system.errors import UserError
 
@@ -65,9 +65,9 @@ def explain_run(
     maps = find_maps(run, data, count=count, stage=stage)
     place = ExplainFolder(Path(out) if out else run.folder.explained / split)
     if opened := _write_and_show(run, data, split, maps, place):
-        console.say(describe_looks(run.folder.looks, opened))
+        console.say(describe_access(run.folder.test_access, opened))
     if opened or not out:
-        report_again(run.folder)
+        rewrite_report(run.folder)
 
 
 def _load(workdir: str, out: str, stage: int) -> Run:
@@ -76,7 +76,7 @@ def _load(workdir: str, out: str, stage: int) -> Run:
         raise UserError(f"--out={out} is a run, whose files would be overwritten; give another")
     run = load_run(workdir)
     if "made" in run.config and run.config.made.by != "soup":
-        runs = ", ".join(map(str, made_of(run.folder)))
+        runs = ", ".join(map(str, source_runs(run.folder)))
         raise UserError(
             f"{run.folder.path} is what {run.config.made.by} made of finished runs: explain one of "
             f"these ({runs})"
@@ -93,7 +93,7 @@ def _write_and_show(run: Run, data: PhotoSet, split: str, maps: Maps, place: Exp
     """Count the look, sum up, write and show; how often test photographs were looked at."""
     said = maps.predictions
     accuracy = float(np.mean(said.predicted == said.labels))
-    opened = count_look(run.folder, data, split, accuracy, command="explain")
+    opened = record_access(run.folder, data, split, accuracy, command="explain")
     found = summarise_maps(run, maps, split, _reliance(run, data, said))
     place.path.mkdir(parents=True, exist_ok=True)
     _draw(run, data, maps, METHODS[found.method].title, place)
@@ -129,8 +129,8 @@ def find_maps(run: Run, photos: PhotoSet, *, count: int, stage: int) -> Maps:
         stage: whose maps, from 0, or from the end: -1 is the last.
     """
     stage %= len(run.params["stages"])
-    predictions = run.judge(run.params, photos)
-    explain = explainer(run.config, run.graphdef, run.mesh, stage)
+    predictions = run.predictor(run.params, photos)
+    explain = make_explainer(run.config, run.graphdef, run.mesh, stage)
     maps = explain(run.params, photos, predictions.predicted)
     inside, masked = _on_masks(photos, maps)
     order = np.random.default_rng(run.config.seed).permutation(len(photos))
@@ -166,7 +166,7 @@ def _follow(
     follow = make_curves(
         run.graphdef,
         run.mesh,
-        sight=sight(config),
+        input_spec=input_specification(config),
         batch_size=min(config.train.batch_size, len(chosen)),
     )
     images, classes = photos.images[chosen], predictions.predicted[chosen]
@@ -180,14 +180,14 @@ def _reliance(run: Run, photos: PhotoSet, predictions: Predictions) -> tuple[Rel
     if run.config.model.in_channels != 6 or not photos.has_masks:
         return ()
     seed = run.config.seed
-    changed = judge_changed(lambda part: run.judge(run.params, part), photos, seed)
-    return tuple(measure_reliance(predictions, changed, DRAWS, seed))
+    changed = predict_changed(lambda part: run.predictor(run.params, part), photos, seed)
+    return tuple(measure_reliance(predictions, changed, RESAMPLES, seed))
 
 
 def _draw(run: Run, photos: PhotoSet, maps: Maps, title: str, place: ExplainFolder) -> None:
     """The curves; and examples, as a sheet and as pictures for the report if it may have any."""
     curves_figure(title, maps.by_map, maps.by_chance, place.curves)
-    chosen = choose(photos, np.arange(len(photos)), run.config.seed)
+    chosen = example_photographs(photos, np.arange(len(photos)), run.config.seed)
     shown, said, heat = photos.subset(chosen), maps.predictions.subset(chosen), maps.maps[chosen]
     examples_sheet(shown, said, heat, place.sheet)
     remove_gallery(place.examples)

@@ -20,7 +20,7 @@ from hairjax.report.explanation import (
     Explanation,
     write_explanation,
 )
-from hairjax.runs.results import DRAWS
+from hairjax.runs.results import RESAMPLES
 from hairjax.runs.run import Run
 from hairjax.system import console
 from hairjax.system.files import write_csv
@@ -72,7 +72,7 @@ def summarise_maps(run: Run, maps: Maps, split: str, reliance: tuple[Reliance, .
         followed=len(maps.followed),
         areas=_areas(maps, config.seed),
         reliance=reliance,
-        interval_note=f"bootstrap over {unit}, {DRAWS:,} draws",
+        interval_note=f"bootstrap over {unit}, {RESAMPLES:,} draws",
     )
 
 
@@ -88,7 +88,7 @@ def _agreement(maps: Maps, seed: int) -> tuple[Agreement, ...]:
             continue
         subjects = [predictions.subjects[i] for i in chosen]
         values = (inside[chosen], masked[chosen], inside[chosen] - masked[chosen])
-        means = [mean_interval(value, subjects, DRAWS, seed) for value in values]
+        means = [mean_interval(value, subjects, RESAMPLES, seed) for value in values]
         rows.append(Agreement(name, len(chosen), *means))
     return tuple(rows)
 
@@ -98,7 +98,7 @@ def _areas(maps: Maps, seed: int) -> dict[str, Area]:
     found = {}
     for name in CURVES:
         by_map, by_chance = area(maps.by_map[name]), area(maps.by_chance[name])
-        gain = mean_interval(by_map - by_chance, subjects, DRAWS, seed)
+        gain = mean_interval(by_map - by_chance, subjects, RESAMPLES, seed)
         found[name] = Area(float(by_map.mean()), float(by_chance.mean()), gain)
     return found
 

@@ -8,9 +8,9 @@ import numpy as np
 from hairjax.builders.inputs import require_one_view
 from hairjax.data.sources.problems import Problem, describe_problems
 from hairjax.data.sources.unlabelled import find_unlabelled
-from hairjax.evaluation.predictions import Predictions, join, write_predictions
+from hairjax.evaluation.predictions import Predictions, join_predictions, write_predictions
 from hairjax.parallel.compilation import keep_compiled
-from hairjax.report.figures.contact_sheet import shorten
+from hairjax.report.figures.contact_sheets import shorten
 from hairjax.report.figures.prediction_pages import PredictionPages
 from hairjax.runs.load import load_run
 from hairjax.system import console
@@ -55,7 +55,7 @@ def predict_files(
             problems += unread
             if pages:
                 pages.add(photos, predictions)
-    predictions = join(parts, run.classes)
+    predictions = join_predictions(parts, run.classes)
     if problems and not predictions.files:
         raise UserError(
             f"none of {len(problems):,} photographs can be used, and nothing is written:\n"

@@ -11,22 +11,22 @@ from einops import rearrange, repeat
 from ml_collections import ConfigDict
 
 from hairjax.builders.data_set import describe_source, load_data, split_photos
-from hairjax.builders.inputs import sees_two_views, sight
+from hairjax.builders.inputs import input_specification, sees_two_views
 from hairjax.builders.model import abstract_model
 from hairjax.config.streams import model_title
 from hairjax.data.augment import Amounts, denormalised, model_inputs
-from hairjax.data.overview import choose, count_table
+from hairjax.data.overview import count_table, example_photographs
 from hairjax.data.photoset import PhotoSet
-from hairjax.optim.groups import Group, make_groups
+from hairjax.optim.groups import ParameterGroup, make_groups
 from hairjax.optim.schedules import make_schedules
-from hairjax.report.figures.contact_sheet import Caption, contact_sheet, schedule_figure, shorten
+from hairjax.report.figures.contact_sheets import Caption, contact_sheet, schedule_figure, shorten
 from hairjax.system import console
 
 AUGMENTED = 5  # versions of each photograph
 POINTS = 2000  # of a drawn schedule
 
 
-def show(config: ConfigDict, out: str | Path) -> None:
+def show_data(config: ConfigDict, out: str | Path) -> None:
     """Write ``contact_sheet.png`` and ``schedule.png``, and say how many photographs there are.
 
     Neither weights nor devices are asked for: training may be meant for another machine.
@@ -54,7 +54,7 @@ def show(config: ConfigDict, out: str | Path) -> None:
     said = ", ".join(_rate(name, group) for name, group in groups.items())
     console.say(f"rates: {said}; {epochs:,} epochs of {steps:,} steps")
 
-    chosen = choose(photos, train, config.seed)
+    chosen = example_photographs(photos, train, config.seed)
     rgb, masks = views(photos.images[chosen], config)
     told = captions(photos, train, chosen)
     out = Path(out)
@@ -65,7 +65,7 @@ def show(config: ConfigDict, out: str | Path) -> None:
     console.say(f"written: {sheet}, {schedule}")
 
 
-def _rate(name: str, group: Group) -> str:
+def _rate(name: str, group: ParameterGroup) -> str:
     """E.g. ``late 0.001``, ``early frozen`` or ``stages.3 0.001 from epoch 4``."""
     if not group.first:
         return f"{name} frozen"
@@ -92,7 +92,7 @@ def views(images: np.ndarray, config: ConfigDict) -> tuple[np.ndarray, np.ndarra
         grey where the model sees it alone); the masks likewise without the last axis, None where
         there are none beside RGB.
     """
-    how = sight(config)
+    how = input_specification(config)
     amounts = Amounts(**config.augment)
     repeated = repeat(images, "n h w c -> (n times) h w c", times=AUGMENTED)
     keys = jax.random.split(jax.random.key(config.seed), len(repeated))
@@ -133,7 +133,7 @@ def captions(photos: PhotoSet, train: np.ndarray, chosen: np.ndarray) -> list[Ca
 
 def notes(config: ConfigDict, photos: PhotoSet, chosen: np.ndarray) -> list[str]:
     """The sheet's headline and the lines below it."""
-    side = sight(config).side
+    side = input_specification(config).side
     seen = {1: "the mask alone", 3: "RGB alone", 6: "RGB and the mask"}[config.model.in_channels]
     if sees_two_views(config):
         seen += ", of two views the first"

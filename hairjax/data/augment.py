@@ -31,7 +31,7 @@ _YIQ = np.array([GREY, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112)], n
 _RGB = np.linalg.inv(_YIQ)
 
 
-class Sight(NamedTuple):
+class InputSpecification(NamedTuple):
     """How a model sees photographs; one of two streams, each of them in its order.
 
     Attributes:
@@ -68,7 +68,7 @@ def model_inputs(
     photos: jax.Array,
     keys: jax.Array | None,
     amounts: Amounts | None,
-    sight: Sight,
+    input_spec: InputSpecification,
 ) -> jax.Array:
     """What the model sees of a batch; where it has two streams, their channels one after the other.
 
@@ -79,12 +79,15 @@ def model_inputs(
         photos: uint8 [batch, stored, stored, 4]: RGB and mask; 8 of two views.
         keys: one random key per photograph; None for evaluation, which is the whole view.
         amounts: of augmentation; None for evaluation.
-        sight: how the model sees.
+        input_spec: how the model sees.
 
     Returns:
         float32 [batch, side, side, channels].
     """
-    side, streams = sight.side, list(zip(sight.channels, sight.normalise, strict=True))
+    side, streams = (
+        input_spec.side,
+        list(zip(input_spec.channels, input_spec.normalise, strict=True)),
+    )
     if photos.shape[-1] == 4:
         return one_view(photos, keys, amounts, side, streams)
     views = jnp.split(photos, 2, axis=-1)
@@ -121,7 +124,7 @@ def one_view(
 
     def augmented(photo: jax.Array, key: jax.Array) -> jax.Array:
         geometry_key, colour_key, erase_key, _ = jax.random.split(key, 4)
-        picture = warp(photo, draw_transform(geometry_key, amounts), side)
+        picture = warp(photo, sample_transform(geometry_key, amounts), side)
         seen = finish(picture, jitter_colour(picture[..., :3], colour_key, amounts))
         return erase(seen, erase_key, amounts.erase) if amounts.erase else seen
 
@@ -166,7 +169,7 @@ def repeat_mask(mask: jax.Array) -> jax.Array:
     return repeat(mask, "h w 1 -> h w c", c=3)
 
 
-def draw_transform(key: jax.Array, amounts: Amounts) -> jax.Array:
+def sample_transform(key: jax.Array, amounts: Amounts) -> jax.Array:
     """Where the result looks in the stored picture: an affine map [2, 3] on x, y in [-1, 1].
 
     A random crop (area between ``crop_scale`` and 1, moderate aspect), turned and maybe flipped.

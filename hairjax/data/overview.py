@@ -32,7 +32,7 @@ def count_table(photos: PhotoSet, split: np.ndarray) -> tuple[str, list[str], li
     return title, ["", *SPLITS, "all"], [*rows, ["all", *(cell(part) for part in parts)]]
 
 
-def choose(photos: PhotoSet, train: np.ndarray, seed: int) -> np.ndarray:
+def example_photographs(photos: PhotoSet, train: np.ndarray, seed: int) -> np.ndarray:
     """The training photographs of the sheet, class by class: of each subject first one.
 
     Args:

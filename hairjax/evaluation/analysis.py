@@ -10,11 +10,11 @@ from hairjax.evaluation.metrics.calibration import (
     Calibration,
     Temperature,
     at_a_limit,
-    calibration,
+    measure_calibration,
     temper,
 )
 from hairjax.evaluation.metrics.sample import Sample
-from hairjax.evaluation.metrics.selective import Kept, Referral, referral
+from hairjax.evaluation.metrics.selective import Kept, SelectivePrediction, predict_selectively
 from hairjax.evaluation.metrics.slices import Slice, Slices, slice_tables
 from hairjax.evaluation.predictions import Predictions
 
@@ -38,7 +38,7 @@ class Analysis:
     error_by_chance: float
     temperature: Temperature | None
     no_temperature: str
-    referral: Referral
+    referral: SelectivePrediction
     slices: Slices
 
 
@@ -72,11 +72,11 @@ def analyse(
             temperature = None
     return Analysis(
         classes=score_classes(sample, predictions.classes),
-        calibration=calibration(sample),
+        calibration=measure_calibration(sample),
         error_by_chance=sample.calibration_error_by_chance(),
         temperature=temperature,
         no_temperature=no_temperature,
-        referral=referral(sample),
+        referral=predict_selectively(sample),
         slices=slice_tables(sample, predictions.files, columns),
     )
 
@@ -97,7 +97,9 @@ def read_analysis(found: Mapping[str, Any]) -> Analysis:
         error_by_chance=found["error_by_chance"],
         temperature=temperature,
         no_temperature=found["no_temperature"],
-        referral=Referral(**found["referral"] | {"kept": tuple(Kept(**one) for one in kept)}),
+        referral=SelectivePrediction(
+            **found["referral"] | {"kept": tuple(Kept(**one) for one in kept)}
+        ),
         slices=Slices(
             tables={
                 column: tuple(Slice(**part) for part in parts)

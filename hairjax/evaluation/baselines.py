@@ -6,7 +6,7 @@ from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
 
 from hairjax.data.photoset import Rows
-from hairjax.data.quality.thumbnails import thumbnails
+from hairjax.data.quality.thumbnails import make_thumbnails
 from hairjax.evaluation.metrics import classification as metrics
 
 THUMBNAIL = 16  # pixels a side: colour and coarse layout survive, hair does not
@@ -70,5 +70,5 @@ def nearest_neighbour(
 
 
 def _flat(images: NDArray[np.uint8] | Rows) -> NDArray[np.float32]:
-    small = thumbnails(images, THUMBNAIL, Image.Resampling.BOX)
+    small = make_thumbnails(images, THUMBNAIL, Image.Resampling.BOX)
     return small.reshape(len(images), -1).astype(np.float32)

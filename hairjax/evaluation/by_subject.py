@@ -11,7 +11,7 @@ from hairjax.system.errors import UserError, examples
 _EXAMPLES = 3
 
 
-def by_subject(predictions: Predictions, labels: Mapping[str, int], source: str) -> Predictions:
+def subject_views(predictions: Predictions, labels: Mapping[str, int], source: str) -> Predictions:
     """The mean over each subject's photographs: one row per subject, which is its file too.
 
     Args:

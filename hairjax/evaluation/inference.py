@@ -8,7 +8,7 @@ import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
 
-from hairjax.data.augment import Sight, model_inputs
+from hairjax.data.augment import InputSpecification, model_inputs
 from hairjax.data.batches import read_batches
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.predictions import Predictions
@@ -23,7 +23,7 @@ def make_predict(
     graphdef: nnx.GraphDef,
     mesh: Mesh,
     *,
-    sight: Sight,
+    input_spec: InputSpecification,
     batch_size: int,
 ) -> Predict:
     """A function (parameters, photographs) → predictions, compiled once for ``batch_size``.
@@ -33,14 +33,14 @@ def make_predict(
     Args:
         graphdef: the model without its parameters.
         mesh: devices that share each batch.
-        sight: how the model sees.
+        input_spec: how the model sees.
         batch_size: photographs at a time; rounded up to a multiple of the devices.
     """
 
     def logits(model: Any, photos: jax.Array) -> jax.Array:
-        return model(model_inputs(photos, None, None, sight))
+        return model(model_inputs(photos, None, None, input_spec))
 
-    return judge_by(make_outputs(graphdef, mesh, logits, batch_size))
+    return predict_from(make_outputs(graphdef, mesh, logits, batch_size))
 
 
 def make_outputs(
@@ -77,7 +77,7 @@ def make_outputs(
     return outputs
 
 
-def judge_by(logits: Outputs) -> Predict:
+def predict_from(logits: Outputs) -> Predict:
     """Predictions from a function that gives logits."""
 
     def predict(params: dict, photos: PhotoSet) -> Predictions:

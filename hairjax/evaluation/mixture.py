@@ -49,7 +49,7 @@ def mix(
     return np.einsum("rn,rnk->nk", shares, np.where(present[..., None], p, 0)).astype(np.float32)
 
 
-def fit_weights(
+def fit_mixture_weights(
     labels: NDArray[np.integer], probabilities: NDArray[np.floating], present: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """The weights of `mix` with the least log-loss, on the rows of which every model spoke.

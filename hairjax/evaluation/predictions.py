@@ -67,7 +67,7 @@ class Predictions:
         )
 
 
-def join(parts: Sequence[Predictions], classes: tuple[str, ...]) -> Predictions:
+def join_predictions(parts: Sequence[Predictions], classes: tuple[str, ...]) -> Predictions:
     """Predictions one after the other; of none, those of no photograph."""
     return Predictions(
         files=tuple(file for part in parts for file in part.files),

@@ -88,7 +88,7 @@ def kinds(features: int, rows: int) -> dict[str, tuple[BaseEstimator, dict[str, 
     }
 
 
-def choose(
+def select_classifier(
     name: str,
     features: NDArray[np.floating],
     labels: NDArray[np.integer],

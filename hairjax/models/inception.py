@@ -20,7 +20,7 @@ LEAST = 75  # pixels a side, of which one is left
 EPSILON = 1e-3
 
 
-class Conv(NamedTuple):
+class InceptionConv(NamedTuple):
     """One convolution of a branch, by torchvision's name for it."""
 
     name: str
@@ -32,80 +32,85 @@ class Conv(NamedTuple):
 
 AVERAGE, MAXIMUM = "average", "maximum"
 # Convolutions in a tuple see the same and are put side by side.
-Step = Conv | tuple[Conv, Conv] | str
+Step = InceptionConv | tuple[InceptionConv, InceptionConv] | str
 Branch = tuple[Step, ...]
 
 
-def _halving(name: str, outputs: int) -> Conv:
-    return Conv(name, outputs, 3, 2, "valid")
+def _halving(name: str, outputs: int) -> InceptionConv:
+    return InceptionConv(name, outputs, 3, 2, "valid")
 
 
 def _triple(*outputs: int) -> Branch:
     return tuple(
-        Conv(f"branch3x3dbl_{i + 1}", width, 3 if i else 1) for i, width in enumerate(outputs)
+        InceptionConv(f"branch3x3dbl_{i + 1}", width, 3 if i else 1)
+        for i, width in enumerate(outputs)
     )
 
 
 def _a(pool: int) -> tuple[Branch, ...]:
     return (
-        (Conv("branch1x1", 64, 1),),
-        (Conv("branch5x5_1", 48, 1), Conv("branch5x5_2", 64, 5)),
+        (InceptionConv("branch1x1", 64, 1),),
+        (InceptionConv("branch5x5_1", 48, 1), InceptionConv("branch5x5_2", 64, 5)),
         _triple(64, 96, 96),
-        (AVERAGE, Conv("branch_pool", pool, 1)),
+        (AVERAGE, InceptionConv("branch_pool", pool, 1)),
     )
 
 
 def _c(width: int) -> tuple[Branch, ...]:
     return (
-        (Conv("branch1x1", 192, 1),),
+        (InceptionConv("branch1x1", 192, 1),),
         (
-            Conv("branch7x7_1", width, 1),
-            Conv("branch7x7_2", width, (1, 7)),
-            Conv("branch7x7_3", 192, (7, 1)),
+            InceptionConv("branch7x7_1", width, 1),
+            InceptionConv("branch7x7_2", width, (1, 7)),
+            InceptionConv("branch7x7_3", 192, (7, 1)),
         ),
         (
-            Conv("branch7x7dbl_1", width, 1),
-            Conv("branch7x7dbl_2", width, (7, 1)),
-            Conv("branch7x7dbl_3", width, (1, 7)),
-            Conv("branch7x7dbl_4", width, (7, 1)),
-            Conv("branch7x7dbl_5", 192, (1, 7)),
+            InceptionConv("branch7x7dbl_1", width, 1),
+            InceptionConv("branch7x7dbl_2", width, (7, 1)),
+            InceptionConv("branch7x7dbl_3", width, (1, 7)),
+            InceptionConv("branch7x7dbl_4", width, (7, 1)),
+            InceptionConv("branch7x7dbl_5", 192, (1, 7)),
         ),
-        (AVERAGE, Conv("branch_pool", 192, 1)),
+        (AVERAGE, InceptionConv("branch_pool", 192, 1)),
     )
 
 
-def _pair(name: str) -> tuple[Conv, Conv]:
-    return Conv(f"{name}a", 384, (1, 3)), Conv(f"{name}b", 384, (3, 1))
+def _pair(name: str) -> tuple[InceptionConv, InceptionConv]:
+    return InceptionConv(f"{name}a", 384, (1, 3)), InceptionConv(f"{name}b", 384, (3, 1))
 
 
 _B = ((_halving("branch3x3", 384),), (*_triple(64, 96), _halving("branch3x3dbl_3", 96)), (MAXIMUM,))
 _D = (
-    (Conv("branch3x3_1", 192, 1), _halving("branch3x3_2", 320)),
+    (InceptionConv("branch3x3_1", 192, 1), _halving("branch3x3_2", 320)),
     (
-        Conv("branch7x7x3_1", 192, 1),
-        Conv("branch7x7x3_2", 192, (1, 7)),
-        Conv("branch7x7x3_3", 192, (7, 1)),
+        InceptionConv("branch7x7x3_1", 192, 1),
+        InceptionConv("branch7x7x3_2", 192, (1, 7)),
+        InceptionConv("branch7x7x3_3", 192, (7, 1)),
         _halving("branch7x7x3_4", 192),
     ),
     (MAXIMUM,),
 )
 _E = (
-    (Conv("branch1x1", 320, 1),),
-    (Conv("branch3x3_1", 384, 1), _pair("branch3x3_2")),
+    (InceptionConv("branch1x1", 320, 1),),
+    (InceptionConv("branch3x3_1", 384, 1), _pair("branch3x3_2")),
     (*_triple(448, 384), _pair("branch3x3dbl_3")),
-    (AVERAGE, Conv("branch_pool", 192, 1)),
+    (AVERAGE, InceptionConv("branch_pool", 192, 1)),
 )
 # The blocks of every stage; the first two stages have convolutions in place of blocks.
 STAGES: tuple[tuple[tuple[Branch, ...], ...], ...] = (
-    (((Conv("conv", 32, 3, 1, "valid"),),), ((Conv("conv", 64, 3),),)),
-    (((MAXIMUM,),), ((Conv("conv", 80, 1),),), ((Conv("conv", 192, 3, 1, "valid"),),)),
+    (((InceptionConv("conv", 32, 3, 1, "valid"),),), ((InceptionConv("conv", 64, 3),),)),
+    (
+        ((MAXIMUM,),),
+        ((InceptionConv("conv", 80, 1),),),
+        ((InceptionConv("conv", 192, 3, 1, "valid"),),),
+    ),
     (((MAXIMUM,),), _a(32), _a(64), _a(64)),
     (_B, _c(128), _c(160), _c(160), _c(192)),
     (_D, _E, _E),
 )
 
 
-class Block(nnx.Module):
+class InceptionBlock(nnx.Module):
     """Branches that see the same, their channels put side by side."""
 
     def __init__(
@@ -122,8 +127,8 @@ class Block(nnx.Module):
         for branch in branches:
             channels = inputs
             for step in branch:
-                convs: list[Conv] = []
-                if isinstance(step, Conv):
+                convs: list[InceptionConv] = []
+                if isinstance(step, InceptionConv):
                     convs = [step]
                 elif not isinstance(step, str):
                     convs = list(step)
@@ -148,12 +153,14 @@ class Block(nnx.Module):
                 return max_pool(x, 3, 2)
             # Zeros around it take part.
             return nnx.avg_pool(x, (3, 3), (1, 1), [(1, 1), (1, 1)])
-        if isinstance(step, Conv):
+        if isinstance(step, InceptionConv):
             return getattr(self, step.name)(x, key)
         return jnp.concatenate([getattr(self, conv.name)(x, key) for conv in step], axis=-1)
 
 
-def _conv_norm(inputs: int, outputs: int, conv: Conv, dtype: jnp.dtype, rngs: nnx.Rngs) -> ConvNorm:
+def _conv_norm(
+    inputs: int, outputs: int, conv: InceptionConv, dtype: jnp.dtype, rngs: nnx.Rngs
+) -> ConvNorm:
     return ConvNorm(
         inputs,
         outputs,
@@ -199,7 +206,9 @@ class InceptionV3(Backbone):
         for stage in STAGES:
             blocks = []
             for branches in stage:
-                block = Block(inputs, branches, width=width, dtype=options.dtype, rngs=rngs)
+                block = InceptionBlock(
+                    inputs, branches, width=width, dtype=options.dtype, rngs=rngs
+                )
                 blocks.append(block)
                 inputs = block.outputs
             stages.append(Stage(blocks, remat=options.remat))

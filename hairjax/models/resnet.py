@@ -18,7 +18,7 @@ from hairjax.models.options import ModelOptions
 EPSILON = 1e-5
 
 
-class Block(nnx.Module):
+class ResNetBlock(nnx.Module):
     """Two convolutions of 3 × 3, or a bottleneck of 1 × 1, 3 × 3 and 1 × 1, and a shortcut."""
 
     def __init__(
@@ -115,7 +115,7 @@ class ResNet(Backbone):
         for i, rates in enumerate(options.drop_rates(depths)):
             blocks = []
             for j, rate in enumerate(rates):
-                block = Block(
+                block = ResNetBlock(
                     inputs,
                     width * 2**i,
                     stride=2 if i and not j else 1,

@@ -30,7 +30,7 @@ from hairjax.models.options import ModelOptions, require_multiples
 PATCH = 4  # every published Swin cuts the photograph into patches of 4 × 4
 
 
-class Block(nnx.Module):
+class SwinBlock(nnx.Module):
     """Window attention and MLP, each behind a norm and around a residual connection."""
 
     def __init__(
@@ -83,7 +83,7 @@ class Block(nnx.Module):
 
 @jax.jit
 def run_block(
-    block: Block, x: jax.Array, key: jax.Array | None, rate: float | jax.Array
+    block: SwinBlock, x: jax.Array, key: jax.Array | None, rate: float | jax.Array
 ) -> jax.Array:
     """A block as a function of its own: equal ones are traced and translated for XLA once.
 
@@ -136,7 +136,7 @@ class PatchMerging(nnx.Module):
         return self.reduction(self.norm(x))
 
 
-class Stage(nnx.Module):
+class SwinStage(nnx.Module):
     """Patch merging (in all but the first stage) and blocks, every second one shifted."""
 
     def __init__(
@@ -158,7 +158,7 @@ class Stage(nnx.Module):
         self.merge = PatchMerging(dim // 2, dtype=dtype, rngs=rngs) if merge else None
         self.blocks = nnx.List(
             [
-                Block(
+                SwinBlock(
                     dim,
                     heads,
                     size=size,
@@ -211,7 +211,7 @@ class Swin(Backbone):
         self.stem = PatchEmbed(options.in_channels, dim, dtype=dtype, rngs=rngs)
         self.stages = nnx.List(
             [
-                Stage(
+                SwinStage(
                     dim * 2**i,
                     heads[i],
                     merge=i > 0,

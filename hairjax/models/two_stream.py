@@ -98,7 +98,7 @@ def _only(key: jax.Array, shape: tuple[int, int], dtype: jnp.dtype) -> jax.Array
     return jnp.eye(*shape, dtype=dtype)
 
 
-class Stage(nnx.Module):
+class TwoStreamStage(nnx.Module):
     """A stage of each stream, None where it has none here; ``join`` opens it where they meet."""
 
     def __init__(self, first: Any, second: Any, join: Join | None):
@@ -112,7 +112,7 @@ class Stage(nnx.Module):
         return (*maps, *x[2:])
 
 
-class Head(PooledHead):
+class TwoStreamHead(PooledHead):
     """The embeddings of both streams side by side, or of the first alone, before one classifier."""
 
     def __init__(
@@ -184,12 +184,12 @@ class TwoStream(Backbone):
         others = [*_aligned(other, count)[:both], *[None] * (count - both)]
         self.stages = nnx.List(
             [
-                Stage(*pair, join if i == fuse_after else None)
+                TwoStreamStage(*pair, join if i == fuse_after else None)
                 for i, pair in enumerate(zip(_aligned(own, count), others, strict=True))
             ]
         )
         last = None if fuse_after else other.head
-        self.head = Head(own.head, last, options, lacking=lacking, rngs=rngs)
+        self.head = TwoStreamHead(own.head, last, options, lacking=lacking, rngs=rngs)
 
     def as_map(self, x: Maps) -> jax.Array:
         """The maps of the streams, the second's resized to the first's, side by side."""

@@ -24,7 +24,7 @@ GRID = 7  # side of the map that the dense layers see
 LEAST = 32  # pixels a side: five times halved
 
 
-class Conv(nnx.Module):
+class VGGConv(nnx.Module):
     """A convolution of 3 × 3, batch norm or none, ReLU."""
 
     def __init__(
@@ -38,10 +38,10 @@ class Conv(nnx.Module):
         return jax.nn.relu(x if self.norm is None else self.norm(x, key))
 
 
-class Stage(nnx.Module):
+class VGGStage(nnx.Module):
     """Max-pooling (in all but the first stage) and convolutions."""
 
-    def __init__(self, blocks: Sequence[Conv], *, pool: bool, remat: bool):
+    def __init__(self, blocks: Sequence[VGGConv], *, pool: bool, remat: bool):
         self.pool, self.remat = pool, remat
         self.blocks = nnx.List(blocks)
 
@@ -113,13 +113,13 @@ class VGG(Backbone):
         refuse_drop_path("VGG", options.drop_path)
         self.image_size, self.in_channels, self.dtype = None, options.in_channels, options.dtype
         settings: dict[str, Any] = {"batch_norm": batch_norm, "dtype": options.dtype, "rngs": rngs}
-        self.stem = Conv(options.in_channels, widths[0], **settings)
+        self.stem = VGGConv(options.in_channels, widths[0], **settings)
         inputs, stages = widths[0], []
         for i, (depth, width) in enumerate(zip(depths, widths, strict=True)):
             blocks = []
             for _ in range(depth if i else depth - 1):
-                blocks.append(Conv(inputs, width, **settings))
+                blocks.append(VGGConv(inputs, width, **settings))
                 inputs = width
-            stages.append(Stage(blocks, pool=i > 0, remat=options.remat))
+            stages.append(VGGStage(blocks, pool=i > 0, remat=options.remat))
         self.stages = nnx.List(stages)
         self.head = DenseHead(inputs, dense, options, rngs=rngs)

@@ -56,7 +56,7 @@ class Attention(nnx.Module):
         return [rearrange(part, "b n (h d) -> b n h d", h=self.heads) for part in cut]
 
 
-class Block(nnx.Module):
+class ViTBlock(nnx.Module):
     """Attention and MLP, each behind a norm and around a residual connection."""
 
     def __init__(self, dim: int, heads: int, *, drop_path: float, dtype: jnp.dtype, rngs: nnx.Rngs):
@@ -152,7 +152,10 @@ class ViT(Backbone):
         self.stages = nnx.List(
             [
                 Stage(
-                    [Block(dim, heads, drop_path=rate, dtype=dtype, rngs=rngs) for rate in stage],
+                    [
+                        ViTBlock(dim, heads, drop_path=rate, dtype=dtype, rngs=rngs)
+                        for rate in stage
+                    ],
                     remat=options.remat,
                 )
                 for stage in options.drop_rates(depths)

@@ -12,7 +12,7 @@ from hairjax.system.errors import UserError
 GROUPS = ("early", "middle", "late")
 
 
-class Group(NamedTuple):
+class ParameterGroup(NamedTuple):
     """Parts of a model that train at one rate and from one epoch."""
 
     parts: tuple[str, ...]
@@ -32,7 +32,7 @@ def group_of(part: str, stages: int) -> str:
     return "late" if part in (f"stages.{stages - 1}", "head") else "middle"
 
 
-def make_groups(optim: ConfigDict, stages: int, epochs: int) -> dict[str, Group]:
+def make_groups(optim: ConfigDict, stages: int, epochs: int) -> dict[str, ParameterGroup]:
     """The groups of a model of so many stages: early, middle and late.
 
     A group whose parts do not begin to train together is as many groups, each named as its part. A
@@ -55,19 +55,21 @@ def make_groups(optim: ConfigDict, stages: int, epochs: int) -> dict[str, Group]
     for name in GROUPS:
         parts = tuple(part for part in first if group_of(part, stages) == name)
         if len({first[part] for part in parts}) == 1:
-            groups[name] = Group(parts, optim.peak[name], first[parts[0]])
+            groups[name] = ParameterGroup(parts, optim.peak[name], first[parts[0]])
         else:
-            groups |= {part: Group((part,), optim.peak[name], first[part]) for part in parts}
+            groups |= {
+                part: ParameterGroup((part,), optim.peak[name], first[part]) for part in parts
+            }
     return groups
 
 
-def frozen_parts(groups: Mapping[str, Group], epoch: int) -> tuple[str, ...]:
+def frozen_parts(groups: Mapping[str, ParameterGroup], epoch: int) -> tuple[str, ...]:
     """The parts that do not train in an epoch."""
     frozen = (group for group in groups.values() if not 0 < group.first <= epoch)
     return tuple(part for group in frozen for part in group.parts)
 
 
-def phase_starts(groups: Mapping[str, Group]) -> list[int]:
+def phase_starts(groups: Mapping[str, ParameterGroup]) -> list[int]:
     """The epochs from which other parts train than before, the first among them."""
     return sorted({group.first for group in groups.values() if group.first})
 

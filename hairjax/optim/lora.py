@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 
 from hairjax.config.streams import streams
 from hairjax.models.two_stream import STREAMS
-from hairjax.optim.groups import Group
+from hairjax.optim.groups import ParameterGroup
 from hairjax.system.errors import UserError
 
 DOWN, UP = "lora_a", "lora_b"  # [in, rank] and [rank, out]
@@ -46,7 +46,7 @@ def require_matrices(config: ConfigDict, params: dict) -> None:
             )
 
 
-def with_pairs(config: ConfigDict, params: dict, groups: Mapping[str, Group]) -> dict:
+def with_pairs(config: ConfigDict, params: dict, groups: Mapping[str, ParameterGroup]) -> dict:
     """The parameters, with a pair beside every matrix of a stage that trains where asked for.
 
     Args:

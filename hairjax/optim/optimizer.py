@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
-from hairjax.optim.groups import Group
+from hairjax.optim.groups import ParameterGroup
 from hairjax.optim.layer_decay import layer_distances
 from hairjax.optim.lora import DOWN, UP
 from hairjax.optim.parts import FROZEN, STATISTICS, label_parameters
@@ -22,7 +22,7 @@ def make_optimizer(
     optim: ConfigDict,
     schedules: Mapping[str, optax.Schedule],
     params: dict,
-    groups: Mapping[str, Group],
+    groups: Mapping[str, ParameterGroup],
     steps: int,
 ) -> optax.GradientTransformation:
     """One AdamW per group behind one clipping of the whole gradient.

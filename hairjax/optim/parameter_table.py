@@ -6,18 +6,20 @@ from pathlib import Path
 from flax import traverse_util
 from ml_collections import ConfigDict
 
-from hairjax.optim.groups import Group
+from hairjax.optim.groups import ParameterGroup
 from hairjax.optim.layer_decay import layer_distances
 from hairjax.optim.optimizer import decays
 from hairjax.optim.parts import FROZEN, STATISTICS, label_parameters
 
 
-def write_ledger(file: Path, params: dict, groups: Mapping[str, Group], optim: ConfigDict) -> None:
+def write_parameter_table(
+    file: Path, params: dict, groups: Mapping[str, ParameterGroup], optim: ConfigDict
+) -> None:
     """Write ``groups.txt``: every parameter, shape, group, peak rate, decay, when it trains."""
     labels = traverse_util.flatten_dict(label_parameters(params, groups))
     distances = traverse_util.flatten_dict(layer_distances(params))
     rows = [("parameter", "shape", "group", "peak rate", "decay", "trains")]
-    groups = {**groups, FROZEN: Group((), 0.0, 0)}
+    groups = {**groups, FROZEN: ParameterGroup((), 0.0, 0)}
     totals = dict.fromkeys(groups, 0)
     for place, leaf in traverse_util.flatten_dict(params).items():
         name = labels[place]

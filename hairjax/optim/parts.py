@@ -5,7 +5,7 @@ from typing import Any
 
 from flax import traverse_util
 
-from hairjax.optim.groups import Group
+from hairjax.optim.groups import ParameterGroup
 from hairjax.optim.lora import has_pairs, trains_beside_pairs
 
 FROZEN = "frozen"  # what stands beside low-rank pairs, in every group
@@ -28,7 +28,7 @@ def is_statistic(path: tuple) -> bool:
     return path[-1] in ("mean", "var")
 
 
-def label_parameters(params: dict, groups: Mapping[str, Group]) -> dict:
+def label_parameters(params: dict, groups: Mapping[str, ParameterGroup]) -> dict:
     """The group of every parameter, in a tree like ``params``.
 
     ``FROZEN`` is that of what stands beside low-rank pairs, ``STATISTICS`` that of batch norms'.

@@ -6,11 +6,11 @@ import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
-from hairjax.optim.groups import Group
+from hairjax.optim.groups import ParameterGroup
 
 
 def make_schedules(
-    optim: ConfigDict, groups: Mapping[str, Group], epochs: int, steps: int
+    optim: ConfigDict, groups: Mapping[str, ParameterGroup], epochs: int, steps: int
 ) -> dict[str, optax.Schedule]:
     """The learning rate of every group as a function of the run's step; 0 while it is frozen.
 
@@ -18,7 +18,7 @@ def make_schedules(
     ``start`` → 1 over the warm-up, then a cosine to ``floor`` at the last step.
     """
 
-    def schedule(group: Group) -> optax.Schedule:
+    def schedule(group: ParameterGroup) -> optax.Schedule:
         if group.first == 0:
             return optax.constant_schedule(0.0)
         frozen = group.first - 1

@@ -11,7 +11,7 @@ from hairjax.system.errors import UserError
 
 
 @contextmanager
-def alone(file: Path) -> Iterator[None]:
+def exclusive_lock(file: Path) -> Iterator[None]:
     """Keep other commands from training where a file lies, which is there and is never replaced.
 
     Two would write each other's epochs and remove each other's checkpoints. The system releases the
@@ -24,7 +24,7 @@ def alone(file: Path) -> Iterator[None]:
         UserError: another command trains there; in every process.
     """
     with file.open("a") as held:
-        if largest(int(is_first() and _taken(held.fileno(), file.parent))):
+        if largest(int(is_first() and _is_locked(held.fileno(), file.parent))):
             raise UserError(
                 f"another command trains in {file.parent} now: wait for its end, stop it, or give "
                 "another --workdir"
@@ -32,7 +32,7 @@ def alone(file: Path) -> Iterator[None]:
         yield
 
 
-def _taken(descriptor: int, folder: Path) -> bool:
+def _is_locked(descriptor: int, folder: Path) -> bool:
     """Whether another process has the lock, which else this one has from now on."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -24,7 +24,7 @@ SHARED = 60  # until a file is seen on every machine: network file systems remem
 GONE = re.compile("Gloo|NCCL|coordination service|[Bb]arrier")
 
 
-def join(place: Place) -> None:
+def join_processes(place: Place) -> None:
     """Meet the other processes; comes before anything else that JAX does.
 
     Where no coordinator is given, JAX looks for one: SLURM, Open MPI, Cloud TPU, Kubernetes. What
@@ -79,7 +79,7 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
-def leave() -> None:
+def leave_processes() -> None:
     """Part from the other processes: from here on each is alone."""
     jax.distributed.shutdown()
 

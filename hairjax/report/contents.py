@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hairjax.data.augment import Sight
+from hairjax.data.augment import InputSpecification
 from hairjax.evaluation.analysis import Analysis
 from hairjax.evaluation.predictions import Predictions
-from hairjax.report.parameter_table import Entry
-from hairjax.runs.access import Look
+from hairjax.report.parameter_table import ParameterRow
+from hairjax.runs.access import TestAccess
 from hairjax.runs.environment import Start, Weights
 
 
@@ -61,7 +61,7 @@ HEADLINE = ("accuracy", "quadratic_kappa", "mean_absolute_error", "within_one")
 
 
 @dataclass(frozen=True, eq=False)
-class Judgement:
+class SplitResults:
     """How the best epoch did on the photographs of one split.
 
     Attributes:
@@ -103,7 +103,7 @@ class Report:
         synthetic: the photographs were drawn by a program; stamped on the page.
         model: the model's name.
         method: how its maps are made, of `report.explanation.METHODS`.
-        sight: how the model sees photographs.
+        input_spec: how the model sees photographs.
         starts: what it was started with and on, the first start first.
         classes: k names.
         undrawable: those of which the figures show boxes, for want of a font.
@@ -112,9 +112,9 @@ class Report:
         without_subject: how many photographs there are whose subject is not known.
         best_epoch: whose model is judged.
         best_by: what the best epoch was chosen by.
-        judgements: of validation and, once it was looked at, of test.
+        results: of validation and, once it was looked at, of test.
         outdated: splits whose results are of another epoch or an earlier hairjax, and left out.
-        looks: at the test photographs, the oldest first.
+        accesses: to the test photographs, the oldest first.
         history: the lines of ``metrics.jsonl``.
         timing: the lines of ``timing.jsonl``.
         ledger: the lines of ``groups.txt``.
@@ -128,7 +128,7 @@ class Report:
     synthetic: bool
     model: str
     method: str
-    sight: Sight
+    input_spec: InputSpecification
     starts: Sequence[Start]
     classes: Sequence[str]
     undrawable: Sequence[str]
@@ -137,12 +137,12 @@ class Report:
     without_subject: int
     best_epoch: int
     best_by: str
-    judgements: Sequence[Judgement]
+    results: Sequence[SplitResults]
     outdated: Sequence[str]
-    looks: Sequence[Look]
+    accesses: Sequence[TestAccess]
     history: Sequence[Mapping[str, Any]]
     timing: Sequence[Mapping[str, Any]]
-    ledger: Sequence[Entry]
+    ledger: Sequence[ParameterRow]
     config: Mapping[str, Any]
     curves_figure: Path
 
@@ -166,6 +166,6 @@ class Report:
         return read[-1] if read else None  # a start before the first checkpoint is begun anew
 
     @property
-    def last(self) -> Judgement:
+    def last(self) -> SplitResults:
         """The results to quote: those of test where there are any."""
-        return self.judgements[-1]
+        return self.results[-1]

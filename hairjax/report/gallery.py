@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hairjax.data.photoset import PhotoSet
-from hairjax.evaluation.explain.grad_cam import evidence
+from hairjax.evaluation.explain.maps import evidence
 from hairjax.evaluation.predictions import Predictions
 from hairjax.report.figures.thumbnails import jpeg, lay_over, tint
 

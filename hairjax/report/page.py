@@ -6,20 +6,20 @@ from typing import NamedTuple
 
 from hairjax.report.contents import Report
 from hairjax.report.html import Html, lines, tag, write_page
-from hairjax.report.sections.access import looks
-from hairjax.report.sections.calibration import calibration
-from hairjax.report.sections.checklists import checklists
-from hairjax.report.sections.explanation import explanation
-from hairjax.report.sections.groups import groups
-from hairjax.report.sections.mistakes import mistakes
-from hairjax.report.sections.most_confident_errors import surest
-from hairjax.report.sections.parts import parts
-from hairjax.report.sections.photographs import photographs
-from hairjax.report.sections.results import results
-from hairjax.report.sections.selective_prediction import referral
-from hairjax.report.sections.setting import setting
-from hairjax.report.sections.summary import summary
-from hairjax.report.sections.training import training
+from hairjax.report.sections.access import access_section
+from hairjax.report.sections.calibration import calibration_section
+from hairjax.report.sections.checklists import checklists_section
+from hairjax.report.sections.explanation import explanation_section
+from hairjax.report.sections.groups import groups_section
+from hairjax.report.sections.mistakes import mistakes_section
+from hairjax.report.sections.most_confident_errors import most_confident_errors_section
+from hairjax.report.sections.parts import parts_section
+from hairjax.report.sections.photographs import photographs_section
+from hairjax.report.sections.results import results_section
+from hairjax.report.sections.selective_prediction import selective_prediction_section
+from hairjax.report.sections.setting import setting_section
+from hairjax.report.sections.summary import summary_section
+from hairjax.report.sections.training import training_section
 
 
 class Section(NamedTuple):
@@ -37,19 +37,19 @@ class Section(NamedTuple):
 # mistakes, is stored in that folder before (`finish`, `explain`): the section reads it below
 # `Report.folder` and is left out where it is not there.
 SECTIONS = (
-    Section("results", "Results", results),
-    Section("looks", "Looks at the test photographs", looks),
-    Section("mistakes", "Where it is right and wrong", mistakes),
-    Section("surest", "The surest mistakes", surest),
-    Section("explanation", "Where the model looks", explanation),
-    Section("calibration", "Calibration", calibration),
-    Section("referral", "Referral to a person", referral),
-    Section("parts", "Parts of the photographs", parts),
-    Section("training", "Training", training),
-    Section("groups", "Parameter groups", groups),
-    Section("photographs", "Photographs", photographs),
-    Section("setting", "Model, cost and configuration", setting),
-    Section("checklists", "Checklists for a paper", checklists),
+    Section("results", "Results", results_section),
+    Section("looks", "Looks at the test photographs", access_section),
+    Section("mistakes", "Where it is right and wrong", mistakes_section),
+    Section("surest", "The surest mistakes", most_confident_errors_section),
+    Section("explanation", "Where the model looks", explanation_section),
+    Section("calibration", "Calibration", calibration_section),
+    Section("referral", "SelectivePrediction to a person", selective_prediction_section),
+    Section("parts", "Parts of the photographs", parts_section),
+    Section("training", "Training", training_section),
+    Section("groups", "Parameter groups", groups_section),
+    Section("photographs", "Photographs", photographs_section),
+    Section("setting", "Model, cost and configuration", setting_section),
+    Section("checklists", "Checklists for a paper", checklists_section),
 )
 
 
@@ -64,7 +64,7 @@ def write_report(report: Report, path: Path) -> None:
     found = [(section, section.content(report)) for section in SECTIONS]
     shown = [(section, content) for section, content in found if content]
     pieces = [
-        summary(report),
+        summary_section(report),
         _links([section for section, _ in shown]),
         *(
             tag("section", tag("h2", section.title), *lines(content), id=section.name)

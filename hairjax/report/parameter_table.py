@@ -12,7 +12,7 @@ _COLUMNS = ("parameter", "shape", "group", "peak rate", "decay", "trains")
 
 
 @dataclass(frozen=True)
-class Entry:
+class ParameterRow:
     """One parameter.
 
     Attributes:
@@ -48,8 +48,8 @@ class Entry:
         return math.prod(int(size) for size in self.shape.split(" × ") if size)
 
 
-def read_ledger(path: Path) -> list[Entry]:
-    """Read what `optim.write_ledger` wrote, in its order.
+def read_parameter_table(path: Path) -> list[ParameterRow]:
+    """Read what `optim.write_parameter_table` wrote, in its order.
 
     Raises:
         UserError: a column is missing.
@@ -59,7 +59,7 @@ def read_ledger(path: Path) -> list[Entry]:
     if missing := [name for name in _COLUMNS if name not in places]:
         raise UserError(f"{path} lacks the columns {', '.join(missing)}; was it edited?")
     table = lines[: lines.index("")]  # below the empty line are the sums of the groups
-    return [Entry(*(line[places[name]].strip() for name in _COLUMNS)) for line in table]
+    return [ParameterRow(*(line[places[name]].strip() for name in _COLUMNS)) for line in table]
 
 
 def _columns(header: str) -> Iterator[tuple[str, slice]]:

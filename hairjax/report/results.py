@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from hairjax.evaluation.analysis import Analysis
 from hairjax.evaluation.metrics.classification import confusion_matrix
 from hairjax.evaluation.metrics.intervals import Interval
-from hairjax.evaluation.metrics.selective import COVERAGES, Referral, risk_coverage
+from hairjax.evaluation.metrics.selective import COVERAGES, SelectivePrediction, risk_coverage
 from hairjax.evaluation.metrics.slices import Slice
 from hairjax.evaluation.predictions import Predictions
 from hairjax.report.figures.calibration import reliability_figure, risk_coverage_figure
 from hairjax.report.figures.classification import confusion_figure
-from hairjax.report.figures.contact_sheet import shorten
+from hairjax.report.figures.contact_sheets import shorten
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.results import Results
 from hairjax.system import console
@@ -34,7 +34,7 @@ LETTERS = 24  # of a column's value, on the terminal
 SHOWN = COVERAGES.index(0.8)  # on the terminal
 
 
-def draw_results(predictions: Predictions, analysis: Analysis, folder: RunFolder) -> None:
+def plot_results(predictions: Predictions, analysis: Analysis, folder: RunFolder) -> None:
     """Draw the confusion matrix, the reliability diagram and the risk–coverage curve."""
     labels, predicted, classes = predictions.labels, predictions.predicted, predictions.classes
     confusion_figure(confusion_matrix(labels, predicted, len(classes)), classes, folder.confusion)
@@ -68,7 +68,7 @@ def show_results(
 def show_analysis(analysis: Analysis) -> None:
     """One line each for calibration and referral, and a small table for each column."""
     console.say(_calibration_line(analysis))
-    console.say(_referral_line(analysis.referral))
+    console.say(_selective_line(analysis.referral))
     for column, parts in analysis.slices.tables.items():
         header = [
             shorten(column, LETTERS),
@@ -98,7 +98,7 @@ def _calibration_line(analysis: Analysis) -> str:
     )
 
 
-def _referral_line(found: Referral) -> str:
+def _selective_line(found: SelectivePrediction) -> str:
     everything, some = found.kept[0], found.kept[SHOWN]
     referred = everything.photographs - some.photographs
     return (

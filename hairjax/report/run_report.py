@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from hairjax.builders.data_set import describe_source
-from hairjax.builders.inputs import sight
+from hairjax.builders.inputs import input_specification
 from hairjax.builders.model import map_method
 from hairjax.config.load import to_plain
 from hairjax.config.streams import model_title
@@ -15,14 +15,14 @@ from hairjax.data.split import SPLITS, read_rows
 from hairjax.evaluation.analysis import read_analysis
 from hairjax.evaluation.metrics.classification import confusion_matrix
 from hairjax.evaluation.predictions import read_predictions
-from hairjax.report.contents import METRICS, Judgement, Report
+from hairjax.report.contents import METRICS, Report, SplitResults
 from hairjax.report.figures.classification import learning_curves
 from hairjax.report.figures.fonts import undrawable
 from hairjax.report.page import write_report
-from hairjax.report.parameter_table import read_ledger
-from hairjax.report.results import draw_results
-from hairjax.runs.access import read_looks
-from hairjax.runs.derived import made_of
+from hairjax.report.parameter_table import read_parameter_table
+from hairjax.report.results import plot_results
+from hairjax.runs.access import read_access
+from hairjax.runs.derived import source_runs
 from hairjax.runs.environment import from_line
 from hairjax.runs.folder import RunFolder
 from hairjax.system import console
@@ -44,8 +44,8 @@ def report_run(folder: RunFolder) -> None:
     _require_finished(folder)
     report = _read_report(folder)
     learning_curves(report.history, report.best_epoch, report.curves_figure)
-    for judged in report.judgements:
-        draw_results(judged.predictions, judged.analysis, _places(folder)[judged.split])
+    for evaluated in report.results:
+        plot_results(evaluated.predictions, evaluated.analysis, _places(folder)[evaluated.split])
     write_report(report, folder.report)
 
 
@@ -58,8 +58,8 @@ def _read_report(folder: RunFolder) -> Report:
     config, classes = folder.read_config(), folder.read_classes()
     best_epoch, rows = folder.read_epoch(), read_rows(folder.split)
     subjects = {name: {r["subject"] for r in rows if r["split"] == name} for name in SPLITS}
-    judged = {name: place for name, place in _places(folder).items() if place.metrics.is_file()}
-    current = {name: place for name, place in judged.items() if _is_current(place, best_epoch)}
+    evaluated = {name: place for name, place in _places(folder).items() if place.metrics.is_file()}
+    current = {name: place for name, place in evaluated.items() if _is_current(place, best_epoch)}
     return Report(
         folder=folder.path,
         title=f"{folder.path.resolve().name}: {model_title(config)}",
@@ -67,7 +67,7 @@ def _read_report(folder: RunFolder) -> Report:
         synthetic=config.data.source == "synthetic",
         model=model_title(config),
         method=map_method(config),
-        sight=sight(config),
+        input_spec=input_specification(config),
         starts=[from_line(line) for line in folder.read_lines(folder.environment)],
         classes=classes,
         undrawable=undrawable(classes),
@@ -76,15 +76,15 @@ def _read_report(folder: RunFolder) -> Report:
         without_subject=sum(not row["subject"] for row in rows),
         best_epoch=best_epoch,
         best_by=config.keep.best_by,
-        judgements=[
-            _judgement(name, place, classes, {r["file"]: r["subject"] for r in rows})
+        results=[
+            _split_results(name, place, classes, {r["file"]: r["subject"] for r in rows})
             for name, place in current.items()
         ],
-        outdated=[name for name in judged if name not in current],
-        looks=read_looks(folder.looks),
+        outdated=[name for name in evaluated if name not in current],
+        accesses=read_access(folder.test_access),
         history=folder.read_lines(folder.history),
         timing=folder.read_lines(folder.timing),
-        ledger=read_ledger(folder.groups),
+        ledger=read_parameter_table(folder.groups),
         config=to_plain(config),
         curves_figure=folder.curves,
     )
@@ -106,7 +106,7 @@ def _require_finished(folder: RunFolder) -> None:
     if "made" in (config := folder.read_config()):
         raise UserError(
             f"{folder.path} is what {config.made.by} made of finished runs, and a report is of a "
-            f"training: compare shows it beside them ({', '.join(map(str, made_of(folder)))})"
+            f"training: compare shows it beside them ({', '.join(map(str, source_runs(folder)))})"
         )
     if missing := ", ".join(path.name for path in _missing(folder)):
         flags = [f"--config={folder.config}", f"--workdir={folder.path}"]
@@ -121,13 +121,13 @@ def _missing(folder: RunFolder) -> Iterator[Path]:
     return (path for name in _NEEDED if not (path := getattr(folder, name)).is_file())
 
 
-def _judgement(
+def _split_results(
     split: str, place: RunFolder, classes: tuple[str, ...], subjects: Mapping[str, str]
-) -> Judgement:
+) -> SplitResults:
     """What `results.write_results` wrote."""
     predictions = read_predictions(place.predictions, classes, subjects)
     metrics = json.loads(place.metrics.read_text())
-    return Judgement(
+    return SplitResults(
         split=split,
         predictions=predictions,
         metrics={name: metrics[name] for name in METRICS},
@@ -147,7 +147,7 @@ def _is_current(place: RunFolder, best_epoch: int) -> bool:
     return place.read_epoch() == best_epoch and place.baselines.is_file()
 
 
-def report_again(folder: RunFolder) -> None:
+def rewrite_report(folder: RunFolder) -> None:
     """Write the run's report with what is new; that of a run that goes on is written at its end."""
     if is_finished(folder):
         report_run(folder)

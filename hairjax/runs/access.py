@@ -15,14 +15,14 @@ from pathlib import Path
 
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import read_rows
-from hairjax.runs.derived import made_of
+from hairjax.runs.derived import source_runs
 from hairjax.runs.folder import RunFolder
 from hairjax.system.errors import UserError
 from hairjax.system.git import code_commit
 
 
 @dataclass(frozen=True)
-class Look:
+class TestAccess:
     """One line of ``looks.csv``.
 
     Attributes:
@@ -45,13 +45,15 @@ class Look:
     command: str
 
 
-_COLUMNS = tuple(field.name for field in fields(Look))
+_COLUMNS = tuple(field.name for field in fields(TestAccess))
 _DIGITS = 12  # of a SHA-256: enough to tell configurations apart
 
 
-def new_look(config: Path, *, split: str, photographs: int, accuracy: float, command: str) -> Look:
+def new_access(
+    config: Path, *, split: str, photographs: int, accuracy: float, command: str
+) -> TestAccess:
     """A look that is taken now; ``config`` is the run's ``config.json``."""
-    return Look(
+    return TestAccess(
         time=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=code_commit(),
         configuration=hashlib.sha256(config.read_bytes()).hexdigest()[:_DIGITS],
@@ -62,7 +64,7 @@ def new_look(config: Path, *, split: str, photographs: int, accuracy: float, com
     )
 
 
-def add_look(path: Path, look: Look) -> int:
+def add_access(path: Path, look: TestAccess) -> int:
     """Add a line and see it to the disk, before what it is about is shown.
 
     Two processes at once lose no line: each holds the file's lock while it writes.
@@ -76,7 +78,7 @@ def add_look(path: Path, look: Look) -> int:
     """
     with path.open("a", encoding="utf-8", newline="") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        before = read_looks(path)
+        before = read_access(path)
         rows = [] if path.stat().st_size else [_COLUMNS]
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([*rows, astuple(look)])
@@ -86,12 +88,12 @@ def add_look(path: Path, look: Look) -> int:
     return len(before) + 1
 
 
-def describe_looks(path: Path, times: int) -> str:
+def describe_access(path: Path, times: int) -> str:
     """A line for the person who looks."""
     return f"test split opened {'once' if times == 1 else f'{times:,} times'}; see {path}"
 
 
-def read_looks(path: Path) -> list[Look]:
+def read_access(path: Path) -> list[TestAccess]:
     """The looks so far, oldest first; none where there is no such file.
 
     Raises:
@@ -120,11 +122,15 @@ def _parse(
     photographs: str,
     accuracy: str,
     command: str,
-) -> Look:
-    return Look(time, commit, configuration, split, int(photographs), float(accuracy), command)
+) -> TestAccess:
+    return TestAccess(
+        time, commit, configuration, split, int(photographs), float(accuracy), command
+    )
 
 
-def count_look(folder: RunFolder, data: PhotoSet, split: str, accuracy: float, command: str) -> int:
+def record_access(
+    folder: RunFolder, data: PhotoSet, split: str, accuracy: float, command: str
+) -> int:
     """How often test photographs of a run have been looked at; 0 where ``data`` has none of them.
 
     They are known by their contents, so that a copy of their folder counts too. A look at what was
@@ -133,11 +139,11 @@ def count_look(folder: RunFolder, data: PhotoSet, split: str, accuracy: float, c
     tests = {row["sha256"] for row in read_rows(folder.split) if row["split"] == "test"}
     if tests.isdisjoint(data.sha256):
         return 0
-    runs = map(RunFolder, made_of(folder)) if "made" in folder.read_config() else ()
+    runs = map(RunFolder, source_runs(folder)) if "made" in folder.read_config() else ()
     times = []
     for one in (folder, *(run for run in runs if run.exists())):
-        look = new_look(
+        look = new_access(
             one.config, split=split, photographs=len(data), accuracy=accuracy, command=command
         )
-        times.append(add_look(one.looks, look))
+        times.append(add_access(one.test_access, look))
     return times[0]

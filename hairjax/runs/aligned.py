@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hairjax.data.split import SPLITS, read_rows
-from hairjax.evaluation.by_subject import by_subject, stack
+from hairjax.evaluation.by_subject import stack, subject_views
 from hairjax.evaluation.mixture import mix
 from hairjax.evaluation.predictions import Predictions
-from hairjax.runs.predictions import JudgedRun, align, read_run
+from hairjax.runs.predictions import RunPredictions, align, read_run
 from hairjax.system.errors import UserError, examples
 
 PHOTOGRAPH, SUBJECT = "photograph", "subject"
@@ -22,34 +22,34 @@ _EXAMPLES = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Panel:
+class AlignedPredictions:
     """One row per photograph, or per subject, for each of r runs.
 
     Attributes:
         runs: the runs.
-        judged: the n rows; their probabilities are one of the runs'.
+        reference: the n rows; their probabilities are one of the runs'.
         probabilities: float32 [r, n, k], 0 where they are not present.
         present: bool [r, n], which run has judged which row.
     """
 
-    runs: tuple[JudgedRun, ...]
-    judged: Predictions
+    runs: tuple[RunPredictions, ...]
+    reference: Predictions
     probabilities: NDArray[np.float32]
     present: NDArray[np.bool_]
 
     def mixed(self, weights: NDArray[np.float64]) -> Predictions:
         """The weighted mean of the runs."""
-        return replace(self.judged, probabilities=mix(self.probabilities, weights, self.present))
+        return replace(self.reference, probabilities=mix(self.probabilities, weights, self.present))
 
     def of_run(self, place: int) -> Predictions:
         """What one run says, of the rows that it has judged."""
         chosen = np.flatnonzero(self.present[place])
         return Predictions(
-            files=tuple(self.judged.files[i] for i in chosen),
-            labels=self.judged.labels[chosen],
+            files=tuple(self.reference.files[i] for i in chosen),
+            labels=self.reference.labels[chosen],
             probabilities=self.probabilities[place, chosen],
-            subjects=tuple(self.judged.subjects[i] for i in chosen),
-            classes=self.judged.classes,
+            subjects=tuple(self.reference.subjects[i] for i in chosen),
+            classes=self.reference.classes,
         )
 
     @property
@@ -58,7 +58,7 @@ class Panel:
         return [run.folder.read_epoch() for run in self.runs]
 
 
-def read_panel(workdirs: Sequence[Path], split: str, unit: str) -> Panel:
+def align_predictions(workdirs: Sequence[Path], split: str, unit: str) -> AlignedPredictions:
     """Read what runs predicted for a split.
 
     Args:
@@ -76,7 +76,7 @@ def read_panel(workdirs: Sequence[Path], split: str, unit: str) -> Panel:
         runs = align(runs)
         probabilities = np.stack([run.predictions.probabilities for run in runs])
         present = np.ones(probabilities.shape[:2], np.bool_)
-        return Panel(tuple(runs), runs[0].predictions, probabilities, present)
+        return AlignedPredictions(tuple(runs), runs[0].predictions, probabilities, present)
     for run in runs[1:]:
         if run.predictions.classes != runs[0].predictions.classes:
             raise UserError(
@@ -86,11 +86,11 @@ def read_panel(workdirs: Sequence[Path], split: str, unit: str) -> Panel:
             )
     classes = runs[0].predictions.classes
     labels = {row["file"]: classes.index(row["label"]) for row in subject_rows(runs)}
-    views = [by_subject(run.predictions, labels, str(run.path)) for run in runs]
-    return Panel(tuple(runs), *stack(views))
+    views = [subject_views(run.predictions, labels, str(run.path)) for run in runs]
+    return AlignedPredictions(tuple(runs), *stack(views))
 
 
-def photograph_rows(runs: Sequence[JudgedRun]) -> list[dict[str, str]]:
+def photograph_rows(runs: Sequence[RunPredictions]) -> list[dict[str, str]]:
     """What ``split.csv`` says of photographs that several runs know: any may train on one."""
     rows: dict[str, dict[str, str]] = {}
     for run in runs:
@@ -100,7 +100,7 @@ def photograph_rows(runs: Sequence[JudgedRun]) -> list[dict[str, str]]:
     return list(rows.values())
 
 
-def subject_rows(runs: Sequence[JudgedRun]) -> list[dict[str, str]]:
+def subject_rows(runs: Sequence[RunPredictions]) -> list[dict[str, str]]:
     """What ``split.csv`` says of subjects, whose file is their name.
 
     A subject's label is the median of its photographs', of the middle two the higher.
@@ -125,13 +125,13 @@ def subject_rows(runs: Sequence[JudgedRun]) -> list[dict[str, str]]:
     return sorted(rows, key=lambda row: (SPLITS.index(row["split"]), row["file"]))
 
 
-def graded_apart(runs: Sequence[JudgedRun]) -> set[str]:
+def graded_apart(runs: Sequence[RunPredictions]) -> set[str]:
     """The subjects whose photographs do not all have the same label."""
     found = _rows_by_subject(runs)
     return {name for name, rows in found.items() if rows[0]["label"] != rows[-1]["label"]}
 
 
-def _rows_by_subject(runs: Sequence[JudgedRun]) -> dict[str, list[dict[str, str]]]:
+def _rows_by_subject(runs: Sequence[RunPredictions]) -> dict[str, list[dict[str, str]]]:
     """The rows of each subject's photographs in any run, each photograph once, by their labels."""
     found: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
     for run in runs:

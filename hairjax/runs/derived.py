@@ -5,6 +5,6 @@ from pathlib import Path
 from hairjax.runs.folder import RunFolder
 
 
-def made_of(folder: RunFolder) -> list[Path]:
+def source_runs(folder: RunFolder) -> list[Path]:
     """The runs of which a folder's contents were made."""
     return [folder.path / run for run in folder.read_config().made.runs]

@@ -11,7 +11,7 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.mixture import mix
 from hairjax.evaluation.predictions import Predictions
 from hairjax.runs.aligned import PHOTOGRAPH
-from hairjax.runs.derived import made_of
+from hairjax.runs.derived import source_runs
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.run import Run
 from hairjax.system.errors import UserError
@@ -29,7 +29,7 @@ def load_ensemble(folder: RunFolder, load: Callable[[Path], Run]) -> Run:
             are prepared differently, or have been trained on since.
     """
     config = folder.read_config()
-    runs = ", ".join(map(str, made_of(folder)))
+    runs = ", ".join(map(str, source_runs(folder)))
     if config.made.by != "ensemble":
         raise UserError(
             f"{folder.path} is what {config.made.by} wrote: predictions, and no model that could "
@@ -40,7 +40,7 @@ def load_ensemble(folder: RunFolder, load: Callable[[Path], Run]) -> Run:
             f"{folder.path} judges subjects by views of different photographs, and none by itself: "
             f"take {runs}"
         )
-    members = [load(path) for path in made_of(folder)]
+    members = [load(path) for path in source_runs(folder)]
     kinds = {(stored_side(one.config), one.config.data.fit) for one in members}
     if len(kinds) > 1:
         described = ", ".join(f"{fit} to {side} pixels" for side, fit in sorted(kinds))
@@ -57,7 +57,7 @@ def load_ensemble(folder: RunFolder, load: Callable[[Path], Run]) -> Run:
         )
 
     def judge(params: dict, photos: PhotoSet) -> Predictions:
-        parts = [one.judge(params[i], photos) for i, one in enumerate(members)]
+        parts = [one.predictor(params[i], photos) for i, one in enumerate(members)]
         probabilities = np.stack([part.probabilities for part in parts])
         present = np.ones(probabilities.shape[:2], np.bool_)
         return replace(parts[0], probabilities=mix(probabilities, weights, present))

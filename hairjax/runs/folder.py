@@ -38,7 +38,7 @@ class RunFolder:
         self.gallery = self.path / "gallery"
         self.explained = self.path / "explain"
         self.report = self.path / "report.html"
-        self.looks = self.path / "looks.csv"
+        self.test_access = self.path / "looks.csv"
 
     def exists(self) -> bool:
         """Whether a run was begun here.

@@ -28,7 +28,7 @@ FREE = {"seed", *FREE_ON_RESUME} - {
 
 
 @dataclass(frozen=True, eq=False)
-class JudgedRun:
+class RunPredictions:
     """What the best model of a run said of the photographs of one of its splits.
 
     Attributes:
@@ -49,14 +49,14 @@ class JudgedRun:
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class RunGroup:
     """A configuration and its runs, named by what sets it apart."""
 
     name: str
-    runs: tuple[JudgedRun, ...]
+    runs: tuple[RunPredictions, ...]
 
 
-def read_run(workdir: Path, split: str) -> JudgedRun:
+def read_run(workdir: Path, split: str) -> RunPredictions:
     """Read what a run predicted for its photographs of a split, ``validation`` or ``test``.
 
     Raises:
@@ -87,7 +87,7 @@ def read_run(workdir: Path, split: str) -> JudgedRun:
             f"{judged.predictions} is not of the {len(listed):,} {split} photographs that "
             f"{folder.split} lists; this writes it again: {command}"
         )
-    return JudgedRun(
+    return RunPredictions(
         path=workdir,
         folder=folder,
         config=folder.read_config(),
@@ -97,7 +97,7 @@ def read_run(workdir: Path, split: str) -> JudgedRun:
     )
 
 
-def align(runs: Sequence[JudgedRun]) -> list[JudgedRun]:
+def align(runs: Sequence[RunPredictions]) -> list[RunPredictions]:
     """Put the predictions of every run into the order of the first one's.
 
     Raises:
@@ -116,7 +116,7 @@ def align(runs: Sequence[JudgedRun]) -> list[JudgedRun]:
     return [first, *(replace(run, predictions=_sorted(run.predictions, order)) for run in others)]
 
 
-def _differences(first: JudgedRun, other: JudgedRun) -> str:
+def _differences(first: RunPredictions, other: RunPredictions) -> str:
     """What keeps two runs from being compared, "" for nothing."""
     theirs, ours = first.predictions.classes, other.predictions.classes
     if theirs != ours:
@@ -152,13 +152,13 @@ def _sorted(predictions: Predictions, files: Sequence[str]) -> Predictions:
     )
 
 
-def group_runs(runs: Sequence[JudgedRun]) -> list[Group]:
+def group_runs(runs: Sequence[RunPredictions]) -> list[RunGroup]:
     """Put runs that differ in nothing but the seed together; the first run's group comes first.
 
     The first group is named by all in which the groups differ, every other by what it changes.
     Where all runs are of one configuration, each is a group of its own, named by its seed.
     """
-    together: dict[tuple, list[JudgedRun]] = {}
+    together: dict[tuple, list[RunPredictions]] = {}
     for run in runs:
         kept = [(key, value) for key, value in flatten(run.config) if key not in FREE]
         together.setdefault(tuple(sorted(kept, key=lambda pair: pair[0])), []).append(run)
@@ -166,7 +166,7 @@ def group_runs(runs: Sequence[JudgedRun]) -> list[Group]:
         seeds = [f"seed={run.config.seed}" for run in runs]
         same = len(set(seeds)) < len(seeds)
         return [
-            Group(f"{seed}, {run.path}" if same else seed, (run,))
+            RunGroup(f"{seed}, {run.path}" if same else seed, (run,))
             for seed, run in zip(seeds, runs, strict=True)
         ]
     configs = [dict(pairs) for pairs in together]
@@ -177,7 +177,7 @@ def group_runs(runs: Sequence[JudgedRun]) -> list[Group]:
         if any(config.get(key, _UNSET) != reference.get(key, _UNSET) for config in configs)
     )
     return [
-        Group(_name(config, reference, varied), tuple(members))
+        RunGroup(_name(config, reference, varied), tuple(members))
         for config, members in zip(configs, together.values(), strict=True)
     ]
 

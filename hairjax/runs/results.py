@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.quality.thumbnails import thumbnails
+from hairjax.data.quality.thumbnails import make_thumbnails
 from hairjax.evaluation import baselines
 from hairjax.evaluation.analysis import Analysis
 from hairjax.evaluation.metrics.classification import confusion_matrix, evaluate
@@ -16,7 +16,7 @@ from hairjax.evaluation.metrics.sample import Sample
 from hairjax.evaluation.predictions import Predictions, write_predictions
 from hairjax.runs.folder import RunFolder
 
-DRAWS = 2000  # of the bootstrap
+RESAMPLES = 2000  # of the bootstrap
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class Results:
 def measure(predictions: Predictions, seed: int) -> Results:
     """All metrics of predictions; the seed is the bootstrap's."""
     labels, probabilities = predictions.labels, predictions.probabilities
-    metrics, sample = evaluate(labels, probabilities), Sample.draw(predictions, DRAWS, seed)
+    metrics, sample = evaluate(labels, probabilities), Sample.draw(predictions, RESAMPLES, seed)
     return Results(
         metrics=metrics,
         intervals={
@@ -54,7 +54,7 @@ def _interval_note(sample: Sample, subjects: Sequence[str]) -> str:
     known, alone = len({*subjects} - {""}), subjects.count("")
     if sample.units == 1:
         return "none: photographs of a single subject say nothing of others"
-    drawn = f"{DRAWS:,} draws"
+    drawn = f"{RESAMPLES:,} draws"
     if sample.independent:
         why = "each photograph is of another subject" if known else "subjects are not known"
         note = (
@@ -85,7 +85,7 @@ def compare_baselines(
     """
     labels, classes = photos.labels, len(photos.classes)
     # Not the photographs themselves: a second copy of all might not fit into memory.
-    small = thumbnails(photos.images, baselines.THUMBNAIL, Image.Resampling.BOX)
+    small = make_thumbnails(photos.images, baselines.THUMBNAIL, Image.Resampling.BOX)
     return {
         "majority class": baselines.majority(labels[train], labels[other], classes),
         "nearest neighbour": baselines.nearest_neighbour(

@@ -11,7 +11,7 @@ from flax import nnx
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from hairjax.builders.inputs import require_one_view, sees_masks, sight, stored_side
+from hairjax.builders.inputs import input_specification, require_one_view, sees_masks, stored_side
 from hairjax.builders.model import abstract_model, map_method
 from hairjax.config.streams import model_title
 from hairjax.data.photoset import PhotoSet
@@ -19,9 +19,9 @@ from hairjax.data.prepare.read import prepare
 from hairjax.data.sources.photos import Index
 from hairjax.data.sources.problems import Problem, describe_problems
 from hairjax.data.sources.unlabelled import pair_photos
-from hairjax.evaluation.explain.grad_cam import Explain, make_explain
+from hairjax.evaluation.explain.maps import Explain, make_explain
 from hairjax.evaluation.inference import Predict, make_predict
-from hairjax.evaluation.predictions import Predictions, join
+from hairjax.evaluation.predictions import Predictions, join_predictions
 from hairjax.parallel.mesh import make_mesh, on_mesh
 from hairjax.runs.folder import RunFolder
 from hairjax.system.errors import UserError
@@ -30,23 +30,23 @@ from hairjax.weights.checkpoint import Checkpoints
 PREDICTED_AT_ONCE = 256  # photographs
 
 
-def predictor(config: ConfigDict, graphdef: nnx.GraphDef, mesh: Mesh) -> Predict:
+def make_predictor(config: ConfigDict, graphdef: nnx.GraphDef, mesh: Mesh) -> Predict:
     """The one way from photographs to probabilities, for training and evaluation alike."""
     return make_predict(
         graphdef,
         mesh,
-        sight=sight(config),
+        input_spec=input_specification(config),
         batch_size=config.train.batch_size,
     )
 
 
-def explainer(config: ConfigDict, graphdef: nnx.GraphDef, mesh: Mesh, stage: int) -> Explain:
-    """Explanation maps of the photographs that `predictor` judges, of a stage."""
+def make_explainer(config: ConfigDict, graphdef: nnx.GraphDef, mesh: Mesh, stage: int) -> Explain:
+    """Explanation maps of the photographs that `make_predictor` sees, of a stage."""
     return make_explain(
         graphdef,
         mesh,
         method=map_method(config),
-        sight=sight(config),
+        input_spec=input_specification(config),
         batch_size=config.train.batch_size,
         stage=stage,
     )
@@ -61,7 +61,7 @@ class Run:
     classes: tuple[str, ...]
     best: dict[str, Any]
     params: dict
-    judge: Predict
+    predictor: Predict
     graphdef: nnx.GraphDef
     mesh: Mesh
 
@@ -96,7 +96,7 @@ class Run:
             raise UserError(
                 f"{len(problems):,} photographs cannot be used:\n{describe_problems(problems)}"
             )
-        return join(parts, self.classes)
+        return join_predictions(parts, self.classes)
 
     def predict_in_parts(
         self, index: Index, progress: Callable[[int, int], None]
@@ -120,8 +120,8 @@ class Run:
             workers = os.cpu_count() or 1
             fit = self.config.data.fit
             photos, problems = prepare(part, stored_side(self.config), fit, workers, count)
-            nothing = join([], self.classes)
-            yield photos, self.judge(self.params, photos) if len(photos) else nothing, problems
+            nothing = join_predictions([], self.classes)
+            yield photos, self.predictor(self.params, photos) if len(photos) else nothing, problems
 
     def see_others(self, photos: str, masks: str, manifest: str) -> None:
         """Have its configuration speak of other photographs than its own.
@@ -157,8 +157,8 @@ def load_trained(folder: RunFolder) -> Run:
     mesh = make_mesh(min(count, jax.device_count()), 1)
     graphdef, shapes = abstract_model(config, len(classes))
     best, params = best_params(folder, shapes, mesh)
-    judge = predictor(config, graphdef, mesh)
-    return Run(folder, config, classes, best, params, judge, graphdef, mesh)
+    predict = make_predictor(config, graphdef, mesh)
+    return Run(folder, config, classes, best, params, predict, graphdef, mesh)
 
 
 def best_params(folder: RunFolder, shapes: dict, mesh: Mesh) -> tuple[dict[str, Any], dict]:

@@ -16,9 +16,9 @@ from hairjax.report.comparison.summary import TESTS, TITLES, Comparison, said, s
 from hairjax.report.comparison.text import latex, markdown
 from hairjax.report.figures.comparison import forest_figure
 from hairjax.report.html import number_range
-from hairjax.runs.predictions import Group, JudgedRun, align, group_runs
-from hairjax.runs.results import DRAWS
-from hairjax.studies.folds import read_judged
+from hairjax.runs.predictions import RunGroup, RunPredictions, align, group_runs
+from hairjax.runs.results import RESAMPLES
+from hairjax.studies.folds import read_run_or_folds
 from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.system.files import replacing, write_csv
@@ -42,7 +42,7 @@ def compare_runs(workdirs: Sequence[str], split: str, *, out: Path, thumbnails: 
     Raises:
         UserError: predictions are missing, or are not of the same photographs.
     """
-    runs = align([read_judged(Path(workdir), split) for workdir in workdirs])
+    runs = align([read_run_or_folds(Path(workdir), split) for workdir in workdirs])
     found = find_differences(group_runs(runs), split)
     show_comparison(found)
     pictures: dict[int, bytes] = {}
@@ -63,12 +63,12 @@ def compare_runs(workdirs: Sequence[str], split: str, *, out: Path, thumbnails: 
     return found
 
 
-def find_differences(groups: Sequence[Group], split: str) -> Comparison:
+def find_differences(groups: Sequence[RunGroup], split: str) -> Comparison:
     """Judge every configuration, and compare each with the first."""
     first = groups[0].runs[0]
     truth = first.predictions
     unit = subject_indices(truth.subjects)
-    weights = resampling_weights(int(unit.max()) + 1, DRAWS, first.config.seed)
+    weights = resampling_weights(int(unit.max()) + 1, RESAMPLES, first.config.seed)
     summaries = [
         summarise(
             truth.labels, [run.predictions.probabilities for run in group.runs], unit, weights
@@ -91,12 +91,12 @@ def find_differences(groups: Sequence[Group], split: str) -> Comparison:
         pairs=pairs,
         mcnemar=holm([pair.mcnemar for pair in pairs]),
         by_subject=holm([pair.by_subject for pair in pairs]),
-        interval_note=f"bootstrap over {resampled}, {DRAWS:,} draws",
+        interval_note=f"bootstrap over {resampled}, {RESAMPLES:,} draws",
         notes=_notes(groups, split),
     )
 
 
-def _notes(groups: Sequence[Group], split: str) -> list[str]:
+def _notes(groups: Sequence[RunGroup], split: str) -> list[str]:
     """What a reader of the numbers must know."""
     notes = []
     runs = [run for group in groups for run in group.runs]
@@ -137,7 +137,7 @@ def _of_subjects(subjects: Sequence[str]) -> list[str]:
     return notes
 
 
-def _trained_otherwise(runs: Sequence[JudgedRun]) -> list[str]:
+def _trained_otherwise(runs: Sequence[RunPredictions]) -> list[str]:
     """Runs that learnt from other photographs than the first."""
     first, *others = runs
     return [
@@ -151,7 +151,7 @@ def _trained_otherwise(runs: Sequence[JudgedRun]) -> list[str]:
 
 def show_comparison(found: Comparison) -> None:
     """Tables of values, of differences and of tests, and what must be known of them."""
-    console.say(f"judged on the same {found.judged_on}")
+    console.say(f"judged on the same {found.evaluated_on}")
     # Letters: names of configurations are too long for a table on a terminal.
     letters = [_letter(place) for place in range(len(found.names))]
     for place, (letter, name) in enumerate(zip(letters, found.names, strict=True)):
@@ -189,7 +189,7 @@ def _letter(place: int) -> str:
     return f"{chr(ord('A') + place)}{more or ''}"
 
 
-def read_thumbnails(run: JudgedRun, found: Comparison) -> tuple[dict[int, bytes], str]:
+def read_thumbnails(run: RunPredictions, found: Comparison) -> tuple[dict[int, bytes], str]:
     """Small JPEGs of the photographs that the page shows, by position; or else why there are none.
 
     They are drawn anew from the pixels as prepared, so nothing that a file holds beside its

@@ -16,14 +16,14 @@ from hairjax.data.sources.manifest import read_columns
 from hairjax.data.split import write_rows
 from hairjax.evaluation.analysis import analyse
 from hairjax.evaluation.predictions import Predictions
-from hairjax.report.results import draw_results
-from hairjax.runs.access import add_look, describe_looks, new_look
+from hairjax.report.results import plot_results
+from hairjax.runs.access import add_access, describe_access, new_access
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.results import Results, measure, write_results
 from hairjax.system import console
 
 
-def made_config(
+def derived_config(
     config: ConfigDict, by: str, runs: Sequence[Path], out: Path, **how: Any
 ) -> ConfigDict:
     """A run's configuration with what was made of it.
@@ -51,7 +51,7 @@ def begin(
 
     Args:
         folder: of what is made.
-        config: as `made_config` returns it.
+        config: as `derived_config` returns it.
         classes: names of the classes.
         rows: of ``split.csv``.
 
@@ -66,7 +66,7 @@ def begin(
     folder.write_config(config)
 
 
-def write_judgement(
+def write_evaluation(
     target: RunFolder,
     epoch: int | list[int],
     predictions: Predictions,
@@ -79,7 +79,7 @@ def write_judgement(
         target: where: the folder, or one inside it named like the split.
         epoch: of the runs' best models.
         predictions: of the photographs judged.
-        config: as `made_config` returns it.
+        config: as `derived_config` returns it.
         validation: predictions of the validation photographs; may be the same object.
     """
     results = measure(predictions, config.seed)
@@ -87,11 +87,11 @@ def write_judgement(
     analysis = analyse(predictions, results.sample, validation, columns)
     target.path.mkdir(parents=True, exist_ok=True)
     write_results(target, epoch, predictions, results, analysis, compared={})
-    draw_results(predictions, analysis, target)
+    plot_results(predictions, analysis, target)
     return results
 
 
-def look_at_test(folders: Sequence[RunFolder], photographs: int, accuracy: float) -> None:
+def record_test_access(folders: Sequence[RunFolder], photographs: int, accuracy: float) -> None:
     """Write a look down, before anything of it is shown: in the folder and in its runs'.
 
     Args:
@@ -102,9 +102,9 @@ def look_at_test(folders: Sequence[RunFolder], photographs: int, accuracy: float
     command = folders[0].read_config().made.by
     opened = []
     for folder in folders:
-        look = new_look(
+        look = new_access(
             folder.config, split="test", photographs=photographs, accuracy=accuracy, command=command
         )
-        opened.append((add_look(folder.looks, look), folder.looks))
+        opened.append((add_access(folder.test_access, look), folder.test_access))
     for times, path in opened:
-        console.say(describe_looks(path, times))
+        console.say(describe_access(path, times))

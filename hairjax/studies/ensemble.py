@@ -9,20 +9,20 @@ from numpy.typing import NDArray
 
 from hairjax.builders.inputs import sees_masks
 from hairjax.data.split import read_rows
-from hairjax.evaluation.mixture import fit_weights
+from hairjax.evaluation.mixture import fit_mixture_weights
 from hairjax.report.results import RESULTS, result_cells
 from hairjax.runs.aligned import (
     PHOTOGRAPH,
     SUBJECT,
-    Panel,
+    AlignedPredictions,
+    align_predictions,
     graded_apart,
     photograph_rows,
-    read_panel,
     subject_rows,
 )
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.results import measure
-from hairjax.studies.derived import begin, look_at_test, made_config, write_judgement
+from hairjax.studies.derived import begin, derived_config, record_test_access, write_evaluation
 from hairjax.studies.folds import fold_path, holds_folds, read_folds, write_folds
 from hairjax.system import console
 from hairjax.system.errors import UserError
@@ -61,36 +61,40 @@ def ensemble_runs(workdirs: Sequence[str], *, weights: str, by: str, split: str,
 
 
 def _ensemble(places: Sequence[Path], asked: str, unit: str, split: str, out: Path) -> None:
-    panel = read_panel(places, "validation", unit)
-    found = _weights(panel, asked)
+    aligned = align_predictions(places, "validation", unit)
+    found = _weights(aligned, asked)
     chosen = found[asked]
-    base = next((run.config for run in panel.runs if sees_masks(run.config)), panel.runs[0].config)
+    base = next(
+        (run.config for run in aligned.runs if sees_masks(run.config)), aligned.runs[0].config
+    )
     how = {"unit": unit, "weights": tuple(chosen.tolist())}
-    config, folder = made_config(base, "ensemble", places, out, **how), RunFolder(out)
+    config, folder = derived_config(base, "ensemble", places, out, **how), RunFolder(out)
     rows = subject_rows if unit == SUBJECT else photograph_rows
-    begin(folder, config, panel.judged.classes, rows(panel.runs))
-    validation = panel.mixed(chosen)
-    write_judgement(folder, panel.epochs, validation, config, validation)
-    _show("validation", panel, found, asked, config)
+    begin(folder, config, aligned.reference.classes, rows(aligned.runs))
+    validation = aligned.mixed(chosen)
+    write_evaluation(folder, aligned.epochs, validation, config, validation)
+    _show("validation", aligned, found, asked, config)
     console.say(
         "best epochs, and fitted weights, were chosen on these: --split=test gives a fair judgement"
     )
     if split == "test":
-        panel = read_panel(places, "test", unit)
-        mixed, looked = panel.mixed(chosen), [folder, *(run.folder for run in panel.runs)]
+        aligned = align_predictions(places, "test", unit)
+        mixed, looked = aligned.mixed(chosen), [folder, *(run.folder for run in aligned.runs)]
         accuracy = float((mixed.predicted == mixed.labels).mean())
-        look_at_test(looked, len(mixed.files), accuracy)
-        write_judgement(RunFolder(out / "test"), panel.epochs, mixed, config, validation)
-        _show("test", panel, {asked: chosen}, asked, config)
+        record_test_access(looked, len(mixed.files), accuracy)
+        write_evaluation(RunFolder(out / "test"), aligned.epochs, mixed, config, validation)
+        _show("test", aligned, {asked: chosen}, asked, config)
     console.say(f"written: {out}")
 
 
-def _weights(panel: Panel, asked: str) -> dict[str, NDArray[np.float64]]:
+def _weights(aligned: AlignedPredictions, asked: str) -> dict[str, NDArray[np.float64]]:
     """Equal and fitted weights, and what was asked for where it is neither."""
-    count = len(panel.runs)
+    count = len(aligned.runs)
     found = {MEAN: np.full(count, 1 / count)}
-    if panel.present.all(0).any():
-        found[FITTED] = fit_weights(panel.judged.labels, panel.probabilities, panel.present)
+    if aligned.present.all(0).any():
+        found[FITTED] = fit_mixture_weights(
+            aligned.reference.labels, aligned.probabilities, aligned.present
+        )
     elif asked == FITTED:
         raise UserError(
             f"weights cannot be fitted: no {SUBJECT} of the validation photographs has all "
@@ -116,37 +120,37 @@ def _read_weights(text: str, count: int) -> NDArray[np.float64]:
 
 def _show(
     split: str,
-    panel: Panel,
+    aligned: AlignedPredictions,
     found: dict[str, NDArray[np.float64]],
     asked: str,
     config: ConfigDict,
 ) -> None:
     """Every run by itself, and what their means with each kind of weights come to."""
     rows = []
-    for place, run in enumerate(panel.runs):
+    for place, run in enumerate(aligned.runs):
         console.say(f"{place + 1}: {run.path}")
-        own = panel.of_run(place)
+        own = aligned.of_run(place)
         if own.files:
             cells = result_cells(measure(own, config.seed))
             rows.append([str(place + 1), f"{len(own.files):,}", *cells])
     for name, weights in found.items():
-        cells = result_cells(measure(panel.mixed(weights), config.seed))
+        cells = result_cells(measure(aligned.mixed(weights), config.seed))
         chosen = " (taken)" if name == asked else ""
-        rows.append([f"{name}{chosen}", f"{len(panel.judged.files):,}", *cells])
+        rows.append([f"{name}{chosen}", f"{len(aligned.reference.files):,}", *cells])
     console.table(split, ["", f"{config.made.unit}s", *RESULTS], rows)
     for name, weights in found.items():
         console.say(f"{name}: weights {', '.join(f'{w:.4g}' for w in weights)}")
     if config.made.unit != SUBJECT:
         return
-    if apart := graded_apart(panel.runs).intersection(panel.judged.files):
+    if apart := graded_apart(aligned.runs).intersection(aligned.reference.files):
         console.say(
             f"the photographs of {len(apart):,} subjects have different labels: the median counts, "
             "of the middle two the higher"
         )
-    if lacking := int((~panel.present.all(0)).sum()):
+    if lacking := int((~aligned.present.all(0)).sum()):
         console.say(
-            f"{lacking:,} of {len(panel.judged.files):,} subjects lack a view, and are judged by "
-            "the others; weights are fitted on those that have all"
+            f"{lacking:,} of {len(aligned.reference.files):,} subjects lack a view, and "
+            "are judged by the others; weights are fitted on those that have all"
         )
 
 
@@ -170,7 +174,7 @@ def _join_folds(place: Path, asked: str, split: str, out: Path) -> None:
     runs, folder = read_folds(place, "validation").runs, RunFolder(out)
     equal = tuple([1 / len(runs)] * len(runs))
     how = {"unit": PHOTOGRAPH, "weights": equal}
-    config = made_config(runs[0].config, "ensemble", [run.path for run in runs], out, **how)
+    config = derived_config(runs[0].config, "ensemble", [run.path for run in runs], out, **how)
     rows = [row | {"split": "train"} for row in read_rows(runs[0].folder.split)]
     begin(folder, config, runs[0].predictions.classes, rows)
     console.say(

@@ -14,14 +14,14 @@ from hairjax.config.load import from_plain, to_plain
 from hairjax.config.resume import differences
 from hairjax.data.split import read_rows
 from hairjax.evaluation.metrics.classification import evaluate
-from hairjax.evaluation.predictions import Predictions, join, write_predictions
+from hairjax.evaluation.predictions import Predictions, join_predictions, write_predictions
 from hairjax.report.figures.classification import confusion_figure
 from hairjax.runs.folder import RunFolder
-from hairjax.runs.predictions import JudgedRun, read_run
+from hairjax.runs.predictions import RunPredictions, read_run
 from hairjax.runs.results import Results, measure
 from hairjax.system import console
 from hairjax.system.errors import UserError
-from hairjax.training.train import train
+from hairjax.training.train import train_run
 
 _EXAMPLES = 3
 
@@ -30,13 +30,13 @@ _EXAMPLES = 3
 class Folds:
     """The folds of one division, each with what its model said of the photographs held out."""
 
-    runs: tuple[JudgedRun, ...]
+    runs: tuple[RunPredictions, ...]
 
     @property
     def predictions(self) -> Predictions:
         """Of all photographs, fold after fold."""
         parts = [run.predictions for run in self.runs]
-        return join(parts, parts[0].classes)
+        return join_predictions(parts, parts[0].classes)
 
     @property
     def fold(self) -> list[int]:
@@ -68,7 +68,7 @@ def cross_validate(config: ConfigDict, out: Path) -> dict[str, Any]:
             folder.require_same(mine)
         # A run's last file.
         if not folder.report.exists():
-            train(mine, folder.path)
+            train_run(mine, folder.path)
         if not (folder.path / "test" / "metrics.json").exists():
             elsewhere = {"photos": "", "masks": "", "manifest": "", "out": ""}
             evaluate_run(str(folder.path), "test", **elsewhere)
@@ -115,7 +115,7 @@ def read_folds(out: Path, split: str) -> Folds:
     return Folds(tuple(runs))
 
 
-def _require_one_division(runs: Sequence[JudgedRun]) -> None:
+def _require_one_division(runs: Sequence[RunPredictions]) -> None:
     """Refuse folds of other photographs, or that do not hold out every photograph once."""
     facts = ("file", "label", "subject", "sha256")
     listed = [
@@ -190,7 +190,7 @@ def _show(folds: Folds, results: Results, metrics: dict[str, Any]) -> None:
     console.table(title, ["", *(name.replace("_", "\n") for name in names)], rows)
 
 
-def read_judged(workdir: Path, split: str) -> JudgedRun:
+def read_run_or_folds(workdir: Path, split: str) -> RunPredictions:
     """What `compare` takes: a run, or all folds of a division as if they were one."""
     if not holds_folds(workdir):
         return read_run(workdir, split)

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from numpy.typing import NDArray
 
 from hairjax.builders.data_set import describe_source, load_data, split_photos
-from hairjax.builders.inputs import sight
+from hairjax.builders.inputs import input_specification
 from hairjax.builders.model import abstract_model, pretrained_model
 from hairjax.data.augment import model_inputs
 from hairjax.data.division import divide
@@ -21,14 +21,14 @@ from hairjax.data.quality.copies import require_no_copies
 from hairjax.data.split import read_own_split, split_rows
 from hairjax.evaluation.inference import make_outputs
 from hairjax.evaluation.predictions import Predictions
-from hairjax.evaluation.probes import SCORES, Chosen, Fold, choose, kinds
+from hairjax.evaluation.probes import SCORES, Chosen, Fold, kinds, select_classifier
 from hairjax.parallel.compilation import keep_compiled
 from hairjax.parallel.mesh import make_mesh
 from hairjax.report.results import RESULTS, result_cells
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
 from hairjax.runs.results import Results
-from hairjax.studies.derived import begin, look_at_test, made_config, write_judgement
+from hairjax.studies.derived import begin, derived_config, record_test_access, write_evaluation
 from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.system.files import write_csv
@@ -37,7 +37,7 @@ _FOLDS = 5  # of the training photographs, in which classifiers and their parame
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class ProbeData:
     """What classifiers are fitted on and judged by.
 
     Attributes:
@@ -89,7 +89,7 @@ def probe_run(workdir: str, *, split: str, out: Path) -> list[Chosen]:
     parts = read_own_split(run.folder.split, photos)
     graphdef, _ = abstract_model(config, len(run.classes))
     features = _features(config, graphdef, run.params, photos, parts, split)
-    material = Material(config, (run.folder,), run.best["epoch"], photos, parts, features)
+    material = ProbeData(config, (run.folder,), run.best["epoch"], photos, parts, features)
     return _probe(material, split, out)
 
 
@@ -111,7 +111,7 @@ def probe_configuration(config: ConfigDict, *, split: str, out: Path) -> list[Ch
     require_no_copies(config, photos, parts)
     graphdef, params = pretrained_model(config, len(photos.classes))
     features = _features(config, graphdef, params, photos, parts, split)
-    return _probe(Material(config, (), 0, photos, parts, features), split, out)
+    return _probe(ProbeData(config, (), 0, photos, parts, features), split, out)
 
 
 def _features(
@@ -125,7 +125,7 @@ def _features(
     """What the head's classifier would see; of test photographs only where they are judged."""
     count = config.devices.mesh * config.devices.shard
     mesh = make_mesh(min(count, jax.device_count()), 1)
-    how = sight(config)
+    how = input_specification(config)
 
     def embed(model: Any, images: jax.Array) -> jax.Array:
         return model.embed(model_inputs(images, None, None, how))
@@ -138,7 +138,7 @@ def _features(
     return features
 
 
-def _probe(material: Material, split: str, out: Path) -> list[Chosen]:
+def _probe(material: ProbeData, split: str, out: Path) -> list[Chosen]:
     """Choose, fit, judge and write classifiers, and show them.
 
     Only training photographs choose: the parameters of each kind of classifier and, for the
@@ -159,12 +159,12 @@ def _probe(material: Material, split: str, out: Path) -> list[Chosen]:
     _write_table(out / "classifiers.csv", found, results, best_by)
     _show(found, results, best_by, len(material.rows("train")))
     if split == "test":
-        _judge_test(material, found[0], out)
+        _evaluate_test(material, found[0], out)
     console.say(f"written: {out}, each kind by itself inside it")
     return found
 
 
-def _choose(material: Material) -> tuple[list[Chosen], str]:
+def _choose(material: ProbeData) -> tuple[list[Chosen], str]:
     """A classifier of every kind, the best first, and what it is the best by."""
     best_by = material.config.keep.best_by
     if best_by not in SCORES:
@@ -180,12 +180,12 @@ def _choose(material: Material) -> tuple[list[Chosen], str]:
     with console.progress("classifiers chosen") as progress:
         for done, name in enumerate(names, 1):
             labels = material.photos.labels[train]
-            found.append(choose(name, material.features[train], labels, folds, best_by))
+            found.append(select_classifier(name, material.features[train], labels, folds, best_by))
             progress(done, len(names))
     return sorted(found, key=lambda one: -one.score), best_by
 
 
-def _grouped_folds(material: Material, train: NDArray[np.int64]) -> list[Fold]:
+def _grouped_folds(material: ProbeData, train: NDArray[np.int64]) -> list[Fold]:
     """Parts of the training photographs, of which none has a subject of another."""
     # Without pixels, of which `subset` would make a copy.
     bare = replace(material.photos, images=np.empty((len(material.photos), 0), np.uint8))
@@ -200,25 +200,25 @@ def _grouped_folds(material: Material, train: NDArray[np.int64]) -> list[Fold]:
     return [(np.flatnonzero(part != i), np.flatnonzero(part == i)) for i in sorted(set(part))]
 
 
-def _write(material: Material, chosen: Chosen, out: Path) -> Results:
+def _write(material: ProbeData, chosen: Chosen, out: Path) -> Results:
     """A run's folder with one classifier's predictions for the validation photographs."""
     how = {"classifier": chosen.name, "parameters": _written(chosen.parameters)}
     paths = [folder.path for folder in material.runs]
-    config = made_config(material.config, "probe", paths, out, **how)
+    config = derived_config(material.config, "probe", paths, out, **how)
     rows = split_rows(material.photos, material.split)
     begin(RunFolder(out), config, material.photos.classes, rows)
     predictions = material.judge(chosen, "validation")
-    return write_judgement(RunFolder(out), material.epoch, predictions, config, predictions)
+    return write_evaluation(RunFolder(out), material.epoch, predictions, config, predictions)
 
 
-def _judge_test(material: Material, chosen: Chosen, out: Path) -> None:
+def _evaluate_test(material: ProbeData, chosen: Chosen, out: Path) -> None:
     predictions = material.judge(chosen, "test")
     if not predictions.files:
         raise UserError("there are no test photographs (config.data.fractions); leave out --split")
     folder = RunFolder(out)
     accuracy = float((predictions.predicted == predictions.labels).mean())
-    look_at_test([folder, *material.runs], len(predictions.files), accuracy)
-    results = write_judgement(
+    record_test_access([folder, *material.runs], len(predictions.files), accuracy)
+    results = write_evaluation(
         RunFolder(out / "test"),
         material.epoch,
         predictions,

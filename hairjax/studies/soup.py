@@ -14,7 +14,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from hairjax.builders.data_set import describe_source, load_data
-from hairjax.builders.inputs import sight
+from hairjax.builders.inputs import input_specification
 from hairjax.config.load import flatten
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import read_own_split
@@ -24,9 +24,9 @@ from hairjax.report.results import RESULTS, result_cells
 from hairjax.runs.aligned import photograph_rows
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
-from hairjax.runs.predictions import JudgedRun, align, read_run
+from hairjax.runs.predictions import RunPredictions, align, read_run
 from hairjax.runs.run import Run
-from hairjax.studies.derived import begin, made_config, write_judgement
+from hairjax.studies.derived import begin, derived_config, write_evaluation
 from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.system.files import write_csv
@@ -49,7 +49,7 @@ _SAME = (
 _STEP = 0  # of the only checkpoint
 
 
-class Spoon(NamedTuple):
+class Ingredient(NamedTuple):
     """A run that was tried: the soup's value with it, and whether it stayed in."""
 
     run: int
@@ -58,7 +58,7 @@ class Spoon(NamedTuple):
     kept: bool
 
 
-def make_soup(workdirs: Sequence[str], *, out: Path) -> list[Spoon]:
+def make_soup(workdirs: Sequence[str], *, out: Path) -> list[Ingredient]:
     """Write a run's folder with the mean of runs' best parameters, and ``soup.csv``; and show.
 
     The best run by ``keep.best_by`` is first; each other stays where the validation photographs
@@ -82,7 +82,7 @@ def make_soup(workdirs: Sequence[str], *, out: Path) -> list[Spoon]:
     best_by = runs[0].config.keep.best_by
 
     def judge(params: dict) -> tuple[float, float]:
-        predictions = runs[0].judge(params, photos)
+        predictions = runs[0].predictor(params, photos)
         found = evaluate(predictions.labels, predictions.probabilities)
         return found.get(best_by, -found["log_loss"]), found["log_loss"]
 
@@ -90,13 +90,13 @@ def make_soup(workdirs: Sequence[str], *, out: Path) -> list[Spoon]:
     kept = sorted(spoon.run for spoon in tried if spoon.kept)
     places = [Path(workdir) for workdir in workdirs]
     epochs = [runs[i].best["epoch"] for i in kept]
-    config = made_config(runs[0].config, "soup", [places[i] for i in kept], out)
+    config = derived_config(runs[0].config, "soup", [places[i] for i in kept], out)
     folder = RunFolder(out)
     begin(folder, config, runs[0].classes, photograph_rows(judged))
     _save(folder, params, epochs, tried)
     _write_tried(folder.path / "soup.csv", places, best_by, tried)
-    predictions = runs[0].judge(params, photos)
-    results = write_judgement(folder, epochs, predictions, config, predictions)
+    predictions = runs[0].predictor(params, photos)
+    results = write_evaluation(folder, epochs, predictions, config, predictions)
     _show(places, best_by, tried)
     console.table("validation", ["", *RESULTS], [["soup", *result_cells(results)]])
     command = shlex.join(["python", "launch.py", "evaluate", f"--workdir={out}", "--split=test"])
@@ -107,7 +107,7 @@ def make_soup(workdirs: Sequence[str], *, out: Path) -> list[Spoon]:
 
 def greedy_soup(
     members: Sequence[dict], judge: Callable[[dict], tuple[float, float]]
-) -> tuple[dict, list[Spoon]]:
+) -> tuple[dict, list[Ingredient]]:
     """Average parameters, one model more at a time, while that is no worse.
 
     Args:
@@ -121,10 +121,10 @@ def greedy_soup(
     alone = [judge(member) for member in members]
     order = sorted(range(len(members)), key=lambda i: (-alone[i][0], alone[i][1]))
     kept, best = [order[0]], alone[order[0]][0]
-    tried = [Spoon(order[0], *alone[order[0]], kept=True)]
+    tried = [Ingredient(order[0], *alone[order[0]], kept=True)]
     for i in order[1:]:
         value, loss = judge(mean_params([members[j] for j in [*kept, i]]))
-        tried.append(Spoon(i, value, loss, kept=value >= best))
+        tried.append(Ingredient(i, value, loss, kept=value >= best))
         if value >= best:
             kept.append(i)
             best = value
@@ -140,7 +140,7 @@ def mean_params(members: Sequence[dict]) -> dict:
     return jax.tree.map(mean, *members)
 
 
-def _require_alike(runs: Sequence[JudgedRun]) -> None:
+def _require_alike(runs: Sequence[RunPredictions]) -> None:
     for run in runs:
         if "made" in run.config and run.config.made.by != "soup":
             raise UserError(
@@ -160,7 +160,9 @@ def _require_alike(runs: Sequence[JudgedRun]) -> None:
 def _decisive(config: ConfigDict) -> dict[str, Any]:
     """The keys that must be the same, the normalisation as it comes to be."""
     flat = dict(flatten(config))
-    return {key: flat[key] for key in _SAME} | {"data.normalise": sight(config).normalise}
+    return {key: flat[key] for key in _SAME} | {
+        "data.normalise": input_specification(config).normalise
+    }
 
 
 def _validation_photographs(run: Run) -> PhotoSet:
@@ -169,7 +171,7 @@ def _validation_photographs(run: Run) -> PhotoSet:
     return photos.subset(read_own_split(run.folder.split, photos) == "validation")
 
 
-def _save(folder: RunFolder, params: dict, epochs: list[Any], tried: Sequence[Spoon]) -> None:
+def _save(folder: RunFolder, params: dict, epochs: list[Any], tried: Sequence[Ingredient]) -> None:
     value, loss = next((s.value, s.loss) for s in reversed(tried) if s.kept)
     best = {"epoch": epochs, "step": _STEP, "value": value, "loss": loss}
     checkpoints = Checkpoints(folder.checkpoints)
@@ -187,12 +189,14 @@ def _save(folder: RunFolder, params: dict, epochs: list[Any], tried: Sequence[Sp
         checkpoints.close()
 
 
-def _write_tried(path: Path, places: Sequence[Path], best_by: str, tried: Sequence[Spoon]) -> None:
+def _write_tried(
+    path: Path, places: Sequence[Path], best_by: str, tried: Sequence[Ingredient]
+) -> None:
     rows = ([places[s.run], s.value, s.loss, s.kept] for s in tried)
     write_csv(path, ["run", *_columns(best_by)], rows)
 
 
-def _show(places: Sequence[Path], best_by: str, tried: Sequence[Spoon]) -> None:
+def _show(places: Sequence[Path], best_by: str, tried: Sequence[Ingredient]) -> None:
     for number, place in enumerate(places, 1):
         console.say(f"{number}: {place}")
     rows = [

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.analysis import analyse
-from hairjax.evaluation.explain.grad_cam import Explain
+from hairjax.evaluation.explain.maps import Explain
 from hairjax.evaluation.predictions import Predictions
 from hairjax.report.gallery import remove_gallery, surest_mistakes, write_gallery
 from hairjax.report.results import show_analysis, show_results
@@ -56,7 +56,7 @@ def find_mistakes(
     return Mistakes(chosen, maps, int(np.sum(predictions.predicted != predictions.labels)))
 
 
-def finish(
+def finish_run(
     config: ConfigDict,
     folder: RunFolder,
     photos: PhotoSet,

@@ -10,7 +10,7 @@ from flax import nnx
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from hairjax.builders.inputs import sight
+from hairjax.builders.inputs import input_specification
 from hairjax.config.streams import streams
 from hairjax.data.augment import Amounts
 from hairjax.data.balance import class_weights
@@ -95,7 +95,7 @@ def step_options(
         console.say(f"weights of the classes in the loss: {', '.join(said)}")
     return StepOptions(
         amounts=Amounts(**config.augment),
-        sight=sight(config),
+        input_spec=input_specification(config),
         classes=len(classes),
         smoothing=config.optim.label_smoothing,
         class_weights=weights,

@@ -23,8 +23,8 @@ from hairjax.system import console
 from hairjax.system.console import duration
 from hairjax.system.malloc import give_back_freed_memory
 from hairjax.training.events import epoch_events
-from hairjax.training.phases import Material, Phase, phase_of
-from hairjax.training.timing import Clock
+from hairjax.training.phases import Phase, PhaseData, phase_of
+from hairjax.training.timing import EpochTimer
 from hairjax.training.train_state import TrainState
 from hairjax.weights.checkpoint import Checkpoints
 
@@ -46,10 +46,10 @@ class Plan:
 
     config: ConfigDict
     folder: RunFolder
-    whole: Material  # before anything is computed once and kept
+    whole: PhaseData  # before anything is computed once and kept
     schedules: dict[str, Callable]
     phases: list[Phase]
-    begin: Callable[[Phase, dict], Material]
+    begin: Callable[[Phase, dict], PhaseData]
     mesh: Mesh
     checkpoints: Checkpoints
 
@@ -80,7 +80,7 @@ def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> di
     phase, material = None, plan.whole
     with _stop_requests() as stop, live_line as show, events as add_events:
         for epoch in range(step // plan.steps + 1, epochs + 1):
-            clock = Clock(plan.config.train.batch_size)
+            clock = EpochTimer(plan.config.train.batch_size)
             if phase is not (phase := phase_of(plan.phases, epoch)):
                 material = plan.begin(phase, state.params)
                 _compile(plan, phase, material, state)
@@ -91,7 +91,7 @@ def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> di
             if best is None or _rank(candidate) > _rank(best):
                 best = candidate
             state = state._replace(totals=jax.tree.map(jnp.zeros_like, state.totals))
-            plan.checkpoints.save(epoch * plan.steps, state.judged, state.rest(), best)
+            plan.checkpoints.save(epoch * plan.steps, state.evaluated, state.rest(), best)
             timing = clock.row(epoch) | {"devices": plan.mesh.size}
             plan.folder.append_line(plan.folder.timing, timing)
             add_events(row, timing)
@@ -103,7 +103,7 @@ def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> di
     return best
 
 
-def _compile(plan: Plan, phase: Phase, material: Material, state: TrainState) -> None:
+def _compile(plan: Plan, phase: Phase, material: PhaseData, state: TrainState) -> None:
     """Compile the step before the first is taken, and give back the memory that this leaves free.
 
     On a CPU the first would else take its gigabyte beside half of one that nobody uses.
@@ -117,12 +117,12 @@ def _compile(plan: Plan, phase: Phase, material: Material, state: TrainState) ->
 def _train_epoch(
     plan: Plan,
     phase: Phase,
-    material: Material,
+    material: PhaseData,
     state: TrainState,
     epoch: int,
     best: dict[str, Any] | None,
     stop: list[str],
-    clock: Clock,
+    clock: EpochTimer,
     show: Callable[[int, str], None],
 ) -> TrainState:
     """Take the steps that are left of the epoch.
@@ -155,14 +155,14 @@ def _train_epoch(
         ask = jax.process_count() == 1 or (step + 1) % config.train.log_every == 0
         if ask and step + 1 < epoch * plan.steps and (reason := _stop_reason(stop)):
             _require_finite(loss, step + 1, best)
-            plan.checkpoints.save(step + 1, state.judged, state.rest(), best)
+            plan.checkpoints.save(step + 1, state.evaluated, state.rest(), best)
             raise _stopped(plan, reason, step + 1)
     while in_flight:
         end_step()
     return state
 
 
-def _batches(plan: Plan, material: Material, steps: range) -> Iterator[Iterator[jax.Array]]:
+def _batches(plan: Plan, material: PhaseData, steps: range) -> Iterator[Iterator[jax.Array]]:
     """Photographs and labels of every step, on their devices."""
     config, batch_size = plan.config, plan.config.train.batch_size
     batches = training_batches(
@@ -177,10 +177,10 @@ def _batches(plan: Plan, material: Material, steps: range) -> Iterator[Iterator[
     return ((join_shares(rows, plan.mesh) for rows in batch) for batch in batches)
 
 
-def _validate(plan: Plan, material: Material, state: TrainState, epoch: int) -> dict[str, Any]:
+def _validate(plan: Plan, material: PhaseData, state: TrainState, epoch: int) -> dict[str, Any]:
     """The epoch's line of ``metrics.jsonl``."""
     give_back_freed_memory()
-    predictions = material.predict(state.judged, material.validation)
+    predictions = material.predict(state.evaluated, material.validation)
     if not np.isfinite(predictions.probabilities).all():
         raise DivergedError(f"after epoch {epoch} the model's outputs are no longer finite")
     totals = {name: float(value) for name, value in state.totals.items()}
@@ -237,7 +237,7 @@ def _require_finite(loss: jax.Array, step: int, best: dict[str, Any] | None) -> 
     )
 
 
-def _foretell(plan: Plan, clock: Clock, step: int, first: int) -> None:
+def _foretell(plan: Plan, clock: EpochTimer, step: int, first: int) -> None:
     """Once, after a few steps: how long a long run will take."""
     if step != first + 3 or len(plan.folder.read_lines(plan.folder.timing)):
         return
@@ -249,7 +249,7 @@ def _foretell(plan: Plan, clock: Clock, step: int, first: int) -> None:
         )
 
 
-def _epoch_line(row: dict[str, Any], clock: Clock, epochs: int, *, new_best: bool) -> str:
+def _epoch_line(row: dict[str, Any], clock: EpochTimer, epochs: int, *, new_best: bool) -> str:
     train, validation = row["train"], row["validation"]
     left = (epochs - row["epoch"]) * clock.step_seconds * len(clock.ticks)
     return (

@@ -15,13 +15,13 @@ from flax import nnx, traverse_util
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from hairjax.builders.inputs import sight
+from hairjax.builders.inputs import input_specification
 from hairjax.data.augment import Amounts, model_inputs
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.load import memory_limit
-from hairjax.evaluation.inference import Outputs, Predict, judge_by, make_outputs
+from hairjax.evaluation.inference import Outputs, Predict, make_outputs, predict_from
 from hairjax.optim.freezing import split_trainable
-from hairjax.optim.groups import Group, frozen_parts, parts_of, phase_starts
+from hairjax.optim.groups import ParameterGroup, frozen_parts, parts_of, phase_starts
 from hairjax.optim.lora import merged
 from hairjax.optim.parts import count_parameters, part_of
 from hairjax.parallel.processes import largest
@@ -32,7 +32,7 @@ from hairjax.training.step import Step
 _CHUNK = 16  # batches whose photographs are read together for the maps
 
 
-class Material(NamedTuple):
+class PhaseData(NamedTuple):
     """What the steps and the validations of a phase take."""
 
     photos: PhotoSet  # their images are maps where these are kept
@@ -55,7 +55,7 @@ def make_phases(
     config: ConfigDict,
     graphdef: nnx.GraphDef,
     params: dict,
-    groups: Mapping[str, Group],
+    groups: Mapping[str, ParameterGroup],
     photographs: int,
     train_step: Callable[..., Step],
 ) -> list[Phase]:
@@ -112,8 +112,8 @@ def begin_phase(
     config: ConfigDict,
     graphdef: nnx.GraphDef,
     mesh: Mesh,
-    whole: Material,
-) -> Material:
+    whole: PhaseData,
+) -> PhaseData:
     """What a phase works on: the photographs, or the maps of its frozen stages, computed here.
 
     Args:
@@ -129,7 +129,7 @@ def begin_phase(
     if not phase.kept:
         return whole
     params = merged(params)
-    how = sight(config)
+    how = input_specification(config)
 
     def last_map(model: Any, photos: jax.Array) -> jax.Array:
         return model.until(phase.kept, model_inputs(photos, None, None, how))
@@ -148,8 +148,8 @@ def begin_phase(
         f"{len(train) + len(validation):,} photographs are computed once ({size:.2f} GiB, "
         f"{duration(time.perf_counter() - start)})"
     )
-    judge = judge_by(make_outputs(graphdef, mesh, logits, batch_size))
-    return Material(train, np.arange(len(train)), validation, judge)
+    predict = predict_from(make_outputs(graphdef, mesh, logits, batch_size))
+    return PhaseData(train, np.arange(len(train)), validation, predict)
 
 
 def _trained(frozen: tuple[str, ...], params: dict) -> str:
@@ -164,7 +164,7 @@ def _trained(frozen: tuple[str, ...], params: dict) -> str:
 
 def _map_bytes(config: ConfigDict, graphdef: nnx.GraphDef, params: dict, kept: int) -> int:
     """Bytes of the map of one photograph."""
-    how = sight(config)
+    how = input_specification(config)
     image = jax.ShapeDtypeStruct((1, how.side, how.side, sum(how.channels)), np.float32)
     shape = jax.eval_shape(
         lambda params, image: nnx.merge(graphdef, merged(params)).until(kept, image), params, image

@@ -15,12 +15,12 @@ from hairjax.builders.data_set import describe_source, load_data, split_photos
 from hairjax.builders.model import pretrained_model
 from hairjax.data.batches import training_batches
 from hairjax.data.photoset import PhotoSet
-from hairjax.optim.groups import GROUPS, Group, frozen_parts, make_groups
+from hairjax.optim.groups import GROUPS, ParameterGroup, frozen_parts, make_groups
 from hairjax.optim.lora import with_pairs
 from hairjax.optim.optimizer import make_optimizer
 from hairjax.parallel.compilation import dispatch_inline, keep_compiled
 from hairjax.parallel.mesh import join_shares, make_mesh, share
-from hairjax.report.figures.rate_range import rates_figure
+from hairjax.report.figures.rate_range import rate_range_figure
 from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.system.files import write_csv
@@ -35,7 +35,7 @@ DIVERGED = 4  # times the lowest smoothed loss
 SKIPPED = (STEPS // 10, 5)  # first and last steps, which say nothing of the rate
 
 
-def find_rates(config: ConfigDict, out: Path) -> dict[str, float]:
+def run_rate_range_test(config: ConfigDict, out: Path) -> dict[str, float]:
     """Raise the rate from step to step, from 1e-7 to 10, and write at which the loss falls.
 
     The step is that of training, on the batches of its first steps, from the same weights. The rate
@@ -74,7 +74,7 @@ def find_rates(config: ConfigDict, out: Path) -> dict[str, float]:
     out.mkdir(parents=True, exist_ok=True)
     rows = zip(range(len(rates)), rates, losses, smoothed, strict=True)
     write_csv(out / "rates.csv", ("step", "rate", "loss", "smoothed"), rows)
-    rates_figure(rates, losses, smoothed, found, out / "rates.png")
+    rate_range_figure(rates, losses, smoothed, found, out / "rates.png")
     for rule, rate in found.items():
         flags = (
             f"--config.optim.peak.{name}={config.optim.peak[name] * rate / highest:.2g}"
@@ -90,7 +90,7 @@ def rate_of(step: Any) -> Any:
     return LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
 
 
-def _rising(groups: dict[str, Group], highest: float) -> dict[str, optax.Schedule]:
+def _rising(groups: dict[str, ParameterGroup], highest: float) -> dict[str, optax.Schedule]:
     """The schedule of every group, in which the one with the ``highest`` peak has `rate_of`."""
     return {
         name: lambda step, share=group.peak / highest: share * rate_of(step)

@@ -12,7 +12,7 @@ from einops import rearrange
 from flax import nnx
 from jax.sharding import Mesh
 
-from hairjax.data.augment import Amounts, Sight, model_inputs
+from hairjax.data.augment import Amounts, InputSpecification, model_inputs
 from hairjax.data.mixing import own_shares, without_missing
 from hairjax.optim.freezing import merge, moving_statistics, split_trainable
 from hairjax.optim.lora import merged
@@ -84,7 +84,7 @@ class StepOptions:
 
     Attributes:
         amounts: of augmentation; none where maps come in.
-        sight: how the model sees.
+        input_spec: how the model sees.
         classes: how many there are.
         smoothing: share of a label's weight that is spread over all classes.
         class_weights: of the classes in the loss; None for equal ones.
@@ -94,7 +94,7 @@ class StepOptions:
     """
 
     amounts: Amounts
-    sight: Sight
+    input_spec: InputSpecification
     classes: int
     smoothing: float
     class_weights: np.ndarray | None
@@ -108,7 +108,7 @@ class StepOptions:
         targets = optax.smooth_labels(jax.nn.one_hot(labels, self.classes), self.smoothing)
         if kept:
             return photos, targets
-        return model_inputs(photos, keys, self.amounts, self.sight), targets
+        return model_inputs(photos, keys, self.amounts, self.input_spec), targets
 
     def mixed(self, batch: Sequence[jax.Array], kept: int) -> tuple[jax.Array, jax.Array]:
         """As `seen`; with another three behind them, of each photograph mixed with the other."""
@@ -116,10 +116,10 @@ class StepOptions:
         if len(batch) == 3:
             return own
         mix = jax.vmap(lambda own, other, share: share * own + (1 - share) * other)
-        shares = own_shares(batch[2], self.amounts, self.sight.side)
+        shares = own_shares(batch[2], self.amounts, self.input_spec.side)
         inputs, targets = map(mix, own, self.seen(batch[3:], kept), shares)
         if not kept and batch[0].shape[-1] == 8:  # two views
-            inputs = without_missing(inputs, own[0], self.sight.channels[0])
+            inputs = without_missing(inputs, own[0], self.input_spec.channels[0])
         return inputs, targets
 
 

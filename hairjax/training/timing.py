@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 
-class Clock:
+class EpochTimer:
     """Times the steps of one epoch."""
 
     def __init__(self, batch_size: int):

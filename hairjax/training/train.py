@@ -22,23 +22,23 @@ from hairjax.data.sources.manifest import read_columns
 from hairjax.data.sources.photos import find_photos
 from hairjax.data.split import write_split
 from hairjax.evaluation.metrics.classification import evaluate
-from hairjax.optim.groups import Group, make_groups
+from hairjax.optim.groups import ParameterGroup, make_groups
 from hairjax.optim.lora import require_matrices, with_pairs
 from hairjax.optim.optimizer import make_optimizer
-from hairjax.optim.parameter_table import write_ledger
+from hairjax.optim.parameter_table import write_parameter_table
 from hairjax.optim.schedules import make_schedules
 from hairjax.parallel.compilation import compute_dtype, dispatch_inline, keep_compiled
-from hairjax.parallel.lock import alone
+from hairjax.parallel.lock import exclusive_lock
 from hairjax.parallel.mesh import describe_mesh, make_mesh
-from hairjax.parallel.processes import is_first, leave, lost, wait_for
+from hairjax.parallel.processes import is_first, leave_processes, lost, wait_for
 from hairjax.runs.environment import describe_start, to_line
 from hairjax.runs.folder import RunFolder
-from hairjax.runs.run import explainer, predictor
+from hairjax.runs.run import make_explainer, make_predictor
 from hairjax.system import console
 from hairjax.training.agreement import require_same_command, require_same_start
 from hairjax.training.learner import Learner, batch_parts, make_learner, step_options
 from hairjax.training.loop import Plan, run_epochs
-from hairjax.training.phases import Material, begin_phase, make_phases
+from hairjax.training.phases import PhaseData, begin_phase, make_phases
 from hairjax.training.train_state import TrainState
 from hairjax.weights.checkpoint import Checkpoints
 from hairjax.weights.load import find_weights
@@ -55,12 +55,12 @@ class Prepared(NamedTuple):
     columns: Mapping[str, Mapping[str, str]]  # what else a manifest says of them
     graphdef: nnx.GraphDef
     params: dict  # shapes alone where a checkpoint has the numbers
-    groups: dict[str, Group]
+    groups: dict[str, ParameterGroup]
     checkpoints: Checkpoints
     saved: bool  # whether there is a checkpoint
 
 
-def train(config: ConfigDict, workdir: str | Path) -> dict[str, float]:
+def train_run(config: ConfigDict, workdir: str | Path) -> dict[str, float]:
     """Train, keep the best, report; on the directory of an unfinished run, go on with it.
 
     Args:
@@ -77,13 +77,13 @@ def train(config: ConfigDict, workdir: str | Path) -> dict[str, float]:
         StoppedError: SIGTERM or SIGINT; the state is saved.
     """
     prepared = _prepare(config, RunFolder(workdir))
-    with alone(prepared.folder.environment):
+    with exclusive_lock(prepared.folder.environment):
         _write_start(config, prepared)
         plan, learner = _plan(config, prepared)
         with _closing(prepared.checkpoints):
             state, best = _start(plan, learner, prepared)
             best = run_epochs(plan, state, best)
-            params = prepared.checkpoints.restore_params(best["step"], learner.shapes.judged)
+            params = prepared.checkpoints.restore_params(best["step"], learner.shapes.evaluated)
         return _end(plan, prepared, best, params)
 
 
@@ -103,7 +103,7 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
     columns = read_columns(config.data.manifest, config.data.photos)
     checkpoints = Checkpoints(folder.checkpoints) if resuming else None
     saved = checkpoints is not None and checkpoints.last_step() is not None
-    graphdef, params = begin_model(config, len(photos.classes), saved)
+    graphdef, params = initial_model(config, len(photos.classes), saved)
     groups = make_groups(config.optim, len(params["stages"]), config.train.epochs)
     params = with_pairs(config, params, groups)
     require_same_start(photos, split, params, checkpoints)
@@ -139,11 +139,11 @@ def _plan(config: ConfigDict, prepared: Prepared) -> tuple[Plan, Learner]:
     options = step_options(config, photos.classes, photos.labels[train], prepared.parts)
     averaged = config.optim.ema > 0 or config.optim.lora > 0
     learner = make_learner(graphdef, params, tx, mesh, options, averaged=averaged)
-    whole = Material(
+    whole = PhaseData(
         photos=photos,
         train=train,
         validation=photos.subset(validation),
-        predict=predictor(config, graphdef, mesh),
+        predict=make_predictor(config, graphdef, mesh),
     )
     count = len(train) + len(validation)
     plan = Plan(
@@ -164,18 +164,18 @@ def _plan(config: ConfigDict, prepared: Prepared) -> tuple[Plan, Learner]:
 def _end(plan: Plan, prepared: Prepared, best: dict[str, Any], params: dict) -> dict[str, float]:
     """Judge the validation photographs by the best epoch, report, and part from other processes."""
     # Figures and statistics take a second to start, which the first step need not wait for.
-    from hairjax.training.finish import find_mistakes, finish
+    from hairjax.training.finish import find_mistakes, finish_run
 
     config, validation = plan.config, plan.whole.validation
     predictions = plan.whole.predict(params, validation)
-    explain = explainer(config, prepared.graphdef, prepared.mesh, stage=-1)
+    explain = make_explainer(config, prepared.graphdef, prepared.mesh, stage=-1)
     # Two photographs have no place in common that a map could show.
     shown = 0 if sees_two_views(config) else config.report.gallery
     mistakes = find_mistakes(shown, explain, params, validation, predictions)
-    leave()
+    leave_processes()
     if not is_first():
         return {"epoch": best["epoch"], **evaluate(predictions.labels, predictions.probabilities)}
-    return finish(
+    return finish_run(
         config,
         prepared.folder,
         prepared.photos,
@@ -199,7 +199,7 @@ def _closing(checkpoints: Checkpoints) -> Iterator[None]:
     checkpoints.close()
 
 
-def _look_ahead(config: ConfigDict) -> None:
+def _check_early(config: ConfigDict) -> None:
     """Refuse, before photographs are decoded, what would be refused after; the quick first.
 
     Raises:
@@ -229,7 +229,7 @@ def _photographs(
 ) -> tuple[PhotoSet, np.ndarray]:
     """The photographs and what each is for: as before, as another run had it, or drawn anew."""
     if not resuming:
-        _look_ahead(config)
+        _check_early(config)
     photos = load_data(config, folder.read_classes() if resuming else None)
     split = split_photos(config, photos, folder.split if resuming else None)
     if not resuming:
@@ -237,7 +237,7 @@ def _photographs(
     return photos, split
 
 
-def begin_model(config: ConfigDict, num_classes: int, saved: bool) -> tuple[nnx.GraphDef, dict]:
+def initial_model(config: ConfigDict, num_classes: int, saved: bool) -> tuple[nnx.GraphDef, dict]:
     """The model's graph and parameters; shapes alone when a checkpoint has the parameters."""
     if saved:
         return abstract_model(config, num_classes)
@@ -250,21 +250,21 @@ def _begin(
     photos: PhotoSet,
     split: np.ndarray,
     params: dict,
-    groups: dict[str, Group],
+    groups: dict[str, ParameterGroup],
 ) -> None:
     """Write what is known before the first step; the configuration last: it makes it a run."""
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.write_json(folder.classes, list(photos.classes))
     write_split(folder.split, photos, split)
-    write_ledger(folder.groups, params, groups, config.optim)
+    write_parameter_table(folder.groups, params, groups, config.optim)
     _write_config(config, folder)
 
 
 def _write_config(config: ConfigDict, folder: RunFolder) -> None:
     # Not which process wrote it, nor where the others were: the configuration runs it anywhere.
-    alone = from_plain(to_plain(config))
-    alone.devices.update(coordinator="", processes=0, process=-1)
-    folder.write_config(alone)
+    portable = from_plain(to_plain(config))
+    portable.devices.update(coordinator="", processes=0, process=-1)
+    folder.write_config(portable)
 
 
 def _start(
@@ -275,8 +275,8 @@ def _start(
         plan.folder.cut_back(0)
         return learner.begin(prepared.params), None
     shapes = learner.shapes
-    judged, rest, best = plan.checkpoints.restore_last(shapes.judged, shapes.rest())
-    state = TrainState.restored(judged, rest)
+    evaluated, rest, best = plan.checkpoints.restore_last(shapes.evaluated, shapes.rest())
+    state = TrainState.restored(evaluated, rest)
     plan.folder.cut_back(int(state.step) // plan.steps)
     if int(state.step) < plan.config.train.epochs * plan.steps:
         console.say(f"going on with {plan.folder.path} after step {int(state.step):,}")

@@ -21,22 +21,22 @@ class TrainState(NamedTuple):
     totals: dict[str, jax.Array]  # float32 sums over the epoch so far: loss, correct, count
 
     @property
-    def judged(self) -> dict:
+    def evaluated(self) -> dict:
         """The parameters that are validated and kept: the average where there is one."""
         return self.params if self.average is None else self.average
 
     def rest(self) -> dict[str, Any]:
-        """All but the judged parameters, by name: what a checkpoint keeps beside them."""
-        judged = "params" if self.average is None else "average"
-        left_out = {judged, "average"}
+        """All but the evaluated parameters, by name: what a checkpoint keeps beside them."""
+        evaluated = "params" if self.average is None else "average"
+        left_out = {evaluated, "average"}
         return {name: value for name, value in self._asdict().items() if name not in left_out}
 
     @classmethod
-    def restored(cls, judged: dict, rest: dict[str, Any]) -> "TrainState":
-        """The inverse of `judged` and `rest`."""
+    def restored(cls, evaluated: dict, rest: dict[str, Any]) -> "TrainState":
+        """The inverse of `evaluated` and `rest`."""
         if "params" in rest:
-            return cls(average=judged, **rest)
-        return cls(params=judged, average=None, **rest)
+            return cls(average=evaluated, **rest)
+        return cls(params=evaluated, average=None, **rest)
 
 
 def zero_totals() -> dict[str, jax.Array]:
@@ -52,7 +52,7 @@ def first_state(params: dict, tx: optax.GradientTransformation, averaged: bool) 
 
 
 def next_average(state: TrainState, params: dict, ema: float) -> dict | None:
-    """What is judged after a step that gives these parameters, where it is not they themselves."""
+    """The average after a step that gives these parameters; None where none is kept."""
     if state.average is None:
         return None
     average = merged(params)

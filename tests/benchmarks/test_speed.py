@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.speed import What, ours, theirs
 from benchmarks.training_step import noise
-from hairjax.data.augment import Sight, model_inputs
+from hairjax.data.augment import InputSpecification, model_inputs
 from hairjax.models import table as models
 
 SWIN, CONVOLUTIONS = "swin_mini_patch4_window4_64", "cnn7"
@@ -36,6 +36,8 @@ def test_the_other_side_runs():
 def test_both_see_the_same():
     torch, peer = pytest.importorskip("torch"), pytest.importorskip("benchmarks.peer")
     photos = noise(2, 32)
-    expected = model_inputs(jax.numpy.asarray(photos), None, None, Sight(28, (6,), ("imagenet",)))
+    expected = model_inputs(
+        jax.numpy.asarray(photos), None, None, InputSpecification(28, (6,), ("imagenet",))
+    )
     found = peer.inputs(torch.from_numpy(photos).permute(0, 3, 1, 2), 28, augmented=False)
     np.testing.assert_allclose(found.permute(0, 2, 3, 1).numpy(), expected, atol=1e-4)

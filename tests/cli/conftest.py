@@ -65,6 +65,6 @@ def nothing_slow(monkeypatch):
 def trained(monkeypatch, tmp_path):
     """What would be trained, and where: a list of (configuration, workdir)."""
     calls = []
-    monkeypatch.setattr("hairjax.training.train.train", lambda *args: calls.append(args[:2]))
+    monkeypatch.setattr("hairjax.training.train.train_run", lambda *args: calls.append(args[:2]))
     monkeypatch.chdir(tmp_path)
     return calls

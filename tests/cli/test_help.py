@@ -45,13 +45,15 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     monkeypatch.setattr(
         "hairjax.studies.folds.cross_validate", lambda *given: divided.append(given[:2])
     )
-    monkeypatch.setattr("hairjax.commands.check.examine", lambda *given: checked.append(given[:2]))
-    monkeypatch.setattr("hairjax.commands.show.show", lambda *given: shown.append(given[:2]))
     monkeypatch.setattr(
-        "hairjax.training.rate_range.find_rates", lambda *given: swept.append(given[:2])
+        "hairjax.commands.check.check_photographs", lambda *given: checked.append(given[:2])
+    )
+    monkeypatch.setattr("hairjax.commands.show.show_data", lambda *given: shown.append(given[:2]))
+    monkeypatch.setattr(
+        "hairjax.training.rate_range.run_rate_range_test", lambda *given: swept.append(given[:2])
     )
     monkeypatch.setattr(
-        "hairjax.commands.convert.convert", lambda *given: converted.append(given) or {}
+        "hairjax.commands.convert.convert_weights", lambda *given: converted.append(given) or {}
     )
     monkeypatch.setattr(
         "hairjax.commands.evaluate.evaluate_run", lambda **given: evaluated.append(given)

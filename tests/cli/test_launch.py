@@ -14,7 +14,7 @@ def test_a_mistake_of_the_program_is_not_hidden(tmp_path, monkeypatch):
     def train(*args):
         raise ValueError("shapes (3,) (4,) could not be aligned")
 
-    monkeypatch.setattr("hairjax.training.train.train", train)
+    monkeypatch.setattr("hairjax.training.train.train_run", train)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="aligned"):
         launch.main([DEMO])

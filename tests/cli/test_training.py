@@ -27,7 +27,7 @@ def test_how_a_run_may_end(error, status, message, tmp_path, monkeypatch, capsys
     def train(*args):
         raise error
 
-    monkeypatch.setattr("hairjax.training.train.train", train)
+    monkeypatch.setattr("hairjax.training.train.train_run", train)
     monkeypatch.chdir(tmp_path)
     assert launch.main([DEMO]) == status
     assert capsys.readouterr().err.startswith(message)

@@ -18,7 +18,7 @@ from PIL import ExifTags, Image
 
 import launch
 from hairjax.data.quality import findings
-from hairjax.data.synthetic import draw
+from hairjax.data.synthetic import synthesise
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -28,7 +28,7 @@ SIDE = 96
 
 @pytest.fixture(scope="module")
 def clean():
-    return draw("top", 48, SIDE, 3, 2, lambda done, total: None)
+    return synthesise("top", 48, SIDE, 3, 2, lambda done, total: None)
 
 
 @pytest.fixture(scope="module")

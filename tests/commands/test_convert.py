@@ -16,7 +16,7 @@ from safetensors import safe_open
 
 import hairjax
 import launch
-from hairjax.commands.convert import abstract_shapes, convert, parameters_sha256
+from hairjax.commands.convert import abstract_shapes, convert_weights, parameters_sha256
 from hairjax.config.load import load_config
 from hairjax.models.factory import load_model, read_weights
 from hairjax.models.table import SWIN, VARIANTS, Variant
@@ -62,7 +62,7 @@ def assert_equal(ours, theirs):
 @pytest.mark.parametrize("name", FILES)
 def test_a_converted_file_is_the_source_under_our_names(name, tmp_path):
     out = tmp_path / "new" / "folder" / "small.safetensors"
-    convert(str(REFERENCE / name), "small", out, "")
+    convert_weights(str(REFERENCE / name), "small", out, "")
     written = safetensors.numpy.load_file(out)
     assert {array.dtype for array in written.values()} == {np.dtype(np.float32)}
     parameters, notes = model_and_notes(out)
@@ -74,7 +74,7 @@ def test_a_converted_file_is_the_source_under_our_names(name, tmp_path):
 
 def test_the_file_tells_where_it_comes_from(tmp_path):
     source, out = REFERENCE / "swin_microsoft.pth", tmp_path / "a.safetensors"
-    assert convert(str(source), "small", out, "MIT, Microsoft") == metadata(out)
+    assert convert_weights(str(source), "small", out, "MIT, Microsoft") == metadata(out)
     assert metadata(out) == {
         "model": "small",
         "source": "swin_microsoft.pth",
@@ -93,11 +93,11 @@ def test_the_version_is_the_packages():
 
 def test_a_licence_is_carried_from_file_to_file(tmp_path):
     first, second = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
-    convert(str(REFERENCE / "swin.safetensors"), "small", first, "")
+    convert_weights(str(REFERENCE / "swin.safetensors"), "small", first, "")
     assert "licence" not in metadata(first)
     first.unlink()
-    convert(str(REFERENCE / "swin.safetensors"), "small", first, "MIT")
-    convert(str(first), "small", second, "")
+    convert_weights(str(REFERENCE / "swin.safetensors"), "small", first, "MIT")
+    convert_weights(str(first), "small", second, "")
     assert metadata(second)["licence"] == "MIT"
     assert metadata(second)["naming"] == "hairjax"
     assert_equal(safetensors.numpy.load_file(first), safetensors.numpy.load_file(second))
@@ -114,7 +114,7 @@ def test_the_hubs_card_tells_the_licence(card, monkeypatch, tmp_path):
     file = str(REFERENCE / "swin.safetensors")
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_: file)
     monkeypatch.setattr(huggingface_hub.ModelCard, "load", load)
-    written = convert("hf://owner/swin", "small", tmp_path / "a.safetensors", "")
+    written = convert_weights("hf://owner/swin", "small", tmp_path / "a.safetensors", "")
     assert written["source"] == "hf://owner/swin"
     assert written.get("licence") == (card if isinstance(card, str) else None)
 
@@ -122,7 +122,8 @@ def test_the_hubs_card_tells_the_licence(card, monkeypatch, tmp_path):
 def test_the_original_classifier_keeps_its_head_and_its_missing_mask(tmp_path):
     out = tmp_path / "original.safetensors"
     assert (
-        convert(str(REFERENCE / "swin_original.pth"), "small", out, "")["mask_shifted"] == "false"
+        convert_weights(str(REFERENCE / "swin_original.pth"), "small", out, "")["mask_shifted"]
+        == "false"
     )
     own = {"in_channels": 6, "num_classes": 4, "hidden": (6,)}
     assert model_and_notes(out, **own, mask_shifted=False)[1] == []
@@ -136,7 +137,7 @@ def test_a_body_without_a_head_stays_one(tmp_path):
     arrays = safetensors.numpy.load_file(REFERENCE / "swin.safetensors")
     body = {name: array for name, array in arrays.items() if "head" not in name}
     safetensors.numpy.save_file(body, tmp_path / "body.safetensors")
-    convert(str(tmp_path / "body.safetensors"), "small", tmp_path / "out.safetensors", "")
+    convert_weights(str(tmp_path / "body.safetensors"), "small", tmp_path / "out.safetensors", "")
     _, notes = model_and_notes(tmp_path / "out.safetensors")
     assert notes == ["head: drawn anew for 10 classes; the checkpoint's has no classes"]
 
@@ -151,7 +152,9 @@ def test_what_does_not_fit_is_listed_whole_and_nothing_is_written(tmp_path):
     arrays["patch_embed.proj.bias"] = np.zeros(9, np.float32)
     safetensors.numpy.save_file(arrays, tmp_path / "bad.safetensors")
     with pytest.raises(WeightsError) as error:
-        convert(str(tmp_path / "bad.safetensors"), "small", tmp_path / "out.safetensors", "")
+        convert_weights(
+            str(tmp_path / "bad.safetensors"), "small", tmp_path / "out.safetensors", ""
+        )
     assert str(error.value).splitlines()[1:] == [
         "  2 missing:",
         "    head.classifier.bias",
@@ -169,9 +172,11 @@ def test_another_model_and_another_window_are_refused(monkeypatch, tmp_path):
     monkeypatch.setitem(VARIANTS, "window8", Variant(128, SMALL | {"window": 8}, SWIN))
     for name in ("wide", "window8"):
         with pytest.raises(WeightsError, match="of another shape"):
-            convert(str(REFERENCE / "swin.safetensors"), name, tmp_path / "a.safetensors", "")
+            convert_weights(
+                str(REFERENCE / "swin.safetensors"), name, tmp_path / "a.safetensors", ""
+            )
     with pytest.raises(UserError, match="no model 'swim'; the models are"):
-        convert("nowhere", "swim", tmp_path / "a.safetensors", "")
+        convert_weights("nowhere", "swim", tmp_path / "a.safetensors", "")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -179,13 +184,13 @@ def test_a_file_that_is_there_is_not_touched(tmp_path):
     out = tmp_path / "a.safetensors"
     out.write_text("precious")
     with pytest.raises(WeightsError, match=r"a\.safetensors is there already; remove it"):
-        convert(str(REFERENCE / "swin.safetensors"), "small", out, "")
+        convert_weights(str(REFERENCE / "swin.safetensors"), "small", out, "")
     assert out.read_text() == "precious"
 
 
 def test_another_suffix_is_refused(tmp_path):
     with pytest.raises(WeightsError, match=r"as \.safetensors, not as 'a\.pth'"):
-        convert(str(REFERENCE / "swin.safetensors"), "small", tmp_path / "a.pth", "")
+        convert_weights(str(REFERENCE / "swin.safetensors"), "small", tmp_path / "a.pth", "")
 
 
 # --- runs
@@ -248,7 +253,7 @@ def test_a_run_of_other_classes_gives_all_but_the_head(run):
 def test_a_run_is_converted_to_a_file_equal_to_it(run, tmp_path):
     path, params = run
     out = tmp_path / "top.safetensors"
-    written = convert(str(path), "small", out, "")
+    written = convert_weights(str(path), "small", out, "")
     assert written["source"] == "top"
     assert written["source_sha256"] == parameters_sha256(params)
     assert_equal(safetensors.numpy.load_file(out), params)

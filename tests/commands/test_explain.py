@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import launch
-from hairjax.data.synthetic import draw
+from hairjax.data.synthetic import synthesise
 from hairjax.models.table import VARIANTS, VIT, Variant
 from hairjax.report.figures import classification as figures
 
@@ -42,7 +42,7 @@ def root(tmp_path_factory):
     exif = Image.Exif()
     exif.get_ifd(GPS)[1] = "N"
     exif[0x010F] = "SECRET CAMERA"
-    photos = draw("top", 60, 80, 0, 2, lambda done, total: None)
+    photos = synthesise("top", 60, 80, 0, 2, lambda done, total: None)
     for image, file in zip(photos.images, photos.files, strict=True):
         photo, mask = root / "photos" / file, root / "masks" / file
         for path in (photo, mask):

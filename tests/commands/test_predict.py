@@ -14,7 +14,7 @@ from rich.console import Console
 import hairjax
 import launch
 from hairjax.commands.predict import show_predictions
-from hairjax.data.synthetic import draw
+from hairjax.data.synthetic import synthesise
 from hairjax.evaluation.predictions import Predictions
 from hairjax.system.console import shown_on
 
@@ -33,7 +33,7 @@ def shares(row):
 def root(tmp_path_factory):
     """Photographs larger than the model sees them, with masks, and a run of one epoch on them."""
     root = tmp_path_factory.mktemp("predict")
-    photos = draw("top", 60, 80, 0, 2, lambda done, total: None)
+    photos = synthesise("top", 60, 80, 0, 2, lambda done, total: None)
     for image, file in zip(photos.images, photos.files, strict=True):
         for kind, pixels in (("photos", image[..., :3]), ("masks", image[..., 3])):
             path = root / kind / file

@@ -15,7 +15,7 @@ from configs import top
 from hairjax.commands import show
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import make_split
-from hairjax.data.synthetic import draw
+from hairjax.data.synthetic import synthesise
 from hairjax.optim.groups import make_groups
 from hairjax.optim.schedules import make_schedules
 
@@ -26,7 +26,7 @@ OFF = dict.fromkeys(
 
 @pytest.fixture(scope="module")
 def photos():
-    return draw("top", 40, 32, 0, 1, lambda done, total: None)
+    return synthesise("top", 40, 32, 0, 1, lambda done, total: None)
 
 
 def config_with(channels=6, **amounts):
@@ -193,7 +193,7 @@ def test_the_verb(tmp_path, monkeypatch, capsys):
         with Image.open(path) as image:
             image.load()
     said = capsys.readouterr().out
-    photos = draw("top", 60, 37, 0, 1, lambda done, total: None)
+    photos = synthesise("top", 60, 37, 0, 1, lambda done, total: None)
     train = int(np.sum(make_split(photos, (0.8, 0.1, 0.1), 0) == "train"))
     assert said.startswith("source: synthetic TOP photographs")
     assert re.search(rf"^  all +{train} \(", said, re.MULTILINE)

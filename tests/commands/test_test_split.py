@@ -15,7 +15,7 @@ from PIL import Image
 import hairjax.training.train
 import launch
 from hairjax.commands import evaluate
-from hairjax.runs.access import read_looks
+from hairjax.runs.access import read_access
 from hairjax.runs.load import load_run
 
 pytestmark = pytest.mark.usefixtures("blank_figures", "tiny_swin")
@@ -122,7 +122,7 @@ def test_every_look_is_a_line(run, capsys):
     for times in ("once", "2 times"):
         assert judge(run, "--split=test") == 0
         assert f"test split opened {times}; see {run}/looks.csv" in capsys.readouterr().out
-    first, second = read_looks(run / "looks.csv")
+    first, second = read_access(run / "looks.csv")
     written = json.loads((run / "test" / "metrics.json").read_text())
     assert first.accuracy == second.accuracy == written["accuracy"]
     assert first.photographs == len(rows_of(run / "test" / "predictions.csv"))
@@ -160,7 +160,7 @@ def test_a_look_is_written_before_anything_is_shown(run, tmp_path, monkeypatch):
     out = tmp_path / "out"
     assert judge(run, "--split=test", f"--out={out}") == 130
     assert not list(out.iterdir())
-    assert len(read_looks(run / "looks.csv")) == 1
+    assert len(read_access(run / "looks.csv")) == 1
 
 
 def test_without_a_ledger_nothing_is_shown(run, tmp_path, capsys):
@@ -204,7 +204,7 @@ def test_a_copy_of_the_folder_counts(tmp_path, run, capsys):
             )
         finally:
             (run / "split.csv").write_text(original)
-        looks = read_looks(run / "looks.csv")
+        looks = read_access(run / "looks.csv")
         assert [(look.split, look.photographs) for look in looks] == [("all", 2)] * expected
         told = re.findall(
             "of these 2 photographs the run knows (.*): what", capsys.readouterr().out

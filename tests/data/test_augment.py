@@ -13,12 +13,12 @@ from hairjax.data.augment import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Amounts,
-    Sight,
-    draw_transform,
+    InputSpecification,
     erase,
     hue_matrix,
     jitter_colour,
     model_inputs,
+    sample_transform,
     warp,
 )
 
@@ -63,7 +63,7 @@ compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimizatio
 @functools.partial(compiled, static_argnames=("side", "channels", "colour"))
 def run(photos, keys, geometry, side, channels, colour):
     amounts = None if geometry is None else Amounts(**geometry, **dict(colour))
-    return model_inputs(photos, keys, amounts, Sight(side, (channels,), ("imagenet",)))
+    return model_inputs(photos, keys, amounts, InputSpecification(side, (channels,), ("imagenet",)))
 
 
 def evaluation(photos, side=SIDE, channels=6):
@@ -78,7 +78,7 @@ def augmented(photos, keys, amounts, side=SIDE, channels=6):
 
 warped = compiled(warp, static_argnums=2)
 jittered = compiled(jax.vmap(jitter_colour, in_axes=(None, 0, None)), static_argnums=2)
-transforms = compiled(jax.vmap(draw_transform, in_axes=(0, None)))
+transforms = compiled(jax.vmap(sample_transform, in_axes=(0, None)))
 
 
 def drawn(amounts):

@@ -13,7 +13,7 @@ from hairjax.data.prepare.stored import Stored
 from hairjax.data.quality import copies as leak
 from hairjax.data.quality import thumbnails
 from hairjax.data.quality.copies import require_no_copies
-from hairjax.data.synthetic import draw
+from hairjax.data.synthetic import synthesise
 from hairjax.system.errors import UserError
 
 SIDE, COUNT, TRAIN = 192, 60, 40
@@ -21,7 +21,9 @@ SIDE, COUNT, TRAIN = 192, 60, 40
 
 @pytest.fixture(scope="module")
 def clean():
-    return replace(draw("top", COUNT, SIDE, 5, 2, lambda done, total: None), subjects=("",) * COUNT)
+    return replace(
+        synthesise("top", COUNT, SIDE, 5, 2, lambda done, total: None), subjects=("",) * COUNT
+    )
 
 
 @pytest.fixture

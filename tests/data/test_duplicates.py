@@ -7,14 +7,14 @@ import pytest
 from PIL import Image
 
 from hairjax.data.quality.duplicates import find_duplicates
-from hairjax.data.synthetic import draw
+from hairjax.data.synthetic import synthesise
 
 SIDE = 96
 
 
 @pytest.fixture(scope="module")
 def clean():
-    return draw("top", 48, SIDE, 3, 2, lambda done, total: None)
+    return synthesise("top", 48, SIDE, 3, 2, lambda done, total: None)
 
 
 COPIES = {

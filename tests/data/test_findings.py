@@ -4,13 +4,13 @@ import pytest
 from scipy import ndimage
 
 from hairjax.data.quality import findings
-from hairjax.data.synthetic import draw
+from hairjax.data.synthetic import synthesise
 
 SIDE = 64
 
 
 def test_masks_are_measured_as_numpy_and_scipy_do():
-    clean = draw("top", 16, SIDE, 3, 2, lambda done, total: None)
+    clean = synthesise("top", 16, SIDE, 3, 2, lambda done, total: None)
     shapes = findings.measure_masks(clean, 7)
     for i in (0, 9, 15):
         mask = clean.images[i, ..., 3].astype(float)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import launch
-from hairjax.data.synthetic import draw
+from hairjax.data.synthetic import synthesise
 from hairjax.runs.load import load_run
 
 pytestmark = pytest.mark.usefixtures("blank_figures")
@@ -28,12 +28,14 @@ def run(tmp_path_factory):
 
 
 def accuracy(run, photos):
-    predictions = run.judge(run.params, photos)
+    predictions = run.predictor(run.params, photos)
     return np.mean(predictions.predicted == photos.labels)
 
 
 def test_shuffled_masks_are_clearly_worse(run):
-    photos = draw("top", 300, 37, 1, 2, lambda done, total: None)  # people the model never saw
+    photos = synthesise(
+        "top", 300, 37, 1, 2, lambda done, total: None
+    )  # people the model never saw
     order = np.random.default_rng(0).permutation(len(photos))
     images = photos.images.copy()
     images[..., 3] = images[order, ..., 3]

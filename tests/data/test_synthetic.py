@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.synthetic import draw
+from hairjax.data.synthetic import synthesise
 from hairjax.data.synthetic.people import plan_shots
 
 VIEWS = ["top", "side"]
@@ -21,7 +21,7 @@ def ignore_progress(done: int, total: int) -> None:
 
 
 def draw_few(view="top", count=12, side=48, seed=3, workers=2) -> PhotoSet:
-    return draw(view, count, side, seed, workers, ignore_progress)
+    return synthesise(view, count, side, seed, workers, ignore_progress)
 
 
 @pytest.fixture(scope="module", params=VIEWS)
@@ -168,7 +168,7 @@ def test_the_right_mask_helps_and_a_wrong_one_does_not(many):
 
 def test_progress_is_told_after_every_photograph():
     told = []
-    draw("top", 5, 32, 0, 2, lambda done, total: told.append((done, total)))
+    synthesise("top", 5, 32, 0, 2, lambda done, total: told.append((done, total)))
     assert told == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
 
 
@@ -180,7 +180,7 @@ def test_an_interruption_stops_the_drawing():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        draw("top", 5000, 32, 0, 2, interrupt)
+        synthesise("top", 5000, 32, 0, 2, interrupt)
     assert done_before == [1]
 
 

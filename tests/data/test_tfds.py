@@ -336,7 +336,7 @@ def test_a_run_keeps_the_sets_own_test_split(data_dir, tmp_path, capsys, monkeyp
     def enough(*_):
         raise UserError("that is all")
 
-    monkeypatch.setattr("hairjax.training.train.begin_model", enough)
+    monkeypatch.setattr("hairjax.training.train.initial_model", enough)
     status = launch.main(
         [
             "--config=configs/top.py",

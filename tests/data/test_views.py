@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from configs import top
-from hairjax.data.augment import Amounts, Sight, hide_view, model_inputs
+from hairjax.data.augment import Amounts, InputSpecification, hide_view, model_inputs
 from hairjax.data.batches import training_batches
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.quality.copies import require_no_copies
@@ -153,11 +153,13 @@ def test_each_stream_sees_its_view_and_nothing_of_one_that_is_missing():
     lacking = [i for i, file in enumerate(pairs.files) if MISSING in file.split(" + ")]
     rows = np.array([0, lacking[0], pairs.files.index(f"{MISSING} + bald/s30_44.png")])
     photos = pairs.images[rows]
-    pair = Sight(SIDE, (6, 6), ("imagenet", "half"))
+    pair = InputSpecification(SIDE, (6, 6), ("imagenet", "half"))
     seen = model_inputs(photos, None, None, pair)
     for i, name in enumerate(pair.normalise):
         half = seen[..., 6 * i : 6 * i + 6]
-        alone = model_inputs(photos[..., 4 * i : 4 * i + 4], None, None, Sight(SIDE, (6,), (name,)))
+        alone = model_inputs(
+            photos[..., 4 * i : 4 * i + 4], None, None, InputSpecification(SIDE, (6,), (name,))
+        )
         there = pairs.images.rows[rows, i] >= 0
         np.testing.assert_array_equal(half[there], alone[there])
         assert not np.any(half[~there]) and np.sum(~there) == 1
@@ -167,7 +169,7 @@ def test_views_are_augmented_apart_and_one_is_hidden_now_and_then():
     first, _ = some_pairs()
     photos = np.concatenate([first.images[:40]] * 2, axis=-1)
     keys = jax.random.split(jax.random.key(0), 40)
-    pair = Sight(SIDE, (3, 3), ("unit", "unit"))
+    pair = InputSpecification(SIDE, (3, 3), ("unit", "unit"))
 
     @jax.jit
     def look(photos):

@@ -7,12 +7,12 @@ import numpy as np
 import optax
 from flax import nnx
 
-from hairjax.data.augment import Sight, model_inputs
+from hairjax.data.augment import InputSpecification, model_inputs
 from hairjax.data.photoset import PhotoSet
 from tests.models.example import options
 
 SIDE, CLASSES = 48, ("red", "green", "blue")
-SIGHT = Sight(SIDE, (3,), ("imagenet",))
+SIGHT = InputSpecification(SIDE, (3,), ("imagenet",))
 GRID = SIDE // 16  # squares along a side
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hairjax.evaluation.by_subject import by_subject, stack
+from hairjax.evaluation.by_subject import stack, subject_views
 from hairjax.evaluation.predictions import Predictions
 from hairjax.system.errors import UserError
 
@@ -36,7 +36,7 @@ def photographs(draw, subjects="vwxyz"):
 
 @given(photographs())
 def test_a_subjects_photographs_count_by_their_mean(rows):
-    found = by_subject(judged(rows), LABELS, "run")
+    found = subject_views(judged(rows), LABELS, "run")
     own = defaultdict(list)
     for subject, _, p in rows:
         own[subject].append(p)
@@ -49,7 +49,7 @@ def test_a_subjects_photographs_count_by_their_mean(rows):
 @settings(deadline=None)
 @given(photographs("vwx"), photographs("xyz"))
 def test_every_subject_of_any_view_is_there(top, side):
-    views = [by_subject(judged(rows), LABELS, "run") for rows in (top, side)]
+    views = [subject_views(judged(rows), LABELS, "run") for rows in (top, side)]
     subjects, p, present = stack(views)
     assert subjects.files == tuple(sorted({s for s, *_ in (*top, *side)}))
     for place, view in enumerate(views):
@@ -63,4 +63,4 @@ def test_every_subject_of_any_view_is_there(top, side):
 def test_subjects_must_be_known():
     even = [1 / 3] * 3
     with pytest.raises(UserError, match=r"subject of 1 photographs is not known \(1.png\)"):
-        by_subject(judged([("ann", 0, even), ("", 0, even)]), {"ann": 0}, "run")
+        subject_views(judged([("ann", 0, even), ("", 0, even)]), {"ann": 0}, "run")

@@ -11,8 +11,8 @@ from hairjax.evaluation.metrics import classification as metrics
 from hairjax.evaluation.metrics.calibration import (
     LIMITS,
     apply_temperature,
-    calibration,
     fit_temperature,
+    measure_calibration,
     temper,
 )
 from hairjax.evaluation.metrics.sample import Sample
@@ -99,7 +99,7 @@ def test_other_photographs_are_judged_with_it():
     cooled = apply_temperature(test.probabilities, found.value)
     assert found.photographs == 800
     assert found.after.log_loss == pytest.approx(log_loss(test.labels, cooled))
-    before = calibration(sample)
+    before = measure_calibration(sample)
     change, (low, high) = found.log_loss_change
     assert change == pytest.approx(found.after.log_loss - before.log_loss)
     assert low < change < high < 0
@@ -115,7 +115,7 @@ def test_the_same_photographs_are_not_judged_with_it():
 def test_bins_hold_every_photograph_once():
     given = drawn(500, 4, temperature=1.0)
     sample = Sample.draw(given, 50, 0)
-    found = calibration(sample)
+    found = measure_calibration(sample)
     assert sum(one.photographs for one in found.bins) == 500
     error = sum(one.photographs * abs(one.accuracy - one.confidence) for one in found.bins) / 500
     assert found.error == pytest.approx(error)

@@ -11,7 +11,7 @@ from flax import nnx
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
-from hairjax.data.augment import Sight, model_inputs
+from hairjax.data.augment import InputSpecification, model_inputs
 from hairjax.evaluation.explain.deletion import (
     CURVES,
     STEPS,
@@ -22,11 +22,11 @@ from hairjax.evaluation.explain.deletion import (
     random_maps,
     removal_order,
 )
-from hairjax.evaluation.explain.grad_cam import upsample
+from hairjax.evaluation.explain.maps import upsample
 from hairjax.parallel.mesh import make_mesh
 
 SIDE, STORED = 8, 10
-SIGHT = Sight(SIDE, (6,), ("imagenet",))
+SIGHT = InputSpecification(SIDE, (6,), ("imagenet",))
 traced = []
 
 
@@ -46,7 +46,7 @@ class Corner(nnx.Module):
 def follow(batch_size=4, devices=1):
     graphdef, _ = nnx.split(Corner())
     mesh = make_mesh(devices, 1)
-    return make_curves(graphdef, mesh, sight=SIGHT, batch_size=batch_size)
+    return make_curves(graphdef, mesh, input_spec=SIGHT, batch_size=batch_size)
 
 
 PARAMS = {"strength": np.float32(4)}

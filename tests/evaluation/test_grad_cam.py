@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hairjax.evaluation.explain.grad_cam import (
+from hairjax.evaluation.explain.maps import (
     evidence,
     grad_cam,
     make_explain,
@@ -44,17 +44,17 @@ def trained():
 
 
 @functools.cache
-def explainer(stage=-1, devices=1, batch_size=16):
+def make_explainer(stage=-1, devices=1, batch_size=16):
     mesh = make_mesh(devices, 1)
     options = {"method": "grad_cam", "batch_size": batch_size, "stage": stage}
-    return make_explain(graph()[0], mesh, sight=SIGHT, **options)
+    return make_explain(graph()[0], mesh, input_spec=SIGHT, **options)
 
 
 def test_last_stages_map_is_the_closed_form():
     """Norm, mean, dense: the gradient written out, in float64."""
     params, (photos, _) = drawn(2), photographs(3, 0)
     classes = np.array([2, 0, 1])
-    found = explainer()(params, photos, classes)
+    found = make_explainer()(params, photos, classes)
     assert found.shape == (3, GRID, GRID)
     seen = inputs(photos)
     features = jax.jit(lambda p: nnx.merge(graph()[0], p).features(seen)[-1])(params)
@@ -98,7 +98,7 @@ def test_earlier_stages_map_is_a_finite_difference(stage):
 def test_maps_point_at_what_the_class_is_told_by_and_random_weights_do_not():
     """Adebayo et al., "Sanity checks for saliency maps", 2018: a map must depend on the weights."""
     photos, places = photographs(64, 5)
-    explain = explainer()
+    explain = make_explainer()
     maps = explain(trained(), photos, photos.labels)
     hits = np.mean(maps.reshape(64, -1).argmax(1) == places)
     # Coarse maps that are not sharp: held to be better than chance, not to be always right.
@@ -110,8 +110,8 @@ def test_maps_point_at_what_the_class_is_told_by_and_random_weights_do_not():
 
 def test_any_number_of_devices_and_any_batch_give_the_same():
     photos, _ = photographs(11, 7)
-    expected = explainer()(drawn(0), photos, photos.labels)
-    found = explainer(devices=3, batch_size=4)(drawn(0), photos, photos.labels)
+    expected = make_explainer()(drawn(0), photos, photos.labels)
+    found = make_explainer(devices=3, batch_size=4)(drawn(0), photos, photos.labels)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 

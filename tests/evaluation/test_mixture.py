@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.metrics import log_loss
 
-from hairjax.evaluation.mixture import fit_weights, mix
+from hairjax.evaluation.mixture import fit_mixture_weights, mix
 
 ANY = st.integers(1, 4)
 
@@ -30,7 +30,7 @@ def everywhere(p):
 @given(panels())
 def test_fitted_weights_sum_to_one_and_are_no_worse_than_equal_ones_or_any_run(panel):
     labels, p, _ = panel
-    weights = fit_weights(labels, p, everywhere(p))
+    weights = fit_mixture_weights(labels, p, everywhere(p))
     assert weights.sum() == pytest.approx(1, abs=1e-12)
     assert (weights >= 0).all()
 
@@ -59,7 +59,7 @@ def test_fitted_weights_are_those_of_a_search(seed):
         # Linear in the true class's probability, so that the search needs no [n, k].
         true = p[:r, np.arange(40), labels]
         losses = -np.log(np.clip(np.array(grid) @ true, 1e-300, None)).mean(1)
-        weights = fit_weights(labels, p[:r], everywhere(p[:r]))
+        weights = fit_mixture_weights(labels, p[:r], everywhere(p[:r]))
         assert np.abs(weights - grid[losses.argmin()]).max() < 0.02
         mixed = mix(p[:r], weights, everywhere(p[:r])).astype(np.float64)
         fitted = log_loss(labels, mixed / mixed.sum(1, keepdims=True))
@@ -76,7 +76,7 @@ def test_weights_are_fitted_where_models_are_certain_and_wrong(seed):
     scale = 10 ** generator.uniform(0, 2.5, (r, 1, 1))
     towards = np.eye(k)[labels] * generator.uniform(0, 4, (r, 1, 1))
     p = softmax(scale * (generator.normal(size=(r, n, k)) + towards), axis=2).astype(np.float32)
-    weights = fit_weights(labels, p, everywhere(p))
+    weights = fit_mixture_weights(labels, p, everywhere(p))
     true = np.maximum(p[:, np.arange(n), labels].astype(np.float64), 2.0**-52)
     best = np.full(r, 1 / r)
     for _ in range(20_000):
@@ -89,7 +89,7 @@ def test_weights_are_fitted_where_models_are_certain_and_wrong(seed):
 def test_a_run_with_itself_is_itself(panel, times):
     labels, p, _ = panel
     p = np.repeat(p, times, axis=0)
-    weights = fit_weights(labels, p, everywhere(p))
+    weights = fit_mixture_weights(labels, p, everywhere(p))
     assert np.allclose(weights, 1 / times, atol=1e-3)
     assert np.array_equal(mix(p, weights, everywhere(p)), p[0])
 
@@ -99,8 +99,8 @@ def test_a_run_with_itself_is_itself(panel, times):
 def test_the_order_of_runs_does_not_matter(panel):
     labels, p, generator = panel
     order = generator.permutation(len(p))
-    one = mix(p, fit_weights(labels, p, everywhere(p)), everywhere(p))
-    other = mix(p[order], fit_weights(labels, p[order], everywhere(p)), everywhere(p))
+    one = mix(p, fit_mixture_weights(labels, p, everywhere(p)), everywhere(p))
+    other = mix(p[order], fit_mixture_weights(labels, p[order], everywhere(p)), everywhere(p))
     true = np.arange(len(labels)), labels
     # Where runs say alike of the true classes, other weights are as good.
     losses = [
@@ -137,8 +137,10 @@ def test_rows_without_a_run_do_not_change_the_weights(panel):
     present = generator.random(p.shape[:2]) < 0.7
     present[:, 0] = True
     whole = present.all(0)
-    weights = fit_weights(labels, p, present)
-    assert np.array_equal(weights, fit_weights(labels[whole], p[:, whole], present[:, whole]))
+    weights = fit_mixture_weights(labels, p, present)
+    assert np.array_equal(
+        weights, fit_mixture_weights(labels[whole], p[:, whole], present[:, whole])
+    )
 
 
 def test_what_cannot_be_mixed_is_refused():
@@ -154,4 +156,4 @@ def test_what_cannot_be_mixed_is_refused():
     with pytest.raises(ValueError, match="row 1 has no probabilities"):
         mix(p, np.array([0.5, 0.5]), gone)
     with pytest.raises(ValueError, match="weights cannot be fitted"):
-        fit_weights(np.zeros(3, int), p, np.eye(3, dtype=np.bool_)[:2])
+        fit_mixture_weights(np.zeros(3, int), p, np.eye(3, dtype=np.bool_)[:2])

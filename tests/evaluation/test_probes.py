@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
-from hairjax.evaluation.probes import SCORES, choose, kinds
+from hairjax.evaluation.probes import SCORES, kinds, select_classifier
 
 ROWS, WIDTH = 90, 6
 
@@ -63,7 +63,7 @@ def fitted(name, parameters, x, y):
 def test_parameters_are_the_best_of_a_loop_over_folds(rows, name, best_by):
     """Scaled by each fold's own training rows."""
     features, labels, folds = rows
-    chosen = choose(name, features, labels, folds, best_by)
+    chosen = select_classifier(name, features, labels, folds, best_by)
     grid = kinds(WIDTH, min(len(train) for train, _ in folds))[name][1]
     assert {key: type(value) for key, value in chosen.parameters.items()} == {
         key: type(values[0]) for key, values in grid.items()
@@ -94,7 +94,7 @@ def test_a_fold_without_a_class_is_scored_by_the_distances_between_stages(rows):
     part[labels == 2] = np.arange(6) % 2  # the other parts have no stage 2
     part[np.flatnonzero(labels == 3)[:4]] = 5  # has that stage alone
     folds = [(np.flatnonzero(part != i), np.flatnonzero(part == i)) for i in range(6)]
-    chosen = choose("logistic", features, labels, folds, "quadratic_kappa")
+    chosen = select_classifier("logistic", features, labels, folds, "quadratic_kappa")
     scores = []
     for train, held in folds:
         scaler, classifier = fitted("logistic", chosen.parameters, features[train], labels[train])
@@ -108,7 +108,7 @@ def test_a_fold_without_a_class_is_scored_by_the_distances_between_stages(rows):
 @pytest.mark.parametrize("name", ["logistic", "neighbours"])
 def test_probabilities_are_those_of_the_classifier_fitted_on_all_rows(rows, name):
     features, labels, folds = rows
-    chosen = choose(name, features, labels, folds, "accuracy")
+    chosen = select_classifier(name, features, labels, folds, "accuracy")
     other = features[::-2] * 1.1
     scaler, classifier = fitted(name, chosen.parameters, features, labels)
     found = chosen.classify(other)
@@ -124,7 +124,7 @@ def test_an_svms_probabilities_are_platts(rows, name):
     place = np.cumsum(keep) - 1
     features, labels = features[keep], labels[keep]
     folds = [tuple(place[part][keep[part]] for part in fold) for fold in folds]
-    chosen = choose(name, features, labels, folds, "accuracy")
+    chosen = select_classifier(name, features, labels, folds, "accuracy")
     decisions = np.zeros(len(labels))
     for train, held in folds:
         scaler, classifier = fitted(name, chosen.parameters, features[train], labels[train])

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.explain.reliance import (
     edge_pixels,
-    judge_changed,
     measure_reliance,
     other_photographs,
+    predict_changed,
 )
 from hairjax.evaluation.predictions import Predictions
 from hairjax.system.errors import UserError
@@ -63,7 +63,7 @@ def test_masks_and_photographs_are_changed_as_said(photos, monkeypatch):
         seen.append(part)
         return judge(part)
 
-    changed = judge_changed(remember, photos, 3)
+    changed = predict_changed(remember, photos, 3)
     images = {
         name: np.concatenate([part.images for part in seen[i :: len(changed)]])
         for i, name in enumerate(changed)
@@ -99,7 +99,7 @@ def test_masks_and_photographs_are_changed_as_said(photos, monkeypatch):
 
 
 def test_differences_are_those_of_the_metrics(photos):
-    original, changed = judge(photos), judge_changed(judge, photos, 3)
+    original, changed = judge(photos), predict_changed(judge, photos, 3)
     plain, *others = measure_reliance(original, changed, 200, 0)
     assert plain.change == "" and plain.differences == {}
     assert plain.values["accuracy"][0] == 1
@@ -127,4 +127,4 @@ def test_nobody_is_given_their_own(count, seed):
 
 def test_one_photograph_has_no_other(photos):
     with pytest.raises(UserError, match="fewer than two"):
-        judge_changed(judge, replace(photos.subset([0])), 0)
+        predict_changed(judge, replace(photos.subset([0])), 0)

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hairjax.evaluation.explain.deletion import area, make_curves, random_maps
-from hairjax.evaluation.explain.grad_cam import make_explain
+from hairjax.evaluation.explain.maps import make_explain
 from hairjax.evaluation.explain.rollout import roll
 from hairjax.models.vit import ViT
 from hairjax.parallel.mesh import make_mesh
@@ -41,11 +41,11 @@ def trained():
     return squares.train(*graph(), 3e-3)
 
 
-OPTIONS = {"sight": SIGHT, "batch_size": 16}
+OPTIONS = {"input_spec": SIGHT, "batch_size": 16}
 
 
 @functools.cache
-def explainer(stage=-1):
+def make_explainer(stage=-1):
     mesh = make_mesh(1, 1)
     return make_explain(graph()[0], mesh, method="attention_rollout", stage=stage, **OPTIONS)
 
@@ -87,7 +87,7 @@ def test_maps_are_numpys(stage):
     """Of attention that is far from even, so that nothing can be confused with anything."""
     params, (photos, _) = drawn(2), photographs(3, 0)
     params["stages"] = jax.tree.map(lambda leaf: 3 * leaf, params["stages"])
-    found = explainer(stage)(params, photos, np.array([2, 0, 1]))
+    found = make_explainer(stage)(params, photos, np.array([2, 0, 1]))
     after = np.cumsum(BLOCKS)[stage] - 1
     for image, ours in zip(np.float64(inputs(photos)), found, strict=True):
         expected = rolled_in_numpy(params, image)[after][0, 1:].reshape(GRID, GRID)
@@ -117,7 +117,7 @@ def test_even_attention_has_the_closed_form():
         for block in stage["blocks"].values():
             for leaf in block["attention"]["qkv"].values():
                 leaf[..., :DIM] = 0
-    found = explainer()(params, photos, photos.labels)
+    found = make_explainer()(params, photos, photos.labels)
     np.testing.assert_allclose(found, (1 - 2.0 ** -sum(BLOCKS)) / TOKENS, rtol=1e-5)
 
 
@@ -140,8 +140,8 @@ compiled_roll = jax.jit(roll)
 
 def test_maps_know_no_class_and_add_up_to_what_is_not_the_class_tokens_own():
     photos, _ = photographs(5, 3)
-    maps = explainer()(drawn(0), photos, photos.labels)
-    np.testing.assert_array_equal(maps, explainer()(drawn(0), photos, (photos.labels + 1) % 3))
+    maps = make_explainer()(drawn(0), photos, photos.labels)
+    np.testing.assert_array_equal(maps, make_explainer()(drawn(0), photos, (photos.labels + 1) % 3))
     total = maps.sum((1, 2))
     assert (maps > 0).all() and (total < 1 - 2.0 ** -sum(BLOCKS)).all() and (total > 0.5).all()
 
@@ -149,7 +149,7 @@ def test_maps_know_no_class_and_add_up_to_what_is_not_the_class_tokens_own():
 def test_maps_point_at_what_the_classes_are_told_by_and_random_weights_do_not():
     """Adebayo et al., "Sanity checks for saliency maps", 2018: a map must depend on the weights."""
     photos, places = photographs(64, 5)
-    explain = explainer()
+    explain = make_explainer()
     maps = explain(trained(), photos, photos.labels)
     hits = np.mean(maps.reshape(64, -1).argmax(1) == places)
     assert hits > 0.9

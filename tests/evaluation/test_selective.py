@@ -8,7 +8,12 @@ from sklearn.metrics import auc
 
 from hairjax.evaluation.metrics.intervals import wilson
 from hairjax.evaluation.metrics.sample import Sample
-from hairjax.evaluation.metrics.selective import COVERAGES, referral, risk_coverage, weighted_area
+from hairjax.evaluation.metrics.selective import (
+    COVERAGES,
+    predict_selectively,
+    risk_coverage,
+    weighted_area,
+)
 from tests.evaluation.test_calibration import drawn
 
 
@@ -79,7 +84,7 @@ def test_a_photograph_that_counts_twice_is_there_twice():
 def test_the_table():
     given = drawn(300, 2, temperature=1.0)
     sample = Sample.draw(given, 250, 0)
-    found = referral(sample)
+    found = predict_selectively(sample)
     assert [one.coverage for one in found.kept] == list(COVERAGES)
     assert [one.photographs for one in found.kept] == [300, 270, 240, 210, 150]
     for one in found.kept:
@@ -94,6 +99,6 @@ def test_the_table():
 
 
 def test_a_single_photograph():
-    found = referral(Sample.draw(drawn(1, 3, temperature=1.0), 10, 0))
+    found = predict_selectively(Sample.draw(drawn(1, 3, temperature=1.0), 10, 0))
     assert [one.photographs for one in found.kept] == [1] * 5
     assert found.area_interval is None

@@ -12,13 +12,13 @@ from ml_collections import ConfigDict
 
 import hairjax
 from configs import top
-from hairjax.data.augment import Amounts, Sight
+from hairjax.data.augment import Amounts, InputSpecification
 from hairjax.models import table as families
 from hairjax.models.cnn import CNN
 from hairjax.models.table import VARIANTS, Variant
 from hairjax.optim.groups import GROUPS, frozen_parts, make_groups
 from hairjax.optim.optimizer import make_optimizer
-from hairjax.optim.parameter_table import write_ledger
+from hairjax.optim.parameter_table import write_parameter_table
 from hairjax.optim.parts import count_parameters, is_statistic, part_of
 from hairjax.parallel.mesh import make_mesh, on_mesh
 from hairjax.training.learner import batch_parts
@@ -115,7 +115,7 @@ def after(steps=1, *, parts=1, devices=1, finetune="full", remat=False, ema=0.0)
         mesh,
         StepOptions(
             amounts=OFF,
-            sight=Sight(SIDE, (3,), ("imagenet",)),
+            input_spec=InputSpecification(SIDE, (3,), ("imagenet",)),
             classes=CLASSES,
             smoothing=0.0,
             class_weights=None,
@@ -209,7 +209,7 @@ def test_works_in_tree_mode_and_rematerialised():
 def test_the_ledger_tells_statistics_from_what_is_learnt(tmp_path):
     optim = top.get_config().optim
     groups = make_groups(optim, 2, 1)
-    write_ledger(tmp_path / "groups.txt", start()[1], groups, optim)
+    write_parameter_table(tmp_path / "groups.txt", start()[1], groups, optim)
     lines = (tmp_path / "groups.txt").read_text().splitlines()
     rows = [line.split() for line in lines if "statistics" in line]
     assert len(rows) == 8

@@ -10,11 +10,11 @@ from flax import nnx
 
 import hairjax
 from configs import top
-from hairjax.builders.inputs import sight
+from hairjax.builders.inputs import input_specification
 from hairjax.builders.validation import check_config
 from hairjax.data.augment import denormalised, normalised
 from hairjax.models import table as families
-from hairjax.models.layers.inverted_residual import Block, Shape
+from hairjax.models.layers.inverted_residual import InvertedResidual, Shape
 from hairjax.models.table import VARIANTS, Variant
 from hairjax.optim.parts import is_statistic, part_of
 from hairjax.parallel.compilation import compiler_options
@@ -93,7 +93,7 @@ def test_gradients_in_bfloat16_are_those_in_float32_but_for_rounding(tiny, monke
 
 def test_gradients_reach_all_of_an_inverted_residual():
     shape = Shape(6, 3, 1, 12, 4, jax.nn.relu, jax.nn.hard_sigmoid, None, True)
-    block = Block(
+    block = InvertedResidual(
         6,
         shape,
         padding="torch",
@@ -194,7 +194,7 @@ def configuration(**model):
 def test_rgb_is_normalised_as_the_weights_had_it_unless_said(name, asked, used):
     config = configuration(name=name)
     config.data.normalise = asked
-    assert sight(config).normalise == (used,)
+    assert input_specification(config).normalise == (used,)
 
 
 def test_normalisations():

@@ -17,9 +17,9 @@ from scipy.special import expit, log_expit, logit, softmax
 
 import hairjax
 import launch
-from hairjax.commands.convert import convert, write
-from hairjax.data.augment import Sight, model_inputs
-from hairjax.data.synthetic import draw
+from hairjax.commands.convert import convert_weights, write
+from hairjax.data.augment import InputSpecification, model_inputs
+from hairjax.data.synthetic import synthesise
 from hairjax.models.heads.ordinal import (
     HEADS,
     ORDINAL,
@@ -156,7 +156,7 @@ def test_a_converted_head_is_kept_by_its_own_kind_alone(head, tmp_path):
     file, out = tmp_path / "ours.safetensors", tmp_path / "again.safetensors"
     ours = parameters(create(head, hidden=(6,)))
     write(ours, {}, file)
-    convert(str(file), "small", out, "")
+    convert_weights(str(file), "small", out, "")
     again = parameters(create(head, weights=str(out), num_classes=None, hidden=(6,)))
     assert again.keys() == ours.keys()
     for path in ours:
@@ -199,8 +199,8 @@ def test_a_run_with_an_ordinal_head_is_one_like_any_other(tmp_path, capsys):
     options = {"in_channels": 6, "image_size": 32, "head": "corn"}
     model = hairjax.create_model(name, weights=str(workdir), **options)
     run = load_run(workdir)
-    photos = draw("top", 4, 37, 0, 1, lambda done, total: None)
-    seen = Sight(32, (6,), ("imagenet",))
+    photos = synthesise("top", 4, 37, 0, 1, lambda done, total: None)
+    seen = InputSpecification(32, (6,), ("imagenet",))
     logits = jax.jit(lambda x: model(model_inputs(x, None, None, seen)))(photos.images)
-    judged = run.judge(run.params, photos).probabilities
+    judged = run.predictor(run.params, photos).probabilities
     np.testing.assert_allclose(softmax(logits, axis=1), judged, atol=1e-5)

@@ -11,7 +11,7 @@ from flax import nnx
 
 import hairjax
 from hairjax.models.layers.common import Head, ParameterKeys, drop_path, part_names
-from hairjax.models.swin import Block, Swin
+from hairjax.models.swin import Swin, SwinBlock
 from hairjax.models.table import SWIN, VARIANTS, Variant
 from tests.models.example import options
 
@@ -49,7 +49,7 @@ def block(size, **changes):
         "dtype": jnp.float32,
     }
     return randomised(
-        nnx.eval_shape(lambda: Block(8, size=size, rngs=nnx.Rngs(0), **settings | changes))
+        nnx.eval_shape(lambda: SwinBlock(8, size=size, rngs=nnx.Rngs(0), **settings | changes))
     )
 
 

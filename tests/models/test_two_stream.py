@@ -12,13 +12,13 @@ from flax import nnx
 
 import hairjax
 from configs import top
-from hairjax.builders.inputs import sight
+from hairjax.builders.inputs import input_specification
 from hairjax.builders.model import abstract_model, pretrained_model
 from hairjax.builders.two_stream_weights import of_stream
 from hairjax.builders.validation import check_config
 from hairjax.commands.convert import write
-from hairjax.data.augment import Amounts, Sight, model_inputs
-from hairjax.evaluation.explain.grad_cam import grad_cam
+from hairjax.data.augment import Amounts, InputSpecification, model_inputs
+from hairjax.evaluation.explain.maps import grad_cam
 from hairjax.models import table as families
 from hairjax.models.table import VARIANTS, Variant
 from hairjax.models.two_stream import fusing_stages
@@ -121,12 +121,12 @@ def compiled(function, *arguments):
 
 
 def seen(config):
-    return model_inputs(PHOTOS, None, None, sight(config))
+    return model_inputs(PHOTOS, None, None, input_specification(config))
 
 
 def views(config):
     """What each stream sees."""
-    first, _ = sight(config).channels
+    first, _ = input_specification(config).channels
     return jnp.split(seen(config), [first], axis=-1)
 
 
@@ -135,12 +135,16 @@ def views(config):
 
 def test_each_stream_sees_what_its_model_alone_would():
     config = settings("tiny_cnn", "tiny_vit", "same", 0)
-    assert sight(config).normalise == ("imagenet", "half")
+    assert input_specification(config).normalise == ("imagenet", "half")
     apart = settings("tiny_cnn", "tiny_vit", "mask", 0)
     amounts, keys = Amounts(**config.augment), jax.random.split(jax.random.key(0), 2)
     amounts = amounts._replace(erase=1.0)
     alone = [(6, "imagenet"), (6, "half"), (3, "imagenet"), (1, "half")]
-    sights = [sight(config), sight(apart), *(Sight(SIDE, (n,), (name,)) for n, name in alone)]
+    sights = [
+        input_specification(config),
+        input_specification(apart),
+        *(InputSpecification(SIDE, (n,), (name,)) for n, name in alone),
+    ]
     alike, parted, *alone = compiled(
         lambda: [model_inputs(PHOTOS, keys, amounts, one) for one in sights]
     )
@@ -236,7 +240,7 @@ def test_of_a_missing_view_nothing_but_what_was_learnt_in_its_place_counts(pair)
         return jax.grad(logit)(params)
 
     def run(params):
-        inputs = model_inputs(photos, None, None, sight(config))
+        inputs = model_inputs(photos, None, None, input_specification(config))
         return [gradient_of(params, inputs, row) for row in range(3)]
 
     for row, grads in enumerate(compiled(run, params)):
@@ -257,7 +261,9 @@ def test_with_both_views_it_is_as_if_none_could_be_missing(pair):
     plain, _ = abstract_model(settings(*pair[:2], "same", pair[3]), CLASSES)
 
     def run(params, without):
-        inputs = model_inputs(photos, None, None, Sight(SIDE, (6, 6), ("imagenet",) * 2))
+        inputs = model_inputs(
+            photos, None, None, InputSpecification(SIDE, (6, 6), ("imagenet",) * 2)
+        )
         both = nnx.merge(model_graph, params)
         kept = both.continue_from(1, both.until(1, inputs))
         return both(inputs), kept, nnx.merge(plain, without)(inputs)

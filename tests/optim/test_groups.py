@@ -5,7 +5,7 @@ from ml_collections import ConfigDict
 
 from hairjax.optim.groups import (
     GROUPS,
-    Group,
+    ParameterGroup,
     frozen_parts,
     group_of,
     make_groups,
@@ -91,10 +91,10 @@ def test_a_part_trains_if_its_rate_and_finetune_let_it():
 def test_a_group_whose_parts_begin_apart_is_split_by_part():
     groups = make_groups(settings_of("head:1,stages.3:4,middle:7"), 4, 10)
     assert groups == {
-        "early": Group(("stem", "stages.0"), 1e-5, 0),
-        "middle": Group(("stages.1", "stages.2"), 5e-5, 7),
-        "stages.3": Group(("stages.3",), 1e-3, 4),
-        "head": Group(("head",), 1e-3, 1),
+        "early": ParameterGroup(("stem", "stages.0"), 1e-5, 0),
+        "middle": ParameterGroup(("stages.1", "stages.2"), 5e-5, 7),
+        "stages.3": ParameterGroup(("stages.3",), 1e-3, 4),
+        "head": ParameterGroup(("head",), 1e-3, 1),
     }
     assert phase_starts(groups) == [1, 4, 7]
     every = parts_of(4)

@@ -17,7 +17,7 @@ from hairjax.optim.freezing import split_trainable
 from hairjax.optim.groups import frozen_parts, make_groups
 from hairjax.optim.lora import DOWN, UP, is_pair, merged, require_matrices, with_pairs
 from hairjax.optim.optimizer import make_optimizer
-from hairjax.optim.parameter_table import write_ledger
+from hairjax.optim.parameter_table import write_parameter_table
 from hairjax.optim.schedules import make_schedules
 from hairjax.runs.load import load_run
 from hairjax.system.errors import UserError
@@ -193,7 +193,7 @@ def test_pairs_and_the_head_train_alone_and_alone_have_moments(both_gradients):
 def test_the_ledger_says_what_trains(model, tmp_path):
     config = settings()
     params = with_pairs(config, model[1], groups_of(config))
-    write_ledger(tmp_path / "groups.txt", params, groups_of(config), config.optim)
+    write_parameter_table(tmp_path / "groups.txt", params, groups_of(config), config.optim)
     rows = [line.split("  ") for line in (tmp_path / "groups.txt").read_text().splitlines()]
     table = {row[0]: [cell.strip() for cell in row[1:] if cell] for row in rows if len(row) > 1}
     qkv = "stages.1.blocks.0.attention.qkv"
@@ -236,7 +236,7 @@ def checkpoint(workdir):
 
 
 def test_a_stopped_run_ends_as_one_that_was_not_and_shows_no_pairs(weights, tmp_path, monkeypatch):
-    monkeypatch.setattr("hairjax.training.finish.finish", lambda *arguments: {})
+    monkeypatch.setattr("hairjax.training.finish.finish_run", lambda *arguments: {})
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     said = run(whole, weights)
     trained = [line.split(" train,")[0] for line in said if " train, " in line]

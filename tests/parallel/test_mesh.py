@@ -13,7 +13,7 @@ import pytest
 from flax import nnx
 
 from configs import top
-from hairjax.data.augment import Amounts, Sight
+from hairjax.data.augment import Amounts, InputSpecification
 from hairjax.models.swin import Swin
 from hairjax.parallel import mesh as module
 from hairjax.parallel.compilation import compute_dtype
@@ -223,7 +223,7 @@ def stepper(devices, shard):
         mesh,
         StepOptions(
             amounts=Amounts(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.4, 1.0, 0.0),
-            sight=Sight(SIDE, (6,), ("imagenet",)),
+            input_spec=InputSpecification(SIDE, (6,), ("imagenet",)),
             classes=4,
             smoothing=0.1,
             class_weights=None,
@@ -280,10 +280,10 @@ def test_a_device_holds_its_part_of_parameters_and_momentum(cut):
 def test_a_checkpoint_goes_from_one_mesh_to_another(saved, restored, cut, tmp_path):
     state = jax.device_put(cut, jax.tree.map(lambda leaf: leaf.sharding, abstract(cut, *saved)))
     checkpoints = Checkpoints(tmp_path / "checkpoints")
-    checkpoints.save(2, state.judged, state.rest(), None)
+    checkpoints.save(2, state.evaluated, state.rest(), None)
     checkpoints.wait()
     shapes = abstract(cut, *restored)
-    judged, rest, _ = checkpoints.restore_last(shapes.judged, shapes.rest())
+    judged, rest, _ = checkpoints.restore_last(shapes.evaluated, shapes.rest())
     checkpoints.close()
     found = TrainState.restored(judged, rest)
     for a, b, shape in zip(*map(jax.tree.leaves, (found, state, shapes)), strict=True):

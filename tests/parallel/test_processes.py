@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hairjax.data.synthetic import draw
+from hairjax.data.synthetic import synthesise
 from hairjax.parallel import processes as module
 from hairjax.parallel.mesh import make_mesh
 from hairjax.runs.load import load_run
@@ -56,7 +56,7 @@ AGAIN = "the same commands go on from the last checkpoint"
 @pytest.fixture(scope="module", autouse=True)
 def photographs():
     """Files, of which the first pair prepares a set together."""
-    photos = draw("top", 120, 37, 0, 2, lambda done, total: None)
+    photos = synthesise("top", 120, 37, 0, 2, lambda done, total: None)
     for image, file in zip(photos.images, photos.files, strict=True):
         for kind, pixels in (("photos", image[..., :3]), ("masks", image[..., 3])):
             path = Path.home() / kind / file

@@ -13,7 +13,7 @@ from flax import nnx
 from test_swin_timm import LIMIT, TINY, photographs, relative, timm_model, write_weights
 
 import hairjax
-from hairjax.evaluation.explain.grad_cam import grad_cam, upsample
+from hairjax.evaluation.explain.maps import grad_cam, upsample
 from hairjax.evaluation.explain.rollout import attention_rollout
 
 VIT = "vit_tiny_patch16_224"

@@ -10,7 +10,7 @@ from flax import nnx
 import hairjax
 from benchmarks.training_step import CLASSES, STEPS, training_step
 from configs import top
-from hairjax.builders.inputs import sight
+from hairjax.builders.inputs import input_specification
 from hairjax.data.augment import model_inputs
 from hairjax.optim.groups import make_groups
 from hairjax.optim.schedules import make_schedules
@@ -65,7 +65,7 @@ def their_losses(config, model, photos, labels):
     adamw = torch.optim.AdamW(
         [{"params": members[kind], "weight_decay": kind[1]} for kind in kinds], lr=0.0
     )
-    seen = jax.jit(lambda batch: model_inputs(batch, None, None, sight(config)))
+    seen = jax.jit(lambda batch: model_inputs(batch, None, None, input_specification(config)))
     losses = []
     for step in range(TAKEN):
         for (name, _), group in zip(kinds, adamw.param_groups, strict=True):

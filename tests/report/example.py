@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from hairjax.config.load import load_config, to_plain
-from hairjax.data.augment import Sight
+from hairjax.data.augment import InputSpecification
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.analysis import analyse
 from hairjax.evaluation.explain.deletion import CURVES
@@ -14,7 +14,7 @@ from hairjax.evaluation.explain.reliance import Reliance
 from hairjax.evaluation.metrics import classification as metrics
 from hairjax.evaluation.metrics.sample import Sample
 from hairjax.evaluation.predictions import Predictions
-from hairjax.report.contents import Judgement, Report
+from hairjax.report.contents import Report, SplitResults
 from hairjax.report.explanation import (
     Agreement,
     Area,
@@ -25,8 +25,8 @@ from hairjax.report.explanation import (
 from hairjax.report.figures.classification import learning_curves
 from hairjax.report.figures.explanation import curves_figure
 from hairjax.report.gallery import write_gallery
-from hairjax.report.parameter_table import Entry
-from hairjax.report.results import draw_results
+from hairjax.report.parameter_table import ParameterRow
+from hairjax.report.results import plot_results
 from hairjax.runs.environment import Start, Weights
 from hairjax.runs.folder import RunFolder
 
@@ -36,12 +36,12 @@ SCORES = {name: float(metric(CONFUSION)) for name, metric in metrics.COUNT_METRI
 SCORES["log_loss"] = 0.41
 SCORES["expected_calibration_error"] = 0.06
 ENTRIES = [
-    Entry("head.classifier.kernel", "768 × 4", "late", "0.001", "0.01", "from epoch 1"),
-    Entry("head.classifier.bias", "4", "late", "0.001", "0", "from epoch 1"),
-    Entry("stages.2.merge.kernel", "768 × 384", "middle", "5e-05", "0.01", "from epoch 1"),
-    Entry("stages.10.norm.scale", "96", "middle", "5e-05", "0", "from epoch 1"),
-    Entry("stages.2.norm.mean", "7", "statistics", "-", "-", "with its part"),
-    Entry("stem.proj.kernel", "4 × 4 × 6 × 96", "early", "0", "0", "never"),
+    ParameterRow("head.classifier.kernel", "768 × 4", "late", "0.001", "0.01", "from epoch 1"),
+    ParameterRow("head.classifier.bias", "4", "late", "0.001", "0", "from epoch 1"),
+    ParameterRow("stages.2.merge.kernel", "768 × 384", "middle", "5e-05", "0.01", "from epoch 1"),
+    ParameterRow("stages.10.norm.scale", "96", "middle", "5e-05", "0", "from epoch 1"),
+    ParameterRow("stages.2.norm.mean", "7", "statistics", "-", "-", "with its part"),
+    ParameterRow("stem.proj.kernel", "4 × 4 × 6 × 96", "early", "0", "0", "never"),
 ]
 
 
@@ -77,8 +77,8 @@ def judgement(split, folder, validation=None, columns=None):
     found = analyse(given, Sample.draw(given, 100, 0), validation, columns or {})
     place = RunFolder(folder / split)
     place.path.mkdir(exist_ok=True)
-    draw_results(given, found, place)
-    return Judgement(
+    plot_results(given, found, place)
+    return SplitResults(
         split=split,
         predictions=given,
         metrics=SCORES,
@@ -95,8 +95,8 @@ def judgement(split, folder, validation=None, columns=None):
 
 def judged(report, **changes):
     """The report with something else about its first judgement."""
-    first, *others = report.judgements
-    return dataclasses.replace(report, judgements=[dataclasses.replace(first, **changes), *others])
+    first, *others = report.results
+    return dataclasses.replace(report, results=[dataclasses.replace(first, **changes), *others])
 
 
 def example_report(folder):
@@ -128,7 +128,7 @@ def example_report(folder):
         synthetic=False,
         model="swin_tiny_patch4_window7_224",
         method="grad_cam",
-        sight=Sight(224, (6,), ("imagenet",)),
+        input_spec=InputSpecification(224, (6,), ("imagenet",)),
         starts=[start],
         classes=CLASSES,
         undrawable=(),
@@ -141,7 +141,7 @@ def example_report(folder):
         without_subject=0,
         best_epoch=5,
         best_by="quadratic_kappa",
-        judgements=[judgement("validation", folder)],
+        results=[judgement("validation", folder)],
         outdated=(),
         looks=(),
         history=history(8),

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hairjax.evaluation.metrics.calibration import calibration
+from hairjax.evaluation.metrics.calibration import measure_calibration
 from hairjax.evaluation.metrics.sample import Sample
-from hairjax.evaluation.metrics.selective import referral, risk_coverage
+from hairjax.evaluation.metrics.selective import predict_selectively, risk_coverage
 from hairjax.report.figures import classification as figures
 from hairjax.report.figures.calibration import reliability_figure, risk_coverage_figure
 from tests.evaluation.test_calibration import drawn
@@ -13,7 +13,7 @@ from tests.evaluation.test_calibration import drawn
 
 def reliability(path, *, n=200, tempered=False):
     own, other = (
-        calibration(Sample.draw(drawn(n, 0, temperature=t), 50, 0)).bins for t in (2.0, 1.0)
+        measure_calibration(Sample.draw(drawn(n, 0, temperature=t), 50, 0)).bins for t in (2.0, 1.0)
     )
     reliability_figure(own, other if tempered else (), path)
 
@@ -21,7 +21,7 @@ def reliability(path, *, n=200, tempered=False):
 def risks(path, *, n=200):
     sample = Sample.draw(drawn(n, 0, temperature=1.0), 50, 0)
     coverage, risk = risk_coverage(sample.right, sample.confidence)
-    risk_coverage_figure(coverage, risk, referral(sample).kept, path)
+    risk_coverage_figure(coverage, risk, predict_selectively(sample).kept, path)
 
 
 @pytest.mark.parametrize("draw", [reliability, risks])

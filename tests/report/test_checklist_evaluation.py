@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
-from hairjax.data.augment import Sight
-from hairjax.report.checklists.answers import answers
+from hairjax.data.augment import InputSpecification
+from hairjax.report.checklists.answers import checklist_answers
 from hairjax.report.checklists.evaluation import of_evaluation
 from hairjax.report.checklists.items import CLAIM, TRIPOD
 from hairjax.report.page import SECTIONS
@@ -26,12 +26,12 @@ def report(folder):
 def opened(folder, report):
     """Test was looked at, with a camera in the manifest; on validation the model was too sure."""
     other = predictions(CONFUSION + CONFUSION[:, ::-1])
-    both = [*report.judgements, judgement("test", folder, other, CAMERAS)]
-    return dataclasses.replace(report, judgements=both)
+    both = [*report.results, judgement("test", folder, other, CAMERAS)]
+    return dataclasses.replace(report, results=both)
 
 
 def test_every_item_that_is_answered_has_an_answer_and_leads_to_a_section(report):
-    known = answers(report)
+    known = checklist_answers(report)
     asked = {item.answer for list_ in (CLAIM, TRIPOD) for item in list_.items} - {""}
     assert asked == known.keys()
     sections = {section.name for section in SECTIONS}
@@ -101,18 +101,21 @@ def test_explanations_are_told_once_they_were_made(report, tmp_path):
 )
 def test_copies_that_were_looked_for(report, data, said):
     config = report.config | {"data": report.config["data"] | data}
-    known = answers(dataclasses.replace(report, config=config))
+    known = checklist_answers(dataclasses.replace(report, config=config))
     assert said in known["disjoint"].text
 
 
 @pytest.mark.parametrize(
-    ("sight", "said"),
+    ("input_spec", "said"),
     [
-        (Sight(384, (6,), ("half",)), "RGB in [0, 1] less a mean of (0.5, 0.5, 0.5)"),
-        (Sight(384, (1,), ("half",)), "384 × 384 pixels seen by the model."),
-        (Sight(384, (3, 6), ("unit", "half")), "of (0.5, 0.5, 0.5) for the second model."),
+        (InputSpecification(384, (6,), ("half",)), "RGB in [0, 1] less a mean of (0.5, 0.5, 0.5)"),
+        (InputSpecification(384, (1,), ("half",)), "384 × 384 pixels seen by the model."),
+        (
+            InputSpecification(384, (3, 6), ("unit", "half")),
+            "of (0.5, 0.5, 0.5) for the second model.",
+        ),
     ],
 )
-def test_colours_are_told_as_the_model_had_them(report, sight, said):
-    known = answers(dataclasses.replace(report, sight=sight))
+def test_colours_are_told_as_the_model_had_them(report, input_spec, said):
+    known = checklist_answers(dataclasses.replace(report, input_spec=input_spec))
     assert said in known["preprocessing"].text

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hairjax.evaluation.metrics.paired import METRICS, Pair
+from hairjax.evaluation.metrics.paired import METRICS, PairedDifference
 from hairjax.report.comparison.summary import HIGHER_IS_BETTER
 from hairjax.report.figures.comparison import forest_figure
 
@@ -20,7 +20,7 @@ def pair(gain):
         name: (sign * gain, tuple(sorted((sign * gain * 0.5, sign * gain * 1.5))))
         for name, sign in signs.items()
     }
-    return Pair(differences, (), (), np.zeros((2, 2)), 1.0, 1.0)
+    return PairedDifference(differences, (), (), np.zeros((2, 2)), 1.0, 1.0)
 
 
 def columns(path, colour):

@@ -7,10 +7,10 @@ import pytest
 
 from hairjax.evaluation.analysis import analyse
 from hairjax.evaluation.metrics.sample import Sample
-from hairjax.report.sections.calibration import calibration
-from hairjax.report.sections.mistakes import mistakes
-from hairjax.report.sections.parts import parts
-from hairjax.report.sections.selective_prediction import referral
+from hairjax.report.sections.calibration import calibration_section
+from hairjax.report.sections.mistakes import mistakes_section
+from hairjax.report.sections.parts import parts_section
+from hairjax.report.sections.selective_prediction import selective_prediction_section
 from tests.evaluation.test_calibration import drawn
 from tests.report.example import example_report
 
@@ -27,8 +27,8 @@ def with_analysis(report, given=GIVEN, *, validation=None, columns=None):
     """The report with another analysis of its only judgement."""
     sample = Sample.draw(given, 100, 0)
     found = analyse(given, sample, given if validation is None else validation, columns or {})
-    [judged] = report.judgements
-    return dataclasses.replace(report, judgements=[dataclasses.replace(judged, analysis=found)])
+    [judged] = report.results
+    return dataclasses.replace(report, results=[dataclasses.replace(judged, analysis=found)])
 
 
 def text(markup):
@@ -37,27 +37,27 @@ def text(markup):
 
 def test_fitted_on_others_it_is_judged_here(report):
     given = with_analysis(report, validation=OTHERS)
-    said = text(calibration(given))
+    said = text(calibration_section(given))
     assert "with the temperature" in said
     assert "was fitted on the 500 validation photographs; here it changes the log-loss by −" in said
     assert f"{given.last.analysis.temperature.after.log_loss:.3f}" in said
 
 
 def test_fitted_on_the_same_it_is_not(report):
-    said = text(calibration(with_analysis(report)))
+    said = text(calibration_section(with_analysis(report)))
     assert "gives these very photographs the least log-loss" in said
     assert "with the temperature" not in said
 
 
 def test_without_validation_predictions_the_reason_is_said(report):
     given = with_analysis(report, validation="there is no predictions.csv")
-    assert "No temperature: there is no predictions.csv." in text(calibration(given))
+    assert "No temperature: there is no predictions.csv." in text(calibration_section(given))
 
 
 def test_what_is_referred_and_what_is_gained(report):
     given = with_analysis(report)
     found = given.last.analysis.referral
-    said = text(referral(given))
+    said = text(selective_prediction_section(given))
     for one in found.kept:
         share = f"{100 * one.coverage:.0f} %"
         assert f"{share} {one.photographs} {120 - one.photographs} {one.confidence:.3f}" in said
@@ -65,7 +65,7 @@ def test_what_is_referred_and_what_is_gained(report):
 
 
 def test_without_other_columns_there_are_no_parts(report):
-    assert parts(with_analysis(report)) == []
+    assert parts_section(with_analysis(report)) == []
 
 
 def test_small_parts_are_marked_and_columns_left_out_named(report):
@@ -73,7 +73,7 @@ def test_small_parts_are_marked_and_columns_left_out_named(report):
         "<site>": {str(i): "Bonn" if i < 5 else "Köln" for i in range(120)},
         "note": {str(i): "same" for i in range(120)},
     }
-    content = parts(with_analysis(report, columns=columns))
+    content = parts_section(with_analysis(report, columns=columns))
     assert "<site>" not in "".join(content)
     assert "&lt;site&gt;, validation" in "".join(content)
     said = text(content)
@@ -84,17 +84,17 @@ def test_small_parts_are_marked_and_columns_left_out_named(report):
 
 def test_photographs_of_one_subject_have_no_intervals(report):
     alone = with_analysis(report, dataclasses.replace(GIVEN, subjects=("anna",) * 120))
-    assert text(mistakes(alone)).count("no interval") == 12
-    assert "no interval" in text(calibration(alone))
-    assert "no interval" in text(referral(alone))
+    assert text(mistakes_section(alone)).count("no interval") == 12
+    assert "no interval" in text(calibration_section(alone))
+    assert "no interval" in text(selective_prediction_section(alone))
 
 
 def test_every_split_has_its_own_numbers(report):
-    [first] = report.judgements
-    [other] = with_analysis(report, OTHERS, validation=GIVEN).judgements
-    both = dataclasses.replace(report, judgements=[first, dataclasses.replace(other, split="test")])
-    for section in (calibration, referral):
+    [first] = report.results
+    [other] = with_analysis(report, OTHERS, validation=GIVEN).results
+    both = dataclasses.replace(report, results=[first, dataclasses.replace(other, split="test")])
+    for section in (calibration_section, selective_prediction_section):
         content = "".join(section(both))
         assert content.count("<img ") == 2
         assert content.index("<h3>Validation") < content.index("<h3>Test")
-    assert "fitted on the 120 validation photographs" in text(calibration(both))
+    assert "fitted on the 120 validation photographs" in text(calibration_section(both))

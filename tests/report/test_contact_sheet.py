@@ -8,8 +8,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from hairjax.report.figures import classification as figures
-from hairjax.report.figures import contact_sheet as show_figures
-from hairjax.report.figures.contact_sheet import Caption, contact_sheet, schedule_figure, shorten
+from hairjax.report.figures import contact_sheets as show_figures
+from hairjax.report.figures.contact_sheets import Caption, contact_sheet, schedule_figure, shorten
 
 VIEWS = 6
 NAMES = {

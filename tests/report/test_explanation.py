@@ -13,7 +13,7 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.predictions import Predictions
 from hairjax.report.explanation import read_explanation, write_explanation
 from hairjax.report.figures.explanation import examples_sheet
-from hairjax.report.sections.explanation import explanation
+from hairjax.report.sections.explanation import explanation_section
 from hairjax.system.console import shown_on
 from tests.report.example import example_report, found, pictures
 
@@ -29,7 +29,7 @@ def section(report, folder, **changes):
     pictures(folder)
     path = folder / "explain" / "validation" / "explanation.json"
     write_explanation(dataclasses.replace(found(), **changes), path)
-    return "".join(explanation(dataclasses.replace(report, folder=folder)))
+    return "".join(explanation_section(dataclasses.replace(report, folder=folder)))
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -92,7 +92,7 @@ def test_it_fits_a_terminal():
 
 def test_nothing_is_said_of_another_epoch_or_of_none(report, tmp_path):
     assert section(report, tmp_path, epoch=4) == ""
-    assert explanation(dataclasses.replace(report, folder=tmp_path / "none")) == []
+    assert explanation_section(dataclasses.replace(report, folder=tmp_path / "none")) == []
 
 
 def test_a_sheet_as_wide_as_a_page(tmp_path):

@@ -11,7 +11,7 @@ from PIL import Image
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.predictions import Predictions
 from hairjax.report.gallery import read_gallery, remove_gallery, surest_mistakes, write_gallery
-from hairjax.report.sections.most_confident_errors import surest
+from hairjax.report.sections.most_confident_errors import most_confident_errors_section
 from tests.report.example import example_report
 
 CLASSES = tuple(f"level_{i}" for i in range(7))
@@ -56,7 +56,7 @@ def report(tmp_path_factory):
 
 
 def section(report, folder):
-    return "".join(surest(dataclasses.replace(report, folder=folder)))
+    return "".join(most_confident_errors_section(dataclasses.replace(report, folder=folder)))
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 1000])

@@ -11,8 +11,8 @@ from PIL import Image
 
 from hairjax.evaluation.metrics import classification as metrics
 from hairjax.report.page import SECTIONS, write_report
-from hairjax.report.parameter_table import Entry
-from hairjax.runs.access import Look
+from hairjax.report.parameter_table import ParameterRow
+from hairjax.runs.access import TestAccess
 from hairjax.runs.environment import Weights
 from tests.report.browser import CHROMIUM, Browser
 from tests.report.example import (
@@ -26,7 +26,9 @@ from tests.report.example import (
     predictions,
 )
 
-LOOK = Look("2026-03-01T10:00:00+00:00", "ab" * 20, "0123456789ab", "test", 319, 0.81, "evaluate")
+LOOK = TestAccess(
+    "2026-03-01T10:00:00+00:00", "ab" * 20, "0123456789ab", "test", 319, 0.81, "evaluate"
+)
 FIGURES, PICTURES = 8, 2 * 3  # of the fullest page; in its gallery, and in that of its examples
 CAMERAS = ("old", "<b>&\"'")
 
@@ -51,7 +53,7 @@ def opened(report, folder):
         for split, validation in (("validation", None), ("test", predictions(CONFUSION)))
     ]
     pictures(folder / "opened")
-    return dataclasses.replace(report, folder=folder / "opened", judgements=both, looks=[LOOK])
+    return dataclasses.replace(report, folder=folder / "opened", results=both, looks=[LOOK])
 
 
 class Page(HTMLParser):
@@ -192,7 +194,7 @@ def test_the_ledger_of_groups(report, tmp_path):
 def test_layer_decay_gives_a_part_a_range_of_rates(report, tmp_path):
     rates = ("0.00017150000000000002", "0.000245", "0.00035")
     ledger = [
-        Entry(f"stages.1.blocks.{i}.norm.scale", "96", "middle", rate, "0", "from epoch 4")
+        ParameterRow(f"stages.1.blocks.{i}.norm.scale", "96", "middle", rate, "0", "from epoch 4")
         for i, rate in enumerate(rates)
     ]
     config = report.config | {"optim": report.config["optim"] | {"layer_decay": 0.7}}
@@ -276,7 +278,7 @@ def test_zero_has_no_sign(report, tmp_path):
 
 
 def test_negative_kappa_stays_on_its_line(report, tmp_path):
-    [judgement] = report.judgements
+    [judgement] = report.results
     worse = judged(
         report,
         metrics=SCORES | {"quadratic_kappa": -0.1},
@@ -301,7 +303,7 @@ def test_holds_everything_and_asks_for_nothing(opened, tmp_path):
     assert not any(name.startswith("on") for _, name, _ in page.attributes)
     images = [value for tag, name, value in page.attributes if (tag, name) == ("img", "src")]
     names = ("confusion_figure", "reliability_figure", "risk_coverage_figure")
-    figures = [getattr(one, name) for name in names for one in opened.judgements]
+    figures = [getattr(one, name) for name in names for one in opened.results]
     figures.insert(2, opened.folder / "explain" / "validation" / "deletion_insertion.png")
     figures.append(opened.curves_figure)
     drawn = [image for image in images if image.startswith("data:image/png")]
@@ -326,7 +328,7 @@ def test_every_text_is_escaped(opened, tmp_path):
     texts = dict.fromkeys(("devices", "processor", "system", "precision"), nasty)
     texts["devices"] = f"1 × {nasty}"
     weights = Weights(nasty, nasty, nasty, 1)
-    entry = Entry(f"stem.{nasty}", "1", nasty, "0.1", nasty, nasty)
+    entry = ParameterRow(f"stem.{nasty}", "1", nasty, "0.1", nasty, nasty)
     config = {name: opened.config[name] for name in opened.config}
     page = read(
         dataclasses.replace(
@@ -396,7 +398,7 @@ def page(opened, tmp_path_factory):
         synthetic=True,
         source=source,
         classes=classes,
-        judgements=[_renamed(judgement, classes) for judgement in opened.judgements],
+        results=[_renamed(judgement, classes) for judgement in opened.results],
     )
     write_report(full, path)
     return path

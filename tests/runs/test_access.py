@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from hairjax.runs.access import Look, add_look, new_look, read_looks
+from hairjax.runs.access import TestAccess, add_access, new_access, read_access
 from hairjax.system import git
 from hairjax.system.errors import UserError
 from hairjax.system.git import code_commit
 
-LOOK = Look(
+LOOK = TestAccess(
     time="2026-11-21T04:05:06+00:00",
     commit="",
     configuration="0123456789ab",
@@ -27,15 +27,15 @@ LOOK = Look(
 
 def add_many(path, command):
     for count in range(25):
-        add_look(path, replace(LOOK, command=command, photographs=count))
+        add_access(path, replace(LOOK, command=command, photographs=count))
 
 
 def test_what_is_added_is_read(tmp_path):
     path = tmp_path / "looks.csv"
-    assert read_looks(path) == []
+    assert read_access(path) == []
     second = replace(LOOK, commit="abc-dirty", accuracy=1 / 3)
-    assert [add_look(path, LOOK), add_look(path, second)] == [1, 2]
-    assert read_looks(path) == [LOOK, second]
+    assert [add_access(path, LOOK), add_access(path, second)] == [1, 2]
+    assert read_access(path) == [LOOK, second]
     header, *lines = path.read_text().splitlines()
     assert header == "time,commit,configuration,split,photographs,accuracy,command"
     assert lines[0] == "2026-11-21T04:05:06+00:00,,0123456789ab,test,320,0.8125,evaluate"
@@ -52,7 +52,7 @@ def test_two_at_once_lose_no_line(tmp_path):
     for process in others:
         process.join()
         assert process.exitcode == 0
-    found = [(look.command, look.photographs) for look in read_looks(path)]
+    found = [(look.command, look.photographs) for look in read_access(path)]
     names = [f"process {i}" for i in range(2)] + [f"thread {i}" for i in range(4)]
     assert sorted(found) == sorted((name, count) for name in names for count in range(25))
 
@@ -70,7 +70,7 @@ def test_what_is_no_ledger_is_refused_and_left(text, reason, tmp_path):
     path = tmp_path / "looks.csv"
     text = text.format(header="time,commit,configuration,split,photographs,accuracy,command\n")
     path.write_text(text)
-    for use in (read_looks, lambda path: add_look(path, LOOK)):
+    for use in (read_access, lambda path: add_access(path, LOOK)):
         with pytest.raises(UserError, match=r"looks.csv cannot be read as a ledger") as refused:
             use(path)
         assert reason in str(refused.value)
@@ -80,12 +80,12 @@ def test_what_is_no_ledger_is_refused_and_left(text, reason, tmp_path):
 def test_a_look_says_when_and_of_what(tmp_path):
     config = tmp_path / "config.json"
     config.write_text('{"seed": 0}\n')
-    look = new_look(config, split="test", photographs=3, accuracy=0.5, command="evaluate")
+    look = new_access(config, split="test", photographs=3, accuracy=0.5, command="evaluate")
     assert datetime.now(UTC) - datetime.fromisoformat(look.time) < timedelta(minutes=5)
     # printf '{"seed": 0}\n' | sha256sum
     assert look.configuration == "28cd07538882"
     config.write_text('{"seed": 1}\n')
-    other = new_look(config, split="test", photographs=3, accuracy=0.5, command="evaluate")
+    other = new_access(config, split="test", photographs=3, accuracy=0.5, command="evaluate")
     assert other.configuration != look.configuration
 
 

@@ -17,9 +17,9 @@ from threadpoolctl import threadpool_limits
 import hairjax
 import launch
 from hairjax.builders.data_set import load_data
-from hairjax.data.augment import Sight, model_inputs
+from hairjax.data.augment import InputSpecification, model_inputs
 from hairjax.evaluation.probes import Chosen
-from hairjax.runs.access import read_looks
+from hairjax.runs.access import read_access
 from hairjax.studies.soup import greedy_soup, mean_params
 from hairjax.system.errors import UserError
 from hairjax.weights.checkpoint import Checkpoints
@@ -160,13 +160,13 @@ def test_evaluate_judges_what_was_made_like_a_run(root, name, tmp_path):
 def test_an_ensembles_test_is_the_mean_of_the_runs(root):
     for times, name in enumerate(("a", "b", "both")):
         assert command("evaluate", f"--workdir={root / name}", "--split=test") == 0
-        assert len(read_looks(root / "b" / "looks.csv")) == times
+        assert len(read_access(root / "b" / "looks.csv")) == times
     a, b, both = (shares(root / name / "test" / "predictions.csv") for name in ("a", "b", "both"))
     assert a.keys() == b.keys() == both.keys()
     for file, p in both.items():
         expected = np.float32(a[file]) / 4 + np.float32(b[file]) * 3 / 4
         assert np.allclose(np.float32(p), expected, atol=1e-6)
-    assert len(read_looks(root / "both" / "looks.csv")) == 1
+    assert len(read_access(root / "both" / "looks.csv")) == 1
 
 
 def test_new_photographs_are_predicted(root, tmp_path):
@@ -220,8 +220,8 @@ def embeddings(root):
     model = hairjax.create_model(
         run.config.model.name, in_channels=6, num_classes=4, image_size=32, weights=str(root / "a")
     )
-    sight = Sight(32, (6,), ("imagenet",))
-    inputs = model_inputs(jax.numpy.asarray(photos.images), None, None, sight)
+    input_spec = InputSpecification(32, (6,), ("imagenet",))
+    inputs = model_inputs(jax.numpy.asarray(photos.images), None, None, input_spec)
     split = {row["file"]: row["split"] for row in rows_of(root / "a" / "split.csv")}
     graphdef, state = nnx.split(model)
     found = jax.jit(lambda state, x: nnx.merge(graphdef, state).embed(x))(state, inputs)
@@ -267,12 +267,12 @@ def test_a_probe_compares_with_its_run(root, probe, tmp_path, capsys):
 
 
 def test_a_probe_looks_at_test_photographs_when_told_to(root, probe):
-    before = len(read_looks(root / "a" / "looks.csv"))
+    before = len(read_access(root / "a" / "looks.csv"))
     assert command("probe", root / "a", "--split=test", f"--workdir={probe}") == 0
-    (look,) = read_looks(probe / "looks.csv")
+    (look,) = read_access(probe / "looks.csv")
     numbers = json.loads((probe / "test" / "metrics.json").read_text())
     assert (look.command, look.accuracy) == ("probe", numbers["accuracy"])
-    assert len(read_looks(root / "a" / "looks.csv")) == before + 1
+    assert len(read_access(root / "a" / "looks.csv")) == before + 1
     tests = [r["file"] for r in rows_of(root / "a" / "split.csv") if r["split"] == "test"]
     assert [row["file"] for row in rows_of(probe / "test" / "predictions.csv")] == tests
 

@@ -15,7 +15,7 @@ from hairjax.config.load import load_config, to_plain
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import make_folds, write_split
 from hairjax.evaluation.predictions import Predictions, write_predictions
-from hairjax.runs.access import read_looks
+from hairjax.runs.access import read_access
 from hairjax.studies.compare import compare_runs
 
 pytestmark = pytest.mark.usefixtures("blank_figures")
@@ -161,7 +161,7 @@ def test_each_look_at_test_photographs_is_a_line_everywhere(runs, tmp_path, caps
     for times in (1, 2):
         assert ensemble(runs / "a", runs / "b", "--split=test", f"--workdir={out}") == 0
         for folder in (out, runs / "a", runs / "b"):
-            looks = read_looks(folder / "looks.csv")
+            looks = read_access(folder / "looks.csv")
             assert [(look.command, look.split, look.photographs) for look in looks] == [
                 ("ensemble", "test", 36)
             ] * times

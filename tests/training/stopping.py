@@ -33,7 +33,7 @@ def run(config, workdir, stop=None):
     """Train, up to a step if one is given; what was said."""
     with messages() as said, stopped_at(stop):
         try:
-            hairjax.training.train.train(config, workdir)
+            hairjax.training.train.train_run(config, workdir)
         except StoppedError:
             assert stop is not None
     return said

@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import launch
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.synthetic import draw
+from hairjax.data.synthetic import synthesise
 from hairjax.runs.load import load_run
 
 GPS = 0x8825
@@ -39,7 +39,7 @@ def rows_of(path):
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("set")
-    write_folders(draw("top", 100, 48, 0, 2, lambda done, total: None), root)
+    write_folders(synthesise("top", 100, 48, 0, 2, lambda done, total: None), root)
     return root
 
 
@@ -223,7 +223,7 @@ def test_evaluate_the_test_split(run):
 
 
 def test_evaluate_another_folder(run, root, tmp_path):
-    write_folders(draw("top", 20, 48, 1, 2, lambda done, total: None), tmp_path)
+    write_folders(synthesise("top", 20, 48, 1, 2, lambda done, total: None), tmp_path)
     out = tmp_path / "out"
     arguments = [f"--photos={tmp_path}/photos", f"--masks={tmp_path}/masks", f"--out={out}"]
     files = sorted(p.relative_to(tmp_path / "photos") for p in tmp_path.rglob("photos/*/*"))
@@ -259,8 +259,8 @@ def test_changed_photographs_are_refused(run, root, tmp_path, capsys):
 
 def test_a_run_read_back_predicts(run, root):
     read = load_run(run)
-    photos = draw("top", 5, 37, 0, 1, lambda done, total: None)
-    predictions = read.judge(read.params, photos)
+    photos = synthesise("top", 5, 37, 0, 1, lambda done, total: None)
+    predictions = read.predictor(read.params, photos)
     np.testing.assert_allclose(predictions.probabilities.sum(axis=1), 1, atol=1e-6)
 
 

@@ -14,8 +14,8 @@ from hairjax.parallel.mesh import make_mesh
 from hairjax.runs.folder import RunFolder
 from hairjax.system import console
 from hairjax.training.loop import Plan, StoppedError, run_epochs
-from hairjax.training.phases import Material, Phase
-from hairjax.training.timing import Clock
+from hairjax.training.phases import Phase, PhaseData
+from hairjax.training.timing import EpochTimer
 from hairjax.training.train_state import first_state
 from hairjax.weights.checkpoint import Checkpoints
 
@@ -57,10 +57,10 @@ def plan(tmp_path):
     yield Plan(
         config=config,
         folder=RunFolder(tmp_path),
-        whole=Material(photos, np.arange(4), photos, predict),
+        whole=PhaseData(photos, np.arange(4), photos, predict),
         schedules={},
         phases=[Phase(1, (), 0, step)],
-        begin=lambda phase, params: Material(photos, np.arange(4), photos, predict),
+        begin=lambda phase, params: PhaseData(photos, np.arange(4), photos, predict),
         mesh=make_mesh(1, 1),
         checkpoints=checkpoints,
     )
@@ -81,7 +81,7 @@ def test_a_step_ends_before_the_next_on_a_cpu_and_one_later_elsewhere(
 ):
     clocks, seen = [], []
 
-    class Watched(Clock):
+    class Watched(EpochTimer):
         def __init__(self, batch_size):
             super().__init__(batch_size)
             clocks.append(self)
@@ -91,7 +91,7 @@ def test_a_step_ends_before_the_next_on_a_cpu_and_one_later_elsewhere(
         return step(state, photos, labels)
 
     counting_step.lower = step.lower
-    monkeypatch.setattr("hairjax.training.loop.Clock", Watched)
+    monkeypatch.setattr("hairjax.training.loop.EpochTimer", Watched)
     monkeypatch.setattr("jax.default_backend", lambda: backend)
     plan.config.train.batch_size, plan.config.train.epochs = 1, 1
     plan.phases[0] = Phase(1, (), 0, counting_step)

@@ -67,12 +67,12 @@ def whole(tmp_path_factory):
     """A run that nothing stopped, and what it said."""
     workdir = tmp_path_factory.mktemp("runs") / "whole"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hairjax.training.finish.finish", lambda *arguments: {})
+        patch.setattr("hairjax.training.finish.finish_run", lambda *arguments: {})
         return workdir, run(workdir)
 
 
 def test_a_run_stopped_in_every_phase_ends_as_the_one_that_was_not(whole, tmp_path, monkeypatch):
-    monkeypatch.setattr("hairjax.training.finish.finish", lambda *arguments: {})
+    monkeypatch.setattr("hairjax.training.finish.finish_run", lambda *arguments: {})
     workdir = tmp_path / "stopped"
     for epoch in range(EPOCHS):
         run(workdir, stop=STEPS * epoch + 1)
@@ -86,7 +86,7 @@ def test_a_run_stopped_in_every_phase_ends_as_the_one_that_was_not(whole, tmp_pa
 
 
 def test_kept_maps_change_nothing_but_rounding(whole, tmp_path, monkeypatch):
-    monkeypatch.setattr("hairjax.training.finish.finish", lambda *arguments: {})
+    monkeypatch.setattr("hairjax.training.finish.finish_run", lambda *arguments: {})
     monkeypatch.setattr(phases, "memory_limit", lambda memory: 0.0)
     said = run(tmp_path / "computed")
     refused = [line for line in said if "computed at every step" in line]

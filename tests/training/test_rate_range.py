@@ -120,7 +120,7 @@ def test_the_command_writes_what_training_would_see(options, tmp_path, capsys, m
         assert f"--config.optim.peak.middle={rate / 2:.2g}" in said[rule]
         assert f"--config.optim.peak.late={rate:.2g}" in said[rule]
     # The first loss is that of the first step of training: same weights, photographs, randomness.
-    monkeypatch.setattr("hairjax.training.finish.finish", lambda *arguments: {})
+    monkeypatch.setattr("hairjax.training.finish.finish_run", lambda *arguments: {})
     workdir = RunFolder(tmp_path / "run")
     line = ["--config=configs/top.py:demo", f"--workdir={workdir.path}", *flags]
     assert launch.main(line) == 0

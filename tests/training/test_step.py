@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from scipy.special import log_softmax, softmax
 from sklearn.metrics import log_loss
 
-from hairjax.data.augment import Amounts, Sight, model_inputs
+from hairjax.data.augment import Amounts, InputSpecification, model_inputs
 from hairjax.data.mixing import own_shares
 from hairjax.models.swin import Swin
 from hairjax.optim.groups import GROUPS, frozen_parts, make_groups
@@ -37,7 +37,7 @@ OFF = Amounts(
 )
 ON = OFF._replace(rotation=30.0, flip=0.5, brightness=0.3, crop_scale=0.5)
 BATCH, CLASSES, STORED, SIDE = 8, 3, 36, 32
-SIGHT = Sight(SIDE, (6,), ("imagenet",))
+SIGHT = InputSpecification(SIDE, (6,), ("imagenet",))
 PHOTOS = np.random.default_rng(0).integers(0, 256, (BATCH, STORED, STORED, 4), dtype=np.uint8)
 LABELS = np.arange(BATCH, dtype=np.int32) % CLASSES
 
@@ -115,7 +115,7 @@ class Trainer:
             self.mesh,
             StepOptions(
                 amounts=amounts,
-                sight=SIGHT,
+                input_spec=SIGHT,
                 classes=CLASSES,
                 smoothing=0.0,
                 class_weights=None,
@@ -304,8 +304,8 @@ def test_the_average_is_kept_beside_the_parameters_and_changes_nothing_else():
         np.testing.assert_array_equal(flat(state.params)[path], flat(other.params)[path])
         np.testing.assert_allclose(average[path], expected[path], rtol=1e-5, atol=1e-6)
         assert np.array_equal(average[path], before[path]) == (group == "middle")
-    assert state.judged is state.average
-    assert other.judged is other.params
+    assert state.evaluated is state.average
+    assert other.evaluated is other.params
 
 
 def test_an_average_of_constants_is_that_constant_to_the_bit():
@@ -318,7 +318,7 @@ def test_an_average_of_constants_is_that_constant_to_the_bit():
 @pytest.mark.parametrize("ema", [0.0, 0.5])
 def test_a_state_is_restored_from_what_a_checkpoint_keeps(ema):
     state, _ = learner(Toy, "middle", ema=ema)(learner(Toy, "middle", ema=ema).state())
-    restored = TrainState.restored(state.judged, state.rest())
+    restored = TrainState.restored(state.evaluated, state.rest())
     assert jax.tree.structure(restored) == jax.tree.structure(state)
     for a, b in zip(jax.tree.leaves(restored), jax.tree.leaves(state), strict=True):
         assert a is b
@@ -353,8 +353,8 @@ def test_a_view_that_is_missing_is_so_when_mixed_too(alphas):
     photos = np.concatenate([PHOTOS, PHOTOS], axis=-1)
     photos[::2, ..., 4:] = 0
     how = {"classes": CLASSES, "smoothing": 0.0, "class_weights": None, "ema": 0.0, "parts": 1}
-    sees = Sight(SIDE, (3, 6), ("imagenet", "half"))
-    pairs = StepOptions(amounts=OFF._replace(**alphas), sight=sees, seed=0, **how)
+    sees = InputSpecification(SIDE, (3, 6), ("imagenet", "half"))
+    pairs = StepOptions(amounts=OFF._replace(**alphas), input_spec=sees, seed=0, **how)
     batch = (photos, LABELS, jax.random.split(jax.random.key(0), BATCH))
     batch += tuple(jnp.roll(array, -1, axis=0) for array in batch)
     inputs, targets = jax.jit(lambda batch: pairs.mixed(batch, 0))(batch)
@@ -362,7 +362,10 @@ def test_a_view_that_is_missing_is_so_when_mixed_too(alphas):
     assert np.any(inputs[..., 3:], axis=(1, 2, 3)).tolist() == [False, True] * (BATCH // 2)
     # The view that all have is mixed as it would be alone.
     alone = StepOptions(
-        amounts=OFF._replace(**alphas), sight=Sight(SIDE, (3,), ("imagenet",)), seed=0, **how
+        amounts=OFF._replace(**alphas),
+        input_spec=InputSpecification(SIDE, (3,), ("imagenet",)),
+        seed=0,
+        **how,
     )
     batch = (batch[0][..., :4], *batch[1:3], batch[3][..., :4], *batch[4:])
     expected, same = jax.jit(lambda batch: alone.mixed(batch, 0))(batch)

@@ -14,7 +14,7 @@ import launch
 from hairjax.builders.model import pretrained_model
 from hairjax.commands.convert import write
 from hairjax.config.load import load_config
-from hairjax.data.synthetic import draw
+from hairjax.data.synthetic import synthesise
 from hairjax.models import table as families
 from hairjax.models.table import VARIANTS, Variant
 from hairjax.runs.load import load_run
@@ -42,7 +42,7 @@ def tiny():
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("two")
-    write_folders(draw("top", 80, 40, 0, 2, lambda done, total: None), root)
+    write_folders(synthesise("top", 80, 40, 0, 2, lambda done, total: None), root)
     return root
 
 
@@ -93,7 +93,7 @@ def files(root):
 @pytest.fixture
 def unfinished(monkeypatch):
     """Without figures and report."""
-    monkeypatch.setattr("hairjax.training.finish.finish", lambda *arguments: {})
+    monkeypatch.setattr("hairjax.training.finish.finish_run", lambda *arguments: {})
 
 
 def flat(params):
@@ -174,7 +174,7 @@ def test_two_streams_are_not_written_as_one_file(root, joined, capsys):
 @pytest.fixture(scope="module")
 def views(root):
     """SIDE of the same people beside TOP, of every third of whom there is none."""
-    photos = draw("side", 80, 40, 0, 2, lambda done, total: None)
+    photos = synthesise("side", 80, 40, 0, 2, lambda done, total: None)
     kept = [i for i, subject in enumerate(photos.subjects) if int(subject[1:]) % 3]
     write_folders(photos.subset(kept), root / "side")
     return [

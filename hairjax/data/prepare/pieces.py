@@ -92,7 +92,7 @@ def write_pieces(
     def write(piece: Piece) -> bool:
         if _is_finished(piece, index):
             return True
-        with _taken(piece.side.with_suffix(".lock")) as mine:
+        with _is_locked(piece.side.with_suffix(".lock")) as mine:
             if mine and not _is_finished(piece, index):
                 _write(piece, index, encode, side, fit, stop)
         return mine
@@ -136,7 +136,7 @@ def _is_finished(piece: Piece, index: Index) -> bool:
 
 
 @contextmanager
-def _taken(path: Path) -> Iterator[bool]:
+def _is_locked(path: Path) -> Iterator[bool]:
     """Hold a lock; False where another has it, or has finished the set and moved the folder."""
     try:
         file = path.open("w")

@@ -11,7 +11,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.quality.duplicates import Pair, find_copies
+from hairjax.data.quality.duplicates import DuplicatePair, find_copies
 from hairjax.data.views import Pairs
 from hairjax.parallel.processes import is_first, largest
 from hairjax.system import console
@@ -68,7 +68,7 @@ def require_no_copies(config: ConfigDict, photos: PhotoSet, split: np.ndarray) -
     console.say(f"{said}; trained nevertheless: {why}")
 
 
-def _find(photos: PhotoSet, split: np.ndarray) -> list[Pair]:
+def _find(photos: PhotoSet, split: np.ndarray) -> list[DuplicatePair]:
     """Pairs of a training photograph and one that is held out, which comes second; best first."""
     if isinstance(photos.images, Pairs):
         return _find_in_views(photos.images, split)
@@ -81,7 +81,7 @@ def _find(photos: PhotoSet, split: np.ndarray) -> list[Pair]:
     return sorted(pairs, key=lambda pair: -pair.likeness)
 
 
-def _find_in_views(pairs: Pairs, split: np.ndarray) -> list[Pair]:
+def _find_in_views(pairs: Pairs, split: np.ndarray) -> list[DuplicatePair]:
     """Likewise of each view by itself, as pairs of samples."""
     found = []
     for images, rows in zip(pairs.views, pairs.rows.T, strict=True):
@@ -92,11 +92,11 @@ def _find_in_views(pairs: Pairs, split: np.ndarray) -> list[Pair]:
         with console.progress("pairs compared") as progress:
             copies = find_copies(images, there[trains], there[~trains], progress)
         of_row = dict(zip(there.tolist(), sample.tolist(), strict=True))
-        found += [Pair(of_row[c.first], of_row[c.second], c.likeness) for c in copies]
+        found += [DuplicatePair(of_row[c.first], of_row[c.second], c.likeness) for c in copies]
     return sorted(found, key=lambda pair: -pair.likeness)
 
 
-def _examples(photos: PhotoSet, split: np.ndarray, found: Sequence[Pair]) -> str:
+def _examples(photos: PhotoSet, split: np.ndarray, found: Sequence[DuplicatePair]) -> str:
     named = [
         f"{photos.files[pair.second]} ({split[pair.second]}) = {photos.files[pair.first]}, "
         f"likeness {pair.likeness:.2f}"

@@ -20,7 +20,7 @@ from scipy.spatial import cKDTree
 
 from hairjax.data.photoset import Rows
 from hairjax.data.quality.registration import details, likeness, register
-from hairjax.data.quality.thumbnails import thumbnails
+from hairjax.data.quality.thumbnails import make_thumbnails
 
 SIDE = 64  # pixels at which details are compared
 ALIKE = 0.8  # of the details' likeness: copies have 0.84 and more, others hardly ever 0.7
@@ -38,7 +38,7 @@ _STAGES = ((16, 6, 0.5), (32, 4, 0.65), (SIDE, 3, ALIKE))
 
 
 @dataclass(frozen=True)
-class Pair:
+class DuplicatePair:
     """Two photographs that come from one; `likeness` is 1 for equal details."""
 
     first: int
@@ -48,7 +48,7 @@ class Pair:
 
 def find_duplicates(
     images: NDArray[np.uint8] | Rows, progress: Callable[[int, int], None]
-) -> list[Pair]:
+) -> list[DuplicatePair]:
     """Find photographs that are copies of others, but for what an edit changes.
 
     Args:
@@ -69,7 +69,7 @@ def find_copies(
     train: NDArray[np.intp],
     held: NDArray[np.intp],
     progress: Callable[[int, int], None],
-) -> list[Pair]:
+) -> list[DuplicatePair]:
     """Find the copies of training photographs among those that are held out for judging.
 
     It takes a fraction of the time of `find_duplicates`, which also looks within each part.
@@ -87,7 +87,7 @@ def find_copies(
         return []
     mine = frozenset(train.tolist())
     pairs = _find(images, train, held, _NEAREST, progress)
-    return [p if p.first in mine else Pair(p.second, p.first, p.likeness) for p in pairs]
+    return [p if p.first in mine else DuplicatePair(p.second, p.first, p.likeness) for p in pairs]
 
 
 def _find(
@@ -96,10 +96,10 @@ def _find(
     asked: NDArray[np.intp],
     neighbours: int,
     progress: Callable[[int, int], None],
-) -> list[Pair]:
+) -> list[DuplicatePair]:
     """The pairs of a photograph that is asked about and one of those among which to look."""
     # Areas would be rounded to whole pixels, at other places in a picture that is turned.
-    small = thumbnails(images, SIDE, Image.Resampling.BILINEAR)
+    small = make_thumbnails(images, SIDE, Image.Resampling.BILINEAR)
     candidates = _candidates(small, among, asked, neighbours)
     grey = small @ np.array([0.299, 0.587, 0.114], np.float32)
     sizes = {side: shrunk(grey, side) for side, _, _ in _STAGES}
@@ -114,7 +114,7 @@ def _find(
                 found[pair] = max(value, found.get(pair, 0.0))
             done += len(chunk)
             progress(done, len(candidates))
-    return [Pair(*pair, value) for pair, value in sorted(found.items())]
+    return [DuplicatePair(*pair, value) for pair, value in sorted(found.items())]
 
 
 def turned(pictures: NDArray, turn: int) -> NDArray:

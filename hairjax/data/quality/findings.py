@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.headers import Header
-from hairjax.data.quality.duplicates import Pair
+from hairjax.data.quality.duplicates import DuplicatePair
 from hairjax.data.sources.problems import Problem
 from hairjax.system.files import write_csv
 
@@ -66,7 +66,7 @@ def of_identical(photos: PhotoSet) -> list[Finding]:
 
 
 def of_duplicates(
-    photos: PhotoSet, pairs: Iterable[Pair], split: NDArray[np.str_] | None
+    photos: PhotoSet, pairs: Iterable[DuplicatePair], split: NDArray[np.str_] | None
 ) -> list[Finding]:
     """Near-duplicates, the most alike first; `split` (str [n]) is None where there is none."""
     found = []

@@ -12,7 +12,7 @@ from hairjax.data.photoset import Rows
 _CHUNK = 256  # photographs in memory at a time where they are on disk
 
 
-def thumbnails(
+def make_thumbnails(
     images: NDArray[np.uint8] | Rows, side: int, resample: Image.Resampling
 ) -> NDArray[np.uint8]:
     """Make the RGB channels smaller: uint8 [n, h, w, ≥ 3] → uint8 [n, side, side, 3]."""

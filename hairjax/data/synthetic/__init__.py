@@ -20,7 +20,7 @@ from hairjax.system.errors import UserError
 SIDES = (32, 1024)
 
 
-def draw(
+def synthesise(
     view: str,
     count: int,
     side: int,

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from scipy.integrate import trapezoid
 from scipy.ndimage import gaussian_filter
 
-from hairjax.data.augment import IMAGENET_MEAN, Sight, model_inputs
+from hairjax.data.augment import IMAGENET_MEAN, InputSpecification, model_inputs
 from hairjax.data.batches import evaluation_batches
-from hairjax.evaluation.explain.grad_cam import upsample
+from hairjax.evaluation.explain.maps import upsample
 from hairjax.parallel.compilation import compiler_options
 from hairjax.parallel.mesh import batch_sharded, replicated
 
@@ -43,7 +43,7 @@ def make_curves(
     graphdef: nnx.GraphDef,
     mesh: Mesh,
     *,
-    sight: Sight,
+    input_spec: InputSpecification,
     batch_size: int,
 ) -> Follow:
     """A function that follows `CURVES`; compiled once for ``batch_size``.
@@ -54,7 +54,7 @@ def make_curves(
     Args:
         graphdef: the model without its parameters.
         mesh: devices that share each batch.
-        sight: how the model sees.
+        input_spec: how the model sees.
         batch_size: photographs at a time; rounded up to a multiple of the devices.
     """
     batch_size = -(-batch_size // mesh.size) * mesh.size
@@ -68,7 +68,7 @@ def make_curves(
         def at(share: jax.Array) -> jax.Array:
             changed = rearrange(order < share, "b h w -> b h w 1")
             photos = jnp.where(changed, after, before)
-            logits = model(model_inputs(photos, None, None, sight))
+            logits = model(model_inputs(photos, None, None, input_spec))
             chosen = jnp.take_along_axis(jax.nn.softmax(logits), classes[:, None], axis=1)
             return chosen[:, 0]
 

@@ -11,7 +11,7 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.explain.deletion import MEAN_COLOUR
 from hairjax.evaluation.metrics.intervals import Interval, resampling_weights, subject_indices
 from hairjax.evaluation.metrics.paired import compare, summarise
-from hairjax.evaluation.predictions import Predictions, join
+from hairjax.evaluation.predictions import Predictions, join_predictions
 from hairjax.system.errors import UserError
 
 EDGE = 1 / 50  # by which a mask is eroded and dilated, as a share of the photograph's side
@@ -35,13 +35,13 @@ class Reliance:
     differences: dict[str, tuple[float, Interval | None]]
 
 
-def judge_changed(
-    judge: Callable[[PhotoSet], Predictions], photos: PhotoSet, seed: int
+def predict_changed(
+    predict: Callable[[PhotoSet], Predictions], photos: PhotoSet, seed: int
 ) -> dict[str, Predictions]:
     """What a model says of photographs changed in every way, by the way's name.
 
     Args:
-        judge: the model.
+        predict: the model.
         photos: with masks.
         seed: of whose mask a photograph is given.
 
@@ -58,8 +58,8 @@ def judge_changed(
         part = photos.subset(place)
         images, masks = part.images[:], photos.images[donors[place]][..., 3]
         for change, changed in _changes(images, masks, pixels):
-            parts.setdefault(change, []).append(judge(replace(part, images=changed)))
-    return {change: join(said, photos.classes) for change, said in parts.items()}
+            parts.setdefault(change, []).append(predict(replace(part, images=changed)))
+    return {change: join_predictions(said, photos.classes) for change, said in parts.items()}
 
 
 def _changes(

@@ -56,7 +56,7 @@ class Temperature:
     log_loss_change: tuple[float, Interval | None] | None
 
 
-def calibration(sample: Sample) -> Calibration:
+def measure_calibration(sample: Sample) -> Calibration:
     """Calibration error, log-loss and reliability table of a sample."""
     values = metrics.evaluate(sample.labels, sample.probabilities)
     intervals = sample.intervals()
@@ -136,7 +136,7 @@ def temper(sample: Sample, fitted_on: Predictions, own: bool) -> Temperature:
     """Fit a temperature, and judge it.
 
     Args:
-        sample: the photographs that are judged.
+        sample: the photographs that are evaluated.
         fitted_on: predictions of the photographs it is fitted on.
         own: these are the same photographs, of which it then says nothing new.
     """
@@ -148,7 +148,7 @@ def temper(sample: Sample, fitted_on: Predictions, own: bool) -> Temperature:
         resampled_metrics(one.labels, one.probabilities, one.unit, one.weights)["log_loss"]
         for one in (sample, cooled)
     )
-    judged = calibration(cooled)
-    change = judged.log_loss - metrics.log_loss(sample.labels, sample.probabilities)
+    evaluated = measure_calibration(cooled)
+    change = evaluated.log_loss - metrics.log_loss(sample.labels, sample.probabilities)
     interval = percentiles(after - before) if sample.units > 1 else None
-    return Temperature(value, len(fitted_on.files), judged, (change, interval))
+    return Temperature(value, len(fitted_on.files), evaluated, (change, interval))

@@ -91,7 +91,7 @@ def summarise(
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
+class PairedDifference:
     """How another configuration differs from the reference.
 
     Attributes:
@@ -113,7 +113,7 @@ class Pair:
     by_subject: float
 
 
-def compare(reference: Summary, other: Summary, unit: NDArray[np.int64]) -> Pair:
+def compare(reference: Summary, other: Summary, unit: NDArray[np.int64]) -> PairedDifference:
     """Compare two configurations that were judged with the same ``unit`` and ``weights``."""
     differences = {
         name: (
@@ -127,7 +127,7 @@ def compare(reference: Summary, other: Summary, unit: NDArray[np.int64]) -> Pair
     gain = other.right * (runs // other.runs) - reference.right * (runs // reference.runs)
     order = np.lexsort((other.certainty - reference.certainty, gain))
     crossed = np.einsum("ni,nj->ij", reference.predicted, other.predicted)
-    return Pair(
+    return PairedDifference(
         differences=differences,
         worse=tuple(int(i) for i in order if gain[i] < 0),
         better=tuple(int(i) for i in order[::-1] if gain[i] > 0),

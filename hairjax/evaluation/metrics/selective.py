@@ -27,7 +27,7 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Referral:
+class SelectivePrediction:
     """Accuracy of what is kept, and the area under the risk–coverage curve.
 
     ``least_area`` is that of the same mistakes, were all of them the least sure; were confidence
@@ -40,7 +40,7 @@ class Referral:
     least_area: float
 
 
-def referral(sample: Sample) -> Referral:
+def predict_selectively(sample: Sample) -> SelectivePrediction:
     """How a sample fares when its least confident photographs are referred to a person."""
     right, confidence = sample.right, sample.confidence
     falling = np.sort(confidence)[::-1]
@@ -62,7 +62,7 @@ def referral(sample: Sample) -> Referral:
         for start in range(0, len(sample.weights), _CHUNK)
     ]
     once = np.ones((1, len(sample)))
-    return Referral(
+    return SelectivePrediction(
         kept=tuple(kept),
         area=float(weighted_area(right, confidence, once)[0]),
         area_interval=sample.of_draws(np.concatenate(areas)),

@@ -58,7 +58,7 @@ class SqueezeExcite(nnx.Module):
         return x * self.gate(self.expand(self.activation(self.reduce(mean))))
 
 
-class Block(nnx.Module):
+class InvertedResidual(nnx.Module):
     """Expansion, depthwise convolution, squeeze-and-excitation, projection; not all have all."""
 
     def __init__(
@@ -121,7 +121,7 @@ def make_stages(
     for stage, rates in zip(shapes, options.drop_rates([*map(len, shapes)]), strict=True):
         blocks = []
         for shape, rate in zip(stage, rates, strict=True):
-            blocks.append(Block(inputs, shape, drop_path=rate, **settings))
+            blocks.append(InvertedResidual(inputs, shape, drop_path=rate, **settings))
             inputs = shape.outputs
         stages.append(Stage(blocks, remat=options.remat))
     return nnx.List(stages)

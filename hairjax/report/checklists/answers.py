@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hairjax.data.augment import NORMALISATIONS, Sight
+from hairjax.data.augment import NORMALISATIONS, InputSpecification
 from hairjax.data.split import SPLITS
 from hairjax.report.checklists.evaluation import of_evaluation
 from hairjax.report.checklists.items import Answer
@@ -22,7 +22,7 @@ _STREAMS = ("first", "second")
 _CHANNELS = {6: "RGB and the hair mask, three times", 3: "RGB", 1: "the hair mask"}
 
 
-def answers(report: Report) -> dict[str, Answer]:
+def checklist_answers(report: Report) -> dict[str, Answer]:
     """By the names that `checklist` gives its items."""
     return (
         _of_photographs(report)
@@ -71,19 +71,21 @@ def _counts(report: Report) -> str:
 
 def _preprocessing(report: Report) -> str:
     fit = "squashed to a square" if report.config["data"]["fit"] == "squash" else "padded to one"
-    side = report.sight.side
+    side = report.input_spec.side
     seen = f"Turned as EXIF says, {fit}, {side} × {side} pixels seen by the model"
-    return f"{'; '.join([seen, *_normalisations(report.sight)])}."
+    return f"{'; '.join([seen, *_normalisations(report.input_spec)])}."
 
 
-def _normalisations(sight: Sight) -> list[str]:
+def _normalisations(input_spec: InputSpecification) -> list[str]:
     """How RGB was shifted and scaled for every model that sees it."""
     found = []
-    for channels, name, whose in zip(sight.channels, sight.normalise, _STREAMS, strict=False):
+    for channels, name, whose in zip(
+        input_spec.channels, input_spec.normalise, _STREAMS, strict=False
+    ):
         mean, deviation = NORMALISATIONS[name]
         scaled = f"RGB in [0, 1] less a mean of {mean}, over a deviation of {deviation}"
         if channels != 1:
-            found.append(f"{scaled} for the {whose} model" if sight.channels[1:] else scaled)
+            found.append(f"{scaled} for the {whose} model" if input_spec.channels[1:] else scaled)
     return found
 
 
@@ -157,7 +159,7 @@ def _of_model(report: Report) -> dict[str, Answer]:
     channels = _CHANNELS[model["in_channels"]]
     if model["second"] and model["second_sees"] == "mask":
         channels = "RGB to the first model and the hair mask to the second"
-    inputs = f"{channels}, {report.sight.side} × {report.sight.side} pixels"
+    inputs = f"{channels}, {report.input_spec.side} × {report.input_spec.side} pixels"
     versions = ", ".join(f"{name} {version}" for name, version in start.versions.items())
     return {
         "technology": Answer(f"Deep learning: {report.model}.", "the title"),

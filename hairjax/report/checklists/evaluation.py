@@ -13,8 +13,8 @@ def of_evaluation(report: Report) -> dict[str, Answer]:
     """By the names that `checklist` gives its items."""
     first, *others = METRICS.values()
     metrics = ", ".join((first.title, *(metric.named for metric in others)))
-    judged, note = _judged(report), report.last.interval_note
-    tested = any(judgement.split == "test" for judgement in report.judgements)
+    evaluated, note = _evaluated(report), report.last.interval_note
+    tested = any(judgement.split == "test" for judgement in report.results)
     return {
         "metrics": Answer(
             f"{metrics}; confusion matrix, reliability diagram, risk–coverage curve.",
@@ -25,13 +25,14 @@ def of_evaluation(report: Report) -> dict[str, Answer]:
             f"95 % intervals: {note}. Runs are compared by launch.py compare.", section="results"
         ),
         "internal": Answer(
-            f"On {judged}.", "" if tested else "test: launch.py evaluate --split=test", "results"
+            f"On {evaluated}.", "" if tested else "test: launch.py evaluate --split=test", "results"
         ),
         "performance": Answer(
-            f"Every metric with its interval, on {judged}, beside two baselines.", section="results"
+            f"Every metric with its interval, on {evaluated}, beside two baselines.",
+            section="results",
         ),
         "by_class": Answer(
-            f"Precision, recall and F1 of each class with their 95 % intervals, on {judged}.",
+            f"Precision, recall and F1 of each class with their 95 % intervals, on {evaluated}.",
             "what is positive where it matters",
             "mistakes",
         ),
@@ -46,8 +47,8 @@ def of_evaluation(report: Report) -> dict[str, Answer]:
     }
 
 
-def _judged(report: Report) -> str:
-    return " and ".join(judgement.split for judgement in report.judgements)
+def _evaluated(report: Report) -> str:
+    return " and ".join(judgement.split for judgement in report.results)
 
 
 def _of_parts(report: Report) -> dict[str, Answer]:
@@ -60,7 +61,7 @@ def _of_parts(report: Report) -> dict[str, Answer]:
     section = "parts" if columns else "results"
     return {
         "performance_parts": Answer(
-            f"Every metric with its 95 % interval, on {_judged(report)}{more}.",
+            f"Every metric with its 95 % interval, on {_evaluated(report)}{more}.",
             "groups of people that no column tells" if columns else "groups of people",
             section,
         ),

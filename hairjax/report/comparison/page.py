@@ -4,7 +4,7 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hairjax.evaluation.metrics.paired import METRICS, Pair, Summary
+from hairjax.evaluation.metrics.paired import METRICS, PairedDifference, Summary
 from hairjax.report.comparison.summary import (
     HIGHER_IS_BETTER,
     NOT_INDEPENDENT,
@@ -56,7 +56,7 @@ def _summary(found: Comparison, title: str) -> Html:
             class_="stamp",
         )
     said = (
-        f"Judged on the same {found.judged_on}. The reference, with which every other is "
+        f"Judged on the same {found.evaluated_on}. The reference, with which every other is "
         "compared, is ",
         tag("code", found.names[0]),
         ".",
@@ -209,7 +209,7 @@ def _said(found: Comparison, reference: Summary, other: Summary, index: int) -> 
     return [tag("span", before), tag("span", f"→ {after}")]
 
 
-def _crossed(found: Comparison, name: str, pair: Pair) -> Html:
+def _crossed(found: Comparison, name: str, pair: PairedDifference) -> Html:
     whole = bool((pair.crossed == pair.crossed.round()).all())
     rows = [
         (row_name, *(f"{count:,.0f}" if whole else f"{count:,.1f}" for count in row))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from numpy.typing import NDArray
 
-from hairjax.evaluation.metrics.paired import METRICS, Pair, Summary
+from hairjax.evaluation.metrics.paired import METRICS, PairedDifference, Summary
 from hairjax.report.contents import METRICS as KNOWN
 from hairjax.report.html import number
 
@@ -54,13 +54,13 @@ class Comparison:
     names: Sequence[str]
     runs: Sequence[Sequence[tuple[str, int]]]
     summaries: Sequence[Summary]
-    pairs: Sequence[Pair]
+    pairs: Sequence[PairedDifference]
     mcnemar: Sequence[float]
     by_subject: Sequence[float]
     interval_note: str
     notes: Sequence[str]
 
-    def compared(self) -> list[tuple[str, Summary, Pair]]:
+    def compared(self) -> list[tuple[str, Summary, PairedDifference]]:
         """Every configuration but the reference, and how it differs from it."""
         return list(zip(self.names[1:], self.summaries[1:], self.pairs, strict=True))
 
@@ -81,7 +81,7 @@ class Comparison:
         ]
 
     @property
-    def judged_on(self) -> str:
+    def evaluated_on(self) -> str:
         """How many photographs of how many subjects."""
         photographs, subjects = len(self.files), len({*self.subjects} - {""})
         of = f" of {subjects:,} subjects" if subjects else ""

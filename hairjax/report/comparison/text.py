@@ -61,7 +61,7 @@ def markdown(found: Comparison) -> str:
         "\n\n".join(
             [
                 f"# {len(found.names)} configurations compared",
-                f"Judged on the same {found.judged_on}. Reference: "
+                f"Judged on the same {found.evaluated_on}. Reference: "
                 f"{escape_markdown(found.names[0])}.",
                 *map(escape_markdown, found.notes),
                 f"In brackets: 95 % intervals ({found.interval_note}).",
@@ -111,7 +111,7 @@ def latex(found: Comparison) -> str:
     columns = len(METRICS) + 2
     below = rf"\emph{{Difference from {escape_latex(found.names[0])}}}"
     caption = (
-        f"Judged on the same {found.judged_on}. In brackets: 95 % intervals (paired "
+        f"Judged on the same {found.evaluated_on}. In brackets: 95 % intervals (paired "
         f"{found.interval_note}); p: permutation by subject for accuracy, two-sided, after Holm's "
         f"correction over {len(found.pairs)}. {' '.join(found.notes)} ↓: lower is better."
     )

@@ -9,16 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from hairjax.evaluation.metrics.paired import METRICS, Pair
+from hairjax.evaluation.metrics.paired import METRICS, PairedDifference
 from hairjax.report.comparison.summary import HIGHER_IS_BETTER, TITLES
-from hairjax.report.figures.contact_sheet import shorten
+from hairjax.report.figures.contact_sheets import shorten
 from hairjax.report.figures.style import BLUE, GREY, INK, STYLE, VERMILION, WIDTH, save_figure
 from hairjax.report.html import number
 
 LETTERS = 34  # of a configuration's name
 
 
-def forest_figure(names: Sequence[str], pairs: Sequence[Pair], path: Path) -> None:
+def forest_figure(names: Sequence[str], pairs: Sequence[PairedDifference], path: Path) -> None:
     """Draw every difference from the reference with its interval, a panel for each metric.
 
     The lines of no difference are below each other, and better is always to the right: the axes
@@ -40,7 +40,9 @@ def forest_figure(names: Sequence[str], pairs: Sequence[Pair], path: Path) -> No
         save_figure(figure, path)
 
 
-def _draw_panel(axes: Axes, names: Sequence[str], pairs: Sequence[Pair], metric: str) -> None:
+def _draw_panel(
+    axes: Axes, names: Sequence[str], pairs: Sequence[PairedDifference], metric: str
+) -> None:
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
     ends = [0.005]  # at least so far to each side: identical runs do not differ
     for row, pair in enumerate(pairs):

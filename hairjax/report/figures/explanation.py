@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.explain.deletion import CURVES
-from hairjax.evaluation.explain.grad_cam import evidence
+from hairjax.evaluation.explain.maps import evidence
 from hairjax.evaluation.predictions import Predictions
-from hairjax.report.figures.contact_sheet import draw_outline, shorten
+from hairjax.report.figures.contact_sheets import draw_outline, shorten
 from hairjax.report.figures.style import (
     BLUE,
     COLUMN,

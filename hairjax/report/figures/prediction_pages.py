@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.predictions import Predictions
-from hairjax.report.figures.contact_sheet import draw_outline, shorten
+from hairjax.report.figures.contact_sheets import draw_outline, shorten
 from hairjax.report.figures.style import BLUE, FAINT, GREY, INK, STYLE, save_figure
 
 COLUMNS, ROWS = 4, 4
@@ -20,7 +20,7 @@ MOST_BARS = 5  # of a photograph: the likeliest classes
 LETTERS = 26  # of a file's name
 
 
-class _Judged(NamedTuple):
+class _Predicted(NamedTuple):
     photo: NDArray[np.uint8]  # [side, side, 4]
     file: str
     probabilities: NDArray[np.float32]  # [k]
@@ -35,7 +35,7 @@ class PredictionPages:
 
     def __init__(self, folder: Path):
         self._folder = folder
-        self._waiting: list[_Judged] = []
+        self._waiting: list[_Predicted] = []
         self._classes: tuple[str, ...] = ()
         self._written = 0
 
@@ -44,7 +44,7 @@ class PredictionPages:
         self._classes = predictions.classes
         judged = zip(photos.images[:], predictions.files, predictions.probabilities, strict=True)
         self._waiting += [
-            _Judged(image if photos.has_masks else image[..., :3], file, row)
+            _Predicted(image if photos.has_masks else image[..., :3], file, row)
             for image, file, row in judged
         ]
         while len(self._waiting) >= COLUMNS * ROWS:
@@ -64,7 +64,7 @@ class PredictionPages:
         draw_page(page, self._classes, self._folder / f"page_{self._written:03}.png")
 
 
-def draw_page(page: list[_Judged], classes: tuple[str, ...], path: Path) -> None:
+def draw_page(page: list[_Predicted], classes: tuple[str, ...], path: Path) -> None:
     """Draw photographs in rows of four, below each its likeliest classes as bars."""
     rows, bars = -(-len(page) // COLUMNS), min(len(classes), MOST_BARS)
     heights = [2.0, 0.22 + 0.16 * bars]  # inches of a picture, and of the bars below it
@@ -85,15 +85,15 @@ def _cells(grid: NDArray[np.object_]) -> Iterator[tuple[Axes, Axes]]:
         yield from zip(grid[row], grid[row + 1], strict=True)
 
 
-def _draw_photo(axes: Axes, judged: _Judged) -> None:
-    axes.imshow(judged.photo[..., :3], extent=(0, 1, 1, 0))
-    if judged.photo.shape[-1] == 4:
-        draw_outline(axes, judged.photo[..., 3] / 255, 0, 0, 1)
+def _draw_photo(axes: Axes, evaluated: _Predicted) -> None:
+    axes.imshow(evaluated.photo[..., :3], extent=(0, 1, 1, 0))
+    if evaluated.photo.shape[-1] == 4:
+        draw_outline(axes, evaluated.photo[..., 3] / 255, 0, 0, 1)
     axes.set(xlim=(0, 1), ylim=(1, 0))
     axes.text(
         0,
         -0.02,
-        shorten(judged.file, LETTERS),
+        shorten(evaluated.file, LETTERS),
         va="bottom",
         color=INK,
         fontfamily="monospace",

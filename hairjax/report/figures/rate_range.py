@@ -21,7 +21,7 @@ from hairjax.report.figures.style import (
 MARKS = (VERMILION, GREEN)
 
 
-def rates_figure(
+def rate_range_figure(
     rates: np.ndarray,
     losses: np.ndarray,
     smoothed: np.ndarray,

@@ -9,22 +9,22 @@ _WHY = (
 )
 
 
-def looks(report: Report) -> list[Html]:
-    """The ledger, one line per look."""
-    if not report.looks:
+def access_section(report: Report) -> list[Html]:
+    """The ledger, one line per access."""
+    if not report.accesses:
         return [tag("p", _unopened(report)), tag("p", _WHY, class_="muted")]
-    times = "once" if len(report.looks) == 1 else f"{len(report.looks):,} times"
+    times = "once" if len(report.accesses) == 1 else f"{len(report.accesses):,} times"
     rows = [
         (
-            look.time.removesuffix("+00:00").replace("T", " "),
-            look.command,
-            look.split,
-            f"{look.photographs:,}",
-            number(look.accuracy),
-            tag("code", look.configuration),
-            tag("code", _short(look.commit)),
+            access.time.removesuffix("+00:00").replace("T", " "),
+            access.command,
+            access.split,
+            f"{access.photographs:,}",
+            number(access.accuracy),
+            tag("code", access.configuration),
+            tag("code", _short(access.commit)),
         )
-        for look in report.looks
+        for access in report.accesses
     ]
     header = ("Time (UTC)", "command", "split", "n", "accuracy", "configuration", "code")
     return [
@@ -36,7 +36,7 @@ def looks(report: Report) -> list[Html]:
 def _unopened(report: Report) -> str:
     if not sum(report.counts["test"]):
         return "The run has no test photographs."
-    if any(judged.split == "test" for judged in report.judgements) or "test" in report.outdated:
+    if any(evaluated.split == "test" for evaluated in report.results) or "test" in report.outdated:
         return (
             "The folder test has results, and the ledger looks.csv has no line: they were written "
             "without it, or it was removed. How often test was opened is not known."

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from hairjax.evaluation.metrics.calibration import Calibration, Temperature
-from hairjax.report.contents import Judgement, Report
+from hairjax.report.contents import Report, SplitResults
 from hairjax.report.html import Html, estimate, figure, number, number_range, table, tag
 
 _MEANING = (
@@ -14,28 +14,28 @@ _MEANING = (
 )
 
 
-def calibration(report: Report) -> list[Html]:
+def calibration_section(report: Report) -> list[Html]:
     """The reliability diagrams beside each other, then the numbers of every split."""
     return [
         tag("p", _MEANING, class_="muted"),
-        tag("div", *map(_picture, report.judgements), class_="figures"),
-        *(part for judged in report.judgements for part in _numbers(judged)),
+        tag("div", *map(_picture, report.results), class_="figures"),
+        *(part for results in report.results for part in _numbers(results)),
     ]
 
 
-def _picture(judged: Judgement) -> Html:
+def _picture(results: SplitResults) -> Html:
     return figure(
-        judged.reliability_figure,
-        f"Reliability diagram of {judged.split}: accuracy against confidence; a table below has "
+        results.reliability_figure,
+        f"Reliability diagram of {results.split}: accuracy against confidence; a table below has "
         "its numbers.",
-        f"Reliability, {judged.split}: accuracy of photographs of similar confidence, with 95 % "
+        f"Reliability, {results.split}: accuracy of photographs of similar confidence, with 95 % "
         "intervals. Below the dashed line the model is too sure of itself, above it not sure "
         "enough.",
     )
 
 
-def _numbers(judged: Judgement) -> list[Html]:
-    analysis = judged.analysis
+def _numbers(results: SplitResults) -> list[Html]:
+    analysis = results.analysis
     temperature = analysis.temperature
     found = {"model": analysis.calibration}
     if temperature is not None and temperature.after is not None:
@@ -50,10 +50,10 @@ def _numbers(judged: Judgement) -> list[Html]:
     )
     said = _temperature(temperature, analysis.no_temperature)
     return [
-        tag("h3", judged.split.capitalize()),
+        tag("h3", results.split.capitalize()),
         table(("", *found), rows),
         tag("p", by_chance, said, class_="muted"),
-        _bins(found, judged.split),
+        _bins(found, results.split),
     ]
 
 
@@ -84,8 +84,8 @@ def _bins(found: Mapping[str, Calibration], split: str) -> Html:
             estimate((one.accuracy, one.interval)),
             f"{one.photographs:,}",
         )
-        for which, judged in found.items()
-        for one in judged.bins
+        for which, results in found.items()
+        for one in results.bins
     ]
     header = ("Confidence", "", "mean confidence", "accuracy", "n")
     bins = table(header, rows, class_="estimates")

@@ -1,6 +1,6 @@
 """What a paper on the run has to say: two published checklists, filled where the run knows."""
 
-from hairjax.report.checklists.answers import answers
+from hairjax.report.checklists.answers import checklist_answers
 from hairjax.report.checklists.items import CLAIM, TRIPOD, Answer, Checklist, Item
 from hairjax.report.contents import Report
 from hairjax.report.html import Html, table, tag
@@ -8,9 +8,9 @@ from hairjax.report.html import Html, table, tag
 _YOU, _BOTH, _RUN = "you", "run and you", "run"
 
 
-def checklists(report: Report) -> list[Html]:
+def checklists_section(report: Report) -> list[Html]:
     """Each folded away below how much of it is answered."""
-    known = answers(report)
+    known = checklist_answers(report)
     note = (
         "Numbers follow the published lists; the words are ours, and shorter: read the originals "
         "before submitting. “run”: answered here; “run and you”: in part, and what is lacking is "

@@ -18,7 +18,7 @@ def explanations(report: Report) -> list[Explanation]:
     return [one for one in found if one.epoch == report.best_epoch]
 
 
-def explanation(report: Report) -> list[Html]:
+def explanation_section(report: Report) -> list[Html]:
     """All of each split; nothing where none was explained."""
     found = explanations(report)
     content = [tag("p", METHODS[found[0].method].about, class_="muted")] if found else []

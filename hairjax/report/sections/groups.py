@@ -5,15 +5,15 @@ from collections.abc import Sequence
 
 from hairjax.report.contents import Report
 from hairjax.report.html import Html, table, tag
-from hairjax.report.parameter_table import Entry
+from hairjax.report.parameter_table import ParameterRow
 
 
-def groups(report: Report) -> list[Html]:
+def groups_section(report: Report) -> list[Html]:
     """A line per group and part of the model, and every parameter folded away."""
     learnt = [entry for entry in report.ledger if entry.learnt]
     total = sum(entry.count for entry in learnt)
     learning = sum(entry.count for entry in learnt if entry.trains != "never")
-    parts: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
+    parts: dict[tuple[str, ...], list[ParameterRow]] = defaultdict(list)
     for entry in sorted(report.ledger, key=lambda entry: _depth(entry.part)):
         parts[entry.group, entry.part, entry.trains].append(entry)
     rows = [
@@ -69,7 +69,7 @@ def _depth(part: str) -> tuple[int, int]:
     return ("stem", "stages", "head").index(name), int(number or 0)
 
 
-def _rates(entries: Sequence[Entry]) -> str:
+def _rates(entries: Sequence[ParameterRow]) -> str:
     """The peak rate; from the least to the greatest where it decays from layer to layer."""
     if not entries[0].learnt:
         return "–"
@@ -77,7 +77,7 @@ def _rates(entries: Sequence[Entry]) -> str:
     return " – ".join(dict.fromkeys(f"{rate:.3g}" for rate in (min(rates), max(rates))))
 
 
-def _decay(entries: Sequence[Entry]) -> str:
+def _decay(entries: Sequence[ParameterRow]) -> str:
     """The weight decay, and of which share of the parameters, where some are spared."""
     if not entries[0].learnt:
         return "–"

@@ -2,24 +2,24 @@
 
 import numpy as np
 
-from hairjax.report.contents import Judgement, Report
+from hairjax.report.contents import Report, SplitResults
 from hairjax.report.figures.classification import MOST_IN_COLUMN
 from hairjax.report.html import Html, estimate, figure, table, tag
 
 
-def mistakes(report: Report) -> list[Html]:
+def mistakes_section(report: Report) -> list[Html]:
     """The matrices beside each other, then the rates of every split that was judged."""
     wide = len(report.classes) > MOST_IN_COLUMN
-    pictures = (_picture(report, judged) for judged in report.judgements)
+    pictures = (_picture(report, results) for results in report.results)
     return [
         tag("div", *pictures, class_="figures wide" if wide else "figures"),
-        *(part for judged in report.judgements for part in _rates(report, judged)),
+        *(part for results in report.results for part in _rates(report, results)),
     ]
 
 
-def _picture(report: Report, judged: Judgement) -> Html:
+def _picture(report: Report, results: SplitResults) -> Html:
     caption = (
-        f"Confusion matrix, {judged.split}: photographs, and their share of the true class. On "
+        f"Confusion matrix, {results.split}: photographs, and their share of the true class. On "
         "the diagonal the model is right."
     )
     if report.undrawable:
@@ -27,30 +27,30 @@ def _picture(report: Report, judged: Judgement) -> Html:
             f" No font here can draw {', '.join(report.undrawable)}: install one with these "
             "characters (such as Noto Sans CJK) and write the report again with launch.py report."
         )
-    description = f"Confusion matrix of {len(report.classes)} classes on {judged.split}; "
-    return figure(judged.confusion_figure, f"{description} the tables have its numbers.", caption)
+    description = f"Confusion matrix of {len(report.classes)} classes on {results.split}; "
+    return figure(results.confusion_figure, f"{description} the tables have its numbers.", caption)
 
 
-def _rates(report: Report, judged: Judgement) -> list[Html]:
+def _rates(report: Report, results: SplitResults) -> list[Html]:
     rows = [
         (one.name, *map(estimate, (one.precision, one.recall, one.f1)), f"{one.photographs:,}")
-        for one in judged.analysis.classes
+        for one in results.analysis.classes
     ]
     return [
-        tag("h3", f"By class, {judged.split}, with 95 % intervals"),
+        tag("h3", f"By class, {results.split}, with 95 % intervals"),
         table(("Class", "precision", "recall", "F1", "n"), rows, class_="estimates"),
         tag(
             "details",
-            tag("summary", f"The confusion matrix in numbers, {judged.split}"),
-            _numbers(report, judged),
+            tag("summary", f"The confusion matrix in numbers, {results.split}"),
+            _numbers(report, results),
         ),
     ]
 
 
-def _numbers(report: Report, judged: Judgement) -> Html:
+def _numbers(report: Report, results: SplitResults) -> Html:
     """Counts with their shares of the true class, for who cannot see the figure."""
-    totals = judged.confusion.sum(1)
-    shares = judged.confusion / np.maximum(totals, 1)[:, None]
+    totals = results.confusion.sum(1)
+    shares = results.confusion / np.maximum(totals, 1)[:, None]
     rows = [
         (
             name,
@@ -61,7 +61,7 @@ def _numbers(report: Report, judged: Judgement) -> Html:
             f"{total:,}",
         )
         for name, counts, of_class, total in zip(
-            report.classes, judged.confusion, shares, totals, strict=True
+            report.classes, results.confusion, shares, totals, strict=True
         )
     ]
     return table(("true, predicted as", *report.classes, "n"), rows, class_="matrix")

@@ -11,7 +11,7 @@ from hairjax.runs.folder import RunFolder
 _SHOWN = {"photo": "", "mask": " with its mask", "map": " with its explanation map"}
 
 
-def surest(report: Report) -> list[Html]:
+def most_confident_errors_section(report: Report) -> list[Html]:
     """Photograph, mask and map of each; nothing where the run has no gallery of its best epoch."""
     folder = RunFolder(report.folder).gallery
     gallery = read_gallery(folder)

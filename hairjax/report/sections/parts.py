@@ -15,13 +15,13 @@ _FEW = (
 )
 
 
-def parts(report: Report) -> list[Html]:
+def parts_section(report: Report) -> list[Html]:
     """A table for each column and split; nothing where the manifest has no other column."""
     header = ("", "n", *(KNOWN[name].named for name in METRICS))
     tables = [
-        (judged.split, column, found)
-        for judged in report.judgements
-        for column, found in judged.analysis.slices.tables.items()
+        (evaluated.split, column, found)
+        for evaluated in report.results
+        for column, found in evaluated.analysis.slices.tables.items()
     ]
     left_out = report.last.analysis.slices.left_out
     content = [tag("p", _SAID, class_="muted")] if tables else []

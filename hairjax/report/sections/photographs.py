@@ -4,7 +4,7 @@ from hairjax.report.contents import Report
 from hairjax.report.html import Html, table, tag
 
 
-def photographs(report: Report) -> list[Html]:
+def photographs_section(report: Report) -> list[Html]:
     """Counts of photographs and subjects, and what of them makes results look better."""
     splits = list(report.counts)
     rows = [

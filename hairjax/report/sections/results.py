@@ -1,6 +1,6 @@
 """Headline numbers with their intervals, and every metric beside the baselines'."""
 
-from hairjax.report.contents import HEADLINE, METRICS, Judgement, Report
+from hairjax.report.contents import HEADLINE, METRICS, Report, SplitResults
 from hairjax.report.html import Html, number, number_range, strip, table, tag
 from hairjax.report.sections.summary import amount
 
@@ -11,44 +11,44 @@ _SELECTED = (
 _UNSEEN = "These photographs took no part in training or in the choice of the epoch."
 
 
-def results(report: Report) -> list[Html]:
-    """Of every split that was judged, and what the metrics mean."""
+def results_section(report: Report) -> list[Html]:
+    """Of every split that was found, and what the metrics mean."""
     meanings = (
         part
         for metric in METRICS.values()
         for part in (tag("dt", metric.title), tag("dd", metric.meaning))
     )
     return [
-        *(part for judged in report.judgements for part in _judgement(report, judged)),
+        *(part for found in report.results for part in _split_results(report, found)),
         _unopened(report),
         tag("details", tag("summary", "What the metrics mean"), tag("dl", *meanings)),
     ]
 
 
-def _judgement(report: Report, judged: Judgement) -> list[Html]:
+def _split_results(report: Report, found: SplitResults) -> list[Html]:
     tiles = (
         tag(
             "div",
             tag("div", METRICS[name].title),
-            tag("div", number(judged.metrics[name]), class_="value"),
-            tag("div", number_range(judged.intervals[name])),
+            tag("div", number(found.metrics[name]), class_="value"),
+            tag("div", number_range(found.intervals[name])),
             class_="tile",
         )
         for name in HEADLINE
     )
-    said = _SELECTED if judged.split == "validation" else _UNSEEN
-    note = f"Below each number stands its 95 % interval ({judged.interval_note}). {said}"
+    said = _SELECTED if found.split == "validation" else _UNSEEN
+    note = f"Below each number stands its 95 % interval ({found.interval_note}). {said}"
     return [
-        tag("h3", f"{judged.split.capitalize()}: {amount(report, judged.split)}"),
+        tag("h3", f"{found.split.capitalize()}: {amount(report, found.split)}"),
         tag("div", *tiles, class_="tiles"),
         tag("p", note, class_="muted"),
-        _metrics_table(judged),
+        _metrics_table(found),
     ]
 
 
 def _unopened(report: Report) -> Html:
     """What keeps the results of test from standing here, where something does."""
-    if any(judged.split == "test" for judged in report.judgements):
+    if any(found.split == "test" for found in report.results):
         return Html("")
     if "test" in report.outdated:
         said = (
@@ -59,16 +59,16 @@ def _unopened(report: Report) -> Html:
         said = "the run has no test photographs."
     else:
         said = f"{amount(report, 'test')}; the results are not in this run's folder."
-        if not report.looks:
+        if not report.accesses:
             said = f"{amount(report, 'test')}, never opened."
     return tag("p", tag("strong", "Test: "), said)
 
 
-def _metrics_table(judged: Judgement) -> Html:
+def _metrics_table(found: SplitResults) -> Html:
     rows = []
     for name, metric in METRICS.items():
-        value, interval = judged.metrics[name], judged.intervals[name]
-        others = [baseline.get(name) for baseline in judged.baselines.values()]
+        value, interval = found.metrics[name], found.intervals[name]
+        others = [baseline.get(name) for baseline in found.baselines.values()]
         title: tuple[str, ...] = (metric.title,)
         if not metric.higher_is_better:
             title += (tag("small", "lower is better"),)
@@ -80,5 +80,5 @@ def _metrics_table(judged: Judgement) -> Html:
                 *("–" if other is None else number(other) for other in others),
             )
         )
-    header = ("", "from 0 to 1, with the baselines", "this model", *judged.baselines)
+    header = ("", "from 0 to 1, with the baselines", "this model", *found.baselines)
     return table(header, rows, class_="metrics")

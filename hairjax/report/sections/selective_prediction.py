@@ -1,30 +1,30 @@
 """What is gained where the photographs that the model is least sure of go to a person."""
 
-from hairjax.report.contents import Judgement, Report
+from hairjax.report.contents import Report, SplitResults
 from hairjax.report.html import Html, estimate, figure, number, number_range, table, tag
 
 
-def referral(report: Report) -> list[Html]:
+def selective_prediction_section(report: Report) -> list[Html]:
     """The risk–coverage curves beside each other, then the table of every split."""
     return [
-        tag("div", *map(_picture, report.judgements), class_="figures"),
-        *(part for judged in report.judgements for part in _shares(judged)),
+        tag("div", *map(_picture, report.results), class_="figures"),
+        *(part for results in report.results for part in _shares(results)),
     ]
 
 
-def _picture(judged: Judgement) -> Html:
+def _picture(results: SplitResults) -> Html:
     return figure(
-        judged.risk_coverage_figure,
-        f"Risk–coverage curve of {judged.split}: error rate of what is kept; the table below has "
+        results.risk_coverage_figure,
+        f"Risk–coverage curve of {results.split}: error rate of what is kept; the table below has "
         "its numbers.",
-        f"Risk and coverage, {judged.split}: error rate of the photographs that the model keeps, "
+        f"Risk and coverage, {results.split}: error rate of the photographs that the model keeps, "
         "the surest first. Dashed: were the confidence worthless. Dotted: were these same mistakes "
         "the least sure.",
     )
 
 
-def _shares(judged: Judgement) -> list[Html]:
-    found = judged.analysis.referral
+def _shares(results: SplitResults) -> list[Html]:
+    found = results.analysis.referral
     everything = found.kept[0]
     rows = [
         (
@@ -38,7 +38,7 @@ def _shares(judged: Judgement) -> list[Html]:
     ]
     ends = "" if found.area_interval is None else f" ({number_range(found.area_interval)})"
     return [
-        tag("h3", judged.split.capitalize()),
+        tag("h3", results.split.capitalize()),
         table(
             ("Share kept", "kept", "referred", "confidence at least", "accuracy of kept"),
             rows,

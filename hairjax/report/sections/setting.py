@@ -9,7 +9,7 @@ from hairjax.report.html import Html, duration, table, tag
 from hairjax.runs.environment import Weights
 
 
-def setting(report: Report) -> list[Html]:
+def setting_section(report: Report) -> list[Html]:
     """What it started from, what it cost, on what, and every key of the configuration."""
     values = [
         (key, tag("code", json.dumps(value, ensure_ascii=False)))

@@ -4,7 +4,7 @@ from hairjax.report.contents import Report
 from hairjax.report.html import Html, tag
 
 
-def summary(report: Report) -> Html:
+def summary_section(report: Report) -> Html:
     """The stamp or the source, the title, and one paragraph."""
     if report.synthetic:
         stamp = tag(
@@ -17,7 +17,7 @@ def summary(report: Report) -> Html:
     else:
         stamp = tag("p", "Photographs: ", tag("strong", report.source), class_="muted")
     judged = " and ".join(
-        f"the {one.split} split ({amount(report, one.split)})" for one in report.judgements
+        f"the {one.split} split ({amount(report, one.split)})" for one in report.results
     )
     read = [one.source for one in (report.weights, report.second_weights) if one]
     weights = " and ".join(dict.fromkeys(read)) or "random weights"

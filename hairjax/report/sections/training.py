@@ -4,7 +4,7 @@ from hairjax.report.contents import Report
 from hairjax.report.html import Html, figure, table, tag
 
 
-def training(report: Report) -> list[Html]:
+def training_section(report: Report) -> list[Html]:
     """The learning curves, and the learning rate of every group at three moments."""
     rates = [row["rate"] for row in report.history]
     (at_best,) = (row["rate"] for row in report.history if row["epoch"] == report.best_epoch)
@@ -27,7 +27,7 @@ def training(report: Report) -> list[Html]:
     content = [
         tag("div", curves, class_="figures"),
         tag("h3", "Learning rate of each group"),
-        table(("Group", "highest", "at the best epoch", "at the end"), rows),
+        table(("ParameterGroup", "highest", "at the best epoch", "at the end"), rows),
     ]
     if (decay := report.config["optim"]["layer_decay"]) != 1:
         said = f"Before layer decay: times {decay:g} for each layer up to the head."

@@ -18,7 +18,7 @@ from flax import nnx
 from jax.sharding import Mesh
 from numpy.typing import NDArray
 
-from hairjax.data.augment import Sight, model_inputs
+from hairjax.data.augment import InputSpecification, model_inputs
 from hairjax.data.batches import read_batches
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.explain.rollout import attention_rollout
@@ -36,7 +36,7 @@ def make_explain(
     mesh: Mesh,
     *,
     method: str,
-    sight: Sight,
+    input_spec: InputSpecification,
     batch_size: int,
     stage: int,
 ) -> Explain:
@@ -46,14 +46,14 @@ def make_explain(
         graphdef: the model without its parameters.
         mesh: devices that share each batch.
         method: one of `METHODS`.
-        sight: how the model sees.
+        input_spec: how the model sees.
         batch_size: photographs at a time; rounded up to a multiple of the devices.
         stage: whose map, -1 for the last.
     """
     batch_size = -(-batch_size // mesh.size) * mesh.size
 
     def maps(params: dict, photos: jax.Array, classes: jax.Array) -> jax.Array:
-        images = model_inputs(photos, None, None, sight)
+        images = model_inputs(photos, None, None, input_spec)
         return METHODS[method](nnx.merge(graphdef, params), images, classes, stage)
 
     whole, shared = replicated(mesh), batch_sharded(mesh)
