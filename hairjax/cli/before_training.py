@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 
 from hairjax.builders.validation import check_config
-from hairjax.cli.configuration import read_configuration, recipe, require_keys, weights_paths
+from hairjax.cli.configuration import read_configuration, require_keys, weights_paths
 from hairjax.cli.flags import parse
 from hairjax.cli.places import beside, require_writable
+from hairjax.config.recipe import recipe
 from hairjax.parallel.cluster import find_place
 from hairjax.system.errors import UserError
 from hairjax.system.paths import require_paths
@@ -37,8 +38,8 @@ def run_check(arguments: list[str]) -> int:
 
 def run_show(arguments: list[str]) -> int:
     """``launch.py show``."""
-    given, config, reference = read_configuration("show", arguments, "out")
-    check_config(config, reference)
+    given, config = read_configuration("show", arguments, "out")
+    check_config(config)
     out = Path(given["out"] or beside(given["config"], "show")).expanduser()
     require_writable("--out", out)
 
@@ -50,10 +51,10 @@ def run_show(arguments: list[str]) -> int:
 
 def run_rates(arguments: list[str]) -> int:
     """``launch.py rates``."""
-    given, config, reference = read_configuration("rates", arguments, "out")
+    given, config = read_configuration("rates", arguments, "out")
     if find_place(config.devices, os.environ):
         raise UserError("rates runs in one process: leave out config.devices.processes")
-    check_config(config, reference)
+    check_config(config)
     out = Path(given["out"] or beside(given["config"], "rates")).expanduser()
     require_writable("--out", out)
     for run in weights_paths(config):

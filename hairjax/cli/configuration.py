@@ -5,33 +5,26 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from hairjax.cli.flags import override, parse
-from hairjax.config.load import flatten, load_config
+from hairjax.config.load import load_config
+from hairjax.config.recipe import known_keys
 from hairjax.config.schema import check_keys
 from hairjax.config.streams import streams
 from hairjax.system.errors import UserError
 
-ROOT = Path(__file__).parents[2]  # where launch.py and configs/ are
-
-
-def recipe() -> ConfigDict:
-    """A configuration with every key, and its default."""
-    return load_config(str(ROOT / "configs" / "top.py"))
+ROOT = Path(__file__).parents[2]  # where launch.py is
 
 
 def read_configuration(
     verb: str, arguments: list[str], *names: str
-) -> tuple[dict[str, str], ConfigDict, ConfigDict]:
-    """The flags of a verb that takes a configuration and the flags named, and what it is to run.
-
-    Third comes a configuration with every key, for ``check_config``.
-    """
-    reference = recipe()
-    given, overrides = parse(arguments, ("config", *names), dict(flatten(reference)))
+) -> tuple[dict[str, str], ConfigDict]:
+    """The flags of a verb that takes a configuration and the flags named, and what it is to run."""
+    keys = {name: key.default for name, key in known_keys().items()}
+    given, overrides = parse(arguments, ("config", *names), keys)
     if not given["config"]:
         raise UserError(f"{verb} needs --config, e.g. --config=configs/top.py:demo")
     config = load_config(given["config"])
-    check_keys(config, reference)
-    return given, override(config, overrides), reference
+    check_keys(config, known_keys())
+    return given, override(config, overrides)
 
 
 def weights_paths(config: ConfigDict) -> list[Path]:
@@ -40,7 +33,7 @@ def weights_paths(config: ConfigDict) -> list[Path]:
 
 
 def require_keys(folder: Path) -> None:
-    """Refuse a run that an earlier hairjax wrote, which had fewer keys; another folder is none."""
+    """Refuse a run with keys that are not known, of a later hairjax; another folder is none."""
     path = folder / "config.json"
     config = load_config(str(path)) if path.is_file() else ConfigDict()
     made = config.made.runs if "made" in config else ()
@@ -48,6 +41,6 @@ def require_keys(folder: Path) -> None:
         require_keys(folder / run)
     if made or (path.is_file() and (folder / "checkpoints").is_dir()):
         try:
-            check_keys(config, recipe())
+            check_keys(config, known_keys())
         except UserError as error:
             raise UserError(f"{path}: {error}") from error

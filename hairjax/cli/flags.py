@@ -7,8 +7,7 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from hairjax.config.keys import nearest, unknown_key
-from hairjax.config.load import flatten
-from hairjax.config.schema import kind
+from hairjax.config.schema import flatten, kind
 from hairjax.system.errors import UserError
 
 

@@ -60,8 +60,8 @@ def run_probe(arguments: list[str]) -> int:
     from_config = any(argument.startswith(("--config", "-config")) for argument in arguments)
     run = None
     if from_config:
-        given, config, reference = read_configuration("probe", arguments, "workdir", "split")
-        check_config(config, reference)
+        given, config = read_configuration("probe", arguments, "workdir", "split")
+        check_config(config)
         source = default_workdir(given["config"])
     else:
         runs: list[str] = []

@@ -9,23 +9,23 @@ from hairjax.builders.validation import check_config
 from hairjax.cli.configuration import ROOT, read_configuration, require_keys, weights_paths
 from hairjax.cli.places import beside, default_workdir, require_writable
 from hairjax.parallel.cluster import find_place
-from hairjax.parallel.processes import join_processes, lost
 from hairjax.parallel.supervisor import follow_parent, is_child, supervise
 from hairjax.system.errors import UserError
 
 
 def run_train(arguments: list[str]) -> int:
     """``launch.py [train]``."""
-    given, config, reference = read_configuration("train", arguments, "workdir")
+    given, config = read_configuration("train", arguments, "workdir")
     place = find_place(config.devices, os.environ)
     if place and not is_child():
         return supervise([str(ROOT / "launch.py"), "train", *arguments], str(place))
-    check_config(config, reference)
+    check_config(config)
     workdir = Path(given["workdir"] or default_workdir(given["config"])).expanduser()
     require_writable("--workdir", workdir)
     for run in (workdir, *weights_paths(config)):
         require_keys(run)
 
+    from hairjax.parallel.processes import join_processes, lost
     from hairjax.training.train import train_run
 
     if place:
@@ -42,11 +42,11 @@ def run_train(arguments: list[str]) -> int:
 
 def run_folds(arguments: list[str]) -> int:
     """``launch.py folds``."""
-    given, config, reference = read_configuration("folds", arguments, "workdir")
+    given, config = read_configuration("folds", arguments, "workdir")
     if not config.data.folds:
         raise UserError("folds needs how many, e.g. --config.data.folds=5")
     config.data.fold = 0
-    check_config(config, reference)
+    check_config(config)
     if find_place(config.devices, os.environ):
         raise UserError(
             "folds trains in one process; with several, train each fold by itself "

@@ -4,12 +4,13 @@ import difflib
 import json
 import runpy
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
+from hairjax.config.recipe import known_keys
+from hairjax.config.schema import complete
 from hairjax.system.errors import UserError
 from hairjax.system.paths import placed
 
@@ -18,6 +19,8 @@ SUFFIXES = (".py", ".json")
 
 def load_config(source: str) -> ConfigDict:
     """A configuration from ``FILE.py``, ``FILE.py:variant``, or a run's ``config.json``.
+
+    A run of an earlier hairjax, which had fewer keys, is completed with what it meant by them.
 
     Raises:
         UserError: no such file or variant, or the file is not a configuration.
@@ -42,7 +45,7 @@ def load_config(source: str) -> ConfigDict:
         raise UserError(f"{path} is not JSON: {error}") from error
     if not isinstance(plain, dict):
         raise UserError(f"{path} is not a configuration: it holds no names with values")
-    return from_plain(plain)
+    return complete(from_plain(plain), known_keys())
 
 
 def split_source(source: str) -> tuple[Path, str]:
@@ -90,12 +93,3 @@ def from_plain(plain: dict[str, Any]) -> ConfigDict:
         return tuple(value) if isinstance(value, list) else value
 
     return ConfigDict(restore(plain))
-
-
-def flatten(config: ConfigDict | dict, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every ("section.key", value), in order."""
-    for key, value in config.items():
-        if isinstance(value, ConfigDict | dict):
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", tuple(value) if isinstance(value, list) else value

@@ -4,36 +4,18 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from hairjax.config.load import flatten
+from hairjax.config.recipe import known_keys
+from hairjax.config.schema import flatten
 
-# What may differ between the processes of a run: where things lie on a machine, and which it is.
-OF_A_PROCESS = (
-    "weights.source",
-    "weights.second",
-    "data.photos",
-    "data.masks",
-    "data.second_photos",
-    "data.second_masks",
-    "data.manifest",
-    "data.split",
-    "data.cache",
-    "data.beam",
-    "data.memory",
-    "devices.coordinator",
-    "devices.processes",
-    "devices.process",
-    "devices.compiled",
-)
-# What may differ between a run and the command that resumes it: that, how many devices share the
-# work, and what is shown.
-FREE_ON_RESUME = (
-    *OF_A_PROCESS,
-    "train.log_every",
-    "devices.mesh",
-    "devices.shard",
-    "log.tensorboard",
-    "report.gallery",
-)
+
+def free_on_resume() -> tuple[str, ...]:
+    """The keys that may differ between a run and the command that resumes it."""
+    return tuple(name for name, key in known_keys().items() if key.free)
+
+
+def free_by_process() -> tuple[str, ...]:
+    """Those of them that may differ between the processes of a run: where things lie, and which."""
+    return tuple(name for name, key in known_keys().items() if key.free == "process")
 
 
 def differences(old: ConfigDict, new: ConfigDict) -> list[str]:
@@ -51,4 +33,4 @@ def _may_differ(key: str, *values: Any) -> bool:
     """Whether a run may be of one of two values and the command that resumes it of the other."""
     # A file of weights may lie elsewhere; none at all, or another on the hub, is not the same one.
     named = "none" in values or all(str(value).startswith("hf:") for value in values)
-    return key in FREE_ON_RESUME and not (key.startswith("weights.") and named)
+    return key in free_on_resume() and not (key.startswith("weights.") and named)

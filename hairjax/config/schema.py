@@ -1,73 +1,86 @@
-"""What each key of a configuration may hold."""
+"""What a key of a configuration is: its default, meaning, kind and limits.
+
+The keys themselves stand in ``configs/top.py``, which this package reads as it reads any
+configuration (`hairjax.config.recipe`).
+"""
 
 import math
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 from ml_collections import ConfigDict
 
 from hairjax.config.keys import unknown_key
-from hairjax.config.load import flatten
 from hairjax.system.errors import UserError
 
-CHOICES = {
-    "model.in_channels": (1, 3, 6),
-    "model.second_sees": ("same", "mask", "view"),
-    "model.head": ("softmax", "cumulative", "corn"),
-    "model.dtype": ("auto", "float32", "bfloat16"),
-    "data.source": ("photos", "synthetic", "tfds:NAME"),
-    "data.view": ("top", "side"),
-    "data.normalise": ("auto", "imagenet", "half", "unit"),
-    "data.fit": ("squash", "pad"),
-    "data.balance": ("none", "sample", "loss"),
-    "data.on_bad": ("refuse", "skip"),
-    "data.on_leak": ("refuse", "allow"),
-    "keep.best_by": ("accuracy", "quadratic_kappa", "macro_f1", "loss"),
-}
-# key → (least, most); None: no limit on that side.
-RANGES: dict[str, tuple[float, float | None]] = {
-    "seed": (0, 2**32 - 1),
-    "model.dropout": (0, 0.99),
-    "model.drop_path": (0, 0.99),
-    "model.fuse_after": (0, None),
-    "data.count": (40, None),
-    "data.image_size": (0, 4096),
-    "data.stored_size": (0, 4096),
-    "data.folds": (0, None),
-    "data.fold": (0, None),
-    "data.memory": (0, None),
-    "augment.rotation": (0, 180),
-    "augment.flip": (0, 1),
-    "augment.brightness": (0, 1),
-    "augment.contrast": (0, 1),
-    "augment.saturation": (0, 1),
-    "augment.hue": (0, 0.5),
-    "augment.crop_scale": (0.05, 1),
-    "augment.erase": (0, 1),
-    "augment.mixup": (0, None),
-    "augment.cutmix": (0, None),
-    "augment.drop_view": (0, 1),
-    "optim.peak.early": (0, None),
-    "optim.peak.middle": (0, None),
-    "optim.peak.late": (0, None),
-    "optim.lora": (0, None),
-    "optim.layer_decay": (0.01, 1),
-    "optim.start": (0, 1),
-    "optim.warmup_epochs": (0, None),
-    "optim.floor": (0, 1),
-    "optim.weight_decay": (0, None),
-    "optim.clip": (0, None),
-    "optim.accumulate": (0, None),
-    "optim.label_smoothing": (0, 0.99),
-    "optim.ema": (0, 0.999999),
-    "train.epochs": (1, None),
-    "train.batch_size": (1, None),
-    "train.log_every": (1, None),
-    "report.gallery": (0, 1000),
-    "devices.mesh": (0, None),
-    "devices.shard": (1, None),
-    "devices.processes": (0, None),
-    "devices.process": (-1, None),
-}
+NEVER: Final = object()  # no run of this package was without the key
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key.
+
+    Attributes:
+        default: the recipe's value; its type is the key's.
+        comment: what the value means.
+        choices: the values it can have; none: any of its type.
+        least: the lowest value of a number.
+        most: the highest; None: no limit.
+        free: "resume" if the command that resumes a run may give another value, "process" if the
+            processes of a run may have others too; "" if neither.
+        before: the value that runs meant that were trained before there was this key.
+    """
+
+    default: Any
+    comment: str
+    choices: tuple = ()
+    least: float | None = None
+    most: float | None = None
+    free: Literal["", "resume", "process"] = ""
+    before: Any = NEVER
+
+
+@dataclass(frozen=True)
+class Section:
+    """Keys with a comment of their own."""
+
+    comment: str
+    keys: "Keys"
+
+
+Keys = Mapping[str, "Key | Section | Keys"]
+
+
+def flatten_keys(keys: Keys, prefix: str = "") -> Iterator[tuple[str, Key]]:
+    """Every ("section.key", key), in order."""
+    for name, entry in keys.items():
+        if isinstance(entry, Key):
+            yield f"{prefix}{name}", entry
+        else:
+            inside = entry.keys if isinstance(entry, Section) else entry
+            yield from flatten_keys(inside, f"{prefix}{name}.")
+
+
+def defaults(keys: Keys) -> ConfigDict:
+    """The configuration in which every key has its default."""
+
+    def value(entry: "Key | Section | Keys") -> Any:
+        if isinstance(entry, Key):
+            return entry.default
+        inside = entry.keys if isinstance(entry, Section) else entry
+        return {name: value(one) for name, one in inside.items()}
+
+    return ConfigDict(value(keys))
+
+
+def flatten(config: ConfigDict | dict, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every ("section.key", value), in order."""
+    for key, value in config.items():
+        if isinstance(value, ConfigDict | dict):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", tuple(value) if isinstance(value, list) else value
 
 
 def kind(default: Any) -> str:
@@ -101,23 +114,57 @@ def _is_kind(value: Any, default: Any) -> bool:
             return isinstance(value, str)
 
 
-def check_keys(config: ConfigDict, reference: ConfigDict) -> None:
-    """Refuse a configuration that has not the keys, and kinds of values, of ``reference``.
+def check_keys(config: ConfigDict, known: Mapping[str, Key]) -> None:
+    """Refuse a configuration that has not the known keys, and their kinds of values.
 
     Raises:
         UserError: names the key, and the allowed ones or what its value may be.
     """
     # What was made of runs is their configuration, and how it was made.
     values = {key: v for key, v in flatten(config) if not key.startswith("made.")}
-    known = dict(flatten(reference))
     for key in values:
         if key not in known:
             raise UserError(unknown_key(key, known))
-    if lacking := [f"config.{key}={known[key]!r}" for key in known if key not in values]:
+    lacking = [f"config.{key}={one.default!r}" for key, one in known.items() if key not in values]
+    if lacking:
         raise UserError(
             f"the configuration lacks keys; add them, here as in configs/top.py: "
             f"{', '.join(lacking)}"
         )
     for key, value in values.items():
-        if not _is_kind(value, known[key]):
-            raise UserError(f"config.{key} is {value!r}; it must be {kind(known[key])}")
+        if not _is_kind(value, known[key].default):
+            raise UserError(f"config.{key} is {value!r}; it must be {kind(known[key].default)}")
+
+
+def check_limits(config: ConfigDict, known: Mapping[str, Key]) -> None:
+    """Refuse a value outside the limits of its key; choices are checked by `builders.validation`.
+
+    Raises:
+        UserError: names the key, its value, and the limits.
+    """
+    for key, value in flatten(config):
+        least, most = known[key].least, known[key].most
+        if least is None:
+            continue
+        if not (least <= value and (most is None or value <= most)):
+            limits = f"at least {least}" if most is None else f"between {least} and {most}"
+            raise UserError(f"config.{key} is {value}; it must be {limits}")
+
+
+def complete(config: ConfigDict, known: Mapping[str, Key]) -> ConfigDict:
+    """A run's configuration, with what it meant by the keys that it was trained without.
+
+    What is no configuration of a run (other programs write a ``config.json`` too) stays as it is.
+    """
+    if not {"model", "data", "optim"} <= set(config.keys()):
+        return config
+    values, whole = dict(flatten(config)), config.to_dict()
+    for key, one in known.items():
+        if key in values or one.before is NEVER:
+            continue
+        *sections, name = key.split(".")
+        place = whole
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[name] = one.before
+    return ConfigDict(whole)

@@ -8,8 +8,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from hairjax.config.load import flatten
-from hairjax.config.resume import FREE_ON_RESUME
+from hairjax.config.resume import free_on_resume
+from hairjax.config.schema import flatten
 from hairjax.data.split import read_rows
 from hairjax.evaluation.predictions import Predictions, read_predictions
 from hairjax.runs.folder import RunFolder
@@ -19,12 +19,7 @@ from hairjax.system.paths import require_run
 _EXAMPLES = 3
 # What may differ between the runs of one configuration: the seed, and what a resume may change.
 # Other weights or masks train another model, though they may lie elsewhere on another machine.
-FREE = {"seed", *FREE_ON_RESUME} - {
-    "weights.source",
-    "weights.second",
-    "data.masks",
-    "data.second_masks",
-}
+_NEVER_FREE = {"weights.source", "weights.second", "data.masks", "data.second_masks"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,9 +153,10 @@ def group_runs(runs: Sequence[RunPredictions]) -> list[RunGroup]:
     The first group is named by all in which the groups differ, every other by what it changes.
     Where all runs are of one configuration, each is a group of its own, named by its seed.
     """
+    free = {"seed", *free_on_resume()} - _NEVER_FREE
     together: dict[tuple, list[RunPredictions]] = {}
     for run in runs:
-        kept = [(key, value) for key, value in flatten(run.config) if key not in FREE]
+        kept = [(key, value) for key, value in flatten(run.config) if key not in free]
         together.setdefault(tuple(sorted(kept, key=lambda pair: pair[0])), []).append(run)
     if len(together) == 1:
         seeds = [f"seed={run.config.seed}" for run in runs]

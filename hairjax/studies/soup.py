@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 
 from hairjax.builders.data_set import describe_source, load_data
 from hairjax.builders.inputs import input_specification
-from hairjax.config.load import flatten
+from hairjax.config.schema import flatten
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import read_own_split
 from hairjax.evaluation.metrics.classification import evaluate

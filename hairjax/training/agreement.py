@@ -4,8 +4,8 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from hairjax.config.load import flatten
-from hairjax.config.resume import OF_A_PROCESS
+from hairjax.config.resume import free_by_process
+from hairjax.config.schema import flatten
 from hairjax.data.photoset import PhotoSet
 from hairjax.parallel.consensus import require_agreement
 from hairjax.weights.checkpoint import Checkpoints
@@ -13,7 +13,8 @@ from hairjax.weights.checkpoint import Checkpoints
 
 def require_same_command(config: ConfigDict, resuming: bool) -> None:
     """Refuse processes that were not started alike."""
-    facts = {f"config.{key}": v for key, v in flatten(config) if key not in OF_A_PROCESS}
+    own = free_by_process()
+    facts = {f"config.{key}": v for key, v in flatten(config) if key not in own}
     facts["the version of jax"] = jax.__version__
     facts["whether --workdir holds a run"] = resuming
     require_agreement(facts)

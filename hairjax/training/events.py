@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from hairjax.config.load import flatten
+from hairjax.config.schema import flatten
 from hairjax.runs.folder import RunFolder
 
 Row = dict[str, Any]

@@ -38,9 +38,9 @@ def folders(tmp_path_factory):
     run.mkdir()
     (run / "config.json").write_text(json.dumps(to_plain(top.get_config("demo"))))
     plain = to_plain(top.get_config("demo"))
-    del plain["optim"]["ema"], plain["log"]
-    (root / "earlier" / "checkpoints").mkdir(parents=True)
-    (root / "earlier" / "config.json").write_text(json.dumps(plain))
+    plain["optim"]["sam"] = 0.05
+    (root / "later" / "checkpoints").mkdir(parents=True)
+    (root / "later" / "config.json").write_text(json.dumps(plain))
     return root
 
 

@@ -8,7 +8,8 @@ import pytest
 
 import launch
 from configs import top
-from hairjax.config.load import flatten, to_plain
+from hairjax.config.load import to_plain
+from hairjax.config.schema import flatten
 from hairjax.training.loop import DivergedError, StoppedError
 from tests.cli.commands import DEMO, ROOT
 

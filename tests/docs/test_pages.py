@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from configs import top
-from hairjax.config.load import flatten
+from hairjax.config.schema import flatten
 
 ROOT = Path(__file__).parents[2]
 PAIRS = (("README.md", "README.ko.md"), ("docs/results.md", "docs/results.ko.md"))

@@ -209,7 +209,7 @@ def test_the_default_weights_are_the_swins():
     config = configuration(name="resnet50")
     config.weights.source = top.get_config().weights.source
     with pytest.raises(UserError, match=r"timm/resnet50\.ms_in22k is the name of a Swin's weights"):
-        check_config(config, top.get_config())
+        check_config(config)
 
 
 def test_a_position_embedding_keeps_its_token_and_a_slope():

@@ -64,7 +64,7 @@ def settings(first, second, sees, fuse_after, weights=None):
     config.model.update(name=first, second=second, second_sees=sees, fuse_after=fuse_after)
     config.model.hidden, config.data.image_size, config.devices.mesh = (5,), SIDE, 1
     config.weights.update(weights or {})
-    check_config(config, top.get_config())
+    check_config(config)
     return config
 
 
@@ -335,7 +335,7 @@ def test_what_cannot_be_is_refused_in_words(changes, message):
     config.optim.peak.late = changes.pop("late", 1e-3)
     config.model.update(changes)
     with pytest.raises(UserError) as error:
-        check_config(config, top.get_config())
+        check_config(config)
         abstract_model(config, CLASSES)
     assert message in str(error.value)
 

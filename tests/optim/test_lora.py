@@ -219,7 +219,7 @@ def run(workdir, weights, stop=None):
     config = settings(finetune="head:1,stages.2:1,stages.1:2")
     config.augment.update(OFF)
     config.weights.source = str(weights)
-    check_config(config, top.get_config())
+    check_config(config)
     return stopping.run(config, workdir, stop)
 
 
@@ -269,10 +269,10 @@ def test_a_stopped_run_ends_as_one_that_was_not_and_shows_no_pairs(weights, tmp_
 def test_what_cannot_be_is_refused(model):
     config = settings()
     with pytest.raises(UserError, match=r"lora=3 freezes pretrained matrices, and config\.weights"):
-        check_config(config, top.get_config())
+        check_config(config)
     config.weights.update(source="some.safetensors", stem="zero")
     with pytest.raises(UserError, match=r"config\.optim\.lora=3 freezes it there: train"):
-        check_config(config, top.get_config())
+        check_config(config)
     plain = {"stem": model[1]["stem"], "stages": {0: {"conv": {"kernel": np.zeros((3, 3))}}}}
     with pytest.raises(UserError, match=r"config\.model\.name=swin_mini.* has none; use 0"):
         require_matrices(config, plain)
@@ -289,7 +289,7 @@ def test_pairs_that_no_stage_would_have_are_refused(changes):
     config = settings(**changes)
     config.weights.update(source="some.safetensors", stem="copy")
     if "early" in config.optim.finetune:
-        check_config(config, top.get_config())
+        check_config(config)
         config.optim.peak.early = 0.0
     with pytest.raises(UserError, match="lora=3 adapts the stages that train"):
-        check_config(config, top.get_config())
+        check_config(config)

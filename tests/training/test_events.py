@@ -94,10 +94,10 @@ def test_switched_on_in_a_later_session(tmp_path):
 def test_a_missing_package_is_said_at_once(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     config = top.get_config("demo")
-    check_config(config, top.get_config())
+    check_config(config)
     config.log.tensorboard = True
     with pytest.raises(UserError) as refused:
-        check_config(config, top.get_config())
+        check_config(config)
     for fragment in ("config.log.tensorboard", "requirements-tensorboard.txt", "tensorboardX"):
         assert fragment in str(refused.value)
     assert "\n" not in str(refused.value)

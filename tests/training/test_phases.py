@@ -42,7 +42,7 @@ def settings():
     config.optim.accumulate = 2
     config.train.update(epochs=EPOCHS, batch_size=16, log_every=1)
     config.devices.mesh = 1
-    check_config(config, top.get_config())
+    check_config(config)
     return config
 
 

@@ -3,7 +3,7 @@
 import json
 import statistics
 
-from hairjax.config.load import flatten
+from hairjax.config.schema import flatten
 from hairjax.report.contents import Report
 from hairjax.report.html import Html, duration, table, tag
 from hairjax.runs.environment import Weights

@@ -1,0 +1,28 @@
+"""The recipe, ``configs/top.py``: every key there is, with its default and its limits."""
+
+import functools
+import runpy
+from collections.abc import Mapping
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from hairjax.config.schema import Key, Keys, defaults, flatten_keys
+
+# Beside the package, in a checkout as where it is installed.
+RECIPE = Path(__file__).parents[2] / "configs" / "top.py"
+
+
+@functools.cache
+def _read() -> Keys:
+    return runpy.run_path(str(RECIPE))["KEYS"]
+
+
+def known_keys() -> Mapping[str, Key]:
+    """Every key, by "section.key", in order."""
+    return dict(flatten_keys(_read()))
+
+
+def recipe() -> ConfigDict:
+    """A configuration with every key at its default."""
+    return defaults(_read())
