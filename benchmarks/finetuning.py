@@ -18,6 +18,7 @@ from ml_collections import ConfigDict
 
 from benchmarks.training_step import CLASSES, noise, temporary_bytes, training_step
 from hairjax.builders.inputs import stored_side
+from hairjax.builders.setup import resolve
 from hairjax.config.load import load_config
 from hairjax.data.augment import Amounts
 from hairjax.data.batches import training_batches
@@ -37,17 +38,18 @@ class Strategy:
     def __init__(self, config: ConfigDict, photos: PhotoSet, validation: PhotoSet, *, keep: bool):
         self.config, mesh = config, make_mesh(1, 1)
         plain = training_step(config, mesh)
-        kept = frozen_stages(plain.frozen) if keep else 0
-        run = plain.learner.step(frozen=plain.frozen, kept=kept)
+        cached = frozen_stages(plain.frozen) if keep else 0
+        run = plain.learner.step(frozen=plain.frozen, cached_stages=cached)
+        setup = resolve(config)
         graphdef, self.state = plain.learner.graphdef, plain.begin()
-        predict = make_predictor(config, graphdef, mesh)
+        predict = make_predictor(setup, graphdef, mesh)
         start = time.perf_counter()
         self.material = begin_phase(
-            Phase(1, plain.frozen, kept, run),
+            Phase(1, plain.frozen, cached, run),
             self.state.params,
-            config=config,
+            setup=setup,
             graphdef=graphdef,
-            mesh=mesh,
+            options=plain.learner.options,
             whole=PhaseData(photos, np.arange(len(photos)), validation, predict),
         )
         self.preparation = time.perf_counter() - start

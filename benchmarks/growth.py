@@ -29,6 +29,7 @@ import numpy as np
 from PIL import Image
 
 from hairjax.data.batches import training_batches
+from hairjax.data.options import PrepareOptions
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.load import load_photos
 from hairjax.data.sources.photos import Index, find_photos
@@ -95,16 +96,16 @@ def go_the_way(root: Path) -> tuple[PhotoSet, dict[str, dict[str, float]]]:
         )
 
     def load(memory: float) -> PhotoSet:
-        return load_photos(
-            index,
-            expected=range(4),
+        options = PrepareOptions(
             side=SIDE,
             fit="squash",
             on_bad="refuse",
             cache=f"{root}/cache",
             beam="",
             memory=memory,
+            workers=os.cpu_count() or 1,
         )
+        return load_photos(index, options, range(4))
 
     def first_batches(photos: PhotoSet) -> None:
         train = np.flatnonzero(split == "train")

@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, features
 
+from hairjax.data.options import PrepareOptions
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.load import load_photos
 from hairjax.data.sources.photos import Entry, Index, find_photos
@@ -75,16 +76,16 @@ def find(root: Path, masks: bool) -> Index:
 
 def load(root: Path, masks: bool, cache: str, memory: float) -> PhotoSet:
     """The same, read; of a prepared set, as much in memory as may be (GiB)."""
-    return load_photos(
-        find(root, masks),
-        expected=range(2),
+    options = PrepareOptions(
         side=SIDE,
         fit="squash",
         on_bad="refuse",
         cache=cache,
         beam="",
         memory=memory,
+        workers=os.cpu_count() or 1,
     )
+    return load_photos(find(root, masks), options, range(2))
 
 
 def decode(entry: Entry) -> None:

@@ -8,13 +8,13 @@ import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from hairjax.builders.inputs import stored_side
 from hairjax.builders.model import abstract_model
+from hairjax.builders.setup import resolve
 from hairjax.optim.groups import frozen_parts, make_groups
 from hairjax.optim.optimizer import make_optimizer
 from hairjax.optim.schedules import make_schedules
 from hairjax.parallel.mesh import batch_sharded
-from hairjax.training.learner import Learner, batch_parts, make_learner, step_options
+from hairjax.training.learner import Learner, classification_task, make_learner, step_options
 from hairjax.training.step import Step
 from hairjax.training.train_state import TrainState
 
@@ -74,20 +74,20 @@ def noise(count: int, side: int) -> np.ndarray:
 
 def training_step(config: ConfigDict, mesh: Mesh) -> TrainingStep:
     """The step of a configuration for batches of its size; nothing is allocated or compiled."""
-    graphdef, params = abstract_model(config, CLASSES)
-    groups = make_groups(config.optim, len(params["stages"]), config.train.epochs)
-    schedules = make_schedules(config.optim, groups, config.train.epochs, STEPS)
-    tx = make_optimizer(config.optim, schedules, params, groups, STEPS)
-    parts = batch_parts(config, mesh)
-    batch, side = config.train.batch_size, stored_side(config)
+    setup = resolve(config)
+    graphdef, params = abstract_model(setup.model, CLASSES)
+    groups = make_groups(setup.optim, len(params["stages"]), setup.training.epochs)
+    schedules = make_schedules(setup.optim, groups, setup.training.epochs, STEPS)
+    tx = make_optimizer(setup.optim, schedules, params, groups, STEPS)
+    batch, side = setup.training.batch_size, setup.prepare.side
     shared = batch_sharded(mesh)
     names, labels = tuple(map(str, range(CLASSES))), np.arange(CLASSES)
-    options = step_options(config, names, labels, parts)
-    averaged = config.optim.ema > 0
-    learner = make_learner(graphdef, params, tx, mesh, options, averaged=averaged)
+    options = step_options(setup, classification_task(setup, names, labels), mesh)
+    averaged = setup.training.ema > 0
+    learner = make_learner(graphdef, params, tx, options, averaged=averaged)
     frozen = frozen_parts(groups, 1)
     return TrainingStep(
-        learner.step(frozen=frozen, kept=0),
+        learner.step(frozen=frozen, cached_stages=0),
         learner,
         frozen,
         jax.ShapeDtypeStruct((batch, side, side, 4), jnp.uint8, sharding=shared),

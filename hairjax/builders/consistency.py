@@ -1,16 +1,19 @@
 """What the values of a configuration must be together."""
 
 import re
+from collections.abc import Mapping
 
 from ml_collections import ConfigDict
 
-from hairjax.builders.inputs import stored_side
 from hairjax.builders.second_model import check_second, check_views, require_join_trains
-from hairjax.config.streams import Stream, streams
+from hairjax.builders.setup import Setup, resolve
+from hairjax.config.streams import Stream
+from hairjax.data.options import SplitOptions
 from hairjax.models.factory import stage_count
 from hairjax.models.table import SWIN, VARIANTS
 from hairjax.optim.groups import frozen_parts, make_groups
 from hairjax.system.errors import UserError
+from hairjax.system.extras import require_tensorboardx
 from hairjax.system.paths import require_paths
 
 
@@ -24,73 +27,73 @@ def check_consistency(config: ConfigDict) -> None:
         UserError: names the keys, their values, and what to do.
     """
     check_second(config)
-    hidden = config.model.hidden
+    setup = resolve(config)
+    hidden = setup.model.hidden
     if any(not isinstance(size, int) or size < 1 for size in hidden):
         raise UserError(f"config.model.hidden is {hidden}; give positive whole numbers: 256,")
-    _check_shares(config)
-    _check_schedule(config)
-    for key, stream in zip(("source", "second"), streams(config), strict=False):
+    _check_shares(setup.split)
+    _check_schedule(setup)
+    for key, stream in zip(("source", "second"), setup.model.streams, strict=False):
         _check_weights(key, stream)
-    _check_photographs(config)
-    if config.log.tensorboard:
-        # Here, since it knows runs, and so imports orbax, which takes seconds.
-        from hairjax.system.extras import require_tensorboardx
-
+    require_paths(files={"config.data.split": setup.split.file})
+    check_views(config)
+    _check_photographs(setup)
+    if setup.training.tensorboard:
         require_tensorboardx()
 
 
-def _check_shares(config: ConfigDict) -> None:
+def _check_shares(split: SplitOptions) -> None:
     """How the photographs are divided."""
-    fractions = config.data.fractions
+    fractions = split.fractions
     bad = len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6
     if bad or fractions[0] == 0 or fractions[1] == 0:
         raise UserError(
             f"config.data.fractions is {fractions}; give the shares of train, validation and test "
             "(only the last may be 0), which add up to 1: 0.8,0.1,0.1"
         )
-    folds, fold = config.data.folds, config.data.fold
+    folds, fold = split.folds, split.fold
     if folds in (1, 2) or fold >= max(folds, 1):
         raise UserError(
             f"config.data.fold={fold} of config.data.folds={folds}: give 3 folds or more (one "
             "tests, one selects, the others train) and fold from 0 to folds - 1, or folds=0"
         )
-    if folds and config.data.split:
+    if folds and split.file:
         raise UserError(
             f"config.data.folds={folds} makes a split, and config.data.split gives one; take one"
         )
 
 
-def _check_schedule(config: ConfigDict) -> None:
+def _check_schedule(setup: Setup) -> None:
     """When and how fast training learns, and into what its batches are cut."""
-    optim, batch = config.optim, config.train.batch_size
-    if optim.warmup_epochs >= config.train.epochs:
+    optim, batch, epochs = setup.optim, setup.training.batch_size, setup.training.epochs
+    parts = setup.training.accumulate
+    if optim.warmup_epochs >= epochs:
         raise UserError(
             f"config.optim.warmup_epochs is {optim.warmup_epochs} of config.train.epochs="
-            f"{config.train.epochs}; warm-up must end before training does, or be 0"
+            f"{epochs}; warm-up must end before training does, or be 0"
         )
     if not any(optim.peak.values()):
         raise UserError("every config.optim.peak is 0, so nothing would be trained")
-    _check_frozen(config)
+    _check_frozen(setup)
     for key in ("mixup", "cutmix"):
-        if batch == 1 and config.augment[key]:
+        if batch == 1 and (amount := getattr(setup.amounts, key)):
             raise UserError(
-                f"config.augment.{key}={config.augment[key]} mixes each photograph with another of "
+                f"config.augment.{key}={amount} mixes each photograph with another of "
                 "its batch, and config.train.batch_size=1 has no other; take more, or use 0"
             )
-    if batch % max(optim.accumulate, 1):
-        divisors = (str(parts) for parts in range(1, batch + 1) if batch % parts == 0)
+    if batch % max(parts, 1):
+        divisors = (str(n) for n in range(1, batch + 1) if batch % n == 0)
         raise UserError(
             f"config.train.batch_size={batch} cannot be cut into config.optim.accumulate="
-            f"{optim.accumulate} equal parts; it can be cut into {', '.join(divisors)}"
+            f"{parts} equal parts; it can be cut into {', '.join(divisors)}"
         )
 
 
-def _check_frozen(config: ConfigDict) -> None:
+def _check_frozen(setup: Setup) -> None:
     """Whether all that must be learnt trains some time."""
-    optim, epochs = config.optim, config.train.epochs
-    found = streams(config)
-    groups = make_groups(optim, max(stage_count(stream.name) for stream in found), epochs)
-    require_join_trains(config, groups)
+    optim, epochs, found = setup.optim, setup.training.epochs, setup.model.streams
+    groups = make_groups(optim, max(map(stage_count, setup.model.names)), epochs)
+    require_join_trains(setup, groups)
     sources = dict(zip(("source", "second"), (stream.source for stream in found), strict=False))
     if optim.lora and (drawn := [key for key, source in sources.items() if source == "none"]):
         raise UserError(
@@ -105,17 +108,17 @@ def _check_frozen(config: ConfigDict) -> None:
             "train, or use 0"
         )
     rules = {1: ("random_all",), 3: ("random_all",), 6: ("zero", "random_mask", "random_all")}
-    stem = config.weights.stem
+    stem = setup.model.stem
     blind = any(stem in rules[one.channels] and one.source != "none" for one in found)
     frozen = optim.lora or "stem" in frozen_parts(groups, epochs)
     if blind and frozen:
         why, how = f"config.optim.finetune={optim.finetune}", "let it train"
         if optim.lora:
             why, how = f"config.optim.lora={optim.lora}", "train without it"
-        elif optim.peak.early == 0:
+        elif optim.peak["early"] == 0:
             why, how = "config.optim.peak.early=0", "give early a rate"
         raise UserError(
-            f"config.weights.stem={config.weights.stem} leaves part of the stem without "
+            f"config.weights.stem={stem} leaves part of the stem without "
             f"pretrained weights, and {why} freezes it there: {how}, or use the stem rule copy or "
             "mean"
         )
@@ -145,50 +148,51 @@ def _check_weights(key: str, stream: Stream) -> None:
         )
 
 
-def _check_photographs(config: ConfigDict) -> None:
+def _check_photographs(setup: Setup) -> None:
     """Whether what the photographs are read from is there."""
-    data = config.data
-    require_paths(files={"config.data.split": data.split})
-    check_views(config)
-    if data.source.startswith("tfds:"):
-        for key in ("masks", "manifest", "subject"):
-            if data[key]:
-                raise UserError(
-                    f"config.data.{key} is {data[key]!r}, but config.data.source={data.source} "
-                    "has its own; leave it empty"
-                )
-        require_paths(folders={"config.data.photos": data.photos})
+    source, first = setup.source, setup.source.views[0]
+    folders = {"photos": first.photos, "masks": first.masks}
+    if source.data_set:
+        _require_empty(
+            {"masks": first.masks, "manifest": source.manifest, "subject": source.subject},
+            f"config.data.source={source.kind} has its own; leave it empty",
+        )
+        require_paths(folders={"config.data.photos": first.photos})
         return
-    if data.source == "synthetic":
-        for key in ("photos", "masks", "manifest"):
-            if data[key]:
-                raise UserError(
-                    f"config.data.{key} is {data[key]!r}, but config.data.source=synthetic draws "
-                    "its photographs; add --config.data.source=photos to use yours"
-                )
-        _check_drawn_size(config)
+    if source.synthetic:
+        _require_empty(
+            {**folders, "manifest": source.manifest},
+            "config.data.source=synthetic draws its photographs; add --config.data.source=photos "
+            "to use yours",
+        )
+        _check_synthetic_size(setup.prepare.side)
         return
-    if not data.photos:
+    if not first.photos:
         raise UserError(
             "where are the photographs? Give --config.data.photos=FOLDER (a folder per class) and "
             "--config.data.masks=FOLDER; without photographs, --config=configs/top.py:demo shows "
             "the whole path and --config.data.source=synthetic draws as many as the recipe uses"
         )
+    for view in source.views[1:]:
+        folders |= {"second_photos": view.photos, "second_masks": view.masks}
     require_paths(
-        folders={
-            f"config.data.{key}": data[key]
-            for key in ("photos", "masks", "second_photos", "second_masks")
-        },
-        files={"config.data.manifest": data.manifest},
+        folders={f"config.data.{key}": path for key, path in folders.items()},
+        files={"config.data.manifest": source.manifest},
     )
 
 
-def _check_drawn_size(config: ConfigDict) -> None:
+def _require_empty(given: Mapping[str, str], why: str) -> None:
+    for key, value in given.items():
+        if value:
+            raise UserError(f"config.data.{key} is {value!r}, but {why}")
+
+
+def _check_synthetic_size(side: int) -> None:
     # Here, so that other mistakes are answered before what draws photographs is imported.
     from hairjax.data.synthetic import SIDES
 
-    if not SIDES[0] <= stored_side(config) <= SIDES[1]:
+    if not SIDES[0] <= side <= SIDES[1]:
         raise UserError(
-            f"synthetic photographs would be {stored_side(config)} pixels a side, and can be "
+            f"synthetic photographs would be {side} pixels a side, and can be "
             f"{SIDES[0]} to {SIDES[1]}; change config.data.image_size or config.data.stored_size"
         )

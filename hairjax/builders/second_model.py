@@ -5,6 +5,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from hairjax.builders.setup import Setup
 from hairjax.models.factory import stage_count
 from hairjax.models.table import VARIANTS
 from hairjax.models.two_stream import fusing_stages
@@ -37,7 +38,7 @@ def check_second(config: ConfigDict) -> None:
             "config.model.second_sees=mask gives RGB to the first model and the mask to the "
             f"second, and config.model.in_channels={model.in_channels} has not both; use 6"
         )
-    _check_fusing(config)
+    _check_fusing(model.name, model.second, model.fuse_after)
 
 
 def check_views(config: ConfigDict) -> None:
@@ -90,35 +91,33 @@ def _require_unset(config: ConfigDict, defaults: Mapping[str, Any], why: str, gi
             )
 
 
-def _check_fusing(config: ConfigDict) -> None:
-    """Whether the maps can be joined where they are to be."""
-    model = config.model
-    if not model.fuse_after:
+def _check_fusing(first: str, second: str, fuse_after: int) -> None:
+    """Whether the maps of two models can be joined after so many stages."""
+    if not fuse_after:
         return
-    counts = [stage_count(name) for name in (model.name, model.second)]
+    counts = [stage_count(name) for name in (first, second)]
     allowed = fusing_stages(*counts)
-    if model.fuse_after not in allowed:
+    if fuse_after not in allowed:
         said = "".join(f"{stage}, " for stage in allowed)
         raise UserError(
-            f"config.model.fuse_after is {model.fuse_after}; with the {counts[0]} stages of "
-            f"{model.name} and the {counts[1]} of {model.second}, which end together, it can be "
-            f"{said}0 (at the end)"
+            f"config.model.fuse_after is {fuse_after}; with the {counts[0]} stages of {first} and "
+            f"the {counts[1]} of {second}, which end together, it can be {said}0 (at the end)"
         )
-    if VARIANTS[model.name].family.build is ViT:
+    if VARIANTS[first].family.build is ViT:
         raise UserError(
-            f"config.model.fuse_after={model.fuse_after} joins maps, and config.model.name="
-            f"{model.name} goes on with tokens; make it the second, or use 0"
+            f"config.model.fuse_after={fuse_after} joins maps, and config.model.name={first} goes "
+            "on with tokens; make it the second, or use 0"
         )
 
 
-def require_join_trains(config: ConfigDict, groups: dict[str, ParameterGroup]) -> None:
-    """Refuse to freeze what joins two maps, which at first lets nothing of the second through.
+def require_join_trains(setup: Setup, groups: dict[str, ParameterGroup]) -> None:
+    """Raise if the fusion layer is frozen: it is zero-initialised, so the second stays silent.
 
     Raises:
         UserError: it would never train.
     """
-    model, optim = config.model, config.optim
-    frozen = f"stages.{model.fuse_after}" in frozen_parts(groups, config.train.epochs)
+    model, optim = setup.model, setup.optim
+    frozen = f"stages.{model.fuse_after}" in frozen_parts(groups, setup.training.epochs)
     if not model.fuse_after or not (frozen or optim.lora):
         return
     why = f"optim.lora={optim.lora}" if optim.lora else f"optim.finetune={optim.finetune}"
@@ -126,6 +125,6 @@ def require_join_trains(config: ConfigDict, groups: dict[str, ParameterGroup]) -
         why = "a rate of 0 in optim.peak"
     raise UserError(
         f"config.model.fuse_after={model.fuse_after} joins the maps in stages.{model.fuse_after}, "
-        f"and config.{why} freezes that: nothing of config.model.second={model.second} would come "
-        "through; let it train, or fuse at the end (0)"
+        f"and config.{why} freezes that: nothing of config.model.second={model.names[1]} would "
+        "come through; let it train, or fuse at the end (0)"
     )

@@ -4,7 +4,12 @@ import os
 from pathlib import Path
 
 from hairjax.builders.validation import check_config
-from hairjax.cli.configuration import read_configuration, require_keys, weights_paths
+from hairjax.cli.configuration import (
+    process_options,
+    read_configuration,
+    require_keys,
+    weights_paths,
+)
 from hairjax.cli.flags import parse
 from hairjax.cli.places import beside, require_writable
 from hairjax.config.recipe import recipe
@@ -52,7 +57,7 @@ def run_show(arguments: list[str]) -> int:
 def run_rates(arguments: list[str]) -> int:
     """``launch.py rates``."""
     given, config = read_configuration("rates", arguments, "out")
-    if find_place(config.devices, os.environ):
+    if find_place(process_options(config), os.environ):
         raise UserError("rates runs in one process: leave out config.devices.processes")
     check_config(config)
     out = Path(given["out"] or beside(given["config"], "rates")).expanduser()

@@ -8,7 +8,8 @@ from hairjax.cli.flags import override, parse
 from hairjax.config.load import load_config
 from hairjax.config.recipe import known_keys
 from hairjax.config.schema import check_keys
-from hairjax.config.streams import streams
+from hairjax.config.streams import configured_streams
+from hairjax.parallel.cluster import ProcessOptions
 from hairjax.system.errors import UserError
 
 ROOT = Path(__file__).parents[2]  # where launch.py is
@@ -27,9 +28,15 @@ def read_configuration(
     return given, override(config, overrides)
 
 
+def process_options(config: ConfigDict) -> ProcessOptions:
+    """What a configuration says of several processes."""
+    devices = config.devices
+    return ProcessOptions(devices.coordinator, devices.processes, devices.process)
+
+
 def weights_paths(config: ConfigDict) -> list[Path]:
     """Where the weights may be a run."""
-    return [Path(stream.source).expanduser() for stream in streams(config)]
+    return [Path(stream.source).expanduser() for stream in configured_streams(config)]
 
 
 def require_keys(folder: Path) -> None:

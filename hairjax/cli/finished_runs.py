@@ -1,12 +1,16 @@
 """The verbs that take finished runs: evaluate, explain, report, predict and compare."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hairjax.cli.configuration import require_keys
 from hairjax.cli.flags import different_runs, parse, require_one_of, whole_number
 from hairjax.cli.places import default_comparison, require_writable
 from hairjax.system.errors import UserError
 from hairjax.system.paths import require_paths, require_run
+
+if TYPE_CHECKING:
+    from hairjax.runs.photographs import Selection
 
 
 def run_evaluate(arguments: list[str]) -> int:
@@ -15,11 +19,11 @@ def run_evaluate(arguments: list[str]) -> int:
     given, _ = parse(arguments, names, {})
     if not given["workdir"]:
         raise UserError("evaluate needs --workdir, e.g. --workdir=runs/top")
-    _check_judged(given)
+    _check_selection(given)
 
     from hairjax.commands.evaluate import evaluate_run
 
-    evaluate_run(**given)
+    evaluate_run(given["workdir"], _selection(given), given["out"])
     return 0
 
 
@@ -29,7 +33,7 @@ def run_explain(arguments: list[str]) -> int:
     given, _ = parse(arguments, names, {})
     if not given["workdir"]:
         raise UserError("explain needs --workdir, e.g. --workdir=runs/top")
-    _check_judged(given)
+    _check_selection(given)
     count = whole_number("--count", given.pop("count") or "32")
     if count < 1:
         raise UserError(f"--count is {count}; it must be at least 1")
@@ -37,11 +41,19 @@ def run_explain(arguments: list[str]) -> int:
 
     from hairjax.commands.explain import explain_run
 
-    explain_run(**given, count=count, stage=stage)
+    explain_run(given["workdir"], _selection(given), count=count, stage=stage, out=given["out"])
     return 0
 
 
-def _check_judged(given: dict[str, str]) -> None:
+def _selection(given: dict[str, str]) -> "Selection":
+    """The photographs on which a run is asked."""
+    # Here, since it knows runs, which import JAX.
+    from hairjax.runs.photographs import Selection
+
+    return Selection(given["split"], given["photos"], given["masks"], given["manifest"])
+
+
+def _check_selection(given: dict[str, str]) -> None:
     """Check the flags that say which photographs a run judges, and fill in what is left out."""
     if given["manifest"] and not given["photos"]:
         raise UserError("--manifest needs --photos, the folder that its paths start from")

@@ -6,7 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hairjax.builders.validation import check_config
-from hairjax.cli.configuration import ROOT, read_configuration, require_keys, weights_paths
+from hairjax.cli.configuration import (
+    ROOT,
+    process_options,
+    read_configuration,
+    require_keys,
+    weights_paths,
+)
 from hairjax.cli.places import beside, default_workdir, require_writable
 from hairjax.parallel.cluster import find_place
 from hairjax.parallel.supervisor import follow_parent, is_child, supervise
@@ -16,7 +22,7 @@ from hairjax.system.errors import UserError
 def run_train(arguments: list[str]) -> int:
     """``launch.py [train]``."""
     given, config = read_configuration("train", arguments, "workdir")
-    place = find_place(config.devices, os.environ)
+    place = find_place(process_options(config), os.environ)
     if place and not is_child():
         return supervise([str(ROOT / "launch.py"), "train", *arguments], str(place))
     check_config(config)
@@ -47,7 +53,7 @@ def run_folds(arguments: list[str]) -> int:
         raise UserError("folds needs how many, e.g. --config.data.folds=5")
     config.data.fold = 0
     check_config(config)
-    if find_place(config.devices, os.environ):
+    if find_place(process_options(config), os.environ):
         raise UserError(
             "folds trains in one process; with several, train each fold by itself "
             "(--config.data.fold=0 --workdir=DIR/fold_0, and on), then put them together with "
@@ -72,7 +78,8 @@ def _status_of(work: Callable[[], object]) -> int:
         UserError: the loss was no longer finite.
     """
     from hairjax.parallel.processes import is_first
-    from hairjax.training.loop import DivergedError, StoppedError
+    from hairjax.training.loop import DivergedError
+    from hairjax.training.stopping import StoppedError
 
     try:
         work()

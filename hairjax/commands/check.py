@@ -1,6 +1,5 @@
 """A set of photographs looked through before anything is trained on it: a page and a CSV file."""
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,8 +11,9 @@ from ml_collections import ConfigDict
 from numpy.typing import NDArray
 from PIL import Image
 
-from hairjax.builders.data_set import describe_source
-from hairjax.builders.inputs import image_side, stored_side
+from hairjax.builders.data_set import find_data
+from hairjax.builders.setup import Setup, resolve
+from hairjax.data.options import SplitOptions
 from hairjax.data.overview import count_table
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.headers import Header, read_headers
@@ -23,7 +23,7 @@ from hairjax.data.quality.duplicates import DuplicatePair, find_duplicates
 from hairjax.data.quality.findings import Finding
 from hairjax.data.quality.neighbours import same_subject
 from hairjax.data.quality.thumbnails import make_thumbnails
-from hairjax.data.sources.photos import Index, find_photos
+from hairjax.data.sources.photos import Index
 from hairjax.data.sources.problems import Problem, describe_problems
 from hairjax.data.split import make_split, read_split
 from hairjax.evaluation.baselines import THUMBNAIL
@@ -49,11 +49,12 @@ def check_photographs(config: ConfigDict, out: Path) -> list[Finding]:
         UserError: the set cannot be read at all; or something grave was found, which is said when
             everything is written.
     """
-    console.say(f"source: {describe_source(config)}")
-    index, photos, problems = _load(config)
-    split, refused = _split(config, photos)
+    setup = resolve(config)
+    console.say(f"source: {setup.source.describe()}")
+    index, photos, problems = _load(setup)
+    split, refused = _split(setup.split, photos)
     paths = {entry.file: cast(Path, entry.path) for entry in index.entries}
-    headers = read_headers([paths[file] for file in photos.files], os.cpu_count() or 1)
+    headers = read_headers([paths[file] for file in photos.files], setup.prepare.workers)
     found = [
         *findings.of_problems(problems),
         *refused,
@@ -64,11 +65,11 @@ def check_photographs(config: ConfigDict, out: Path) -> list[Finding]:
         *findings.of_positions(photos.files, headers),
     ]
     examination = Examination(
-        title=f"Check of {Path(config.data.photos).name}",
-        source=describe_source(config),
+        title=f"Check of {Path(setup.source.views[0].photos).name}",
+        source=setup.source.describe(),
         counts=_counts(photos, split),
-        facts=[("Photographs", f"{len(photos):,}"), *_sizes(headers, image_side(config))],
-        leaks=_leaks(config, photos, split),
+        facts=[("Photographs", f"{len(photos):,}"), *_sizes(headers, setup.inputs.side)],
+        leaks=_leaks(setup.split, photos, split),
         findings=found,
         photos=photos,
     )
@@ -87,27 +88,11 @@ def _require_nothing_grave(found: list[Finding], out: Path) -> None:
         raise UserError(f"put right before training: {', '.join(grave)}; see {out / 'check.html'}")
 
 
-def _load(config: ConfigDict) -> tuple[Index, PhotoSet, list[Problem]]:
+def _load(setup: Setup) -> tuple[Index, PhotoSet, list[Problem]]:
     """Everything that can be read, and what cannot; prepared as training prepares it."""
-    data = config.data
-    index = find_photos(
-        photos=data.photos,
-        masks=data.masks,
-        manifest=data.manifest,
-        subject=data.subject,
-        classes=None,
-        need_masks=False,
-    )
+    [index] = find_data(replace(setup.source, need_masks=False), None)
     _require_any(index.entries, index.problems)
-    photos, unread = prepare_once(
-        index,
-        cache=Path(data.cache).expanduser(),
-        side=stored_side(config),
-        fit=data.fit,
-        on_bad="skip",
-        workers=os.cpu_count() or 1,
-        beam=data.beam,
-    )
+    photos, unread = prepare_once(index, replace(setup.prepare, on_bad="skip"))
     problems = [*index.problems, *unread]
     _require_any(photos.files, problems)
     return index, photos, problems
@@ -118,14 +103,16 @@ def _require_any(usable: Sequence[object], problems: Sequence[Problem]) -> None:
         raise UserError(f"no photograph can be used:\n{describe_problems(problems)}")
 
 
-def _split(config: ConfigDict, photos: PhotoSet) -> tuple[NDArray[np.str_] | None, list[Finding]]:
+def _split(
+    options: SplitOptions, photos: PhotoSet
+) -> tuple[NDArray[np.str_] | None, list[Finding]]:
     """The split that is given or that training would draw; or why there is none."""
     try:
-        if config.data.split:
-            return read_split(Path(config.data.split).expanduser(), photos), []
-        return make_split(photos, config.data.fractions, config.seed), []
+        if options.file:
+            return read_split(Path(options.file).expanduser(), photos), []
+        return make_split(photos, options.fractions, options.seed), []
     except UserError as error:
-        return None, [Finding(findings.SPLIT, config.data.split, "", str(error))]
+        return None, [Finding(findings.SPLIT, options.file, "", str(error))]
 
 
 def _find_pairs(photos: PhotoSet) -> list[DuplicatePair]:
@@ -173,15 +160,15 @@ def _sizes(headers: list[Header], seen: int) -> list[tuple[str, str]]:
 
 
 def _leaks(
-    config: ConfigDict, photos: PhotoSet, split: NDArray[np.str_] | None
+    options: SplitOptions, photos: PhotoSet, split: NDArray[np.str_] | None
 ) -> list[tuple[str, float]]:
     """For every split, the share of validation photographs with their subject nearest in train."""
     if split is None:
         return []
-    splits = {config.data.split or "a split by subject": split}
-    if not config.data.split:
+    splits = {options.file or "a split by subject": split}
+    if not options.file:
         unknown = replace(photos, subjects=("",) * len(photos))
-        mixed = make_split(unknown, config.data.fractions, config.seed)
+        mixed = make_split(unknown, options.fractions, options.seed)
         splits["a split that ignores subjects"] = mixed
     small = make_thumbnails(photos.images, THUMBNAIL, Image.Resampling.BOX)
     shares = ((name, same_subject(small, photos.subjects, s)) for name, s in splits.items())

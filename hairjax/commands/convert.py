@@ -47,7 +47,8 @@ def convert_weights(source: str, name: str, out: Path, licence: str) -> dict[str
         raise WeightsError(f"{out} is there already; remove it or give another file")
     # The name, at once.
     abstract_shapes(name, channels=3, classes=1, hidden=(), head="softmax", image_size=None)
-    path, checkpoint = find_weights(source), read_weights(name, source)
+    path = find_weights(source)
+    checkpoint = read_weights(name, path)
     check_source(checkpoint, name)
     metadata = describe(checkpoint, path, source, name, licence)
     write(checkpoint.arrays, metadata, out)

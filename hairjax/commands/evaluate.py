@@ -15,7 +15,7 @@ from hairjax.report.run_report import rewrite_report
 from hairjax.runs.access import describe_access, record_access
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
-from hairjax.runs.photographs import load_asked
+from hairjax.runs.photographs import Selection, read_asked_photographs
 from hairjax.runs.predictions import read_run
 from hairjax.runs.results import compare_baselines, measure, write_results
 from hairjax.runs.run import Run
@@ -23,27 +23,15 @@ from hairjax.system import console
 from hairjax.system.errors import UserError
 
 
-def evaluate_run(
-    workdir: str,
-    split: str,
-    *,
-    photos: str,
-    masks: str,
-    manifest: str,
-    out: str,
-) -> dict[str, float]:
+def evaluate_run(workdir: str, asked: Selection, out: str) -> dict[str, float]:
     """Predict, write ``predictions.csv``, ``metrics.json`` and figures, and show.
 
-    A look at test photographs of the run goes into its ``looks.csv`` before anything of it is
+    An access to test photographs of the run goes into its ``looks.csv`` before anything of it is
     written or shown, and the run's report is written again.
 
     Args:
         workdir: the run.
-        split: ``validation``, ``test``, ``train``, or ``all`` for every photograph of a folder
-            that is not the run's.
-        photos: another folder of photographs; empty for where the run's were.
-        masks: their masks, likewise.
-        manifest: their manifest, likewise.
+        asked: which photographs.
         out: a folder for the results; empty for one inside the run named like the split.
 
     Returns:
@@ -52,19 +40,21 @@ def evaluate_run(
     Raises:
         UserError: there is no such run or split, or photographs cannot be used.
     """
+    split = asked.split
     folder = Path(out) if out else Path(workdir) / split
     if RunFolder(folder).config.exists():
         raise UserError(f"--out={folder} is a run, whose results would be overwritten")
-    run = load_run(workdir)
-    keep_compiled(run.config.devices.compiled)
-    data, compared = _read_photographs(run, split, photos, masks, manifest)
+    run = _with_asked(load_run(workdir), asked)
+    keep_compiled(run.setup.devices.compiled)
+    data, compared = _read_photographs(run, split)
     folder.mkdir(parents=True, exist_ok=True)
     predictions = run.predictor(run.params, data)
-    results = measure(predictions, run.config.seed)
+    results = measure(predictions, run.setup.seed)
     accuracy = results.metrics["accuracy"]
     opened = record_access(run.folder, data, split, accuracy, command="evaluate")
     validation = predictions if split == "validation" else _validation_predictions(workdir)
-    columns = read_columns(run.config.data.manifest, run.config.data.photos)
+    source = run.setup.source
+    columns = read_columns(source.manifest, source.views[0].photos)
     analysis = analyse(predictions, results.sample, validation, columns)
     target = RunFolder(folder)
     write_results(target, run.best["epoch"], predictions, results, analysis, compared)
@@ -78,6 +68,16 @@ def evaluate_run(
     return {"epoch": run.best["epoch"], **results.metrics}
 
 
+def _with_asked(run: Run, asked: Selection) -> Run:
+    """The run, with the photographs that it is asked on."""
+    if asked.photos or asked.manifest:
+        require_one_view(run.setup.source, "--photos")
+        return run.with_photographs(asked.photos, asked.masks, asked.manifest)
+    if asked.masks:
+        raise UserError("--masks goes with --photos, for other photographs than the run's")
+    return run
+
+
 def _validation_predictions(workdir: str) -> Predictions | str:
     """What the run's best model said of its validation photographs, or in words why not."""
     try:
@@ -86,16 +86,9 @@ def _validation_predictions(workdir: str) -> Predictions | str:
         return str(error)
 
 
-def _read_photographs(
-    run: Run, split: str, photos: str, masks: str, manifest: str
-) -> tuple[PhotoSet, dict[str, dict[str, float]]]:
+def _read_photographs(run: Run, split: str) -> tuple[PhotoSet, dict[str, dict[str, float]]]:
     """The photographs to evaluate, and how the baselines do on them if they are a split's."""
-    if photos or manifest:
-        require_one_view(run.config, "--photos")
-        run.see_others(photos, masks, manifest)
-    elif masks:
-        raise UserError("--masks goes with --photos, for other photographs than the run's")
-    data, parts, chosen = load_asked(run, split)
+    data, parts, chosen = read_asked_photographs(run, split)
     if split == "all":
         return data, {}
     compared = compare_baselines(data, np.flatnonzero(parts == "train"), chosen)

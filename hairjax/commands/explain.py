@@ -1,12 +1,12 @@
 """Where a run's best model looks, and whether that is where its answers come from."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hairjax.builders.data_set import describe_source
-from hairjax.builders.inputs import input_specification, require_one_view
+from hairjax.builders.inputs import require_one_view
 from hairjax.commands.explain_results import Maps, show_explanation, summarise_maps, write_maps
 from hairjax.data.overview import example_photographs
 from hairjax.data.photoset import PhotoSet
@@ -23,7 +23,7 @@ from hairjax.runs.access import describe_access, record_access
 from hairjax.runs.derived import source_runs
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
-from hairjax.runs.photographs import load_asked
+from hairjax.runs.photographs import Selection, read_asked_photographs
 from hairjax.runs.results import RESAMPLES
 from hairjax.runs.run import Run, make_explainer
 from hairjax.system import console
@@ -32,27 +32,15 @@ from hairjax.system.errors import UserError
 _AT_ONCE = 256  # maps at the size of photographs in memory
 
 
-def explain_run(
-    workdir: str,
-    split: str,
-    *,
-    photos: str,
-    masks: str,
-    manifest: str,
-    count: int,
-    stage: int,
-    out: str,
-) -> None:
+def explain_run(workdir: str, asked: Selection, *, count: int, stage: int, out: str) -> None:
     """Explain, write tables, figures and examples, and show; of a run's own, report again.
 
     A look at test photographs goes into ``looks.csv`` before anything of it is written or shown.
 
     Args:
         workdir: the run, or a soup of several.
-        split: ``validation``, ``test``, ``train``, or ``all`` of a folder that is not the run's.
-        photos: another folder of photographs; empty for where the run's were.
-        masks: the masks of those; or of the run's own, whose model may not see them.
-        manifest: their manifest, likewise.
+        asked: which photographs; masks alone are those of the run's own, whose model may not see
+            them.
         count: photographs, at most, along which deletion and insertion are followed.
         stage: of whose map an explanation is made, from 0, or from the end: -1 is the last.
         out: a folder for the results; empty for one inside the run named like the split.
@@ -60,8 +48,9 @@ def explain_run(
     Raises:
         UserError: there is no such run, split or stage, or photographs cannot be used.
     """
-    run = _load(workdir, out, stage)
-    data = _read_photographs(run, split, photos, masks, manifest)
+    run, split = _with_asked(_load(workdir, out, stage), asked), asked.split
+    data, _, chosen = read_asked_photographs(run, split)
+    data = data if split == "all" else data.subset(chosen)
     maps = find_maps(run, data, count=count, stage=stage)
     place = ExplainFolder(Path(out) if out else run.folder.explained / split)
     if opened := _write_and_show(run, data, split, maps, place):
@@ -81,11 +70,11 @@ def _load(workdir: str, out: str, stage: int) -> Run:
             f"{run.folder.path} is what {run.config.made.by} made of finished runs: explain one of "
             f"these ({runs})"
         )
-    require_one_view(run.config, "explain")
+    require_one_view(run.setup.source, "explain")
     stages = len(run.params["stages"])
     if not -stages <= stage < stages:
         raise UserError(f"--stage is {stage}; it can be {-stages} to {stages - 1}, -1 is the last")
-    keep_compiled(run.config.devices.compiled)
+    keep_compiled(run.setup.devices.compiled)
     return run
 
 
@@ -103,20 +92,20 @@ def _write_and_show(run: Run, data: PhotoSet, split: str, maps: Maps, place: Exp
     return opened
 
 
-def _read_photographs(run: Run, split: str, photos: str, masks: str, manifest: str) -> PhotoSet:
-    """The photographs to explain."""
-    config = run.config
-    if photos:
-        run.see_others(photos, masks, manifest)
-    elif masks:
-        if config.data.source != "photos":
-            raise UserError(
-                f"--masks={masks}: the run's photographs are {describe_source(config)}, which has "
-                "its own masks or none; leave --masks out"
-            )
-        config.data.masks = masks
-    data, _, chosen = load_asked(run, split)
-    return data if split == "all" else data.subset(chosen)
+def _with_asked(run: Run, asked: Selection) -> Run:
+    """The run, with the photographs and masks that it is asked on."""
+    if asked.photos:
+        return run.with_photographs(asked.photos, asked.masks, asked.manifest)
+    if not asked.masks:
+        return run
+    source = run.setup.source
+    if source.kind != "photos":
+        raise UserError(
+            f"--masks={asked.masks}: the run's photographs are {source.describe()}, which has its "
+            "own masks or none; leave --masks out"
+        )
+    views = (replace(source.views[0], masks=asked.masks),)
+    return replace(run, setup=replace(run.setup, source=replace(source, views=views)))
 
 
 def find_maps(run: Run, photos: PhotoSet, *, count: int, stage: int) -> Maps:
@@ -130,10 +119,10 @@ def find_maps(run: Run, photos: PhotoSet, *, count: int, stage: int) -> Maps:
     """
     stage %= len(run.params["stages"])
     predictions = run.predictor(run.params, photos)
-    explain = make_explainer(run.config, run.graphdef, run.mesh, stage)
+    explain = make_explainer(run.setup, run.graphdef, run.mesh, stage)
     maps = explain(run.params, photos, predictions.predicted)
     inside, masked = _on_masks(photos, maps)
-    order = np.random.default_rng(run.config.seed).permutation(len(photos))
+    order = np.random.default_rng(run.setup.seed).permutation(len(photos))
     followed = np.sort(order[:count])
     by_map, by_chance = _follow(run, photos, predictions, maps, followed)
     return Maps(predictions, stage, maps, inside, masked, followed, by_map, by_chance)
@@ -162,24 +151,24 @@ def _follow(
     chosen: NDArray[np.int64],
 ) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
     """Deletion and insertion along the maps of the photographs at ``chosen``, and at random."""
-    config = run.config
+    setup = run.setup
     follow = make_curves(
         run.graphdef,
         run.mesh,
-        input_spec=input_specification(config),
-        batch_size=min(config.train.batch_size, len(chosen)),
+        input_spec=setup.inputs,
+        batch_size=min(setup.training.batch_size, len(chosen)),
     )
     images, classes = photos.images[chosen], predictions.predicted[chosen]
-    blind = random_maps(maps[chosen], config.seed)
+    blind = random_maps(maps[chosen], setup.seed)
     by_map = follow(run.params, images, maps[chosen], classes)
     return by_map, follow(run.params, images, blind, classes)
 
 
 def _reliance(run: Run, photos: PhotoSet, predictions: Predictions) -> tuple[Reliance, ...]:
     """With masks and photographs changed; nothing where the model does not see both."""
-    if run.config.model.in_channels != 6 or not photos.has_masks:
+    if run.setup.model.in_channels != 6 or not photos.has_masks:
         return ()
-    seed = run.config.seed
+    seed = run.setup.seed
     changed = predict_changed(lambda part: run.predictor(run.params, part), photos, seed)
     return tuple(measure_reliance(predictions, changed, RESAMPLES, seed))
 
@@ -187,9 +176,9 @@ def _reliance(run: Run, photos: PhotoSet, predictions: Predictions) -> tuple[Rel
 def _draw(run: Run, photos: PhotoSet, maps: Maps, title: str, place: ExplainFolder) -> None:
     """The curves; and examples, as a sheet and as pictures for the report if it may have any."""
     curves_figure(title, maps.by_map, maps.by_chance, place.curves)
-    chosen = example_photographs(photos, np.arange(len(photos)), run.config.seed)
+    chosen = example_photographs(photos, np.arange(len(photos)), run.setup.seed)
     shown, said, heat = photos.subset(chosen), maps.predictions.subset(chosen), maps.maps[chosen]
     examples_sheet(shown, said, heat, place.sheet)
     remove_gallery(place.examples)
-    if run.config.report.gallery:
+    if run.setup.training.gallery:
         write_gallery(shown, said, heat, run.best["epoch"], len(photos), place.examples)

@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hairjax.builders.inputs import image_side
-from hairjax.builders.model import map_method
 from hairjax.evaluation.explain.deletion import CURVES, area
 from hairjax.evaluation.explain.reliance import METRICS, Reliance
 from hairjax.evaluation.metrics.intervals import Interval, mean_interval
@@ -53,7 +51,7 @@ class Maps:
 
 def summarise_maps(run: Run, maps: Maps, split: str, reliance: tuple[Reliance, ...]) -> Explanation:
     """Means and their intervals."""
-    config, predictions = run.config, maps.predictions
+    setup, predictions = run.setup, maps.predictions
     height, width = maps.maps.shape[1:]
     unit = "subjects" if any(predictions.subjects) else "photographs"
     return Explanation(
@@ -61,16 +59,16 @@ def summarise_maps(run: Run, maps: Maps, split: str, reliance: tuple[Reliance, .
         split=split,
         photographs=len(predictions.files),
         subjects=len({*predictions.subjects} - {""}),
-        side=image_side(config),
-        channels=config.model.in_channels,
-        method=map_method(config),
+        side=setup.inputs.side,
+        channels=setup.model.in_channels,
+        method=setup.model.map_method,
         stage=maps.stage + 1,
         stages=len(run.params["stages"]),
         places=(height, width),
         empty=int((maps.maps <= 0).all(axis=(1, 2)).sum()),
-        agreement=_agreement(maps, config.seed),
+        agreement=_agreement(maps, setup.seed),
         followed=len(maps.followed),
-        areas=_areas(maps, config.seed),
+        areas=_areas(maps, setup.seed),
         reliance=reliance,
         interval_note=f"bootstrap over {unit}, {RESAMPLES:,} draws",
     )

@@ -41,8 +41,8 @@ def predict_files(
             these are named, and the others' predictions are written, if there are any.
     """
     run = load_run(workdir)
-    keep_compiled(run.config.devices.compiled)
-    require_one_view(run.config, "predict")
+    keep_compiled(run.setup.devices.compiled)
+    require_one_view(run.setup.source, "predict")
     run.require_masks(bool(masks), "--masks=FOLDER")
     index = find_unlabelled(paths, masks, run.classes)
     console.say(run.describe())

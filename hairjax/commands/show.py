@@ -10,11 +10,10 @@ import optax
 from einops import rearrange, repeat
 from ml_collections import ConfigDict
 
-from hairjax.builders.data_set import describe_source, load_data, split_photos
-from hairjax.builders.inputs import input_specification, sees_two_views
+from hairjax.builders.data_set import load_data, split_photos
 from hairjax.builders.model import abstract_model
-from hairjax.config.streams import model_title
-from hairjax.data.augment import Amounts, denormalised, model_inputs
+from hairjax.builders.setup import Setup, resolve
+from hairjax.data.augment import denormalised, model_inputs
 from hairjax.data.overview import count_table, example_photographs
 from hairjax.data.photoset import PhotoSet
 from hairjax.optim.groups import ParameterGroup, make_groups
@@ -39,29 +38,31 @@ def show_data(config: ConfigDict, out: str | Path) -> None:
         UserError: photographs cannot be used or divided, or the model cannot take their size;
             nothing has been written.
     """
-    console.say(f"source: {describe_source(config)}")
+    setup = resolve(config)
+    console.say(f"source: {setup.source.describe()}")
     # Before photographs are decoded: a model that cannot be is refused here.
-    _, shapes = abstract_model(config, num_classes=2)
-    photos = load_data(config, None)
-    split = split_photos(config, photos, None)
+    _, shapes = abstract_model(setup.model, num_classes=2)
+    photos = load_data(setup.source, setup.prepare, None)
+    split = split_photos(photos, setup.source, setup.split, None)
     train = np.flatnonzero(split == "train")
     title, header, rows = count_table(photos, split)
     console.table(title, header, rows)
-    steps, epochs = len(train) // config.train.batch_size, config.train.epochs
-    groups = make_groups(config.optim, len(shapes["stages"]), epochs)
-    schedules = make_schedules(config.optim, groups, epochs, steps)
+    epochs = setup.training.epochs
+    steps = len(train) // setup.training.batch_size
+    groups = make_groups(setup.optim, len(shapes["stages"]), epochs)
+    schedules = make_schedules(setup.optim, groups, epochs, steps)
     at, rates = sample_rates(schedules, epochs * steps)
     said = ", ".join(_rate(name, group) for name, group in groups.items())
     console.say(f"rates: {said}; {epochs:,} epochs of {steps:,} steps")
 
-    chosen = example_photographs(photos, train, config.seed)
-    rgb, masks = views(photos.images[chosen], config)
+    chosen = example_photographs(photos, train, setup.seed)
+    rgb, masks = views(photos.images[chosen], setup)
     told = captions(photos, train, chosen)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     sheet, schedule = out / "contact_sheet.png", out / "schedule.png"
-    contact_sheet(rgb, masks, told, notes(config, photos, chosen), sheet)
-    schedule_figure(at / steps, rates, config.optim.warmup_epochs, steps, schedule)
+    contact_sheet(rgb, masks, told, notes(setup, photos, chosen), sheet)
+    schedule_figure(at / steps, rates, setup.optim.warmup_epochs, steps, schedule)
     console.say(f"written: {sheet}, {schedule}")
 
 
@@ -80,22 +81,21 @@ def sample_rates(
     return at, {group: np.asarray(jax.vmap(rate)(at)) for group, rate in schedules.items()}
 
 
-def views(images: np.ndarray, config: ConfigDict) -> tuple[np.ndarray, np.ndarray | None]:
+def views(images: np.ndarray, setup: Setup) -> tuple[np.ndarray, np.ndarray | None]:
     """What the model sees of photographs, in evaluation and ``AUGMENTED`` times in training.
 
     Args:
         images: uint8 [n, stored, stored, 4].
-        config: size, channels and augmentation; the seed of its randomness.
+        setup: size, channels and augmentation; the seed of its randomness.
 
     Returns:
         RGB float32 [n, 1 + AUGMENTED, side, side, 3] in [0, 1], the whole view first (the mask in
         grey where the model sees it alone); the masks likewise without the last axis, None where
         there are none beside RGB.
     """
-    how = input_specification(config)
-    amounts = Amounts(**config.augment)
+    how, amounts = setup.inputs, setup.amounts
     repeated = repeat(images, "n h w c -> (n times) h w c", times=AUGMENTED)
-    keys = jax.random.split(jax.random.key(config.seed), len(repeated))
+    keys = jax.random.split(jax.random.key(setup.seed), len(repeated))
 
     denormalise = jax.vmap(jax.vmap(functools.partial(denormalised, normalise=how.normalise[0])))
 
@@ -108,13 +108,13 @@ def views(images: np.ndarray, config: ConfigDict) -> tuple[np.ndarray, np.ndarra
             rearrange(views, "(n times) h w c -> n times h w c", times=AUGMENTED),
         ]
         inputs = jnp.concatenate(rows, axis=1)
-        if config.model.in_channels == 1:
+        if setup.model.in_channels == 1:
             return repeat(inputs[..., :1], "n times h w 1 -> n times h w c", c=3)
         rgb = denormalise(inputs[..., :3])
         return jnp.concatenate([rgb, inputs[..., 3:]], axis=-1)
 
     seen = np.asarray(see(images, repeated))
-    return seen[..., :3].clip(0, 1), seen[..., 3] if config.model.in_channels == 6 else None
+    return seen[..., :3].clip(0, 1), seen[..., 3] if setup.model.in_channels == 6 else None
 
 
 def captions(photos: PhotoSet, train: np.ndarray, chosen: np.ndarray) -> list[Caption]:
@@ -131,16 +131,16 @@ def captions(photos: PhotoSet, train: np.ndarray, chosen: np.ndarray) -> list[Ca
     ]
 
 
-def notes(config: ConfigDict, photos: PhotoSet, chosen: np.ndarray) -> list[str]:
+def notes(setup: Setup, photos: PhotoSet, chosen: np.ndarray) -> list[str]:
     """The sheet's headline and the lines below it."""
-    side = input_specification(config).side
-    seen = {1: "the mask alone", 3: "RGB alone", 6: "RGB and the mask"}[config.model.in_channels]
-    if sees_two_views(config):
+    side = setup.inputs.side
+    seen = {1: "the mask alone", 3: "RGB alone", 6: "RGB and the mask"}[setup.model.in_channels]
+    if len(setup.source.views) > 1:
         seen += ", of two views the first"
     lines = [
         "What the model sees",
-        f"{model_title(config)}: {side} × {side} pixels, {seen}",
-        f"source: {shorten(describe_source(config), 72)}",
+        f"{setup.model.title}: {side} × {side} pixels, {seen}",
+        f"source: {shorten(setup.source.describe(), 72)}",
     ]
     shown, classes = len(set(photos.labels[chosen].tolist())), len(photos.classes)
     if shown < classes:

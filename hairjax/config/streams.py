@@ -13,7 +13,7 @@ class Stream(NamedTuple):
     channels: int  # that it sees
 
 
-def streams(config: ConfigDict) -> tuple[Stream, ...]:
+def configured_streams(config: ConfigDict) -> tuple[Stream, ...]:
     """The model of a configuration, or where there is a second one both."""
     model, weights = config.model, config.weights
     channels = (3, 1) if model.second_sees == "mask" else (model.in_channels,) * 2
@@ -22,8 +22,3 @@ def streams(config: ConfigDict) -> tuple[Stream, ...]:
         source = (weights.second or weights.source).replace("{model}", model.second)
         found.append(Stream(model.second, source, channels[1]))
     return tuple(found)
-
-
-def model_title(config: ConfigDict) -> str:
-    """The model's name, or both."""
-    return " + ".join(stream.name for stream in streams(config))

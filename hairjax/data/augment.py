@@ -44,6 +44,11 @@ class InputSpecification(NamedTuple):
     channels: tuple[int, ...]
     normalise: tuple[str, ...]
 
+    @property
+    def masks(self) -> bool:
+        """True if the model reads the hair mask."""
+        return any(count != 3 for count in self.channels)
+
 
 class Amounts(NamedTuple):
     """How much of each augmentation: the keys of ``config.augment``, explained there."""

@@ -36,11 +36,20 @@ def make_predict(
         input_spec: how the model sees.
         batch_size: photographs at a time; rounded up to a multiple of the devices.
     """
+    return predict_from(
+        make_model_outputs(graphdef, mesh, input_spec=input_spec, batch_size=batch_size)
+    )
 
-    def logits(model: Any, photos: jax.Array) -> jax.Array:
+
+def make_model_outputs(
+    graphdef: nnx.GraphDef, mesh: Mesh, *, input_spec: InputSpecification, batch_size: int
+) -> Outputs:
+    """A function (parameters, photographs) → the model's outputs; see `make_predict`."""
+
+    def outputs(model: Any, photos: jax.Array) -> jax.Array:
         return model(model_inputs(photos, None, None, input_spec))
 
-    return predict_from(make_outputs(graphdef, mesh, logits, batch_size))
+    return make_outputs(graphdef, mesh, outputs, batch_size)
 
 
 def make_outputs(

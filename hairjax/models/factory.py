@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -88,7 +89,7 @@ def create_model(
         WeightsError: the weights cannot be found, read or fitted (a UserError too).
     """
     size = input_size(name, image_size)
-    checkpoint = None if weights is None else read_weights(name, weights)
+    checkpoint = None if weights is None else read_weights(name, find_weights(weights))
     if num_classes is None:
         num_classes = IMAGENET_1K if checkpoint is None else _own_classes(checkpoint, hidden, head)
     options = ModelOptions(
@@ -209,14 +210,18 @@ def _ordinal(
     return model
 
 
-def read_weights(name: str, source: str) -> Checkpoint:
-    """The weights of a source, under our names, for the model of this name.
+def read_weights(name: str, path: Path) -> Checkpoint:
+    """The weights of a file or a run, under our names, for the model of this name.
+
+    Args:
+        name: of the model.
+        path: as `find_weights` returns it.
 
     Raises:
-        WeightsError: they cannot be found or read, or their names are none of the model's.
+        WeightsError: they cannot be read, or their names are none of the model's.
     """
     family = VARIANTS[name].family
-    return read_checkpoint(find_weights(source), family.title, family.namings)
+    return read_checkpoint(path, family.title, family.namings)
 
 
 def _own_classes(checkpoint: Checkpoint, hidden: Sequence[int], head: str) -> int:

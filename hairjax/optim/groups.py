@@ -5,8 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ml_collections import ConfigDict
-
+from hairjax.optim.options import OptimOptions
 from hairjax.system.errors import UserError
 
 GROUPS = ("early", "middle", "late")
@@ -32,7 +31,7 @@ def group_of(part: str, stages: int) -> str:
     return "late" if part in (f"stages.{stages - 1}", "head") else "middle"
 
 
-def make_groups(optim: ConfigDict, stages: int, epochs: int) -> dict[str, ParameterGroup]:
+def make_groups(optim: OptimOptions, stages: int, epochs: int) -> dict[str, ParameterGroup]:
     """The groups of a model of so many stages: early, middle and late.
 
     A group whose parts do not begin to train together is as many groups, each named as its part. A
@@ -74,7 +73,7 @@ def phase_starts(groups: Mapping[str, ParameterGroup]) -> list[int]:
     return sorted({group.first for group in groups.values() if group.first})
 
 
-def _asked(optim: ConfigDict, stages: int, epochs: int) -> dict[str, int]:
+def _asked(optim: OptimOptions, stages: int, epochs: int) -> dict[str, int]:
     """The first epoch of every part that ``finetune`` lets train."""
     parts = parts_of(stages)
     match optim.finetune:

@@ -5,15 +5,13 @@ defaults: W + A B, where B is 0 at first. In the tree of parameters a pair stand
 The model itself has no pairs: it is given ``merged`` parameters, and so is all that reads a run.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import traverse_util
-from ml_collections import ConfigDict
 
-from hairjax.config.streams import streams
 from hairjax.models.two_stream import STREAMS
 from hairjax.optim.groups import ParameterGroup
 from hairjax.system.errors import UserError
@@ -25,42 +23,42 @@ MATRICES = (("attention", "qkv"), ("attention", "proj"), ("mlp", "expand"), ("ml
 _draw = jax.nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
-def require_matrices(config: ConfigDict, params: dict) -> None:
+def require_matrices(rank: int, names: Sequence[str], params: dict) -> None:
     """Refuse ``optim.lora`` for a model, or one of two, without any such matrix.
 
     Nothing of it would train, and its batch norms would still go by each batch.
 
+    Args:
+        rank: ``optim.lora``.
+        names: of the model, or of both.
+        params: of the model, or their shapes.
+
     Raises:
         UserError: it has none.
     """
-    if not config.optim.lora:
+    if not rank:
         return
-    names = [stream.name for stream in streams(config)]
     # Of two, a path says which: stages.0.second.….
     own = STREAMS if len(names) > 1 else ("blocks",)
     for key, name, within in zip(("name", "second"), names, own, strict=False):
         if not any(path[2] == within for path in _kernels(params)):
             raise UserError(
-                f"config.optim.lora={config.optim.lora} adapts matrices of attention and MLP, and "
+                f"config.optim.lora={rank} adapts matrices of attention and MLP, and "
                 f"config.model.{key}={name} has none; use 0"
             )
 
 
-def with_pairs(config: ConfigDict, params: dict, groups: Mapping[str, ParameterGroup]) -> dict:
+def with_pairs(params: dict, groups: Mapping[str, ParameterGroup], rank: int, seed: int) -> dict:
     """The parameters, with a pair beside every matrix of a stage that trains where asked for.
 
     Args:
-        config: ``optim.lora`` is the rank (0: none), ``seed`` draws the pairs.
         params: of the model, or their shapes: then those of the pairs are shapes too.
         groups: of its parts.
-
-    Raises:
-        UserError: pairs are asked for, and the model has no such matrix.
+        rank: of the pairs; 0: none.
+        seed: draws the pairs.
     """
-    rank, seed = config.optim.lora, config.seed
     if not rank:
         return params
-    require_matrices(config, params)
     parts = {part for group in groups.values() if group.first for part in group.parts}
     shapes = {
         path: kernel.shape for path, kernel in _kernels(params).items() if _part(path) in parts

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 import optax
-from ml_collections import ConfigDict
 
 from hairjax.optim.groups import ParameterGroup
 from hairjax.optim.layer_decay import layer_distances
 from hairjax.optim.lora import DOWN, UP
+from hairjax.optim.options import OptimOptions
 from hairjax.optim.parts import FROZEN, STATISTICS, label_parameters
 
 
@@ -19,7 +19,7 @@ def decays(path: tuple, _: object = None) -> bool:
 
 
 def make_optimizer(
-    optim: ConfigDict,
+    optim: OptimOptions,
     schedules: Mapping[str, optax.Schedule],
     params: dict,
     groups: Mapping[str, ParameterGroup],

@@ -1,47 +1,138 @@
 """The parameter table of a run: every parameter with its group, rate, decay and first epoch."""
 
-from collections.abc import Mapping
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from flax import traverse_util
-from ml_collections import ConfigDict
 
 from hairjax.optim.groups import ParameterGroup
 from hairjax.optim.layer_decay import layer_distances
 from hairjax.optim.optimizer import decays
+from hairjax.optim.options import OptimOptions
 from hairjax.optim.parts import FROZEN, STATISTICS, label_parameters
+from hairjax.system.errors import UserError
+from hairjax.system.files import replacing, write_csv
+
+_COLUMNS = ("parameter", "shape", "group", "peak_rate", "decay", "first_epoch")
 
 
-def write_parameter_table(
-    file: Path, params: dict, groups: Mapping[str, ParameterGroup], optim: ConfigDict
-) -> None:
-    """Write ``groups.txt``: every parameter, shape, group, peak rate, decay, when it trains."""
+@dataclass(frozen=True)
+class ParameterRow:
+    """One array of a model.
+
+    Attributes:
+        parameter: its dotted path.
+        shape: its sizes; () of a single number.
+        group: early, middle or late, the part's own where parts of these thaw apart, ``frozen``
+            beside low-rank pairs, or ``statistics`` of a batch norm, which nothing learns.
+        peak_rate: the highest learning rate; 0 of what never trains.
+        decay: weight decay.
+        first_epoch: from which it trains; 0: never.
+    """
+
+    parameter: str
+    shape: tuple[int, ...]
+    group: str
+    peak_rate: float
+    decay: float
+    first_epoch: int
+
+    @property
+    def part(self) -> str:
+        """The part of the model it belongs to: ``stem``, ``stages.0`` … or ``head``."""
+        first, _, rest = self.parameter.partition(".")
+        return f"{first}.{rest.partition('.')[0]}" if first == "stages" else first
+
+    @property
+    def learnt(self) -> bool:
+        """True of a parameter, False of a running statistic."""
+        return self.group != STATISTICS
+
+    @property
+    def count(self) -> int:
+        """How many numbers it has."""
+        return math.prod(self.shape)
+
+    def cells(self) -> tuple[str, ...]:
+        """The row as people read it."""
+        size = " × ".join(map(str, self.shape))
+        if not self.learnt:
+            return self.parameter, size, self.group, "-", "-", "with its part"
+        trains = f"from epoch {self.first_epoch}" if self.first_epoch else "never"
+        return self.parameter, size, self.group, f"{self.peak_rate:g}", f"{self.decay:g}", trains
+
+
+def parameter_table(
+    params: dict, groups: Mapping[str, ParameterGroup], optim: OptimOptions
+) -> list[ParameterRow]:
+    """A row for every parameter, or for its shape."""
     labels = traverse_util.flatten_dict(label_parameters(params, groups))
     distances = traverse_util.flatten_dict(layer_distances(params))
-    rows = [("parameter", "shape", "group", "peak rate", "decay", "trains")]
-    groups = {**groups, FROZEN: ParameterGroup((), 0.0, 0)}
-    totals = dict.fromkeys(groups, 0)
-    for place, leaf in traverse_util.flatten_dict(params).items():
-        name = labels[place]
-        if name == STATISTICS:
-            path = ".".join(map(str, place))
-            rows.append((path, str(leaf.size), name, "-", "-", "with its part"))
-            continue
-        first = groups[name].first
-        totals[name] += leaf.size
-        peak = groups[name].peak * optim.layer_decay ** distances[place]
+    never = ParameterGroup((), 0.0, 0)
+    groups = {**groups, FROZEN: never, STATISTICS: never}
+    rows = []
+    for path, leaf in traverse_util.flatten_dict(params).items():
+        group = groups[labels[path]]
+        trains = group.first > 0
         rows.append(
-            (
-                ".".join(map(str, place)),
-                " × ".join(map(str, leaf.shape)),
-                name,
-                f"{peak:g}" if first else "0",
-                f"{optim.weight_decay:g}" if decays(place) and first else "0",
-                f"from epoch {first}" if first else "never",
+            ParameterRow(
+                parameter=".".join(map(str, path)),
+                shape=tuple(leaf.shape),
+                group=labels[path],
+                peak_rate=group.peak * optim.layer_decay ** distances[path] if trains else 0.0,
+                decay=optim.weight_decay if decays(path) and trains else 0.0,
+                first_epoch=group.first,
             )
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]
-    said = (f"{name}: {count:,} parameters" for name, count in totals.items() if count)
-    lines += ["", *said]
-    file.write_text("\n".join(lines) + "\n")
+    return rows
+
+
+def write_for_people(rows: Sequence[ParameterRow], groups: Sequence[str], file: Path) -> None:
+    """Write ``groups.txt``: the table in columns, and the count of parameters of every group.
+
+    Args:
+        rows: the table.
+        groups: names in the order of their counts.
+        file: to write.
+    """
+    header = ("parameter", "shape", "group", "peak rate", "decay", "trains")
+    table = [header, *(row.cells() for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in table]
+    counts = {name: sum(row.count for row in rows if row.group == name) for name in groups}
+    lines += ["", *(f"{name}: {count:,} parameters" for name, count in counts.items() if count)]
+    with replacing(file) as unfinished:
+        unfinished.write_text("\n".join(lines) + "\n")
+
+
+def write_parameter_table(rows: Sequence[ParameterRow], file: Path) -> None:
+    """Write ``groups.csv``, which `read_parameter_table` reads."""
+    cells = (
+        (r.parameter, " ".join(map(str, r.shape)), r.group, r.peak_rate, r.decay, r.first_epoch)
+        for r in rows
+    )
+    write_csv(file, _COLUMNS, cells)
+
+
+def read_parameter_table(file: Path) -> list[ParameterRow]:
+    """Read what `write_parameter_table` wrote.
+
+    Raises:
+        UserError: the columns are others.
+    """
+    with file.open(encoding="utf-8", newline="") as text:
+        header, *rows = list(csv.reader(text)) or [[]]
+    if tuple(header) != _COLUMNS:
+        raise UserError(
+            f"{file} has the columns {', '.join(header) or 'none'}, not {', '.join(_COLUMNS)}; was "
+            "it edited? Remove it, and the table is made anew from config.json"
+        )
+    return [
+        ParameterRow(
+            name, tuple(map(int, shape.split())), group, float(peak), float(decay), int(first)
+        )
+        for name, shape, group, peak, decay, first in rows
+    ]

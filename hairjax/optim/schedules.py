@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 import jax.numpy as jnp
 import optax
-from ml_collections import ConfigDict
 
 from hairjax.optim.groups import ParameterGroup
+from hairjax.optim.options import OptimOptions
 
 
 def make_schedules(
-    optim: ConfigDict, groups: Mapping[str, ParameterGroup], epochs: int, steps: int
+    optim: OptimOptions, groups: Mapping[str, ParameterGroup], epochs: int, steps: int
 ) -> dict[str, optax.Schedule]:
     """The learning rate of every group as a function of the run's step; 0 while it is frozen.
 

@@ -4,8 +4,6 @@ import socket
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ml_collections import ConfigDict
-
 from hairjax.system.errors import UserError
 
 # How many processes there are and which one this is, as launchers tell each. Open MPI comes first:
@@ -15,6 +13,20 @@ LAUNCHERS = {
     "Open MPI": ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),
     "SLURM": ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),
 }
+
+
+class ProcessOptions(NamedTuple):
+    """What a configuration says of several processes.
+
+    Attributes:
+        coordinator: host:port of process 0; "" for the launcher's.
+        processes: how many; 0: as the launcher says, else one.
+        process: which of them this is, from 0; -1: as the launcher says.
+    """
+
+    coordinator: str
+    processes: int
+    process: int
 
 
 class Place(NamedTuple):
@@ -30,14 +42,14 @@ class Place(NamedTuple):
         return f"process {self.process}" if known else f"the process on {socket.gethostname()}"
 
 
-def find_place(devices: ConfigDict, environment: Mapping[str, str]) -> Place | None:
+def find_place(devices: ProcessOptions, environment: Mapping[str, str]) -> Place | None:
     """The place of this process, or None where it is alone.
 
     It is one of several when ``devices.processes`` is more than 1 or, at 0, when a launcher says
     so: Open MPI, SLURM for a step of several tasks, a TPU slice by its list of several hosts.
 
     Args:
-        devices: the section of the configuration.
+        devices: what the configuration says of processes.
         environment: the variables of the process.
 
     Raises:
@@ -45,15 +57,15 @@ def find_place(devices: ConfigDict, environment: Mapping[str, str]) -> Place | N
     """
     count, number = _launched(environment)
     processes = devices.processes or count
-    process = devices.process
-    if process < 0:
+    process: int | None = devices.process
+    if devices.process < 0:
         process = number if processes == count else None
     several_hosts = "," in environment.get("TPU_WORKER_HOSTNAMES", "")
     if not processes and (devices.coordinator or devices.process >= 0):
         given = "coordinator" if devices.coordinator else "process"
         raise UserError(
-            f"config.devices.{given} is {devices[given]!r}, but how many processes are there? Give "
-            "config.devices.processes too"
+            f"config.devices.{given} is {getattr(devices, given)!r}, but how many processes are "
+            "there? Give config.devices.processes too"
         )
     if processes and process is not None and process >= processes:
         raise UserError(

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from hairjax.data.augment import InputSpecification
 from hairjax.evaluation.analysis import Analysis
 from hairjax.evaluation.predictions import Predictions
-from hairjax.report.parameter_table import ParameterRow
-from hairjax.runs.access import TestAccess
+from hairjax.optim.parameter_table import ParameterRow
+from hairjax.runs.access import AccessRecord
 from hairjax.runs.environment import Start, Weights
 
 
@@ -117,7 +117,7 @@ class Report:
         accesses: to the test photographs, the oldest first.
         history: the lines of ``metrics.jsonl``.
         timing: the lines of ``timing.jsonl``.
-        ledger: the lines of ``groups.txt``.
+        parameter_table: every parameter with its group.
         config: the resolved configuration, nested.
         curves_figure: the PNG of `figures.learning_curves`.
     """
@@ -139,10 +139,10 @@ class Report:
     best_by: str
     results: Sequence[SplitResults]
     outdated: Sequence[str]
-    accesses: Sequence[TestAccess]
+    accesses: Sequence[AccessRecord]
     history: Sequence[Mapping[str, Any]]
     timing: Sequence[Mapping[str, Any]]
-    ledger: Sequence[ParameterRow]
+    parameter_table: Sequence[ParameterRow]
     config: Mapping[str, Any]
     curves_figure: Path
 

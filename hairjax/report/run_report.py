@@ -6,20 +6,24 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hairjax.builders.data_set import describe_source
-from hairjax.builders.inputs import input_specification
-from hairjax.builders.model import map_method
+from hairjax.builders.model import abstract_model
+from hairjax.builders.setup import Setup, resolve
 from hairjax.config.load import to_plain
-from hairjax.config.streams import model_title
 from hairjax.data.split import SPLITS, read_rows
 from hairjax.evaluation.analysis import read_analysis
 from hairjax.evaluation.metrics.classification import confusion_matrix
 from hairjax.evaluation.predictions import read_predictions
+from hairjax.optim.groups import make_groups
+from hairjax.optim.lora import with_pairs
+from hairjax.optim.parameter_table import (
+    ParameterRow,
+    parameter_table,
+    read_parameter_table,
+)
 from hairjax.report.contents import METRICS, Report, SplitResults
 from hairjax.report.figures.classification import learning_curves
 from hairjax.report.figures.fonts import undrawable
 from hairjax.report.page import write_report
-from hairjax.report.parameter_table import read_parameter_table
 from hairjax.report.results import plot_results
 from hairjax.runs.access import read_access
 from hairjax.runs.derived import source_runs
@@ -56,18 +60,19 @@ def _places(folder: RunFolder) -> dict[str, RunFolder]:
 
 def _read_report(folder: RunFolder) -> Report:
     config, classes = folder.read_config(), folder.read_classes()
+    setup = resolve(config)
     best_epoch, rows = folder.read_epoch(), read_rows(folder.split)
     subjects = {name: {r["subject"] for r in rows if r["split"] == name} for name in SPLITS}
     evaluated = {name: place for name, place in _places(folder).items() if place.metrics.is_file()}
     current = {name: place for name, place in evaluated.items() if _is_current(place, best_epoch)}
     return Report(
         folder=folder.path,
-        title=f"{folder.path.resolve().name}: {model_title(config)}",
-        source=describe_source(config),
-        synthetic=config.data.source == "synthetic",
-        model=model_title(config),
-        method=map_method(config),
-        input_spec=input_specification(config),
+        title=f"{folder.path.resolve().name}: {setup.model.title}",
+        source=setup.source.describe(),
+        synthetic=setup.source.synthetic,
+        model=setup.model.title,
+        method=setup.model.map_method,
+        input_spec=setup.inputs,
         starts=[from_line(line) for line in folder.read_lines(folder.environment)],
         classes=classes,
         undrawable=undrawable(classes),
@@ -75,7 +80,7 @@ def _read_report(folder: RunFolder) -> Report:
         subjects={name: len(found - {""}) for name, found in subjects.items()},
         without_subject=sum(not row["subject"] for row in rows),
         best_epoch=best_epoch,
-        best_by=config.keep.best_by,
+        best_by=setup.training.best_by,
         results=[
             _split_results(name, place, classes, {r["file"]: r["subject"] for r in rows})
             for name, place in current.items()
@@ -84,10 +89,20 @@ def _read_report(folder: RunFolder) -> Report:
         accesses=read_access(folder.test_access),
         history=folder.read_lines(folder.history),
         timing=folder.read_lines(folder.timing),
-        ledger=read_parameter_table(folder.groups),
+        parameter_table=_parameter_table(folder, setup, len(classes)),
         config=to_plain(config),
         curves_figure=folder.curves,
     )
+
+
+def _parameter_table(folder: RunFolder, setup: Setup, num_classes: int) -> list[ParameterRow]:
+    """As the run wrote it; of an earlier hairjax, which wrote none, made anew."""
+    if folder.parameter_table.is_file():
+        return read_parameter_table(folder.parameter_table)
+    _, shapes = abstract_model(setup.model, num_classes)
+    groups = make_groups(setup.optim, len(shapes["stages"]), setup.training.epochs)
+    paired = with_pairs(shapes, groups, setup.optim.lora, setup.seed)
+    return parameter_table(paired, groups, setup.optim)
 
 
 def _count(rows: Sequence[Mapping[str, str]], classes: Sequence[str]) -> dict[str, list[int]]:

@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import io
 import os
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from hairjax.system.git import code_commit
 
 
 @dataclass(frozen=True)
-class TestAccess:
+class AccessRecord:
     """One line of ``looks.csv``.
 
     Attributes:
@@ -45,18 +46,18 @@ class TestAccess:
     command: str
 
 
-_COLUMNS = tuple(field.name for field in fields(TestAccess))
+_COLUMNS = tuple(field.name for field in fields(AccessRecord))
 _DIGITS = 12  # of a SHA-256: enough to tell configurations apart
 
 
 def new_access(
-    config: Path, *, split: str, photographs: int, accuracy: float, command: str
-) -> TestAccess:
-    """A look that is taken now; ``config`` is the run's ``config.json``."""
-    return TestAccess(
+    configuration: Path, *, split: str, photographs: int, accuracy: float, command: str
+) -> AccessRecord:
+    """A look that is taken now; ``configuration`` is the run's ``config.json``."""
+    return AccessRecord(
         time=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=code_commit(),
-        configuration=hashlib.sha256(config.read_bytes()).hexdigest()[:_DIGITS],
+        configuration=hashlib.sha256(configuration.read_bytes()).hexdigest()[:_DIGITS],
         split=split,
         photographs=photographs,
         accuracy=accuracy,
@@ -64,7 +65,7 @@ def new_access(
     )
 
 
-def add_access(path: Path, look: TestAccess) -> int:
+def add_access(path: Path, look: AccessRecord) -> int:
     """Add a line and see it to the disk, before what it is about is shown.
 
     Two processes at once lose no line: each holds the file's lock while it writes.
@@ -93,7 +94,7 @@ def describe_access(path: Path, times: int) -> str:
     return f"test split opened {'once' if times == 1 else f'{times:,} times'}; see {path}"
 
 
-def read_access(path: Path) -> list[TestAccess]:
+def read_access(path: Path) -> list[AccessRecord]:
     """The looks so far, oldest first; none where there is no such file.
 
     Raises:
@@ -106,26 +107,19 @@ def read_access(path: Path) -> list[TestAccess]:
     try:
         if tuple(header) != _COLUMNS:
             raise ValueError(f"its columns are {','.join(header)}, not {','.join(_COLUMNS)}")
-        return [_parse(*row) for row in rows]
-    except (ValueError, TypeError) as error:  # the latter of too few values, or too many
+        return [_parse(row) for row in rows]
+    except ValueError as error:
         raise UserError(
             f"{path} cannot be read as a ledger of looks at test photographs ({error}): restore "
             "it; it is only ever added to"
         ) from error
 
 
-def _parse(
-    time: str,
-    commit: str,
-    configuration: str,
-    split: str,
-    photographs: str,
-    accuracy: str,
-    command: str,
-) -> TestAccess:
-    return TestAccess(
-        time, commit, configuration, split, int(photographs), float(accuracy), command
-    )
+def _parse(cells: Sequence[str]) -> AccessRecord:
+    if len(cells) != len(_COLUMNS):
+        raise ValueError(f"a line has {len(cells)} values, and there are {len(_COLUMNS)} columns")
+    kinds = (str, str, str, str, int, float, str)
+    return AccessRecord(*(kind(cell) for kind, cell in zip(kinds, cells, strict=True)))
 
 
 def record_access(

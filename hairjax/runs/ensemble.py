@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hairjax.builders.inputs import stored_side
+from hairjax.builders.setup import resolve
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.mixture import mix
 from hairjax.evaluation.predictions import Predictions
@@ -18,7 +18,7 @@ from hairjax.system.errors import UserError
 
 
 def load_ensemble(folder: RunFolder, load: Callable[[Path], Run]) -> Run:
-    """The models of an ensemble, whose ``judge`` gives the weighted mean of theirs.
+    """The models of an ensemble, whose ``predictor`` gives the weighted mean of theirs.
 
     Args:
         folder: of the ensemble.
@@ -41,7 +41,7 @@ def load_ensemble(folder: RunFolder, load: Callable[[Path], Run]) -> Run:
             f"take {runs}"
         )
     members = [load(path) for path in source_runs(folder)]
-    kinds = {(stored_side(one.config), one.config.data.fit) for one in members}
+    kinds = {(one.setup.prepare.side, one.setup.prepare.fit) for one in members}
     if len(kinds) > 1:
         described = ", ".join(f"{fit} to {side} pixels" for side, fit in sorted(kinds))
         raise UserError(
@@ -56,7 +56,7 @@ def load_ensemble(folder: RunFolder, load: Callable[[Path], Run]) -> Run:
             f"{epochs}: make it anew, in another folder"
         )
 
-    def judge(params: dict, photos: PhotoSet) -> Predictions:
+    def predict(params: dict, photos: PhotoSet) -> Predictions:
         parts = [one.predictor(params[i], photos) for i, one in enumerate(members)]
         probabilities = np.stack([part.probabilities for part in parts])
         present = np.ones(probabilities.shape[:2], np.bool_)
@@ -65,4 +65,12 @@ def load_ensemble(folder: RunFolder, load: Callable[[Path], Run]) -> Run:
     params = {i: one.params for i, one in enumerate(members)}
     one = members[0]
     best = {"epoch": epochs}
-    return Run(folder, config, one.classes, best, params, judge, one.graphdef, one.mesh)
+    return replace(
+        one,
+        folder=folder,
+        config=config,
+        setup=resolve(config),
+        best=best,
+        params=params,
+        predictor=predict,
+    )

@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -10,14 +11,13 @@ from typing import Any
 
 import psutil
 from jax.sharding import Mesh
-from ml_collections import ConfigDict
 
-from hairjax.config.streams import Stream, streams
+from hairjax.builders.model import ModelSpecification
 from hairjax.optim.parts import count_parameters
 from hairjax.parallel.compilation import compute_dtype
 from hairjax.parallel.mesh import describe_mesh
 from hairjax.system.git import code_commit
-from hairjax.weights.load import find_weights, is_run
+from hairjax.weights.load import is_run
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pillow", "scikit-learn")
 
@@ -72,9 +72,21 @@ class Start:
     second_weights: Weights | None
 
 
-def describe_start(config: ConfigDict, mesh: Mesh, params: dict, *, reads_weights: bool) -> Start:
-    """The facts of a start that is made now."""
-    found = [_describe_weights(s) if reads_weights else None for s in streams(config)]
+def describe_start(
+    model: ModelSpecification, mesh: Mesh, params: dict, weights: Sequence[Path | None]
+) -> Start:
+    """The facts of a start that is made now.
+
+    Args:
+        model: that is trained.
+        mesh: devices that share each batch.
+        params: of the model, or their shapes.
+        weights: the files or runs that were read for it, None for each stream without.
+    """
+    found = [
+        None if path is None else _describe_weights(stream.source, path)
+        for stream, path in zip(model.streams, weights, strict=True)
+    ]
     return Start(
         time=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=code_commit(),
@@ -83,7 +95,7 @@ def describe_start(config: ConfigDict, mesh: Mesh, params: dict, *, reads_weight
         processor=_processor(),
         memory=psutil.virtual_memory().total,
         system=f"{platform.system()} {platform.machine()}",
-        precision=str(compute_dtype(config.model.dtype)),
+        precision=str(compute_dtype(model.dtype)),
         parameters=count_parameters(params),
         weights=found[0],
         second_weights=found[1] if len(found) > 1 else None,
@@ -101,11 +113,7 @@ def from_line(line: dict[str, Any]) -> Start:
     return Start(**line | {key: found and Weights(**found) for key, found in sources.items()})
 
 
-def _describe_weights(stream: Stream) -> Weights | None:
-    source = stream.source
-    if source == "none":
-        return None
-    path = find_weights(source)
+def _describe_weights(source: str, path: Path) -> Weights:
     if is_run(path):
         return Weights(source, file="", sha256="", size=0)
     with path.open("rb") as file:

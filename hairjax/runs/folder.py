@@ -22,6 +22,7 @@ class RunFolder:
         self.config = self.path / "config.json"
         self.classes = self.path / "classes.json"
         self.groups = self.path / "groups.txt"
+        self.parameter_table = self.path / "groups.csv"
         self.split = self.path / "split.csv"
         self.history = self.path / "metrics.jsonl"
         self.timing = self.path / "timing.jsonl"
@@ -82,8 +83,13 @@ class RunFolder:
             file.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
     def write_config(self, config: ConfigDict) -> None:
-        """Write the resolved configuration."""
-        self.write_json(self.config, to_plain(config))
+        """Write the resolved configuration, which runs it anywhere.
+
+        Neither which process wrote it, nor where the others were, is kept.
+        """
+        plain = to_plain(config)
+        plain["devices"] |= {"coordinator": "", "processes": 0, "process": -1}
+        self.write_json(self.config, plain)
 
     def read_classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of the model's outputs."""

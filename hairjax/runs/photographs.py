@@ -1,8 +1,11 @@
-"""Read the photographs of a run, or of another folder for it."""
+"""Read the photographs of a run, or others for it: the one place that does."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from hairjax.builders.data_set import describe_source, load_data
+from hairjax.builders.data_set import load_data
+from hairjax.builders.setup import Setup
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import read_own_split, read_rows
 from hairjax.runs.folder import RunFolder
@@ -11,11 +14,40 @@ from hairjax.system import console
 from hairjax.system.errors import UserError
 
 
-def load_asked(run: Run, split: str) -> tuple[PhotoSet, np.ndarray, np.ndarray]:
-    """All photographs that a run speaks of, what each is for, and which are asked for.
+@dataclass(frozen=True)
+class Selection:
+    """The photographs on which a run is asked.
+
+    Attributes:
+        split: ``validation``, ``test`` or ``train`` of the run's own; ``all`` of others.
+        photos: another folder of photographs; "" for the run's own.
+        masks: their masks.
+        manifest: their labels, where the folders do not tell.
+    """
+
+    split: str
+    photos: str = ""
+    masks: str = ""
+    manifest: str = ""
+
+
+def read_run_photographs(
+    setup: Setup, folder: RunFolder, classes: tuple[str, ...]
+) -> tuple[PhotoSet, np.ndarray]:
+    """The photographs that a run was trained with, and what each is for (str [n]).
+
+    Raises:
+        UserError: they cannot be used, or are not those the run began with.
+    """
+    photos = load_data(setup.source, setup.prepare, classes)
+    return photos, read_own_split(folder.split, photos)
+
+
+def read_asked_photographs(run: Run, split: str) -> tuple[PhotoSet, np.ndarray, np.ndarray]:
+    """All photographs of a run's setup, what each is for, and which are asked for.
 
     Args:
-        run: whose configuration names them.
+        run: its own photographs, or those that `Run.with_photographs` gave it.
         split: one of its own, or ``all`` of other photographs.
 
     Returns:
@@ -24,18 +56,19 @@ def load_asked(run: Run, split: str) -> tuple[PhotoSet, np.ndarray, np.ndarray]:
     Raises:
         UserError: photographs cannot be used, are not the run's, or none is of the split.
     """
-    config = run.config
-    console.say(f"source: {describe_source(config)}")
+    setup = run.setup
+    console.say(f"source: {setup.source.describe()}")
     console.say(run.describe())
-    data = load_data(config, run.classes)
-    whole = split == "all"
-    if whole:
-        _tell_of_known(run.folder, data)
-    parts = np.full(len(data), split) if whole else read_own_split(run.folder.split, data)
+    if split == "all":
+        photos = load_data(setup.source, setup.prepare, run.classes)
+        _tell_of_known(run.folder, photos)
+        parts = np.full(len(photos), split)
+    else:
+        photos, parts = read_run_photographs(setup, run.folder, run.classes)
     chosen = np.flatnonzero(parts == split)
     if not len(chosen):
         raise UserError(f"the run has no photographs in --split={split}")
-    return data, parts, chosen
+    return photos, parts, chosen
 
 
 def _tell_of_known(folder: RunFolder, data: PhotoSet) -> None:

@@ -188,14 +188,14 @@ class _Unset:
 _UNSET = _Unset()
 
 
-def _name(config: dict[str, Any], reference: dict[str, Any], varied: Sequence[str]) -> str:
+def _name(values: dict[str, Any], reference: dict[str, Any], varied: Sequence[str]) -> str:
     """What a configuration changes; of the reference itself, all that others change."""
     changed = [
-        key for key in varied if config.get(key, _UNSET) != reference.get(key, _UNSET)
+        key for key in varied if values.get(key, _UNSET) != reference.get(key, _UNSET)
     ] or varied
     # A run as it was trained lacks what was made of another.
-    named = [key for key in changed if key in config or not key.startswith("made.")]
-    return ", ".join(f"{key}={_written(config.get(key, _UNSET))}" for key in named) or "as trained"
+    named = [key for key in changed if key in values or not key.startswith("made.")]
+    return ", ".join(f"{key}={_written(values.get(key, _UNSET))}" for key in named) or "as trained"
 
 
 def _written(value: Any) -> str:

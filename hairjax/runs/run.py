@@ -1,6 +1,5 @@
 """A finished or stopped run read back: its best model, ready to predict."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +10,10 @@ from flax import nnx
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from hairjax.builders.inputs import input_specification, require_one_view, sees_masks, stored_side
-from hairjax.builders.model import abstract_model, map_method
-from hairjax.config.streams import model_title
+from hairjax.builders.inputs import require_one_view
+from hairjax.builders.model import abstract_model
+from hairjax.builders.setup import Setup, resolve
+from hairjax.data.options import View
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.read import prepare
 from hairjax.data.sources.photos import Index
@@ -30,34 +30,47 @@ from hairjax.weights.checkpoint import Checkpoints
 PREDICTED_AT_ONCE = 256  # photographs
 
 
-def make_predictor(config: ConfigDict, graphdef: nnx.GraphDef, mesh: Mesh) -> Predict:
+def make_predictor(setup: Setup, graphdef: nnx.GraphDef, mesh: Mesh) -> Predict:
     """The one way from photographs to probabilities, for training and evaluation alike."""
     return make_predict(
         graphdef,
         mesh,
-        input_spec=input_specification(config),
-        batch_size=config.train.batch_size,
+        input_spec=setup.inputs,
+        batch_size=setup.training.batch_size,
     )
 
 
-def make_explainer(config: ConfigDict, graphdef: nnx.GraphDef, mesh: Mesh, stage: int) -> Explain:
+def make_explainer(setup: Setup, graphdef: nnx.GraphDef, mesh: Mesh, stage: int) -> Explain:
     """Explanation maps of the photographs that `make_predictor` sees, of a stage."""
     return make_explain(
         graphdef,
         mesh,
-        method=map_method(config),
-        input_spec=input_specification(config),
-        batch_size=config.train.batch_size,
+        method=setup.model.map_method,
+        input_spec=setup.inputs,
+        batch_size=setup.training.batch_size,
         stage=stage,
     )
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run read back: its best model, ready to predict."""
+    """A run read back: its best model, ready to predict.
+
+    Attributes:
+        folder: of the run.
+        config: as it was trained.
+        setup: that, resolved; its photographs may be others, see `with_photographs`.
+        classes: in the order of the probabilities.
+        best: the best epoch.
+        params: of that epoch.
+        predictor: (params, photographs) → predictions.
+        graphdef: the model without its parameters.
+        mesh: devices that share each batch.
+    """
 
     folder: RunFolder
     config: ConfigDict
+    setup: Setup
     classes: tuple[str, ...]
     best: dict[str, Any]
     params: dict
@@ -67,7 +80,7 @@ class Run:
 
     def describe(self) -> str:
         """One line for every output: which model speaks, and of which epoch."""
-        title = model_title(self.config)
+        title = self.setup.model.title
         said = f"model: {title}, epoch {self.best['epoch']} of {self.folder.path}"
         if self.folder.read_epoch() is None:
             said += ", the best so far: it has not ended"
@@ -85,7 +98,7 @@ class Run:
         Raises:
             UserError: masks are missing, or a file cannot be used.
         """
-        require_one_view(self.config, "predict")
+        require_one_view(self.setup.source, "predict")
         self.require_masks(masks is not None, "masks=[…]")
         index = pair_photos(photos, masks, self.classes)
         parts, problems = [], []
@@ -117,22 +130,26 @@ class Run:
                 progress(start + done, total)
 
             part = replace(index, entries=index.entries[start : start + size], problems=())
-            workers = os.cpu_count() or 1
-            fit = self.config.data.fit
-            photos, problems = prepare(part, stored_side(self.config), fit, workers, count)
+            how = self.setup.prepare
+            photos, problems = prepare(part, how.side, how.fit, how.workers, count)
             nothing = join_predictions([], self.classes)
             yield photos, self.predictor(self.params, photos) if len(photos) else nothing, problems
 
-    def see_others(self, photos: str, masks: str, manifest: str) -> None:
-        """Have its configuration speak of other photographs than its own.
+    def with_photographs(self, photos: str, masks: str, manifest: str) -> "Run":
+        """The run with other photographs than its own.
 
         Raises:
             UserError: the model sees masks and none are given.
         """
         self.require_masks(bool(masks), "--masks=FOLDER")
-        # The run's expression for subjects speaks of the run's file names.
-        other = {"photos": photos, "masks": masks, "manifest": manifest, "subject": ""}
-        self.config.data.update(source="photos", **other)
+        source = replace(
+            self.setup.source,
+            kind="photos",
+            views=(View("", photos, masks),),
+            manifest=manifest,
+            subject="",  # the run's expression speaks of the run's file names
+        )
+        return replace(self, setup=replace(self.setup, source=source))
 
     def require_masks(self, given: bool, how: str) -> None:
         """Refuse to go without masks what was trained with them.
@@ -140,7 +157,7 @@ class Run:
         Raises:
             UserError: the model sees masks and none are given.
         """
-        if sees_masks(self.config) and not given:
+        if self.setup.inputs.masks and not given:
             raise UserError(f"the model of {self.folder.path} sees hair masks: give {how}")
 
 
@@ -155,10 +172,11 @@ def load_trained(folder: RunFolder) -> Run:
     # Without gradients and an optimizer a model fits on each; several processes use all they have.
     count = config.devices.mesh * config.devices.shard if jax.process_count() == 1 else 0
     mesh = make_mesh(min(count, jax.device_count()), 1)
-    graphdef, shapes = abstract_model(config, len(classes))
+    setup = resolve(config)
+    graphdef, shapes = abstract_model(setup.model, len(classes))
     best, params = best_params(folder, shapes, mesh)
-    predict = make_predictor(config, graphdef, mesh)
-    return Run(folder, config, classes, best, params, predict, graphdef, mesh)
+    predict = make_predictor(setup, graphdef, mesh)
+    return Run(folder, config, setup, classes, best, params, predict, graphdef, mesh)
 
 
 def best_params(folder: RunFolder, shapes: dict, mesh: Mesh) -> tuple[dict[str, Any], dict]:

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hairjax.builders.data_set import describe_source, load_data
-from hairjax.data.split import require_same_photographs
+from hairjax.builders.setup import resolve
 from hairjax.evaluation.metrics.intervals import FEW, resampling_weights, subject_indices
 from hairjax.evaluation.metrics.paired import METRICS, compare, holm, summarise
 from hairjax.report.comparison.page import MOST_SHOWN, write_comparison
@@ -16,6 +15,7 @@ from hairjax.report.comparison.summary import TESTS, TITLES, Comparison, said, s
 from hairjax.report.comparison.text import latex, markdown
 from hairjax.report.figures.comparison import forest_figure
 from hairjax.report.html import number_range
+from hairjax.runs.photographs import read_run_photographs
 from hairjax.runs.predictions import RunGroup, RunPredictions, align, group_runs
 from hairjax.runs.results import RESAMPLES
 from hairjax.studies.folds import read_run_or_folds
@@ -66,6 +66,7 @@ def compare_runs(workdirs: Sequence[str], split: str, *, out: Path, thumbnails: 
 def find_differences(groups: Sequence[RunGroup], split: str) -> Comparison:
     """Judge every configuration, and compare each with the first."""
     first = groups[0].runs[0]
+    source = resolve(first.config).source
     truth = first.predictions
     unit = subject_indices(truth.subjects)
     weights = resampling_weights(int(unit.max()) + 1, RESAMPLES, first.config.seed)
@@ -79,8 +80,8 @@ def find_differences(groups: Sequence[RunGroup], split: str) -> Comparison:
     resampled = "subjects" if any(truth.subjects) else "photographs"
     return Comparison(
         split=split,
-        source=describe_source(first.config),
-        synthetic=first.config.data.source == "synthetic",
+        source=source.describe(),
+        synthetic=source.synthetic,
         classes=truth.classes,
         files=truth.files,
         labels=truth.labels,
@@ -201,8 +202,8 @@ def read_thumbnails(run: RunPredictions, found: Comparison) -> tuple[dict[int, b
     if not shown:
         return {}, ""
     try:
-        photos = load_data(run.config, run.predictions.classes)
-        require_same_photographs(run.folder.split, photos)
+        setup, classes = resolve(run.config), run.predictions.classes
+        photos, _ = read_run_photographs(setup, run.folder, classes)
     except (UserError, OSError) as error:
         reason = str(error).splitlines()[0]
         return {}, f"The photographs are named only, since they cannot be read: {reason}"

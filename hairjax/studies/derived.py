@@ -11,6 +11,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from hairjax.builders.setup import Setup
 from hairjax.config.load import from_plain, to_plain
 from hairjax.data.sources.manifest import read_columns
 from hairjax.data.split import write_rows
@@ -41,7 +42,7 @@ def derived_config(
     return made
 
 
-def begin(
+def begin_derived(
     folder: RunFolder,
     config: ConfigDict,
     classes: Sequence[str],
@@ -70,7 +71,7 @@ def write_evaluation(
     target: RunFolder,
     epoch: int | list[int],
     predictions: Predictions,
-    config: ConfigDict,
+    setup: Setup,
     validation: Predictions,
 ) -> Results:
     """Write ``predictions.csv``, ``metrics.json`` and figures, as evaluation does.
@@ -79,11 +80,11 @@ def write_evaluation(
         target: where: the folder, or one inside it named like the split.
         epoch: of the runs' best models.
         predictions: of the photographs judged.
-        config: as `derived_config` returns it.
+        setup: of the derived configuration.
         validation: predictions of the validation photographs; may be the same object.
     """
-    results = measure(predictions, config.seed)
-    columns = read_columns(config.data.manifest, config.data.photos)
+    results = measure(predictions, setup.seed)
+    columns = read_columns(setup.source.manifest, setup.source.views[0].photos)
     analysis = analyse(predictions, results.sample, validation, columns)
     target.path.mkdir(parents=True, exist_ok=True)
     write_results(target, epoch, predictions, results, analysis, compared={})

@@ -7,7 +7,7 @@ import numpy as np
 from ml_collections import ConfigDict
 from numpy.typing import NDArray
 
-from hairjax.builders.inputs import sees_masks
+from hairjax.builders.setup import resolve
 from hairjax.data.split import read_rows
 from hairjax.evaluation.mixture import fit_mixture_weights
 from hairjax.report.results import RESULTS, result_cells
@@ -22,7 +22,12 @@ from hairjax.runs.aligned import (
 )
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.results import measure
-from hairjax.studies.derived import begin, derived_config, record_test_access, write_evaluation
+from hairjax.studies.derived import (
+    begin_derived,
+    derived_config,
+    record_test_access,
+    write_evaluation,
+)
 from hairjax.studies.folds import fold_path, holds_folds, read_folds, write_folds
 from hairjax.system import console
 from hairjax.system.errors import UserError
@@ -64,16 +69,15 @@ def _ensemble(places: Sequence[Path], asked: str, unit: str, split: str, out: Pa
     aligned = align_predictions(places, "validation", unit)
     found = _weights(aligned, asked)
     chosen = found[asked]
-    base = next(
-        (run.config for run in aligned.runs if sees_masks(run.config)), aligned.runs[0].config
-    )
+    base = _base([run.config for run in aligned.runs])
     how = {"unit": unit, "weights": tuple(chosen.tolist())}
     config, folder = derived_config(base, "ensemble", places, out, **how), RunFolder(out)
+    setup = resolve(config)
     rows = subject_rows if unit == SUBJECT else photograph_rows
-    begin(folder, config, aligned.reference.classes, rows(aligned.runs))
+    begin_derived(folder, config, aligned.reference.classes, rows(aligned.runs))
     validation = aligned.mixed(chosen)
-    write_evaluation(folder, aligned.epochs, validation, config, validation)
-    _show("validation", aligned, found, asked, config)
+    write_evaluation(folder, aligned.epochs, validation, setup, validation)
+    _show("validation", aligned, found, asked, unit)
     console.say(
         "best epochs, and fitted weights, were chosen on these: --split=test gives a fair judgement"
     )
@@ -82,9 +86,14 @@ def _ensemble(places: Sequence[Path], asked: str, unit: str, split: str, out: Pa
         mixed, looked = aligned.mixed(chosen), [folder, *(run.folder for run in aligned.runs)]
         accuracy = float((mixed.predicted == mixed.labels).mean())
         record_test_access(looked, len(mixed.files), accuracy)
-        write_evaluation(RunFolder(out / "test"), aligned.epochs, mixed, config, validation)
-        _show("test", aligned, {asked: chosen}, asked, config)
+        write_evaluation(RunFolder(out / "test"), aligned.epochs, mixed, setup, validation)
+        _show("test", aligned, {asked: chosen}, asked, unit)
     console.say(f"written: {out}")
+
+
+def _base(configs: Sequence[ConfigDict]) -> ConfigDict:
+    """The configuration of an ensemble but for its members: the first that sees masks, if any."""
+    return next((one for one in configs if resolve(one).inputs.masks), configs[0])
 
 
 def _weights(aligned: AlignedPredictions, asked: str) -> dict[str, NDArray[np.float64]]:
@@ -123,24 +132,25 @@ def _show(
     aligned: AlignedPredictions,
     found: dict[str, NDArray[np.float64]],
     asked: str,
-    config: ConfigDict,
+    unit: str,
 ) -> None:
     """Every run by itself, and what their means with each kind of weights come to."""
+    seed = _base([run.config for run in aligned.runs]).seed
     rows = []
     for place, run in enumerate(aligned.runs):
         console.say(f"{place + 1}: {run.path}")
         own = aligned.of_run(place)
         if own.files:
-            cells = result_cells(measure(own, config.seed))
+            cells = result_cells(measure(own, seed))
             rows.append([str(place + 1), f"{len(own.files):,}", *cells])
     for name, weights in found.items():
-        cells = result_cells(measure(aligned.mixed(weights), config.seed))
+        cells = result_cells(measure(aligned.mixed(weights), seed))
         chosen = " (taken)" if name == asked else ""
         rows.append([f"{name}{chosen}", f"{len(aligned.reference.files):,}", *cells])
-    console.table(split, ["", f"{config.made.unit}s", *RESULTS], rows)
+    console.table(split, ["", f"{unit}s", *RESULTS], rows)
     for name, weights in found.items():
         console.say(f"{name}: weights {', '.join(f'{w:.4g}' for w in weights)}")
-    if config.made.unit != SUBJECT:
+    if unit != SUBJECT:
         return
     if apart := graded_apart(aligned.runs).intersection(aligned.reference.files):
         console.say(
@@ -176,7 +186,7 @@ def _join_folds(place: Path, asked: str, split: str, out: Path) -> None:
     how = {"unit": PHOTOGRAPH, "weights": equal}
     config = derived_config(runs[0].config, "ensemble", [run.path for run in runs], out, **how)
     rows = [row | {"split": "train"} for row in read_rows(runs[0].folder.split)]
-    begin(folder, config, runs[0].predictions.classes, rows)
+    begin_derived(folder, config, runs[0].predictions.classes, rows)
     console.say(
         f"written: {out}, {len(runs)} models for new photographs (predict, evaluate --photos); "
         f"{place} says how well each alone does on what it held out"

@@ -17,6 +17,7 @@ from hairjax.evaluation.metrics.classification import evaluate
 from hairjax.evaluation.predictions import Predictions, join_predictions, write_predictions
 from hairjax.report.figures.classification import confusion_figure
 from hairjax.runs.folder import RunFolder
+from hairjax.runs.photographs import Selection
 from hairjax.runs.predictions import RunPredictions, read_run
 from hairjax.runs.results import Results, measure
 from hairjax.system import console
@@ -70,8 +71,7 @@ def cross_validate(config: ConfigDict, out: Path) -> dict[str, Any]:
         if not folder.report.exists():
             train_run(mine, folder.path)
         if not (folder.path / "test" / "metrics.json").exists():
-            elsewhere = {"photos": "", "masks": "", "manifest": "", "out": ""}
-            evaluate_run(str(folder.path), "test", **elsewhere)
+            evaluate_run(str(folder.path), Selection("test"), out="")
     return write_folds(read_folds(out, "test"), out)
 
 

@@ -11,14 +11,14 @@ from flax import nnx
 from ml_collections import ConfigDict
 from numpy.typing import NDArray
 
-from hairjax.builders.data_set import describe_source, load_data, split_photos
-from hairjax.builders.inputs import input_specification
-from hairjax.builders.model import abstract_model, pretrained_model
+from hairjax.builders.data_set import load_data, split_photos
+from hairjax.builders.model import abstract_model, find_model_weights, pretrained_model
+from hairjax.builders.setup import Setup, resolve
 from hairjax.data.augment import model_inputs
 from hairjax.data.division import divide
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.quality.copies import require_no_copies
-from hairjax.data.split import read_own_split, split_rows
+from hairjax.data.split import split_rows
 from hairjax.evaluation.inference import make_outputs
 from hairjax.evaluation.predictions import Predictions
 from hairjax.evaluation.probes import SCORES, Chosen, Fold, kinds, select_classifier
@@ -27,8 +27,14 @@ from hairjax.parallel.mesh import make_mesh
 from hairjax.report.results import RESULTS, result_cells
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
+from hairjax.runs.photographs import read_run_photographs
 from hairjax.runs.results import Results
-from hairjax.studies.derived import begin, derived_config, record_test_access, write_evaluation
+from hairjax.studies.derived import (
+    begin_derived,
+    derived_config,
+    record_test_access,
+    write_evaluation,
+)
 from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.system.files import write_csv
@@ -42,6 +48,7 @@ class ProbeData:
 
     Attributes:
         config: of the run, or of none yet.
+        setup: that, resolved.
         runs: the run, or nothing.
         epoch: of the model.
         photos: every photograph.
@@ -50,6 +57,7 @@ class ProbeData:
     """
 
     config: ConfigDict
+    setup: Setup
     runs: tuple[RunFolder, ...]
     epoch: Any
     photos: PhotoSet
@@ -60,7 +68,7 @@ class ProbeData:
         """The photographs of a split."""
         return np.flatnonzero(self.split == part)
 
-    def judge(self, chosen: Chosen, part: str) -> Predictions:
+    def predict(self, chosen: Chosen, part: str) -> Predictions:
         """What a classifier says of a split."""
         rows = self.rows(part)
         return Predictions(
@@ -81,16 +89,18 @@ def probe_run(workdir: str, *, split: str, out: Path) -> list[Chosen]:
     run = load_run(workdir)
     if "made" in run.config and run.config.made.by != "soup":
         raise UserError(f"{workdir} is an ensemble, whose models have no common features")
-    config = run.config
-    keep_compiled(config.devices.compiled)
-    console.say(f"source: {describe_source(config)}")
+    setup = run.setup
+    keep_compiled(setup.devices.compiled)
+    console.say(f"source: {setup.source.describe()}")
     console.say(run.describe())
-    photos = load_data(config, run.classes)
-    parts = read_own_split(run.folder.split, photos)
-    graphdef, _ = abstract_model(config, len(run.classes))
-    features = _features(config, graphdef, run.params, photos, parts, split)
-    material = ProbeData(config, (run.folder,), run.best["epoch"], photos, parts, features)
-    return _probe(material, split, out)
+    photos, parts = read_run_photographs(setup, run.folder, run.classes)
+    graphdef, _ = abstract_model(setup.model, len(run.classes))
+    chosen = _wanted(parts, split)
+    features = _features(setup, graphdef, run.params, photos, chosen)
+    epoch = run.best["epoch"]
+    return _probe(
+        ProbeData(run.config, setup, (run.folder,), epoch, photos, parts, features), split, out
+    )
 
 
 def probe_configuration(config: ConfigDict, *, split: str, out: Path) -> list[Chosen]:
@@ -104,41 +114,41 @@ def probe_configuration(config: ConfigDict, *, split: str, out: Path) -> list[Ch
     Raises:
         UserError: what was given cannot be used, or too few subjects train.
     """
-    keep_compiled(config.devices.compiled)
-    console.say(f"source: {describe_source(config)}")
-    photos = load_data(config, None)
-    parts = split_photos(config, photos, None)
-    require_no_copies(config, photos, parts)
-    graphdef, params = pretrained_model(config, len(photos.classes))
-    features = _features(config, graphdef, params, photos, parts, split)
-    return _probe(ProbeData(config, (), 0, photos, parts, features), split, out)
+    setup = resolve(config)
+    keep_compiled(setup.devices.compiled)
+    console.say(f"source: {setup.source.describe()}")
+    weights = find_model_weights(setup.model)
+    photos = load_data(setup.source, setup.prepare, None)
+    parts = split_photos(photos, setup.source, setup.split, None)
+    require_no_copies(photos, parts, setup.source, setup.split)
+    graphdef, params = pretrained_model(setup.model, len(photos.classes), weights)
+    features = _features(setup, graphdef, params, photos, _wanted(parts, split))
+    return _probe(ProbeData(config, setup, (), 0, photos, parts, features), split, out)
+
+
+def _wanted(parts: NDArray[np.str_], split: str) -> NDArray[np.int64]:
+    """The photographs whose features are computed: of test only where it is asked for."""
+    return np.flatnonzero((parts != "test") | (split == "test"))
 
 
 def _features(
-    config: ConfigDict,
-    graphdef: nnx.GraphDef,
-    params: dict,
-    photos: PhotoSet,
-    parts: NDArray[np.str_],
-    split: str,
+    setup: Setup, graphdef: nnx.GraphDef, params: dict, photos: PhotoSet, wanted: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """What the head's classifier would see; of test photographs only where they are judged."""
-    count = config.devices.mesh * config.devices.shard
+    """What the head's classifier would see, float32 [n, d]; nan for photographs not wanted."""
+    count = setup.devices.mesh * setup.devices.shard
     mesh = make_mesh(min(count, jax.device_count()), 1)
-    how = input_specification(config)
 
     def embed(model: Any, images: jax.Array) -> jax.Array:
-        return model.embed(model_inputs(images, None, None, how))
+        return model.embed(model_inputs(images, None, None, setup.inputs))
 
-    wanted = np.flatnonzero((parts != "test") | (split == "test"))
-    run = make_outputs(graphdef, mesh, embed, config.train.batch_size)
+    run = make_outputs(graphdef, mesh, embed, setup.training.batch_size)
     found = run(params, photos.subset(wanted))
     features = np.full((len(photos), found.shape[1]), np.nan, np.float32)
     features[wanted] = found
     return features
 
 
-def _probe(material: ProbeData, split: str, out: Path) -> list[Chosen]:
+def _probe(data: ProbeData, split: str, out: Path) -> list[Chosen]:
     """Choose, fit, judge and write classifiers, and show them.
 
     Only training photographs choose: the parameters of each kind of classifier and, for the
@@ -146,51 +156,51 @@ def _probe(material: ProbeData, split: str, out: Path) -> list[Chosen]:
     the chosen kind is judged, which is a look at them.
 
     Args:
-        material: features and labels.
+        data: features and labels.
         split: ``validation``, or ``test`` to judge those photographs too.
         out: the folder to write.
 
     Returns:
         A classifier of every kind, the best in cross-validation first.
     """
-    found, best_by = _choose(material)
-    _write(material, found[0], out)
-    results = [_write(material, one, out / one.name) for one in found]
+    found, best_by = _choose(data)
+    _write(data, found[0], out)
+    results = [_write(data, one, out / one.name) for one in found]
     _write_table(out / "classifiers.csv", found, results, best_by)
-    _show(found, results, best_by, len(material.rows("train")))
+    _show(found, results, best_by, len(data.rows("train")))
     if split == "test":
-        _evaluate_test(material, found[0], out)
+        _evaluate_test(data, found[0], out)
     console.say(f"written: {out}, each kind by itself inside it")
     return found
 
 
-def _choose(material: ProbeData) -> tuple[list[Chosen], str]:
+def _choose(data: ProbeData) -> tuple[list[Chosen], str]:
     """A classifier of every kind, the best first, and what it is the best by."""
-    best_by = material.config.keep.best_by
+    best_by = data.setup.training.best_by
     if best_by not in SCORES:
         console.say(
             f"config.keep.best_by={best_by} needs probabilities, which an SVM has only once it is "
             "chosen: classifiers are chosen by accuracy"
         )
         best_by = "accuracy"
-    train = material.rows("train")
-    folds = _grouped_folds(material, train)
+    train = data.rows("train")
+    folds = _grouped_folds(data, train)
     names = list(kinds(1, 1))
     found = []
     with console.progress("classifiers chosen") as progress:
         for done, name in enumerate(names, 1):
-            labels = material.photos.labels[train]
-            found.append(select_classifier(name, material.features[train], labels, folds, best_by))
+            labels = data.photos.labels[train]
+            found.append(select_classifier(name, data.features[train], labels, folds, best_by))
             progress(done, len(names))
     return sorted(found, key=lambda one: -one.score), best_by
 
 
-def _grouped_folds(material: ProbeData, train: NDArray[np.int64]) -> list[Fold]:
+def _grouped_folds(data: ProbeData, train: NDArray[np.int64]) -> list[Fold]:
     """Parts of the training photographs, of which none has a subject of another."""
     # Without pixels, of which `subset` would make a copy.
-    bare = replace(material.photos, images=np.empty((len(material.photos), 0), np.uint8))
+    bare = replace(data.photos, images=np.empty((len(data.photos), 0), np.uint8))
     photos = bare.subset(train)
-    part = divide(photos, np.full(_FOLDS, 1 / _FOLDS), material.config.seed, needed=_FOLDS)
+    part = divide(photos, np.full(_FOLDS, 1 / _FOLDS), data.setup.seed, needed=_FOLDS)
     for label, name in enumerate(photos.classes):
         if len(set(part[photos.labels == label])) < 2:
             raise UserError(
@@ -200,30 +210,30 @@ def _grouped_folds(material: ProbeData, train: NDArray[np.int64]) -> list[Fold]:
     return [(np.flatnonzero(part != i), np.flatnonzero(part == i)) for i in sorted(set(part))]
 
 
-def _write(material: ProbeData, chosen: Chosen, out: Path) -> Results:
+def _write(data: ProbeData, chosen: Chosen, out: Path) -> Results:
     """A run's folder with one classifier's predictions for the validation photographs."""
     how = {"classifier": chosen.name, "parameters": _written(chosen.parameters)}
-    paths = [folder.path for folder in material.runs]
-    config = derived_config(material.config, "probe", paths, out, **how)
-    rows = split_rows(material.photos, material.split)
-    begin(RunFolder(out), config, material.photos.classes, rows)
-    predictions = material.judge(chosen, "validation")
-    return write_evaluation(RunFolder(out), material.epoch, predictions, config, predictions)
+    paths = [folder.path for folder in data.runs]
+    config = derived_config(data.config, "probe", paths, out, **how)
+    rows = split_rows(data.photos, data.split)
+    begin_derived(RunFolder(out), config, data.photos.classes, rows)
+    predictions = data.predict(chosen, "validation")
+    return write_evaluation(RunFolder(out), data.epoch, predictions, resolve(config), predictions)
 
 
-def _evaluate_test(material: ProbeData, chosen: Chosen, out: Path) -> None:
-    predictions = material.judge(chosen, "test")
+def _evaluate_test(data: ProbeData, chosen: Chosen, out: Path) -> None:
+    predictions = data.predict(chosen, "test")
     if not predictions.files:
         raise UserError("there are no test photographs (config.data.fractions); leave out --split")
     folder = RunFolder(out)
     accuracy = float((predictions.predicted == predictions.labels).mean())
-    record_test_access([folder, *material.runs], len(predictions.files), accuracy)
+    record_test_access([folder, *data.runs], len(predictions.files), accuracy)
     results = write_evaluation(
         RunFolder(out / "test"),
-        material.epoch,
+        data.epoch,
         predictions,
-        folder.read_config(),
-        material.judge(chosen, "validation"),
+        resolve(folder.read_config()),
+        data.predict(chosen, "validation"),
     )
     console.table("test", ["", *RESULTS], [[chosen.name, *result_cells(results)]])
 

@@ -13,20 +13,19 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from hairjax.builders.data_set import describe_source, load_data
-from hairjax.builders.inputs import input_specification
+from hairjax.builders.setup import resolve
 from hairjax.config.schema import flatten
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.split import read_own_split
 from hairjax.evaluation.metrics.classification import evaluate
 from hairjax.parallel.compilation import keep_compiled
 from hairjax.report.results import RESULTS, result_cells
 from hairjax.runs.aligned import photograph_rows
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
+from hairjax.runs.photographs import read_run_photographs
 from hairjax.runs.predictions import RunPredictions, align, read_run
 from hairjax.runs.run import Run
-from hairjax.studies.derived import begin, derived_config, write_evaluation
+from hairjax.studies.derived import begin_derived, derived_config, write_evaluation
 from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.system.files import write_csv
@@ -77,9 +76,9 @@ def make_soup(workdirs: Sequence[str], *, out: Path) -> list[Ingredient]:
     judged = align([read_run(Path(workdir), "validation") for workdir in workdirs])
     _require_alike(judged)
     runs = [load_run(workdir) for workdir in workdirs]
-    keep_compiled(runs[0].config.devices.compiled)
+    keep_compiled(runs[0].setup.devices.compiled)
     photos = _validation_photographs(runs[0])
-    best_by = runs[0].config.keep.best_by
+    best_by = runs[0].setup.training.best_by
 
     def judge(params: dict) -> tuple[float, float]:
         predictions = runs[0].predictor(params, photos)
@@ -92,11 +91,11 @@ def make_soup(workdirs: Sequence[str], *, out: Path) -> list[Ingredient]:
     epochs = [runs[i].best["epoch"] for i in kept]
     config = derived_config(runs[0].config, "soup", [places[i] for i in kept], out)
     folder = RunFolder(out)
-    begin(folder, config, runs[0].classes, photograph_rows(judged))
+    begin_derived(folder, config, runs[0].classes, photograph_rows(judged))
     _save(folder, params, epochs, tried)
     _write_tried(folder.path / "soup.csv", places, best_by, tried)
     predictions = runs[0].predictor(params, photos)
-    results = write_evaluation(folder, epochs, predictions, config, predictions)
+    results = write_evaluation(folder, epochs, predictions, resolve(config), predictions)
     _show(places, best_by, tried)
     console.table("validation", ["", *RESULTS], [["soup", *result_cells(results)]])
     command = shlex.join(["python", "launch.py", "evaluate", f"--workdir={out}", "--split=test"])
@@ -160,15 +159,13 @@ def _require_alike(runs: Sequence[RunPredictions]) -> None:
 def _decisive(config: ConfigDict) -> dict[str, Any]:
     """The keys that must be the same, the normalisation as it comes to be."""
     flat = dict(flatten(config))
-    return {key: flat[key] for key in _SAME} | {
-        "data.normalise": input_specification(config).normalise
-    }
+    return {key: flat[key] for key in _SAME} | {"data.normalise": resolve(config).inputs.normalise}
 
 
 def _validation_photographs(run: Run) -> PhotoSet:
-    console.say(f"source: {describe_source(run.config)}")
-    photos = load_data(run.config, run.classes)
-    return photos.subset(read_own_split(run.folder.split, photos) == "validation")
+    console.say(f"source: {run.setup.source.describe()}")
+    photos, split = read_run_photographs(run.setup, run.folder, run.classes)
+    return photos.subset(split == "validation")
 
 
 def _save(folder: RunFolder, params: dict, epochs: list[Any], tried: Sequence[Ingredient]) -> None:

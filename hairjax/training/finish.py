@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from ml_collections import ConfigDict
 from numpy.typing import NDArray
 
 from hairjax.data.photoset import PhotoSet
@@ -56,32 +55,44 @@ def find_mistakes(
     return Mistakes(chosen, maps, int(np.sum(predictions.predicted != predictions.labels)))
 
 
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What a training came to.
+
+    Attributes:
+        best: the best epoch.
+        predictions: of that epoch, for the validation photographs.
+        mistakes: those of them to show in the report; None for no photograph in it.
+    """
+
+    best: dict[str, Any]
+    predictions: Predictions
+    mistakes: Mistakes | None
+
+
 def finish_run(
-    config: ConfigDict,
     folder: RunFolder,
     photos: PhotoSet,
     split: np.ndarray,
-    best: dict[str, Any],
-    predictions: Predictions,
-    mistakes: Mistakes | None,
     columns: Mapping[str, Mapping[str, str]],
+    trained: Trained,
+    seed: int,
 ) -> dict[str, float]:
     """Write predictions, metrics, figures and report, and show the metrics.
 
     Args:
-        config: of the run.
         folder: of the run.
         photos: all of them.
         split: what each is for.
-        best: the best epoch.
-        predictions: its predictions for the validation photographs.
-        mistakes: those of them to show in the report; None for no photograph in it.
         columns: what else is known of the photographs, as `manifest.read_columns` returns it.
+        trained: the best epoch and its predictions.
+        seed: of the bootstrap.
 
     Returns:
         The metrics, as in ``metrics.json``, which holds their intervals and the analysis too.
     """
-    results = measure(predictions, config.seed)
+    best, predictions, mistakes = trained.best, trained.predictions, trained.mistakes
+    results = measure(predictions, seed)
     analysis = analyse(predictions, results.sample, predictions, columns)
     train, validation = (np.flatnonzero(split == name) for name in ("train", "validation"))
     compared = compare_baselines(photos, train, validation)

@@ -1,4 +1,4 @@
-"""The phases of a run, in each of which other parts of the model train, and what each works on.
+"""The phases of a run, in each of which other parts of the model train, and their photographs.
 
 Without augmentation, what comes out of the frozen parts before the first that trains is the same
 in every epoch of a phase: it is computed once and kept, where memory allows.
@@ -12,14 +12,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from flax import nnx, traverse_util
-from jax.sharding import Mesh
-from ml_collections import ConfigDict
 
-from hairjax.builders.inputs import input_specification
-from hairjax.data.augment import Amounts, model_inputs
+from hairjax.builders.setup import Setup
+from hairjax.data.augment import Amounts, InputSpecification, model_inputs
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.load import memory_limit
-from hairjax.evaluation.inference import Outputs, Predict, make_outputs, predict_from
+from hairjax.evaluation.inference import Outputs, make_outputs
 from hairjax.optim.freezing import split_trainable
 from hairjax.optim.groups import ParameterGroup, frozen_parts, parts_of, phase_starts
 from hairjax.optim.lora import merged
@@ -27,7 +25,7 @@ from hairjax.optim.parts import count_parameters, part_of
 from hairjax.parallel.processes import largest
 from hairjax.system import console
 from hairjax.system.console import duration
-from hairjax.training.step import Step
+from hairjax.training.step import Step, StepOptions
 
 _CHUNK = 16  # batches whose photographs are read together for the maps
 
@@ -35,55 +33,62 @@ _CHUNK = 16  # batches whose photographs are read together for the maps
 class PhaseData(NamedTuple):
     """What the steps and the validations of a phase take."""
 
-    photos: PhotoSet  # their images are maps where these are kept
+    photos: PhotoSet  # their images are maps where stages are cached
     train: np.ndarray  # which of them train
     validation: PhotoSet
-    predict: Predict
+    predict: Callable[[dict, PhotoSet], Any]  # (params, photographs) → predictions of the task
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Epochs in which the same parts train."""
+    """Epochs in which the same parts train.
 
-    first: int  # epoch
-    frozen: tuple[str, ...]  # parts
-    kept: int  # stages whose output is computed once; 0: photographs are worked on
+    Attributes:
+        first: epoch of the phase.
+        frozen: parts of the model.
+        cached_stages: number of leading frozen stages whose maps are computed once; 0: none.
+        train_step: of the phase.
+    """
+
+    first: int
+    frozen: tuple[str, ...]
+    cached_stages: int
     train_step: Step
 
 
 def make_phases(
-    config: ConfigDict,
+    setup: Setup,
     graphdef: nnx.GraphDef,
     params: dict,
     groups: Mapping[str, ParameterGroup],
     photographs: int,
     train_step: Callable[..., Step],
 ) -> list[Phase]:
-    """Every phase of a run; says which keep maps.
+    """Every phase of a run; says where stages cannot be cached.
 
     Args:
-        config: of the run.
+        setup: of the run.
         graphdef: the model without its parameters.
         params: these, or their shapes.
         groups: of the model's parts.
         photographs: how many train or are validated.
-        train_step: makes the step of ``frozen`` parts and so many stages ``kept``.
+        train_step: makes the step of ``frozen`` parts and so many ``cached_stages``.
     """
     phases = []
     for first in phase_starts(groups):
         frozen = frozen_parts(groups, first)
-        kept = frozen_stages(frozen) if not augments(Amounts(**config.augment)) else 0
-        if kept:
-            size = photographs * _map_bytes(config, graphdef, params, kept)
-            limit = memory_limit(config.data.memory)
+        cached = 0 if augments(setup.amounts) else frozen_stages(frozen)
+        if cached:
+            size = photographs * _map_bytes(setup.inputs, graphdef, params, cached)
+            limit = memory_limit(setup.prepare.memory)
             if largest(int(size > limit)):  # of several processes all do the same
                 console.say(
-                    f"from epoch {first}: the maps of stages.{kept - 1}, which is frozen, are "
+                    f"from epoch {first}: the maps of stages.{cached - 1}, which is frozen, are "
                     f"computed at every step: they would take {size / 2**30:.2f} of "
                     f"{limit / 2**30:.2f} GiB (config.data.memory)"
                 )
-                kept = 0
-        phases.append(Phase(first, frozen, kept, train_step(frozen=frozen, kept=kept)))
+                cached = 0
+        phases.append(Phase(first, frozen, cached, train_step(frozen=frozen, cached_stages=cached)))
     return phases
 
 
@@ -93,7 +98,7 @@ def phase_of(phases: list[Phase], epoch: int) -> Phase:
 
 
 def augments(amounts: Amounts) -> bool:
-    """Whether training sees photographs otherwise than evaluation does."""
+    """True if any augmentation is enabled."""
     return amounts != Amounts(**dict.fromkeys(Amounts._fields, 0.0) | {"crop_scale": 1.0})
 
 
@@ -109,46 +114,45 @@ def begin_phase(
     phase: Phase,
     params: dict,
     *,
-    config: ConfigDict,
+    setup: Setup,
     graphdef: nnx.GraphDef,
-    mesh: Mesh,
+    options: StepOptions,
     whole: PhaseData,
 ) -> PhaseData:
-    """What a phase works on: the photographs, or the maps of its frozen stages, computed here.
+    """The photographs of a phase, or the maps of its frozen stages, computed here.
 
     Args:
         phase: that begins, or is gone on with.
         params: of the model.
-        config: of the run.
+        setup: of the run.
         graphdef: the model without its parameters.
-        mesh: devices that share each batch.
+        options: of its steps: the task and the mesh.
         whole: the photographs.
     """
-    if config.optim.finetune != "full" or config.optim.lora:
+    if setup.optim.finetune != "full" or setup.optim.lora:
         console.say(f"from epoch {phase.first}: {_trained(phase.frozen, params)}")
-    if not phase.kept:
+    if not phase.cached_stages:
         return whole
     params = merged(params)
-    how = input_specification(config)
 
     def last_map(model: Any, photos: jax.Array) -> jax.Array:
-        return model.until(phase.kept, model_inputs(photos, None, None, how))
+        return model.until(phase.cached_stages, model_inputs(photos, None, None, setup.inputs))
 
-    def logits(model: Any, maps: jax.Array) -> jax.Array:
-        return model.continue_from(phase.kept, maps)
+    def outputs(model: Any, maps: jax.Array) -> jax.Array:
+        return model.continue_from(phase.cached_stages, maps)
 
-    batch_size, start = config.train.batch_size, time.perf_counter()
-    run = make_outputs(graphdef, mesh, last_map, batch_size)
+    batch_size, start = setup.training.batch_size, time.perf_counter()
+    run = make_outputs(graphdef, options.mesh, last_map, batch_size)
     train = _with_maps(whole.photos, whole.train, run, params, batch_size)
     every = np.arange(len(whole.validation))
     validation = _with_maps(whole.validation, every, run, params, batch_size)
     size = (train.images.nbytes + validation.images.nbytes) / 2**30
     console.say(
-        f"nothing up to stages.{phase.kept - 1} trains or is augmented: its maps of "
+        f"nothing up to stages.{phase.cached_stages - 1} trains or is augmented: its maps of "
         f"{len(train) + len(validation):,} photographs are computed once ({size:.2f} GiB, "
         f"{duration(time.perf_counter() - start)})"
     )
-    predict = predict_from(make_outputs(graphdef, mesh, logits, batch_size))
+    predict = options.task.predictor(make_outputs(graphdef, options.mesh, outputs, batch_size))
     return PhaseData(train, np.arange(len(train)), validation, predict)
 
 
@@ -162,13 +166,16 @@ def _trained(frozen: tuple[str, ...], params: dict) -> str:
     return f"{', '.join(trained)} train, {part:,} of {count_parameters(params):,} parameters"
 
 
-def _map_bytes(config: ConfigDict, graphdef: nnx.GraphDef, params: dict, kept: int) -> int:
+def _map_bytes(
+    how: InputSpecification, graphdef: nnx.GraphDef, params: dict, cached_stages: int
+) -> int:
     """Bytes of the map of one photograph."""
-    how = input_specification(config)
     image = jax.ShapeDtypeStruct((1, how.side, how.side, sum(how.channels)), np.float32)
-    shape = jax.eval_shape(
-        lambda params, image: nnx.merge(graphdef, merged(params)).until(kept, image), params, image
-    )
+
+    def last_map(params: dict, image: jax.Array) -> jax.Array:
+        return nnx.merge(graphdef, merged(params)).until(cached_stages, image)
+
+    shape = jax.eval_shape(last_map, params, image)
     return shape.size * shape.dtype.itemsize
 
 

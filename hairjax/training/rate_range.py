@@ -1,30 +1,35 @@
 """A short run in which the learning rate rises until the loss does: which rate to choose."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import optax
-from jax.sharding import Mesh
 from ml_collections import ConfigDict
 from scipy.signal import lfilter
 
-from hairjax.builders.data_set import describe_source, load_data, split_photos
-from hairjax.builders.model import pretrained_model
-from hairjax.data.batches import training_batches
-from hairjax.data.photoset import PhotoSet
+from hairjax.builders.data_set import load_data, split_photos
+from hairjax.builders.model import find_model_weights, pretrained_model
+from hairjax.builders.setup import resolve
 from hairjax.optim.groups import GROUPS, ParameterGroup, frozen_parts, make_groups
-from hairjax.optim.lora import with_pairs
+from hairjax.optim.lora import require_matrices, with_pairs
 from hairjax.optim.optimizer import make_optimizer
 from hairjax.parallel.compilation import dispatch_inline, keep_compiled
-from hairjax.parallel.mesh import join_shares, make_mesh, share
+from hairjax.parallel.mesh import make_mesh
 from hairjax.report.figures.rate_range import rate_range_figure
 from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.system.files import write_csv
-from hairjax.training.learner import batch_parts, make_learner, step_options
+from hairjax.training.batches import device_batches
+from hairjax.training.learner import (
+    classification_task,
+    count_micro_batches,
+    make_learner,
+    step_options,
+)
 from hairjax.training.step import Step
 from hairjax.training.train_state import TrainState
 
@@ -54,21 +59,25 @@ def run_rate_range_test(config: ConfigDict, out: Path) -> dict[str, float]:
             written.
     """
     dispatch_inline()
-    keep_compiled(config.devices.compiled)
-    console.say(f"source: {describe_source(config)}")
-    mesh = make_mesh(config.devices.mesh, config.devices.shard)
-    parts = batch_parts(config, mesh)
-    photos = load_data(config, None)
-    train = np.flatnonzero(split_photos(config, photos, None) == "train")
-    graphdef, params = pretrained_model(config, len(photos.classes))
-    groups = make_groups(config.optim, len(params["stages"]), config.train.epochs)
-    params = with_pairs(config, params, groups)
+    setup = resolve(config)
+    keep_compiled(setup.devices.compiled)
+    console.say(f"source: {setup.source.describe()}")
+    mesh = make_mesh(setup.devices.mesh, setup.devices.shard)
+    count_micro_batches(setup, mesh)  # refuses what the devices cannot share, before all else
+    weights = find_model_weights(setup.model)
+    photos = load_data(setup.source, setup.prepare, None)
+    train = np.flatnonzero(split_photos(photos, setup.source, setup.split, None) == "train")
+    graphdef, params = pretrained_model(setup.model, len(photos.classes), weights)
+    require_matrices(setup.optim.lora, setup.model.names, params)
+    groups = make_groups(setup.optim, len(params["stages"]), setup.training.epochs)
+    params = with_pairs(params, groups, setup.optim.lora, setup.seed)
     highest = max(group.peak for group in groups.values() if group.first == 1)
-    tx = make_optimizer(config.optim, _rising(groups, highest), params, groups, STEPS)
-    options = step_options(config, photos.classes, photos.labels[train], parts)
-    learner = make_learner(graphdef, params, tx, mesh, options, averaged=False)
-    step = learner.step(frozen=frozen_parts(groups, 1), kept=0)
-    losses = _sweep(config, photos, train, mesh, step, learner.begin(params))
+    tx = make_optimizer(setup.optim, _rising(groups, highest), params, groups, STEPS)
+    task = classification_task(setup, photos.classes, photos.labels[train])
+    learner = make_learner(graphdef, params, tx, step_options(setup, task, mesh), averaged=False)
+    step = learner.step(frozen=frozen_parts(groups, 1), cached_stages=0)
+    batches = device_batches(photos, train, range(STEPS), setup, mesh)
+    losses = _raise_rate(batches, step, learner.begin(params))
     rates, smoothed = rate_of(np.arange(len(losses))), smooth(losses)
     found = suggestions(rates, smoothed)
     out.mkdir(parents=True, exist_ok=True)
@@ -77,7 +86,7 @@ def run_rate_range_test(config: ConfigDict, out: Path) -> dict[str, float]:
     rate_range_figure(rates, losses, smoothed, found, out / "rates.png")
     for rule, rate in found.items():
         flags = (
-            f"--config.optim.peak.{name}={config.optim.peak[name] * rate / highest:.2g}"
+            f"--config.optim.peak.{name}={setup.optim.peak[name] * rate / highest:.2g}"
             for name in GROUPS
         )
         console.say(f"{rule}: {rate:.2g}  ({' '.join(flags)})")
@@ -98,28 +107,13 @@ def _rising(groups: dict[str, ParameterGroup], highest: float) -> dict[str, opta
     }
 
 
-def _sweep(
-    config: ConfigDict,
-    photos: PhotoSet,
-    train: np.ndarray,
-    mesh: Mesh,
-    step: Step,
-    state: TrainState,
+def _raise_rate(
+    batches: Iterable[Iterable[jax.Array]], step: Step, state: TrainState
 ) -> np.ndarray:
     """The loss of every step until it diverges: float [steps]."""
-    batch_size, losses = config.train.batch_size, list[float]()
-    batches = training_batches(
-        photos,
-        train,
-        range(STEPS),
-        seed=config.seed,
-        balanced=config.data.balance == "sample",
-        batch_size=batch_size,
-        share=share(batch_size),
-    )
+    losses = list[float]()
     with console.training(STEPS, 0) as show:
-        for images, labels in batches:
-            batch = (join_shares(rows, mesh) for rows in (images, labels))
+        for batch in batches:
             state, loss = step(state, *batch)
             if not math.isfinite(float(loss)):
                 break

@@ -1,5 +1,6 @@
 """The state of training and the exponential moving average of its parameters."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -18,7 +19,7 @@ class TrainState(NamedTuple):
     # they are merged from low-rank pairs.
     average: dict | None
     opt_state: Any
-    totals: dict[str, jax.Array]  # float32 sums over the epoch so far: loss, correct, count
+    totals: dict[str, jax.Array]  # float32 sums over the epoch so far: loss, the task's, count
 
     @property
     def evaluated(self) -> dict:
@@ -39,16 +40,25 @@ class TrainState(NamedTuple):
         return cls(params=evaluated, average=None, **rest)
 
 
-def zero_totals() -> dict[str, jax.Array]:
-    """The sums at the start of an epoch."""
-    return {name: jnp.float32(0) for name in ("loss", "correct", "count")}
+def zero_totals(sums: Sequence[str]) -> dict[str, jax.Array]:
+    """The sums at the start of an epoch, those of the task by name."""
+    return {name: jnp.float32(0) for name in ("loss", *sums, "count")}
 
 
-def first_state(params: dict, tx: optax.GradientTransformation, averaged: bool) -> TrainState:
-    """The state before the first step; ``averaged``: whether an average is kept."""
+def first_state(
+    params: dict, tx: optax.GradientTransformation, *, averaged: bool, sums: Sequence[str]
+) -> TrainState:
+    """The state before the first step.
+
+    Args:
+        params: of the model.
+        tx: from ``make_optimizer``.
+        averaged: an average of the parameters is kept beside them.
+        sums: what the task adds up over an epoch.
+    """
     # A copy: the step gives its whole state away, and nothing can be given away twice.
     average = jax.tree.map(jnp.copy, merged(params)) if averaged else None
-    return TrainState(jnp.int32(0), params, average, tx.init(params), zero_totals())
+    return TrainState(jnp.int32(0), params, average, tx.init(params), zero_totals(sums))
 
 
 def next_average(state: TrainState, params: dict, ema: float) -> dict | None:

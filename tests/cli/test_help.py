@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,8 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         "hairjax.studies.probe.probe_configuration", lambda config, **named: probed.append(named)
     )
     monkeypatch.setattr(
-        "hairjax.commands.explain.explain_run", lambda **given: explained.append(given)
+        "hairjax.commands.explain.explain_run",
+        lambda run, asked, **given: explained.append({"run": run, **asdict(asked), **given}),
     )
     monkeypatch.setattr(
         "hairjax.report.run_report.report_run", lambda folder: reported.append(folder)
@@ -56,7 +58,8 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         "hairjax.commands.convert.convert_weights", lambda *given: converted.append(given) or {}
     )
     monkeypatch.setattr(
-        "hairjax.commands.evaluate.evaluate_run", lambda **given: evaluated.append(given)
+        "hairjax.commands.evaluate.evaluate_run",
+        lambda run, asked, out: evaluated.append({"run": run, **asdict(asked), "out": out}),
     )
     monkeypatch.setattr(
         "hairjax.commands.predict.predict_files",
@@ -175,7 +178,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     assert {call["split"] for call in probed} == {"validation", "test"}
     assert explained[0] == {
         **dict.fromkeys(("photos", "masks", "manifest", "out"), ""),
-        **{"workdir": "runs/top", "split": "validation", "count": 32, "stage": -1},
+        **{"run": "runs/top", "split": "validation", "count": 32, "stage": -1},
     }
     assert len(explained) == 1 + 8
     given = {name for call in explained for name, value in call.items() if value}

@@ -53,7 +53,10 @@ MISTAKES = [
     (f"{DEMO} --config.model", ["config.model is a section"]),
     (f"{DEMO} --config.optim.peak=3", ["is a section", "config.optim.peak.late"]),
     (f"{DEMO} --config.model.size=3", ["unknown key config.model.size", "config.model.name"]),
-    (f"{DEMO} --config.nonsense=3", ["unknown key config.nonsense", "seed, model, weights, data", "top.py"]),
+    (
+        f"{DEMO} --config.nonsense=3",
+        ["unknown key config.nonsense", "seed, model, weights, data", "top.py"],
+    ),
     (f"{DEMO} --config.=3", ["unknown key config.;"]),
     # Values that are not of the type.
     (f"{DEMO} --config.seed", ["--config.seed has no value"]),

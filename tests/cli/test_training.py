@@ -10,7 +10,8 @@ import launch
 from configs import top
 from hairjax.config.load import to_plain
 from hairjax.config.schema import flatten
-from hairjax.training.loop import DivergedError, StoppedError
+from hairjax.training.loop import DivergedError
+from hairjax.training.stopping import StoppedError
 from tests.cli.commands import DEMO, ROOT
 
 

@@ -45,7 +45,7 @@ def metadata(path):
 
 
 def model_and_notes(weights, **changes):
-    checkpoint = read_weights("small", str(weights))
+    checkpoint = read_weights("small", weights)
     model, notes = load_model("small", options(**changes), checkpoint, stem="copy", seed=0)
     return dotted(nnx.to_pure_dict(nnx.state(model))), notes
 
@@ -273,7 +273,7 @@ def test_the_checksum_of_parameters_sees_every_change(run):
 def test_a_run_without_an_epoch_is_refused(run, tmp_path):
     path = shutil.copytree(run[0], tmp_path / "young", ignore=shutil.ignore_patterns("[36]"))
     with pytest.raises(UserError, match="has not finished its first epoch"):
-        read_weights("small", str(path))
+        read_weights("small", path)
 
 
 # --- the command

@@ -12,7 +12,9 @@ from PIL import Image
 
 import launch
 from configs import top
+from hairjax.builders.setup import resolve
 from hairjax.commands import show
+from hairjax.data.overview import MOST_ROWS, PER_CLASS, count_table, example_photographs
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import make_split
 from hairjax.data.synthetic import synthesise
@@ -51,7 +53,7 @@ def labelled(labels, subjects, classes):
 
 
 def test_without_augmentation_everything_is_the_photograph(photos):
-    rgb, masks = show.views(photos.images[:3], config_with())
+    rgb, masks = show.views(photos.images[:3], resolve(config_with()))
     stored = photos.images[:3] / 255
     assert rgb.shape == (3, 1 + show.AUGMENTED, 32, 32, 3)
     for place in range(1 + show.AUGMENTED):
@@ -61,11 +63,11 @@ def test_without_augmentation_everything_is_the_photograph(photos):
 
 def test_geometry_moves_both_and_colour_only_the_photograph(photos):
     stored = photos.images[:3] / 255
-    rgb, masks = show.views(photos.images[:3], config_with(flip=1.0))
+    rgb, masks = show.views(photos.images[:3], resolve(config_with(flip=1.0)))
     for place in range(1, 1 + show.AUGMENTED):
         np.testing.assert_allclose(rgb[:, place], stored[:, :, ::-1, :3], atol=1e-6)
         np.testing.assert_allclose(masks[:, place], stored[:, :, ::-1, 3], atol=1e-6)
-    rgb, masks = show.views(photos.images[:3], config_with(brightness=0.9, hue=0.5))
+    rgb, masks = show.views(photos.images[:3], resolve(config_with(brightness=0.9, hue=0.5)))
     np.testing.assert_allclose(rgb[:, 0], stored[..., :3], atol=1e-6)
     versions = rgb.reshape(-1, 32, 32, 3)
     assert len({version.tobytes() for version in versions}) == len(versions)
@@ -74,7 +76,7 @@ def test_geometry_moves_both_and_colour_only_the_photograph(photos):
 
 
 def test_a_model_of_rgb_alone_sees_no_mask(photos):
-    rgb, masks = show.views(photos.images[:2], config_with(channels=3, rotation=90.0))
+    rgb, masks = show.views(photos.images[:2], resolve(config_with(channels=3, rotation=90.0)))
     assert masks is None
     assert rgb.shape[-1] == 3
     assert rgb.min() >= 0
@@ -91,22 +93,22 @@ def test_few_photographs_of_every_class_spread_over_subjects(data, classes, seed
     photos = labelled(labels, subjects, classes)
     # The first of each class trains, others may not.
     train = np.array([i for i in range(len(labels)) if i < classes or i % 3])
-    chosen = show.choose(photos, train, seed)
+    chosen = example_photographs(photos, train, seed)
     assert set(chosen) <= set(train)
-    assert len(set(chosen.tolist())) == len(chosen) <= show.MOST_ROWS
+    assert len(set(chosen.tolist())) == len(chosen) <= MOST_ROWS
     assert (np.diff(photos.labels[chosen]) >= 0).all()
-    assert len(set(photos.labels[chosen].tolist())) == min(classes, show.MOST_ROWS)
+    assert len(set(photos.labels[chosen].tolist())) == min(classes, MOST_ROWS)
     for label in set(photos.labels[chosen].tolist()):
         there = [subjects[i] or i for i in train if labels[i] == label]
         taken = [subjects[i] or i for i in chosen if labels[i] == label]
-        count = min(show.PER_CLASS, max(1, show.MOST_ROWS // classes), len(there))
+        count = min(PER_CLASS, max(1, MOST_ROWS // classes), len(there))
         assert len(taken) == count
         assert len(set(taken)) == min(count, len(set(there)))
 
 
 def test_the_seed_chooses():
     photos = labelled([0, 1] * 50, [""] * 100, 2)
-    first, again, other = (show.choose(photos, np.arange(100), seed) for seed in (0, 0, 1))
+    first, again, other = (example_photographs(photos, np.arange(100), seed) for seed in (0, 0, 1))
     assert (first == again).all()
     assert (first != other).any()
 
@@ -118,7 +120,7 @@ def test_counts_are_those_of_the_split(photos):
         for row in (photos.classes[label], "all"):
             counted[row, part].append(subject)
             counted[row, "all"].append(subject)
-    title, header, rows = show.count_table(photos, split)
+    title, header, rows = count_table(photos, split)
     assert title == "photographs (subjects)"
     assert [row[0] for row in rows] == [*photos.classes, "all"]
     for row in rows:
@@ -140,7 +142,7 @@ def test_counts_are_those_of_the_split(photos):
 )
 def test_counts_where_subjects_are_unknown(subjects, title, cell):
     split = np.array(["train", "train", "validation", "validation"])
-    said, _, rows = show.count_table(labelled([0, 1, 0, 1], subjects, 2), split)
+    said, _, rows = count_table(labelled([0, 1, 0, 1], subjects, 2), split)
     assert (said, rows[-1][-1]) == (title, cell)
 
 
@@ -166,11 +168,13 @@ def test_classes_that_do_not_fit_are_said(photos):
         labels=(np.arange(40) % 25).astype(np.int32),
         classes=tuple(f"level_{i}" for i in range(25)),
     )
-    chosen = show.choose(many, np.arange(40), 0)
-    assert show.notes(config_with(), many, chosen)[-1] == "20 of 25 classes are shown"
-    few = show.notes(config_with(), photos, show.choose(photos, np.arange(40), 0))
+    chosen = example_photographs(many, np.arange(40), 0)
+    assert show.notes(resolve(config_with()), many, chosen)[-1] == "20 of 25 classes are shown"
+    few = show.notes(resolve(config_with()), photos, example_photographs(photos, np.arange(40), 0))
     assert "shown" not in " ".join(few)
-    assert "RGB alone" in " ".join(show.notes(config_with(channels=3), photos, np.arange(40)))
+    assert "RGB alone" in " ".join(
+        show.notes(resolve(config_with(channels=3)), photos, np.arange(40))
+    )
 
 
 def test_the_verb(tmp_path, monkeypatch, capsys):

@@ -94,9 +94,9 @@ def test_training_does_not_depend_on_test_photographs(clean, tmp_path, monkeypat
     real = hairjax.training.train._photographs
 
     def poisoned(*given):
-        photos, split = real(*given)
+        photos, split, weights = real(*given)
         poison(photos, split)
-        return photos, split
+        return photos, split, weights
 
     monkeypatch.setattr(hairjax.training.train, "_photographs", poisoned)
     text, workdir = train(tmp_path / "run"), tmp_path / "run"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hairjax.data.options import PrepareOptions
 from hairjax.data.prepare import store
 from hairjax.data.prepare.read import prepare
 from hairjax.data.sources.photos import find_photos
@@ -28,15 +29,16 @@ def find(folder, bad=False):
 
 
 def prepared(folder, index, beam, on_bad="refuse"):
-    return store.prepare_once(
-        index,
-        cache=folder / "cache",
+    options = PrepareOptions(
         side=6,
         fit="squash",
         on_bad=on_bad,
-        workers=2,
+        cache=str(folder / "cache"),
         beam=beam,
+        memory=0.0,
+        workers=2,
     )
+    return store.prepare_once(index, options)
 
 
 # Of protobuf 6, which Beam takes, in tensorflow-datasets.

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from configs import top
+from hairjax.builders.setup import resolve
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.stored import Stored
 from hairjax.data.quality import copies as leak
@@ -65,11 +66,12 @@ def planted(photos, edit, pairs):
 def configured(**data):
     config = top.get_config()
     config.data.update(photos="PHOTOS", **data)
-    return config
+    setup = resolve(config)
+    return setup.source, setup.split
 
 
 def test_a_clean_split_passes(clean, split, capsys):
-    require_no_copies(configured(), clean, split)
+    require_no_copies(clean, split, *configured())
     assert "validation and test: none found" in capsys.readouterr().out
 
 
@@ -78,7 +80,7 @@ def test_a_clean_split_passes(clean, split, capsys):
 def test_one_certain_copy_is_refused(edit, place, clean, split):
     photos = planted(clean, SURE[edit], [(7, place)])
     with pytest.raises(UserError, match=r"^the split leaks: 1 of the 20 validation and test") as e:
-        require_no_copies(configured(subject="/(a b)"), photos, split)
+        require_no_copies(photos, split, *configured(subject="/(a b)"))
     said = str(e.value)
     assert f"{photos.files[place]} ({split[place]}) = {photos.files[7]}, likeness " in said
     assert "python launch.py check --photos=PHOTOS '--subject=/(a b)';" in said
@@ -90,9 +92,9 @@ def test_one_that_is_merely_alike_may_be_chance(count, refused, clean, split, ca
     photos = planted(clean, cropped, [(i, TRAIN + i) for i in range(count)])
     if refused:
         with pytest.raises(UserError, match=f"{count} of the 20"):
-            require_no_copies(configured(), photos, split)
+            require_no_copies(photos, split, *configured())
         return
-    require_no_copies(configured(), photos, split)
+    require_no_copies(photos, split, *configured())
     out = capsys.readouterr().out
     assert "1 of the 20 validation and test photographs look like copies" in out
     assert "trained nevertheless: so few may be chance" in out
@@ -100,7 +102,7 @@ def test_one_that_is_merely_alike_may_be_chance(count, refused, clean, split, ca
 
 def test_allowed_by_name_it_is_told(clean, split, capsys):
     photos = planted(clean, encoded, [(i, TRAIN + i) for i in range(5)])
-    require_no_copies(configured(on_leak="allow"), photos, split)
+    require_no_copies(photos, split, *configured(on_leak="allow"))
     out = capsys.readouterr().out
     assert "5 of the 20" in out
     assert "trained nevertheless: config.data.on_leak=allow" in out
@@ -108,7 +110,7 @@ def test_allowed_by_name_it_is_told(clean, split, capsys):
 
 def test_copies_on_one_side_are_no_leak(clean, split, capsys):
     photos = planted(clean, encoded, [(7, 8), (TRAIN + 1, TRAIN + 2), (TRAIN, TRAIN + 15)])
-    require_no_copies(configured(), photos, split)
+    require_no_copies(photos, split, *configured())
     assert "none found" in capsys.readouterr().out
 
 
@@ -120,13 +122,13 @@ def test_many_identical_files_do_not_hide_a_copy(clean, split):
     images[TRAIN, ..., :3] = encoded(images[7, ..., :3])
     photos = replace(clean, images=images, sha256=tuple(sha256))
     with pytest.raises(UserError, match="1 of the 20"):
-        require_no_copies(configured(), photos, split)
+        require_no_copies(photos, split, *configured())
 
 
 def test_drawn_photographs_are_not_looked_at(clean, split, monkeypatch):
     monkeypatch.setattr(leak, "find_copies", None)
     photos = planted(clean, encoded, [(7, 45)])
-    require_no_copies(configured(source="synthetic"), photos, split)
+    require_no_copies(photos, split, *configured(source="synthetic"))
 
 
 def test_of_several_processes_one_looks_and_all_refuse(clean, split, monkeypatch):
@@ -134,7 +136,7 @@ def test_of_several_processes_one_looks_and_all_refuse(clean, split, monkeypatch
     monkeypatch.setattr(leak, "find_copies", None)
     monkeypatch.setattr(leak, "largest", lambda mine: max(mine, 1))
     with pytest.raises(UserError, match="process 0 says which"):
-        require_no_copies(configured(), clean, split)
+        require_no_copies(clean, split, *configured())
 
 
 def test_photographs_on_disk_are_read_in_parts(clean, split, monkeypatch):
@@ -150,4 +152,4 @@ def test_photographs_on_disk_are_read_in_parts(clean, split, monkeypatch):
     images = Stored(Records(), np.arange(COUNT), SIDE, None)
     stored = PhotoSet(**{**vars(photos), "images": images})
     with pytest.raises(UserError, match="1 of the 20"):
-        require_no_copies(configured(), stored, split)
+        require_no_copies(stored, split, *configured())

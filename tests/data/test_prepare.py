@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hairjax.data.options import PrepareOptions
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.load import load_photos
 from hairjax.data.prepare.read import prepare, read_photo
@@ -414,16 +415,10 @@ def make_classes(folder: Path, count: int = 6) -> dict[str, object]:
 def load(arguments: dict[str, object], on_bad: str = "refuse", fit: str = "squash") -> PhotoSet:
     """Find photographs and read them into memory."""
     index = find_photos(**arguments)
-    return load_photos(
-        index,
-        expected=range(2),
-        side=4,
-        fit=fit,
-        on_bad=on_bad,
-        cache="",
-        beam="",
-        memory=1.0,
+    options = PrepareOptions(
+        side=4, fit=fit, on_bad=on_bad, cache="", beam="", memory=1.0, workers=2
     )
+    return load_photos(index, options, range(2))
 
 
 def test_photographs_are_read_in_the_order_of_their_names(tmp_path):

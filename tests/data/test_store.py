@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hairjax.data.batches import read_batches
+from hairjax.data.options import PrepareOptions
 from hairjax.data.prepare import pieces, store
 from hairjax.data.prepare.load import load_photos
 from hairjax.data.prepare.read import prepare, read_photo
@@ -25,11 +26,14 @@ from hairjax.data.sources.photos import find_photos
 from hairjax.system.errors import UserError
 
 COUNT = 14
-ARGUMENTS = {"side": 6, "fit": "squash", "on_bad": "refuse", "workers": 2, "beam": ""}
+ARGUMENTS = {"side": 6, "fit": "squash", "on_bad": "refuse", "workers": 2, "beam": ""} | {
+    "memory": 0.0
+}
 # A process of its own that writes down every photograph it decodes, and goes on when told to.
 SLOW = """
 import sys, time
 from pathlib import Path
+from hairjax.data.options import PrepareOptions
 from hairjax.data.prepare import pieces, store
 from hairjax.data.sources.photos import find_photos
 
@@ -47,9 +51,10 @@ pieces.read_photo = slowly
 index = find_photos(
     photos=photos, masks=masks, manifest="", subject="", classes=None, need_masks=True
 )
-photoset, _ = store.prepare_once(
-    index, cache=Path(cache), side=6, fit="squash", on_bad="refuse", workers=2, beam="",
+options = PrepareOptions(
+    side=6, fit="squash", on_bad="refuse", cache=cache, beam="", memory=0.0, workers=2
 )
+photoset, _ = store.prepare_once(index, options)
 print(photoset.images.in_memory().sum())
 """
 
@@ -81,8 +86,8 @@ def find(folder, **changes):
 
 def prepared(folder, index=None, **changes):
     """Photographs and problems, by way of a prepared set."""
-    arguments = ARGUMENTS | {"cache": folder / "cache"} | changes
-    return store.prepare_once(index or find(folder), **arguments)
+    options = PrepareOptions(**ARGUMENTS | {"cache": str(folder / "cache")} | changes)
+    return store.prepare_once(index or find(folder), options)
 
 
 def sets(folder):
@@ -438,16 +443,8 @@ def test_stored_photographs_are_indexed_like_an_array(data):
 
 
 def load(folder, cache, memory):
-    return load_photos(
-        find(folder),
-        expected=range(2),
-        side=64,
-        fit="squash",
-        on_bad="refuse",
-        cache=cache,
-        beam="",
-        memory=memory,
-    )
+    options = PrepareOptions(**ARGUMENTS | {"side": 64, "cache": cache, "memory": memory})
+    return load_photos(find(folder), options, range(2))
 
 
 def test_photographs_stay_on_disk_where_memory_is_short(folder, capsys):

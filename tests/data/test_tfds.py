@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import launch
+from hairjax.data.options import PrepareOptions
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare import pieces
 from hairjax.data.prepare.load import load_photos
@@ -148,16 +149,16 @@ def find(name, data_dir, **changes):
 
 
 def load(index, cache="", memory=1.0):
-    return load_photos(
-        index,
-        expected=range(3),
+    options = PrepareOptions(
         side=8,
         fit="pad",
         on_bad="refuse",
         cache=str(cache),
         beam="",
         memory=memory,
+        workers=2,
     )
+    return load_photos(index, options, range(3))
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from configs import top
+from hairjax.builders.setup import resolve
 from hairjax.data.augment import Amounts, InputSpecification, hide_view, model_inputs
 from hairjax.data.batches import training_batches
 from hairjax.data.photoset import PhotoSet
@@ -111,7 +112,7 @@ def test_a_split_parts_no_subject_and_batches_hold_both_views():
 
 
 def test_copies_are_looked_for_in_each_view():
-    config = top.get_config()
+    setup = resolve(top.get_config())
     first, second = some_pairs()
     big = np.random.default_rng(0).integers(0, 256, (len(second), 64, 64, 4), np.uint8)
     second = dataclasses.replace(second, images=big)
@@ -122,12 +123,12 @@ def test_copies_are_looked_for_in_each_view():
     held = [int(subject[1:]) % 3 == 0 for subject in pairs.subjects]
     split = np.where(held, "validation", "train")
     with messages() as said:
-        require_no_copies(config, pairs, split)
+        require_no_copies(pairs, split, setup.source, setup.split)
     assert said[-1].endswith("none found")
     # The second view of s0, held out, is that of s1 mirrored.
     big[0] = big[2][:, ::-1]
     with pytest.raises(UserError, match=r"bald/s0_0.png .validation. = .* \+ hairy/s1_2.png"):
-        require_no_copies(config, pairs, split)
+        require_no_copies(pairs, split, setup.source, setup.split)
 
 
 @pytest.mark.parametrize(

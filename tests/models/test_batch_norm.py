@@ -12,17 +12,19 @@ from ml_collections import ConfigDict
 
 import hairjax
 from configs import top
+from hairjax.builders.setup import resolve
 from hairjax.data.augment import Amounts, InputSpecification
 from hairjax.models import table as families
 from hairjax.models.cnn import CNN
 from hairjax.models.table import VARIANTS, Variant
 from hairjax.optim.groups import GROUPS, frozen_parts, make_groups
 from hairjax.optim.optimizer import make_optimizer
-from hairjax.optim.parameter_table import write_parameter_table
-from hairjax.optim.parts import count_parameters, is_statistic, part_of
+from hairjax.optim.parameter_table import parameter_table, write_for_people
+from hairjax.optim.parts import FROZEN, count_parameters, is_statistic, part_of
 from hairjax.parallel.mesh import make_mesh, on_mesh
-from hairjax.training.learner import batch_parts
-from hairjax.training.step import StepOptions, classification_loss, make_train_step
+from hairjax.training.learner import count_micro_batches
+from hairjax.training.step import StepOptions, make_train_step
+from hairjax.training.task import Classification
 from hairjax.training.train_state import first_state
 from hairjax.weights.names.resnet import TORCHVISION
 from hairjax.weights.naming import our_path
@@ -33,6 +35,7 @@ from tests.reference.drawn import photographs
 
 UNOPTIMIZED = {"xla_backend_optimization_level": 0}
 SIDE, BATCH, CLASSES = 16, 24, 3
+TASK = Classification(CLASSES, 0.0, None)
 OFF = Amounts(**dict.fromkeys(Amounts._fields, 0.0) | {"crop_scale": 1.0})
 PHOTOS = np.random.default_rng(0).integers(0, 256, (BATCH, SIDE, SIDE, 4), dtype=np.uint8)
 LABELS = np.arange(BATCH, dtype=np.int32) % CLASSES
@@ -53,7 +56,7 @@ def test_a_batch_in_training_gives_torchs_logits_gradient_and_statistics(monkeyp
     def loss(parameters, images):
         model = nnx.merge(graphdef, parameters, before)
         logits = model(images, train=True, rngs=nnx.Rngs(dropout=0))
-        value, _ = classification_loss(logits, targets, None)
+        value, _ = TASK.loss(logits, targets)
         return value, (logits, nnx.to_pure_dict(nnx.state(model, nnx.BatchStat)))
 
     run = jax.jit(jax.grad(loss, has_aux=True), compiler_options=UNOPTIMIZED)
@@ -97,7 +100,7 @@ def start(remat=False):
 
 
 @functools.cache
-def after(steps=1, *, parts=1, devices=1, finetune="full", remat=False, ema=0.0):
+def after(steps=1, *, micro_batches=1, devices=1, finetune="full", remat=False, ema=0.0):
     """The state after some steps, on the host."""
     graphdef, params = start(remat)
     mesh = make_mesh(devices, 1)
@@ -106,26 +109,24 @@ def after(steps=1, *, parts=1, devices=1, finetune="full", remat=False, ema=0.0)
     groups = make_groups(optim, 2, 1)
     schedules = {name: optax.constant_schedule(1e-2) for name in groups}
     tx = make_optimizer(optim, schedules, params, groups, 1)
-    begin = functools.partial(first_state, tx=tx, averaged=ema > 0)
+    begin = functools.partial(first_state, tx=tx, averaged=ema > 0, sums=TASK.sums)
     shapes = on_mesh(jax.eval_shape(begin, params), mesh)
     places = jax.tree.map(lambda leaf: leaf.sharding, shapes)
     step = make_train_step(
         graphdef,
         tx,
-        mesh,
         StepOptions(
+            task=TASK,
             amounts=OFF,
             input_spec=InputSpecification(SIDE, (3,), ("imagenet",)),
-            classes=CLASSES,
-            smoothing=0.0,
-            class_weights=None,
             ema=ema,
-            parts=parts,
+            micro_batches=micro_batches,
             seed=0,
+            mesh=mesh,
         ),
         layout=places,
         frozen=frozen_parts(groups, 1),
-        kept=0,
+        cached_stages=0,
     )
     state = jax.device_put(begin(params), places)
     compiled = step.lower(state, PHOTOS, LABELS).compile(UNOPTIMIZED)
@@ -151,10 +152,10 @@ def test_a_step_moves_statistics_and_keeps_no_moments_of_them():
     assert sum(leaf.size for leaf in moments) == 2 * count_parameters(params)
 
 
-@pytest.mark.parametrize("parts", [1, 3])
-def test_statistics_of_frozen_parts_stay_to_the_bit(parts):
+@pytest.mark.parametrize("micro_batches", [1, 3])
+def test_statistics_of_frozen_parts_stay_to_the_bit(micro_batches):
     """Three do not divide evenly in binary: an average of three equal numbers is another."""
-    state = after(2, parts=parts, finetune="last:1", ema=0.9)
+    state = after(2, micro_batches=micro_batches, finetune="last:1", ema=0.9)
     before, after_, averaged = flat(start()[1]), flat(state.params), flat(state.average)
     for path in before:
         frozen = part_of(path) in ("stem", "stages.0")
@@ -171,9 +172,9 @@ def test_the_average_is_of_statistics_too():
         np.testing.assert_allclose(averaged[path], expected, rtol=1e-5)
 
 
-def test_parts_move_statistics_by_their_average_once():
+def test_micro_batches_move_statistics_by_their_average_once():
     """The first norm's mean is that of the whole batch, however it is cut."""
-    whole, cut = (statistics(after(parts=parts).params) for parts in (1, 3))
+    whole, cut = (statistics(after(micro_batches=n).params) for n in (1, 3))
     path = ("stem", "norm", "mean")
     np.testing.assert_allclose(cut[path], whole[path], rtol=1e-5, atol=1e-6)
     later = ("stages", 1, "blocks", 0, "norm", "mean")
@@ -209,7 +210,9 @@ def test_works_in_tree_mode_and_rematerialised():
 def test_the_ledger_tells_statistics_from_what_is_learnt(tmp_path):
     optim = top.get_config().optim
     groups = make_groups(optim, 2, 1)
-    write_parameter_table(tmp_path / "groups.txt", start()[1], groups, optim)
+    write_for_people(
+        parameter_table(start()[1], groups, optim), (*groups, FROZEN), tmp_path / "groups.txt"
+    )
     lines = (tmp_path / "groups.txt").read_text().splitlines()
     rows = [line.split() for line in lines if "statistics" in line]
     assert len(rows) == 8
@@ -219,9 +222,9 @@ def test_the_ledger_tells_statistics_from_what_is_learnt(tmp_path):
 def test_a_batch_is_not_cut_where_that_would_change_the_numbers():
     config = top.get_config()
     config.optim.accumulate = 0
-    parts = {}
+    counts = {}
     for name in ("swin_mini_patch4_window4_64", "cnn7"):
         config.model.name = name
-        parts[name] = batch_parts(config, make_mesh(1, 1))
-    assert parts == {"swin_mini_patch4_window4_64": 4, "cnn7": 1}
+        counts[name] = count_micro_batches(resolve(config), make_mesh(1, 1))
+    assert counts == {"swin_mini_patch4_window4_64": 4, "cnn7": 1}
     assert families.OWN.batch_norm

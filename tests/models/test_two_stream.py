@@ -13,7 +13,12 @@ from flax import nnx
 import hairjax
 from configs import top
 from hairjax.builders.inputs import input_specification
-from hairjax.builders.model import abstract_model, pretrained_model
+from hairjax.builders.model import (
+    abstract_model,
+    find_model_weights,
+    model_specification,
+    pretrained_model,
+)
 from hairjax.builders.two_stream_weights import of_stream
 from hairjax.builders.validation import check_config
 from hairjax.commands.convert import write
@@ -68,6 +73,12 @@ def settings(first, second, sees, fuse_after, weights=None):
     return config
 
 
+def pretrained(config):
+    """The graph and the parameters that training would begin with."""
+    model = model_specification(config)
+    return pretrained_model(model, CLASSES, find_model_weights(model))
+
+
 @functools.cache
 def numbers(name, channels):
     """Parameters of a model alone, none of which has a trivial value, by dotted path."""
@@ -97,7 +108,7 @@ def fused(pair):
             write(numbers(name, count), {"model": name}, file)
         config = settings(*pair, dict(zip(("source", "second"), map(str, files), strict=True)))
         with messages() as said:
-            model = nnx.merge(*pretrained_model(config, CLASSES))
+            model = nnx.merge(*pretrained(config))
     return config, model, [alone(first, channels[0]), alone(second, channels[1])], said
 
 
@@ -207,7 +218,7 @@ def test_gradients_reach_every_parameter_of_both(pair):
 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_layers_are_counted_in_each_stream_as_in_its_model_alone(pair):
-    _, params = abstract_model(settings(*pair), CLASSES)
+    _, params = abstract_model(model_specification(settings(*pair)), CLASSES)
     together = dotted(layer_distances(params))
     for stream, name in zip(("first", "second"), pair[:2], strict=True):
         mine = of_stream(together, stream, STAGES[name])
@@ -258,7 +269,7 @@ def test_with_both_views_it_is_as_if_none_could_be_missing(pair):
     photos = np.concatenate([PHOTOS, PHOTOS[::-1]], axis=-1)
     params = nnx.to_pure_dict(nnx.state(model))
     without = {path: leaf for path, leaf in dotted(params).items() if ".absent." not in path}
-    plain, _ = abstract_model(settings(*pair[:2], "same", pair[3]), CLASSES)
+    plain, _ = abstract_model(model_specification(settings(*pair[:2], "same", pair[3])), CLASSES)
 
     def run(params, without):
         inputs = model_inputs(
@@ -280,7 +291,7 @@ def test_with_both_views_it_is_as_if_none_could_be_missing(pair):
 def test_an_explanation_map_is_the_sum_of_those_of_both_models():
     config, _, models, _ = fused(PAIRS[0])
     config.model.hidden = ()
-    graphdef, _ = abstract_model(config, CLASSES)
+    graphdef, _ = abstract_model(model_specification(config), CLASSES)
     own, other = (one.head.classifier.in_features for one in models)
     params = nnx.to_pure_dict(nnx.state(fused(PAIRS[0])[1]))
     kernel = np.random.default_rng(0).normal(size=(own + other, CLASSES)).astype(np.float32)
@@ -336,7 +347,7 @@ def test_what_cannot_be_is_refused_in_words(changes, message):
     config.model.update(changes)
     with pytest.raises(UserError) as error:
         check_config(config)
-        abstract_model(config, CLASSES)
+        abstract_model(model_specification(config), CLASSES)
     assert message in str(error.value)
 
 
@@ -345,7 +356,7 @@ def test_weights_of_another_model_are_refused_with_their_names(tmp_path):
     write(numbers("tiny_cnn", 3), {}, file)
     with pytest.raises(WeightsError, match=r"stages\.0\.blocks\.0"):
         config = settings("tiny_cnn", "tiny_swin", "same", 0, {"source": str(file)})
-        pretrained_model(config, CLASSES)
+        pretrained(config)
 
 
 def test_where_maps_can_be_joined():

@@ -9,7 +9,7 @@ from flax import nnx, traverse_util
 
 import hairjax
 from configs import top
-from hairjax.builders.model import abstract_model
+from hairjax.builders.model import abstract_model, model_specification
 from hairjax.builders.validation import check_config
 from hairjax.commands.convert import write
 from hairjax.data.augment import Amounts
@@ -17,11 +17,13 @@ from hairjax.optim.freezing import split_trainable
 from hairjax.optim.groups import frozen_parts, make_groups
 from hairjax.optim.lora import DOWN, UP, is_pair, merged, require_matrices, with_pairs
 from hairjax.optim.optimizer import make_optimizer
-from hairjax.optim.parameter_table import write_parameter_table
+from hairjax.optim.parameter_table import parameter_table, write_for_people
+from hairjax.optim.parts import FROZEN
 from hairjax.optim.schedules import make_schedules
 from hairjax.runs.load import load_run
 from hairjax.system.errors import UserError
-from hairjax.training.step import gradients
+from hairjax.training.step import Examples, gradients
+from hairjax.training.task import Classification
 from hairjax.weights.checkpoint import Checkpoints
 from hairjax.weights.paths import dotted
 from tests.training import stopping
@@ -44,7 +46,7 @@ def settings(**optim):
 @pytest.fixture(scope="module")
 def model():
     """The graph and the parameters of the model, large enough to matter."""
-    graphdef, shapes = abstract_model(settings(), 4)
+    graphdef, shapes = abstract_model(model_specification(settings()), 4)
     rng = np.random.default_rng(0)
     draw = lambda leaf: np.float32(rng.normal(size=leaf.shape) * 0.1)  # noqa: E731
     return graphdef, jax.tree.map(draw, shapes)
@@ -56,6 +58,15 @@ def flat(tree):
 
 def groups_of(config):
     return make_groups(config.optim, 3, EPOCHS)
+
+
+def paired_params(config, params):
+    """The parameters with the pairs that a configuration asks for."""
+    return with_pairs(params, groups_of(config), config.optim.lora, config.seed)
+
+
+def refuse_without_matrices(config, params):
+    require_matrices(config.optim.lora, model_specification(config).names, params)
 
 
 def shifted(params, seed=1):
@@ -73,7 +84,7 @@ def shifted(params, seed=1):
 def test_a_pair_beside_every_matrix_of_attention_and_mlp_that_changes_nothing_at_first(model):
     _, params = model
     config = settings()
-    paired = flat(with_pairs(config, params, groups_of(config)))
+    paired = flat(paired_params(config, params))
     layers = {path[:-1] for path in paired if is_pair(path)}
     assert len(layers) == 4 * 6  # of six blocks
     assert {".".join(layer[-2:]) for layer in layers} == MATRICES
@@ -84,7 +95,7 @@ def test_a_pair_beside_every_matrix_of_attention_and_mlp_that_changes_nothing_at
         assert not paired[*layer, UP].any()
         assert np.abs(paired[*layer, DOWN]).max() <= rows**-0.5
         assert paired[*layer, DOWN].std() == pytest.approx((3 * rows) ** -0.5, rel=0.25)
-    again = flat(merged(with_pairs(config, params, groups_of(config))))
+    again = flat(merged(paired_params(config, params)))
     for path, leaf in flat(params).items():
         np.testing.assert_array_equal(again.pop(path), leaf)
     assert not again
@@ -94,11 +105,11 @@ def test_pairs_are_drawn_by_the_seed_and_their_shapes_need_no_numbers(model):
     _, params = model
     config = settings()
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), params)
-    first, again = (flat(with_pairs(config, params, groups_of(config))) for _ in range(2))
-    abstract = traverse_util.flatten_dict(with_pairs(config, shapes, groups_of(config)))
+    first, again = (flat(paired_params(config, params)) for _ in range(2))
+    abstract = traverse_util.flatten_dict(paired_params(config, shapes))
     assert {p: a.shape for p, a in first.items()} == {p: a.shape for p, a in abstract.items()}
     config.seed = 1
-    others = flat(with_pairs(config, params, groups_of(config)))
+    others = flat(paired_params(config, params))
     drawn = [path for path in first if path[-1] == DOWN]
     assert all((first[path] == again[path]).all() for path in drawn)
     assert all((first[path] != others[path]).any() for path in drawn)
@@ -107,18 +118,18 @@ def test_pairs_are_drawn_by_the_seed_and_their_shapes_need_no_numbers(model):
 
 def test_only_stages_that_train_have_pairs(model):
     config = settings(finetune="last:1")
-    paired = flat(with_pairs(config, model[1], groups_of(config)))
+    paired = flat(paired_params(config, model[1]))
     assert {path[:2] for path in paired if is_pair(path)} == {("stages", 2)}
     config.optim.finetune = "head"
-    assert with_pairs(config, model[1], groups_of(config)).keys() == model[1].keys()
+    assert paired_params(config, model[1]).keys() == model[1].keys()
     config.optim.lora = 0
-    assert with_pairs(config, model[1], groups_of(config)) is model[1]
+    assert paired_params(config, model[1]) is model[1]
     assert merged(model[1]) is model[1]
 
 
 def test_merging_adds_the_product(model):
     config = settings()
-    params = shifted(with_pairs(config, model[1], groups_of(config)))
+    params = shifted(paired_params(config, model[1]))
     before, after = flat(params), flat(merged(params))
     assert {path for path in before if not is_pair(path)} == set(after)
     for path, leaf in after.items():
@@ -137,14 +148,14 @@ def both_gradients(model):
     """Parameters with pairs, their gradient, and that of the model they are merged to."""
     graphdef, params = model
     config = settings()
-    params = shifted(with_pairs(config, params, groups_of(config)))
+    params = shifted(paired_params(config, params))
     images = np.random.default_rng(0).normal(size=(4, 32, 32, 6)).astype(np.float32)
 
     @jax.jit
     def run(params):
-        key, targets = jax.random.key(0), jnp.eye(4)
-        more = {"frozen": (), "kept": 0, "class_weights": None}
-        _, grads = gradients(graphdef, params, images, targets, key, **more)
+        examples = Examples(images, jnp.eye(4), jax.random.key(0))
+        task = Classification(4, 0.0, None)
+        _, grads = gradients(graphdef, params, examples, task, frozen=(), cached_stages=0)
         return grads
 
     return params, flat(run(params)), flat(run(merged(params)))
@@ -192,8 +203,11 @@ def test_pairs_and_the_head_train_alone_and_alone_have_moments(both_gradients):
 
 def test_the_ledger_says_what_trains(model, tmp_path):
     config = settings()
-    params = with_pairs(config, model[1], groups_of(config))
-    write_parameter_table(tmp_path / "groups.txt", params, groups_of(config), config.optim)
+    params = paired_params(config, model[1])
+    groups = groups_of(config)
+    write_for_people(
+        parameter_table(params, groups, config.optim), (*groups, FROZEN), tmp_path / "groups.txt"
+    )
     rows = [line.split("  ") for line in (tmp_path / "groups.txt").read_text().splitlines()]
     table = {row[0]: [cell.strip() for cell in row[1:] if cell] for row in rows if len(row) > 1}
     qkv = "stages.1.blocks.0.attention.qkv"
@@ -275,13 +289,13 @@ def test_what_cannot_be_is_refused(model):
         check_config(config)
     plain = {"stem": model[1]["stem"], "stages": {0: {"conv": {"kernel": np.zeros((3, 3))}}}}
     with pytest.raises(UserError, match=r"config\.model\.name=swin_mini.* has none; use 0"):
-        require_matrices(config, plain)
+        refuse_without_matrices(config, plain)
     # A stream without any would have nothing to train but its batch norms' statistics.
     config.model.update(second="cnn7", drop_path=0.0)
     with pytest.raises(UserError, match=r"config\.model\.second=cnn7 has none; use 0"):
-        require_matrices(config, abstract_model(config, 4)[1])
+        refuse_without_matrices(config, abstract_model(model_specification(config), 4)[1])
     config.model.second = config.model.name
-    require_matrices(config, abstract_model(config, 4)[1])
+    refuse_without_matrices(config, abstract_model(model_specification(config), 4)[1])
 
 
 @pytest.mark.parametrize("changes", [{"finetune": "head"}, {"finetune": "early:1,head:1"}])

@@ -13,8 +13,8 @@ from hairjax.optim.freezing import merge, split_trainable
 from hairjax.optim.groups import GROUPS, frozen_parts, make_groups, parts_of
 from hairjax.optim.layer_decay import layer_distances
 from hairjax.optim.optimizer import decays, make_optimizer
-from hairjax.optim.parameter_table import write_parameter_table
-from hairjax.optim.parts import label_parameters, part_of
+from hairjax.optim.parameter_table import parameter_table, write_for_people
+from hairjax.optim.parts import FROZEN, label_parameters, part_of
 from hairjax.optim.schedules import make_schedules
 from tests.models.example import options
 
@@ -287,10 +287,13 @@ def test_merge_undoes_split(stages, data):
 def test_the_ledger_names_every_parameter_once(tmp_path):
     params = swin((1, 1, 2))
     optim = settings_of(early=0.0, middle=5e-5, late=1e-3)
-    write_parameter_table(tmp_path / "groups.txt", params, groups_of(optim), optim)
+    groups = groups_of(optim)
+    write_for_people(
+        parameter_table(params, groups, optim), (*groups, FROZEN), tmp_path / "groups.txt"
+    )
     text = (tmp_path / "groups.txt").read_text(encoding="utf-8")
-    table, totals = text.split("\n\n")
-    header, *lines = table.splitlines()
+    body, totals = text.split("\n\n")
+    header, *lines = body.splitlines()
     rows = {line.split()[0]: line for line in lines}
     leaves = {
         ".".join(map(str, path)): leaf for path, leaf in traverse_util.flatten_dict(params).items()
@@ -324,7 +327,10 @@ def test_the_ledger_names_every_parameter_once(tmp_path):
 def test_the_ledger_says_when_and_how_fast_each_parameter_trains(tmp_path):
     params = swin((1, 1, 2))
     optim = settings_of(1e-3, 1e-3, 1e-3, finetune="gradual", gradual=(2, 9), layer_decay=0.5)
-    write_parameter_table(tmp_path / "groups.txt", params, groups_of(optim), optim)
+    groups = groups_of(optim)
+    write_for_people(
+        parameter_table(params, groups, optim), (*groups, FROZEN), tmp_path / "groups.txt"
+    )
     lines = (tmp_path / "groups.txt").read_text(encoding="utf-8").splitlines()
     rows = {
         line.split()[0]: [c.strip() for c in line.split("  ") if c.strip()]

@@ -1,15 +1,14 @@
 import pytest
-from ml_collections import ConfigDict
 
-from hairjax.parallel.cluster import Place, find_place
+from hairjax.parallel.cluster import Place, ProcessOptions, find_place
 from hairjax.system.errors import UserError
 
 HERE = "localhost:7733"
 
 
 def place(environment=(), coordinator="", processes=0, process=-1):
-    given = {"coordinator": coordinator, "processes": processes, "process": process}
-    return find_place(ConfigDict(given), dict(environment))
+    given = ProcessOptions(coordinator, processes, process)
+    return find_place(given, dict(environment))
 
 
 def slurm(tasks, task, step_tasks):

@@ -13,6 +13,7 @@ import pytest
 from flax import nnx
 
 from configs import top
+from hairjax.builders.setup import resolve
 from hairjax.data.augment import Amounts, InputSpecification
 from hairjax.models.swin import Swin
 from hairjax.parallel import mesh as module
@@ -28,14 +29,16 @@ from hairjax.parallel.mesh import (
     share,
 )
 from hairjax.system.errors import UserError
-from hairjax.training.learner import batch_parts
-from hairjax.training.step import StepOptions, gradients, make_train_step
+from hairjax.training.learner import count_micro_batches
+from hairjax.training.step import Examples, StepOptions, gradients, make_train_step
+from hairjax.training.task import Classification
 from hairjax.training.train_state import TrainState, first_state
 from hairjax.weights.checkpoint import Checkpoints
 from tests.models.example import options
 
 ROOT = Path(__file__).parents[2]
 BATCH, SIDE = 16, 32
+TASK = Classification(4, 0.1, None)
 SMALL = 128  # below the size of the arrays that make up this model
 
 
@@ -79,12 +82,10 @@ def on(devices, shard=1):
         (loss, *_), grads = gradients(
             graphdef,
             params,
-            images,
-            optax.smooth_labels(jax.nn.one_hot(labels, 4), 0.1),
-            jax.random.key(0),
+            Examples(images, TASK.targets(images, labels, None), jax.random.key(0)),
+            TASK,
             frozen=(),
-            kept=0,
-            class_weights=None,
+            cached_stages=0,
         )
         # A device holds its own photographs' logits alone.
         return loss, grads, nnx.merge(graphdef, params)(images)
@@ -215,25 +216,23 @@ def stepper(devices, shard):
     graphdef, params = swin()
     mesh = make_mesh(devices, shard)
     tx = optax.sgd(0.1, momentum=0.9)
-    first = jax.jit(functools.partial(first_state, tx=tx, averaged=True))(params)
+    first = jax.jit(functools.partial(first_state, tx=tx, averaged=True, sums=TASK.sums))(params)
     places = layout(first, mesh)
     step = make_train_step(
         graphdef,
         tx,
-        mesh,
         StepOptions(
+            task=TASK,
             amounts=Amounts(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.4, 1.0, 0.0),
             input_spec=InputSpecification(SIDE, (6,), ("imagenet",)),
-            classes=4,
-            smoothing=0.1,
-            class_weights=None,
             ema=0.9,
-            parts=1,
+            micro_batches=1,
             seed=0,
+            mesh=mesh,
         ),
         layout=places,
         frozen=(),
-        kept=0,
+        cached_stages=0,
     )
     return step, jax.device_put(first, places)
 
@@ -296,23 +295,23 @@ def abstract(state, devices, shard):
     return on_mesh(state, make_mesh(devices, shard))
 
 
-# --- parts of a batch
+# --- micro-batches
 
 
 @pytest.mark.parametrize(
-    ("batch", "devices", "parts"), [(32, 1, 4), (32, 8, 1), (56, 2, 4), (72, 2, 6), (6, 2, 1)]
+    ("batch", "devices", "count"), [(32, 1, 4), (32, 8, 1), (56, 2, 4), (72, 2, 6), (6, 2, 1)]
 )
-def test_a_batch_that_devices_can_share_is_cut_into_parts_that_they_can(batch, devices, parts):
+def test_a_batch_is_cut_into_micro_batches_that_devices_can_share(batch, devices, count):
     config = top.get_config()
     config.train.batch_size = batch
-    assert batch_parts(config, make_mesh(devices, 1)) == parts
+    assert count_micro_batches(resolve(config), make_mesh(devices, 1)) == count
 
 
 def test_a_batch_that_devices_cannot_share_is_refused():
     config = top.get_config()
     config.train.batch_size = 15
     with pytest.raises(UserError, match="batch_size=15 cannot be shared by 2 devices"):
-        batch_parts(config, make_mesh(2, 1))
+        count_micro_batches(resolve(config), make_mesh(2, 1))
 
 
 # --- dispatch

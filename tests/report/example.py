@@ -14,6 +14,7 @@ from hairjax.evaluation.explain.reliance import Reliance
 from hairjax.evaluation.metrics import classification as metrics
 from hairjax.evaluation.metrics.sample import Sample
 from hairjax.evaluation.predictions import Predictions
+from hairjax.optim.parameter_table import ParameterRow
 from hairjax.report.contents import Report, SplitResults
 from hairjax.report.explanation import (
     Agreement,
@@ -25,7 +26,6 @@ from hairjax.report.explanation import (
 from hairjax.report.figures.classification import learning_curves
 from hairjax.report.figures.explanation import curves_figure
 from hairjax.report.gallery import write_gallery
-from hairjax.report.parameter_table import ParameterRow
 from hairjax.report.results import plot_results
 from hairjax.runs.environment import Start, Weights
 from hairjax.runs.folder import RunFolder
@@ -36,12 +36,12 @@ SCORES = {name: float(metric(CONFUSION)) for name, metric in metrics.COUNT_METRI
 SCORES["log_loss"] = 0.41
 SCORES["expected_calibration_error"] = 0.06
 ENTRIES = [
-    ParameterRow("head.classifier.kernel", "768 × 4", "late", "0.001", "0.01", "from epoch 1"),
-    ParameterRow("head.classifier.bias", "4", "late", "0.001", "0", "from epoch 1"),
-    ParameterRow("stages.2.merge.kernel", "768 × 384", "middle", "5e-05", "0.01", "from epoch 1"),
-    ParameterRow("stages.10.norm.scale", "96", "middle", "5e-05", "0", "from epoch 1"),
-    ParameterRow("stages.2.norm.mean", "7", "statistics", "-", "-", "with its part"),
-    ParameterRow("stem.proj.kernel", "4 × 4 × 6 × 96", "early", "0", "0", "never"),
+    ParameterRow("head.classifier.kernel", (768, 4), "late", 0.001, 0.01, 1),
+    ParameterRow("head.classifier.bias", (4,), "late", 0.001, 0.0, 1),
+    ParameterRow("stages.2.merge.kernel", (768, 384), "middle", 5e-05, 0.01, 1),
+    ParameterRow("stages.10.norm.scale", (96,), "middle", 5e-05, 0.0, 1),
+    ParameterRow("stages.2.norm.mean", (7,), "statistics", 0.0, 0.0, 0),
+    ParameterRow("stem.proj.kernel", (4, 4, 6, 96), "early", 0.0, 0.0, 0),
 ]
 
 
@@ -143,10 +143,10 @@ def example_report(folder):
         best_by="quadratic_kappa",
         results=[judgement("validation", folder)],
         outdated=(),
-        looks=(),
+        accesses=(),
         history=history(8),
         timing=[{"epoch": epoch, "devices": 2} | timing for epoch in range(1, 9)],
-        ledger=ENTRIES,
+        parameter_table=ENTRIES,
         config=to_plain(load_config("configs/top.py")),
         curves_figure=folder / "curves.png",
     )

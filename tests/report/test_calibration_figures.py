@@ -6,7 +6,7 @@ from PIL import Image
 from hairjax.evaluation.metrics.calibration import measure_calibration
 from hairjax.evaluation.metrics.sample import Sample
 from hairjax.evaluation.metrics.selective import predict_selectively, risk_coverage
-from hairjax.report.figures import classification as figures
+from hairjax.report.figures import style
 from hairjax.report.figures.calibration import reliability_figure, risk_coverage_figure
 from tests.evaluation.test_calibration import drawn
 
@@ -33,7 +33,7 @@ def test_is_a_png_without_metadata_and_the_same_every_time(draw, tmp_path):
     assert first.read_bytes() == again.read_bytes()
     with Image.open(first) as image:
         assert image.format == "PNG" and not image.text
-        assert image.width == round(figures.COLUMN * figures.DOTS_IN_PRINT)
+        assert image.width == round(style.COLUMN * style.DOTS_IN_PRINT)
     drawings = (path.with_suffix(".svg").read_bytes() for path in (first, again))
     assert len(set(drawings)) == 1
 
@@ -48,6 +48,6 @@ def test_a_temperature_is_a_second_series(tmp_path):
     for tempered in (False, True):
         reliability(tmp_path / "figure.png", tempered=tempered)
         with Image.open(tmp_path / "figure.png") as image:
-            red = np.multiply(mpl.colors.to_rgb(figures.VERMILION), 255).round()
+            red = np.multiply(mpl.colors.to_rgb(style.VERMILION), 255).round()
             counts.append((np.asarray(image.convert("RGB")) == red).all(-1).sum())
     assert counts[0] == 0 and counts[1] > 500

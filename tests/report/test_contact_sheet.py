@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from hairjax.report.figures import classification as figures
 from hairjax.report.figures import contact_sheets as show_figures
+from hairjax.report.figures import style
 from hairjax.report.figures.contact_sheets import Caption, contact_sheet, schedule_figure, shorten
 
 VIEWS = 6
@@ -118,8 +118,8 @@ def test_frozen_groups_are_said_and_equal_ones_share_a_line(drawn, tmp_path):
     # A group has the colour that it has in the learning curves, whatever the others do.
     for figure in drawn[:2]:
         assert [line.get_color() for line in figure.axes[0].lines[1:3]] == [
-            figures.GREEN,
-            figures.ORANGE,
+            style.GREEN,
+            style.ORANGE,
         ]
 
 

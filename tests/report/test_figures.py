@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 from hairjax.report.figures import classification as figures
+from hairjax.report.figures import style
 
 GROUPS = {"early": 1e-5, "middle": 5e-5, "late": 1e-3}
 
@@ -43,7 +44,7 @@ def test_is_a_png_without_metadata_and_the_same_every_time(draw, tmp_path):
     with Image.open(first) as image:
         image.load()
         assert image.format == "PNG"
-        assert image.width == round(figures.COLUMN * figures.DOTS_IN_PRINT)
+        assert image.width == round(style.COLUMN * style.DOTS_IN_PRINT)
         assert not image.text
         assert len(np.unique(image.convert("L"))) > 20
 
@@ -64,7 +65,7 @@ def test_curves_depend_on_the_best_epoch(best, tmp_path):
 def test_curves_of_one_epoch_are_points(tmp_path):
     curves(tmp_path / "one.png", rows=history(1), best_epoch=1)
     with Image.open(tmp_path / "one.png") as image:
-        blue = mpl.colors.to_rgb(figures.BLUE)
+        blue = mpl.colors.to_rgb(style.BLUE)
         found = (np.asarray(image.convert("RGB")) == np.round(np.multiply(blue, 255))).all(-1)
     assert found.sum() > 100
 

@@ -8,7 +8,7 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib import font_manager
 
 from hairjax.report.figures import classification as figures
-from hairjax.report.figures import fonts
+from hairjax.report.figures import fonts, style
 
 
 def hangul_font(path):
@@ -51,9 +51,9 @@ def test_an_installed_font_for_korean_is_taken(without_korean, tmp_path, monkeyp
     font_manager.fontManager.addfont(tmp_path / "font.ttf")
     assert fonts.families() == ["sans-serif", "NanumGothic"]
     assert fonts.undrawable(["level_0", "정상", "정상 a", "탈모"]) == ["탈모"]
-    monkeypatch.setitem(figures.STYLE, "font.family", fonts.families())
+    monkeypatch.setitem(style.STYLE, "font.family", fonts.families())
     # Any warning of a missing glyph, which figures otherwise keep to themselves, would be an error.
     heard = SimpleNamespace(catch_warnings=nullcontext, filterwarnings=lambda *_: None)
-    monkeypatch.setattr(figures, "warnings", heard)
+    monkeypatch.setattr(style, "warnings", heard)
     figures.confusion_figure(np.eye(2, dtype=int), ["정상", "탈"], tmp_path / "figure.png")
     assert "정상" in (tmp_path / "figure.svg").read_text("utf-8")

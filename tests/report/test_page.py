@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from hairjax.evaluation.metrics import classification as metrics
+from hairjax.optim.parameter_table import ParameterRow
 from hairjax.report.page import SECTIONS, write_report
-from hairjax.report.parameter_table import ParameterRow
-from hairjax.runs.access import TestAccess
+from hairjax.runs.access import AccessRecord
 from hairjax.runs.environment import Weights
 from tests.report.browser import CHROMIUM, Browser
 from tests.report.example import (
@@ -26,7 +26,7 @@ from tests.report.example import (
     predictions,
 )
 
-LOOK = TestAccess(
+LOOK = AccessRecord(
     "2026-03-01T10:00:00+00:00", "ab" * 20, "0123456789ab", "test", 319, 0.81, "evaluate"
 )
 FIGURES, PICTURES = 8, 2 * 3  # of the fullest page; in its gallery, and in that of its examples
@@ -53,7 +53,7 @@ def opened(report, folder):
         for split, validation in (("validation", None), ("test", predictions(CONFUSION)))
     ]
     pictures(folder / "opened")
-    return dataclasses.replace(report, folder=folder / "opened", results=both, looks=[LOOK])
+    return dataclasses.replace(report, folder=folder / "opened", results=both, accesses=[LOOK])
 
 
 class Page(HTMLParser):
@@ -167,10 +167,10 @@ def test_results_of_test_stand_beside_those_of_validation(opened, tmp_path):
 
 def test_what_is_said_where_looks_and_results_do_not_agree(report, opened, tmp_path):
     said = {
-        "opened 2 times": dataclasses.replace(opened, looks=[LOOK, LOOK]),
-        "the ledger looks.csv has no line": dataclasses.replace(opened, looks=[]),
-        "are not in this run's folder": dataclasses.replace(report, looks=[LOOK]),
-        "are of another epoch": dataclasses.replace(report, looks=[LOOK], outdated=["test"]),
+        "opened 2 times": dataclasses.replace(opened, accesses=[LOOK, LOOK]),
+        "the ledger looks.csv has no line": dataclasses.replace(opened, accesses=[]),
+        "are not in this run's folder": dataclasses.replace(report, accesses=[LOOK]),
+        "are of another epoch": dataclasses.replace(report, accesses=[LOOK], outdated=["test"]),
         "The run has no test photographs": dataclasses.replace(
             report, counts=report.counts | {"test": (0, 0, 0, 0)}
         ),
@@ -192,13 +192,13 @@ def test_the_ledger_of_groups(report, tmp_path):
 
 
 def test_layer_decay_gives_a_part_a_range_of_rates(report, tmp_path):
-    rates = ("0.00017150000000000002", "0.000245", "0.00035")
-    ledger = [
-        ParameterRow(f"stages.1.blocks.{i}.norm.scale", "96", "middle", rate, "0", "from epoch 4")
+    rates = (0.00017150000000000002, 0.000245, 0.00035)
+    table = [
+        ParameterRow(f"stages.1.blocks.{i}.norm.scale", (96,), "middle", rate, 0.0, 4)
         for i, rate in enumerate(rates)
     ]
     config = report.config | {"optim": report.config["optim"] | {"layer_decay": 0.7}}
-    page = read(dataclasses.replace(report, ledger=ledger, config=config), tmp_path)
+    page = read(dataclasses.replace(report, parameter_table=table, config=config), tmp_path)
     of_part = page.row("middle")
     assert of_part == ["middle", "stages.1", "288", "0.000172 – 0.00035", "0", "epoch 4"]
     assert "Before layer decay: times 0.7 for each layer up to the head." in "".join(page.text)
@@ -328,7 +328,7 @@ def test_every_text_is_escaped(opened, tmp_path):
     texts = dict.fromkeys(("devices", "processor", "system", "precision"), nasty)
     texts["devices"] = f"1 × {nasty}"
     weights = Weights(nasty, nasty, nasty, 1)
-    entry = ParameterRow(f"stem.{nasty}", "1", nasty, "0.1", nasty, nasty)
+    entry = ParameterRow(f"stem.{nasty}", (1,), nasty, 0.1, 0.0, 1)
     config = {name: opened.config[name] for name in opened.config}
     page = read(
         dataclasses.replace(
@@ -341,9 +341,9 @@ def test_every_text_is_escaped(opened, tmp_path):
             classes=(nasty, *CLASSES[1:]),
             undrawable=[nasty],
             best_by=nasty,
-            looks=[dataclasses.replace(LOOK, command=nasty, split=nasty, configuration=nasty)],
+            accesses=[dataclasses.replace(LOOK, command=nasty, split=nasty, configuration=nasty)],
             history=[row | {"rate": {nasty: 1e-3}} for row in opened.history],
-            ledger=[entry],
+            parameter_table=[entry],
             config=config | {nasty: {nasty: nasty}},
         ),
         tmp_path,

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from hairjax.runs.access import TestAccess, add_access, new_access, read_access
-from hairjax.system import git
+from hairjax.runs.access import AccessRecord, add_access, new_access, read_access
+from hairjax.system import git as module
 from hairjax.system.errors import UserError
 from hairjax.system.git import code_commit
 
-LOOK = TestAccess(
+LOOK = AccessRecord(
     time="2026-11-21T04:05:06+00:00",
     commit="",
     configuration="0123456789ab",
@@ -61,8 +61,8 @@ def test_two_at_once_lose_no_line(tmp_path):
     ("text", "reason"),
     [
         ("time,accuracy\n", "its columns are time,accuracy, not time,commit,"),
-        ("{header}2026,,c,test,3\n", "missing"),
-        ("{header}2026,,c,test,3,0.5,evaluate,more\n", "given"),
+        ("{header}2026,,c,test,3\n", "5 values"),
+        ("{header}2026,,c,test,3,0.5,evaluate,more\n", "8 values"),
         ("{header}2026,,c,test,three,0.5,evaluate\n", "three"),
     ],
 )
@@ -103,7 +103,7 @@ def repository(tmp_path, monkeypatch):
     file = tmp_path / "hairjax" / "looks.py"
     file.parent.mkdir()
     file.write_text("# code\n")
-    monkeypatch.setattr(git, "__file__", str(file))
+    monkeypatch.setattr(module, "__file__", str(file))
     return git, file
 
 
@@ -123,7 +123,7 @@ def test_the_commit_is_gits(repository):
 
 def test_no_git_and_no_repository(repository, tmp_path_factory, monkeypatch):
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "looks.py"
-    monkeypatch.setattr(git, "__file__", str(elsewhere))
+    monkeypatch.setattr(module, "__file__", str(elsewhere))
     assert code_commit() == ""
     monkeypatch.setenv("PATH", str(Path(elsewhere).parent))
     assert code_commit() == ""

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from hairjax.builders.model import find_model_weights, model_specification
 from hairjax.config.load import load_config
 from hairjax.parallel.mesh import make_mesh
 from hairjax.runs.environment import Weights, describe_start, from_line, to_line
@@ -15,9 +16,11 @@ def config():
     return load_config("configs/top.py")
 
 
-def start(config, **changes):
+def start(config, weights=None):
     params = {"a": jnp.zeros((3, 4)), "b": jnp.zeros(5)}
-    return describe_start(config, make_mesh(2, 1), params, **{"reads_weights": True} | changes)
+    model = model_specification(config)
+    found = find_model_weights(model) if weights is None else weights
+    return describe_start(model, make_mesh(2, 1), params, found)
 
 
 def test_the_file_of_weights_is_told_by_its_checksum(config, tmp_path):
@@ -44,6 +47,6 @@ def test_no_weights_are_told_where_none_are_read(config):
     config.weights.source = "none"
     assert start(config).weights is None
     config.weights.source = "/nowhere.npz"
-    resumed = start(config, reads_weights=False)
+    resumed = start(config, weights=[None])
     assert resumed.weights is None
     assert from_line(to_line(resumed)) == resumed

@@ -15,6 +15,7 @@ from PIL import Image
 import launch
 from configs import top
 from hairjax.builders.data_set import load_data
+from hairjax.builders.setup import resolve
 from hairjax.cli.places import default_comparison
 from hairjax.config.load import to_plain
 from hairjax.data.split import write_split
@@ -56,7 +57,8 @@ def write_run(folder, config, right, seed):
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(to_plain(config)))
     (folder / "classes.json").write_text(json.dumps(CLASSES))
-    data = load_data(config, CLASSES)
+    setup = resolve(config)
+    data = load_data(setup.source, setup.prepare, CLASSES)
     people = np.array([int(subject[1:]) for subject in data.subjects])
     split = np.array(PARTS)[people % 3]
     write_split(folder / "split.csv", data, split)

@@ -170,7 +170,8 @@ def test_an_ensembles_test_is_the_mean_of_the_runs(root):
 
 
 def test_new_photographs_are_predicted(root, tmp_path):
-    photos = load_data(hairjax.load_run(root / "a").config, None)
+    setup = hairjax.load_run(root / "a").setup
+    photos = load_data(setup.source, setup.prepare, None)
     for kind, pixels in (("photo", photos.images[0, ..., :3]), ("mask", photos.images[0, ..., 3])):
         Image.fromarray(pixels).save(tmp_path / f"{kind}.png")
     given = ([tmp_path / "photo.png"], [tmp_path / "mask.png"])
@@ -216,7 +217,7 @@ def probe(root):
 def embeddings(root):
     """Of all photographs of run a, by the model itself."""
     run = hairjax.load_run(root / "a")
-    photos = load_data(run.config, run.classes)
+    photos = load_data(run.setup.source, run.setup.prepare, run.classes)
     model = hairjax.create_model(
         run.config.model.name, in_channels=6, num_classes=4, image_size=32, weights=str(root / "a")
     )

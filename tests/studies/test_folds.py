@@ -57,9 +57,9 @@ def train_quickly(config, path):
     (path / "report.html").touch()
 
 
-def evaluate_quickly(workdir, split, **given):
+def evaluate_quickly(workdir, asked, out):
     """Likewise, of `evaluate_run`."""
-    folder = Path(workdir)
+    folder, split = Path(workdir), asked.split
     config = json.loads((folder / "config.json").read_text())
     parts = make_folds(PHOTOS, FOLDS, config["data"]["fold"], config["seed"])
     (folder / split).mkdir()
@@ -70,7 +70,7 @@ def evaluate_quickly(workdir, split, **given):
 def whole(tmp_path_factory):
     out = tmp_path_factory.mktemp("cv") / "cv"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(folds, "train", train_quickly)
+        patch.setattr(folds, "train_run", train_quickly)
         patch.setattr(folds, "evaluate_run", evaluate_quickly)
         assert launch.main([*COMMAND, f"--workdir={out}"]) == 0
     return out
@@ -119,7 +119,7 @@ def test_metrics_are_scikit_learns(whole):
 
 def test_what_is_done_is_not_done_again(copied, monkeypatch, capsys):
     """Put together from what the folds left: no training, no further look."""
-    for name in ("train", "evaluate_run"):
+    for name in ("train_run", "evaluate_run"):
         monkeypatch.setattr(folds, name, None)
     before = {name: (copied / name).read_bytes() for name in ("predictions.csv", "metrics.json")}
     for name in before:
@@ -137,9 +137,9 @@ def test_a_killed_one_goes_on(copied, monkeypatch):
     trained, judged = [], []
     (copied / "fold_1" / "report.html").unlink()
     shutil.rmtree(copied / "fold_2" / "test")
-    monkeypatch.setattr(folds, "train", lambda config, path, _: trained.append((config, path)))
+    monkeypatch.setattr(folds, "train_run", lambda config, path: trained.append((config, path)))
     monkeypatch.setattr(
-        folds, "evaluate_run", lambda path, split, **_: judged.append((path, split))
+        folds, "evaluate_run", lambda path, asked, out: judged.append((path, asked.split))
     )
     assert launch.main([*COMMAND, f"--workdir={copied}"]) == 1  # fold 2 is still not judged
     [(config, path)] = trained

@@ -3,7 +3,7 @@
 import psutil
 import pytest
 
-from hairjax.builders import data_set as load
+from hairjax.data.prepare import load
 from hairjax.system.memory import free_memory
 
 GIB = 2**30
@@ -81,6 +81,6 @@ def test_a_full_group_leaves_nothing(tmp_path):
 def test_photographs_may_take_half_of_it_shared_by_the_processes_here(monkeypatch):
     monkeypatch.setattr(load, "free_memory", lambda root: 32 * GIB)
     assert load.memory_limit(0) == 16 * GIB
-    monkeypatch.setattr(load.processes, "on_this_machine", lambda: 4)
+    monkeypatch.setattr(load, "on_this_machine", lambda: 4)
     assert load.memory_limit(0) == 4 * GIB
     assert load.memory_limit(1.5) == 1.5 * GIB

@@ -8,7 +8,7 @@ import pytest
 
 import hairjax.training.train
 from hairjax.system import console
-from hairjax.training.loop import StoppedError
+from hairjax.training.stopping import StoppedError
 from tests.messages import messages
 
 

@@ -82,6 +82,7 @@ def test_everything_is_written(run):
         "confusion_matrix.svg",
         "environment.jsonl",
         "gallery",
+        "groups.csv",
         "groups.txt",
         "learning_curves.png",
         "learning_curves.svg",

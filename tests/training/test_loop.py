@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import signal
 
@@ -8,17 +9,22 @@ import optax
 import pytest
 
 from configs import top
+from hairjax.builders.setup import resolve
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.predictions import Predictions
 from hairjax.parallel.mesh import make_mesh
 from hairjax.runs.folder import RunFolder
 from hairjax.system import console
-from hairjax.training.loop import Plan, StoppedError, run_epochs
+from hairjax.training.learner import step_options
+from hairjax.training.loop import Plan, run_epochs
 from hairjax.training.phases import Phase, PhaseData
+from hairjax.training.stopping import StoppedError
+from hairjax.training.task import Classification
 from hairjax.training.timing import EpochTimer
 from hairjax.training.train_state import first_state
 from hairjax.weights.checkpoint import Checkpoints
 
+TASK = Classification(2, 0.0, None)
 NAMES = ("a", "b", "c", "d")
 
 
@@ -45,23 +51,29 @@ def predict(params, photos):
     return Predictions(photos.files, photos.labels, probabilities, photos.subjects, photos.classes)
 
 
+def begin():
+    """The state before the first step."""
+    return first_state({"weight": jnp.zeros(2)}, optax.sgd(0.1), averaged=False, sums=TASK.sums)
+
+
 @pytest.fixture
 def plan(tmp_path):
     """Three epochs of a single step."""
     config = top.get_config()
     config.train.batch_size, config.train.epochs = 4, 3
+    setup = resolve(config)
     labels = np.arange(4, dtype=np.int32) % 2
     images = np.zeros((4, 2, 2, 4), np.uint8)
     photos = PhotoSet(images, labels, NAMES, ("",) * 4, NAMES, ("no", "yes"), has_masks=True)
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     yield Plan(
-        config=config,
+        setup=setup,
+        options=step_options(setup, TASK, make_mesh(1, 1)),
         folder=RunFolder(tmp_path),
         whole=PhaseData(photos, np.arange(4), photos, predict),
         schedules={},
         phases=[Phase(1, (), 0, step)],
         begin=lambda phase, params: PhaseData(photos, np.arange(4), photos, predict),
-        mesh=make_mesh(1, 1),
         checkpoints=checkpoints,
     )
     checkpoints.close()
@@ -69,7 +81,7 @@ def plan(tmp_path):
 
 def test_epochs_of_one_step_are_stopped_too(plan, stopped_after_an_epoch):
     """There is no middle to stop in: the end of an epoch serves as well."""
-    state = first_state({"weight": jnp.zeros(2)}, optax.sgd(0.1), averaged=False)
+    state = begin()
     with pytest.raises(StoppedError, match="SIGTERM after step 1: the state is saved"):
         run_epochs(plan, state, None)
     assert plan.checkpoints.last_step() == 1
@@ -93,9 +105,10 @@ def test_a_step_ends_before_the_next_on_a_cpu_and_one_later_elsewhere(
     counting_step.lower = step.lower
     monkeypatch.setattr("hairjax.training.loop.EpochTimer", Watched)
     monkeypatch.setattr("jax.default_backend", lambda: backend)
-    plan.config.train.batch_size, plan.config.train.epochs = 1, 1
+    short = dataclasses.replace(plan.setup.training, batch_size=1, epochs=1)
+    plan = dataclasses.replace(plan, setup=dataclasses.replace(plan.setup, training=short))
     plan.phases[0] = Phase(1, (), 0, counting_step)
-    run_epochs(plan, first_state({"weight": jnp.zeros(2)}, optax.sgd(0.1), averaged=False), None)
+    run_epochs(plan, begin(), None)
     assert seen == ended
     assert len(clocks[0].ticks) == 4
 
@@ -122,7 +135,7 @@ def test_the_step_is_compiled_once_and_memory_given_back_before_it_is_taken(plan
         "hairjax.training.loop.give_back_freed_memory", lambda: done.append("given back")
     )
     plan.phases[0] = Phase(1, (), 0, watched_step)
-    state = first_state({"weight": jnp.zeros(2)}, optax.sgd(0.1), averaged=False)
+    state = begin()
     jax.monitoring.register_event_duration_secs_listener(listen)
     try:
         run_epochs(plan, state, None)

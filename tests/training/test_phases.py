@@ -6,7 +6,7 @@ import pytest
 
 import hairjax.training.train
 from configs import top
-from hairjax.builders.model import abstract_model
+from hairjax.builders.model import abstract_model, model_specification
 from hairjax.builders.validation import check_config
 from hairjax.data.augment import Amounts
 from hairjax.parallel.mesh import on_mesh
@@ -52,7 +52,7 @@ def run(workdir, stop=None):
 
 def last_params(workdir):
     """The average of the last checkpoint."""
-    _, shapes = abstract_model(settings(), 4)
+    _, shapes = abstract_model(model_specification(settings()), 4)
     checkpoints = Checkpoints(RunFolder(workdir).checkpoints)
     try:
         step = checkpoints.last_step()

@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import hairjax.training.train
 import launch
 from configs import top
-from hairjax.builders.model import abstract_model
+from hairjax.builders.model import abstract_model, model_specification
 from hairjax.commands.convert import write
 from hairjax.config.resume import differences
 from hairjax.runs.folder import RunFolder
@@ -170,9 +170,8 @@ def test_begun_anew_with_other_weights_it_says_so(tmp_path):
     config.data.update(count=40, image_size=32, cache="")
     config.model.name, config.train.batch_size = "tiny", 8
     files = [str(tmp_path / f"{name}.safetensors") for name in ("one", "other")]
-    zeros = jax.tree.map(
-        lambda leaf: np.zeros(leaf.shape, leaf.dtype), abstract_model(config, 4)[1]
-    )
+    _, shapes = abstract_model(model_specification(config), 4)
+    zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
     folder = RunFolder(tmp_path / "run")
     for file in files:
         write(dotted(zeros), {}, Path(file))

@@ -18,7 +18,8 @@ from hairjax.optim.groups import GROUPS, frozen_parts, make_groups
 from hairjax.optim.optimizer import make_optimizer
 from hairjax.optim.parts import label_parameters
 from hairjax.parallel.mesh import make_mesh, replicated
-from hairjax.training.step import StepOptions, classification_loss, make_train_step
+from hairjax.training.step import StepOptions, make_train_step
+from hairjax.training.task import Classification
 from hairjax.training.train_state import TrainState, first_state, moving_average, zero_totals
 from tests.models.example import options
 
@@ -37,6 +38,7 @@ OFF = Amounts(
 )
 ON = OFF._replace(rotation=30.0, flip=0.5, brightness=0.3, crop_scale=0.5)
 BATCH, CLASSES, STORED, SIDE = 8, 3, 36, 32
+TASK = Classification(CLASSES, 0.0, None)
 SIGHT = InputSpecification(SIDE, (6,), ("imagenet",))
 PHOTOS = np.random.default_rng(0).integers(0, 256, (BATCH, STORED, STORED, 4), dtype=np.uint8)
 LABELS = np.arange(BATCH, dtype=np.int32) % CLASSES
@@ -96,7 +98,7 @@ record = optax.GradientTransformation(
 class Trainer:
     """A compiled training step and the state it begins with."""
 
-    def __init__(self, build, amounts, *, recording, devices, parts, seed, frozen, ema=0.0):
+    def __init__(self, build, amounts, *, recording, devices, micro_batches, seed, frozen, ema=0.0):
         graphdef, self.params = model(build)
         self.mesh = make_mesh(devices, 1)
         peak = ConfigDict({group: RATE * (group not in frozen) for group in GROUPS})
@@ -107,25 +109,23 @@ class Trainer:
         schedules = {group: optax.constant_schedule(RATE) for group in GROUPS}
         tx = record if recording else make_optimizer(optim, schedules, self.params, groups, 1)
         self.shapes = jax.eval_shape(
-            functools.partial(first_state, tx=tx, averaged=ema > 0), self.params
+            functools.partial(first_state, tx=tx, averaged=ema > 0, sums=TASK.sums), self.params
         )
         step = make_train_step(
             graphdef,
             tx,
-            self.mesh,
             StepOptions(
+                task=TASK,
                 amounts=amounts,
                 input_spec=SIGHT,
-                classes=CLASSES,
-                smoothing=0.0,
-                class_weights=None,
                 ema=ema,
-                parts=parts,
+                micro_batches=micro_batches,
                 seed=seed,
+                mesh=self.mesh,
             ),
             layout=replicated(self.mesh),
             frozen=frozen_parts(groups, 1),
-            kept=0,
+            cached_stages=0,
         )
         self.compiled = step.lower(self.state(), PHOTOS, LABELS).compile(UNOPTIMIZED)
 
@@ -148,14 +148,22 @@ class Trainer:
 @functools.cache
 def learner(build, *frozen, ema=0.0):
     """A trainer with AdamW, without augmentation."""
-    return Trainer(build, OFF, recording=False, devices=1, parts=1, seed=0, frozen=frozen, ema=ema)
+    return Trainer(
+        build, OFF, recording=False, devices=1, micro_batches=1, seed=0, frozen=frozen, ema=ema
+    )
 
 
 @functools.cache
-def recorder(build, amounts, *, parts=1, devices=1, seed=0):
+def recorder(build, amounts, *, micro_batches=1, devices=1, seed=0):
     """A trainer that records the gradients."""
     return Trainer(
-        build, amounts, recording=True, devices=devices, parts=parts, seed=seed, frozen=()
+        build,
+        amounts,
+        recording=True,
+        devices=devices,
+        micro_batches=micro_batches,
+        seed=seed,
+        frozen=(),
     )
 
 
@@ -181,16 +189,16 @@ def test_the_loss_is_cross_entropy_against_smoothed_labels(smoothing):
     logits = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32) * 3
     labels = np.random.default_rng(1).integers(0, 4, 20)
     targets = np.float32(np.eye(4)[labels] * (1 - smoothing) + smoothing / 4)
-    loss, correct = classification_loss(logits, targets, None)
+    loss, sums = Classification(4, 0.0, None).loss(logits, targets)
     expected = -(targets * log_softmax(logits, axis=1)).sum(axis=1).mean()
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
-    assert correct == np.sum(logits.argmax(axis=1) == labels)
+    assert sums["correct"] == np.sum(logits.argmax(axis=1) == labels)
 
 
 def test_the_loss_without_smoothing_is_scikit_learns():
     logits = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
     labels = np.arange(20) % 4
-    loss, _ = classification_loss(logits, np.eye(4, dtype=np.float32)[labels], None)
+    loss, _ = Classification(4, 0.0, None).loss(logits, np.eye(4, dtype=np.float32)[labels])
     np.testing.assert_allclose(loss, log_loss(labels, softmax(logits, axis=1)), rtol=1e-5)
 
 
@@ -198,13 +206,13 @@ def test_weights_of_classes_weigh_each_photographs_loss():
     logits = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32) * 3
     labels = np.random.default_rng(1).integers(0, 4, 20)
     weights, targets = np.float32([0.2, 3, 1, 0.7]), np.eye(4, dtype=np.float32)[labels]
-    loss, correct = classification_loss(logits, targets, weights)
+    loss, sums = Classification(4, 0.0, weights).loss(logits, targets)
     own = {"sample_weight": weights[labels], "normalize": False}
     expected = log_loss(labels, softmax(logits, axis=1), **own) / 20
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
-    assert correct == np.sum(logits.argmax(axis=1) == labels)
+    assert sums["correct"] == np.sum(logits.argmax(axis=1) == labels)
     mixed = 0.7 * targets + 0.3 * np.roll(targets, 1, axis=0)
-    loss, _ = classification_loss(logits, mixed, weights)
+    loss, _ = Classification(4, 0.0, weights).loss(logits, mixed)
     expected = -(mixed * weights * log_softmax(logits, axis=1)).sum(axis=1).mean()
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
@@ -237,7 +245,7 @@ def test_totals_add_up():
     assert state.totals["count"] == 4 * BATCH
     assert totals["correct"] <= state.totals["correct"] <= 4 * BATCH
     np.testing.assert_allclose(state.totals["loss"], sum(losses) * BATCH, rtol=1e-5)
-    assert state.totals.keys() == zero_totals().keys()
+    assert state.totals.keys() == zero_totals(TASK.sums).keys()
 
 
 def test_the_state_is_given_away():
@@ -352,7 +360,7 @@ def test_what_the_model_sees_and_the_targets_are_mixed_alike(alphas):
 def test_a_view_that_is_missing_is_so_when_mixed_too(alphas):
     photos = np.concatenate([PHOTOS, PHOTOS], axis=-1)
     photos[::2, ..., 4:] = 0
-    how = {"classes": CLASSES, "smoothing": 0.0, "class_weights": None, "ema": 0.0, "parts": 1}
+    how = {"task": TASK, "ema": 0.0, "micro_batches": 1, "mesh": make_mesh(1, 1)}
     sees = InputSpecification(SIDE, (3, 6), ("imagenet", "half"))
     pairs = StepOptions(amounts=OFF._replace(**alphas), input_spec=sees, seed=0, **how)
     batch = (photos, LABELS, jax.random.split(jax.random.key(0), BATCH))
@@ -373,14 +381,16 @@ def test_a_view_that_is_missing_is_so_when_mixed_too(alphas):
     np.testing.assert_array_equal(targets, same)
 
 
-# --- parts of a batch, devices
+# --- micro-batches, devices
 
 
-@pytest.mark.parametrize(("parts", "devices"), [(4, 1), (2, 4)])
+@pytest.mark.parametrize(("micro_batches", "devices"), [(4, 1), (2, 4)])
 @pytest.mark.parametrize("amounts", [ON, ON._replace(erase=0.5, mixup=1.0, cutmix=1.0)])
-def test_parts_and_devices_change_neither_augmentation_nor_gradient(amounts, parts, devices):
+def test_micro_batches_and_devices_change_no_gradient(amounts, micro_batches, devices):
     loss, gradient = recorder(Toy, amounts).record()
-    other_loss, other = recorder(Toy, amounts, parts=parts, devices=devices).record()
+    other_loss, other = recorder(
+        Toy, amounts, micro_batches=micro_batches, devices=devices
+    ).record()
     assert other_loss == pytest.approx(loss, rel=1e-5)
     assert relative(other, gradient) < 1e-5
 

@@ -11,7 +11,7 @@ from flax import nnx
 
 import hairjax
 import launch
-from hairjax.builders.model import pretrained_model
+from hairjax.builders.model import find_model_weights, model_specification, pretrained_model
 from hairjax.commands.convert import write
 from hairjax.config.load import load_config
 from hairjax.data.synthetic import synthesise
@@ -121,15 +121,21 @@ def test_a_run_is_judged_reported_and_explained(root, joined, capsys):
     assert "tiny_swin + tiny_cnn" in capsys.readouterr().out
 
 
+def pretrained(config, classes):
+    """The graph and the parameters that training would begin with."""
+    model = model_specification(config)
+    return pretrained_model(model, classes, find_model_weights(model))
+
+
 def test_a_run_begins_where_another_with_two_streams_ended(joined):
     config = load_config(str(joined / "config.json"))
     config.weights.source = str(joined)
-    _, params = pretrained_model(config, 4)
+    _, params = pretrained(config, 4)
     theirs = flat(load_run(joined).params)
     for path, leaf in flat(params).items():
         np.testing.assert_array_equal(leaf, theirs[path], err_msg=path)
     # For other classes all but the classifier.
-    _, params = pretrained_model(config, 3)
+    _, params = pretrained(config, 3)
     differ = {path for path, leaf in flat(params).items() if not np.array_equal(leaf, theirs[path])}
     assert differ == {"head.classifier.kernel", "head.classifier.bias"}
 
@@ -141,7 +147,7 @@ def test_frozen_streams_stay_to_the_bit_and_their_maps_are_kept(root, files, unf
     assert train(root, root / "frozen", *more, *off, *weights) == 0
     assert "its maps of" in capsys.readouterr().out
     run = load_run(root / "frozen")
-    before = flat(pretrained_model(run.config, 4)[1])
+    before = flat(pretrained(run.config, 4)[1])
     for path, leaf in flat(run.params).items():
         trained = path.startswith("head.")
         assert np.array_equal(leaf, before[path]) != trained, path
@@ -155,7 +161,7 @@ def test_a_stream_takes_the_weights_of_a_run_with_one(root, files, unfinished):
     theirs = flat(load_run(root / "alone").params)
     config.model.update(name="tiny_swin", second="tiny_cnn", second_sees="mask", in_channels=6)
     config.weights.update(source=str(files["source"]), second=str(root / "alone"))
-    params = flat(pretrained_model(config, 4)[1])
+    params = flat(pretrained(config, 4)[1])
     mine = {path.replace(".second", ""): p for path, p in params.items() if ".second." in path}
     assert mine.keys() == {path for path in theirs if not path.startswith("head.classifier")}
     for path, leaf in mine.items():

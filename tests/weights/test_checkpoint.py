@@ -23,7 +23,7 @@ def state(step, devices=2) -> TrainState:
         optax.partition({"frozen": optax.set_to_zero(), "trained": optax.adamw(0.1)}, labels),
     )
     _, opt_state = tx.update(params, tx.init(params), params)
-    whole = TrainState(jnp.int32(step), params, None, opt_state, zero_totals())
+    whole = TrainState(jnp.int32(step), params, None, opt_state, zero_totals(("correct",)))
     return jax.device_put(whole, replicated(make_mesh(devices, 1)))
 
 

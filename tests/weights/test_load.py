@@ -258,7 +258,7 @@ def test_checkpoint_without_head_needs_a_number_of_classes(small_variant, arrays
 
 def test_notes_tell_of_all_that_was_adapted(small_variant):
     given = options(in_channels=6, num_classes=4, image_size=(32, 48), hidden=(6,))
-    checkpoint = read_weights("small", str(CHECKPOINT))
+    checkpoint = read_weights("small", CHECKPOINT)
     model, notes = load_model("small", given, checkpoint, stem="zero", seed=0)
     tables = "relative-position tables resized in 2 blocks"
     assert [note.split(":")[0] for note in notes] == [tables, "head", "stem"]

@@ -91,7 +91,7 @@ def test_activations_equal_what_is_stored(source, tmp_path):
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_the_source_is_named(source, tmp_path):
-    checkpoint = read_weights("small", str(SOURCES[source](tmp_path / "model.safetensors")))
+    checkpoint = read_weights("small", SOURCES[source](tmp_path / "model.safetensors"))
     expected = (
         "transformers" if source == "transformers, body" else source.removesuffix(", module.")
     )
@@ -121,7 +121,7 @@ def test_the_originals_head_is_not_dropped_unsaid():
 def test_unknown_names_are_refused_with_the_file(tmp_path):
     path = save({"conv1.weight": np.ones(3), "fc.bias": np.ones(3)}, tmp_path / "a.safetensors")
     with pytest.raises(WeightsError, match=r"a\.safetensors: .* conv1\.weight, fc\.bias; known"):
-        read_weights("small", str(path))
+        read_weights("small", path)
 
 
 def test_a_folder_of_transformers_is_no_run(tmp_path):

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from hairjax.data.options import PrepareOptions
 from hairjax.data.prepare.pieces import changed, decode
 from hairjax.data.prepare.read import without_warnings
 from hairjax.data.prepare.stored import SPLIT
@@ -70,17 +71,15 @@ class Photographs(tfds.core.GeneratorBasedBuilder):
 
 
 def write_with_beam(
-    folder: Path, index: Index, side: int, fit: str, features: Any, options: str
+    folder: Path, index: Index, features: Any, options: PrepareOptions
 ) -> tuple[list[Path], list[int], int, dict[str, Any]]:
     """Decode and write all photographs.
 
     Args:
         folder: where; it is there and empty.
         index: the photographs that were found.
-        side: height and width in pixels.
-        fit: "squash" or "pad", as in `read_photo`.
         features: of a record, as tensorflow-datasets describes them.
-        options: Beam's, separated by spaces.
+        options: among them Beam's, separated by spaces.
 
     Returns:
         The files of records in order, how many records each has, bytes of them all, and
@@ -89,8 +88,8 @@ def write_with_beam(
     Raises:
         UserError: the pipeline fails.
     """
-    builder = Photographs(index, side, fit, features, folder)
-    config = tfds.download.DownloadConfig(beam_options=PipelineOptions(options.split()))
+    builder = Photographs(index, options.side, options.fit, features, folder)
+    config = tfds.download.DownloadConfig(beam_options=PipelineOptions(options.beam.split()))
     tfds.disable_progress_bar()
     try:
         builder.download_and_prepare(download_config=config)

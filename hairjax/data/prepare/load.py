@@ -1,12 +1,12 @@
 """Load the photographs of an index, from the prepared set or by decoding them."""
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import jax
 
+from hairjax.data.options import PrepareOptions
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.read import prepare
 from hairjax.data.prepare.store import prepare_once
@@ -19,50 +19,26 @@ from hairjax.system.errors import UserError
 from hairjax.system.memory import free_memory
 
 
-def load_photos(
-    index: Index,
-    *,
-    expected: Iterable[int],
-    side: int,
-    fit: str,
-    on_bad: str,
-    cache: str,
-    beam: str,
-    memory: float,
-) -> PhotoSet:
+def load_photos(index: Index, options: PrepareOptions, expected: Iterable[int]) -> PhotoSet:
     """Read the photographs that were found; every file that cannot be used is in one report.
 
     Args:
         index: what `find_photos` found.
+        options: how they are decoded, resized and kept.
         expected: the classes of which there must be a photograph.
-        side: height and width of the result in pixels.
-        fit: "squash" or "pad", as in `read_photo`.
-        on_bad: "refuse" raises when any file cannot be used, "skip" leaves such files out.
-        cache: the folder of prepared sets; "" decodes anew and writes nothing.
-        beam: options of Apache Beam, which then prepares the set; "" does without it.
-        memory: GiB that photographs may take in memory, else they stay on disk; 0: half of what
-            is free, shared by the processes of the run on this machine.
 
     Returns:
         The photographs, ordered as in `index`.
 
     Raises:
-        UserError: files cannot be used and `on_bad` is "refuse"; leaving them out leaves a class
-            without photographs; they do not fit into memory and there is no `cache`; or the
-            cache cannot be used.
+        UserError: files cannot be used and ``on_bad`` is "refuse"; leaving them out leaves a class
+            without photographs; they do not fit into memory and there is no cache; or the cache
+            cannot be used.
     """
-    workers = os.cpu_count() or 1
-    size, limit = len(index.entries) * side * side * 4, memory_limit(memory)
-    if cache and index.entries:
-        photoset, unread = prepare_once(
-            index,
-            cache=Path(cache).expanduser(),
-            side=side,
-            fit=fit,
-            on_bad=on_bad,
-            workers=workers,
-            beam=beam,
-        )
+    size = len(index.entries) * options.side * options.side * 4
+    limit = memory_limit(options.memory)
+    if options.cache and index.entries:
+        photoset, unread = prepare_once(index, options)
     elif size > limit:
         raise UserError(
             f"the photographs take {size / 2**30:.1f} GiB and {limit / 2**30:.1f} GiB may be used "
@@ -71,9 +47,9 @@ def load_photos(
         )
     else:
         with console.progress("photographs read") as progress:
-            photoset, unread = prepare(index, side, fit, workers, progress)
+            photoset, unread = prepare(index, options.side, options.fit, options.workers, progress)
     problems = [*index.problems, *unread]
-    require_no_problems(problems, on_bad)
+    require_no_problems(problems, options.on_bad)
     require_classes(photoset, expected, problems)
     if problems:
         console.say(

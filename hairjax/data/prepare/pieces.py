@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from hairjax.data.options import PrepareOptions
 from hairjax.data.prepare.read import read_photo, without_warnings
 from hairjax.data.sources.photos import Entry, Index
 from hairjax.data.sources.problems import PhotoError, Problem
@@ -67,10 +68,7 @@ def write_pieces(
     pieces: Sequence[Piece],
     index: Index,
     encode: Callable[[dict[str, Any]], bytes],
-    *,
-    side: int,
-    fit: str,
-    workers: int,
+    options: PrepareOptions,
     progress: Callable[[int, int], None],
 ) -> None:
     """Return when every piece is finished, or another process has put the finished set in place.
@@ -79,9 +77,7 @@ def write_pieces(
         pieces: of the set, in a folder that is there.
         index: the photographs that were found.
         encode: an example to a record.
-        side: height and width in pixels.
-        fit: "squash" or "pad", as in `read_photo`.
-        workers: pieces that are worked at at the same time.
+        options: among them how many pieces are worked at at the same time.
         progress: called with (photographs done, photographs in all).
 
     Raises:
@@ -94,12 +90,12 @@ def write_pieces(
             return True
         with _is_locked(piece.side.with_suffix(".lock")) as mine:
             if mine and not _is_finished(piece, index):
-                _write(piece, index, encode, side, fit, stop)
+                _write(piece, index, encode, options, stop)
         return mine
 
     while left and pieces[0].side.parent.exists():
         others = []
-        with without_warnings(), ThreadPoolExecutor(workers) as pool:
+        with without_warnings(), ThreadPoolExecutor(options.workers) as pool:
             try:
                 for piece, finished in zip(left, pool.map(write, left), strict=True):
                     if finished:
@@ -156,8 +152,7 @@ def _write(
     piece: Piece,
     index: Index,
     encode: Callable[[dict[str, Any]], bytes],
-    side: int,
-    fit: str,
+    options: PrepareOptions,
     stop: Event,
 ) -> None:
     """Write the records, then what says that they are whole."""
@@ -173,7 +168,7 @@ def _write(
         for i, entry, touched in zip(piece.photographs, entries, before, strict=True):
             if stop.is_set():
                 return
-            pixels, sha256 = decode(entry, side, fit)
+            pixels, sha256 = decode(entry, options.side, options.fit)
             if isinstance(sha256, Problem):
                 notes["problems"][str(i)] = asdict(sha256)
                 notes["touched"][str(i)] = touched

@@ -9,11 +9,12 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import PIL
 
+from hairjax.data.options import PrepareOptions
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.cache import (
     VERSION,
@@ -39,45 +40,34 @@ _NOTES = "photographs.json"  # what is wanted at once and for all photographs
 _WORK = "work"  # what is known of each piece while the set is made
 
 
-def prepare_once(
-    index: Index,
-    *,
-    cache: Path,
-    side: int,
-    fit: str,
-    on_bad: str,
-    workers: int,
-    beam: str,
-) -> tuple[PhotoSet, list[Problem]]:
+def prepare_once(index: Index, options: PrepareOptions) -> tuple[PhotoSet, list[Problem]]:
     """Open the prepared set of these photographs, which is made first where there is none.
 
-    Any change of a file's path, size or time, of `side`, `fit`, Pillow or the way photographs are
-    read is another set; labels, subjects and classes are the index's and not stored. Processes that
-    want one set at the same time share the work; what a killed one had finished is not done again.
+    Any change of a file's path, size or time, of the side, the fit, Pillow or the way photographs
+    are read is another set; labels, subjects and classes are the index's and not stored. Processes
+    that want one set at the same time share the work; what a killed one had finished is not done
+    again.
 
     Args:
         index: the photographs that were found.
-        cache: the folder of prepared sets.
-        side: height and width in pixels.
-        fit: "squash" or "pad", as in `read_photo`.
-        on_bad: "refuse" keeps no set in which a photograph cannot be used, "skip" does.
-        workers: photographs decoded at the same time.
-        beam: options of Apache Beam, which then decodes in their place; "" does without it.
+        options: with a cache; where ``on_bad`` is "refuse" no set is kept in which a photograph
+            cannot be used.
 
     Returns:
         The photographs that could be read, their pixels on disk, and a problem for each other.
 
     Raises:
         UserError: the folder cannot be written to, there is too little room, or the set is
-            damaged; a photograph cannot be used and `on_bad` is "refuse".
+            damaged; a photograph cannot be used and ``on_bad`` is "refuse".
     """
-    folder = place_of(cache, _key(index, side, fit))
+    cache, side = Path(options.cache).expanduser(), options.side
+    folder = place_of(cache, _key(index, side, options.fit))
     notes = _read_notes(folder, index)
     if notes is None:
         require_room(cache, len(index.entries) * side * side * 4)
         remove_leftovers(folder)
         with taking_part(folder):
-            notes = _make(folder, index, side, fit, on_bad, workers, beam)
+            notes = _make(folder, index, options)
         show_others(folder)
     kept = [i for i in range(len(index.entries)) if str(i) not in notes["problems"]]
     images = Stored.open(folder, np.array(kept, np.int64), side)
@@ -138,26 +128,26 @@ def _read_notes(folder: Path, index: Index) -> dict[str, Any] | None:
     return notes if touched == notes["touched"] else None
 
 
-def _make(
-    folder: Path,
-    index: Index,
-    side: int,
-    fit: str,
-    on_bad: str,
-    workers: int,
-    beam: str,
-) -> dict[str, Any]:
+class _Records(NamedTuple):
+    """What was written: records per file, bytes of them all, and the notes of the set."""
+
+    lengths: list[int]
+    size: int
+    notes: dict[str, Any]
+
+
+def _make(folder: Path, index: Index, options: PrepareOptions) -> dict[str, Any]:
     """Make the set; until it is whole and on the disk it has another name."""
-    new, alone = unfinished(folder), folder.parent / "finish"
-    features = _features(side)
-    with locked(alone):
+    new, finish = unfinished(folder), folder.parent / "finish"
+    features = _features(options.side)
+    with locked(finish):
         if notes := _read_notes(folder, index):
             return notes
         new.mkdir(mode=0o700, exist_ok=True)
         (new / _WORK).mkdir(exist_ok=True)
-        if beam:
-            lengths, size, notes = _run_beam(folder, index, side, fit, features, beam)
-            return _finish(folder, index, features, lengths, size, notes, on_bad)
+        if options.beam:
+            records = _run_beam(folder, index, features, options)
+            return _finish(folder, index, features, records, options.on_bad)
     parts = cut(len(index.entries))
     paths = _template(folder).sharded_filepaths(len(parts))
     pieces = [
@@ -165,26 +155,17 @@ def _make(
         for number, (path, photographs) in enumerate(zip(paths, parts, strict=True))
     ]
     with console.progress("photographs prepared") as progress:
-        write_pieces(
-            pieces,
-            index,
-            features.serialize_example,
-            side=side,
-            fit=fit,
-            workers=workers,
-            progress=progress,
-        )
-    with locked(alone):
+        write_pieces(pieces, index, features.serialize_example, options, progress)
+    with locked(finish):
         if notes := _read_notes(folder, index):
             return notes
         notes, size = joined(pieces)
-        return _finish(folder, index, features, [*map(len, parts)], size, notes, on_bad)
+        records = _Records([*map(len, parts)], size, notes)
+        return _finish(folder, index, features, records, options.on_bad)
 
 
-def _run_beam(
-    folder: Path, index: Index, side: int, fit: str, features: Any, options: str
-) -> tuple[list[int], int, dict[str, Any]]:
-    """Records per file, bytes, and notes, of files that Beam has written."""
+def _run_beam(folder: Path, index: Index, features: Any, options: PrepareOptions) -> _Records:
+    """Have Beam write the records."""
     try:
         from hairjax.data.prepare.beam import write_with_beam
     except ImportError as error:
@@ -192,26 +173,24 @@ def _run_beam(
             f"config.data.beam needs the package {error.name}: pip install -r requirements-beam.txt"
         ) from error
     work = unfinished(folder) / _WORK
-    files, lengths, size, notes = write_with_beam(work, index, side, fit, features, options)
+    files, lengths, size, notes = write_with_beam(work, index, features, options)
     paths = _template(folder).sharded_filepaths(len(files))
     for file, path in zip(files, paths, strict=True):
         file.rename(path)
-    return lengths, size, notes
+    return _Records(lengths, size, notes)
 
 
 def _finish(
     folder: Path,
     index: Index,
     features: Any,
-    lengths: list[int],
-    size: int,
-    notes: dict[str, Any],
+    records: _Records,
     on_bad: str,
 ) -> dict[str, Any]:
     """Describe the set whose records are written, and put it where it belongs."""
     import tensorflow_datasets as tfds
 
-    new, name = unfinished(folder), folder.parent.name
+    new, name, notes = unfinished(folder), folder.parent.name, records.notes
     require_no_problems([*index.problems, *_problems(notes)], on_bad)
     try:
         identity = tfds.core.DatasetIdentity(name, tfds.core.Version(VERSION), str(new), "hairjax")
@@ -221,7 +200,9 @@ def _finish(
             features=features,
         )
         info.set_file_format("array_record")
-        split = tfds.core.SplitInfo(SPLIT, lengths, size, filename_template=_template(folder))
+        split = tfds.core.SplitInfo(
+            SPLIT, records.lengths, records.size, filename_template=_template(folder)
+        )
         info.set_splits(tfds.core.SplitDict([split]))
         info.write_to_directory(str(new))
         files = [path for path in new.iterdir() if path.is_file()]

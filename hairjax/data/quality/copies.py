@@ -8,8 +8,8 @@ import shlex
 from collections.abc import Sequence
 
 import numpy as np
-from ml_collections import ConfigDict
 
+from hairjax.data.options import SourceOptions, SplitOptions
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.quality.duplicates import DuplicatePair, find_copies
 from hairjax.data.views import Pairs
@@ -27,21 +27,24 @@ MOST = 0.01
 _EXAMPLES = 3
 
 
-def require_no_copies(config: ConfigDict, photos: PhotoSet, split: np.ndarray) -> None:
+def require_no_copies(
+    photos: PhotoSet, split: np.ndarray, source: SourceOptions, options: SplitOptions
+) -> None:
     """Refuse a split with copies of training photographs in validation or test.
 
     Subjects on both sides must have been refused already, so that the subjects of every pair are
     different or not known. Every process calls this; the first one looks.
 
     Args:
-        config: its ``data`` section: with ``on_leak`` "allow" copies are told of and not refused.
-        photos: all of them; drawn ones are not looked at, since each is drawn anew.
+        photos: all of them; synthetic ones are not looked at, since each is drawn anew.
         split: what each is for, str [n].
+        source: of the photographs.
+        options: with ``on_leak`` "allow" copies are told of and not refused.
 
     Raises:
         UserError: there are copies; in every process, and the first names some.
     """
-    if config.data.source == "synthetic":
+    if source.synthetic:
         return
     found = _find(photos, split) if is_first() else []
     held = int(np.sum(split != "train"))
@@ -49,7 +52,7 @@ def require_no_copies(config: ConfigDict, photos: PhotoSet, split: np.ndarray) -
     copies = len({pair.second for pair in found})
     # One may always be chance, however few are held out.
     leaks = certain > 0 or copies > max(1, MOST * held)
-    refuse = leaks and config.data.on_leak == "refuse"
+    refuse = leaks and options.on_leak == "refuse"
     if largest(int(refuse)) and not refuse:
         raise UserError("the split leaks; process 0 says which photographs are copies")
     if not found:
@@ -61,8 +64,8 @@ def require_no_copies(config: ConfigDict, photos: PhotoSet, split: np.ndarray) -
     )
     if refuse:
         raise UserError(
-            f"the split leaks: {said}. See all with {_command(config)}; give copies the same "
-            "subject, or remove them, or train nevertheless with --config.data.on_leak=allow"
+            f"the split leaks: {said}. See all with {_command(source, options)}; give copies the "
+            "same subject, or remove them, or train nevertheless with --config.data.on_leak=allow"
         )
     why = "config.data.on_leak=allow" if leaks else "so few may be chance"
     console.say(f"{said}; trained nevertheless: {why}")
@@ -105,9 +108,16 @@ def _examples(photos: PhotoSet, split: np.ndarray, found: Sequence[DuplicatePair
     return "; ".join(named) + (" …" if len(found) > _EXAMPLES else "")
 
 
-def _command(config: ConfigDict) -> str:
+def _command(source: SourceOptions, options: SplitOptions) -> str:
     """The command that looks at the same photographs; it knows folders only."""
-    names = ("photos", "masks", "manifest", "subject", "split")
-    given = [f"--{name}={config.data[name]}" for name in names if config.data[name]]
-    flags = given if config.data.source == "photos" else ["--photos=FOLDER"]
-    return shlex.join(["python", "launch.py", "check", *flags])
+    flags = {
+        "photos": source.views[0].photos,
+        "masks": source.views[0].masks,
+        "manifest": source.manifest,
+        "subject": source.subject,
+        "split": options.file,
+    }
+    given = [f"--{name}={value}" for name, value in flags.items() if value]
+    if source.kind != "photos":
+        given = ["--photos=FOLDER"]
+    return shlex.join(["python", "launch.py", "check", *given])

@@ -20,7 +20,6 @@ from hairjax.data.split import SPLITS, make_split
 from hairjax.system import console
 from hairjax.system.errors import UserError
 
-PREFIX = "tfds:"
 _CHUNK = 64  # records read at a time, which is faster than one by one
 _ELSEWHERE = (
     "prepare it where TensorFlow is installed, with file_format='array_record', and name the "

@@ -1,21 +1,22 @@
-"""The ledger of parameter groups: what learns at which rate, and from when."""
+"""The parameter table: which groups train at which rate, and from when."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 
+from hairjax.optim.parameter_table import ParameterRow
 from hairjax.report.contents import Report
 from hairjax.report.html import Html, table, tag
-from hairjax.report.parameter_table import ParameterRow
 
 
 def groups_section(report: Report) -> list[Html]:
     """A line per group and part of the model, and every parameter folded away."""
-    learnt = [entry for entry in report.ledger if entry.learnt]
+    learnt = [entry for entry in report.parameter_table if entry.learnt]
     total = sum(entry.count for entry in learnt)
-    learning = sum(entry.count for entry in learnt if entry.trains != "never")
+    learning = sum(entry.count for entry in learnt if entry.first_epoch)
     parts: dict[tuple[str, ...], list[ParameterRow]] = defaultdict(list)
-    for entry in sorted(report.ledger, key=lambda entry: _depth(entry.part)):
-        parts[entry.group, entry.part, entry.trains].append(entry)
+    for entry in sorted(report.parameter_table, key=lambda entry: _depth(entry.part)):
+        *_, trains = entry.cells()
+        parts[entry.group, entry.part, trains].append(entry)
     rows = [
         (
             group,
@@ -41,15 +42,8 @@ def groups_section(report: Report) -> list[Html]:
 def _every(report: Report) -> Html:
     """Every parameter; too long for paper, where groups.txt has it."""
     rows = [
-        (
-            entry.parameter,
-            entry.shape,
-            entry.group,
-            entry.peak_rate,
-            entry.decay,
-            entry.trains.removeprefix("from "),
-        )
-        for entry in report.ledger
+        (*cells[:-1], cells[-1].removeprefix("from "))
+        for cells in (entry.cells() for entry in report.parameter_table)
     ]
     return tag(
         "details",
@@ -73,7 +67,7 @@ def _rates(entries: Sequence[ParameterRow]) -> str:
     """The peak rate; from the least to the greatest where it decays from layer to layer."""
     if not entries[0].learnt:
         return "–"
-    rates = [float(entry.peak_rate) for entry in entries]
+    rates = [entry.peak_rate for entry in entries]
     return " – ".join(dict.fromkeys(f"{rate:.3g}" for rate in (min(rates), max(rates))))
 
 
@@ -81,12 +75,12 @@ def _decay(entries: Sequence[ParameterRow]) -> str:
     """The weight decay, and of which share of the parameters, where some are spared."""
     if not entries[0].learnt:
         return "–"
-    counts: dict[str, int] = defaultdict(int)
+    counts: dict[float, int] = defaultdict(int)
     for entry in entries:
         counts[entry.decay] += entry.count
     total = sum(counts.values())
     return ", ".join(
-        decay if count == total else f"{decay} ({count / total:.1%})"
+        f"{decay:g}" if count == total else f"{decay:g} ({count / total:.1%})"
         for decay, count in counts.items()
-        if decay != "0" or count == total
+        if decay or count == total
     )

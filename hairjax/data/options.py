@@ -1,0 +1,111 @@
+"""Where photographs come from, and how they are prepared and divided: frozen specifications."""
+
+from dataclasses import dataclass
+
+TFDS = "tfds:"  # before the name of a set of tensorflow-datasets
+
+
+@dataclass(frozen=True)
+class View:
+    """One view of the subjects.
+
+    Attributes:
+        name: of a synthetic view, ``top`` or ``side``.
+        photos: folder of the photographs; "" for synthetic ones.
+        masks: folder of their masks; "" for none.
+    """
+
+    name: str
+    photos: str
+    masks: str
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """Where photographs come from.
+
+    Attributes:
+        kind: ``photos`` (folders), ``synthetic`` or ``tfds:NAME``.
+        views: one, or two of the same subjects.
+        count: of synthetic photographs.
+        seed: of synthetic photographs.
+        manifest: a CSV file with their labels; "" for a folder per class.
+        subject: a regular expression that finds the subject in a path; "" for none.
+        need_masks: a photograph without a mask cannot be used.
+    """
+
+    kind: str
+    views: tuple[View, ...]
+    count: int
+    seed: int
+    manifest: str
+    subject: str
+    need_masks: bool
+
+    @property
+    def synthetic(self) -> bool:
+        """True if the photographs are synthesised."""
+        return self.kind == "synthetic"
+
+    @property
+    def data_set(self) -> str:
+        """Name of the tensorflow-datasets set; "" for another kind of source."""
+        return self.kind.removeprefix(TFDS) if self.kind.startswith(TFDS) else ""
+
+    def describe(self) -> str:
+        """One phrase for every output: where the photographs are from."""
+        if self.synthetic:
+            views = " and ".join(view.name.upper() for view in self.views)
+            return f"synthetic {views} photographs, drawn by hairjax"
+        if self.data_set:
+            return f"the tensorflow-datasets set {self.data_set}"
+        if len(self.views) > 1:
+            return f"{self.views[0].photos} and {self.views[1].photos}, paired by subject"
+        return self.manifest or self.views[0].photos
+
+
+@dataclass(frozen=True)
+class PrepareOptions:
+    """How photographs are decoded, resized and kept.
+
+    Attributes:
+        side: height and width of the result in pixels.
+        fit: ``squash`` (every side to the square) or ``pad`` (keep the aspect).
+        on_bad: ``refuse`` raises when any photograph cannot be used, ``skip`` leaves such out.
+        cache: folder of prepared sets; "" decodes anew and writes nothing.
+        beam: options of Apache Beam, which then decodes; "" does without it.
+        memory: GiB that photographs may take in memory, else they stay on disk; 0: half of what is
+            free, shared by the processes of the run on this machine.
+        workers: photographs decoded at the same time.
+    """
+
+    side: int
+    fit: str
+    on_bad: str
+    cache: str
+    beam: str
+    memory: float
+    workers: int
+
+
+@dataclass(frozen=True)
+class SplitOptions:
+    """How photographs are divided into train, validation and test.
+
+    Attributes:
+        file: a ``split.csv`` to reuse; "" for none.
+        fractions: of train, validation and test.
+        folds: equal parts in place of fractions; 0: off.
+        fold: which of them tests, from 0.
+        seed: of the division.
+        least: photographs that must train: one batch.
+        on_leak: ``refuse`` or ``allow`` copies of training photographs that are held out.
+    """
+
+    file: str
+    fractions: tuple[float, ...]
+    folds: int
+    fold: int
+    seed: int
+    least: int
+    on_leak: str

@@ -1,0 +1,83 @@
+"""What a start does once: folders are walked, weights are looked for."""
+
+from collections import Counter
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+import launch
+from hairjax.builders.model import abstract_model, model_specification
+from hairjax.commands.convert import write
+from hairjax.config.recipe import recipe
+from hairjax.data.synthetic import synthesise
+from hairjax.weights.paths import dotted
+
+pytestmark = pytest.mark.usefixtures("tiny_swin", "blank_figures")
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """How often photographs, masks and weights are looked for."""
+    calls = Counter()
+    places = (
+        "hairjax.data.sources.photos.walk_classes",
+        "hairjax.builders.model.find_weights",
+        "hairjax.models.factory.find_weights",
+        "hairjax.commands.convert.find_weights",
+    )
+
+    def counting(name, function):
+        def call(*given, **named):
+            calls[name.rpartition(".")[2]] += 1
+            return function(*given, **named)
+
+        return call
+
+    for place in places:
+        module, _, name = place.rpartition(".")
+        function = getattr(__import__(module, fromlist=[name]), name)
+        monkeypatch.setattr(place, counting(place, function))
+    return calls
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Photographs of four classes with masks, and weights of the model."""
+    photos = synthesise("top", 60, 36, 0, 2, lambda done, total: None)
+    for i, image in enumerate(photos.images):
+        name = f"{photos.classes[photos.labels[i]]}/{photos.subjects[i]}_{i}.png"
+        for folder, pixels in (("photos", image[..., :3]), ("masks", image[..., 3])):
+            (tmp_path / folder / name).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(tmp_path / folder / name)
+    config = recipe()
+    config.model.name, config.data.image_size = "tiny", 32
+    _, shapes = abstract_model(model_specification(config), 4)
+    zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+    write(dotted(zeros), {}, tmp_path / "weights.safetensors")
+    return tmp_path
+
+
+def test_folders_are_walked_and_weights_looked_for_once(folders, counted):
+    command = [
+        "--config=configs/top.py:demo",
+        f"--workdir={folders / 'run'}",
+        "--config.model.name=tiny",
+        "--config.data.source=photos",
+        f"--config.data.photos={folders / 'photos'}",
+        f"--config.data.masks={folders / 'masks'}",
+        "--config.data.subject=/([a-z0-9]+)_",
+        f"--config.data.cache={folders / 'cache'}",
+        "--config.data.image_size=32",
+        f"--config.weights.source={folders / 'weights.safetensors'}",
+        "--config.train.epochs=1",
+        "--config.optim.warmup_epochs=0",
+        "--config.train.batch_size=8",
+        "--config.report.gallery=0",
+    ]
+    assert launch.main(command) == 0
+    assert counted == {"walk_classes": 1, "find_weights": 1}
+    # The run has its parameters in a checkpoint: weights are not asked for again.
+    assert launch.main(command) == 0
+    assert counted == {"walk_classes": 2, "find_weights": 1}
