@@ -1,4 +1,4 @@
-"""The rooms of the package: what may import what (docs/design.md says why)."""
+"""The rooms of the package: what may import what (docs/structure.md says why)."""
 
 import ast
 from pathlib import Path

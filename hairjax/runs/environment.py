@@ -108,7 +108,8 @@ def to_line(start: Start) -> dict[str, Any]:
 
 
 def from_line(line: dict[str, Any]) -> Start:
-    """The inverse of ``to_line``."""
+    """The inverse of ``to_line``; a line from before there were two streams lacks the second."""
+    line = {"second_weights": None} | line
     sources = {key: line[key] for key in ("weights", "second_weights")}
     return Start(**line | {key: found and Weights(**found) for key, found in sources.items()})
 

@@ -204,6 +204,13 @@ def test_layer_decay_gives_a_part_a_range_of_rates(report, tmp_path):
     assert "Before layer decay: times 0.7 for each layer up to the head." in "".join(page.text)
 
 
+def test_devices_that_an_earlier_hairjax_did_not_count_are_not_known(report, tmp_path):
+    known = read(report, tmp_path).row("Device-hours")
+    timing = [{k: v for k, v in row.items() if k != "devices"} for row in report.timing]
+    page = read(dataclasses.replace(report, timing=timing), tmp_path)
+    assert page.row("Device-hours") == ["Device-hours", "not known"] != known
+
+
 def test_several_starts_and_unknown_facts(report, tmp_path):
     [first] = report.starts
     again = dataclasses.replace(

@@ -50,3 +50,11 @@ def test_no_weights_are_told_where_none_are_read(config):
     resumed = start(config, weights=[None])
     assert resumed.weights is None
     assert from_line(to_line(resumed)) == resumed
+
+
+def test_a_line_from_before_there_were_two_streams_is_read(config):
+    config.weights.source = "none"
+    found = start(config)
+    line = to_line(found)
+    del line["second_weights"]
+    assert from_line(line) == found

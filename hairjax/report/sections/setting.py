@@ -56,7 +56,10 @@ def _weights(weights: Weights | None) -> list[tuple[str, str]]:
 def _cost(report: Report) -> list[tuple[str, str]]:
     timing = report.timing
     seconds = [row["seconds"] for row in timing]
-    hours = sum(row["seconds"] * row["devices"] for row in timing) / 3600
+    hours = "not known"  # an earlier hairjax did not write how many devices there were
+    if all("devices" in row for row in timing):
+        spent = sum(row["seconds"] * row["devices"] for row in timing) / 3600
+        hours = f"{spent:,.1f}" if spent >= 10 else f"{spent:.3f}"
     speed = statistics.median(row["images_per_second"] for row in timing)
     memory = max(row["peak_memory_bytes"] for row in timing)
     # As ``loop`` measures it: a CPU is not asked how much of its memory is in use.
@@ -64,7 +67,7 @@ def _cost(report: Report) -> list[tuple[str, str]]:
     return [
         ("Training time", f"{duration(sum(seconds))} for {len(timing)} epochs"),
         ("Time of an epoch", f"{duration(statistics.median(seconds))} (median)"),
-        ("Device-hours", f"{hours:,.1f}" if hours >= 10 else f"{hours:.3f}"),
+        ("Device-hours", hours),
         ("Speed", f"{speed:,.0f} photographs per second (median)"),
         ("Peak memory", f"{memory / 2**30:.1f} GiB of {whose}"),
     ]
