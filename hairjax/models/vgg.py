@@ -74,12 +74,14 @@ class DenseHead(PooledHead):
         self.dense1 = dense(GRID**2 * inputs, width)
         self.dense2 = dense(width, width)
         super().__init__(width, options, rngs=rngs)
+        # The call splits the same key, and `split(key, n)[i]` is `fold_in(key, i)`: its dropouts,
+        # one or one per hidden layer, have the first of these.
+        self.own_key = max(1, len(options.hidden))
 
     def embed(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
         x = adaptive_mean(max_pool(x, 2, 2), GRID)
         x = jax.nn.relu(self.dense1(rearrange(x, "b h w c -> b (c h w)")))
-        # The draws of what follows are split off ``key`` itself.
-        first = None if key is None else jax.random.fold_in(key, 1)
+        first = None if key is None else jax.random.fold_in(key, self.own_key)
         return jax.nn.relu(self.dense2(dropout(x, self.dropout, first))).astype(jnp.float32)
 
 
