@@ -14,7 +14,7 @@ from hairjax.models.table import SWIN, VARIANTS
 from hairjax.system.files import replacing
 from hairjax.weights import WeightsError
 from hairjax.weights.fit import STEM, is_classifier, own_head, require_fit
-from hairjax.weights.load import Checkpoint, find_weights, is_run
+from hairjax.weights.load import Checkpoint, fetch_from_hub, find_weights, is_run
 
 SUFFIX = ".safetensors"
 
@@ -153,8 +153,8 @@ def _licence_on_hub(name: str) -> str:
     import huggingface_hub
 
     try:
-        card = huggingface_hub.ModelCard.load(name)
-    except OSError:  # without a network too; whoever asked is told that no licence is known
+        card = huggingface_hub.ModelCard.load(fetch_from_hub(name, "README.md"))
+    except Exception:  # without a network too; whoever asked is told that no licence is known
         return ""
     return card.data.license or ""
 

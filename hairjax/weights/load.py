@@ -1,6 +1,8 @@
 """Find pretrained weights and read them: a file, a folder, the hub, or a run of ours."""
 
 import json
+import os
+import threading
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from hairjax.config.load import load_config
+from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.weights import WeightsError
 from hairjax.weights.naming import OURS, Naming, recognise, translate
@@ -18,6 +21,7 @@ from hairjax.weights.pth import RefusedError, read_pth
 PTH = (".pth", ".pt", ".th", ".bin")
 SUFFIXES = (".safetensors", ".npz", *PTH)
 ON_HUB = "model.safetensors"
+PATIENCE = 5  # seconds for the hub's first answer
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Checkpoint:
 
 
 def find_weights(source: str) -> Path:
-    """The file behind a path, a folder, or ``hf://owner/name`` (asked for only then).
+    """The file behind a path, a folder, or ``hf://owner/name`` (the hub's cache first).
 
     For the folder of a run it is the folder itself.
 
@@ -84,12 +88,10 @@ def is_run(path: Path) -> bool:
 
 
 def _from_hub(name: str) -> Path:
-    import huggingface_hub
-
-    verbosity = huggingface_hub.logging.get_verbosity()
-    huggingface_hub.logging.set_verbosity_error()  # or it tells of every retry
     try:
-        return Path(huggingface_hub.hf_hub_download(name, ON_HUB))
+        return fetch_from_hub(name, ON_HUB)
+    except ImportError:
+        raise
     except Exception as error:  # among them those of the HTTP library, another in each version
         raise WeightsError(
             f"could not get {ON_HUB} of {name} from the Hugging Face hub "
@@ -99,8 +101,59 @@ def _from_hub(name: str) -> Path:
             "from scratch with --config.weights.source=none; --config=configs/top.py:demo needs "
             "no weights at all"
         ) from error
+
+
+def fetch_from_hub(name: str, file: str) -> Path:
+    """A file of a repository on the hub: from the hub's cache without asking, else downloaded.
+
+    Raises:
+        ImportError: huggingface_hub is missing.
+        Exception: whatever huggingface_hub and its HTTP library raise, or a ``TimeoutError``.
+    """
+    import huggingface_hub
+
+    verbosity = huggingface_hub.logging.get_verbosity()
+    huggingface_hub.logging.set_verbosity_error()  # or it tells of every retry
+    try:
+        cached = huggingface_hub.try_to_load_from_cache(name, file)
+        if isinstance(cached, str):
+            return Path(cached)
+        console.say(f"asking the Hugging Face hub for {file} of {name}, which is not in its cache")
+        _require_answer(huggingface_hub.hf_hub_url(name, file))
+        return Path(huggingface_hub.hf_hub_download(name, file))
     finally:
         huggingface_hub.logging.set_verbosity(verbosity)
+
+
+def _require_answer(url: str) -> None:
+    """Raise unless the hub answers within seconds, whatever its answer.
+
+    ``hf_hub_download`` itself asks an unreachable hub seven times, for 24 s where its name is
+    unknown and for minutes where packets are lost.
+    """
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError
+
+    # The variable is huggingface_hub's own: for whoever has a slow way to the hub.
+    wait = float(os.environ.get("HF_HUB_ETAG_TIMEOUT") or PATIENCE)
+    failures: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            huggingface_hub.get_hf_file_metadata(url, timeout=wait)
+        except HfHubHTTPError:  # an answer; the download tells what it means
+            pass
+        except Exception as error:
+            failures.append(error)
+
+    # A thread, since no timeout of the HTTP library ends a look-up of the hub's name.
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(wait)
+    if asking.is_alive():
+        raise TimeoutError(f"no answer within {wait:g} s")
+    if failures:
+        raise failures[0]
 
 
 def read_checkpoint(path: Path, family: str, namings: Iterable[Naming]) -> Checkpoint:

@@ -5,7 +5,6 @@ import shutil
 import tomllib
 from pathlib import Path
 
-import huggingface_hub
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -103,17 +102,22 @@ def test_a_licence_is_carried_from_file_to_file(tmp_path):
     assert_equal(safetensors.numpy.load_file(first), safetensors.numpy.load_file(second))
 
 
-@pytest.mark.parametrize("card", ["mit", None, OSError("offline")])
+@pytest.mark.parametrize("card", ["mit", None, OSError("offline"), TimeoutError("no answer")])
 def test_the_hubs_card_tells_the_licence(card, monkeypatch, tmp_path):
-    def load(name):
+    readme = tmp_path / "README.md"
+    readme.write_text(f"---\nlicense: {card}\n---\n" if card else "none")
+
+    def fetch(name, file):
         assert name == "owner/swin"
+        if file == "model.safetensors":
+            return REFERENCE / "swin.safetensors"
+        assert file == "README.md"
         if isinstance(card, OSError):
             raise card
-        return huggingface_hub.ModelCard(f"---\nlicense: {card}\n---\n" if card else "none")
+        return readme
 
-    file = str(REFERENCE / "swin.safetensors")
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_: file)
-    monkeypatch.setattr(huggingface_hub.ModelCard, "load", load)
+    monkeypatch.setattr("hairjax.weights.load.fetch_from_hub", fetch)
+    monkeypatch.setattr("hairjax.commands.convert.fetch_from_hub", fetch)
     written = convert_weights("hf://owner/swin", "small", tmp_path / "a.safetensors", "")
     assert written["source"] == "hf://owner/swin"
     assert written.get("licence") == (card if isinstance(card, str) else None)

@@ -2,9 +2,12 @@ import functools
 import pickle
 import re
 import runpy
+import socket
 import sys
+import time
 from pathlib import Path
 
+import httpx2
 import huggingface_hub
 import jax
 import jax.numpy as jnp
@@ -13,7 +16,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from flax import nnx
-from huggingface_hub import errors
+from huggingface_hub import constants, errors
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +32,7 @@ from hairjax.weights.names.swin import TIMM
 from hairjax.weights.naming import OURS, our_layout, our_path, translate
 from hairjax.weights.paths import dotted
 from hairjax.weights.stem import RULES
+from tests.messages import messages
 from tests.models.example import options
 
 # Written by tests/reference/make_swin.py; its 10 classes and 64 × 64 pixels are what it fits.
@@ -397,10 +401,19 @@ def test_unknown_model_is_refused_before_weights_are_looked_for():
 # --- the hub
 
 
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """An empty cache, and a hub that answers."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda url, timeout: None)
+    return tmp_path / "hub" / "models--timm--swin"
+
+
 class HttpError(Exception):
     """Stands for those of the HTTP library, which are no OSError."""
 
 
+@pytest.mark.usefixtures("hub")
 @pytest.mark.parametrize(
     "error",
     [
@@ -432,6 +445,7 @@ def test_unreachable_hub_ends_in_one_message_with_every_way_out(error, monkeypat
     assert huggingface_hub.logging.get_verbosity() == verbosity
 
 
+@pytest.mark.usefixtures("hub")
 def test_hub_is_asked_for_the_safetensors_of_the_repository(monkeypatch):
     asked = []
 
@@ -442,6 +456,56 @@ def test_hub_is_asked_for_the_safetensors_of_the_repository(monkeypatch):
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     assert find_weights("hf://timm/swin") == CHECKPOINT
     assert asked == [("timm/swin", "model.safetensors")]
+
+
+def refused(*_, **__):
+    raise AssertionError("the hub is not asked")
+
+
+def test_a_file_in_the_hubs_cache_is_used_without_asking_the_hub(hub, monkeypatch):
+    file = hub / "snapshots" / "a1" / "model.safetensors"
+    for path, text in ((hub / "refs" / "main", "a1"), (file, "weights")):
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    for name in ("get_hf_file_metadata", "hf_hub_download"):
+        monkeypatch.setattr(huggingface_hub, name, refused)
+    with messages() as said:
+        assert find_weights("hf://timm/swin") == file
+    assert said == []
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_an_unreachable_hub_is_asked_once_and_named_before(answers, monkeypatch):
+    """Whoever has no network, or one that loses packets, waits for seconds."""
+    with socket.socket() as silent, messages() as said:
+        silent.bind(("127.0.0.1", 0))  # refuses, until it listens; then nobody answers
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        if not answers:
+            silent.listen()
+        monkeypatch.setattr(huggingface_hub, "hf_hub_url", lambda *_: url)
+        monkeypatch.setattr(huggingface_hub, "hf_hub_download", refused)
+        monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "1")
+        began = time.monotonic()
+        with pytest.raises(WeightsError, match=r"ConnectError|TimeoutError|ReadTimeout"):
+            find_weights("hf://timm/nobody-has-this")
+        assert time.monotonic() - began < 20
+    assert said == [
+        "asking the Hugging Face hub for model.safetensors of timm/nobody-has-this, which is not "
+        "in its cache"
+    ]
+
+
+@pytest.mark.usefixtures("hub")
+def test_what_the_hub_answers_is_left_to_the_download(monkeypatch):
+    request = httpx2.Request("HEAD", "https://huggingface.co/timm/swin")
+    response = httpx2.Response(404, request=request)
+
+    def missing(*_, **__):
+        raise errors.RepositoryNotFoundError("404", response=response)
+
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", missing)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_: str(CHECKPOINT))
+    assert find_weights("hf://timm/swin") == CHECKPOINT
 
 
 def test_hub_is_not_even_imported_for_a_file(monkeypatch, tmp_path):
