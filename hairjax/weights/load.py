@@ -21,6 +21,9 @@ from hairjax.weights.pth import RefusedError, read_pth
 PTH = (".pth", ".pt", ".th", ".bin")
 SUFFIXES = (".safetensors", ".npz", *PTH)
 ON_HUB = "model.safetensors"
+# What the numbers of a ``.safetensors`` file may be: weights; a counter of batches, a table of
+# indices (no parameter is either).
+FLOATS, COUNTS = ("F64", "F32", "F16", "BF16"), ("I64", "I32")
 PATIENCE = 5  # seconds for the hub's first answer
 
 
@@ -216,17 +219,16 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """Every array of a file, as float32, by its name there.
 
     Raises:
-        WeightsError: the file is not what its suffix says, or asks for what no weights need.
+        WeightsError: the file is not what its suffix says, asks for what no weights need, or holds
+            numbers that are no weights.
     """
-    import safetensors.numpy
-
     try:
         if path.suffix == ".npz":
             arrays = _read_npz(path)
         elif path.suffix in PTH:
             arrays = read_pth(path)
         else:
-            arrays = safetensors.numpy.load_file(path)
+            arrays = _read_safetensors(path)
         return {name: np.asarray(array, np.float32) for name, array in arrays.items()}
     except RefusedError as error:
         raise WeightsError(f"{path} is refused: {error}") from error
@@ -235,6 +237,25 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             f"{path} cannot be read as {path.suffix} ({error}); is it whole, and the file itself "
             "rather than a web page or a Git LFS pointer to it?"
         ) from error
+
+
+def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    # safetensors asks NumPy for "bfloat16" by name, which knows it once this is imported: by JAX
+    # too, on whose import nothing here should depend.
+    import ml_dtypes  # noqa: F401
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        names = list(file.keys())
+        for name in names:
+            dtype = file.get_slice(name).get_dtype()
+            if dtype not in FLOATS + COUNTS:
+                raise RefusedError(
+                    f"{name} is {dtype}, of which no weights are read, only of "
+                    f"{', '.join(FLOATS)}; a quantised number means little without its scale: take "
+                    "the file that these were made from, or write one with all in BF16 or F32"
+                )
+        return {name: file.get_tensor(name) for name in names}
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:

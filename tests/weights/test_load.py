@@ -1,8 +1,10 @@
 import functools
+import json
 import pickle
 import re
 import runpy
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -34,6 +36,8 @@ from hairjax.weights.paths import dotted
 from hairjax.weights.stem import RULES
 from tests.messages import messages
 from tests.models.example import options
+
+ROOT = Path(__file__).parents[2]
 
 # Written by tests/reference/make_swin.py; its 10 classes and 64 × 64 pixels are what it fits.
 CHECKPOINT = Path(__file__).parents[1] / "reference" / "swin.safetensors"
@@ -327,6 +331,52 @@ def test_page_or_pointer_is_refused(suffix, content, tmp_path):
     path.write_bytes(content)
     with pytest.raises(WeightsError, match="a web page or a Git LFS pointer"):
         read_arrays(path)
+
+
+def stored_as(dtype, path):
+    """A file whose one array is eight numbers of a dtype, all bits of these 0."""
+    bits = {"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "BOOL": 8, "C64": 64}.get(dtype)
+    size = bits or int(re.search("[0-9]+", dtype)[0])
+    header = {"head.fc.weight": {"dtype": dtype, "shape": [8], "data_offsets": [0, size]}}
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(size))
+    return path
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    ["F8_E4M3", "F8_E5M2", "F8_E8M0", "F4", "F6_E2M3", "I8", "U8", "I16", "U16", "BOOL", "C64"],
+)
+def test_numbers_that_are_no_weights_are_refused_by_name(dtype, tmp_path):
+    path = stored_as(dtype, tmp_path / "model.safetensors")
+    message = f"is refused: head.fc.weight is {dtype}, .* only of F64, F32, F16, BF16; .* write one"
+    with pytest.raises(WeightsError, match=message):
+        read_arrays(path)
+
+
+@pytest.mark.parametrize("dtype", ["F64", "F32", "F16", "BF16", "I64", "I32"])
+def test_numbers_that_are_read(dtype, tmp_path):
+    arrays = read_arrays(stored_as(dtype, tmp_path / "model.safetensors"))
+    np.testing.assert_array_equal(arrays["head.fc.weight"], np.zeros(8, np.float32))
+
+
+def test_bfloat16_is_read_without_jax(tmp_path):
+    """JAX teaches NumPy the dtype by name, and so does this module of tests."""
+    path = tmp_path / "model.safetensors"
+    numbers = np.array([1.5, -0.15625, 3e38, 1e-40], ml_dtypes.bfloat16)
+    safetensors.numpy.save_file({"a": numbers}, path)
+    code = (
+        "import sys, types, pathlib; "
+        # The one module below that imports JAX, for names of parameters.
+        "sys.modules['hairjax.weights.paths'] = types.SimpleNamespace(dotted=None); "
+        "from hairjax.weights.load import read_arrays; "
+        "found = read_arrays(pathlib.Path(sys.argv[1]))['a']; "
+        "assert 'jax' not in sys.modules; print(found.dtype, *map(float.hex, map(float, found)))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, path], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.split() == ["float32", *map(float.hex, map(float, numbers))]
 
 
 class Trap:
