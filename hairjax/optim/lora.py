@@ -19,6 +19,10 @@ from hairjax.system.errors import UserError
 DOWN, UP = "lora_a", "lora_b"  # [in, rank] and [rank, out]
 # Queries, keys and values are one matrix, and share a pair.
 MATRICES = (("attention", "qkv"), ("attention", "proj"), ("mlp", "expand"), ("mlp", "reduce"))
+# Of the pairs' randomness; the numbers below are those of the model's parameters and of the steps.
+# `split(key, n)[i]` is `fold_in(key, i)`: with the seed's own key a pair would be drawn as a
+# parameter is.
+STREAM = 2**31
 # As Microsoft's loralib and peft draw A: uniform within ± 1 / √in.
 _draw = jax.nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
@@ -65,7 +69,8 @@ def with_pairs(params: dict, groups: Mapping[str, ParameterGroup], rank: int, se
     }
 
     def draw() -> dict:
-        keys = jax.random.split(jax.random.key(seed), len(shapes))
+        stream = jax.random.fold_in(jax.random.key(seed), STREAM)
+        keys = jax.random.split(stream, len(shapes))
         pairs = {}
         for key, (path, (rows, columns)) in zip(keys, shapes.items(), strict=True):
             pairs[*path[:-1], DOWN] = _draw(key, (rows, rank))

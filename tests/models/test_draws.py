@@ -1,6 +1,7 @@
-"""No two draws share a key: not of one pass, nor of one batch's augmentation."""
+"""No two draws share a key: not of one pass, of one batch's augmentation, of a beginning."""
 
 import functools
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,7 @@ from hairjax.models.factory import model_builder
 from hairjax.models.layers.common import ParameterKeys
 from hairjax.models.table import VARIANTS, Variant
 from hairjax.models.two_stream import TwoStream
+from hairjax.optim.lora import with_pairs
 from tests.drawn_keys import drawn_keys, shared
 from tests.models.example import options
 from tests.models.test_backbones import CASES
@@ -102,4 +104,18 @@ def test_augmentation_and_mixing_draw_with_every_key_once(views):
 
     keys = drawn_keys(batch)
     assert len(keys) >= 3 * 20 * views
+    assert not shared(keys)
+
+
+def test_parameters_and_low_rank_pairs_draw_with_every_key_once():
+    build = model_builder("swin_mini_patch4_window4_64", options(in_channels=6, num_classes=4))
+    state = nnx.split(nnx.eval_shape(lambda: build(rngs=ParameterKeys(0))))[1]
+    params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), nnx.to_pure_dict(state))
+    stages = SimpleNamespace(first=1, parts=("stages.0", "stages.1", "stages.2"))
+
+    def begin():
+        return nnx.split(build(rngs=ParameterKeys(3)))[1], with_pairs(params, {"all": stages}, 2, 3)
+
+    keys = drawn_keys(begin)
+    assert len(keys) > 4 * 6 + 6 * 5  # six blocks, of four pairs and five matrices
     assert not shared(keys)
