@@ -1,8 +1,27 @@
 """hairjax from the command line: the verbs, and how mistakes are told."""
 
-import gc
 import os
 import sys
+
+if __name__ == "__main__":
+
+    def stop(*_: object) -> None:
+        """End at once: nothing has begun yet that needs another end."""
+        os.write(2, b"stopped by Ctrl-C\n")
+        os._exit(130)
+
+    # Before the other imports, which take most of a second: Python ends them by a traceback, and
+    # some modules swallow the KeyboardInterrupt.
+    try:
+        import signal
+
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
+            signal.signal(signal.SIGINT, stop)
+    except KeyboardInterrupt:
+        stop()
+
+import gc
+import signal
 from collections.abc import Callable
 
 # Before JAX starts: its own log lines are for its developers.
@@ -83,4 +102,10 @@ def tune() -> None:
 
 if __name__ == "__main__":
     tune()
-    sys.exit(main(sys.argv[1:]))
+    try:
+        if signal.getsignal(signal.SIGINT) is stop:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        status = main(sys.argv[1:])
+    except KeyboardInterrupt:
+        stop()
+    sys.exit(status)

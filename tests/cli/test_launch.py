@@ -1,8 +1,10 @@
 """launch.py as a program."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -60,3 +62,67 @@ def test_a_mistyped_flag_is_answered_without_what_is_slow_to_start():
     )
     assert ended.stderr == "error: unknown flag --confg; did you mean --config?\n"
     assert ended.stdout == "[]\n"
+
+
+# Runs launch.py as Python does, and at an import of its own does what is asked for: that is the
+# first moment at which launch.py, and not Python before it, is interrupted.
+PROGRAM = """
+import os, runpy, signal, sys
+def at_import(event, details):
+    if event == "import" and details[0] == MODULE:
+        ACTION
+sys.addaudithook(at_import)
+sys.argv = ["launch.py", "--config=nothere.py"]
+runpy.run_path("launch.py", run_name="__main__")
+"""
+KILL = "os.kill(os.getpid(), signal.SIGINT)"
+
+
+def started(module, action):
+    """launch.py in a process that does something when it comes to import a module."""
+    code = PROGRAM.replace("MODULE", repr(module)).replace("ACTION", action)
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "XLA_FLAGS": "", "JAX_PLATFORMS": "cpu"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["gc", "hairjax", "hairjax.cli.before_training", "ml_collections", "hairjax.cli.convert"],
+)
+def test_ctrl_c_while_modules_are_imported(module):
+    program = started(module, KILL)
+    output, errors = program.communicate(timeout=60)
+    assert (program.returncode, output, errors) == (130, "", "stopped by Ctrl-C\n")
+
+
+def test_ctrl_c_at_any_moment_of_the_start():
+    """Or the command has ended before."""
+    for delay in (0.0, 0.02, 0.05, 0.1, 0.2, 0.4):
+        program = started("gc", "print('begun', flush=True)")
+        assert program.stdout.readline() == "begun\n"
+        time.sleep(delay)
+        program.send_signal(signal.SIGINT)
+        _, errors = program.communicate(timeout=60)
+        ended = program.returncode == 1 and errors.startswith("error: there is no configuration")
+        assert ended or (program.returncode, errors) == (130, "stopped by Ctrl-C\n"), delay
+
+
+def test_an_ignored_interrupt_stays_ignored():
+    """As in a command that a script has put in the background."""
+    code = PROGRAM.replace("MODULE", "'hairjax.cli.convert'").replace("ACTION", KILL)
+    ended = subprocess.run(
+        [sys.executable, "-c", f"import signal; signal.signal(2, signal.SIG_IGN)\n{code}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: there is no configuration file 'nothere.py'")
