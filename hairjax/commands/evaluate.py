@@ -21,6 +21,7 @@ from hairjax.runs.results import compare_baselines, measure, write_results
 from hairjax.runs.run import Run
 from hairjax.system import console
 from hairjax.system.errors import UserError
+from hairjax.system.wording import counted
 
 
 def evaluate_run(workdir: str, asked: Selection, out: str) -> dict[str, float]:
@@ -59,7 +60,7 @@ def evaluate_run(workdir: str, asked: Selection, out: str) -> dict[str, float]:
     target = RunFolder(folder)
     write_results(target, run.best["epoch"], predictions, results, analysis, compared)
     plot_results(predictions, analysis, target)
-    show_results(f"{split}, {len(data)} photographs", results, compared)
+    show_results(f"{split}, {counted(len(data), 'photograph')}", results, compared)
     show_analysis(analysis)
     console.say(f"written: {folder}")
     if opened:

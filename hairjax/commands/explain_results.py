@@ -22,6 +22,7 @@ from hairjax.runs.results import RESAMPLES
 from hairjax.runs.run import Run
 from hairjax.system import console
 from hairjax.system.files import write_csv
+from hairjax.system.wording import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +167,7 @@ def show_explanation(found: Explanation) -> None:
     for note in found.notes():
         console.say(note)
     tables = [("where the maps lie", found.agreement_table())]
-    tables.append((f"{found.followed:,} photographs followed", found.area_table()))
+    tables.append((f"{counted(found.followed, 'photograph')} followed", found.area_table()))
     tables += [("mask or photograph changed", table) for table in found.reliance_tables()]
     for title, (header, rows) in tables:
         if rows:

@@ -15,6 +15,7 @@ from hairjax.report.figures.prediction_pages import PredictionPages
 from hairjax.runs.load import load_run
 from hairjax.system import console
 from hairjax.system.errors import UserError
+from hairjax.system.wording import counted
 
 SHOWN = 20  # photographs, at most, whose predictions are shown one by one
 BESIDE = 4  # classes, at most, whose probabilities a terminal is wide enough for
@@ -58,7 +59,7 @@ def predict_files(
     predictions = join_predictions(parts, run.classes)
     if problems and not predictions.files:
         raise UserError(
-            f"none of {len(problems):,} photographs can be used, and nothing is written:\n"
+            f"none of {counted(len(problems), 'photograph')} can be used, and nothing is written:\n"
             f"{describe_problems(problems)}"
         )
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -66,11 +67,11 @@ def predict_files(
     show_predictions(predictions)
     console.say(f"written: {out}")
     if pages:
-        console.say(f"written: {pages.finish():,} pages in {pictures}")
+        console.say(f"written: {counted(pages.finish(), 'page')} in {pictures}")
     if problems:
         raise UserError(
-            f"{len(problems):,} of {len(problems) + len(predictions.files):,} photographs cannot "
-            f"be used and are not in {out}:\n{describe_problems(problems)}"
+            f"{len(problems):,} of {counted(len(problems) + len(predictions.files), 'photograph')} "
+            f"cannot be used and are not in {out}:\n{describe_problems(problems)}"
         )
     return predictions
 

@@ -20,6 +20,7 @@ from hairjax.optim.groups import ParameterGroup, make_groups
 from hairjax.optim.schedules import make_schedules
 from hairjax.report.figures.contact_sheets import Caption, contact_sheet, schedule_figure, shorten
 from hairjax.system import console
+from hairjax.system.wording import counted
 
 AUGMENTED = 5  # versions of each photograph
 POINTS = 2000  # of a drawn schedule
@@ -53,7 +54,7 @@ def show_data(config: ConfigDict, out: str | Path) -> None:
     schedules = make_schedules(setup.optim, groups, epochs, steps)
     at, rates = sample_rates(schedules, epochs * steps)
     said = ", ".join(_rate(name, group) for name, group in groups.items())
-    console.say(f"rates: {said}; {epochs:,} epochs of {steps:,} steps")
+    console.say(f"rates: {said}; {counted(epochs, 'epoch')} of {counted(steps, 'step')}")
 
     chosen = example_photographs(photos, train, setup.seed)
     rgb, masks = views(photos.images[chosen], setup)

@@ -6,6 +6,7 @@ import numpy as np
 
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import SPLITS
+from hairjax.system.wording import counted
 
 PER_CLASS = 3  # photographs of each class on the sheet
 MOST_ROWS = 20  # of the sheet, which stays legible; with more classes, some are left out
@@ -28,7 +29,7 @@ def count_table(photos: PhotoSet, split: np.ndarray) -> tuple[str, list[str], li
     ]
     title = "photographs (subjects)" if known.any() else "photographs; no subject is known"
     if known.any() and not known.all():
-        title += f"; of {np.sum(~known):,} photographs the subject is not known"
+        title += f"; of {counted(int(np.sum(~known)), 'photograph')} the subject is not known"
     return title, ["", *SPLITS, "all"], [*rows, ["all", *(cell(part) for part in parts)]]
 
 

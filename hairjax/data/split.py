@@ -15,6 +15,7 @@ from hairjax.data.division import divide
 from hairjax.data.photoset import PhotoSet
 from hairjax.system.errors import UserError, examples
 from hairjax.system.files import write_csv
+from hairjax.system.wording import counted
 
 SPLITS = ("train", "validation", "test")
 _COLUMNS = ("file", "label", "subject", "sha256", "split")
@@ -222,8 +223,8 @@ def _parted(keys: Sequence[str], split: Iterable[str]) -> list[str]:
 def _require_together(subjects: Sequence[str], split: Iterable[str], source: str) -> None:
     if parted := _parted(subjects, split):
         raise UserError(
-            f"{source} parts {len(parted):,} subjects, whose photographs resemble each other: "
-            f"{examples(parted, _EXAMPLES)}; {_NEW_SPLIT}"
+            f"{source} parts {counted(len(parted), 'subject')}, whose photographs resemble each "
+            f"other: {examples(parted, _EXAMPLES)}; {_NEW_SPLIT}"
         )
 
 

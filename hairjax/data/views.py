@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from hairjax.data.photoset import PhotoSet, Rows
 from hairjax.system import console
 from hairjax.system.errors import UserError, examples
+from hairjax.system.wording import counted
 
 MISSING = "none"  # in the place of a file's name
 _NOWHERE = -1  # in the place of a photograph's row
@@ -95,8 +96,8 @@ def pair_views(first: PhotoSet, second: PhotoSet) -> PhotoSet:
     pairs = np.array(rows, np.int64)
     lacking = (pairs == _NOWHERE).sum(axis=0)
     console.say(
-        f"pairs of views: {len(rows):,} of {len(set(subjects)):,} subjects; the first view is "
-        f"missing in {lacking[0]:,}, the second in {lacking[1]:,}"
+        f"pairs of views: {len(rows):,} of {counted(len(set(subjects)), 'subject')}; the first "
+        f"view is missing in {lacking[0]:,}, the second in {lacking[1]:,}"
     )
     both = pairs[(pairs != _NOWHERE).all(axis=1)]
     if apart := int(np.sum(first.labels[both[:, 0]] != second.labels[both[:, 1]])):

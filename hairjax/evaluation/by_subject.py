@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from hairjax.evaluation.predictions import Predictions
 from hairjax.system.errors import UserError, examples
+from hairjax.system.wording import counted
 
 _EXAMPLES = 3
 
@@ -29,7 +30,7 @@ def subject_views(predictions: Predictions, labels: Mapping[str, int], source: s
         f for f, s in zip(predictions.files, predictions.subjects, strict=True) if not s
     ]:
         raise UserError(
-            f"{source}: the subject of {len(unknown):,} photographs is not known "
+            f"{source}: the subject of {counted(len(unknown), 'photograph')} is not known "
             f"({examples(unknown, _EXAMPLES)}); say whose they are with --config.data.subject, or "
             "the column subject of --config.data.manifest, when training"
         )

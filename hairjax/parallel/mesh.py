@@ -15,6 +15,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from hairjax.system.errors import UserError
+from hairjax.system.wording import counted
 
 AXES = ("data", "model")
 SMALL = 4096  # numbers in an array; to send the parts of a smaller one costs more than it saves
@@ -34,7 +35,8 @@ def make_mesh(count: int, shard: int) -> Mesh:
         UserError: there are not so many devices, or, in several processes, other than so many.
     """
     devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
-    there = f"there are {len(devices)} devices ({devices[0].platform})"
+    there = f"there {'is' if len(devices) == 1 else 'are'} {counted(len(devices), 'device')}"
+    there += f" ({devices[0].platform})"
     if count == 0 and len(devices) % shard:
         raise UserError(
             f"config.devices.shard is {shard}, but {there}, which {shard} does not divide; take a "

@@ -12,6 +12,7 @@ from hairjax.data.quality import findings
 from hairjax.data.quality.findings import Finding
 from hairjax.report.figures.thumbnails import jpeg, tint
 from hairjax.report.html import Html, lines, photograph, table, tag, write_page
+from hairjax.system.wording import counted
 
 MOST_SHOWN = 24  # of a kind; all are in the CSV file
 
@@ -147,7 +148,7 @@ def _headline(examination: Examination) -> list[tuple[str, int, str]]:
         (
             "Photographs",
             len(photos),
-            f"of {subjects:,} subjects" if subjects else "subjects not known",
+            f"of {counted(subjects, 'subject')}" if subjects else "subjects not known",
         ),
         ("Cannot be used", len(_of(examination, findings.UNUSABLE)), "files"),
         (

@@ -10,6 +10,7 @@ from hairjax.evaluation.explain.reliance import METRICS, Reliance
 from hairjax.evaluation.metrics.intervals import FEW, Interval
 from hairjax.report.comparison.summary import TITLES, signed
 from hairjax.report.html import number, number_range
+from hairjax.system.wording import counted
 
 Mean = tuple[float, Interval | None]
 Table = tuple[list[str], list[list[str]]]  # header and rows; a cell's second line is its interval
@@ -136,8 +137,8 @@ class Explanation:
         ]
         if self.empty:
             notes.append(
-                f"Of {self.empty:,} photographs no place speaks for the predicted class: their "
-                "maps are empty and count in no share."
+                f"Of {counted(self.empty, 'photograph')} no place speaks for the predicted "
+                "class: their maps are empty and count in no share."
             )
         if not self.subjects:
             notes.append(
@@ -146,7 +147,8 @@ class Explanation:
             )
         elif self.subjects < FEW:
             notes.append(
-                f"{self.subjects} subjects are few: intervals by the bootstrap are then too narrow."
+                f"{counted(self.subjects, 'subject')} {'is' if self.subjects == 1 else 'are'} few: "
+                "intervals by the bootstrap are then too narrow."
             )
         return notes
 

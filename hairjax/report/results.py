@@ -14,6 +14,7 @@ from hairjax.report.figures.contact_sheets import shorten
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.results import Results
 from hairjax.system import console
+from hairjax.system.wording import counted
 
 RESULTS = ("accuracy", "95 %", "kappa", "log-loss")
 
@@ -103,8 +104,8 @@ def _selective_line(found: SelectivePrediction) -> str:
     referred = everything.photographs - some.photographs
     return (
         f"referral: accuracy {everything.accuracy:.3f} → {some.accuracy:.3f}{_ends(some.interval)} "
-        f"without the {referred:,} photographs below a confidence of {some.confidence:.2f}; area "
-        f"under risk–coverage {found.area:.3f}"
+        f"without the {counted(referred, 'photograph')} below a confidence of "
+        f"{some.confidence:.2f}; area under risk–coverage {found.area:.3f}"
     )
 
 

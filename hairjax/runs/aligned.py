@@ -16,6 +16,7 @@ from hairjax.evaluation.mixture import mix
 from hairjax.evaluation.predictions import Predictions
 from hairjax.runs.predictions import RunPredictions, align, read_run
 from hairjax.system.errors import UserError, examples
+from hairjax.system.wording import counted
 
 PHOTOGRAPH, SUBJECT = "photograph", "subject"
 _EXAMPLES = 3
@@ -112,7 +113,7 @@ def subject_rows(runs: Sequence[RunPredictions]) -> list[dict[str, str]]:
     parted = [name for name, rows in found.items() if len({row["split"] for row in rows}) > 1]
     if parted:
         raise UserError(
-            f"the runs divide {len(parted):,} subjects otherwise "
+            f"the runs divide {counted(len(parted), 'subject')} otherwise "
             f"({examples(sorted(parted), _EXAMPLES)}): "
             "one would be judged by a model that has trained on them; train the others with the "
             f"split of the first (--config.data.split={runs[0].folder.split})"

@@ -12,6 +12,7 @@ from hairjax.runs.folder import RunFolder
 from hairjax.runs.run import Run
 from hairjax.system import console
 from hairjax.system.errors import UserError
+from hairjax.system.wording import counted
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,6 @@ def _tell_of_known(folder: RunFolder, data: PhotoSet) -> None:
     if any(found.values()):
         said = " and ".join(f"{count:,} of its {name}" for name, count in found.items() if count)
         console.say(
-            f"of these {len(data):,} photographs the run knows {said} photographs: what is found "
-            "flatters it; leave them out, or judge it with --split=test"
+            f"of {counted(len(data), 'photograph')} the run knows {said} photographs: what is "
+            "found flatters it; leave them out, or judge it with --split=test"
         )

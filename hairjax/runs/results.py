@@ -15,6 +15,7 @@ from hairjax.evaluation.metrics.intervals import FEW, Interval
 from hairjax.evaluation.metrics.sample import Sample
 from hairjax.evaluation.predictions import Predictions, write_predictions
 from hairjax.runs.folder import RunFolder
+from hairjax.system.wording import counted
 
 RESAMPLES = 2000  # of the bootstrap
 
@@ -61,10 +62,10 @@ def _interval_note(sample: Sample, subjects: Sequence[str]) -> str:
             f"Wilson's for shares of photographs, else bootstrap over photographs, {drawn}; {why}"
         )
     else:
-        others = f" and {alone:,} photographs of nobody known" if alone else ""
+        others = f" and {counted(alone, 'photograph')} of nobody known" if alone else ""
         note = (
-            f"bootstrap over {known:,} subjects{others}, {drawn}; where all or none of a share are "
-            "right, Wilson's over subjects"
+            f"bootstrap over {counted(known, 'subject')}{others}, {drawn}; where all or none "
+            "of a share are right, Wilson's over subjects"
         )
         if sample.units < FEW:
             note += "; of so few subjects too narrow"

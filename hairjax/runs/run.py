@@ -25,6 +25,7 @@ from hairjax.evaluation.predictions import Predictions, join_predictions
 from hairjax.parallel.mesh import make_mesh, on_mesh
 from hairjax.runs.folder import RunFolder
 from hairjax.system.errors import UserError
+from hairjax.system.wording import counted
 from hairjax.weights.checkpoint import Checkpoints
 
 PREDICTED_AT_ONCE = 256  # photographs
@@ -106,9 +107,8 @@ class Run:
             parts.append(predictions)
             problems += unread
         if problems:
-            raise UserError(
-                f"{len(problems):,} photographs cannot be used:\n{describe_problems(problems)}"
-            )
+            said = f"{counted(len(problems), 'photograph')} cannot be used"
+            raise UserError(f"{said}:\n{describe_problems(problems)}")
         return join_predictions(parts, self.classes)
 
     def predict_in_parts(

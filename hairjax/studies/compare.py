@@ -22,6 +22,7 @@ from hairjax.studies.folds import read_run_or_folds
 from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.system.files import replacing, write_csv
+from hairjax.system.wording import counted
 
 SIDE = 160  # pixels of a small picture
 
@@ -124,7 +125,7 @@ def _of_subjects(subjects: Sequence[str]) -> list[str]:
     known, alone = len({*subjects} - {""}), subjects.count("")
     notes = []
     if alone:
-        whose = f"Of {alone:,} photographs the subject is" if known else "Subjects are"
+        whose = f"Of {counted(alone, 'photograph')} the subject is" if known else "Subjects are"
         notes.append(
             f"{whose} not known: every such photograph counts as another subject, and where there "
             "are several of a person, intervals are too narrow and p too small."

@@ -31,6 +31,7 @@ from hairjax.studies.derived import (
 from hairjax.studies.folds import fold_path, holds_folds, read_folds, write_folds
 from hairjax.system import console
 from hairjax.system.errors import UserError
+from hairjax.system.wording import counted
 
 FITTED, MEAN = "fitted", "mean"
 
@@ -154,13 +155,14 @@ def _show(
         return
     if apart := graded_apart(aligned.runs).intersection(aligned.reference.files):
         console.say(
-            f"the photographs of {len(apart):,} subjects have different labels: the median counts, "
-            "of the middle two the higher"
+            f"the photographs of {counted(len(apart), 'subject')} have different labels: the "
+            "median counts, of the middle two the higher"
         )
     if lacking := int((~aligned.present.all(0)).sum()):
         console.say(
-            f"{lacking:,} of {len(aligned.reference.files):,} subjects lack a view, and "
-            "are judged by the others; weights are fitted on those that have all"
+            f"{lacking:,} of {len(aligned.reference.files):,} subjects "
+            f"{'lacks' if lacking == 1 else 'lack'} a view, judged by the others; weights are "
+            "fitted on those that have all"
         )
 
 

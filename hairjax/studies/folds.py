@@ -22,6 +22,7 @@ from hairjax.runs.predictions import RunPredictions, read_run
 from hairjax.runs.results import Results, measure
 from hairjax.system import console
 from hairjax.system.errors import UserError
+from hairjax.system.wording import counted
 from hairjax.training.train import train_run
 
 _EXAMPLES = 3
@@ -130,10 +131,10 @@ def _require_one_division(runs: Sequence[RunPredictions]) -> None:
     times = Counter(file for run in runs for file in run.predictions.files)
     wrong = {file: times[file] for file, *_ in listed[0] if times[file] != 1}
     if wrong:
+        said = (f"{file} {counted(count, 'time')}" for file, count in wrong.items())
         raise UserError(
-            f"the {len(runs)} folds must hold out every photograph once, and "
-            f"{_examples(f'{file} {count} times' for file, count in wrong.items())}: their "
-            "split.csv are not of one division; train them anew"
+            f"the {len(runs)} folds must hold out every photograph once, and {_examples(said)}: "
+            "their split.csv are not of one division; train them anew"
         )
 
 
@@ -186,7 +187,7 @@ def _show(folds: Folds, results: Results, metrics: dict[str, Any]) -> None:
     ]
     intervals = (results.intervals.get(name) for name in names)
     rows.append(["95 %", *("{:.3f}\n{:.3f}".format(*i) if i else "–" for i in intervals)])
-    title = f"test, {len(folds.fold):,} photographs; {results.interval_note}"
+    title = f"test, {counted(len(folds.fold), 'photograph')}; {results.interval_note}"
     console.table(title, ["", *(name.replace("_", "\n") for name in names)], rows)
 
 

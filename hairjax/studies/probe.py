@@ -38,6 +38,7 @@ from hairjax.studies.derived import (
 from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.system.files import write_csv
+from hairjax.system.wording import counted
 
 _FOLDS = 5  # of the training photographs, in which classifiers and their parameters are chosen
 
@@ -272,6 +273,6 @@ def _show(
     console.say("which chooses, and judges nothing: what a run gives was learnt on these too")
     rows = [[c.name, *result_cells(r)] for c, r in zip(found, results, strict=True)]
     count = len(results[0].sample)
-    console.table(f"validation, {count:,} photographs", ["", *RESULTS], rows)
+    console.table(f"validation, {counted(count, 'photograph')}", ["", *RESULTS], rows)
     console.say(f"95 % intervals: {results[0].interval_note}")
     console.say(f"taken: {found[0].name}, the best in cross-validation")

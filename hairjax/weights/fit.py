@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import jax
 import numpy as np
 
+from hairjax.system.wording import counted
 from hairjax.weights import WeightsError
 from hairjax.weights.bias_table import resize_bias_table
 from hairjax.weights.load import Checkpoint
@@ -119,7 +120,7 @@ def own_head(arrays: Arrays) -> tuple[int | None, tuple[int, ...], str]:
 def in_words(arrays: Arrays) -> str:
     """A head's classes, kind and hidden layers, as in ``4 classes (corn) behind 256 hidden``."""
     classes, hidden, kind = own_head(arrays)
-    words = "no classes" if classes is None else f"{classes:,} classes"
+    words = "no classes" if classes is None else counted(classes, "class", "classes")
     words += "" if kind == "softmax" else f" ({kind})"
     return words + (f" behind {', '.join(map(str, hidden))} hidden" if hidden else "")
 

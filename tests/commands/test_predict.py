@@ -100,7 +100,7 @@ def test_from_python(root):
     assert (predictions.labels == -1).all()
     with pytest.raises(ValueError, match="sees hair masks: give masks="):
         run.predict([root / "photos" / rows[0]["file"]])
-    with pytest.raises(ValueError, match="1 photographs and 2 masks"):
+    with pytest.raises(ValueError, match="1 photograph and 2 masks"):
         run.predict(["a.png"], masks=["a.png", "b.png"])
     with pytest.raises(ValueError, match=r"absent.png") as error:
         run.predict([root / "absent.png"], masks=[root / "absent.png"])

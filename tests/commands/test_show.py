@@ -135,7 +135,7 @@ def test_counts_are_those_of_the_split(photos):
         (["", "", "", ""], "photographs; no subject is known", "4"),
         (
             ["a", "a", "", "b"],
-            "photographs (subjects); of 1 photographs the subject is not known",
+            "photographs (subjects); of 1 photograph the subject is not known",
             "4 (2)",
         ),
     ],

@@ -254,7 +254,7 @@ def test_photographs_that_a_split_does_not_know_are_refused(tmp_path):
         ("file,split\na,train\n", "lacks label, subject, sha256: .*has file, split"),
         ("", "lacks file, .*has none"),
         ("file,label,subject,sha256,split\na,0,,x,training\n", "'training': .* train, validation"),
-        ("file,label,subject,sha256,split\na,0,p,x,train\nb,0,p,y,test\n", "parts 1 subjects.*p;"),
+        ("file,label,subject,sha256,split\na,0,p,x,train\nb,0,p,y,test\n", "parts 1 subject.*p;"),
         (
             "file,label,subject,sha256,split\na,0,,x,train\nb,0,,x,test\n",
             "identical files: a .*= b",
@@ -276,7 +276,7 @@ def test_missing_split_file_is_refused(tmp_path):
 def test_leaks_are_refused_by_name():
     photoset = photographs([0, 1, 0, 1], ["a", "b", "a", "c"], ["1", "2", "3", "4"])
     good = np.array(["train", "train", "train", "validation"])
-    with pytest.raises(UserError, match=r"parts 1 subjects, .*: a;"):
+    with pytest.raises(UserError, match=r"parts 1 subject, .*: a;"):
         check_split(photoset, np.array(["train", "train", "validation", "validation"]))
     with pytest.raises(UserError, match="'level_0' is not in both"):
         check_split(photoset, good)

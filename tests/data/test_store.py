@@ -224,7 +224,7 @@ def test_problems_are_remembered_until_the_file_is_touched(folder, monkeypatch):
 
 def test_refused_photographs_leave_nothing(folder):
     (folder / "photos/level_0/s0_0.png").write_bytes(b"")
-    with pytest.raises(UserError, match="1 files cannot be used"):
+    with pytest.raises(UserError, match="1 file cannot be used"):
         prepared(folder)
     assert not sets(folder) and not unfinished(folder)
 
@@ -341,7 +341,7 @@ def test_both_of_two_processes_refuse_and_nothing_is_left(folder):
     (folder / "go").touch()
     assert [process.wait(60) for process in both] == [1, 1]
     for name in ("first", "second"):
-        assert "1 files cannot be used" in (folder / f"{name}.out").read_text()
+        assert "1 file cannot be used" in (folder / f"{name}.out").read_text()
     assert not sets(folder) and not unfinished(folder)
 
 

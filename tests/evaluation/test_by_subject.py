@@ -62,5 +62,5 @@ def test_every_subject_of_any_view_is_there(top, side):
 
 def test_subjects_must_be_known():
     even = [1 / 3] * 3
-    with pytest.raises(UserError, match=r"subject of 1 photographs is not known \(1.png\)"):
+    with pytest.raises(UserError, match=r"subject of 1 photograph is not known \(1.png\)"):
         subject_views(judged([("ann", 0, even), ("", 0, even)]), {"ann": 0}, "run")

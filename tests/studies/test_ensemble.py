@@ -299,7 +299,7 @@ def test_views_that_do_not_go_together_are_refused(views, tmp_path, capsys):
     edit("split.csv", r"^(.*p12,.*),validation$", r"\1,train")
     edit("predictions.csv", r"^level_0/p12_.*\n", "")
     assert ensemble(*given) == 1
-    assert "the runs divide 1 subjects otherwise (p12): " in capsys.readouterr().err
+    assert "the runs divide 1 subject otherwise (p12): " in capsys.readouterr().err
     edit("predictions.csv", "^$", "")
     edit("split.csv", ",p12,", ",,")
     assert ensemble(*given) == 1
@@ -323,7 +323,7 @@ def test_a_subject_graded_otherwise_has_the_median_of_its_labels(
             )
     given = (runs / "top", runs / "side", "--by=subject", f"--workdir={out}")
     assert ensemble(*given) == 0
-    assert "the photographs of 1 subjects have different labels" in capsys.readouterr().out
+    assert "the photographs of 1 subject have different labels" in capsys.readouterr().out
     for name in ("split.csv", "predictions.csv"):
         (row,) = (row for row in rows_of(out / name) if row["file"] == "p12")
         assert row["label"] == label

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hairjax.data.sources.record import File
 from hairjax.system.errors import UserError
+from hairjax.system.wording import counted
 
 _PROBLEMS_SHOWN = 20
 
@@ -50,7 +51,7 @@ def require_no_problems(problems: Sequence[Problem], on_bad: str) -> None:
     """
     if problems and on_bad == "refuse":
         raise UserError(
-            f"{len(problems):,} files cannot be used:\n{describe_problems(problems)}\n"
+            f"{counted(len(problems), 'file')} cannot be used:\n{describe_problems(problems)}\n"
             "correct or remove them; training leaves them out with --config.data.on_bad=skip"
         )
 

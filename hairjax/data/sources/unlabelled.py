@@ -9,6 +9,7 @@ from hairjax.data.sources.manifest import Row
 from hairjax.data.sources.photos import Entry, Index, MaskFinder
 from hairjax.data.sources.problems import PhotoError, Problem, shown
 from hairjax.system.errors import UserError
+from hairjax.system.wording import counted
 
 UNKNOWN = -1  # the label
 
@@ -80,7 +81,8 @@ def pair_photos(
         UserError: there are not as many masks as photographs.
     """
     if masks is not None and len(masks) != len(photos):
-        raise UserError(f"{len(photos)} photographs and {len(masks)} masks: give one for each")
+        given = f"{counted(len(photos), 'photograph')} and {counted(len(masks), 'mask')}"
+        raise UserError(f"{given}: give one for each")
     pairs = zip(photos, masks if masks is not None else [None] * len(photos), strict=True)
     entries = tuple(
         Entry(str(photo), Path(photo), None if mask is None else Path(mask), UNKNOWN, "")

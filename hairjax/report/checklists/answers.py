@@ -9,6 +9,7 @@ from hairjax.report.checklists.evaluation import of_evaluation
 from hairjax.report.checklists.items import Answer
 from hairjax.report.contents import Report
 from hairjax.report.sections.summary import amount
+from hairjax.system.wording import counted
 
 _DISJOINT = {
     True: "The subject: no subject and no two identical files are in two parts.",
@@ -140,7 +141,7 @@ def _division(report: Report) -> str:
 def _disjoint(report: Report) -> str:
     said = _DISJOINT[any(report.subjects.values())]
     if report.without_subject and any(report.subjects.values()):
-        said += f" Of {report.without_subject:,} photographs the subject is not known."
+        said += f" Of {counted(report.without_subject, 'photograph')} the subject is not known."
     return said
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from hairjax.evaluation.metrics.paired import METRICS, PairedDifference, Summary
 from hairjax.report.contents import METRICS as KNOWN
 from hairjax.report.html import number
+from hairjax.system.wording import counted
 
 TITLES = {name: KNOWN[name].title for name in METRICS}
 HIGHER_IS_BETTER = {name: KNOWN[name].higher_is_better for name in METRICS}
@@ -84,8 +85,8 @@ class Comparison:
     def evaluated_on(self) -> str:
         """How many photographs of how many subjects."""
         photographs, subjects = len(self.files), len({*self.subjects} - {""})
-        of = f" of {subjects:,} subjects" if subjects else ""
-        return f"{photographs:,} {self.split} photographs{of}"
+        of = f" of {counted(subjects, 'subject')}" if subjects else ""
+        return f"{counted(photographs, f'{self.split} photograph')}{of}"
 
 
 TESTS = (

@@ -9,6 +9,7 @@ from hairjax.report.gallery import read_gallery
 from hairjax.report.html import Html, figure, table, tag
 from hairjax.report.sections.most_confident_errors import cards, warning
 from hairjax.runs.folder import RunFolder
+from hairjax.system.wording import counted
 
 
 def explanations(report: Report) -> list[Explanation]:
@@ -39,8 +40,8 @@ def _place(report: Report, split: str) -> ExplainFolder:
 
 
 def _summary(found: Explanation) -> list[Html]:
-    of = f" of {found.subjects:,} subjects" if found.subjects else ""
-    said = " ".join((f"{found.photographs:,} photographs{of}.", *found.notes()))
+    of = f" of {counted(found.subjects, 'subject')}" if found.subjects else ""
+    said = " ".join((f"{counted(found.photographs, 'photograph')}{of}.", *found.notes()))
     return [
         tag("h3", f"{found.split.capitalize()}: the maps"),
         tag("p", said, class_="muted"),

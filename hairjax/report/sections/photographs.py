@@ -2,6 +2,7 @@
 
 from hairjax.report.contents import Report
 from hairjax.report.html import Html, table, tag
+from hairjax.system.wording import counted
 
 
 def photographs_section(report: Report) -> list[Html]:
@@ -17,7 +18,7 @@ def photographs_section(report: Report) -> list[Html]:
         rows.append(("Subjects", *(f"{report.subjects[split]:,}" for split in splits)))
     warnings = []
     if report.without_subject:
-        some = f"Of {report.without_subject:,} photographs the subject is"
+        some = f"Of {counted(report.without_subject, 'photograph')} the subject is"
         warnings.append(
             f"{some if known else 'Subjects are'} not known. If there are several photographs of "
             "a person, some may be in one split and some in another; the results then look better "

@@ -2,6 +2,7 @@
 
 from hairjax.report.contents import Report
 from hairjax.report.html import Html, tag
+from hairjax.system.wording import counted
 
 
 def summary_section(report: Report) -> Html:
@@ -34,6 +35,6 @@ def summary_section(report: Report) -> Html:
 
 def amount(report: Report, split: str) -> str:
     """How many photographs a split has, and of how many subjects."""
-    photographs = f"{sum(report.counts[split]):,} photographs"
+    photographs = counted(sum(report.counts[split]), "photograph")
     subjects = report.subjects[split]
-    return f"{photographs} of {subjects:,} subjects" if subjects else photographs
+    return f"{photographs} of {counted(subjects, 'subject')}" if subjects else photographs
