@@ -14,6 +14,7 @@ from hairjax.data.balance import class_weights
 from hairjax.parallel.mesh import on_mesh
 from hairjax.system import console
 from hairjax.system.errors import UserError
+from hairjax.system.wording import counted
 from hairjax.training.step import Step, StepOptions, make_train_step
 from hairjax.training.task import Classification, Task
 from hairjax.training.train_state import TrainState, first_state
@@ -126,8 +127,9 @@ def count_micro_batches(setup: Setup, mesh: Mesh) -> int:
         count = next(fitting, 1) if jax.default_backend() == "cpu" else 1
     if batch % (count * mesh.size):
         raise UserError(
-            f"config.train.batch_size={batch} cannot be shared by {mesh.size} devices in {count} "
-            f"parts (config.optim.accumulate); take a multiple of {count * mesh.size}, or fewer "
-            "devices with config.devices.mesh"
+            f"config.train.batch_size={batch} cannot be shared by "
+            f"{counted(mesh.size, 'device')} in {counted(count, 'part')} "
+            f"(config.optim.accumulate); take a multiple of {count * mesh.size}, or fewer devices "
+            "with config.devices.mesh"
         )
     return count
