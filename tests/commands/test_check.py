@@ -249,6 +249,7 @@ def test_more_than_is_shown_is_said(folder, clean):
     assert "|and 6 more in check.csv|" in page_text()
 
 
+@pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH to open the page in")
 def test_renders_in_chromium(folder, clean, tmp_path):
     spoil(folder, clean)

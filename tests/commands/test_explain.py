@@ -11,13 +11,12 @@ import pytest
 from PIL import Image
 
 import launch
-from hairjax.data.synthetic import synthesise
 from hairjax.models.table import VARIANTS, VIT, Variant
-from hairjax.report.figures import classification as figures
+from hairjax.report.figures import style as figures
+from tests import finished
 
 pytestmark = pytest.mark.usefixtures("tiny_swin")
 
-GPS = 0x8825
 FIGURES = ("deletion_insertion", "examples")
 
 
@@ -37,43 +36,13 @@ def no_figures_but_these():
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    root = tmp_path_factory.mktemp("explain")
-    exif = Image.Exif()
-    exif.get_ifd(GPS)[1] = "N"
-    exif[0x010F] = "SECRET CAMERA"
-    photos = synthesise("top", 60, 80, 0, 2, lambda done, total: None)
-    for image, file in zip(photos.images, photos.files, strict=True):
-        photo, mask = root / "photos" / file, root / "masks" / file
-        for path in (photo, mask):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image[..., :3]).save(photo.with_suffix(".jpg"), exif=exif)
-        Image.fromarray(image[..., 3]).save(mask.with_suffix(".png"))
-    assert train(root, root / "run") == 0
-    return root
+def root(finished_run, tmp_path_factory):
+    return finished.copy(finished_run, tmp_path_factory.mktemp("explain"))
 
 
 def train(root, workdir, *more):
-    return launch.main(
-        [
-            "--config=configs/top.py:demo",
-            "--config.model.name=tiny",
-            f"--workdir={workdir}",
-            "--config.data.source=photos",
-            f"--config.data.photos={root}/photos",
-            f"--config.data.masks={root}/masks",
-            "--config.data.subject=/(s[0-9]+)_",
-            "--config.data.fractions=0.5,0.4,0.1",
-            "--config.data.cache=",
-            "--config.data.image_size=32",
-            "--config.train.epochs=1",
-            "--config.train.batch_size=8",
-            "--config.optim.warmup_epochs=0",
-            "--config.devices.mesh=2",
-            "--config.report.gallery=3",
-            *more,
-        ]
-    )
+    status, _ = finished.train(root, workdir, *more)
+    return status
 
 
 def explain(root, *more):

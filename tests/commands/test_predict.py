@@ -14,9 +14,9 @@ from rich.console import Console
 import hairjax
 import launch
 from hairjax.commands.predict import show_predictions
-from hairjax.data.synthetic import synthesise
 from hairjax.evaluation.predictions import Predictions
 from hairjax.system.console import shown_on
+from tests import finished
 
 pytestmark = pytest.mark.usefixtures("tiny_swin")
 
@@ -30,33 +30,8 @@ def shares(row):
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """Photographs larger than the model sees them, with masks, and a run of one epoch on them."""
-    root = tmp_path_factory.mktemp("predict")
-    photos = synthesise("top", 60, 80, 0, 2, lambda done, total: None)
-    for image, file in zip(photos.images, photos.files, strict=True):
-        for kind, pixels in (("photos", image[..., :3]), ("masks", image[..., 3])):
-            path = root / kind / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(pixels).save(path)
-    status = launch.main(
-        [
-            "--config=configs/top.py:demo",
-            "--config.model.name=tiny",
-            f"--workdir={root}/run",
-            "--config.data.source=photos",
-            f"--config.data.photos={root}/photos",
-            f"--config.data.masks={root}/masks",
-            "--config.data.cache=",
-            "--config.data.image_size=32",
-            "--config.train.epochs=1",
-            "--config.train.batch_size=8",
-            "--config.optim.warmup_epochs=0",
-            "--config.devices.mesh=2",
-        ]
-    )
-    assert status == 0
-    return root
+def root(finished_run, tmp_path_factory):
+    return finished.copy(finished_run, tmp_path_factory.mktemp("predict"))
 
 
 def predict(root, *arguments):
@@ -67,7 +42,7 @@ def test_probabilities_are_evaluations_to_the_byte(root, tmp_path):
     out = tmp_path / "all.csv"
     assert predict(root, root / "photos", f"--masks={root}/masks", f"--out={out}") == 0
     found = {row["file"]: row for row in rows_of(out)}
-    assert len(found) == 60
+    assert len(found) == 80
     expected = rows_of(root / "run" / "predictions.csv")
     assert expected
     for row in expected:
@@ -146,8 +121,8 @@ def test_masks_given_for_photographs_are_told_and_nothing_is_written(root, tmp_p
     swapped = (root / "masks", f"--masks={root}/photos", f"--pictures={tmp_path}/pages")
     assert predict(root, *swapped, f"--out={tmp_path}/new.csv") == 1
     message = capsys.readouterr().err
-    assert "none of 60 photographs can be used, and nothing is written" in message
-    assert "its mask in many colours: are they swapped? (60)" in message
+    assert "none of 80 photographs can be used, and nothing is written" in message
+    assert "its mask in many colours: are they swapped? (80)" in message
     assert not list(tmp_path.iterdir())
 
 
@@ -166,7 +141,7 @@ def test_pages_show_every_photograph(root, tmp_path):
     arguments = (f"--masks={root}/masks", f"--out={tmp_path}/all.csv", f"--pictures={tmp_path}/p")
     assert predict(root, root / "photos", *arguments) == 0
     pages = sorted((tmp_path / "p").iterdir())
-    assert [page.name for page in pages] == [f"page_{i:03}.png" for i in range(1, 5)]  # 16 on each
+    assert [page.name for page in pages] == [f"page_{i:03}.png" for i in range(1, 6)]  # 16 on each
     for page in pages:
         with Image.open(page) as image:
             assert image.width > 1000

@@ -2,10 +2,8 @@
 
 import csv
 import hashlib
-import io
 import json
 import re
-from contextlib import redirect_stdout
 
 import jax
 import numpy as np
@@ -17,34 +15,16 @@ import launch
 from hairjax.commands import evaluate
 from hairjax.runs.access import read_access
 from hairjax.runs.load import load_run
+from tests import finished
 
 pytestmark = pytest.mark.usefixtures("blank_figures", "tiny_swin")
 
-COMMAND = [
-    "--config=configs/top.py:demo",
-    "--config.model.name=tiny",
-    "--config.data.count=100",
-    "--config.data.image_size=32",
-    "--config.train.epochs=1",
-    "--config.train.batch_size=16",
-    "--config.optim.warmup_epochs=0",
-    "--config.devices.mesh=1",
-]
-
-
-def train(workdir):
-    """What a run shows."""
-    text = io.StringIO()
-    with redirect_stdout(text):
-        assert launch.main([*COMMAND, f"--workdir={workdir}"]) == 0
-    return text.getvalue()
-
 
 @pytest.fixture(scope="module")
-def clean(tmp_path_factory):
+def clean(finished_run, tmp_path_factory):
     """A run, and what was shown of it."""
-    workdir = tmp_path_factory.mktemp("runs") / "run"
-    return workdir, train(workdir)
+    folder = finished.copy(finished_run, tmp_path_factory.mktemp("runs"))
+    return folder / "run", (finished_run / "said.txt").read_text()
 
 
 @pytest.fixture
@@ -73,9 +53,9 @@ def poison(photos, split):
 
 
 def shown(text):
-    """What a run shows, but for times and paths."""
+    """What a run shows, but for times, paths and how much memory is free."""
     kept = [
-        line
+        re.sub(r"of [\d.]+ GiB", "", line)
         for line in text.splitlines()
         if not re.search("images/s|runs|/run|photographs drawn", line)
     ]
@@ -99,7 +79,9 @@ def test_training_does_not_depend_on_test_photographs(clean, tmp_path, monkeypat
         return photos, split, weights
 
     monkeypatch.setattr(hairjax.training.train, "_photographs", poisoned)
-    text, workdir = train(tmp_path / "run"), tmp_path / "run"
+    workdir = tmp_path / "run"
+    status, text = finished.train(clean[0].parent, workdir)
+    assert status == 0
     assert shown(text) == shown(clean[1])
     assert {"metrics.json", "metrics.jsonl", "predictions.csv"} < files_of(workdir).keys()
     assert files_of(workdir) == files_of(clean[0])
@@ -133,7 +115,7 @@ def test_every_look_is_a_line(run, capsys):
 def test_the_ledger_outlives_a_resume(run):
     assert judge(run, "--split=test") == 0
     before = (run / "looks.csv").read_bytes()
-    assert launch.main([*COMMAND, f"--workdir={run}"]) == 0
+    assert finished.train(run.parent, run)[0] == 0
     assert (run / "looks.csv").read_bytes() == before
 
 

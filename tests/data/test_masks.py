@@ -9,7 +9,7 @@ import launch
 from hairjax.data.synthetic import synthesise
 from hairjax.runs.load import load_run
 
-pytestmark = pytest.mark.usefixtures("blank_figures")
+pytestmark = [pytest.mark.usefixtures("blank_figures"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -378,7 +378,7 @@ def test_same_report_same_bytes_and_nothing_left_beside(report, tmp_path):
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     if CHROMIUM is None:
-        pytest.skip("no Chromium on PATH to open the report in")
+        pytest.skip("no Chromium on PATH to open the page in")
     browser = Browser(tmp_path_factory.mktemp("profile"))
     yield browser
     browser.close()
@@ -415,6 +415,7 @@ OVERFLOW = """[...document.querySelectorAll('.scroll')].filter(part =>
     part.scrollWidth > part.clientWidth + 1).map(part => part.textContent.slice(0, 60))"""
 
 
+@pytest.mark.browser
 def test_opens_in_a_browser_without_a_complaint_or_a_request(browser, page):
     browser.open(page, width=1200)
     assert browser.complaints() == []
@@ -430,6 +431,7 @@ def test_opens_in_a_browser_without_a_complaint_or_a_request(browser, page):
         assert (distance <= tolerance).sum() > 200, colour
 
 
+@pytest.mark.browser
 def test_every_section_has_its_heading_and_a_link(browser, page):
     browser.open(page, width=1200)
     headings = "[...document.querySelectorAll('section')].map(s => s.firstElementChild.outerHTML)"
@@ -439,6 +441,7 @@ def test_every_section_has_its_heading_and_a_link(browser, page):
     assert browser.ask(follow) == [section.name for section in SECTIONS]
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize("width", [360, 768, 1200])
 def test_nothing_is_wider_than_the_window(browser, page, width):
     browser.open(page, width=width, phone=width < 700)
@@ -454,6 +457,7 @@ def test_nothing_is_wider_than_the_window(browser, page, width):
     assert max(browser.ask(names)) < width / 2
 
 
+@pytest.mark.browser
 def test_prints_on_a4_with_whole_tables(browser, page):
     # The width between the margins of the page.
     browser.open(page, width=673, media="print")

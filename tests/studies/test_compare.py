@@ -394,6 +394,7 @@ def test_where_it_is_written_by_default(runs, tmp_path, monkeypatch):
     assert default_comparison(places).name == name
 
 
+@pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH to open the page in")
 def test_opens_in_chromium(runs, tmp_path):
     assert compare(runs / "a", runs / "zero_0", f"--out={tmp_path}/out") == 0

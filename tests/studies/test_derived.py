@@ -23,20 +23,9 @@ from hairjax.runs.access import read_access
 from hairjax.studies.soup import greedy_soup, mean_params
 from hairjax.system.errors import UserError
 from hairjax.weights.checkpoint import Checkpoints
+from tests import finished
 
 pytestmark = pytest.mark.usefixtures("blank_figures", "tiny_swin")
-
-SMALL = [
-    "--config=configs/top.py:demo",
-    "--config.model.name=tiny",
-    "--config.data.count=90",
-    "--config.data.image_size=32",
-    "--config.data.fractions=0.6,0.2,0.2",
-    "--config.train.epochs=1",
-    "--config.train.batch_size=16",
-    "--config.optim.warmup_epochs=0",
-    "--config.devices.mesh=1",
-]
 
 
 def command(*arguments):
@@ -44,10 +33,10 @@ def command(*arguments):
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
+def root(finished_run, tmp_path_factory):
     """Run a; run b, whose parameters are near; the soup and the ensemble of both."""
-    root = tmp_path_factory.mktemp("made")
-    assert command(*SMALL, f"--workdir={root / 'a'}") == 0
+    root = finished.copy(finished_run, tmp_path_factory.mktemp("made"))
+    (root / "run").rename(root / "a")
     write_neighbour(root / "a", root / "b")
     given = (root / "a", root / "b")
     assert command("soup", *given, f"--workdir={root / 'soup'}") == 0
@@ -295,7 +284,7 @@ def test_a_configuration_with_weights_is_probed_without_training(root, tmp_path,
     monkeypatch.setattr("hairjax.studies.probe.choose", choose)
     weights = f"--config.weights.source={root / 'a'}"
     out = tmp_path / "out"
-    assert command("probe", *SMALL, weights, f"--workdir={out}") == 0
+    assert command("probe", *finished.flags(root), weights, f"--workdir={out}") == 0
     photos, expected, _ = embeddings(root)
     split = {row["file"]: row["split"] for row in rows_of(out / "split.csv")}
     train = [i for i, file in enumerate(photos.files) if split[file] == "train"]
