@@ -1,5 +1,6 @@
 import pytest
 
+from hairjax.parallel import processes as module
 from hairjax.parallel.cluster import Place, ProcessOptions, find_place
 from hairjax.system.errors import UserError
 
@@ -81,3 +82,10 @@ def test_what_does_not_go_together_is_refused_in_a_sentence(flags, message):
 def test_messages_name_the_process():
     assert str(Place(HERE, 2, 1)) == "process 1"
     assert str(Place(None, None, None)).startswith("the process on ")
+
+
+def test_a_folder_that_is_not_shared_is_told(tmp_path, monkeypatch):
+    module.wait_for(tmp_path)
+    monkeypatch.setattr(module, "SHARED", 0.1)
+    with pytest.raises(UserError, match=r"config.json, which process 0 has written, is not here"):
+        module.wait_for(tmp_path / "config.json")

@@ -16,11 +16,11 @@ import pytest
 from PIL import Image
 
 from hairjax.data.synthetic import synthesise
-from hairjax.parallel import processes as module
 from hairjax.parallel.mesh import make_mesh
 from hairjax.runs.load import load_run
-from hairjax.system.errors import UserError
 from hairjax.weights.checkpoint import Checkpoints
+
+pytestmark = pytest.mark.multiprocess
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [
@@ -250,10 +250,3 @@ def test_a_port_that_is_taken_and_processes_that_cannot_meet(tmp_path):
     assert "give another to all processes" in text
     assert "nothing here says where they meet" in no_text
     assert "Traceback" not in text + no_text
-
-
-def test_a_folder_that_is_not_shared_is_told(tmp_path, monkeypatch):
-    module.wait_for(tmp_path)
-    monkeypatch.setattr(module, "SHARED", 0.1)
-    with pytest.raises(UserError, match=r"config.json, which process 0 has written, is not here"):
-        module.wait_for(tmp_path / "config.json")

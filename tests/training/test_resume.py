@@ -20,10 +20,13 @@ from configs import top
 from hairjax.builders.model import abstract_model, model_specification
 from hairjax.commands.convert import write
 from hairjax.config.resume import differences
+from hairjax.parallel.lock import exclusive_lock
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
 from hairjax.weights.checkpoint import Checkpoints
 from hairjax.weights.paths import dotted
+from tests import finished
+from tests.training import stopping
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = 4
@@ -43,6 +46,15 @@ COMMAND = [
     "--config.augment.mixup=0.4",
     "--config.data.balance=sample",
     "--config.log.tensorboard",
+]
+# In this process: two phases, and three steps to an epoch.
+SHORT = [
+    *COMMAND[2:],
+    "--config.data.count=90",
+    "--config.train.epochs=2",
+    "--config.train.log_every=1",
+    "--config.optim.finetune=head:1,middle:2",
+    "--config.devices.mesh=1",
 ]
 SAME = ("metrics.jsonl", "metrics.json", "predictions.csv", "split.csv", "groups.txt")
 
@@ -83,7 +95,16 @@ def uninterrupted(tmp_path_factory):
     return workdir
 
 
-def assert_same(workdir, uninterrupted):
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A short run that nothing stopped, in this process."""
+    workdir = tmp_path_factory.mktemp("short") / "whole"
+    with finished.blank_figures():
+        assert launch.main([*SHORT, f"--workdir={workdir}"]) == 0
+    return workdir
+
+
+def assert_same(workdir, uninterrupted, epochs=EPOCHS):
     for name in SAME:
         assert (workdir / name).read_bytes() == (uninterrupted / name).read_bytes(), name
     mine, whole = load_run(workdir), load_run(uninterrupted)
@@ -91,15 +112,15 @@ def assert_same(workdir, uninterrupted):
     for a, b in zip(flat(mine.params), flat(whole.params), strict=True):
         np.testing.assert_array_equal(a, b)
     assert last_step(workdir) == last_step(uninterrupted)
-    assert events_of(workdir) == events_of(uninterrupted)
+    assert events_of(workdir, epochs) == events_of(uninterrupted, epochs)
 
 
-def events_of(workdir):
+def events_of(workdir, epochs):
     """Every (epoch, value), but how long it took."""
     events = EventAccumulator(str(workdir / "tensorboard")).Reload()
     tags = [tag for tag in events.Tags()["scalars"] if not tag.startswith("timing/")]
     points = {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in tags}
-    assert {epoch for epoch, _ in points["train/loss"]} == set(range(1, EPOCHS + 1))
+    assert {epoch for epoch, _ in points["train/loss"]} == set(range(1, epochs + 1))
     return points
 
 
@@ -115,6 +136,7 @@ def last_step(workdir):
         checkpoints.close()
 
 
+@pytest.mark.multiprocess
 def test_killed_and_terminated_it_ends_as_the_run_that_was_not(uninterrupted, tmp_path):
     """Killed before there is a checkpoint, killed between two, stopped in the middle of an epoch.
 
@@ -147,19 +169,32 @@ def test_killed_and_terminated_it_ends_as_the_run_that_was_not(uninterrupted, tm
     assert_same(workdir, uninterrupted)
 
 
-def test_finished_run_says_so_and_changes_nothing(uninterrupted):
-    before = {name: (uninterrupted / name).read_bytes() for name in SAME}
-    said = finish(uninterrupted)
-    assert f"{uninterrupted} has ended: nothing is left to train" in said
+@pytest.mark.usefixtures("blank_figures")
+def test_stopped_in_the_middle_of_an_epoch_it_ends_as_the_run_that_was_not(whole, tmp_path, capsys):
+    workdir, step = tmp_path / "stopped", 4
+    with stopping.stopped_at(step):
+        assert launch.main([*SHORT, f"--workdir={workdir}"]) == 143
+    assert f"SIGTERM after step {step}: the state is saved" in capsys.readouterr().err
+    assert last_step(workdir) == step
+    assert launch.main([*SHORT, f"--workdir={workdir}"]) == 0
+    assert "going on with" in capsys.readouterr().out
+    assert_same(workdir, whole, epochs=2)
+
+
+def test_finished_run_says_so_and_changes_nothing(whole, capsys):
+    before = {name: (whole / name).read_bytes() for name in SAME}
+    assert launch.main([*SHORT, f"--workdir={whole}"]) == 0
+    said = capsys.readouterr().out
+    assert f"{whole} has ended: nothing is left to train" in said
     assert "going on with" not in said
-    assert before == {name: (uninterrupted / name).read_bytes() for name in SAME}
+    assert before == {name: (whole / name).read_bytes() for name in SAME}
 
 
-def test_other_configuration_is_refused_with_the_differences(uninterrupted, capsys):
+def test_other_configuration_is_refused_with_the_differences(whole, capsys):
     changed = ["--config.train.epochs=9", "--config.train.log_every=3"]
-    assert launch.main([*COMMAND[2:], f"--workdir={uninterrupted}", *changed]) == 1
+    assert launch.main([*SHORT, f"--workdir={whole}", *changed]) == 1
     message = capsys.readouterr().err
-    assert "config.train.epochs: 4 → 9" in message
+    assert "config.train.epochs: 2 → 9" in message
     assert "log_every" not in message, "what is only shown may differ"
 
 
@@ -201,6 +236,13 @@ def test_weights_may_lie_elsewhere_but_not_be_others(key, before, after, refused
     assert differences(old, new) == (said if refused else [])
 
 
+def test_where_another_command_trains_none_begins(whole, capsys):
+    with exclusive_lock(RunFolder(whole).environment):
+        assert launch.main([*SHORT, f"--workdir={whole}"]) == 1
+    assert f"error: another command trains in {whole} now" in capsys.readouterr().err
+
+
+@pytest.mark.multiprocess
 def test_one_command_at_a_time_trains_in_a_directory(uninterrupted, tmp_path):
     """Two wrote each other's epochs, and removed each other's checkpoints."""
     workdir = tmp_path / "twice"
@@ -219,11 +261,11 @@ def test_one_command_at_a_time_trains_in_a_directory(uninterrupted, tmp_path):
     assert_same(workdir, uninterrupted)
 
 
-def test_metrics_of_the_best_epoch_are_those_of_its_checkpoint(uninterrupted):
+def test_metrics_of_the_best_epoch_are_those_of_its_checkpoint(whole):
     """``metrics.json`` comes from the restored best checkpoint, ``metrics.jsonl`` from training."""
-    best = json.loads((uninterrupted / "metrics.json").read_text())
-    rows = [json.loads(line) for line in (uninterrupted / "metrics.jsonl").read_text().splitlines()]
-    assert len(rows) == EPOCHS
+    best = json.loads((whole / "metrics.json").read_text())
+    rows = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
+    assert len(rows) == 2
     row = rows[best.pop("epoch") - 1]
     assert {name: best[name] for name in row["validation"]} == row["validation"]
     ranks = [(r["validation"]["accuracy"], -r["validation"]["log_loss"]) for r in rows]

@@ -228,6 +228,7 @@ def test_a_run_on_two_views_of_which_one_may_be_missing(root, said, capsys):
         assert f"two views of a subject at once (config.model.second_sees=view), and {what}" in said
 
 
+@pytest.mark.slow
 def test_what_is_made_of_runs_judges_pairs(root, views, said, capsys):
     runs = [str(root / "views"), str(root / "other")]
     one_epoch = ["--config.seed=1", f"--config.data.split={runs[0]}/split.csv"]
@@ -252,6 +253,7 @@ def test_what_is_made_of_runs_judges_pairs(root, views, said, capsys):
     assert f"same {len(wanted)} test" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_every_pair_is_judged_once_over_the_folds(root, views, blank_figures):
     folds = ["--config.data.folds=3", "--config.train.epochs=1"]
     command = train_flags(root, root / "folds", *views, *folds)
