@@ -1,5 +1,6 @@
 """What every model promises, without computing anything: shapes are enough."""
 
+import functools
 import math
 
 import jax
@@ -82,6 +83,7 @@ SHAPED += ["resnet18", "cifar_resnet20", "efficientnet_b0", "mobilenetv1_025", "
 SHAPED += ["mobilenetv3_large_100", "vit_tiny_patch16_224", "vgg16_bn", "cnn7"]
 
 
+@functools.cache
 def shapes_of(name):
     """The model with shapes in place of arrays."""
     given = options(image_size=input_size(name, None), num_classes=1000, dropout=0.1)

@@ -174,7 +174,7 @@ def test_an_unknown_head_is_refused():
         create("coral")
 
 
-def test_a_run_with_an_ordinal_head_is_one_like_any_other(tmp_path, capsys):
+def test_a_run_with_an_ordinal_head_is_one_like_any_other(tmp_path, capsys, tiny_swin):
     """With weights of the classes and mixed photographs besides; and its head for the next run."""
     workdir = tmp_path / "run"
     options = {
@@ -182,6 +182,7 @@ def test_a_run_with_an_ordinal_head_is_one_like_any_other(tmp_path, capsys):
         "data.image_size": 32,
         "data.balance": "loss",
         "augment.cutmix": 1.0,
+        "model.name": "tiny",
         "model.head": "corn",
         "train.epochs": 1,
         "train.batch_size": 16,
@@ -195,9 +196,8 @@ def test_a_run_with_an_ordinal_head_is_one_like_any_other(tmp_path, capsys):
     rows = list(csv.DictReader((workdir / "predictions.csv").read_text().splitlines()))
     probabilities = np.array([[float(row[f"p{i}"]) for i in range(4)] for row in rows])
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
-    name = "swin_mini_patch4_window4_64"
     options = {"in_channels": 6, "image_size": 32, "head": "corn"}
-    model = hairjax.create_model(name, weights=str(workdir), **options)
+    model = hairjax.create_model("tiny", weights=str(workdir), **options)
     run = load_run(workdir)
     photos = synthesise("top", 4, 37, 0, 1, lambda done, total: None)
     seen = InputSpecification(32, (6,), ("imagenet",))

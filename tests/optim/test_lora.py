@@ -43,13 +43,29 @@ def settings(**optim):
     return config
 
 
-@pytest.fixture(scope="module")
-def model():
+def tiny(**optim):
+    """The same of a model with three blocks in place of six."""
+    config = settings(**optim)
+    config.model.name = "tiny"
+    return config
+
+
+def drawn(config):
     """The graph and the parameters of the model, large enough to matter."""
-    graphdef, shapes = abstract_model(model_specification(settings()), 4)
+    graphdef, shapes = abstract_model(model_specification(config), 4)
     rng = np.random.default_rng(0)
     draw = lambda leaf: np.float32(rng.normal(size=leaf.shape) * 0.1)  # noqa: E731
     return graphdef, jax.tree.map(draw, shapes)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return drawn(settings())
+
+
+@pytest.fixture(scope="module")
+def tiny_model(tiny_swin):
+    return drawn(tiny())
 
 
 def flat(tree):
@@ -144,10 +160,10 @@ def test_merging_adds_the_product(model):
 
 
 @pytest.fixture(scope="module")
-def both_gradients(model):
+def both_gradients(tiny_model):
     """Parameters with pairs, their gradient, and that of the model they are merged to."""
-    graphdef, params = model
-    config = settings()
+    graphdef, params = tiny_model
+    config = tiny()
     params = shifted(paired_params(config, params))
     images = np.random.default_rng(0).normal(size=(4, 32, 32, 6)).astype(np.float32)
 
@@ -222,15 +238,15 @@ def test_the_ledger_says_what_trains(model, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def weights(model, tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "mini.safetensors"
-    write(dotted(model[1]), {}, path)
+def weights(tiny_model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    write(dotted(tiny_model[1]), {}, path)
     return path
 
 
 def run(workdir, weights, stop=None):
     """Two phases, in both of which the maps of what is frozen are kept."""
-    config = settings(finetune="head:1,stages.2:1,stages.1:2")
+    config = tiny(finetune="head:1,stages.2:1,stages.1:2")
     config.augment.update(OFF)
     config.weights.source = str(weights)
     check_config(config)
@@ -270,9 +286,8 @@ def test_a_stopped_run_ends_as_one_that_was_not_and_shows_no_pairs(weights, tmp_
         np.testing.assert_allclose(found[path], expected[path], rtol=1e-5, atol=1e-6)
     # And the same for whoever reads the run: a model without pairs.
     options = {"in_channels": 6, "image_size": 32}
-    name = settings().model.name
     read = dotted(
-        nnx.to_pure_dict(nnx.state(hairjax.create_model(name, weights=str(whole), **options)))
+        nnx.to_pure_dict(nnx.state(hairjax.create_model("tiny", weights=str(whole), **options)))
     )
     best = dotted(load_run(whole).params)
     assert read.keys() == best.keys()

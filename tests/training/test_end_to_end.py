@@ -15,6 +15,8 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.data.synthetic import synthesise
 from hairjax.runs.load import load_run
 
+pytestmark = pytest.mark.usefixtures("tiny_swin")
+
 GPS = 0x8825
 
 
@@ -53,7 +55,7 @@ def train(root, workdir, *more):
             "--config.data.subject=/(s[0-9]+)_",
             f"--config.data.cache={root}/cache",
             "--config.data.image_size=32",
-            "--config.model.name=swin_mini_patch4_window4_64",
+            "--config.model.name=tiny",
             "--config.weights.source=none",
             "--config.train.epochs=2",
             "--config.train.batch_size=16",
@@ -277,8 +279,10 @@ def test_a_loss_that_is_not_finite_stops_the_run(root, tmp_path, capsys):
         [
             "--config=configs/top.py:demo",
             f"--workdir={tmp_path}/run",
+            "--config.model.name=tiny",
             "--config.data.count=100",
             "--config.data.image_size=32",
+            "--config.devices.mesh=1",
             "--config.train.epochs=3",
             "--config.train.batch_size=16",
             "--config.optim.warmup_epochs=1",

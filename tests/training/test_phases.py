@@ -4,12 +4,11 @@ import jax
 import numpy as np
 import pytest
 
-import hairjax.training.train
 from configs import top
 from hairjax.builders.model import abstract_model, model_specification
 from hairjax.builders.validation import check_config
 from hairjax.data.augment import Amounts
-from hairjax.parallel.mesh import on_mesh
+from hairjax.parallel.mesh import make_mesh, on_mesh
 from hairjax.runs.folder import RunFolder
 from hairjax.training import phases
 from hairjax.training.phases import augments, frozen_stages
@@ -56,7 +55,7 @@ def last_params(workdir):
     checkpoints = Checkpoints(RunFolder(workdir).checkpoints)
     try:
         step = checkpoints.last_step()
-        mesh = hairjax.training.train.devices.make_mesh(1, 1)
+        mesh = make_mesh(1, 1)
         return step, jax.device_get(checkpoints.restore_params(step, on_mesh(shapes, mesh)))
     finally:
         checkpoints.close()
