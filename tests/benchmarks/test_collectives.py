@@ -71,6 +71,7 @@ def test_whole_parameters_cost_one_sum_of_the_gradients():
     assert 4 * (least + 2) <= found["all-reduce"]["bytes"] <= 4 * (most + 2)
 
 
+@pytest.mark.slow
 def test_a_larger_batch_with_mixup_sends_one_photograph_more_and_nothing_else():
     plain, blended = exchanged(8, 1, 8, 0.0), exchanged(8, 1, 32, 0.4)
     # With its label and its key; and while shares are drawn, whether all are done.
@@ -80,6 +81,7 @@ def test_a_larger_batch_with_mixup_sends_one_photograph_more_and_nothing_else():
     assert blended == plain
 
 
+@pytest.mark.slow
 def test_cut_parameters_are_gathered_once_whatever_the_batch():
     step, _ = compiled(2, 4, 8, 0.0)
     found = exchanged(2, 4, 8, 0.0)
@@ -91,7 +93,7 @@ def test_cut_parameters_are_gathered_once_whatever_the_batch():
     assert exchanged(2, 4, 32, 0.0) == found
 
 
-@pytest.mark.parametrize(("count", "shard"), [(8, 1), (2, 4)])
+@pytest.mark.parametrize(("count", "shard"), [(8, 1), pytest.param(2, 4, marks=pytest.mark.slow)])
 def test_a_device_is_given_its_part_of_the_state(count, shard):
     step, program = compiled(count, shard, 8, 0.0)
     leaves = jax.tree.leaves(step.state)

@@ -173,6 +173,7 @@ def test_what_cannot_be(root, flag, said, capsys):
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_vit_of_rgb_is_explained_by_its_attention(root, tmp_path, monkeypatch):
     """Without masks the page says so; a model that sees none relies on none."""
     tiny = {"patch": 16, "dim": 12, "depths": (1, 1), "heads": 2}

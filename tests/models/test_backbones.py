@@ -70,7 +70,14 @@ def relative(ours, theirs):
     return float(np.abs(np.asarray(ours) - theirs).max() / np.abs(theirs).max())
 
 
-@pytest.fixture(params=CASES)
+# One of each family by default.
+USUAL = ("resnet_bottleneck", "efficientnet_tensorflow", "mobilenetv1", "mobilenetv3", "vit")
+USUAL += ("vgg_batch_norm", "inception")
+
+
+@pytest.fixture(
+    params=[n if n in USUAL else pytest.param(n, marks=pytest.mark.slow) for n in CASES]
+)
 def case(request, monkeypatch):
     options, family = CASES[request.param]
     monkeypatch.setitem(VARIANTS, "small", Variant(96, options, family))

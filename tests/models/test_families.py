@@ -70,7 +70,14 @@ def test_gradients_reach_every_parameter_that_trains(tiny, monkeypatch):
     assert not parts & {"stem", "stages.0"}
 
 
-@pytest.mark.parametrize("tiny", ["swin", "vit", "vgg"])
+@pytest.mark.parametrize(
+    "tiny",
+    [
+        "swin",
+        pytest.param("vit", marks=pytest.mark.slow),
+        pytest.param("vgg", marks=pytest.mark.slow),
+    ],
+)
 def test_gradients_in_bfloat16_are_those_in_float32_but_for_rounding(tiny, monkeypatch):
     swin = {"dim": 16, "depths": (2, 1), "heads": (2, 4), "window": 4}
     variants = TINY | {"swin": (swin, families.SWIN)}

@@ -87,8 +87,10 @@ def relative(ours, theirs):
     [
         ("native", {}),
         ("padded", {"image_size": (40, 56)}),
-        ("six_channels", {"image_size": (32, 48), "in_channels": 6}),
-        ("other_window", {"image_size": (48, 80)}),
+        pytest.param(
+            "six_channels", {"image_size": (32, 48), "in_channels": 6}, marks=pytest.mark.slow
+        ),
+        pytest.param("other_window", {"image_size": (48, 80)}, marks=pytest.mark.slow),
     ],
 )
 def test_every_activation_equals_timm(case, settings, monkeypatch):

@@ -43,11 +43,16 @@ VIT = {"patch": 16, "dim": 12, "depths": (1, 1, 1), "heads": 2}
 STAGES = {"tiny_swin": 2, "tiny_cnn": 2, "tiny_vit": 3}
 PHOTOS = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 4), dtype=np.uint8)
 # First, second, what that sees, fused after.
-PAIRS = [
+FUSED = [
     ("tiny_swin", "tiny_cnn", "mask", 0),
     ("tiny_cnn", "tiny_vit", "same", 0),
     ("tiny_cnn", "tiny_vit", "same", 2),
     ("tiny_swin", "tiny_cnn", "mask", 1),
+]
+# One joined at the end and one after a stage by default.
+PAIRS = [
+    pair if i % 2 == 0 else pytest.param(pair, marks=pytest.mark.slow)
+    for i, pair in enumerate(FUSED)
 ]
 
 

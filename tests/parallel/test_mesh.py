@@ -99,7 +99,9 @@ def on(devices, shard=1):
     return compiled(params, images, labels)
 
 
-@pytest.mark.parametrize(("devices", "shard"), [(2, 1), (8, 1), (2, 4)])
+@pytest.mark.parametrize(
+    ("devices", "shard"), [pytest.param(2, 1, marks=pytest.mark.slow), (8, 1), (2, 4)]
+)
 def test_loss_gradients_and_logits_are_those_of_one_device(devices, shard):
     (loss, grads, logits), (expected_loss, expected, expected_logits) = on(devices, shard), on(1)
     assert len(logits.addressable_shards) == devices * shard
@@ -275,7 +277,10 @@ def test_a_device_holds_its_part_of_parameters_and_momentum(cut):
         assert held == [whole - large * 3 // 4] * 8
 
 
-@pytest.mark.parametrize(("saved", "restored"), [((2, 4), (1, 1)), ((1, 1), (4, 2))])
+@pytest.mark.parametrize(
+    ("saved", "restored"),
+    [((2, 4), (1, 1)), pytest.param((1, 1), (4, 2), marks=pytest.mark.slow)],
+)
 def test_a_checkpoint_goes_from_one_mesh_to_another(saved, restored, cut, tmp_path):
     state = jax.device_put(cut, jax.tree.map(lambda leaf: leaf.sharding, abstract(cut, *saved)))
     checkpoints = Checkpoints(tmp_path / "checkpoints")

@@ -14,6 +14,7 @@ import launch
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.synthetic import synthesise
 from hairjax.runs.load import load_run
+from tests import finished
 
 pytestmark = pytest.mark.usefixtures("tiny_swin")
 
@@ -175,7 +176,8 @@ def test_every_number_of_the_history_is_an_event(run):
 def test_photographs_read_while_training_give_the_same_bits(run, root, capsys):
     """From the disk and the prepared set, from memory without it: nothing but time differs."""
     workdir = root / "streamed"
-    assert train(root, workdir, "--config.data.memory=1e-6") == 0
+    with finished.blank_figures():
+        assert train(root, workdir, "--config.data.memory=1e-6") == 0
     output = capsys.readouterr().out
     assert "100, read while training" in output and "photographs prepared" not in output
     assert launch.main(["evaluate", f"--workdir={workdir}", "--split=test"]) == 0
@@ -269,7 +271,8 @@ def test_a_run_read_back_predicts(run, root):
 
 def test_a_resume_does_not_look_for_copies_again(run, root, monkeypatch, capsys):
     monkeypatch.setattr("hairjax.data.quality.copies.find_copies", None)
-    assert train(root, run) == 0
+    with finished.blank_figures():
+        assert train(root, run) == 0
     assert "copies of training photographs" not in capsys.readouterr().out
 
 

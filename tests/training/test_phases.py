@@ -70,10 +70,13 @@ def whole(tmp_path_factory):
         return workdir, run(workdir)
 
 
-def test_a_run_stopped_in_every_phase_ends_as_the_one_that_was_not(whole, tmp_path, monkeypatch):
+@pytest.mark.parametrize("epochs", [[1], pytest.param(range(EPOCHS), marks=pytest.mark.slow)])
+def test_a_run_stopped_in_its_phases_ends_as_the_one_that_was_not(
+    whole, epochs, tmp_path, monkeypatch
+):
     monkeypatch.setattr("hairjax.training.finish.finish_run", lambda *arguments: {})
     workdir = tmp_path / "stopped"
-    for epoch in range(EPOCHS):
+    for epoch in epochs:
         run(workdir, stop=STEPS * epoch + 1)
         assert last_params(workdir)[0] == STEPS * epoch + 1
     run(workdir)

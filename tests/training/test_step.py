@@ -335,7 +335,14 @@ def test_a_state_is_restored_from_what_a_checkpoint_keeps(ema):
 # --- mixing
 
 
-@pytest.mark.parametrize("alphas", [{"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 0.4, "cutmix": 1.0}])
+@pytest.mark.parametrize(
+    "alphas",
+    [
+        pytest.param({"mixup": 0.4}, marks=pytest.mark.slow),
+        {"cutmix": 1.0},
+        pytest.param({"mixup": 0.4, "cutmix": 1.0}, marks=pytest.mark.slow),
+    ],
+)
 def test_what_the_model_sees_and_the_targets_are_mixed_alike(alphas):
     """The step's loss, computed from its parts by NumPy."""
     amounts = OFF._replace(**alphas)
@@ -356,7 +363,9 @@ def test_what_the_model_sees_and_the_targets_are_mixed_alike(alphas):
     assert loss == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize("alphas", [{"mixup": 1.0}, {"cutmix": 1.0}])
+@pytest.mark.parametrize(
+    "alphas", [{"mixup": 1.0}, pytest.param({"cutmix": 1.0}, marks=pytest.mark.slow)]
+)
 def test_a_view_that_is_missing_is_so_when_mixed_too(alphas):
     photos = np.concatenate([PHOTOS, PHOTOS], axis=-1)
     photos[::2, ..., 4:] = 0
@@ -385,7 +394,10 @@ def test_a_view_that_is_missing_is_so_when_mixed_too(alphas):
 
 
 @pytest.mark.parametrize(("micro_batches", "devices"), [(4, 1), (2, 4)])
-@pytest.mark.parametrize("amounts", [ON, ON._replace(erase=0.5, mixup=1.0, cutmix=1.0)])
+@pytest.mark.parametrize(
+    "amounts",
+    [ON, pytest.param(ON._replace(erase=0.5, mixup=1.0, cutmix=1.0), marks=pytest.mark.slow)],
+)
 def test_micro_batches_and_devices_change_no_gradient(amounts, micro_batches, devices):
     loss, gradient = recorder(Toy, amounts).record()
     other_loss, other = recorder(

@@ -21,6 +21,8 @@ from hairjax.runs.load import load_run
 from hairjax.weights.paths import dotted
 from tests.training.test_end_to_end import rows_of, write_folders
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 SIDE = 32
 TINY = {
     "tiny_swin": Variant(
@@ -196,7 +198,7 @@ def train_views(root, views, name, *more):
 
 
 @pytest.fixture(scope="module")
-def said(root, views, blank_figures):
+def said(root, views):
     """What a run on pairs says."""
     with contextlib.redirect_stdout(io.StringIO()) as said:
         train_views(root, views, "views")
@@ -254,7 +256,7 @@ def test_what_is_made_of_runs_judges_pairs(root, views, said, capsys):
 
 
 @pytest.mark.slow
-def test_every_pair_is_judged_once_over_the_folds(root, views, blank_figures):
+def test_every_pair_is_judged_once_over_the_folds(root, views):
     folds = ["--config.data.folds=3", "--config.train.epochs=1"]
     command = train_flags(root, root / "folds", *views, *folds)
     assert launch.main(["folds", *command]) == 0
