@@ -29,7 +29,8 @@ def measure(checkout: Path, python: str, arguments: list[str]) -> tuple[float, f
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Measure each checkout and say how it compares with the first."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("checkouts", nargs="+", type=Path)
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--arguments", default="", help="more for pytest, separated by spaces")
