@@ -39,8 +39,8 @@ from hairjax.cli.finished_runs import (
 from hairjax.cli.help_text import HELP
 from hairjax.cli.several_runs import run_ensemble, run_probe, run_soup
 from hairjax.cli.training import run_folds, run_train
-from hairjax.config.keys import nearest
 from hairjax.config.load import SUFFIXES, split_source
+from hairjax.config.suggestions import nearest
 from hairjax.system.errors import UserError
 from hairjax.system.malloc import keep_freed_memory
 

@@ -14,7 +14,7 @@ import numpy as np
 from flax import nnx
 
 import hairjax
-from hairjax.data.augment import InputSpecification
+from hairjax.data.inputs import InputSpecification
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.read import prepare
 from hairjax.data.sources.photos import find_photos

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.preparation import SIDE, draw_photographs, load
-from hairjax.data.batches import training_batches
+from hairjax.data.order import training_batches
 from hairjax.data.photoset import PhotoSet
 
 

@@ -21,7 +21,7 @@ from hairjax.builders.inputs import stored_side
 from hairjax.builders.setup import resolve
 from hairjax.config.load import load_config
 from hairjax.data.augment import Amounts
-from hairjax.data.batches import training_batches
+from hairjax.data.order import training_batches
 from hairjax.data.photoset import PhotoSet
 from hairjax.parallel.mesh import make_mesh
 from hairjax.runs.run import make_predictor

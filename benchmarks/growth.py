@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from hairjax.data.batches import training_batches
 from hairjax.data.options import PrepareOptions
+from hairjax.data.order import training_batches
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.load import load_photos
 from hairjax.data.sources.photos import Index, find_photos

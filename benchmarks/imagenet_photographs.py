@@ -13,7 +13,7 @@ import jax
 from flax import nnx
 
 import hairjax
-from hairjax.data.augment import InputSpecification
+from hairjax.data.inputs import InputSpecification
 from hairjax.data.prepare.read import prepare
 from hairjax.data.sources.problems import describe_problems
 from hairjax.data.sources.unlabelled import pair_photos

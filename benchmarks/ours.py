@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 from benchmarks.training_step import training_step
 from hairjax.builders.inputs import input_specification
 from hairjax.config.load import load_config
-from hairjax.data.augment import model_inputs
+from hairjax.data.inputs import model_inputs
 from hairjax.parallel.compilation import compiler_options, dispatch_inline
 from hairjax.parallel.mesh import make_mesh
 from hairjax.training.train_state import TrainState

@@ -17,7 +17,8 @@ from timm.models.swin_transformer import SwinTransformer
 from timm.optim import param_groups_weight_decay
 from torch.nn import functional
 
-from hairjax.data.augment import _RGB, _YIQ, ASPECT, GREY, IMAGENET_MEAN, IMAGENET_STD
+from hairjax.data.augment import _RGB, _YIQ, ASPECT, GREY, IMAGENET_MEAN
+from hairjax.data.inputs import IMAGENET_STD
 from hairjax.models.factory import native_size
 from hairjax.models.table import SWIN, VARIANTS
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from hairjax.data.options import PrepareOptions, SourceOptions, SplitOptions, View
+from hairjax.data.pairs import pair_views
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.load import load_photos
 from hairjax.data.sources.photos import Index, find_photos
@@ -20,7 +21,6 @@ from hairjax.data.split import (
     read_split,
 )
 from hairjax.data.synthetic import synthesise
-from hairjax.data.views import pair_views
 from hairjax.system import console
 from hairjax.system.errors import UserError
 

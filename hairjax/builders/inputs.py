@@ -3,7 +3,7 @@
 from ml_collections import ConfigDict
 
 from hairjax.config.streams import configured_streams
-from hairjax.data.augment import InputSpecification
+from hairjax.data.inputs import InputSpecification
 from hairjax.data.options import SourceOptions
 from hairjax.models.factory import native_size
 from hairjax.models.table import VARIANTS

@@ -6,8 +6,8 @@ from pathlib import Path
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from hairjax.config.keys import nearest, unknown_key
 from hairjax.config.schema import flatten, kind
+from hairjax.config.suggestions import nearest, unknown_key
 from hairjax.system.errors import UserError
 
 

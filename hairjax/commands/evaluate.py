@@ -10,13 +10,13 @@ from hairjax.data.sources.manifest import read_columns
 from hairjax.evaluation.analysis import analyse
 from hairjax.evaluation.predictions import Predictions
 from hairjax.parallel.compilation import keep_compiled
-from hairjax.report.results import plot_results, show_analysis, show_results
 from hairjax.report.run_report import rewrite_report
+from hairjax.report.show_results import plot_results, show_analysis, show_results
 from hairjax.runs.access import describe_access, record_access
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
 from hairjax.runs.photographs import Selection, read_asked_photographs
-from hairjax.runs.predictions import read_run
+from hairjax.runs.read_predictions import read_run
 from hairjax.runs.results import compare_baselines, measure, write_results
 from hairjax.runs.run import Run
 from hairjax.system import console

@@ -32,7 +32,7 @@ class Maps:
     Attributes:
         predictions: of them; their predicted classes are what is explained.
         stage: whose maps, from 0.
-        maps: float32 [n, h, w], as `evaluation.explain.Explain`.
+        maps: float32 [n, h, w], as `evaluation.explain.maps.Explain`.
         inside: share of each map's mass inside the mask, float64 [n]; nan where not known.
         masked: the mask's share of each picture, likewise.
         followed: along whose maps deletion and insertion were followed, int [m].

@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 from hairjax.builders.data_set import load_data, split_photos
 from hairjax.builders.model import abstract_model
 from hairjax.builders.setup import Setup, resolve
-from hairjax.data.augment import denormalised, model_inputs
+from hairjax.data.inputs import denormalised, model_inputs
 from hairjax.data.overview import count_table, example_photographs
 from hairjax.data.photoset import PhotoSet
 from hairjax.optim.groups import ParameterGroup, make_groups

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from ml_collections import ConfigDict
 
-from hairjax.config.keys import unknown_key
+from hairjax.config.suggestions import unknown_key
 from hairjax.system.errors import UserError
 
 NEVER: Final = object()  # no run of this package was without the key

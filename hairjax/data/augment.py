@@ -1,7 +1,6 @@
-"""From stored photographs to what the model sees, on the device, inside the jitted step.
+"""Random geometry, colour and erasing of photographs with their masks, on the device.
 
-Training and evaluation use the same resampling: with every amount at zero, augmentation gives
-what evaluation sees. Geometry moves photograph and mask together; colour touches RGB alone.
+Geometry moves photograph and mask together; colour touches RGB alone.
 """
 
 from collections.abc import Sequence
@@ -10,17 +9,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from einops import rearrange, reduce, repeat
+from einops import rearrange, reduce
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-# What pretrained weights were given: mean and standard deviation of RGB in [0, 1]. With ``half`` it
-# lies in [-1, 1], with ``unit`` it stays as it is.
-NORMALISATIONS = {
-    "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
-    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-    "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
-}
 GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601, as Pillow and torchvision have it
 ERASED_AREA = (0.02, 1 / 3)  # shares of the picture, and of the sides: torchvision's and timm's
 ERASED_ASPECT = (0.3, 1 / 0.3)
@@ -29,25 +20,6 @@ ASPECT = 4 / 3  # a random crop's sides differ at most by this, as in Inception 
 # RGB to luma and two colour axes (NTSC's YIQ), in which a hue shift is a rotation.
 _YIQ = np.array([GREY, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112)], np.float32)
 _RGB = np.linalg.inv(_YIQ)
-
-
-class InputSpecification(NamedTuple):
-    """How a model sees photographs; one of two streams, each of them in its order.
-
-    Attributes:
-        side: of the square it sees, in pixels.
-        channels: 3 for normalised RGB, 1 for the mask (0 … 1), 6 for RGB and the mask three times.
-        normalise: how RGB is normalised, of ``NORMALISATIONS``.
-    """
-
-    side: int
-    channels: tuple[int, ...]
-    normalise: tuple[str, ...]
-
-    @property
-    def masks(self) -> bool:
-        """True if the model reads the hair mask."""
-        return any(count != 3 for count in self.channels)
 
 
 class Amounts(NamedTuple):
@@ -69,109 +41,9 @@ class Amounts(NamedTuple):
 IDENTITY = np.eye(2, 3, dtype=np.float32)
 
 
-def model_inputs(
-    photos: jax.Array,
-    keys: jax.Array | None,
-    amounts: Amounts | None,
-    input_spec: InputSpecification,
-) -> jax.Array:
-    """What the model sees of a batch; where it has two streams, their channels one after the other.
-
-    Of two views each stream sees its own, turned, cropped and coloured by itself. What is missing
-    is 0 everywhere, as no photograph is.
-
-    Args:
-        photos: uint8 [batch, stored, stored, 4]: RGB and mask; 8 of two views.
-        keys: one random key per photograph; None for evaluation, which is the whole view.
-        amounts: of augmentation; None for evaluation.
-        input_spec: how the model sees.
-
-    Returns:
-        float32 [batch, side, side, channels].
-    """
-    side, streams = (
-        input_spec.side,
-        list(zip(input_spec.channels, input_spec.normalise, strict=True)),
-    )
-    if photos.shape[-1] == 4:
-        return one_view(photos, keys, amounts, side, streams)
-    views = jnp.split(photos, 2, axis=-1)
-    present = jnp.stack([jnp.any(view != 0, axis=(1, 2, 3)) for view in views])
-    if keys is not None and amounts is not None and amounts.drop_view:
-        present &= ~jax.vmap(hide_view, (0, 1, None), 1)(keys, present, amounts.drop_view)
-    parts = []
-    for i, view in enumerate(views):
-        own = None if keys is None else jax.vmap(jax.random.fold_in, (0, None))(keys, i)
-        seen = one_view(view, own, amounts, side, streams[i : i + 1])
-        parts.append(jnp.where(rearrange(present[i], "b -> b 1 1 1"), seen, 0))
-    return jnp.concatenate(parts, axis=-1)
-
-
-def one_view(
-    photos: jax.Array,
-    keys: jax.Array | None,
-    amounts: Amounts | None,
-    side: int,
-    streams: Sequence[tuple[int, str]],
-) -> jax.Array:
-    """What streams, given by channels and normalisation, see of photographs of one view."""
-
-    def finish(picture: jax.Array, rgb: jax.Array) -> jax.Array:
-        seen = [stream_channels(rgb, picture[..., 3:], *stream) for stream in streams]
-        return jnp.concatenate(seen, axis=-1)
-
-    def whole_view(photo: jax.Array) -> jax.Array:
-        picture = warp(photo, jnp.asarray(IDENTITY), side)
-        return finish(picture, picture[..., :3])
-
-    if keys is None or amounts is None:
-        return jax.vmap(whole_view)(photos)
-
-    def augmented(photo: jax.Array, key: jax.Array) -> jax.Array:
-        geometry_key, colour_key, erase_key, _ = jax.random.split(key, 4)
-        picture = warp(photo, sample_transform(geometry_key, amounts), side)
-        seen = finish(picture, jitter_colour(picture[..., :3], colour_key, amounts))
-        return erase(seen, erase_key, amounts.erase) if amounts.erase else seen
-
-    return jax.vmap(augmented)(photos, keys)
-
-
-def hide_view(key: jax.Array, present: jax.Array, probability: float) -> jax.Array:
-    """Which view of a subject is hidden, bool [2]: either as likely, and none of whom has one."""
-    chance_key, which_key = jax.random.split(jax.random.fold_in(key, 2))
-    hidden = jax.random.bernoulli(chance_key, probability) & jnp.all(present)
-    first = jax.random.bernoulli(which_key)
-    return jnp.stack([hidden & first, hidden & ~first])
-
-
-def stream_channels(rgb: jax.Array, mask: jax.Array, channels: int, normalise: str) -> jax.Array:
-    """What one stream sees: float32 [h, w, channels]."""
-    if channels == 1:
-        return mask
-    rgb = normalised(rgb, normalise)
-    return rgb if channels == 3 else jnp.concatenate([rgb, repeat_mask(mask)], axis=-1)
-
-
-def normalised(rgb: jax.Array, normalise: str) -> jax.Array:
-    """RGB in [0, 1] less a mean, over a standard deviation: one of ``NORMALISATIONS``."""
-    mean, deviation = NORMALISATIONS[normalise]
-    return (rgb - per_channel(mean)) / per_channel(deviation)
-
-
-def denormalised(rgb: jax.Array, normalise: str) -> jax.Array:
-    """The inverse of ``normalised``."""
-    mean, deviation = NORMALISATIONS[normalise]
-    return rgb * per_channel(deviation) + per_channel(mean)
-
-
 def per_channel(values: Sequence[float]) -> jax.Array:
     """One value per channel, the same for every pixel: [1, 1, channels]."""
     return rearrange(jnp.array(values), "c -> 1 1 c")
-
-
-def repeat_mask(mask: jax.Array) -> jax.Array:
-    """One mask channel to three."""
-    return repeat(mask, "h w 1 -> h w c", c=3)
 
 
 def sample_transform(key: jax.Array, amounts: Amounts) -> jax.Array:

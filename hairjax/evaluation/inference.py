@@ -8,8 +8,8 @@ import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
 
-from hairjax.data.augment import InputSpecification, model_inputs
-from hairjax.data.batches import read_batches
+from hairjax.data.inputs import InputSpecification, model_inputs
+from hairjax.data.order import read_batches
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.predictions import Predictions
 from hairjax.parallel.compilation import compiler_options

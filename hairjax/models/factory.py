@@ -1,4 +1,4 @@
-"""The table of models, and how one is made with or without pretrained weights."""
+"""How a model of the table is made, with or without pretrained weights."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -12,9 +12,9 @@ from flax import nnx
 
 from hairjax.models.backbone import Backbone
 from hairjax.models.heads.ordinal import HEADS, Ordinal
-from hairjax.models.layers.common import ParameterKeys, part_names
+from hairjax.models.layers.common import ParameterKeys
 from hairjax.models.options import ModelOptions
-from hairjax.models.table import SWIN, VARIANTS, Family, Variant
+from hairjax.models.table import SWIN, VARIANTS
 from hairjax.system.errors import UserError
 from hairjax.weights.fit import fit_weights, own_head
 from hairjax.weights.load import Checkpoint, find_weights, read_checkpoint
@@ -239,20 +239,3 @@ def _own_classes(checkpoint: Checkpoint, hidden: Sequence[int], head: str) -> in
             f"hidden={own_hidden} to keep it, or num_classes to draw another"
         )
     return classes
-
-
-__all__ = [
-    "SWIN",
-    "VARIANTS",
-    "Family",
-    "ModelOptions",
-    "Variant",
-    "create_model",
-    "list_models",
-    "load_model",
-    "model_builder",
-    "native_size",
-    "part_names",
-    "read_weights",
-    "stage_count",
-]

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from hairjax.models.backbone import Backbone
-from hairjax.models.layers.common import PooledHead, Stage
+from hairjax.models.heads.pooled import PooledHead
+from hairjax.models.layers.common import Stage
 from hairjax.models.layers.convolutions import ConvNorm, ConvStem, max_pool
 from hairjax.models.options import ModelOptions, refuse_drop_path, require_least
 

@@ -12,7 +12,7 @@ import jax
 from flax import nnx
 
 from hairjax.models.backbone import Backbone
-from hairjax.models.layers.common import PooledHead
+from hairjax.models.heads.pooled import PooledHead
 from hairjax.models.layers.convolutions import Activation, ConvStem
 from hairjax.models.layers.inverted_residual import ConvHead, Shape, divisible, make_stages
 from hairjax.models.options import ModelOptions, refuse_drop_path

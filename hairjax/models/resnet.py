@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from hairjax.models.backbone import Backbone
-from hairjax.models.layers.common import PooledHead, Stage, drop_path, materialised
+from hairjax.models.heads.pooled import PooledHead
+from hairjax.models.layers.common import Stage, drop_path, materialised
 from hairjax.models.layers.convolutions import BatchNorm, ConvNorm, ConvStem, convolution
 from hairjax.models.options import ModelOptions
 

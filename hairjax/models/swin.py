@@ -14,8 +14,8 @@ from einops import rearrange
 from flax import nnx
 
 from hairjax.models.backbone import Backbone
+from hairjax.models.heads.pooled import NormedHead
 from hairjax.models.layers.common import (
-    Head,
     Mlp,
     drop_path,
     layer_norm,
@@ -226,7 +226,7 @@ class Swin(Backbone):
                 for i, rates in enumerate(options.drop_rates(depths))
             ]
         )
-        self.head = Head(dim * 2 ** (len(depths) - 1), options, rngs=rngs)
+        self.head = NormedHead(dim * 2 ** (len(depths) - 1), options, rngs=rngs)
 
     def windows(self) -> dict[str, tuple[int, int]]:
         return {

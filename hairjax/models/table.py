@@ -26,9 +26,9 @@ class Family(NamedTuple):
     title: str  # in a sentence
     build: type[Backbone]
     namings: tuple[Naming, ...]  # of published weights
-    normalise: str  # how these saw RGB: imagenet | half | unit, see ``data.augment.NORMALISATIONS``
+    normalise: str  # how these saw RGB: imagenet | half | unit, see ``data.inputs.NORMALISATIONS``
     batch_norm: bool  # whether it has batch norms, which go by each part of a batch
-    maps: str = "grad_cam"  # of explanations, by which of ``evaluation.explain.METHODS``
+    maps: str = "grad_cam"  # of explanations, by which of ``evaluation.explain.maps.METHODS``
 
 
 class Variant(NamedTuple):

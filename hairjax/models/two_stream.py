@@ -15,7 +15,8 @@ from einops import pack, unpack
 from flax import nnx
 
 from hairjax.models.backbone import Backbone, Grid, as_map
-from hairjax.models.layers.common import PooledHead, part_keys, split_key
+from hairjax.models.heads.pooled import PooledHead
+from hairjax.models.layers.common import part_keys, split_key
 from hairjax.models.layers.linear import Linear
 from hairjax.models.options import ModelOptions
 

@@ -15,7 +15,8 @@ from einops import rearrange
 from flax import nnx
 
 from hairjax.models.backbone import Backbone
-from hairjax.models.layers.common import PooledHead, dropout, run_blocks, truncated_normal
+from hairjax.models.heads.pooled import PooledHead
+from hairjax.models.layers.common import dropout, run_blocks, truncated_normal
 from hairjax.models.layers.convolutions import BatchNorm, convolution, max_pool
 from hairjax.models.layers.linear import Linear
 from hairjax.models.options import ModelOptions, refuse_drop_path, require_least

@@ -13,9 +13,9 @@ from einops import rearrange, repeat
 from flax import nnx
 
 from hairjax.models.backbone import Backbone
+from hairjax.models.heads.pooled import PooledHead
 from hairjax.models.layers.common import (
     Mlp,
-    PooledHead,
     Stage,
     drop_path,
     layer_norm,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hairjax.data.augment import InputSpecification
+from hairjax.data.inputs import InputSpecification
 from hairjax.evaluation.analysis import Analysis
 from hairjax.evaluation.predictions import Predictions
 from hairjax.optim.parameter_table import ParameterRow
@@ -67,7 +67,7 @@ class SplitResults:
     Attributes:
         split: validation or test.
         predictions: what it said of every photograph.
-        metrics: those of `evaluation.metrics.evaluate`.
+        metrics: those of `evaluation.metrics.classification.evaluate`.
         intervals: (low, high) per metric, 95 %.
         interval_note: how the intervals were made.
         baselines: metrics of each baseline by its name; a baseline may lack some.

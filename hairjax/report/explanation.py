@@ -29,7 +29,7 @@ _USED = (
     "that a place stands out does not prove that the model needs it. Deletion and insertion, and "
     "the changed masks below, test that."
 )
-# By the names of `evaluation.explain.METHODS`.
+# By the names of `evaluation.explain.maps.METHODS`.
 METHODS = {
     "grad_cam": Method(
         title="Grad-CAM",
@@ -96,14 +96,14 @@ class Explanation:
         subjects: of how many people, 0 where they are not known.
         side: of what the model sees, in pixels.
         channels: of what the model sees.
-        method: by which maps were made, one of `evaluation.explain.METHODS`.
+        method: by which maps were made, one of `evaluation.explain.maps.METHODS`.
         stage: whose maps, from 1.
         stages: of the model.
         places: of a map, down and across.
         empty: photographs of which no place speaks for the predicted class.
         agreement: of every class, and last of all; empty where no mask is known.
         followed: photographs along whose maps deletion and insertion were followed.
-        areas: by the names of `evaluation.deletion.CURVES`.
+        areas: by the names of `evaluation.explain.deletion.CURVES`.
         reliance: with the mask changed, the unchanged first; empty where the model does not see
             RGB and mask.
         interval_note: how the intervals were made.

@@ -78,7 +78,7 @@ def write_gallery(
     Args:
         photos: the m photographs, in the order in which they are to be shown.
         predictions: what was said of them.
-        maps: float32 [m, h, w], of the predicted classes, as `evaluation.explain.Explain`.
+        maps: float32 [m, h, w], of the predicted classes, as `evaluation.explain.maps.Explain`.
         epoch: whose model said it.
         among: of how many they were chosen.
         folder: nothing but a gallery, or not there.

@@ -24,7 +24,7 @@ from hairjax.report.contents import METRICS, Report, SplitResults
 from hairjax.report.figures.classification import learning_curves
 from hairjax.report.figures.fonts import undrawable
 from hairjax.report.page import write_report
-from hairjax.report.results import plot_results
+from hairjax.report.show_results import plot_results
 from hairjax.runs.access import read_access
 from hairjax.runs.derived import source_runs
 from hairjax.runs.environment import from_line

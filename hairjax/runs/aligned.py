@@ -14,7 +14,7 @@ from hairjax.data.split import SPLITS, read_rows
 from hairjax.evaluation.by_subject import stack, subject_views
 from hairjax.evaluation.mixture import mix
 from hairjax.evaluation.predictions import Predictions
-from hairjax.runs.predictions import RunPredictions, align, read_run
+from hairjax.runs.read_predictions import RunPredictions, align, read_run
 from hairjax.system.errors import UserError, examples
 from hairjax.system.wording import counted
 

@@ -16,7 +16,7 @@ from hairjax.report.comparison.text import latex, markdown
 from hairjax.report.figures.comparison import forest_figure
 from hairjax.report.html import number_range
 from hairjax.runs.photographs import read_run_photographs
-from hairjax.runs.predictions import RunGroup, RunPredictions, align, group_runs
+from hairjax.runs.read_predictions import RunGroup, RunPredictions, align, group_runs
 from hairjax.runs.results import RESAMPLES
 from hairjax.studies.folds import read_run_or_folds
 from hairjax.system import console

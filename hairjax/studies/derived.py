@@ -17,7 +17,7 @@ from hairjax.data.sources.manifest import read_columns
 from hairjax.data.split import write_rows
 from hairjax.evaluation.analysis import analyse
 from hairjax.evaluation.predictions import Predictions
-from hairjax.report.results import plot_results
+from hairjax.report.show_results import plot_results
 from hairjax.runs.access import add_access, describe_access, new_access
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.results import Results, measure, write_results

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hairjax.builders.setup import resolve
 from hairjax.data.split import read_rows
 from hairjax.evaluation.mixture import fit_mixture_weights
-from hairjax.report.results import RESULTS, result_cells
+from hairjax.report.show_results import RESULTS, result_cells
 from hairjax.runs.aligned import (
     PHOTOGRAPH,
     SUBJECT,

@@ -18,7 +18,7 @@ from hairjax.evaluation.predictions import Predictions, join_predictions, write_
 from hairjax.report.figures.classification import confusion_figure
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.photographs import Selection
-from hairjax.runs.predictions import RunPredictions, read_run
+from hairjax.runs.read_predictions import RunPredictions, read_run
 from hairjax.runs.results import Results, measure
 from hairjax.system import console
 from hairjax.system.errors import UserError

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from hairjax.builders.data_set import load_data, split_photos
 from hairjax.builders.model import abstract_model, find_model_weights, pretrained_model
 from hairjax.builders.setup import Setup, resolve
-from hairjax.data.augment import model_inputs
 from hairjax.data.division import divide
+from hairjax.data.inputs import model_inputs
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.quality.copies import require_no_copies
 from hairjax.data.split import split_rows
@@ -24,7 +24,7 @@ from hairjax.evaluation.predictions import Predictions
 from hairjax.evaluation.probes import SCORES, Chosen, Fold, kinds, select_classifier
 from hairjax.parallel.compilation import keep_compiled
 from hairjax.parallel.mesh import make_mesh
-from hairjax.report.results import RESULTS, result_cells
+from hairjax.report.show_results import RESULTS, result_cells
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
 from hairjax.runs.photographs import read_run_photographs

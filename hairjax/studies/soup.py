@@ -18,12 +18,12 @@ from hairjax.config.schema import flatten
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.metrics.classification import evaluate
 from hairjax.parallel.compilation import keep_compiled
-from hairjax.report.results import RESULTS, result_cells
+from hairjax.report.show_results import RESULTS, result_cells
 from hairjax.runs.aligned import photograph_rows
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
 from hairjax.runs.photographs import read_run_photographs
-from hairjax.runs.predictions import RunPredictions, align, read_run
+from hairjax.runs.read_predictions import RunPredictions, align, read_run
 from hairjax.runs.run import Run
 from hairjax.studies.derived import begin_derived, derived_config, write_evaluation
 from hairjax.system import console

@@ -7,7 +7,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from hairjax.builders.setup import Setup
-from hairjax.data.batches import training_batches
+from hairjax.data.order import training_batches
 from hairjax.data.photoset import PhotoSet
 from hairjax.parallel.mesh import join_shares, share
 

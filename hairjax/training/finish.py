@@ -12,8 +12,8 @@ from hairjax.evaluation.analysis import analyse
 from hairjax.evaluation.explain.maps import Explain
 from hairjax.evaluation.predictions import Predictions
 from hairjax.report.gallery import remove_gallery, surest_mistakes, write_gallery
-from hairjax.report.results import show_analysis, show_results
 from hairjax.report.run_report import report_run
+from hairjax.report.show_results import show_analysis, show_results
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.results import compare_baselines, measure, write_results
 from hairjax.system import console

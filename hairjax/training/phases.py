@@ -14,7 +14,8 @@ import numpy as np
 from flax import nnx, traverse_util
 
 from hairjax.builders.setup import Setup
-from hairjax.data.augment import Amounts, InputSpecification, model_inputs
+from hairjax.data.augment import Amounts
+from hairjax.data.inputs import InputSpecification, model_inputs
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.load import memory_limit
 from hairjax.evaluation.inference import Outputs, make_outputs

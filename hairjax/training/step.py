@@ -11,7 +11,8 @@ from einops import rearrange
 from flax import nnx
 from jax.sharding import Mesh
 
-from hairjax.data.augment import Amounts, InputSpecification, model_inputs
+from hairjax.data.augment import Amounts
+from hairjax.data.inputs import InputSpecification, model_inputs
 from hairjax.data.mixing import own_shares, without_missing
 from hairjax.optim.freezing import merge, moving_statistics, split_trainable
 from hairjax.optim.lora import merged

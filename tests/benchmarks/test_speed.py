@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.speed import What, ours, theirs
 from benchmarks.training_step import noise
-from hairjax.data.augment import InputSpecification, model_inputs
+from hairjax.data.inputs import InputSpecification, model_inputs
 from hairjax.models import table as models
 
 SWIN, CONVOLUTIONS = "swin_mini_patch4_window4_64", "cnn7"

@@ -7,11 +7,11 @@ import pytest
 from configs import side, top
 from hairjax.builders.validation import check_config, choices
 from hairjax.cli.flags import override, parse
-from hairjax.config.keys import nearest, unknown_key
 from hairjax.config.load import from_plain, load_config, split_source, to_plain
 from hairjax.config.recipe import known_keys
 from hairjax.config.resume import differences
 from hairjax.config.schema import check_keys, flatten
+from hairjax.config.suggestions import nearest, unknown_key
 from hairjax.system.errors import UserError
 
 ROOT = Path(__file__).parents[2]

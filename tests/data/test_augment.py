@@ -11,16 +11,14 @@ from hairjax.data.augment import (
     ASPECT,
     GREY,
     IMAGENET_MEAN,
-    IMAGENET_STD,
     Amounts,
-    InputSpecification,
     erase,
     hue_matrix,
     jitter_colour,
-    model_inputs,
     sample_transform,
     warp,
 )
+from hairjax.data.inputs import IMAGENET_STD, InputSpecification, model_inputs
 
 OFF = Amounts(
     rotation=0.0,

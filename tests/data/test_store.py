@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from hairjax.data.batches import read_batches
 from hairjax.data.options import PrepareOptions
+from hairjax.data.order import read_batches
 from hairjax.data.prepare import pieces, store
 from hairjax.data.prepare.load import load_photos
 from hairjax.data.prepare.read import prepare, read_photo

@@ -7,7 +7,7 @@ import numpy as np
 import optax
 from flax import nnx
 
-from hairjax.data.augment import InputSpecification, model_inputs
+from hairjax.data.inputs import InputSpecification, model_inputs
 from hairjax.data.photoset import PhotoSet
 from tests.models.example import options
 

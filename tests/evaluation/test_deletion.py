@@ -11,7 +11,7 @@ from flax import nnx
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
-from hairjax.data.augment import InputSpecification, model_inputs
+from hairjax.data.inputs import InputSpecification, model_inputs
 from hairjax.evaluation.explain.deletion import (
     CURVES,
     STEPS,

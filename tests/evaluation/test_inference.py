@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hairjax.data.augment import InputSpecification, model_inputs
+from hairjax.data.inputs import InputSpecification, model_inputs
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.inference import make_predict, softmax
 from hairjax.parallel.mesh import make_mesh

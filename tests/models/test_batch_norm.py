@@ -13,7 +13,8 @@ from ml_collections import ConfigDict
 import hairjax
 from configs import top
 from hairjax.builders.setup import resolve
-from hairjax.data.augment import Amounts, InputSpecification
+from hairjax.data.augment import Amounts
+from hairjax.data.inputs import InputSpecification
 from hairjax.models import table as families
 from hairjax.models.cnn import CNN
 from hairjax.models.table import VARIANTS, Variant

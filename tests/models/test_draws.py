@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from hairjax.data.augment import Amounts, InputSpecification, model_inputs
+from hairjax.data.augment import Amounts
+from hairjax.data.inputs import InputSpecification, model_inputs
 from hairjax.data.mixing import own_shares
 from hairjax.models import table as families
 from hairjax.models.factory import model_builder

@@ -12,7 +12,7 @@ import hairjax
 from configs import top
 from hairjax.builders.inputs import input_specification
 from hairjax.builders.validation import check_config
-from hairjax.data.augment import denormalised, normalised
+from hairjax.data.inputs import denormalised, normalised
 from hairjax.models import table as families
 from hairjax.models.layers.inverted_residual import InvertedResidual, Shape
 from hairjax.models.table import VARIANTS, Variant

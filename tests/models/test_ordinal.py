@@ -18,7 +18,7 @@ from scipy.special import expit, log_expit, logit, softmax
 import hairjax
 import launch
 from hairjax.commands.convert import convert_weights, write
-from hairjax.data.augment import InputSpecification, model_inputs
+from hairjax.data.inputs import InputSpecification, model_inputs
 from hairjax.data.synthetic import synthesise
 from hairjax.models.heads.ordinal import (
     HEADS,

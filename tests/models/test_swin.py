@@ -10,7 +10,8 @@ import pytest
 from flax import nnx
 
 import hairjax
-from hairjax.models.layers.common import Head, ParameterKeys, drop_path, part_names
+from hairjax.models.heads.pooled import NormedHead
+from hairjax.models.layers.common import ParameterKeys, drop_path, part_names
 from hairjax.models.swin import Swin, SwinBlock
 from hairjax.models.table import SWIN, VARIANTS, Variant
 from tests.models.example import options
@@ -302,7 +303,7 @@ def test_a_block_drops_attention_and_mlp_independently():
 @pytest.mark.parametrize(("hidden", "values"), [((), {0, 2}), ((8,), {0, 2}), ((8, 8), {0, 4})])
 def test_head_drops_after_each_relu_and_never_before_the_first_hidden_layer(hidden, values):
     given = options(num_classes=8, hidden=hidden, dropout=0.5)
-    build = nnx.eval_shape(lambda: Head(8, given, rngs=nnx.Rngs(0)))
+    build = nnx.eval_shape(lambda: NormedHead(8, given, rngs=nnx.Rngs(0)))
     head = randomised(build)
     # All layers but the first pass on what they get, so that logits show what was dropped.
     for layer in [*head.hidden[1:], head.classifier]:

@@ -22,7 +22,8 @@ from hairjax.builders.model import (
 from hairjax.builders.two_stream_weights import of_stream
 from hairjax.builders.validation import check_config
 from hairjax.commands.convert import write
-from hairjax.data.augment import Amounts, InputSpecification, model_inputs
+from hairjax.data.augment import Amounts
+from hairjax.data.inputs import InputSpecification, model_inputs
 from hairjax.evaluation.explain.maps import grad_cam
 from hairjax.models import table as families
 from hairjax.models.table import VARIANTS, Variant

@@ -14,7 +14,8 @@ from flax import nnx
 
 from configs import top
 from hairjax.builders.setup import resolve
-from hairjax.data.augment import Amounts, InputSpecification
+from hairjax.data.augment import Amounts
+from hairjax.data.inputs import InputSpecification
 from hairjax.models.swin import Swin
 from hairjax.parallel import mesh as module
 from hairjax.parallel.compilation import compute_dtype

@@ -13,7 +13,7 @@ import torch
 from flax import nnx
 
 import hairjax
-from hairjax.data.augment import NORMALISATIONS
+from hairjax.data.inputs import NORMALISATIONS
 from hairjax.models.factory import native_size
 from hairjax.models.table import VARIANTS
 

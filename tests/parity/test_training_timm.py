@@ -11,7 +11,7 @@ import hairjax
 from benchmarks.training_step import CLASSES, STEPS, training_step
 from configs import top
 from hairjax.builders.inputs import input_specification
-from hairjax.data.augment import model_inputs
+from hairjax.data.inputs import model_inputs
 from hairjax.optim.groups import make_groups
 from hairjax.optim.schedules import make_schedules
 from hairjax.parallel.mesh import make_mesh

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from hairjax.config.load import load_config, to_plain
-from hairjax.data.augment import InputSpecification
+from hairjax.data.inputs import InputSpecification
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.analysis import analyse
 from hairjax.evaluation.explain.deletion import CURVES
@@ -26,7 +26,7 @@ from hairjax.report.explanation import (
 from hairjax.report.figures.classification import learning_curves
 from hairjax.report.figures.explanation import curves_figure
 from hairjax.report.gallery import write_gallery
-from hairjax.report.results import plot_results
+from hairjax.report.show_results import plot_results
 from hairjax.runs.environment import Start, Weights
 from hairjax.runs.folder import RunFolder
 

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from hairjax.data.augment import InputSpecification
+from hairjax.data.inputs import InputSpecification
 from hairjax.report.checklists.answers import checklist_answers
 from hairjax.report.checklists.evaluation import of_evaluation
 from hairjax.report.checklists.items import CLAIM, TRIPOD

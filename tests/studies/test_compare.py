@@ -21,7 +21,7 @@ from hairjax.config.load import to_plain
 from hairjax.data.split import write_split
 from hairjax.evaluation.metrics.classification import evaluate
 from hairjax.evaluation.predictions import Predictions, write_predictions
-from hairjax.runs.predictions import group_runs, read_run
+from hairjax.runs.read_predictions import group_runs, read_run
 from tests.report.test_page import CHROMIUM, Page
 
 CLASSES = ("level_0", "level_1", "level_2")

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 import hairjax
 import launch
 from hairjax.builders.data_set import load_data
-from hairjax.data.augment import InputSpecification, model_inputs
+from hairjax.data.inputs import InputSpecification, model_inputs
 from hairjax.evaluation.probes import Chosen
 from hairjax.runs.access import read_access
 from hairjax.studies.soup import greedy_soup, mean_params

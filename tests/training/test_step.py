@@ -11,7 +11,8 @@ from ml_collections import ConfigDict
 from scipy.special import log_softmax, softmax
 from sklearn.metrics import log_loss
 
-from hairjax.data.augment import Amounts, InputSpecification, model_inputs
+from hairjax.data.augment import Amounts
+from hairjax.data.inputs import InputSpecification, model_inputs
 from hairjax.data.mixing import own_shares
 from hairjax.models.swin import Swin
 from hairjax.optim.groups import GROUPS, frozen_parts, make_groups

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from hairjax.data.options import SourceOptions, SplitOptions
+from hairjax.data.pairs import Pairs
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.quality.duplicates import DuplicatePair, find_copies
-from hairjax.data.views import Pairs
 from hairjax.parallel.processes import is_first, largest
 from hairjax.system import console
 from hairjax.system.errors import UserError

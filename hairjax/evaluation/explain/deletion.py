@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from scipy.integrate import trapezoid
 from scipy.ndimage import gaussian_filter
 
-from hairjax.data.augment import IMAGENET_MEAN, InputSpecification, model_inputs
-from hairjax.data.batches import evaluation_batches
+from hairjax.data.augment import IMAGENET_MEAN
+from hairjax.data.inputs import InputSpecification, model_inputs
+from hairjax.data.order import evaluation_batches
 from hairjax.evaluation.explain.maps import upsample
 from hairjax.parallel.compilation import compiler_options
 from hairjax.parallel.mesh import batch_sharded, replicated

@@ -3,8 +3,8 @@
 Grad-CAM (Selvaraju et al., "Grad-CAM", ICCV 2017) on the map that a stage puts out, before the
 head's norm. It asks of a model only ``until``, ``continue_from`` and ``maps`` of the contract:
 nothing is reshaped here, so nothing can be reshaped wrongly. Between the stages of a ViT go tokens,
-of which the head sees one: its maps are of another method (`evaluation.rollout`). Which is whose
-stands in the table of models.
+of which the head sees one: its maps are of another method (`evaluation.explain.rollout`). Which is
+whose stands in the table of models.
 """
 
 from collections.abc import Callable
@@ -18,8 +18,8 @@ from flax import nnx
 from jax.sharding import Mesh
 from numpy.typing import NDArray
 
-from hairjax.data.augment import InputSpecification, model_inputs
-from hairjax.data.batches import read_batches
+from hairjax.data.inputs import InputSpecification, model_inputs
+from hairjax.data.order import read_batches
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.explain.rollout import attention_rollout
 from hairjax.parallel.compilation import compiler_options
@@ -90,7 +90,7 @@ def grad_cam(model: Any, images: jax.Array, classes: jax.Array, stage: int) -> j
 
     Before a head that normalises every place, the gradient at a place is orthogonal to what the
     place holds: its value then comes from the gradients of the others, and maps of the last stage
-    are blunt. Deletion and insertion (`evaluation.deletion`) tell how much they are worth.
+    are blunt. Deletion and insertion (`evaluation.explain.deletion`) tell how much they are worth.
 
     Args:
         model: of the contract.

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from einops import rearrange, reduce
 from flax import nnx
 
-from hairjax.models.layers.common import PooledHead, Stage, drop_path, materialised
+from hairjax.models.heads.pooled import PooledHead
+from hairjax.models.layers.common import Stage, drop_path, materialised
 from hairjax.models.layers.convolutions import Activation, ConvNorm, convolution
 from hairjax.models.options import ModelOptions
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from hairjax.data.augment import NORMALISATIONS, InputSpecification
+from hairjax.data.inputs import NORMALISATIONS, InputSpecification
 from hairjax.data.split import SPLITS
 from hairjax.report.checklists.evaluation import of_evaluation
 from hairjax.report.checklists.items import Answer

@@ -39,7 +39,7 @@ def learning_curves(rows: Sequence[Mapping[str, Any]], best_epoch: int, path: Pa
 
     Args:
         rows: the lines of ``metrics.jsonl``: ``epoch``, ``train`` (loss, accuracy),
-            ``validation`` (the metrics of `evaluation.metrics.evaluate`) and ``rate`` (one per
+            ``validation`` (metrics of `evaluation.metrics.classification`) and ``rate`` (one per
             group, the same groups in every row; 0 while frozen).
         best_epoch: marked by a line through all panels.
         path: the PNG to write; an SVG is written beside it.

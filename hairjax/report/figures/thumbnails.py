@@ -34,7 +34,7 @@ def lay_over(rgb: NDArray[np.uint8], evidence: NDArray[np.floating]) -> NDArray[
 
     Args:
         rgb: uint8 [side, side, 3].
-        evidence: [side, side] from 0 to 1, as `evaluation.explain.evidence` makes it.
+        evidence: [side, side] from 0 to 1, as `evaluation.explain.maps.evidence` makes it.
     """
     grey = np.repeat(rgb.mean(-1, keepdims=True), 3, axis=-1)
     share = _OPAQUE * evidence[..., None]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hairjax.data.balance import balanced_order
-from hairjax.data.batches import (
+from hairjax.data.order import (
     epoch_order,
     evaluation_batches,
     read_batches,

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from configs import top
 from hairjax.builders.setup import resolve
-from hairjax.data.augment import Amounts, InputSpecification, hide_view, model_inputs
-from hairjax.data.batches import training_batches
+from hairjax.data.augment import Amounts
+from hairjax.data.inputs import InputSpecification, hide_view, model_inputs
+from hairjax.data.order import training_batches
+from hairjax.data.pairs import MISSING, Pairs, pair_views
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.quality.copies import require_no_copies
 from hairjax.data.split import check_split, make_split
-from hairjax.data.views import MISSING, Pairs, pair_views
 from hairjax.system.errors import UserError
 from tests.messages import messages
 

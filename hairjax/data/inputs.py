@@ -1,0 +1,151 @@
+"""From stored photographs to what the model sees, on the device, inside the jitted step.
+
+Training and evaluation use the same resampling: with every amount at zero, augmentation gives
+what evaluation sees.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from einops import rearrange, repeat
+
+from hairjax.data.augment import (
+    IDENTITY,
+    IMAGENET_MEAN,
+    Amounts,
+    erase,
+    jitter_colour,
+    per_channel,
+    sample_transform,
+    warp,
+)
+
+IMAGENET_STD = (0.229, 0.224, 0.225)
+# What pretrained weights were given: mean and standard deviation of RGB in [0, 1]. With ``half`` it
+# lies in [-1, 1], with ``unit`` it stays as it is.
+NORMALISATIONS = {
+    "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
+    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+}
+
+
+class InputSpecification(NamedTuple):
+    """How a model sees photographs; one of two streams, each of them in its order.
+
+    Attributes:
+        side: of the square it sees, in pixels.
+        channels: 3 for normalised RGB, 1 for the mask (0 … 1), 6 for RGB and the mask three times.
+        normalise: how RGB is normalised, of ``NORMALISATIONS``.
+    """
+
+    side: int
+    channels: tuple[int, ...]
+    normalise: tuple[str, ...]
+
+    @property
+    def masks(self) -> bool:
+        """True if the model reads the hair mask."""
+        return any(count != 3 for count in self.channels)
+
+
+def model_inputs(
+    photos: jax.Array,
+    keys: jax.Array | None,
+    amounts: Amounts | None,
+    input_spec: InputSpecification,
+) -> jax.Array:
+    """What the model sees of a batch; where it has two streams, their channels one after the other.
+
+    Of two views each stream sees its own, turned, cropped and coloured by itself. What is missing
+    is 0 everywhere, as no photograph is.
+
+    Args:
+        photos: uint8 [batch, stored, stored, 4]: RGB and mask; 8 of two views.
+        keys: one random key per photograph; None for evaluation, which is the whole view.
+        amounts: of augmentation; None for evaluation.
+        input_spec: how the model sees.
+
+    Returns:
+        float32 [batch, side, side, channels].
+    """
+    side, streams = (
+        input_spec.side,
+        list(zip(input_spec.channels, input_spec.normalise, strict=True)),
+    )
+    if photos.shape[-1] == 4:
+        return one_view(photos, keys, amounts, side, streams)
+    views = jnp.split(photos, 2, axis=-1)
+    present = jnp.stack([jnp.any(view != 0, axis=(1, 2, 3)) for view in views])
+    if keys is not None and amounts is not None and amounts.drop_view:
+        present &= ~jax.vmap(hide_view, (0, 1, None), 1)(keys, present, amounts.drop_view)
+    parts = []
+    for i, view in enumerate(views):
+        own = None if keys is None else jax.vmap(jax.random.fold_in, (0, None))(keys, i)
+        seen = one_view(view, own, amounts, side, streams[i : i + 1])
+        parts.append(jnp.where(rearrange(present[i], "b -> b 1 1 1"), seen, 0))
+    return jnp.concatenate(parts, axis=-1)
+
+
+def one_view(
+    photos: jax.Array,
+    keys: jax.Array | None,
+    amounts: Amounts | None,
+    side: int,
+    streams: Sequence[tuple[int, str]],
+) -> jax.Array:
+    """What streams, given by channels and normalisation, see of photographs of one view."""
+
+    def finish(picture: jax.Array, rgb: jax.Array) -> jax.Array:
+        seen = [stream_channels(rgb, picture[..., 3:], *stream) for stream in streams]
+        return jnp.concatenate(seen, axis=-1)
+
+    def whole_view(photo: jax.Array) -> jax.Array:
+        picture = warp(photo, jnp.asarray(IDENTITY), side)
+        return finish(picture, picture[..., :3])
+
+    if keys is None or amounts is None:
+        return jax.vmap(whole_view)(photos)
+
+    def augmented(photo: jax.Array, key: jax.Array) -> jax.Array:
+        geometry_key, colour_key, erase_key, _ = jax.random.split(key, 4)
+        picture = warp(photo, sample_transform(geometry_key, amounts), side)
+        seen = finish(picture, jitter_colour(picture[..., :3], colour_key, amounts))
+        return erase(seen, erase_key, amounts.erase) if amounts.erase else seen
+
+    return jax.vmap(augmented)(photos, keys)
+
+
+def hide_view(key: jax.Array, present: jax.Array, probability: float) -> jax.Array:
+    """Which view of a subject is hidden, bool [2]: either as likely, and none of whom has one."""
+    chance_key, which_key = jax.random.split(jax.random.fold_in(key, 2))
+    hidden = jax.random.bernoulli(chance_key, probability) & jnp.all(present)
+    first = jax.random.bernoulli(which_key)
+    return jnp.stack([hidden & first, hidden & ~first])
+
+
+def stream_channels(rgb: jax.Array, mask: jax.Array, channels: int, normalise: str) -> jax.Array:
+    """What one stream sees: float32 [h, w, channels]."""
+    if channels == 1:
+        return mask
+    rgb = normalised(rgb, normalise)
+    return rgb if channels == 3 else jnp.concatenate([rgb, repeat_mask(mask)], axis=-1)
+
+
+def normalised(rgb: jax.Array, normalise: str) -> jax.Array:
+    """RGB in [0, 1] less a mean, over a standard deviation: one of ``NORMALISATIONS``."""
+    mean, deviation = NORMALISATIONS[normalise]
+    return (rgb - per_channel(mean)) / per_channel(deviation)
+
+
+def denormalised(rgb: jax.Array, normalise: str) -> jax.Array:
+    """The inverse of ``normalised``."""
+    mean, deviation = NORMALISATIONS[normalise]
+    return rgb * per_channel(deviation) + per_channel(mean)
+
+
+def repeat_mask(mask: jax.Array) -> jax.Array:
+    """One mask channel to three."""
+    return repeat(mask, "h w 1 -> h w c", c=3)

@@ -1,0 +1,60 @@
+"""Classification heads on the mean of a map."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+from einops import reduce
+from flax import nnx
+
+from hairjax.models.layers.common import dropout, layer_norm, split_key, truncated_normal
+from hairjax.models.layers.linear import Linear
+from hairjax.models.options import ModelOptions
+
+
+class PooledHead(nnx.Module):
+    """Mean over the map, then (dense, ReLU, dropout) per hidden size and dense.
+
+    Without hidden sizes the dropout stands before the one dense layer.
+
+    Logits are float32 whatever the computation's dtype, so that the loss is.
+    """
+
+    def __init__(self, dim: int, options: ModelOptions, *, rngs: nnx.Rngs):
+        self.dropout = options.dropout
+        sizes = [dim, *options.hidden]
+        self.hidden = nnx.List(
+            [
+                Linear(a, b, dtype=options.dtype, kernel_init=truncated_normal, rngs=rngs)
+                for a, b in itertools.pairwise(sizes)
+            ]
+        )
+        self.classifier = nnx.Linear(
+            sizes[-1], options.num_classes, kernel_init=truncated_normal, rngs=rngs
+        )
+
+    def embed(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        """What the last stage gives → the vector that is classified: float32 [batch, dim]."""
+        return reduce(x.astype(jnp.float32), "b h w c -> b c", "mean")
+
+    def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        x = self.embed(x, key)
+        keys = split_key(key, len(self.hidden) + 1)
+        # The original classifier's order is dense, ReLU, dropout, dense: nothing is dropped
+        # before the first hidden layer.
+        for layer, layer_key in zip(self.hidden, keys[:-1], strict=True):
+            x = dropout(jax.nn.relu(layer(x)), self.dropout, layer_key)
+        if not self.hidden:
+            x = dropout(x, self.dropout, keys[-1])
+        return self.classifier(x.astype(jnp.float32))
+
+
+class NormedHead(PooledHead):
+    """A norm before the mean."""
+
+    def __init__(self, dim: int, options: ModelOptions, *, rngs: nnx.Rngs):
+        self.norm = layer_norm(dim, dtype=options.dtype, rngs=rngs)
+        super().__init__(dim, options, rngs=rngs)
+
+    def embed(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        return super().embed(self.norm(x), key)
