@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hairjax.report.parameter_table import read_parameter_table
+from hairjax.optim.parameter_table import read_parameter_table
 
 ROOT = Path(__file__).parents[1]
 TABLE = Path(__file__).with_suffix(".json")
@@ -152,10 +152,10 @@ def measure(workdirs: list[Path]) -> dict:
         values = [json.loads((w / "test" / "metrics.json").read_text())[name] for w in workdirs]
         spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
         found[name] = (float(np.mean(values)), spread)
-    if not (workdirs[0] / "groups.txt").is_file():
+    if not (workdirs[0] / "groups.csv").is_file():
         return found
-    ledger = read_parameter_table(workdirs[0] / "groups.txt")
-    found["trainable"] = sum(e.count for e in ledger if e.trains.startswith("from epoch"))
+    rows = read_parameter_table(workdirs[0] / "groups.csv")
+    found["trainable"] = sum(row.count for row in rows if row.learnt and row.first_epoch)
     # The first epoch compiles; a part that thaws compiles again.
     seconds = [
         json.loads(line)["seconds"]

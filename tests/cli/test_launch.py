@@ -102,15 +102,18 @@ def test_ctrl_c_while_modules_are_imported(module):
 
 
 def test_ctrl_c_at_any_moment_of_the_start():
-    """Or the command has ended before."""
+    """Or the command has ended before; the signal may still find the interpreter shutting down."""
     for delay in (0.0, 0.02, 0.05, 0.1, 0.2, 0.4):
         program = started("gc", "print('begun', flush=True)")
         assert program.stdout.readline() == "begun\n"
         time.sleep(delay)
         program.send_signal(signal.SIGINT)
         _, errors = program.communicate(timeout=60)
-        ended = program.returncode == 1 and errors.startswith("error: there is no configuration")
-        assert ended or (program.returncode, errors) == (130, "stopped by Ctrl-C\n"), delay
+        code = program.returncode
+        if errors.startswith("error: there is no configuration"):
+            assert code in (1, -signal.SIGINT), delay
+        else:
+            assert (code, errors) == (130, "stopped by Ctrl-C\n"), delay
 
 
 def test_an_ignored_interrupt_stays_ignored():

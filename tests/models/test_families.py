@@ -19,11 +19,13 @@ from hairjax.models.table import VARIANTS, Variant
 from hairjax.optim.parts import is_statistic, part_of
 from hairjax.parallel.compilation import compiler_options
 from hairjax.system.errors import UserError
-from hairjax.training.step import gradients
+from hairjax.training.step import Examples, gradients
+from hairjax.training.task import Classification
 from hairjax.weights.position import resize_position
 from tests.models.test_backbones import CASES, reference_weights
 
 UNOPTIMIZED = {"xla_backend_optimization_level": 0}
+TASK = Classification(3, 0.0, None)
 SIDE = 32
 # Smaller than those of the reference: a gradient takes long to compile.
 TINY = {
@@ -50,24 +52,27 @@ def images(channels=3, size=(SIDE, SIDE), batch=4):
     return np.random.default_rng(0).normal(size=(batch, *size, channels)).astype(np.float32)
 
 
+def examples():
+    return Examples(images(), jax.nn.one_hot(jnp.arange(4) % 3, 3), jax.random.key(0))
+
+
 @pytest.mark.parametrize("tiny", TINY)
 def test_gradients_reach_every_parameter_that_trains(tiny, monkeypatch):
     monkeypatch.setitem(VARIANTS, "small", Variant(SIDE, *TINY[tiny]))
     drop = 0.2 if tiny in ("resnet", "vit") else 0.0
     model = hairjax.create_model("small", num_classes=3, dropout=0.2, drop_path=drop)
     graphdef, state = nnx.split(model)
-    options = {"frozen": ("stem", "stages.0"), "kept": 0, "class_weights": None}
-    run = functools.partial(gradients, graphdef, **options)
-    targets, params = jax.nn.one_hot(jnp.arange(4) % 3, 3), nnx.to_pure_dict(state)
+    frozen, params = ("stem", "stages.0"), nnx.to_pure_dict(state)
+    run = functools.partial(gradients, graphdef, task=TASK, frozen=frozen, cached_stages=0)
     compiled = jax.jit(run, compiler_options=UNOPTIMIZED)
-    (loss, _, moved), grads = compiled(params, images(), targets, jax.random.key(0))
+    (loss, _, moved), grads = compiled(params, examples())
     assert np.isfinite(loss)
     for path, gradient in jax.tree_util.tree_leaves_with_path(grads):
         place = tuple(part.key for part in path)
-        silent = part_of(place) in ("stem", "stages.0") or is_statistic(place)
+        silent = part_of(place) in frozen or is_statistic(place)
         assert np.any(gradient) != silent, place
     parts = {part_of(tuple(p.key for p in path)) for path, _ in jax.tree.leaves_with_path(moved)}
-    assert not parts & {"stem", "stages.0"}
+    assert not parts & set(frozen)
 
 
 @pytest.mark.parametrize(
@@ -82,15 +87,13 @@ def test_gradients_in_bfloat16_are_those_in_float32_but_for_rounding(tiny, monke
     swin = {"dim": 16, "depths": (2, 1), "heads": (2, 4), "window": 4}
     variants = TINY | {"swin": (swin, families.SWIN)}
     monkeypatch.setitem(VARIANTS, "small", Variant(SIDE, *variants[tiny]))
-    options = {"frozen": (), "kept": 0, "class_weights": None}
-    targets = jax.nn.one_hot(jnp.arange(4) % 3, 3)
     found = []
     for dtype in (jnp.float32, jnp.bfloat16):
         model = hairjax.create_model("small", num_classes=3, dtype=dtype)
         graphdef, state = nnx.split(model)
-        run = functools.partial(gradients, graphdef, **options)
+        run = functools.partial(gradients, graphdef, task=TASK, frozen=(), cached_stages=0)
         compiled = jax.jit(run, compiler_options=compiler_options())
-        _, grads = compiled(nnx.to_pure_dict(state), images(), targets, jax.random.key(0))
+        _, grads = compiled(nnx.to_pure_dict(state), examples())
         leaves = jax.tree.leaves(grads)
         assert all(leaf.dtype == jnp.float32 for leaf in leaves)
         found.append(np.concatenate([np.ravel(leaf) for leaf in leaves]))

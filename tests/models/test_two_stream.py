@@ -31,7 +31,8 @@ from hairjax.models.two_stream import fusing_stages
 from hairjax.optim.layer_decay import layer_distances
 from hairjax.optim.parts import is_statistic
 from hairjax.system.errors import UserError
-from hairjax.training.step import gradients
+from hairjax.training.step import Examples, gradients
+from hairjax.training.task import Classification
 from hairjax.weights import WeightsError
 from hairjax.weights.paths import dotted, nested
 from tests.messages import messages
@@ -211,9 +212,11 @@ def test_gradients_reach_every_parameter_of_both(pair):
     params = nnx.to_pure_dict(state)
     # At first nothing of the second comes through where they join.
     params = jax.tree.map(lambda leaf: leaf + 0.01, params)
-    run = functools.partial(gradients, graphdef, frozen=("stem",), kept=0, class_weights=None)
+    task = Classification(CLASSES, 0.0, None)
+    run = functools.partial(gradients, graphdef, task=task, frozen=("stem",), cached_stages=0)
     targets = jax.nn.one_hot(jnp.arange(2), CLASSES)
-    (_, _, moved), grads = compiled(run, params, seen(config), targets, jax.random.key(0))
+    examples = Examples(seen(config), targets, jax.random.key(0))
+    (_, _, moved), grads = compiled(run, params, examples)
     moved = dotted(moved)
     for path, gradient in dotted(grads).items():
         statistic = is_statistic(tuple(path.split(".")))

@@ -281,7 +281,7 @@ def test_a_configuration_with_weights_is_probed_without_training(root, tmp_path,
         even = np.full((1, 4), 0.25, np.float32)
         return Chosen(name, {"C": 1.0}, 0.5, 0.1, lambda rows: np.repeat(even, len(rows), 0))
 
-    monkeypatch.setattr("hairjax.studies.probe.choose", choose)
+    monkeypatch.setattr("hairjax.studies.probe.select_classifier", choose)
     weights = f"--config.weights.source={root / 'a'}"
     out = tmp_path / "out"
     assert command("probe", *finished.flags(root), weights, f"--workdir={out}") == 0
