@@ -77,7 +77,7 @@ def upward(graph: Imports) -> list[tuple[str, str]]:
 
 def circles(graph: Imports) -> list[set[str]]:
     """Sets of modules each of which imports, through others, every other of its set."""
-    reach = {module: _reachable(graph, module) for module in graph}
+    reach = {module: reachable(graph, module) for module in graph}
     found: list[set[str]] = []
     for module in graph:
         mutual = {other for other in reach[module] if module in reach[other]}
@@ -86,7 +86,8 @@ def circles(graph: Imports) -> list[set[str]]:
     return found
 
 
-def _reachable(graph: Imports, start: str) -> set[str]:
+def reachable(graph: Imports, start: str) -> set[str]:
+    """The modules that one imports, also through others; itself only in a circle."""
     seen: set[str] = set()
     waiting = [start]
     while waiting:

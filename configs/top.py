@@ -141,6 +141,7 @@ KEYS: Keys = {
             "refuse",
             "copies of training photographs held out: refuse | allow",
             choices=("refuse", "allow"),
+            free="resume",
             before="allow",
         ),
         "cache": Key(

@@ -3,7 +3,16 @@
 import ast
 from pathlib import Path
 
-from benchmarks.structure import ROOMS, arguments, circles, imports, modules, room, upward
+from benchmarks.structure import (
+    arguments,
+    circles,
+    count,
+    imports,
+    modules,
+    reachable,
+    room,
+    upward,
+)
 
 ROOT = Path(__file__).parents[1]
 FOUND = modules(ROOT)
@@ -32,6 +41,21 @@ def outside(package):
     return found
 
 
+def defined(module):
+    """The names that a module defines or imports."""
+    found = set()
+    if module not in FOUND:
+        return found
+    for node in ast.walk(ast.parse(FOUND[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.alias):
+            found.add(node.asname or node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+    return found
+
+
 def test_every_module_has_a_room():
     loose = [name for name in FOUND if not room(name)]
     assert loose == ["hairjax"]
@@ -52,7 +76,17 @@ def test_upward_imports_and_circles_are_seen():
 
 
 def test_weights_and_data_know_no_models():
-    assert max(map(ROOMS.index, ("models",))) < min(map(ROOMS.index, ("weights", "data")))
+    for name in GRAPH:
+        if room(name) in ("weights", "data"):
+            assert "models" not in map(room, reachable(GRAPH, name)), name
+
+
+def test_step_and_loop_know_no_loss_and_no_metric():
+    for name in ("hairjax.training.step", "hairjax.training.loop"):
+        known = reachable(GRAPH, name)
+        assert "hairjax.training.task" in known
+        assert not [one for one in known if one.startswith("hairjax.evaluation.metrics")]
+        assert "hairjax.training.classification" not in known
 
 
 def test_figures_and_checkpoints_each_have_one_home():
@@ -63,6 +97,28 @@ def test_figures_and_checkpoints_each_have_one_home():
 
 def test_configurations_end_at_the_builders():
     assert {room(name) for name in outside("ml_collections")} <= CONFIGURED
+
+
+def test_few_functions_take_a_whole_configuration_and_fewer_a_console():
+    found = count(ROOT)
+    assert found["functions taking config"] <= 40
+    assert found["functions taking a console"] <= 25
+
+
+def test_what_is_imported_of_the_package_is_there():
+    """In what no type checker follows: benchmarks, tests, and the scripts of the documentation."""
+    missing = []
+    for folder in ("benchmarks", "configs", "docs", "tests"):
+        for file in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hairjax"):
+                    missing += [
+                        (file.name, node.module, alias.name)
+                        for alias in node.names
+                        if f"{node.module}.{alias.name}" not in FOUND
+                        and alias.name not in defined(node.module)
+                    ]
+    assert missing == []
 
 
 def test_functions_take_few_positional_arguments():

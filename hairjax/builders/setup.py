@@ -9,8 +9,7 @@ from hairjax.builders.inputs import input_specification, stored_side
 from hairjax.builders.model import ModelSpecification, model_specification
 from hairjax.data.augment import Amounts
 from hairjax.data.inputs import InputSpecification
-from hairjax.data.options import PrepareOptions, SourceOptions, SplitOptions, View
-from hairjax.data.synthetic.people import VIEWS
+from hairjax.data.options import VIEWS, PrepareOptions, SourceOptions, SplitOptions, View
 from hairjax.optim.options import OptimOptions
 
 

@@ -151,12 +151,16 @@ def parameters_sha256(arrays: dict[str, np.ndarray]) -> str:
 def _licence_on_hub(name: str) -> str:
     """What the repository's card says; empty when it cannot be read or says nothing."""
     import huggingface_hub
+    from yaml import YAMLError
 
     try:
-        card = huggingface_hub.ModelCard.load(fetch_from_hub(name, "README.md"))
-    except Exception:  # without a network too; whoever asked is told that no licence is known
+        file = fetch_from_hub(name, "README.md")
+    except Exception:  # of a hub out of reach: whoever asked is told that no licence is known
         return ""
-    return card.data.license or ""
+    try:
+        return huggingface_hub.ModelCard.load(file).data.license or ""
+    except (OSError, ValueError, YAMLError):  # a card that cannot be read says nothing
+        return ""
 
 
 def write(arrays: dict[str, np.ndarray], metadata: dict[str, str], out: Path) -> None:

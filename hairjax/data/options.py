@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+VIEWS = ("top", "side")  # of synthetic photographs
 TFDS = "tfds:"  # before the name of a set of tensorflow-datasets
 
 

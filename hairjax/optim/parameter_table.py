@@ -16,6 +16,7 @@ from hairjax.optim.parts import FROZEN, STATISTICS, label_parameters
 from hairjax.system.errors import UserError
 from hairjax.system.files import replacing, write_csv
 
+_REMOVE = "was it edited? Remove it, and the table is made anew from config.json"
 _COLUMNS = ("parameter", "shape", "group", "peak_rate", "decay", "first_epoch")
 
 
@@ -121,18 +122,22 @@ def read_parameter_table(file: Path) -> list[ParameterRow]:
     """Read what `write_parameter_table` wrote.
 
     Raises:
-        UserError: the columns are others.
+        UserError: the columns are others, or a row is damaged.
     """
     with file.open(encoding="utf-8", newline="") as text:
         header, *rows = list(csv.reader(text)) or [[]]
     if tuple(header) != _COLUMNS:
         raise UserError(
-            f"{file} has the columns {', '.join(header) or 'none'}, not {', '.join(_COLUMNS)}; was "
-            "it edited? Remove it, and the table is made anew from config.json"
+            f"{file} has the columns {', '.join(header) or 'none'}, not {', '.join(_COLUMNS)}; "
+            f"{_REMOVE}"
         )
-    return [
-        ParameterRow(
-            name, tuple(map(int, shape.split())), group, float(peak), float(decay), int(first)
-        )
-        for name, shape, group, peak, decay, first in rows
-    ]
+    return [_read_row(row, f"{file}, line {line}") for line, row in enumerate(rows, 2)]
+
+
+def _read_row(row: Sequence[str], where: str) -> ParameterRow:
+    try:
+        name, shape, group, peak, decay, first = row
+        sizes = tuple(map(int, shape.split()))
+        return ParameterRow(name, sizes, group, float(peak), float(decay), int(first))
+    except ValueError as error:
+        raise UserError(f"{where} is {','.join(row)!r}, no row of it; {_REMOVE}") from error

@@ -43,7 +43,7 @@ SECTIONS = (
     Section("surest", "The surest mistakes", most_confident_errors_section),
     Section("explanation", "Where the model looks", explanation_section),
     Section("calibration", "Calibration", calibration_section),
-    Section("referral", "SelectivePrediction to a person", selective_prediction_section),
+    Section("referral", "Referral to a person", selective_prediction_section),
     Section("parts", "Parts of the photographs", parts_section),
     Section("training", "Training", training_section),
     Section("groups", "Parameter groups", groups_section),

@@ -80,6 +80,6 @@ def _tell_of_known(folder: RunFolder, data: PhotoSet) -> None:
     if any(found.values()):
         said = " and ".join(f"{count:,} of its {name}" for name, count in found.items() if count)
         console.say(
-            f"of {counted(len(data), 'photograph')} the run knows {said} photographs: what is "
-            "found flatters it; leave them out, or judge it with --split=test"
+            f"of the {counted(len(data), 'photograph')} given the run knows {said} photographs: "
+            "what is found flatters it; leave them out, or judge it with --split=test"
         )

@@ -161,8 +161,8 @@ def _show(
     if lacking := int((~aligned.present.all(0)).sum()):
         console.say(
             f"{lacking:,} of {len(aligned.reference.files):,} subjects "
-            f"{'lacks' if lacking == 1 else 'lack'} a view, judged by the others; weights are "
-            "fitted on those that have all"
+            f"{'lacks a view, and is' if lacking == 1 else 'lack a view, and are'} judged by the "
+            "others; weights are fitted on those that have all"
         )
 
 

@@ -8,7 +8,6 @@ from hairjax.config.resume import free_by_process
 from hairjax.config.schema import flatten
 from hairjax.data.photoset import PhotoSet
 from hairjax.parallel.consensus import require_agreement
-from hairjax.weights.checkpoint import Checkpoints
 
 
 def require_same_command(config: ConfigDict, resuming: bool) -> None:
@@ -21,7 +20,7 @@ def require_same_command(config: ConfigDict, resuming: bool) -> None:
 
 
 def require_same_start(
-    photos: PhotoSet, split: np.ndarray, params: dict, checkpoints: Checkpoints | None
+    photos: PhotoSet, split: np.ndarray, params: dict, last_step: int | None
 ) -> None:
     """Refuse processes that would begin with other photographs or numbers."""
     require_agreement(
@@ -29,6 +28,6 @@ def require_same_start(
             "the photographs": (photos.files, photos.sha256, photos.labels, photos.subjects),
             "their split": split,
             "the parameters": params,
-            "the last checkpoint": checkpoints and checkpoints.last_step(),
+            "the last checkpoint": last_step,
         }
     )

@@ -15,8 +15,9 @@ from hairjax.parallel.mesh import on_mesh
 from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.system.wording import counted
+from hairjax.training.classification import Classification
 from hairjax.training.step import Step, StepOptions, make_train_step
-from hairjax.training.task import Classification, Task
+from hairjax.training.task import Task
 from hairjax.training.train_state import TrainState, first_state
 
 MOST_ON_CPU = 8  # photographs of a micro-batch that a CPU takes at a time

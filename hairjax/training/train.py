@@ -45,7 +45,7 @@ from hairjax.training.learner import (
 from hairjax.training.loop import Plan, run_epochs
 from hairjax.training.phases import PhaseData, begin_phase, make_phases
 from hairjax.training.train_state import TrainState
-from hairjax.weights.checkpoint import Checkpoints
+from hairjax.weights.checkpoint import Checkpoints, last_step
 
 
 class Prepared(NamedTuple):
@@ -106,15 +106,15 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
     count_micro_batches(setup, mesh)  # refuses what the devices cannot share, before all else
     console.say(f"source: {setup.source.describe()}")
     console.say(f"devices: {describe_mesh(mesh)}, {compute_dtype(setup.model.dtype)}")
-    checkpoints = Checkpoints(folder.checkpoints) if resuming else None
-    saved = checkpoints is not None and checkpoints.last_step() is not None
+    last = last_step(folder.checkpoints) if resuming else None
+    saved = last is not None
     photos, split, weights = _photographs(setup, folder, resuming, saved)
     columns = read_columns(setup.source.manifest, setup.source.views[0].photos)
     graphdef, params = initial_model(setup, len(photos.classes), weights, saved)
     groups = make_groups(setup.optim, len(params["stages"]), setup.training.epochs)
     params = with_pairs(params, groups, setup.optim.lora, setup.seed)
-    require_same_start(photos, split, params, checkpoints)
-    if checkpoints is None:
+    require_same_start(photos, split, params, last)
+    if not resuming:
         if is_first():
             _begin(folder, photos, split)
             table = parameter_table(params, groups, setup.optim)
@@ -122,7 +122,6 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
             write_parameter_table(table, folder.parameter_table)
             folder.write_config(config)  # last: it makes the folder a run
         wait_for(folder.config)
-        checkpoints = Checkpoints(folder.checkpoints)
     return Prepared(
         setup=setup,
         folder=folder,
@@ -135,7 +134,7 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
         graphdef=graphdef,
         params=params,
         groups=groups,
-        checkpoints=checkpoints,
+        checkpoints=Checkpoints(folder.checkpoints),
         saved=saved,
     )
 

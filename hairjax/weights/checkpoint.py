@@ -18,6 +18,11 @@ from orbax.checkpoint.checkpoint_managers import (
 logging.getLogger("absl").setLevel(logging.CRITICAL)
 
 
+def last_step(folder: Path) -> int | None:
+    """The step of the last whole checkpoint in a folder, which is not opened; None if none."""
+    return max(ocp.utils.checkpoint_steps(folder), default=None) if folder.is_dir() else None
+
+
 class _KeepBest(PreservationPolicy):
     """Keeps one step: the best, which the run knows and every checkpoint records.
 

@@ -23,7 +23,7 @@ SUFFIXES = (".safetensors", ".npz", *PTH)
 ON_HUB = "model.safetensors"
 # What the numbers of a ``.safetensors`` file may be: weights; a counter of batches, a table of
 # indices (no parameter is either).
-FLOATS, COUNTS = ("F64", "F32", "F16", "BF16"), ("I64", "I32")
+FLOATS, BUFFERS = ("F64", "F32", "F16", "BF16"), ("I64", "I32", "BOOL")
 PATIENCE = 5  # seconds for the hub's first answer
 
 
@@ -249,7 +249,7 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
         names = list(file.keys())
         for name in names:
             dtype = file.get_slice(name).get_dtype()
-            if dtype not in FLOATS + COUNTS:
+            if dtype not in FLOATS + BUFFERS:
                 raise RefusedError(
                     f"{name} is {dtype}, of which no weights are read, only of "
                     f"{', '.join(FLOATS)}; a quantised number means little without its scale: take "

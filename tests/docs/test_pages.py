@@ -56,6 +56,18 @@ def test_what_is_linked_to_is_there(name):
         assert ((ROOT / name).parent / target).exists(), target
 
 
+def test_what_was_broken_on_purpose_and_what_saw_it_are_there():
+    rows = re.findall(
+        r"^\| (\w+) \| `([\w/]+\.py)`:.* \| `([\w/.]+\.py)::(\w+).*` ",
+        read("docs/testing.md"),
+        re.M,
+    )
+    assert len(rows) > 10
+    for room, file, tests, test in rows:
+        assert (ROOT / "hairjax" / room / file).is_file(), file
+        assert f"def {test}(" in read(f"tests/{tests}"), test
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_keys_that_are_named_exist(name):
     keys = dict(flatten(top.get_config()))

@@ -23,9 +23,9 @@ from hairjax.optim.optimizer import make_optimizer
 from hairjax.optim.parameter_table import parameter_table, write_for_people
 from hairjax.optim.parts import FROZEN, count_parameters, is_statistic, part_of
 from hairjax.parallel.mesh import make_mesh, on_mesh
+from hairjax.training.classification import Classification
 from hairjax.training.learner import count_micro_batches
 from hairjax.training.step import StepOptions, make_train_step
-from hairjax.training.task import Classification
 from hairjax.training.train_state import first_state
 from hairjax.weights.names.resnet import TORCHVISION
 from hairjax.weights.naming import our_path

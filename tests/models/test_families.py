@@ -19,8 +19,8 @@ from hairjax.models.table import VARIANTS, Variant
 from hairjax.optim.parts import is_statistic, part_of
 from hairjax.parallel.compilation import compiler_options
 from hairjax.system.errors import UserError
+from hairjax.training.classification import Classification
 from hairjax.training.step import Examples, gradients
-from hairjax.training.task import Classification
 from hairjax.weights.position import resize_position
 from tests.models.test_backbones import CASES, reference_weights
 

@@ -31,8 +31,8 @@ from hairjax.models.two_stream import fusing_stages
 from hairjax.optim.layer_decay import layer_distances
 from hairjax.optim.parts import is_statistic
 from hairjax.system.errors import UserError
+from hairjax.training.classification import Classification
 from hairjax.training.step import Examples, gradients
-from hairjax.training.task import Classification
 from hairjax.weights import WeightsError
 from hairjax.weights.paths import dotted, nested
 from tests.messages import messages

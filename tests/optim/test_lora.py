@@ -22,8 +22,8 @@ from hairjax.optim.parts import FROZEN
 from hairjax.optim.schedules import make_schedules
 from hairjax.runs.load import load_run
 from hairjax.system.errors import UserError
+from hairjax.training.classification import Classification
 from hairjax.training.step import Examples, gradients
-from hairjax.training.task import Classification
 from hairjax.weights.checkpoint import Checkpoints
 from hairjax.weights.paths import dotted
 from tests.training import stopping

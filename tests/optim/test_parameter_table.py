@@ -45,3 +45,11 @@ def test_another_file_is_refused(tmp_path):
     (tmp_path / "groups.csv").write_text("parameter,shape,group\n")
     with pytest.raises(UserError, match="has the columns parameter, shape, group, not"):
         read_parameter_table(tmp_path / "groups.csv")
+
+
+@pytest.mark.parametrize("row", ["stem.kernel,4 x,early,0.1,0,1", "stem.kernel,4,early"])
+def test_a_damaged_row_is_named(row, tmp_path):
+    columns = "parameter,shape,group,peak_rate,decay,first_epoch"
+    (tmp_path / "groups.csv").write_text(f"{columns}\n{row}\n")
+    with pytest.raises(UserError, match=f"groups.csv, line 2 is '{row}', no row of it; was it"):
+        read_parameter_table(tmp_path / "groups.csv")

@@ -30,9 +30,9 @@ from hairjax.parallel.mesh import (
     share,
 )
 from hairjax.system.errors import UserError
+from hairjax.training.classification import Classification
 from hairjax.training.learner import count_micro_batches
 from hairjax.training.step import Examples, StepOptions, gradients, make_train_step
-from hairjax.training.task import Classification
 from hairjax.training.train_state import TrainState, first_state
 from hairjax.weights.checkpoint import Checkpoints
 from tests.models.example import options

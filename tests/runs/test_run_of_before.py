@@ -7,7 +7,11 @@ they are: a change after which these tests fail has orphaned the runs that peopl
 
 import csv
 import json
+import re
 import shutil
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +25,21 @@ from hairjax.config.schema import NEVER
 from hairjax.runs.load import load_run
 from hairjax.weights.paths import dotted
 
-REFERENCE = Path(__file__).parents[1] / "reference"
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "tests" / "reference"
+HEADINGS = [
+    "Results",
+    "Looks at the test photographs",
+    "Where it is right and wrong",
+    "The surest mistakes",
+    "Calibration",
+    "Referral to a person",
+    "Training",
+    "Parameter groups",
+    "Photographs",
+    "Model, cost and configuration",
+    "Checklists for a paper",
+]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +83,9 @@ def test_it_ends_as_the_build_before_ended_it(finished):
 def test_it_is_reported_evaluated_and_predicts(finished):
     (finished / "report.html").unlink()
     assert launch.main(["report", f"--workdir={finished}"]) == 0
-    assert "cifar_resnet20" in (finished / "report.html").read_text()
+    report = (finished / "report.html").read_text()
+    assert "cifar_resnet20" in report
+    assert re.findall("<h2>(.*?)</h2>", report) == HEADINGS
     assert launch.main(["evaluate", f"--workdir={finished}", "--split=test"]) == 0
     run = load_run(finished)
     written = json.loads((finished / "test" / "metrics.json").read_text())
@@ -101,3 +121,18 @@ def test_every_key_that_it_lacks_says_what_it_meant(begun):
     for key in lacking:
         section, _, name = key.rpartition(".")
         assert completed[section][name] == known_keys()[key].before
+
+
+def test_it_is_loaded_by_what_is_installed_alone(tmp_path):
+    """The folders that pyproject.toml names, without the checkout around them."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    for name in project["tool"]["setuptools"]["packages"]["find"]["include"]:
+        folder = name.removesuffix("*")
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.pyc"))
+    code = (
+        "import sys; sys.path[:0] = [sys.argv[1]]; import hairjax; "
+        "print(hairjax.__file__, hairjax.load_run(sys.argv[2]).best['epoch'])"
+    )
+    command = [sys.executable, "-I", "-c", code, tmp_path, REFERENCE / "run"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ended.stdout.split()[0] == str(tmp_path / "hairjax" / "__init__.py")

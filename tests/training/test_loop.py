@@ -15,11 +15,11 @@ from hairjax.evaluation.predictions import Predictions
 from hairjax.parallel.mesh import make_mesh
 from hairjax.runs.folder import RunFolder
 from hairjax.system import console
+from hairjax.training.classification import Classification
 from hairjax.training.learner import step_options
 from hairjax.training.loop import Plan, run_epochs
 from hairjax.training.phases import Phase, PhaseData
 from hairjax.training.stopping import StoppedError
-from hairjax.training.task import Classification
 from hairjax.training.timing import EpochTimer
 from hairjax.training.train_state import first_state
 from hairjax.weights.checkpoint import Checkpoints

@@ -19,8 +19,8 @@ from hairjax.optim.groups import GROUPS, frozen_parts, make_groups
 from hairjax.optim.optimizer import make_optimizer
 from hairjax.optim.parts import label_parameters
 from hairjax.parallel.mesh import make_mesh, replicated
+from hairjax.training.classification import Classification
 from hairjax.training.step import StepOptions, make_train_step
-from hairjax.training.task import Classification
 from hairjax.training.train_state import TrainState, first_state, moving_average, zero_totals
 from tests.models.example import options
 

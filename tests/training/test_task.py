@@ -10,7 +10,7 @@ import pytest
 import hairjax.training.train
 from configs import top
 from hairjax.builders.validation import check_config
-from hairjax.training.task import Classification
+from hairjax.training.classification import Classification
 from tests.training import stopping
 
 pytestmark = pytest.mark.usefixtures("tiny_swin")

@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from hairjax.data.options import VIEWS
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.synthetic.paint import lay_hair, photograph
-from hairjax.data.synthetic.people import STAGES, VIEWS, Shot, plan_shots
+from hairjax.data.synthetic.people import STAGES, Shot, plan_shots
 from hairjax.data.synthetic.side import paint_side
 from hairjax.data.synthetic.top import paint_top
 from hairjax.system.errors import UserError

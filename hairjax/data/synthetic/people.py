@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hairjax.data.options import VIEWS
 from hairjax.data.synthetic.paint import HairStyle, linear
 
-VIEWS = ("top", "side")
 STAGES = 4
 PHOTOS_PER_PERSON = (3, 6)
 # Severity runs over 0 … STAGES, and a stage is its whole part. A photograph shows a little more or

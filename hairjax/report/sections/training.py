@@ -27,7 +27,7 @@ def training_section(report: Report) -> list[Html]:
     content = [
         tag("div", curves, class_="figures"),
         tag("h3", "Learning rate of each group"),
-        table(("ParameterGroup", "highest", "at the best epoch", "at the end"), rows),
+        table(("Group", "highest", "at the best epoch", "at the end"), rows),
     ]
     if (decay := report.config["optim"]["layer_decay"]) != 1:
         said = f"Before layer decay: times {decay:g} for each layer up to the head."
