@@ -174,6 +174,7 @@ def test_an_unknown_head_is_refused():
         create("coral")
 
 
+@pytest.mark.slow
 def test_a_run_with_an_ordinal_head_is_one_like_any_other(tmp_path, capsys, tiny_swin):
     """With weights of the classes and mixed photographs besides; and its head for the next run."""
     workdir = tmp_path / "run"

@@ -100,6 +100,7 @@ def options(monkeypatch, tiny_swin):
     }
 
 
+@pytest.mark.slow
 def test_the_command_writes_what_training_would_see(options, tmp_path, capsys, monkeypatch):
     flags = [f"--config.{key}={value}" for key, value in options.items()]
     out = tmp_path / "rates"
