@@ -1,6 +1,7 @@
 """The rooms of the package: what may import what (docs/structure.md says why)."""
 
 import ast
+import functools
 from pathlib import Path
 
 from benchmarks.structure import (
@@ -21,6 +22,7 @@ GRAPH = imports(FOUND)
 CONFIGURED = {"cli", "commands", "studies", "training", "runs", "builders", "config"}
 
 
+@functools.cache
 def trees():
     return [(name, ast.parse(file.read_text(encoding="utf-8"))) for name, file in FOUND.items()]
 
@@ -41,12 +43,13 @@ def outside(package):
     return found
 
 
+@functools.cache
 def defined(module):
     """The names that a module defines or imports."""
     found = set()
     if module not in FOUND:
         return found
-    for node in ast.walk(ast.parse(FOUND[module].read_text(encoding="utf-8"))):
+    for node in ast.walk(dict(trees())[module]):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             found.add(node.name)
         elif isinstance(node, ast.alias):
