@@ -85,7 +85,7 @@ def _check_schedule(setup: Setup) -> None:
         divisors = (str(n) for n in range(1, batch + 1) if batch % n == 0)
         raise UserError(
             f"config.train.batch_size={batch} cannot be cut into config.optim.accumulate="
-            f"{parts} equal parts; it can be cut into {', '.join(divisors)}"
+            f"{parts} equal micro-batches; it can be cut into {', '.join(divisors)}"
         )
 
 

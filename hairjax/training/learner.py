@@ -128,7 +128,7 @@ def count_micro_batches(setup: Setup, mesh: Mesh) -> int:
     if batch % (count * mesh.size):
         raise UserError(
             f"config.train.batch_size={batch} cannot be shared by "
-            f"{counted(mesh.size, 'device')} in {counted(count, 'part')} "
+            f"{counted(mesh.size, 'device')} in {counted(count, 'micro-batch', 'micro-batches')} "
             f"(config.optim.accumulate); take a multiple of {count * mesh.size}, or fewer devices "
             "with config.devices.mesh"
         )
