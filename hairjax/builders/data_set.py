@@ -1,4 +1,4 @@
-"""The photographs of a set of options: found, loaded, and divided."""
+"""Find, load and divide the photographs of a run."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -34,20 +34,20 @@ class ModelSpecification:
     """A model with its weights, whatever the classes.
 
     Attributes:
-        streams: the model, or both of two.
+        streams: the one model, or both of two.
         image_size: height and width of the photographs.
         in_channels: channels of the photographs, before two streams share them.
-        dropout: rate in the head.
+        dropout: dropout rate in the head.
         drop_path: stochastic-depth rate of the last block.
         hidden: sizes of hidden layers in the head.
         head: kind of the last layer.
-        mask_shifted: see `ModelOptions`.
+        mask_shifted: attention mask of shifted windows, see `ModelOptions`.
         dtype: ``auto``, ``float32`` or ``bfloat16``.
-        remat: recompute activations in the backward pass.
+        remat: True to recompute activations in the backward pass.
         fuse_after: stages after which two streams are joined; 0: at the end.
-        second_view: the second stream sees another view, which may be missing.
+        second_view: True if the second stream sees another view, which may be missing.
         stem: rule by which a pretrained RGB stem takes more channels.
-        seed: of the parameters that are drawn.
+        seed: seed of the parameters that are initialised.
     """
 
     streams: tuple[Stream, ...]

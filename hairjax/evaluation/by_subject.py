@@ -51,7 +51,7 @@ def stack(views: Sequence[Predictions]) -> tuple[Predictions, NDArray[np.float32
     """Put views beside each other: every subject of which there is any.
 
     Args:
-        views: as `by_subject` returns them with the same labels, of the same classes.
+        views: as `subject_views` returns them with the same labels, of the same classes.
 
     Returns:
         The subjects, with those of their probabilities that come first; the probabilities

@@ -1,4 +1,4 @@
-"""At what rate every parameter learns, and when: schedules, freezing, layer decay, the ledger."""
+"""AdamW for each parameter group, behind one clipping of the whole gradient."""
 
 from collections.abc import Mapping
 

@@ -25,7 +25,7 @@ GONE = re.compile("Gloo|NCCL|coordination service|[Bb]arrier")
 
 
 def join_processes(place: Place) -> None:
-    """Meet the other processes; comes before anything else that JAX does.
+    """Call jax.distributed.initialize; must precede any other JAX call.
 
     Where no coordinator is given, JAX looks for one: SLURM, Open MPI, Cloud TPU, Kubernetes. What
     is printed is printed by process 0 alone.

@@ -73,9 +73,9 @@ class SplitResults:
         baselines: metrics of each baseline by its name; a baseline may lack some.
         confusion: int [k, k], rows true, columns predicted.
         analysis: of each class, of confidence and of parts of the photographs.
-        confusion_figure: the PNG of `figures.confusion_figure`.
-        reliability_figure: that of `calibration_figures.reliability_figure`.
-        risk_coverage_figure: that of `calibration_figures.risk_coverage_figure`.
+        confusion_figure: the PNG of `figures.classification.confusion_figure`.
+        reliability_figure: the PNG of `figures.calibration.reliability_figure`.
+        risk_coverage_figure: the PNG of `figures.calibration.risk_coverage_figure`.
     """
 
     split: str
@@ -119,7 +119,7 @@ class Report:
         timing: the lines of ``timing.jsonl``.
         parameter_table: every parameter with its group.
         config: the resolved configuration, nested.
-        curves_figure: the PNG of `figures.learning_curves`.
+        curves_figure: the PNG of `figures.classification.learning_curves`.
     """
 
     folder: Path

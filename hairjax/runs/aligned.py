@@ -1,4 +1,4 @@
-"""What several finished runs say of the same photographs, or of the same subjects."""
+"""Predictions of several runs, aligned by image or by subject."""
 
 import hashlib
 from collections import defaultdict

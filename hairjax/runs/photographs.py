@@ -48,7 +48,7 @@ def read_asked_photographs(run: Run, split: str) -> tuple[PhotoSet, np.ndarray, 
     """All photographs of a run's setup, what each is for, and which are asked for.
 
     Args:
-        run: its own photographs, or those that `Run.with_photographs` gave it.
+        run: its source names the photographs, own or given by `Run.with_photographs`.
         split: one of its own, or ``all`` of other photographs.
 
     Returns:

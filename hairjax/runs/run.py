@@ -32,7 +32,7 @@ PREDICTED_AT_ONCE = 256  # photographs
 
 
 def make_predictor(setup: Setup, graphdef: nnx.GraphDef, mesh: Mesh) -> Predict:
-    """The one way from photographs to probabilities, for training and evaluation alike."""
+    """Predict function of a finished run: (params, photographs) → predictions."""
     return make_predict(
         graphdef,
         mesh,
@@ -42,7 +42,7 @@ def make_predictor(setup: Setup, graphdef: nnx.GraphDef, mesh: Mesh) -> Predict:
 
 
 def make_explainer(setup: Setup, graphdef: nnx.GraphDef, mesh: Mesh, stage: int) -> Explain:
-    """Explanation maps of the photographs that `make_predictor` sees, of a stage."""
+    """Explain function of a finished run: the maps of one stage."""
     return make_explain(
         graphdef,
         mesh,

@@ -59,7 +59,7 @@ def cross_validate(config: ConfigDict, out: Path) -> dict[str, Any]:
         What ``metrics.json`` holds.
 
     Raises:
-        UserError: as `train` and `evaluate_run`, or the folds are not of one division.
+        UserError: as `train_run` and `evaluate_run`, or the folds are not of one division.
     """
     for fold in range(config.data.folds):
         mine = from_plain(to_plain(config))

@@ -109,8 +109,8 @@ def probe_configuration(config: ConfigDict, *, split: str, out: Path) -> list[Ch
 
     Args:
         config: checked by ``check_config``.
-        split: as for `_probe`, like ``out``.
-        out: likewise.
+        split: ``validation``, or ``test`` to evaluate those photographs too.
+        out: the folder to write.
 
     Raises:
         UserError: what was given cannot be used, or too few subjects train.

@@ -36,14 +36,14 @@ class Plan:
     """Everything the loop needs that does not change.
 
     Attributes:
-        setup: of the run.
-        options: of its steps: the task and the mesh.
-        folder: of the run.
+        setup: setup of the run.
+        options: task and mesh of its steps.
+        folder: folder of the run.
         whole: the photographs, before the maps of any stages are cached.
         schedules: learning rate by group.
-        phases: in order.
-        begin: gives what a phase works on.
-        checkpoints: best and last.
+        phases: phases in order.
+        begin: prepares the data of a phase.
+        checkpoints: best and last checkpoint.
     """
 
     setup: Setup

@@ -1,7 +1,7 @@
 """The phases of a run, in each of which other parts of the model train, and their photographs.
 
 Without augmentation, what comes out of the frozen parts before the first that trains is the same
-in every epoch of a phase: it is computed once and kept, where memory allows.
+in every epoch of a phase: it is computed once and cached, where memory allows.
 """
 
 import time

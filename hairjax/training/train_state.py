@@ -15,8 +15,7 @@ class TrainState(NamedTuple):
 
     step: jax.Array  # int32: steps taken
     params: dict  # among them the running statistics of batch norms
-    # Of the model's parameters over the last steps, where it is asked for; these themselves where
-    # they are merged from low-rank pairs.
+    # EMA of the parameters (None if off); with LoRA, the merged parameters.
     average: dict | None
     opt_state: Any
     totals: dict[str, jax.Array]  # float32 sums over the epoch so far: loss, the task's, count

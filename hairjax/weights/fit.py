@@ -48,7 +48,7 @@ def fit_weights(
     for path in sorted(grids.keys() & found.keys()):
         _resize_embedding(found, path, grids[path], shapes[path].shape, notes)
     fresh = replace_head(found, shapes, checkpoint.classes, notes)
-    # Whatever is drawn is drawn at once: it takes a compilation.
+    # Initialise all missing parameters in one jitted call.
     drawn = draw([*fresh, STEM] if stem in DRAWING_RULES else fresh)
     blank = np.zeros(shapes[STEM].shape, np.float32)
     _expand_stem(found, drawn.pop(STEM, blank), stem, notes)

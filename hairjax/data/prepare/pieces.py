@@ -77,7 +77,7 @@ def write_pieces(
         pieces: of the set, in a folder that is there.
         index: the photographs that were found.
         encode: an example to a record.
-        options: among them how many pieces are worked at at the same time.
+        options: side, fit and workers, the number of pieces written at the same time.
         progress: called with (photographs done, photographs in all).
 
     Raises:

@@ -100,7 +100,7 @@ def fit_temperature(labels: NDArray[np.integer], probabilities: NDArray[np.float
         probabilities: float [n, k], rows summing to one.
 
     Raises:
-        ValueError: as `metrics.check_predictions`.
+        ValueError: as `metrics.classification.check_predictions`.
     """
     true, p = metrics.check_predictions(labels, probabilities)
     logits = np.log(np.maximum(p, _LEAST))

@@ -25,10 +25,10 @@ def resampled_metrics(
         weights: float [draws, units], how often each unit is drawn.
 
     Returns:
-        float64 [draws] per metric, in the order of `metrics.evaluate`.
+        float64 [draws] per metric, in the order of `metrics.classification.evaluate`.
 
     Raises:
-        ValueError: as `metrics.check_predictions`.
+        ValueError: as `metrics.classification.check_predictions`.
     """
     true, p = metrics.check_predictions(labels, probabilities)
     units = weights.shape[1]

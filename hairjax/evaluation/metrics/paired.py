@@ -73,7 +73,7 @@ def summarise(
             configuration that is to be compared.
 
     Raises:
-        ValueError: as `metrics.check_predictions`.
+        ValueError: as `metrics.classification.check_predictions`.
     """
     values = [evaluate(labels, p) for p in probabilities]
     draws = [resampled_metrics(labels, p, unit, weights) for p in probabilities]
@@ -159,7 +159,7 @@ def mcnemar(worse: int, better: int) -> float:
 
 
 def sign_flip(differences: NDArray[np.int64]) -> float:
-    """Two-sided p of the sum of differences when the sign of each could as well be the other.
+    """Two-sided p-value of the sign-flip permutation test.
 
     The exact permutation test of paired units (Fisher, "The Design of Experiments", 1935, §21):
     were the models equally good, which is which would be chance for every subject. Of single

@@ -42,7 +42,7 @@ class Sample:
         """Resample the photographs, by subject where subjects are known.
 
         Raises:
-            ValueError: as `metrics.check_predictions`.
+            ValueError: as `metrics.classification.check_predictions`.
         """
         labels, probabilities = metrics.check_predictions(
             predictions.labels, predictions.probabilities
@@ -112,7 +112,7 @@ class Sample:
         return percentiles(counted[counts > 0] / counts[counts > 0])
 
     def intervals(self) -> dict[str, Interval | None]:
-        """(low, high) of every metric of `metrics.evaluate`, in its order.
+        """(low, high) of every metric of `metrics.classification.evaluate`, in its order.
 
         None as in `share` and `of_draws`.
         """

@@ -3,7 +3,7 @@
 The numbers are the published ones, the words are ours: CLAIM, 2024 update (Tejani et al.,
 Radiology: Artificial Intelligence 6(4), 2024, e240300), 44 items; TRIPOD+AI (Collins et al., BMJ
 385, 2024, e078378), 27 items with their parts. ``answer`` names what a run may know of an item
-(`checklist_answers.answers`); "" where only a person can answer.
+(`answers.checklist_answers`); "" where only a person can answer.
 """
 
 from typing import NamedTuple

@@ -12,7 +12,7 @@ _UNSEEN = "These photographs took no part in training or in the choice of the ep
 
 
 def results_section(report: Report) -> list[Html]:
-    """Of every split that was found, and what the metrics mean."""
+    """Metrics of every evaluated split, and what they mean."""
     meanings = (
         part
         for metric in METRICS.values()
