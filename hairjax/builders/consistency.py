@@ -1,4 +1,4 @@
-"""What the values of a configuration must be together."""
+"""Rules across the keys of a configuration."""
 
 import re
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ def check_consistency(config: ConfigDict) -> None:
 
 
 def _check_shares(split: SplitOptions) -> None:
-    """How the photographs are divided."""
+    """Refuse shares and folds that cannot divide photographs."""
     fractions = split.fractions
     bad = len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6
     if bad or fractions[0] == 0 or fractions[1] == 0:
@@ -90,7 +90,7 @@ def _check_schedule(setup: Setup) -> None:
 
 
 def _check_frozen(setup: Setup) -> None:
-    """Whether all that must be learnt trains some time."""
+    """Refuse to freeze for the whole run what must be learnt."""
     optim, epochs, found = setup.optim, setup.training.epochs, setup.model.streams
     groups = make_groups(optim, max(map(stage_count, setup.model.names)), epochs)
     require_join_trains(setup, groups)
@@ -149,7 +149,7 @@ def _check_weights(key: str, stream: Stream) -> None:
 
 
 def _check_photographs(setup: Setup) -> None:
-    """Whether what the photographs are read from is there."""
+    """Refuse missing or unusable sources of photographs."""
     source, first = setup.source, setup.source.views[0]
     folders = {"photos": first.photos, "masks": first.masks}
     if source.data_set:

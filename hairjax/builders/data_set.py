@@ -108,13 +108,13 @@ def _load(
 def split_photos(
     photos: PhotoSet, source: SourceOptions, options: SplitOptions, written: Path | None
 ) -> np.ndarray:
-    """What each photograph is for: str [n], "train", "validation" or "test".
+    """Split of each photograph: str [n], "train", "validation" or "test".
 
     Args:
         photos: all of them.
-        source: of the photographs.
-        options: how they are divided.
-        written: the split of the run that is gone on with; None for as the options have it.
+        source: source of the photographs.
+        options: rules of the division.
+        written: the split of the run to resume; None to divide by the options.
 
     Raises:
         UserError: the photographs cannot be divided so, or too few train.

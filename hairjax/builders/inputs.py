@@ -1,4 +1,4 @@
-"""What the model of a configuration sees of a photograph: its size, its channels, its colours."""
+"""Input specification of a configuration: size, channels and normalisation."""
 
 from ml_collections import ConfigDict
 
@@ -21,7 +21,7 @@ def stored_side(config: ConfigDict) -> int:
 
 
 def input_specification(config: ConfigDict) -> InputSpecification:
-    """How the model sees photographs, each stream of it.
+    """Input specification of the model, with the channels and normalisation of each stream.
 
     RGB is normalised as the configuration says, or as the model's published weights had it.
     """

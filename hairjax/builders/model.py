@@ -82,11 +82,11 @@ class ModelSpecification:
 
     @property
     def map_method(self) -> str:
-        """How the model is explained, see `evaluation.explain.maps`; two streams by their maps."""
+        """Method of explanation maps, see `evaluation.explain.maps`; Grad-CAM for two streams."""
         return VARIANTS[self.names[0]].family.maps if len(self.names) == 1 else "grad_cam"
 
     def options(self, num_classes: int) -> ModelOptions:
-        """What the model is built with; of two, but for the channels that each sees."""
+        """Options to build the model; with two streams, each has its own channels instead."""
         return ModelOptions(
             image_size=self.image_size,
             in_channels=self.in_channels,
@@ -102,7 +102,7 @@ class ModelSpecification:
 
 
 def model_specification(config: ConfigDict) -> ModelSpecification:
-    """What a configuration says about its model."""
+    """Model specification of a configuration."""
     model, side = config.model, image_side(config)
     return ModelSpecification(
         streams=configured_streams(config),

@@ -149,7 +149,7 @@ def parameters_sha256(arrays: dict[str, np.ndarray]) -> str:
 
 
 def _licence_on_hub(name: str) -> str:
-    """What the repository's card says; empty when it cannot be read or says nothing."""
+    """Licence on the repository's card; "" if it cannot be read or names none."""
     import huggingface_hub
 
     try:

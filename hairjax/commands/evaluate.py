@@ -80,7 +80,7 @@ def _with_asked(run: Run, asked: Selection) -> Run:
 
 
 def _validation_predictions(workdir: str) -> Predictions | str:
-    """What the run's best model said of its validation photographs, or in words why not."""
+    """Validation predictions of the run's best model, or in words why there are none."""
     try:
         return read_run(Path(workdir), "validation").predictions
     except UserError as error:

@@ -23,7 +23,7 @@ _RGB = np.linalg.inv(_YIQ)
 
 
 class Amounts(NamedTuple):
-    """How much of each augmentation: the keys of ``config.augment``, explained there."""
+    """Amount of each augmentation: the keys of ``config.augment``, explained there."""
 
     rotation: float
     flip: float

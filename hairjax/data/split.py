@@ -105,7 +105,7 @@ def write_split(path: Path, photoset: PhotoSet, split: np.ndarray) -> None:
 
 
 def split_rows(photoset: PhotoSet, split: np.ndarray) -> list[dict[str, str]]:
-    """What `write_split` writes, value by column."""
+    """Rows that `write_split` writes, value by column."""
     labels = [photoset.classes[label] for label in photoset.labels]
     columns = (photoset.files, labels, photoset.subjects, photoset.sha256, map(str, split))
     cells = zip(*columns, strict=True)

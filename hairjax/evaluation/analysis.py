@@ -1,4 +1,4 @@
-"""What one number hides: each class, calibration, referral, and parts of the photographs."""
+"""Analysis beyond one metric: by class, calibration, selective prediction, and slices."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

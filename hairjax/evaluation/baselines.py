@@ -1,4 +1,4 @@
-"""What a classifier must beat: guessing the commonest class, and comparing thumbnails."""
+"""Baselines: majority class, and 1-nearest-neighbour on thumbnails."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

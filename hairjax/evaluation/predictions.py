@@ -1,4 +1,4 @@
-"""What a model said about each photograph, in memory and as ``predictions.csv``."""
+"""Predictions of a model for each photograph, in memory and as ``predictions.csv``."""
 
 import csv
 from collections.abc import Mapping, Sequence

@@ -21,7 +21,10 @@ from hairjax.evaluation.metrics.classification import confusion_matrix, quadrati
 
 
 def _kappa(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
-    """Of a fold that may lack classes: scikit-learn then closes ranks, and gives nan of one."""
+    """Quadratic kappa of a fold that may lack classes.
+
+    scikit-learn's renumbers the classes that are there, and gives nan for a single one.
+    """
     classes = int(max(labels.max(), predicted.max())) + 1
     return float(quadratic_kappa(confusion_matrix(labels, predicted, classes)))
 

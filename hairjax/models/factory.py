@@ -1,4 +1,4 @@
-"""How a model of the table is made, with or without pretrained weights."""
+"""Make a model of the table, with or without pretrained weights."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ def native_size(name: str) -> int:
 
 
 def stage_count(name: str) -> int:
-    """How many stages a variant has."""
+    """Number of stages of a variant."""
     return VARIANTS[name].family.build.stage_count(VARIANTS[name].options)
 
 

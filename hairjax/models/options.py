@@ -1,4 +1,4 @@
-"""What every model is built with, and what some cannot take of it."""
+"""Options of every model, and checks for the families that cannot take some."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from hairjax.system.errors import UserError
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """What every model is built with, whatever its family.
+    """Options to build a model, whatever its family.
 
     Attributes:
         image_size: height and width of the photographs.

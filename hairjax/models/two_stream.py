@@ -53,7 +53,7 @@ class Stem(nnx.Module):
 
 
 class Absent(nnx.Module):
-    """What stands for the features of a stream that sees nothing: a learnt vector for each."""
+    """Learnt vectors in place of the features of a stream whose view is missing."""
 
     def __init__(self, first: int, second: int):
         self.first, self.second = nnx.Param(jnp.zeros(first)), nnx.Param(jnp.zeros(second))
@@ -134,7 +134,7 @@ class TwoStreamHead(PooledHead):
         self.first, self.second = first, second
 
     def embed(self, x: Any, key: jax.Array | None) -> jax.Array:
-        """What the streams give → what is classified: float32 [batch, dim]."""
+        """Pool and join the streams to the vector that is classified: float32 [batch, dim]."""
         pairs: Any = zip(x, (self.first, self.second), split_key(key, 2), strict=False)
         parts = [head.embed(part, k) for part, head, k in pairs]
         if self.absent is not None:
@@ -201,7 +201,7 @@ class TwoStream(Backbone):
         return self._maps(self._unpacked(stages, x))
 
     def until(self, stages: int, images: jax.Array) -> jax.Array:
-        """As of every model; the maps of both streams in one row: [batch, n]."""
+        """Output of the first stages, both streams' maps flattened into one row: [batch, n]."""
         return pack(self._until(stages, images), "b *")[0]
 
     def continue_from(self, stages: int, x: jax.Array, **how: Any) -> jax.Array:

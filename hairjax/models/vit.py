@@ -42,7 +42,7 @@ class Attention(nnx.Module):
         return self.proj(rearrange(jax.nn.dot_product_attention(q, k, v), "b n h d -> b n (h d)"))
 
     def weights(self, x: jax.Array) -> jax.Array:
-        """What share each token takes of each: float32 [batch, heads, taking, taken].
+        """Attention weights: float32 [batch, heads, queries, keys].
 
         The call does without them: a GPU's kernels never hold them, nor does a training step.
         """

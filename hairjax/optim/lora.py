@@ -96,17 +96,17 @@ def merged(params: dict) -> dict:
 
 
 def has_pairs(paths: Collection[tuple]) -> bool:
-    """Whether some of the parameters are pairs."""
+    """True if some of the parameters are pairs."""
     return any(map(is_pair, paths))
 
 
 def is_pair(path: tuple) -> bool:
-    """Whether a parameter is one of a pair."""
+    """True if a parameter is one of a pair."""
     return path[-1] in (DOWN, UP)
 
 
 def trains_beside_pairs(path: tuple) -> bool:
-    """Whether a parameter trains, with its part, where there are pairs: they and the head do."""
+    """True if a parameter trains, with its part, where there are pairs: they and the head do."""
     return is_pair(path) or path[0] == "head"
 
 

@@ -53,7 +53,7 @@ class ParameterRow:
 
     @property
     def count(self) -> int:
-        """How many numbers it has."""
+        """Number of elements."""
         return math.prod(self.shape)
 
     def cells(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ GO_ON = "the same commands go on from the last checkpoint"
 
 
 def is_child() -> bool:
-    """Whether this process has such a parent."""
+    """True if this process has such a parent."""
     return CHILD in os.environ
 
 

@@ -19,17 +19,17 @@ MOST_SHOWN = 24  # of a kind; all are in the CSV file
 
 @dataclass(frozen=True)
 class Examination:
-    """What the page says.
+    """Contents of the page.
 
     Attributes:
         title: the headline.
         source: where the photographs are from.
         counts: title, header and rows of the table of classes and splits.
-        facts: what else is known of the files, by name.
+        facts: further facts about the files, by name.
         leaks: a split, and the share of its validation photographs whose nearest training
             photograph shows the same subject.
         findings: all of them.
-        photos: of which thumbnails are shown.
+        photos: photographs shown as thumbnails.
     """
 
     title: str

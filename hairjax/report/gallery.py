@@ -105,7 +105,7 @@ def remove_gallery(folder: Path) -> None:
 
 
 def read_gallery(folder: Path) -> Gallery | None:
-    """What `write_gallery` wrote; None where there is no gallery."""
+    """Read the gallery that `write_gallery` wrote; None if there is none."""
     if not (folder / _LIST).is_file():
         return None
     found = json.loads((folder / _LIST).read_text())

@@ -125,7 +125,7 @@ def _parse(cells: Sequence[str]) -> AccessRecord:
 def record_access(
     folder: RunFolder, data: PhotoSet, split: str, accuracy: float, command: str
 ) -> int:
-    """How often test photographs of a run have been looked at; 0 where ``data`` has none of them.
+    """Record a test-set access and return the number so far; 0 if ``data`` has no test photographs.
 
     They are known by their contents, so that a copy of their folder counts too. A look at what was
     made of runs is one at theirs, those that are still there.

@@ -1,4 +1,4 @@
-"""What a run was started with and on: one line of ``environment.jsonl`` per start."""
+"""Environment of a run: one line of ``environment.jsonl`` per start."""
 
 import hashlib
 import platform
@@ -103,7 +103,7 @@ def describe_start(
 
 
 def to_line(start: Start) -> dict[str, Any]:
-    """As a line of ``environment.jsonl`` holds it."""
+    """Start as plain data, for a line of ``environment.jsonl``."""
     return asdict(start)
 
 

@@ -99,7 +99,7 @@ def find_differences(groups: Sequence[RunGroup], split: str) -> Comparison:
 
 
 def _notes(groups: Sequence[RunGroup], split: str) -> list[str]:
-    """What a reader of the numbers must know."""
+    """Notes for the reader of the numbers."""
     notes = []
     runs = [run for group in groups for run in group.runs]
     if split == "validation":
@@ -121,7 +121,7 @@ def _notes(groups: Sequence[RunGroup], split: str) -> list[str]:
 
 
 def _of_subjects(subjects: Sequence[str]) -> list[str]:
-    """What keeps intervals over subjects, and tests by them, from being what they say."""
+    """Cautions about intervals over subjects and tests by subject."""
     known, alone = len({*subjects} - {""}), subjects.count("")
     notes = []
     if alone:

@@ -1,4 +1,4 @@
-"""How much memory there is: the machine's, and what control groups (containers, SLURM) allow of it.
+"""Memory of the machine, and the limit of control groups (containers, SLURM).
 
 https://docs.kernel.org/admin-guide/cgroup-v2.html, and cgroup-v1/memory.html beside it.
 """

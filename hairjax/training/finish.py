@@ -1,4 +1,4 @@
-"""What a run leaves behind: predictions, metrics, figures and the report of its best epoch."""
+"""Files at the end of a run: predictions, metrics, figures and the report of its best epoch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,12 +57,12 @@ def find_mistakes(
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What a training came to.
+    """Result of a training.
 
     Attributes:
         best: the best epoch.
-        predictions: of that epoch, for the validation photographs.
-        mistakes: those of them to show in the report; None for no photograph in it.
+        predictions: predictions of that epoch for the validation photographs.
+        mistakes: mistakes among them to show in the report; None for no photograph in it.
     """
 
     best: dict[str, Any]

@@ -95,7 +95,7 @@ def classification_task(setup: Setup, classes: tuple[str, ...], labels: np.ndarr
 
 
 def step_options(setup: Setup, task: Task, mesh: Mesh) -> StepOptions:
-    """What all steps of a run have alike.
+    """Options of all steps of a run.
 
     Raises:
         UserError: the micro-batches cannot be shared equally by the devices.

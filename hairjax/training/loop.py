@@ -63,13 +63,13 @@ class Plan:
 
 @dataclass
 class _Watch:
-    """What the steps of an epoch tell, and are told, besides their state.
+    """Stop signal, progress display, best epoch and timer beside the steps of an epoch.
 
     Attributes:
         stop: empty until SIGTERM or Ctrl-C comes.
         show: (steps done, text) for the live line.
         best: the best epoch so far.
-        timer: of the epoch.
+        timer: timer of the epoch.
     """
 
     stop: list[str]

@@ -32,7 +32,7 @@ _CHUNK = 16  # batches whose photographs are read together for the maps
 
 
 class PhaseData(NamedTuple):
-    """What the steps and the validations of a phase take."""
+    """Data for the steps and the validations of a phase."""
 
     photos: PhotoSet  # their images are maps where stages are cached
     train: np.ndarray  # which of them train
@@ -104,7 +104,7 @@ def augments(amounts: Amounts) -> bool:
 
 
 def frozen_stages(frozen: tuple[str, ...]) -> int:
-    """How many stages are frozen with all that comes before them."""
+    """Number of leading stages that are frozen together with the stem."""
     stages = 0
     while "stem" in frozen and f"stages.{stages}" in frozen:
         stages += 1

@@ -132,7 +132,7 @@ def smooth(losses: np.ndarray) -> np.ndarray:
 
 
 def suggestions(rates: np.ndarray, smoothed: np.ndarray) -> dict[str, float]:
-    """What the rules choose among the rates [n] by the smoothed losses [n].
+    """Learning rates suggested by each rule, from rates [n] and smoothed losses [n].
 
     Raises:
         UserError: too few steps came before the loss rose, or it never fell.

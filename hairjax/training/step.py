@@ -28,12 +28,12 @@ Gradients = tuple[tuple[jax.Array, dict[str, jax.Array], dict], dict]
 
 
 class Examples(NamedTuple):
-    """What a gradient is computed of.
+    """Examples to compute a gradient of.
 
     Attributes:
-        inputs: what the model sees, or the maps of its cached stages.
-        targets: as the task makes them.
-        key: of dropout and drop-path.
+        inputs: model inputs, or the maps of its cached stages.
+        targets: targets of the task.
+        key: random key of dropout and drop-path.
     """
 
     inputs: jax.Array
@@ -84,15 +84,15 @@ def gradients(
 
 @dataclass(frozen=True, eq=False)
 class StepOptions:
-    """What all steps of a run have alike.
+    """Options of all steps of a run.
 
     Attributes:
         task: targets and loss.
-        amounts: of augmentation; none where the maps of cached stages come in.
-        input_spec: how the model sees.
-        ema: decay of the average of the parameters, where the state has one; 0: none is averaged.
-        micro_batches: a batch is cut into so many, whose gradients are averaged.
-        seed: of all randomness.
+        amounts: amounts of augmentation; all off where stages are cached.
+        input_spec: input specification of the model.
+        ema: decay of the EMA of the parameters; 0: off.
+        micro_batches: number of micro-batches of a batch, whose gradients are averaged.
+        seed: seed of all randomness.
         mesh: devices that share each batch.
     """
 
@@ -113,7 +113,7 @@ class StepOptions:
         return model_inputs(photos, keys, self.amounts, self.input_spec), targets
 
     def mixed(self, batch: Sequence[jax.Array], cached_stages: int) -> tuple[jax.Array, jax.Array]:
-        """As `seen`; with another three behind them, of each photograph mixed with the other."""
+        """Inputs and targets as `seen` gives them; with three further arrays, mixed with theirs."""
         own = self.seen(batch[:3], cached_stages)
         if len(batch) == 3:
             return own

@@ -1,4 +1,4 @@
-"""What a model learns and is measured by, handed to the step and to the loop."""
+"""Task of a model: targets, loss and metrics, handed to the step and to the loop."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -49,7 +49,7 @@ from hairjax.weights.checkpoint import Checkpoints
 
 
 class Prepared(NamedTuple):
-    """What a run has before its first step."""
+    """Run prepared for its first step."""
 
     setup: Setup
     folder: RunFolder
@@ -152,7 +152,7 @@ def _write_start(config: ConfigDict, prepared: Prepared) -> None:
 
 
 def _plan(prepared: Prepared) -> tuple[Plan, Learner]:
-    """What every epoch does: which photographs, at what rates, by which compiled step."""
+    """Plan of the epochs (photographs, schedules), and the learner with its compiled step."""
     setup, photos, split, mesh = prepared.setup, prepared.photos, prepared.split, prepared.mesh
     graphdef, params, groups = prepared.graphdef, prepared.params, prepared.groups
     train, validation = (np.flatnonzero(split == name) for name in ("train", "validation"))

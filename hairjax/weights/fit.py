@@ -101,7 +101,7 @@ def require_fit(
 
 
 def own_head(arrays: Arrays) -> tuple[int | None, tuple[int, ...], str]:
-    """How many classes a head has (None without a head), its hidden sizes and its kind."""
+    """Number of classes of a head (None without a head), its hidden sizes and its kind."""
     hidden: list[int] = []
     while (path := f"head.hidden.{len(hidden)}.bias") in arrays:
         hidden.append(arrays[path].size)
@@ -126,7 +126,7 @@ def in_words(arrays: Arrays) -> str:
 
 
 def is_classifier(path: str) -> bool:
-    """Whether a parameter belongs to the part of the head that another task replaces."""
+    """True if a parameter belongs to the part of the head that another task replaces."""
     return path.startswith(("head.classifier.", "head.hidden."))
 
 

@@ -1,4 +1,4 @@
-"""What others call the parameters of a model, and how their arrays become ours.
+"""Parameter names of other libraries, and the conversion of their arrays to ours.
 
 A name is translated by the first pattern of a table that its beginning matches. In a replacement,
 ``+1`` and ``-1`` change the number before it; ``[0]`` to ``[2]`` mark, in order, the parts of a
@@ -62,10 +62,10 @@ DERIVED = re.compile(r"relative_position_index$|attn_mask$|num_batches_tracked$"
 
 
 def recognise(names: Iterable[str], family: str, namings: Iterable[Naming]) -> tuple[Naming, str]:
-    """Whose names these are, and what stands before all of them ("" or, say, "module.").
+    """Naming of a source's parameters, and their common prefix ("" or, say, "module.").
 
     Args:
-        names: of a source's parameters.
+        names: names of a source's parameters.
         family: what they should be the parameters of, in words.
         namings: those known for it; those with more markers before those whose markers are among
             them.

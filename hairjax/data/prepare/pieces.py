@@ -112,7 +112,7 @@ def write_pieces(
 
 
 def joined(pieces: Sequence[Piece]) -> tuple[dict[str, Any], int]:
-    """What is known of the photographs of all finished pieces, and the bytes of their records."""
+    """Notes on the photographs of all finished pieces, and the bytes of their records."""
     parts = [json.loads(piece.side.read_text()) for piece in pieces]
     notes: dict[str, Any] = {
         "sha256": [sha256 for part in parts for sha256 in part["sha256"]],
@@ -123,7 +123,7 @@ def joined(pieces: Sequence[Piece]) -> tuple[dict[str, Any], int]:
 
 
 def _is_finished(piece: Piece, index: Index) -> bool:
-    """Whether it is written, and none of its bad files were touched since."""
+    """True if it is written and none of its bad files were touched since."""
     try:
         touched = json.loads(piece.side.read_text())["touched"]
     except FileNotFoundError:

@@ -56,7 +56,7 @@ def register(first: Pictures, second: Pictures, start: Crops, steps: int) -> Cro
 
 
 def details(pictures: Pictures) -> Pictures:
-    """What is fine in pictures, equally strong everywhere: an outline counts no more than a pore.
+    """Fine detail of pictures, locally normalised: an outline counts no more than a pore.
 
     Outlines are alike in photographs of one kind, and would outweigh what is not.
     """

@@ -1,4 +1,4 @@
-"""What the classes are: their names, their order, and the index of each label."""
+"""Classes: their names, their order, and the index of each label."""
 
 import re
 from collections import Counter

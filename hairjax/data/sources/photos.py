@@ -41,7 +41,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Index:
-    """What was found: usable entries ordered by `file`, and the problems beside them."""
+    """Photographs found: usable entries ordered by `file`, and the problems beside them."""
 
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...]

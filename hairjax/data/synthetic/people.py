@@ -44,7 +44,7 @@ HAIRS_ON_DARK_SKIN = (0.72, 0.18, 0.0, 0.0, 0.0, 0.0, 0.10)
 
 @dataclass(frozen=True)
 class Person:
-    """What all photographs of one person share, from the top and from the side."""
+    """Traits that all photographs of one person share, from the top and from the side."""
 
     number: int
     severity: float  # 0 … STAGES

@@ -1,4 +1,4 @@
-"""Whether a map points at what the model uses: deletion and insertion curves.
+"""Deletion and insertion curves: faithfulness of an explanation map to the model.
 
 The probability of a class while the pixels that a map calls important are taken from a photograph,
 most important first, or put into a blurred one (Petsiuk, Das & Saenko, "RISE", BMVC 2018). A map

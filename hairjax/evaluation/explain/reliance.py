@@ -1,4 +1,4 @@
-"""How much a model relies on the mask: judged again with the mask, or the photograph, changed."""
+"""Reliance of a model on the mask: metrics with the mask, or the photograph, changed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,13 +21,13 @@ _AT_ONCE = 256  # photographs in memory
 
 @dataclass(frozen=True)
 class Reliance:
-    """How a model does on photographs changed in one way.
+    """Metrics of a model on photographs changed in one way.
 
     Attributes:
-        change: in words; "" where nothing is changed.
+        change: the change in words; "" where nothing is changed.
         values: per name in `METRICS`, the metric and its 95 % interval; None where the resampled
             sets do not vary.
-        differences: likewise, changed minus unchanged, paired; none where nothing is changed.
+        differences: the same of changed minus unchanged, paired; none where nothing is changed.
     """
 
     change: str
@@ -38,12 +38,12 @@ class Reliance:
 def predict_changed(
     predict: Callable[[PhotoSet], Predictions], photos: PhotoSet, seed: int
 ) -> dict[str, Predictions]:
-    """What a model says of photographs changed in every way, by the way's name.
+    """Predictions of a model for photographs changed in every way, by the change's name.
 
     Args:
         predict: the model.
-        photos: with masks.
-        seed: of whose mask a photograph is given.
+        photos: photographs with masks.
+        seed: seed of the permutation of masks.
 
     Raises:
         UserError: there is one photograph, which cannot be given another's mask.

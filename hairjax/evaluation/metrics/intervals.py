@@ -1,4 +1,4 @@
-"""How sure a number is: 95 % intervals of metrics on a set of photographs."""
+"""95 % intervals of metrics on a set of photographs."""
 
 from collections.abc import Sequence
 
@@ -64,7 +64,7 @@ def subject_indices(subjects: Sequence[str]) -> NDArray[np.int64]:
 
 
 def resampling_weights(units: int, draws: int, seed: int) -> NDArray[np.float64]:
-    """How often each unit is drawn when ``units`` are drawn with replacement: [draws, units].
+    """Counts of each unit in bootstrap resamples with replacement: [draws, units].
 
     A subject is drawn with all of its photographs (the cluster bootstrap; Davison & Hinkley,
     "Bootstrap Methods and their Application", 1997, §3.8): those of one person resemble each other,

@@ -1,4 +1,4 @@
-"""How far a model's confidence is from how often it is right: bins, and their error."""
+"""Reliability bins of a model's confidence, and the expected calibration error."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -57,7 +57,7 @@ class Sample:
 
     @property
     def units(self) -> int:
-        """How many subjects, or photographs by themselves, there are."""
+        """Number of units that are resampled: subjects, or photographs by themselves."""
         return self.weights.shape[1]
 
     @property

@@ -195,7 +195,7 @@ class ConvNorm(nnx.Module):
 
 
 class ConvStem(nnx.Module):
-    """What sees the photograph: convolution, batch norm, activation, for some max-pooling."""
+    """Stem of a convolutional network: convolution, batch norm, activation, some max-pooling."""
 
     def __init__(
         self,

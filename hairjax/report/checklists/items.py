@@ -18,11 +18,11 @@ class Item(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What is known of an item.
+    """Answer to an item.
 
     Attributes:
         text: the answer, to be put into an author's words.
-        lacks: what a person must add; "" where nothing.
+        lacks: details a person must add; "" for none.
         section: the name of the page's section that has more; "" for none.
     """
 

@@ -40,7 +40,7 @@ MOST_DECADES = 6  # of rates: what is smaller is as good as 0
 
 
 class Caption(NamedTuple):
-    """What is said of a photograph."""
+    """Caption of a photograph."""
 
     class_name: str
     class_size: str  # how much of the class there is

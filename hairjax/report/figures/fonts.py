@@ -24,7 +24,7 @@ KOREAN = (
 
 
 def families() -> list[str]:
-    """What text is drawn in, each glyph in the first family that has it."""
+    """Font families for text, each glyph in the first family that has it."""
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return ["sans-serif", *[name for name in KOREAN if name in installed][:1]]
 

@@ -13,7 +13,7 @@ from hairjax.system.wording import counted
 
 
 def explanations(report: Report) -> list[Explanation]:
-    """What ``launch.py explain`` found of the best epoch: on validation, on test."""
+    """Explanations of the best epoch by ``launch.py explain``: on validation, on test."""
     places = [_place(report, split) for split in ("validation", "test")]
     found = [read_explanation(place.found) for place in places if place.found.is_file()]
     return [one for one in found if one.epoch == report.best_epoch]

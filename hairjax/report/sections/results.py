@@ -47,7 +47,7 @@ def _split_results(report: Report, found: SplitResults) -> list[Html]:
 
 
 def _unopened(report: Report) -> Html:
-    """What keeps the results of test from standing here, where something does."""
+    """Reason why there are no test results here; empty if there are."""
     if any(found.split == "test" for found in report.results):
         return Html("")
     if "test" in report.outdated:
