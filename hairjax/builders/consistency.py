@@ -64,7 +64,7 @@ def _check_shares(split: SplitOptions) -> None:
 
 
 def _check_schedule(setup: Setup) -> None:
-    """When and how fast training learns, and into what its batches are cut."""
+    """Refuse schedules, rates and micro-batches that cannot work."""
     optim, batch, epochs = setup.optim, setup.training.batch_size, setup.training.epochs
     parts = setup.training.accumulate
     if optim.warmup_epochs >= epochs:

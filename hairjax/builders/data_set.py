@@ -29,7 +29,7 @@ def find_data(source: SourceOptions, classes: tuple[str, ...] | None) -> tuple[I
     """Find the photographs of every view, without decoding any; none where they are synthetic.
 
     Args:
-        source: where they come from.
+        source: source of the photographs.
         classes: the class names of an earlier run, which the photographs must have; None to
             find them.
 
@@ -52,8 +52,8 @@ def load_data(
     """Read or synthesise every photograph, with a progress bar; of two views their pairs.
 
     Args:
-        source: where they come from.
-        options: how they are decoded, resized and kept.
+        source: source of the photographs.
+        options: decoding, resizing and caching of photographs.
         classes: as for `find_data`.
         found: as `find_data` returned it; None to find them here.
 

@@ -11,12 +11,12 @@ from hairjax.system.errors import UserError
 
 
 def image_side(config: ConfigDict) -> int:
-    """Side of what the model sees, in pixels."""
+    """Side of the model's input, in pixels."""
     return config.data.image_size or native_size(config.model.name)
 
 
 def stored_side(config: ConfigDict) -> int:
-    """Side of what is kept in memory: room for a crop around what the model sees."""
+    """Side of the stored photographs: the model's input with room for a random crop."""
     return config.data.stored_size or round(image_side(config) * 8 / 7)
 
 

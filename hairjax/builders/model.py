@@ -145,12 +145,12 @@ def find_model_weights(model: ModelSpecification) -> tuple[Path | None, ...]:
 def pretrained_model(
     model: ModelSpecification, num_classes: int, weights: Sequence[Path | None]
 ) -> tuple[nnx.GraphDef, dict]:
-    """A model with its weights, of which it says where they are from.
+    """Make a model with its weights, and print where they are from.
 
     Args:
-        model: what is built.
+        model: specification of the model.
         num_classes: width of the logits.
-        weights: of every stream, as `find_model_weights` returns them.
+        weights: weights of every stream, as `find_model_weights` returns them.
 
     Raises:
         UserError: the model cannot be as configured.

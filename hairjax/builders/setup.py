@@ -45,7 +45,7 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class DeviceOptions:
-    """The mesh, and where compiled programs are kept.
+    """Mesh, and folder of compiled programs.
 
     Attributes:
         mesh: devices that share each batch, times ``shard``; 0: all.

@@ -31,7 +31,7 @@ def fit_streams(
     """Fit to each stream its weights, by the rules for a model alone; what joins them is drawn.
 
     Args:
-        checkpoints: of both streams; None to draw one.
+        checkpoints: checkpoints of both streams; None to draw one.
         models: what each stream is by itself, of shapes.
         shapes: shape of every parameter of the model, by dotted path.
         draw: returns freshly initialised parameters for a list of paths.

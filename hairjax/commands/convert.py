@@ -28,7 +28,7 @@ def convert_weights(source: str, name: str, out: Path, licence: str) -> dict[str
         source: a file, a folder, the folder of a run, or ``hf://owner/name``.
         name: the model they are for.
         out: the ``.safetensors`` file to write; it appears whole or not at all.
-        licence: of the weights, in words; empty to take what the source says.
+        licence: licence of the weights, in words; empty to take what the source says.
 
     Returns:
         The metadata that was written: ``model``, ``source`` (a file's or run's name, without its

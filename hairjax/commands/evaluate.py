@@ -32,7 +32,7 @@ def evaluate_run(workdir: str, asked: Selection, out: str) -> dict[str, float]:
 
     Args:
         workdir: the run.
-        asked: which photographs.
+        asked: selection of the photographs.
         out: a folder for the results; empty for one inside the run named like the split.
 
     Returns:

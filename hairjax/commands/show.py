@@ -1,4 +1,4 @@
-"""The photographs as the model sees them, how many there are, and the rates: before training."""
+"""Show the model's inputs, the counts of photographs and the learning rates, before training."""
 
 import functools
 from pathlib import Path

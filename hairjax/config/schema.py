@@ -23,7 +23,7 @@ class Key:
 
     Attributes:
         default: the recipe's value; its type is the key's.
-        comment: what the value means.
+        comment: meaning of the value.
         choices: the values it can have; none: any of its type.
         least: the lowest value of a number.
         most: the highest; None: no limit.

@@ -1,4 +1,4 @@
-"""From stored photographs to what the model sees, on the device, inside the jitted step.
+"""From stored photographs to model inputs, on the device, inside the jitted step.
 
 Training and evaluation use the same resampling: with every amount at zero, augmentation gives
 what evaluation sees.

@@ -72,7 +72,7 @@ def pair_views(first: PhotoSet, second: PhotoSet) -> PhotoSet:
 
     Args:
         first: photographs of one view, with subjects.
-        second: of the other; the classes are the same.
+        second: photographs of the other view; the classes are the same.
 
     Raises:
         UserError: a subject is not known, no subject has both views, or two have one file.

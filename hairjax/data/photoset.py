@@ -1,4 +1,4 @@
-"""A set of photographs: what every source of photographs returns and every later step takes."""
+"""A set of photographs: returned by every source, taken by every later step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

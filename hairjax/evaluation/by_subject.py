@@ -16,8 +16,8 @@ def subject_views(predictions: Predictions, labels: Mapping[str, int], source: s
     """The mean over each subject's photographs: one row per subject, which is its file too.
 
     Args:
-        predictions: of photographs.
-        labels: of every subject.
+        predictions: predictions of photographs.
+        labels: labels of every subject.
         source: what the predictions are of, for the message.
 
     Returns:

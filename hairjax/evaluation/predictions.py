@@ -109,7 +109,7 @@ def write_predictions(
 def read_predictions(
     path: Path, classes: Sequence[str], subjects: Mapping[str, str] | None = None
 ) -> Predictions:
-    """Read what `write_predictions` wrote.
+    """Read predictions that `write_predictions` wrote.
 
     Args:
         path: the file.

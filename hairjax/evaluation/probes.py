@@ -45,7 +45,7 @@ class Chosen:
     """A classifier with the parameters that did best in cross-validation, fitted on all rows.
 
     Attributes:
-        name: of the kind of classifier.
+        name: name of the kind of classifier.
         parameters: those chosen.
         score: mean over the folds.
         spread: standard deviation over the folds.
@@ -63,8 +63,8 @@ def kinds(features: int, rows: int) -> dict[str, tuple[BaseEstimator, dict[str, 
     """Every kind of classifier and the parameters to try.
 
     Args:
-        features: how many there are.
-        rows: in the smallest part that a classifier is fitted on.
+        features: number of features.
+        rows: number of rows of the smallest part that a classifier is fitted on.
     """
     return {
         "logistic": (

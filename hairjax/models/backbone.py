@@ -72,7 +72,7 @@ class Backbone(nnx.Module):
         return [self.as_map(x) for x in self._run(images, len(self.stages), keys)]
 
     def embed(self, images: jax.Array) -> jax.Array:
-        """The vector that the classifier sees: float32 [batch, dim]."""
+        """Input vector of the classifier: float32 [batch, dim]."""
         last = self._run(images, len(self.stages), part_keys(self, False, None, ()))[-1]
         return self.head.embed(last, None)
 
@@ -113,7 +113,7 @@ class Backbone(nnx.Module):
         rngs: nnx.Rngs | None = None,
         frozen: Sequence[str] = (),
     ) -> jax.Array:
-        """Logits from ``until(stages, images)``: what the call does after so many stages."""
+        """Logits from ``until(stages, images)``: the rest of the call after so many stages."""
         keys = part_keys(self, train, rngs, frozen)
         for i in range(stages, len(self.stages)):
             x = self.stages[i](x, keys[f"stages.{i}"])

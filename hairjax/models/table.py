@@ -1,4 +1,4 @@
-"""The table of models: what each name stands for."""
+"""The table of models: the variant behind each name."""
 
 from typing import Any, NamedTuple
 

@@ -146,11 +146,11 @@ class TwoStream(Backbone):
     """Two models with the contract of one; where one has fewer stages, both end together.
 
     Args:
-        options: what every model is built with; the streams say which channels they see.
+        options: options of every model; the streams set their own channels.
         first: ``(rngs=…) -> model``; its last layer and its hidden ones are not used.
-        second: likewise.
+        second: the same for the second model.
         fuse_after: stages after which the second's map joins the first's; 0: at the end.
-        lacking: whether what either sees may be missing; a learnt vector then takes the place of
+        lacking: True if what either sees may be missing; a learnt vector then takes the place of
             its features.
         rngs: draws the parameters.
 

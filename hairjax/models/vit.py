@@ -122,7 +122,7 @@ class ViT(Backbone):
     What goes from stage to stage are tokens, [batch, 1 + n, dim], the class token first.
 
     Args:
-        options: what every model is built with: photographs of multiples of ``patch``.
+        options: options of every model: photographs of multiples of ``patch``.
         patch: side of a patch.
         dim: width.
         depths: blocks per stage.

@@ -34,8 +34,8 @@ def require_matrices(rank: int, names: Sequence[str], params: dict) -> None:
 
     Args:
         rank: ``optim.lora``.
-        names: of the model, or of both.
-        params: of the model, or their shapes.
+        names: names of the model, or of both.
+        params: parameters of the model, or their shapes.
 
     Raises:
         UserError: it has none.
@@ -56,9 +56,9 @@ def with_pairs(params: dict, groups: Mapping[str, ParameterGroup], rank: int, se
     """The parameters, with a pair beside every matrix of a stage that trains where asked for.
 
     Args:
-        params: of the model, or their shapes: then those of the pairs are shapes too.
-        groups: of its parts.
-        rank: of the pairs; 0: none.
+        params: parameters of the model, or their shapes: then those of the pairs are shapes too.
+        groups: groups of its parts.
+        rank: rank of the pairs; 0: none.
         seed: draws the pairs.
     """
     if not rank:

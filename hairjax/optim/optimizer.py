@@ -32,11 +32,11 @@ def make_optimizer(
     norm that is clipped is that of what trains.
 
     Args:
-        optim: of the configuration.
-        schedules: of every group, from ``make_schedules``.
-        params: of the model, or their shapes.
-        groups: of its parts.
-        steps: of an epoch.
+        optim: optimizer options of the configuration.
+        schedules: schedules of every group, from ``make_schedules``.
+        params: parameters of the model, or their shapes.
+        groups: groups of its parts.
+        steps: number of steps of an epoch.
     """
 
     def transform(name: str) -> optax.GradientTransformation:

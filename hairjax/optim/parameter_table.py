@@ -30,7 +30,7 @@ class ParameterRow:
             beside low-rank pairs, or ``statistics`` of a batch norm, which nothing learns.
         peak_rate: the highest learning rate; 0 of what never trains.
         decay: weight decay.
-        first_epoch: from which it trains; 0: never.
+        first_epoch: epoch from which it trains; 0: never.
     """
 
     parameter: str
@@ -96,7 +96,7 @@ def write_for_people(rows: Sequence[ParameterRow], groups: Sequence[str], file: 
     Args:
         rows: the table.
         groups: names in the order of their counts.
-        file: to write.
+        file: file to write.
     """
     header = ("parameter", "shape", "group", "peak rate", "decay", "trains")
     table = [header, *(row.cells() for row in rows)]
@@ -118,7 +118,7 @@ def write_parameter_table(rows: Sequence[ParameterRow], file: Path) -> None:
 
 
 def read_parameter_table(file: Path) -> list[ParameterRow]:
-    """Read what `write_parameter_table` wrote.
+    """Read a table that `write_parameter_table` wrote.
 
     Raises:
         UserError: the columns are others.

@@ -41,7 +41,7 @@ def supervise(arguments: list[str], name: str) -> int:
 
     Args:
         arguments: the script and its own.
-        name: of the process, for messages.
+        name: name of the process in messages.
 
     Returns:
         The exit status: the child's, 128 more than the signal that killed it, or 1 where JAX

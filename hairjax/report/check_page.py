@@ -1,4 +1,4 @@
-"""The page of a check: what a set of photographs holds and what is wrong with it."""
+"""Page of a check: contents and findings of a set of photographs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

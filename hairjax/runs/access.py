@@ -28,13 +28,13 @@ class AccessRecord:
 
     Attributes:
         time: UTC, ISO 8601, to the second.
-        commit: of the code, with ``-dirty`` where its files were changed since; "" where the code
-            is in no git repository.
+        commit: commit of the code, with ``-dirty`` where its files were changed since; "" where
+            the code is in no git repository.
         configuration: the first digits of the SHA-256 of the run's ``config.json``.
         split: as given to the command: ``test``, or ``all`` of a folder that has some of them.
-        photographs: how many were judged.
-        accuracy: what the look showed.
-        command: which verb looked.
+        photographs: number of photographs evaluated.
+        accuracy: accuracy that was shown.
+        command: verb that accessed them.
     """
 
     time: str

@@ -60,7 +60,7 @@ class AlignedPredictions:
 
 
 def align_predictions(workdirs: Sequence[Path], split: str, unit: str) -> AlignedPredictions:
-    """Read what runs predicted for a split.
+    """Read the predictions of runs for a split, aligned.
 
     Args:
         workdirs: the runs.

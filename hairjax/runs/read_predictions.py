@@ -52,7 +52,7 @@ class RunGroup:
 
 
 def read_run(workdir: Path, split: str) -> RunPredictions:
-    """Read what a run predicted for its photographs of a split, ``validation`` or ``test``.
+    """Read a run's predictions for one of its splits, ``validation`` or ``test``.
 
     Raises:
         UserError: there is no run, the predictions are missing (the message has the command that

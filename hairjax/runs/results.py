@@ -103,14 +103,14 @@ def write_results(
     analysis: Analysis,
     compared: Mapping[str, Mapping[str, float]],
 ) -> None:
-    """Write what the report is made of: ``predictions.csv``, ``baselines.json``, ``metrics.json``.
+    """Write the report's files: ``predictions.csv``, ``baselines.json``, ``metrics.json``.
 
     Args:
-        folder: of the photographs judged: the run's for validation, else one for each set.
-        epoch: whose model judged them.
-        predictions: what it said of each.
+        folder: folder of the photographs judged: the run's for validation, else one for each set.
+        epoch: epoch of the model.
+        predictions: its predictions.
         results: their metrics.
-        analysis: what else is told of them.
+        analysis: analysis of the predictions.
         compared: the metrics of each baseline.
     """
     write_predictions(predictions, folder.predictions)

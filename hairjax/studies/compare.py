@@ -152,7 +152,7 @@ def _trained_otherwise(runs: Sequence[RunPredictions]) -> list[str]:
 
 
 def show_comparison(found: Comparison) -> None:
-    """Tables of values, of differences and of tests, and what must be known of them."""
+    """Print tables of values, of differences and of tests, with their notes."""
     console.say(f"judged on the same {found.evaluated_on}")
     # Letters: names of configurations are too long for a table on a terminal.
     letters = [_letter(place) for place in range(len(found.names))]

@@ -30,7 +30,7 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True, eq=False)
 class Folds:
-    """The folds of one division, each with what its model said of the photographs held out."""
+    """Folds of one division, each with its model's predictions for the photographs held out."""
 
     runs: tuple[RunPredictions, ...]
 

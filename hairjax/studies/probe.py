@@ -1,4 +1,4 @@
-"""Frozen features and other classifiers: what a model's embedding is worth without its head."""
+"""Probe a model's frozen features with other classifiers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -176,7 +176,7 @@ def _probe(data: ProbeData, split: str, out: Path) -> list[Chosen]:
 
 
 def _choose(data: ProbeData) -> tuple[list[Chosen], str]:
-    """A classifier of every kind, the best first, and what it is the best by."""
+    """Choose a classifier of every kind, the best first, and return the metric too."""
     best_by = data.setup.training.best_by
     if best_by not in SCORES:
         console.say(

@@ -33,7 +33,7 @@ def free_memory(root: Path) -> int:
     """Bytes that can still be taken: what the machine has, or less where a group has less left.
 
     Args:
-        root: of the file system that describes the groups, ``/`` but in tests.
+        root: root of the file system that describes the groups, ``/`` but in tests.
     """
     return min([psutil.virtual_memory().available, *_left_in_groups(root)])
 

@@ -24,13 +24,13 @@ MOST_ON_CPU = 8  # photographs of a micro-batch that a CPU takes at a time
 
 @dataclass(frozen=True, eq=False)
 class Learner:
-    """A model with what trains it.
+    """A model with its optimizer, steps and state.
 
     Attributes:
         graphdef: the model without its parameters.
         tx: from ``make_optimizer``.
-        shapes: of a state of training, each with its sharding.
-        options: what all steps have alike.
+        shapes: shapes of a state of training, each with its sharding.
+        options: options of all steps.
     """
 
     graphdef: nnx.GraphDef
@@ -82,9 +82,9 @@ def classification_task(setup: Setup, classes: tuple[str, ...], labels: np.ndarr
     """The task of a run; says the weights of the classes, where the loss has any.
 
     Args:
-        setup: of the run.
+        setup: setup of the run.
         classes: their names.
-        labels: of the photographs that train, int [n].
+        labels: labels of the photographs that train, int [n].
     """
     weights = None
     if setup.training.balance == "loss":

@@ -82,8 +82,8 @@ def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> di
     """Train until the last epoch.
 
     Args:
-        plan: what to do.
-        state: where to begin; after every epoch it is saved.
+        plan: plan of the training.
+        state: state to begin from; after every epoch it is saved.
         best: the best epoch so far, if any.
 
     Returns:

@@ -50,7 +50,7 @@ def gradients(
     frozen: tuple[str, ...],
     cached_stages: int,
 ) -> Gradients:
-    """(Loss, sums, running statistics) and the gradient; zeros for what is frozen.
+    """(Loss, sums, running statistics) and the gradient, which is zero for frozen parameters.
 
     What is frozen is not differentiated: nothing is computed for it in the backward pass, nor kept
     for that where only frozen parts come before it. The statistics are those of batch norms in
@@ -58,7 +58,7 @@ def gradients(
 
     Args:
         graphdef: the model without its parameters.
-        params: of the model.
+        params: parameters of the model.
         examples: inputs and targets.
         task: its loss.
         frozen: the parts of the model that are frozen.
@@ -143,7 +143,7 @@ def make_train_step(
     Args:
         graphdef: the model without its parameters.
         tx: from ``make_optimizer``.
-        options: what all steps of a run have alike.
+        options: options of all steps of a run.
         layout: the sharding of every array of the state, or one for all.
         frozen: the parts of the model that are frozen.
         cached_stages: leading stages whose maps are given in place of photographs; 0: none.
@@ -203,10 +203,10 @@ def accumulate_gradients(
 
     Args:
         function: (params, *arrays, key) → gradients of one micro-batch.
-        params: of the model.
+        params: parameters of the model.
         batch: arrays whose first axis is the photograph.
         key: split between the micro-batches.
-        micro_batches: how many; 1 is the batch as it is.
+        micro_batches: number of micro-batches; 1: the batch as it is.
     """
     if micro_batches == 1:
         return function(params, *batch, key)

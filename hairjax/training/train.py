@@ -228,7 +228,7 @@ def _closing(checkpoints: Checkpoints) -> Iterator[None]:
 def _photographs(
     setup: Setup, folder: RunFolder, resuming: bool, saved: bool
 ) -> tuple[PhotoSet, np.ndarray, Sequence[Path | None]]:
-    """The photographs, what each is for, and the weights that will be read.
+    """Photographs, the split of each, and the weights that will be read.
 
     What is quick to refuse is refused before photographs are decoded: missing photographs, a model
     that cannot take their size, weights that are not there.

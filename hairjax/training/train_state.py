@@ -22,7 +22,7 @@ class TrainState(NamedTuple):
 
     @property
     def evaluated(self) -> dict:
-        """The parameters that are validated and kept: the average where there is one."""
+        """Parameters that are validated and saved: the EMA or merged LoRA where there is one."""
         return self.params if self.average is None else self.average
 
     def rest(self) -> dict[str, Any]:
@@ -50,10 +50,10 @@ def first_state(
     """The state before the first step.
 
     Args:
-        params: of the model.
+        params: parameters of the model.
         tx: from ``make_optimizer``.
         averaged: an average of the parameters is kept beside them.
-        sums: what the task adds up over an epoch.
+        sums: names of the sums of the task over an epoch.
     """
     # A copy: the step gives its whole state away, and nothing can be given away twice.
     average = jax.tree.map(jnp.copy, merged(params)) if averaged else None

@@ -69,7 +69,7 @@ def require_fit(
     Args:
         found: arrays by dotted path.
         unexpected: names of the source that stand for nothing in the model.
-        shapes: of the model's parameters, by dotted path.
+        shapes: shapes of the model's parameters, by dotted path.
         fresh: paths that need not be found.
 
     Raises:

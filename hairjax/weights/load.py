@@ -35,7 +35,7 @@ class Checkpoint:
         arrays: every parameter, float32 in our layout, by dotted path.
         unexpected: names in the source that stand for nothing in the model.
         naming: whose names they were.
-        mask_shifted: whether shifted windows kept opposite borders apart when they were trained.
+        mask_shifted: True if shifted windows kept opposite borders apart when they were trained.
         classes: what the head's outputs mean, where the source is a run; else nothing.
         image_size: side of the photographs, where the source is a run; None: its model's own.
         metadata: what the file says of itself.

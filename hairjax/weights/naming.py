@@ -43,7 +43,7 @@ class Naming:
         title: what a person calls the source.
         markers: patterns of names that, all found behind one prefix, tell this naming from others.
         table: (its name, our dotted path) as patterns and replacements.
-        mask_shifted: whether its attention in shifted windows keeps opposite borders apart.
+        mask_shifted: True if its attention in shifted windows keeps opposite borders apart.
         layout: from the source's leaves and axes to ours.
         beside: pattern of names that are passed over: what only its own training needs.
     """

@@ -78,7 +78,7 @@ def write_with_beam(
     Args:
         folder: where; it is there and empty.
         index: the photographs that were found.
-        features: of a record, as tensorflow-datasets describes them.
+        features: features of a record, as tensorflow-datasets describes them.
         options: side, fit, and Beam's own separated by spaces.
 
     Returns:

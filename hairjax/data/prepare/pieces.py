@@ -74,7 +74,7 @@ def write_pieces(
     """Return when every piece is finished, or another process has put the finished set in place.
 
     Args:
-        pieces: of the set, in a folder that is there.
+        pieces: pieces of the set, in a folder that is there.
         index: the photographs that were found.
         encode: an example to a record.
         options: side, fit and workers, the number of pieces written at the same time.

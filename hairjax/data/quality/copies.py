@@ -37,8 +37,8 @@ def require_no_copies(
 
     Args:
         photos: all of them; synthetic ones are not looked at, since each is drawn anew.
-        split: what each is for, str [n].
-        source: of the photographs.
+        split: split of each photograph, str [n].
+        source: source of the photographs.
         options: with ``on_leak`` "allow" copies are told of and not refused.
 
     Raises:

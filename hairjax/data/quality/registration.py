@@ -28,7 +28,7 @@ def register(first: Pictures, second: Pictures, start: Crops, steps: int) -> Cro
         first: the pictures that are cropped.
         second: the pictures that are to be matched.
         start: where to begin; zeros are no crop.
-        steps: how often the crop is improved.
+        steps: number of times that the crop is improved.
 
     Returns:
         The crops found, whether they fit or not.

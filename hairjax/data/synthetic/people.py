@@ -1,4 +1,4 @@
-"""Who is photographed how often, how far their hair loss has gone, and what a grader says of it."""
+"""Synthetic people: their number of photographs, their hair loss, and a grader's label."""
 
 from dataclasses import dataclass
 

@@ -55,7 +55,7 @@ def make_curves(
     Args:
         graphdef: the model without its parameters.
         mesh: devices that share each batch.
-        input_spec: how the model sees.
+        input_spec: input specification of the model.
         batch_size: photographs at a time; rounded up to a multiple of the devices.
     """
     batch_size = -(-batch_size // mesh.size) * mesh.size
@@ -129,11 +129,11 @@ def blank(photos: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def blur(photos: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Photographs and masks without what is small in them: uint8 [n, side, side, 4]."""
+    """Blur photographs and masks: uint8 [n, side, side, 4]."""
     sigma = BLUR * photos.shape[1]
     return gaussian_filter(photos, (0, sigma, sigma, 0), output=np.float32).round().astype(np.uint8)
 
 
 def area(curves: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Under each curve [n, STEPS + 1], over the share of pixels from 0 to 1: [n]."""
+    """Area under each curve [n, STEPS + 1], over the share of pixels from 0 to 1: [n]."""
     return np.asarray(trapezoid(curves.astype(np.float64), dx=1 / STEPS, axis=1))

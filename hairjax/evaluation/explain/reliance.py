@@ -103,10 +103,10 @@ def measure_reliance(
     """Metrics of predictions and of those for changed photographs, with paired differences.
 
     Args:
-        original: of the photographs as they are.
-        changed: of the same photographs, by change.
+        original: predictions for the photographs as they are.
+        changed: predictions for the same photographs, by change.
         draws: resampled sets, over subjects, the same for all.
-        seed: of the resampling.
+        seed: seed of the resampling.
     """
     unit = subject_indices(original.subjects)
     weights = resampling_weights(int(unit.max()) + 1, draws, seed)

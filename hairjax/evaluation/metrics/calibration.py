@@ -41,13 +41,13 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Temperature:
-    """A temperature and what it does.
+    """A fitted temperature and its effect.
 
     Attributes:
         value: the temperature, by which logits are divided.
-        photographs: how many it was fitted on.
+        photographs: number of photographs it was fitted on.
         after: calibration of other photographs with it; None where it was fitted on them.
-        log_loss_change: after less before, with its paired interval; None likewise.
+        log_loss_change: after less before, with its paired interval; None where ``after`` is.
     """
 
     value: float

@@ -57,7 +57,7 @@ def resampled_confusions(
 
 
 def subject_indices(subjects: Sequence[str]) -> NDArray[np.int64]:
-    """Index what is resampled: equal names share an index, every empty one has its own."""
+    """Index of each photograph's unit: equal names share an index, every empty one has its own."""
     names = [(name, position if name == "" else -1) for position, name in enumerate(subjects)]
     index = {name: position for position, name in enumerate(dict.fromkeys(names))}
     return np.array([index[name] for name in names], np.int64)
@@ -86,7 +86,7 @@ def mean_interval(
     Args:
         values: float [n].
         subjects: n names; "" where the subject is not known.
-        draws: how many resampled sets.
+        draws: number of resampled sets.
         seed: makes the interval reproducible.
     """
     array, unit = np.asarray(values, np.float64), subject_indices(subjects)

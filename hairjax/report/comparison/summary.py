@@ -36,7 +36,7 @@ class Comparison:
         labels: int [n], true classes.
         subjects: n names, "" where the subject is not known.
         names: names of the configurations.
-        runs: of each configuration, the folder and the seed of every run.
+        runs: folder and seed of every run, by configuration.
         summaries: metrics of each configuration.
         pairs: paired difference of each configuration but the first.
         mcnemar: per pair, the p of McNemar's test after Holm's correction.

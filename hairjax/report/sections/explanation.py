@@ -1,4 +1,4 @@
-"""Where the model looks, whether its answers come from there, and what the mask is worth to it."""
+"""Explanation maps of the model, their faithfulness, and its reliance on the mask."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The top of the page: what was trained on what."""
+"""Top of the page: the model and its data."""
 
 from hairjax.report.contents import Report
 from hairjax.report.html import Html, tag
