@@ -60,7 +60,7 @@ class DeviceOptions:
 
 @dataclass(frozen=True)
 class Setup:
-    """Everything that a command needs to know of a configuration.
+    """Resolved configuration: one specification per concern.
 
     Attributes:
         seed: seed of all randomness.

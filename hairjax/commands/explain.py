@@ -1,4 +1,4 @@
-"""Where a run's best model looks, and whether that is where its answers come from."""
+"""Explanation maps of a run's best model, and their faithfulness."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which keys may differ between a run and the command that resumes it."""
+"""Keys that may differ between a run and the command that resumes it."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def free_on_resume() -> tuple[str, ...]:
 
 
 def free_by_process() -> tuple[str, ...]:
-    """Those of them that may differ between the processes of a run: where things lie, and which."""
+    """Keys that may differ between the processes of a run: locations and the process index."""
     return tuple(name for name, key in known_keys().items() if key.free == "process")
 
 

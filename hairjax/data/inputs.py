@@ -119,7 +119,7 @@ def one_view(
 
 
 def hide_view(key: jax.Array, present: jax.Array, probability: float) -> jax.Array:
-    """Which view of a subject is hidden, bool [2]: either as likely, and none of whom has one."""
+    """View of a subject to hide, bool [2]: either as likely, and none if only one is there."""
     chance_key, which_key = jax.random.split(jax.random.fold_in(key, 2))
     hidden = jax.random.bernoulli(chance_key, probability) & jnp.all(present)
     first = jax.random.bernoulli(which_key)

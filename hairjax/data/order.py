@@ -1,4 +1,4 @@
-"""Which photograph comes when: the order of an epoch, and padded batches for evaluation.
+"""Order of the photographs in an epoch, and padded batches for evaluation.
 
 Photographs in memory are indexed when their batch is due; those on disk are read ahead by threads,
 while the device works.

@@ -117,7 +117,7 @@ def _near(true: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _rounded(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """With few digits, the largest taking what is left."""
+    """Weights with few digits, the remainder added to the largest."""
     rounded = np.round(weights, _DIGITS)
     largest = rounded.argmax()
     rounded[largest] = round(1 - np.delete(rounded, largest).sum(), _DIGITS)

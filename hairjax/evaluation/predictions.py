@@ -57,7 +57,7 @@ class Predictions:
         return self.probabilities.argmax(1)
 
     def subset(self, indices: NDArray[np.integer]) -> "Predictions":
-        """Those of the photographs at ``indices``, in their order."""
+        """Predictions for the photographs at ``indices``, in their order."""
         return Predictions(
             files=tuple(self.files[i] for i in indices),
             labels=self.labels[indices],

@@ -14,7 +14,7 @@ from hairjax.optim.parts import FROZEN, STATISTICS, label_parameters
 
 
 def decays(path: tuple, _: object = None) -> bool:
-    """Weight decay is for matrices: not for biases, norms and relative-position tables."""
+    """True of matrices, which decay: not of biases, norms and relative-position tables."""
     return str(getattr(path[-1], "key", path[-1])) in ("kernel", DOWN, UP)
 
 

@@ -48,7 +48,7 @@ class ParameterRow:
 
     @property
     def learnt(self) -> bool:
-        """True of a parameter, False of a running statistic."""
+        """True if it is a parameter, False if a running statistic."""
         return self.group != STATISTICS
 
     @property

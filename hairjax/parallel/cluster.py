@@ -1,4 +1,4 @@
-"""Which of several processes this is, as flags or a launcher say; JAX is not needed to know it."""
+"""Index of this process among several, from flags or a launcher, without JAX."""
 
 import socket
 from collections.abc import Mapping

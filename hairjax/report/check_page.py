@@ -130,7 +130,7 @@ def _summary(examination: Examination) -> Html:
 
 
 def _warning(examination: Examination) -> list[Html]:
-    """That there are photographs on the page, where there are."""
+    """Warning that there are photographs on the page; empty if there are none."""
     if not any(_of(examination, kind) for kind in (*_OF_PAIRS, *_OF_MASKS)):
         return []
     said = (

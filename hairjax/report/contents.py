@@ -158,7 +158,7 @@ class Report:
 
     @property
     def second_weights(self) -> Weights | None:
-        """Those of the second of two streams, if any."""
+        """Weights of the second of two streams, if any."""
         return self._last_read("second_weights")
 
     def _last_read(self, name: str) -> Weights | None:

@@ -72,7 +72,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Area:
-    """Under the curves of deletion or insertion, means over the photographs followed.
+    """Areas under the curves of deletion or insertion, means over the photographs followed.
 
     Attributes:
         by_map: along the maps.
@@ -183,7 +183,7 @@ class Explanation:
         return header, rows
 
     def reliance_tables(self) -> list[Table]:
-        """With the mask, or the photograph, changed: for each metric a table."""
+        """Tables of reliance, with the mask or the photograph changed: one for each metric."""
         return [
             (
                 ["photographs", TITLES[name].lower(), "difference"],

@@ -54,7 +54,7 @@ def report_run(folder: RunFolder) -> None:
 
 
 def _places(folder: RunFolder) -> dict[str, RunFolder]:
-    """Where the results of a split are; of the run's end, beside its other files."""
+    """Folder of the results of each split; those on validation lie beside the run's other files."""
     return {"validation": folder, "test": RunFolder(folder.path / "test")}
 
 

@@ -77,7 +77,7 @@ def cross_validate(config: ConfigDict, out: Path) -> dict[str, Any]:
 
 
 def fold_path(out: Path, fold: int) -> Path:
-    """Where the run of a fold is."""
+    """Directory of the run of a fold."""
     return out / f"fold_{fold}"
 
 

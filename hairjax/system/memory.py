@@ -10,7 +10,7 @@ import psutil
 
 
 class _Version(NamedTuple):
-    """Where a version of control groups keeps what is needed here."""
+    """Files of a version of control groups."""
 
     mount: str
     limit: str

@@ -33,7 +33,7 @@ class DivergedError(ArithmeticError):
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything the loop needs that does not change.
+    """Constants of the loop.
 
     Attributes:
         setup: setup of the run.

@@ -11,7 +11,7 @@ from hairjax.optim.lora import merged
 
 
 class TrainState(NamedTuple):
-    """Everything that changes while training."""
+    """Training state: everything that a step changes."""
 
     step: jax.Array  # int32: steps taken
     params: dict  # among them the running statistics of batch norms
@@ -26,7 +26,7 @@ class TrainState(NamedTuple):
         return self.params if self.average is None else self.average
 
     def rest(self) -> dict[str, Any]:
-        """All but the evaluated parameters, by name: what a checkpoint keeps beside them."""
+        """State beside the evaluated parameters, by name, for the checkpoint."""
         evaluated = "params" if self.average is None else "average"
         left_out = {evaluated, "average"}
         return {name: value for name, value in self._asdict().items() if name not in left_out}

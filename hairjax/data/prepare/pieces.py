@@ -48,7 +48,7 @@ def cut(total: int) -> list[range]:
 
 
 def changed(entry: Entry) -> list[int]:
-    """When the files of a photograph were last touched in any way, their rights included."""
+    """Times at which the files of a photograph were last touched, their rights included."""
     times = []
     for path in (entry.path, entry.mask):
         with suppress(OSError):

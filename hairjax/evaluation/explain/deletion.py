@@ -104,7 +104,7 @@ def make_curves(
 
 
 def removal_order(maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """When each pixel's turn is, from 0 for a map's highest to just below 1: as [n, h, w].
+    """Removal order of each pixel, from 0 for a map's highest to just below 1: [n, h, w].
 
     Equal ones follow each other row by row.
     """

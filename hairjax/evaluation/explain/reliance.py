@@ -85,7 +85,7 @@ def _changes(
 
 
 def edge_pixels(side: int) -> int:
-    """By how many pixels masks of photographs of a side are eroded and dilated; at least one."""
+    """Number of pixels by which masks of this side are eroded and dilated; at least one."""
     return max(1, round(EDGE * side))
 
 

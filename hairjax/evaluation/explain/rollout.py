@@ -33,7 +33,7 @@ def attention_rollout(model: Any, images: jax.Array, classes: jax.Array, stage: 
 
 
 def roll(weights: jax.Array, before: jax.Array) -> jax.Array:
-    """Where tokens come from after one more block: float32 [batch, token, token of the start].
+    """Rollout after one more block: float32 [batch, token, token of the start].
 
     Args:
         weights: attention of the block, [batch, heads, taking, taken]; rows add up to one.

@@ -62,7 +62,7 @@ class Sample:
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        """Which photographs are given their true class, [n]."""
+        """True for each photograph that is given its true class, [n]."""
         return self.probabilities.argmax(1) == self.labels
 
     @property
@@ -134,7 +134,7 @@ class Sample:
         return percentiles(values) if values.size and np.ptp(values) > 0 else None
 
     def calibration_error_by_chance(self) -> float:
-        """About what the calibration error would be here were the probabilities right."""
+        """Approximate calibration error that right probabilities would have here."""
         return float(self._calibration_draws()[2].mean())
 
     def _calibration_error_interval(self) -> Interval | None:

@@ -97,7 +97,7 @@ class Dense(nnx.Conv):
 
 
 def _shifted(conv: nnx.Conv, inputs: jax.Array) -> list[jax.Array]:
-    """For each pixel of the kernel, row by row, what it multiplies: [batch, h, w, inputs]."""
+    """Shifted input for each pixel of the kernel, row by row: [batch, h, w, inputs]."""
     rows, columns = conv.kernel_size
     step: Any = conv.strides
     around: Any = conv.padding

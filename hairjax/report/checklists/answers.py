@@ -24,7 +24,7 @@ _CHANNELS = {6: "RGB and the hair mask, three times", 3: "RGB", 1: "the hair mas
 
 
 def checklist_answers(report: Report) -> dict[str, Answer]:
-    """By the names that `checklist` gives its items."""
+    """Answers by the names that `checklist` gives its items."""
     return (
         _of_photographs(report)
         | _of_division(report)

@@ -10,7 +10,7 @@ from hairjax.report.sections.explanation import explanations
 
 
 def of_evaluation(report: Report) -> dict[str, Answer]:
-    """By the names that `checklist` gives its items."""
+    """Answers by the names that `checklist` gives its items."""
     first, *others = METRICS.values()
     metrics = ", ".join((first.title, *(metric.named for metric in others)))
     evaluated, note = _evaluated(report), report.last.interval_note

@@ -30,7 +30,7 @@ def families() -> list[str]:
 
 
 def undrawable(names: Iterable[str]) -> Sequence[str]:
-    """Those of which a figure shows boxes: no font of `families` has all of their characters."""
+    """Names that a figure shows as boxes: no font of `families` has all of their characters."""
     known: set[int] = set()
     for family in families():
         found = font_manager.findfont(font_manager.FontProperties(family=[family]))

@@ -20,7 +20,7 @@ def explanations(report: Report) -> list[Explanation]:
 
 
 def explanation_section(report: Report) -> list[Html]:
-    """All of each split; nothing where none was explained."""
+    """Explanation of each split; nothing where none was explained."""
     found = explanations(report)
     content = [tag("p", METHODS[found[0].method].about, class_="muted")] if found else []
     for one in found:
