@@ -238,7 +238,7 @@ KEYS: Keys = {
         "weight_decay": Key(0.01, "not on biases, norms and relative-position tables", least=0),
         "clip": Key(1.0, "largest norm of the whole gradient; 0: off", least=0),
         "accumulate": Key(
-            0, "parts of a batch; 0: of 8 on a CPU if no batch norm, else one", least=0
+            0, "micro-batches of a batch; 0: of 8 on a CPU if no batch norm, else one", least=0
         ),
         "label_smoothing": Key(
             0.0, "share of a label's weight that is spread over all classes", least=0, most=0.99

@@ -1,4 +1,4 @@
-"""What the values of a configuration must be together."""
+"""Rules across the keys of a configuration."""
 
 import re
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ def check_consistency(config: ConfigDict) -> None:
 
 
 def _check_shares(split: SplitOptions) -> None:
-    """How the photographs are divided."""
+    """Refuse shares and folds that cannot divide photographs."""
     fractions = split.fractions
     bad = len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6
     if bad or fractions[0] == 0 or fractions[1] == 0:
@@ -64,7 +64,7 @@ def _check_shares(split: SplitOptions) -> None:
 
 
 def _check_schedule(setup: Setup) -> None:
-    """When and how fast training learns, and into what its batches are cut."""
+    """Refuse schedules, rates and micro-batches that cannot work."""
     optim, batch, epochs = setup.optim, setup.training.batch_size, setup.training.epochs
     parts = setup.training.accumulate
     if optim.warmup_epochs >= epochs:
@@ -85,12 +85,12 @@ def _check_schedule(setup: Setup) -> None:
         divisors = (str(n) for n in range(1, batch + 1) if batch % n == 0)
         raise UserError(
             f"config.train.batch_size={batch} cannot be cut into config.optim.accumulate="
-            f"{parts} equal parts; it can be cut into {', '.join(divisors)}"
+            f"{parts} equal micro-batches; it can be cut into {', '.join(divisors)}"
         )
 
 
 def _check_frozen(setup: Setup) -> None:
-    """Whether all that must be learnt trains some time."""
+    """Refuse to freeze for the whole run what must be learnt."""
     optim, epochs, found = setup.optim, setup.training.epochs, setup.model.streams
     groups = make_groups(optim, max(map(stage_count, setup.model.names)), epochs)
     require_join_trains(setup, groups)
@@ -149,7 +149,7 @@ def _check_weights(key: str, stream: Stream) -> None:
 
 
 def _check_photographs(setup: Setup) -> None:
-    """Whether what the photographs are read from is there."""
+    """Refuse missing or unusable sources of photographs."""
     source, first = setup.source, setup.source.views[0]
     folders = {"photos": first.photos, "masks": first.masks}
     if source.data_set:

@@ -1,4 +1,4 @@
-"""The photographs of a set of options: found, loaded, and divided."""
+"""Find, load and divide the photographs of a run."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,7 +29,7 @@ def find_data(source: SourceOptions, classes: tuple[str, ...] | None) -> tuple[I
     """Find the photographs of every view, without decoding any; none where they are synthetic.
 
     Args:
-        source: where they come from.
+        source: source of the photographs.
         classes: the class names of an earlier run, which the photographs must have; None to
             find them.
 
@@ -52,8 +52,8 @@ def load_data(
     """Read or synthesise every photograph, with a progress bar; of two views their pairs.
 
     Args:
-        source: where they come from.
-        options: how they are decoded, resized and kept.
+        source: source of the photographs.
+        options: decoding, resizing and caching of photographs.
         classes: as for `find_data`.
         found: as `find_data` returned it; None to find them here.
 
@@ -108,13 +108,13 @@ def _load(
 def split_photos(
     photos: PhotoSet, source: SourceOptions, options: SplitOptions, written: Path | None
 ) -> np.ndarray:
-    """What each photograph is for: str [n], "train", "validation" or "test".
+    """Split of each photograph: str [n], "train", "validation" or "test".
 
     Args:
         photos: all of them.
-        source: of the photographs.
-        options: how they are divided.
-        written: the split of the run that is gone on with; None for as the options have it.
+        source: source of the photographs.
+        options: rules of the division.
+        written: the split of the run to resume; None to divide by the options.
 
     Raises:
         UserError: the photographs cannot be divided so, or too few train.

@@ -1,4 +1,4 @@
-"""What the model of a configuration sees of a photograph: its size, its channels, its colours."""
+"""Input specification of a configuration: size, channels and normalisation."""
 
 from ml_collections import ConfigDict
 
@@ -11,17 +11,17 @@ from hairjax.system.errors import UserError
 
 
 def image_side(config: ConfigDict) -> int:
-    """Side of what the model sees, in pixels."""
+    """Side of the model's input, in pixels."""
     return config.data.image_size or native_size(config.model.name)
 
 
 def stored_side(config: ConfigDict) -> int:
-    """Side of what is kept in memory: room for a crop around what the model sees."""
+    """Side of the stored photographs: the model's input with room for a random crop."""
     return config.data.stored_size or round(image_side(config) * 8 / 7)
 
 
 def input_specification(config: ConfigDict) -> InputSpecification:
-    """How the model sees photographs, each stream of it.
+    """Input specification of the model, with the channels and normalisation of each stream.
 
     RGB is normalised as the configuration says, or as the model's published weights had it.
     """

@@ -34,20 +34,20 @@ class ModelSpecification:
     """A model with its weights, whatever the classes.
 
     Attributes:
-        streams: the model, or both of two.
+        streams: the one model, or both of two.
         image_size: height and width of the photographs.
         in_channels: channels of the photographs, before two streams share them.
-        dropout: rate in the head.
+        dropout: dropout rate in the head.
         drop_path: stochastic-depth rate of the last block.
         hidden: sizes of hidden layers in the head.
         head: kind of the last layer.
-        mask_shifted: see `ModelOptions`.
+        mask_shifted: attention mask of shifted windows, see `ModelOptions`.
         dtype: ``auto``, ``float32`` or ``bfloat16``.
-        remat: recompute activations in the backward pass.
+        remat: True to recompute activations in the backward pass.
         fuse_after: stages after which two streams are joined; 0: at the end.
-        second_view: the second stream sees another view, which may be missing.
+        second_view: True if the second stream sees another view, which may be missing.
         stem: rule by which a pretrained RGB stem takes more channels.
-        seed: of the parameters that are drawn.
+        seed: seed of the parameters that are initialised.
     """
 
     streams: tuple[Stream, ...]
@@ -82,11 +82,11 @@ class ModelSpecification:
 
     @property
     def map_method(self) -> str:
-        """How the model is explained, see `evaluation.explain.maps`; two streams by their maps."""
+        """Method of explanation maps, see `evaluation.explain.maps`; Grad-CAM for two streams."""
         return VARIANTS[self.names[0]].family.maps if len(self.names) == 1 else "grad_cam"
 
     def options(self, num_classes: int) -> ModelOptions:
-        """What the model is built with; of two, but for the channels that each sees."""
+        """Options to build the model; with two streams, each has its own channels instead."""
         return ModelOptions(
             image_size=self.image_size,
             in_channels=self.in_channels,
@@ -102,7 +102,7 @@ class ModelSpecification:
 
 
 def model_specification(config: ConfigDict) -> ModelSpecification:
-    """What a configuration says about its model."""
+    """Model specification of a configuration."""
     model, side = config.model, image_side(config)
     return ModelSpecification(
         streams=configured_streams(config),
@@ -145,12 +145,12 @@ def find_model_weights(model: ModelSpecification) -> tuple[Path | None, ...]:
 def pretrained_model(
     model: ModelSpecification, num_classes: int, weights: Sequence[Path | None]
 ) -> tuple[nnx.GraphDef, dict]:
-    """A model with its weights, of which it says where they are from.
+    """Make a model with its weights, and print where they are from.
 
     Args:
-        model: what is built.
+        model: specification of the model.
         num_classes: width of the logits.
-        weights: of every stream, as `find_model_weights` returns them.
+        weights: weights of every stream, as `find_model_weights` returns them.
 
     Raises:
         UserError: the model cannot be as configured.

@@ -1,4 +1,4 @@
-"""What a configuration may say of a second model beside the first."""
+"""Rules for the second model of a configuration."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -92,7 +92,7 @@ def _require_unset(config: ConfigDict, defaults: Mapping[str, Any], why: str, gi
 
 
 def _check_fusing(first: str, second: str, fuse_after: int) -> None:
-    """Whether the maps of two models can be joined after so many stages."""
+    """Refuse stages after which the maps of two models cannot be joined."""
     if not fuse_after:
         return
     counts = [stage_count(name) for name in (first, second)]

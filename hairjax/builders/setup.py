@@ -15,19 +15,19 @@ from hairjax.optim.options import OptimOptions
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How long and on what a model trains, and what is shown of it.
+    """Length, batches, loss and reporting of training.
 
     Attributes:
         epochs: times that every training photograph is seen.
         batch_size: photographs in each step, over all devices.
         accumulate: micro-batches of a batch; 0: as many as suit the machine.
-        balance: of classes: ``none``, ``sample`` or ``loss``.
+        balance: class balancing: ``none``, ``sample`` or ``loss``.
         label_smoothing: share of a label's weight that is spread over all classes.
         ema: decay of the averaged weights; 0: off.
         best_by: metric by which the best epoch is chosen.
-        log_every: steps between looks at the loss.
+        log_every: steps between reports of the loss.
         gallery: mistakes pictured in the report; 0: no photograph in it at all.
-        tensorboard: events are written too.
+        tensorboard: True to write TensorBoard events too.
     """
 
     epochs: int
@@ -44,7 +44,7 @@ class TrainingOptions:
 
 @dataclass(frozen=True)
 class DeviceOptions:
-    """The mesh, and where compiled programs are kept.
+    """Mesh, and folder of compiled programs.
 
     Attributes:
         mesh: devices that share each batch, times ``shard``; 0: all.
@@ -59,18 +59,18 @@ class DeviceOptions:
 
 @dataclass(frozen=True)
 class Setup:
-    """Everything that a command needs to know of a configuration.
+    """Resolved configuration: one specification per concern.
 
     Attributes:
-        seed: of all randomness.
-        inputs: how the model sees photographs.
-        source: where photographs come from.
-        prepare: how they are decoded, resized and kept.
-        split: how they are divided.
-        amounts: of augmentation.
-        model: with its weights.
+        seed: seed of all randomness.
+        inputs: input specification of the model.
+        source: source of the photographs.
+        prepare: decoding, resizing and caching of photographs.
+        split: division into train, validation and test.
+        amounts: amounts of augmentation.
+        model: the model and its weights.
         optim: groups, rates, weight decay.
-        training: how long and on what.
+        training: length, batches, loss and reporting.
         devices: the mesh.
     """
 

@@ -31,7 +31,7 @@ def fit_streams(
     """Fit to each stream its weights, by the rules for a model alone; what joins them is drawn.
 
     Args:
-        checkpoints: of both streams; None to draw one.
+        checkpoints: checkpoints of both streams; None to draw one.
         models: what each stream is by itself, of shapes.
         shapes: shape of every parameter of the model, by dotted path.
         draw: returns freshly initialised parameters for a list of paths.
@@ -63,12 +63,12 @@ def fit_streams(
 
 
 def has_streams(paths: Mapping[str, np.ndarray]) -> bool:
-    """Whether these are the parameters of a model with two streams."""
+    """True if these are the parameters of a model with two streams."""
     return any(re.match(rf"stem\.{STREAMS[0]}\.", path) for path in paths)
 
 
 def of_stream(tree: Mapping[str, Leaf], stream: str, stages: int) -> dict[str, Leaf]:
-    """What belongs to a stream, by its path in a model of so many stages that it is by itself."""
+    """Leaves of one stream, by their paths in a one-stream model of so many stages."""
     shift = _stages(tree) - stages
     found = {}
     for path, leaf in tree.items():
@@ -118,7 +118,7 @@ def _fit_stream(
 def _rest(
     checkpoint: Checkpoint, shapes: Mapping[str, jax.ShapeDtypeStruct], notes: list[str]
 ) -> dict[str, np.ndarray]:
-    """What belongs to no stream, where it is as in the run."""
+    """Arrays that belong to no stream, where names and shapes are those of the run."""
     head = {path: array for path, array in checkpoint.arrays.items() if is_classifier(path)}
     wanted = {path: shape for path, shape in shapes.items() if is_classifier(path)}
     replace_head(head, wanted, checkpoint.classes, notes)

@@ -29,7 +29,7 @@ def read_configuration(
 
 
 def process_options(config: ConfigDict) -> ProcessOptions:
-    """What a configuration says of several processes."""
+    """Process options of a configuration."""
     devices = config.devices
     return ProcessOptions(devices.coordinator, devices.processes, devices.process)
 

@@ -20,7 +20,7 @@ def parse(
     """Take ``--name=value`` and ``--name value`` apart, without a look at the values.
 
     Args:
-        arguments: of the command line, after the verb.
+        arguments: arguments of the command line, after the verb.
         names: the flags there are.
         keys: the keys that ``--config.KEY`` may override, with their defaults; a true-or-false
             key alone means true.

@@ -1,4 +1,4 @@
-"""What ``launch.py --help`` prints: verbs and flags, with an example of each."""
+"""Text of ``launch.py --help``: verbs and flags, with an example of each."""
 
 HELP = """\
 hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and hair masks

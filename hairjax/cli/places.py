@@ -1,4 +1,4 @@
-"""Where a command writes when it is not told, and whether it can."""
+"""Default output folders of commands, and checks that they can be written."""
 
 import os
 from pathlib import Path

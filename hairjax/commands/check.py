@@ -142,7 +142,7 @@ def _counts(
 
 
 def _sizes(headers: list[Header], seen: int) -> list[tuple[str, str]]:
-    """How large the pictures are, and how many are smaller than what a model sees."""
+    """Sizes and orientation of the pictures, and the number smaller than the model's input."""
     ordered = sorted(((h.width, h.height) for h in headers), key=lambda size: size[0] * size[1])
     named = (("Smallest", 0), ("Median", len(ordered) // 2), ("Largest", -1))
     facts = [(name, "{} × {} pixels".format(*ordered[place])) for name, place in named]

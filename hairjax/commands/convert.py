@@ -28,7 +28,7 @@ def convert_weights(source: str, name: str, out: Path, licence: str) -> dict[str
         source: a file, a folder, the folder of a run, or ``hf://owner/name``.
         name: the model they are for.
         out: the ``.safetensors`` file to write; it appears whole or not at all.
-        licence: of the weights, in words; empty to take what the source says.
+        licence: licence of the weights, in words; empty to take what the source says.
 
     Returns:
         The metadata that was written: ``model``, ``source`` (a file's or run's name, without its
@@ -149,7 +149,7 @@ def parameters_sha256(arrays: dict[str, np.ndarray]) -> str:
 
 
 def _licence_on_hub(name: str) -> str:
-    """What the repository's card says; empty when it cannot be read or says nothing."""
+    """Licence on the repository's card; "" if it cannot be read or names none."""
     import huggingface_hub
     from yaml import YAMLError
 

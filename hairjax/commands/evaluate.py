@@ -32,7 +32,7 @@ def evaluate_run(workdir: str, asked: Selection, out: str) -> dict[str, float]:
 
     Args:
         workdir: the run.
-        asked: which photographs.
+        asked: selection of the photographs.
         out: a folder for the results; empty for one inside the run named like the split.
 
     Returns:
@@ -80,7 +80,7 @@ def _with_asked(run: Run, asked: Selection) -> Run:
 
 
 def _validation_predictions(workdir: str) -> Predictions | str:
-    """What the run's best model said of its validation photographs, or in words why not."""
+    """Validation predictions of the run's best model, or in words why there are none."""
     try:
         return read_run(Path(workdir), "validation").predictions
     except UserError as error:

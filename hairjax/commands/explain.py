@@ -1,4 +1,4 @@
-"""Where a run's best model looks, and whether that is where its answers come from."""
+"""Explanation maps of a run's best model, and their faithfulness."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -39,10 +39,10 @@ def explain_run(workdir: str, asked: Selection, *, count: int, stage: int, out: 
 
     Args:
         workdir: the run, or a soup of several.
-        asked: which photographs; masks alone are those of the run's own, whose model may not see
-            them.
+        asked: selection of the photographs; masks alone are those of the run's own, whose model
+            may not see them.
         count: photographs, at most, along which deletion and insertion are followed.
-        stage: of whose map an explanation is made, from 0, or from the end: -1 is the last.
+        stage: stage of the maps, from 0, or from the end: -1 is the last.
         out: a folder for the results; empty for one inside the run named like the split.
 
     Raises:
@@ -112,10 +112,10 @@ def find_maps(run: Run, photos: PhotoSet, *, count: int, stage: int) -> Maps:
     """Maps of the classes that the model predicts, where they lie, and where they lead to.
 
     Args:
-        run: whose best model is explained.
-        photos: of which.
+        run: run whose best model is explained.
+        photos: photographs to explain.
         count: photographs, at most, along which deletion and insertion are followed.
-        stage: whose maps, from 0, or from the end: -1 is the last.
+        stage: stage of the maps, from 0, or from the end: -1 is the last.
     """
     stage %= len(run.params["stages"])
     predictions = run.predictor(run.params, photos)

@@ -27,17 +27,17 @@ from hairjax.system.wording import counted
 
 @dataclass(frozen=True, eq=False)
 class Maps:
-    """What was found of n photographs, one by one.
+    """Explanation maps of n photographs and their measures.
 
     Attributes:
-        predictions: of them; their predicted classes are what is explained.
-        stage: whose maps, from 0.
+        predictions: predictions of the photographs, whose predicted classes are explained.
+        stage: stage of the maps, from 0.
         maps: float32 [n, h, w], as `evaluation.explain.maps.Explain`.
         inside: share of each map's mass inside the mask, float64 [n]; nan where not known.
-        masked: the mask's share of each picture, likewise.
-        followed: along whose maps deletion and insertion were followed, int [m].
+        masked: the mask's share of each picture, float64 [n]; nan where not known.
+        followed: indices of the photographs with deletion and insertion curves, int [m].
         by_map: by names of `CURVES`, the predicted class's probability, float32 [m, steps + 1].
-        by_chance: likewise, along random maps.
+        by_chance: the same, along random maps.
     """
 
     predictions: Predictions
@@ -76,7 +76,7 @@ def summarise_maps(run: Run, maps: Maps, split: str, reliance: tuple[Reliance, .
 
 
 def _agreement(maps: Maps, seed: int) -> tuple[Agreement, ...]:
-    """Of every class that has maps and masks, and of all photographs."""
+    """Agreement of maps and masks, for every class that has both and for all photographs."""
     predictions, inside, masked = maps.predictions, maps.inside, maps.masked
     usable = np.isfinite(inside) & np.isfinite(masked)
     parts = [(name, predictions.labels == k) for k, name in enumerate(predictions.classes)]

@@ -1,4 +1,4 @@
-"""The photographs as the model sees them, how many there are, and the rates: before training."""
+"""Show the model's inputs, the counts of photographs and the learning rates, before training."""
 
 import functools
 from pathlib import Path
@@ -83,7 +83,7 @@ def sample_rates(
 
 
 def views(images: np.ndarray, setup: Setup) -> tuple[np.ndarray, np.ndarray | None]:
-    """What the model sees of photographs, in evaluation and ``AUGMENTED`` times in training.
+    """Inputs of the model as pictures: the evaluation view, then ``AUGMENTED`` training views.
 
     Args:
         images: uint8 [n, stored, stored, 4].
@@ -119,7 +119,7 @@ def views(images: np.ndarray, setup: Setup) -> tuple[np.ndarray, np.ndarray | No
 
 
 def captions(photos: PhotoSet, train: np.ndarray, chosen: np.ndarray) -> list[Caption]:
-    """What is said of each photograph of the sheet."""
+    """Captions of the photographs of the sheet."""
     counts = np.bincount(photos.labels[train], minlength=len(photos.classes))
     return [
         Caption(

@@ -80,7 +80,7 @@ def _run_python(path: Path, variant: str) -> ConfigDict:
 
 
 def to_plain(config: ConfigDict) -> dict[str, Any]:
-    """Nested plain dicts and lists: what ``config.json`` holds."""
+    """Configuration as nested plain dicts and lists, as in ``config.json``."""
     return json.loads(config.to_json())
 
 

@@ -1,4 +1,4 @@
-"""Which keys may differ between a run and the command that resumes it."""
+"""Keys that may differ between a run and the command that resumes it."""
 
 from typing import Any
 
@@ -14,12 +14,12 @@ def free_on_resume() -> tuple[str, ...]:
 
 
 def free_by_process() -> tuple[str, ...]:
-    """Those of them that may differ between the processes of a run: where things lie, and which."""
+    """Keys that may differ between the processes of a run: locations and the process index."""
     return tuple(name for name, key in known_keys().items() if key.free == "process")
 
 
 def differences(old: ConfigDict, new: ConfigDict) -> list[str]:
-    """What keeps ``new`` from resuming a run of ``old``, as "config.key: old → new"."""
+    """Changed keys that keep ``new`` from resuming a run of ``old``: "config.key: old → new"."""
     before, after = dict(flatten(old)), dict(flatten(new))
     return [
         f"config.{key}: {before.get(key)!r} → {after.get(key)!r}"
@@ -30,7 +30,7 @@ def differences(old: ConfigDict, new: ConfigDict) -> list[str]:
 
 
 def _may_differ(key: str, *values: Any) -> bool:
-    """Whether a run may be of one of two values and the command that resumes it of the other."""
+    """True if a resumed run may have one of two values and its command the other."""
     # A file of weights may lie elsewhere; none at all, or another on the hub, is not the same one.
     named = "none" in values or all(str(value).startswith("hf:") for value in values)
     return key in free_on_resume() and not (key.startswith("weights.") and named)

@@ -1,4 +1,4 @@
-"""What a key of a configuration is: its default, meaning, kind and limits.
+"""Keys of a configuration: default, meaning, kind and limits.
 
 The keys themselves stand in ``configs/top.py``, which this package reads as it reads any
 configuration (`hairjax.config.recipe`).
@@ -23,7 +23,7 @@ class Key:
 
     Attributes:
         default: the recipe's value; its type is the key's.
-        comment: what the value means.
+        comment: meaning of the value.
         choices: the values it can have; none: any of its type.
         least: the lowest value of a number.
         most: the highest; None: no limit.
@@ -84,7 +84,7 @@ def flatten(config: ConfigDict | dict, prefix: str = "") -> Iterator[tuple[str, 
 
 
 def kind(default: Any) -> str:
-    """What may stand where ``default`` stands, in words."""
+    """Kind of the values that may replace ``default``, in words."""
     match default:
         case bool():
             return "true or false"

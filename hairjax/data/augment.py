@@ -23,7 +23,7 @@ _RGB = np.linalg.inv(_YIQ)
 
 
 class Amounts(NamedTuple):
-    """How much of each augmentation: the keys of ``config.augment``, explained there."""
+    """Amount of each augmentation: the keys of ``config.augment``, explained there."""
 
     rotation: float
     flip: float
@@ -73,7 +73,7 @@ def warp(photo: jax.Array, transform: jax.Array, side: int) -> jax.Array:
     Args:
         photo: uint8 [stored, stored, 4].
         transform: [2, 3], from the result's x, y in [-1, 1] to the photograph's.
-        side: of the result.
+        side: side of the result.
 
     Returns:
         float32 [side, side, 4] in [0, 1].
@@ -138,8 +138,8 @@ def erase(seen: jax.Array, key: jax.Array, probability: float) -> jax.Array:
 
     Args:
         seen: float32 [side, side, channels], normalised: 0 is the mean colour, and no hair.
-        key: of the randomness.
-        probability: that anything is blanked.
+        key: random key.
+        probability: probability that anything is blanked.
     """
     area_key, aspect_key, x_key, y_key, chance_key = jax.random.split(key, 5)
     area = jax.random.uniform(area_key, minval=ERASED_AREA[0], maxval=ERASED_AREA[1])

@@ -11,7 +11,7 @@ def balanced_order(seed: int, epoch: int, labels: np.ndarray) -> np.ndarray:
     a frequent one takes several epochs, and within a class none is preferred.
 
     Args:
-        seed: of all orders.
+        seed: seed of all orders.
         epoch: counted from 0; the order is a function of these three alone.
         labels: int [n], of the photographs that train.
 
@@ -48,7 +48,7 @@ def class_weights(labels: np.ndarray, classes: int) -> np.ndarray:
 
     Args:
         labels: int [n], of the photographs that train; every class is among them.
-        classes: how many there are.
+        classes: number of classes.
     """
     # Here, since importing it takes a second, which every start would otherwise wait for.
     from sklearn.utils.class_weight import compute_class_weight

@@ -19,8 +19,8 @@ def divide(photoset: PhotoSet, shares: np.ndarray, seed: int, needed: int) -> np
 
     Args:
         photoset: the photographs.
-        shares: of the parts, [parts], which sum to 1.
-        seed: which of the possible divisions.
+        shares: shares of the parts, [parts], which sum to 1.
+        seed: seed of the division.
         needed: the first so many parts should have every class.
 
     Returns:

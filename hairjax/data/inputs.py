@@ -1,4 +1,4 @@
-"""From stored photographs to what the model sees, on the device, inside the jitted step.
+"""From stored photographs to model inputs, on the device, inside the jitted step.
 
 Training and evaluation use the same resampling: with every amount at zero, augmentation gives
 what evaluation sees.
@@ -33,12 +33,12 @@ NORMALISATIONS = {
 
 
 class InputSpecification(NamedTuple):
-    """How a model sees photographs; one of two streams, each of them in its order.
+    """Input size, channels and normalisation of a model, the latter two by stream.
 
     Attributes:
-        side: of the square it sees, in pixels.
+        side: side of the square input, in pixels.
         channels: 3 for normalised RGB, 1 for the mask (0 … 1), 6 for RGB and the mask three times.
-        normalise: how RGB is normalised, of ``NORMALISATIONS``.
+        normalise: normalisation of RGB, of ``NORMALISATIONS``.
     """
 
     side: int
@@ -57,7 +57,7 @@ def model_inputs(
     amounts: Amounts | None,
     input_spec: InputSpecification,
 ) -> jax.Array:
-    """What the model sees of a batch; where it has two streams, their channels one after the other.
+    """Model inputs of a batch; with two streams, their channels one after the other.
 
     Of two views each stream sees its own, turned, cropped and coloured by itself. What is missing
     is 0 everywhere, as no photograph is.
@@ -65,8 +65,8 @@ def model_inputs(
     Args:
         photos: uint8 [batch, stored, stored, 4]: RGB and mask; 8 of two views.
         keys: one random key per photograph; None for evaluation, which is the whole view.
-        amounts: of augmentation; None for evaluation.
-        input_spec: how the model sees.
+        amounts: amounts of augmentation; None for evaluation.
+        input_spec: input specification of the model.
 
     Returns:
         float32 [batch, side, side, channels].
@@ -96,7 +96,7 @@ def one_view(
     side: int,
     streams: Sequence[tuple[int, str]],
 ) -> jax.Array:
-    """What streams, given by channels and normalisation, see of photographs of one view."""
+    """Inputs of streams, given by channels and normalisation, from photographs of one view."""
 
     def finish(picture: jax.Array, rgb: jax.Array) -> jax.Array:
         seen = [stream_channels(rgb, picture[..., 3:], *stream) for stream in streams]
@@ -119,7 +119,7 @@ def one_view(
 
 
 def hide_view(key: jax.Array, present: jax.Array, probability: float) -> jax.Array:
-    """Which view of a subject is hidden, bool [2]: either as likely, and none of whom has one."""
+    """View of a subject to hide, bool [2]: either as likely, and none if only one is there."""
     chance_key, which_key = jax.random.split(jax.random.fold_in(key, 2))
     hidden = jax.random.bernoulli(chance_key, probability) & jnp.all(present)
     first = jax.random.bernoulli(which_key)
@@ -127,7 +127,7 @@ def hide_view(key: jax.Array, present: jax.Array, probability: float) -> jax.Arr
 
 
 def stream_channels(rgb: jax.Array, mask: jax.Array, channels: int, normalise: str) -> jax.Array:
-    """What one stream sees: float32 [h, w, channels]."""
+    """Input of one stream: float32 [h, w, channels]."""
     if channels == 1:
         return mask
     rgb = normalised(rgb, normalise)

@@ -7,7 +7,7 @@ from hairjax.data.augment import Amounts
 
 
 def own_shares(keys: jax.Array, amounts: Amounts, side: int) -> tuple[jax.Array, jax.Array]:
-    """How much of each photograph remains when it is mixed with another.
+    """Share of each photograph's own pixels and target under mixup and CutMix.
 
     With mixup and CutMix both, each photograph is mixed by one of them, as likely by the one as by
     the other (timm's ``Mixup`` with ``mode="elem"``).
@@ -15,10 +15,10 @@ def own_shares(keys: jax.Array, amounts: Amounts, side: int) -> tuple[jax.Array,
     Args:
         keys: one random key per photograph.
         amounts: with an α of mixup or of CutMix.
-        side: of what the model sees, in pixels.
+        side: side of the model's input, in pixels.
 
     Returns:
-        Of its pixels, float32 [batch] or [batch, side, side, 1], and of its target, float32
+        Shares of its pixels, float32 [batch] or [batch, side, side, 1], and of its target, float32
         [batch].
     """
     if not amounts.cutmix:
@@ -34,13 +34,15 @@ def own_shares(keys: jax.Array, amounts: Amounts, side: int) -> tuple[jax.Array,
 
 
 def without_missing(mixed: jax.Array, own: jax.Array, first: int) -> jax.Array:
-    """What was mixed, still 0 where a photograph's own view is missing: a trace of another's is no
-    view, and what stands for one that is missing would hardly ever be learnt.
+    """Set the mixed inputs back to 0 where a photograph's own view is missing.
+
+    A trace of another's view is no view, and the features that stand for a missing one would hardly
+    ever be learnt.
 
     Args:
         mixed: float32 [batch, side, side, channels] of both views.
-        own: what was mixed in the greater part.
-        first: how many channels are the first view's.
+        own: the inputs with the larger share, of the same shape.
+        first: number of channels of the first view.
     """
     pairs = zip(jnp.split(mixed, [first], axis=-1), jnp.split(own, [first], axis=-1), strict=True)
     parts = [jnp.where(jnp.any(o != 0, axis=(1, 2, 3), keepdims=True), m, 0) for m, o in pairs]
@@ -48,7 +50,7 @@ def without_missing(mixed: jax.Array, own: jax.Array, first: int) -> jax.Array:
 
 
 def mixup_shares(keys: jax.Array, alpha: float) -> jax.Array:
-    """How much of each photograph remains when it is blended with another: float32 [batch] ≥ 0.5.
+    """Share of each photograph under mixup: float32 [batch] ≥ 0.5.
 
     Drawn from Beta(α, α) (Zhang et al., "mixup", ICLR 2018) for each photograph by itself, and
     folded to its upper half, so that a photograph stays mostly itself.

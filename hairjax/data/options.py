@@ -1,4 +1,4 @@
-"""Where photographs come from, and how they are prepared and divided: frozen specifications."""
+"""Source, preparation and division of photographs: frozen specifications."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ class View:
     """One view of the subjects.
 
     Attributes:
-        name: of a synthetic view, ``top`` or ``side``.
+        name: name of a synthetic view, ``top`` or ``side``.
         photos: folder of the photographs; "" for synthetic ones.
         masks: folder of their masks; "" for none.
     """
@@ -23,16 +23,16 @@ class View:
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """Where photographs come from.
+    """Source of photographs.
 
     Attributes:
         kind: ``photos`` (folders), ``synthetic`` or ``tfds:NAME``.
-        views: one, or two of the same subjects.
-        count: of synthetic photographs.
-        seed: of synthetic photographs.
+        views: one view, or two of the same subjects.
+        count: number of synthetic photographs.
+        seed: seed of synthetic photographs.
         manifest: a CSV file with their labels; "" for a folder per class.
         subject: a regular expression that finds the subject in a path; "" for none.
-        need_masks: a photograph without a mask cannot be used.
+        need_masks: True if a photograph without a mask cannot be used.
     """
 
     kind: str
@@ -67,7 +67,7 @@ class SourceOptions:
 
 @dataclass(frozen=True)
 class PrepareOptions:
-    """How photographs are decoded, resized and kept.
+    """Decoding, resizing and caching of photographs.
 
     Attributes:
         side: height and width of the result in pixels.
@@ -77,7 +77,7 @@ class PrepareOptions:
         beam: options of Apache Beam, which then decodes; "" does without it.
         memory: GiB that photographs may take in memory, else they stay on disk; 0: half of what is
             free, shared by the processes of the run on this machine.
-        workers: photographs decoded at the same time.
+        workers: number of photographs decoded at the same time.
     """
 
     side: int
@@ -91,15 +91,15 @@ class PrepareOptions:
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """How photographs are divided into train, validation and test.
+    """Division of photographs into train, validation and test.
 
     Attributes:
         file: a ``split.csv`` to reuse; "" for none.
-        fractions: of train, validation and test.
-        folds: equal parts in place of fractions; 0: off.
-        fold: which of them tests, from 0.
-        seed: of the division.
-        least: photographs that must train: one batch.
+        fractions: shares of train, validation and test.
+        folds: number of equal parts, in place of fractions; 0: off.
+        fold: index of the part that tests, from 0.
+        seed: seed of the division.
+        least: smallest number of training photographs: one batch.
         on_leak: ``refuse`` or ``allow`` copies of training photographs that are held out.
     """
 

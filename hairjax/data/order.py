@@ -1,4 +1,4 @@
-"""Which photograph comes when: the order of an epoch, and padded batches for evaluation.
+"""Order of the photographs in an epoch, and padded batches for evaluation.
 
 Photographs in memory are indexed when their batch is due; those on disk are read ahead by threads,
 while the device works.
@@ -32,9 +32,9 @@ def training_batch(
     """The photographs of one training step: int [batch_size].
 
     Args:
-        order: of the photographs in an epoch, which drops its last partial batch.
-        step: of the run.
-        count: of the photographs that train.
+        order: order of the photographs in an epoch, which drops its last partial batch.
+        step: step of the run.
+        count: number of the photographs that train.
         batch_size: photographs in a batch.
     """
     steps = count // batch_size
@@ -56,9 +56,9 @@ def training_batches(
 
     Args:
         photos: all of them.
-        train: which of them train, int [n].
-        steps: of the run, counted from 0 over all its epochs.
-        seed: of the order.
+        train: indices of those that train, int [n].
+        steps: steps of the run, counted from 0 over all its epochs.
+        seed: seed of the order.
         balanced: every class comes equally often; else every photograph does.
         batch_size: photographs in a batch.
         share: the rows of each batch that are read: those of this process.

@@ -34,12 +34,12 @@ def count_table(photos: PhotoSet, split: np.ndarray) -> tuple[str, list[str], li
 
 
 def example_photographs(photos: PhotoSet, train: np.ndarray, seed: int) -> np.ndarray:
-    """The training photographs of the sheet, class by class: of each subject first one.
+    """Example photographs, class by class, one of each subject first.
 
     Args:
         photos: all of them.
-        train: which of them train, int [n].
-        seed: which of the possible choices.
+        train: indices of those to choose from, int [n].
+        seed: seed of the choice.
 
     Returns:
         int [rows]: indices into ``photos``.

@@ -33,7 +33,7 @@ class Pairs:
 
     @property
     def on_disk(self) -> bool:
-        """Whether some of them are read when they are asked for."""
+        """True if some of them are read when they are asked for."""
         return any(not isinstance(view, np.ndarray) and view.on_disk for view in self.views)
 
     @property
@@ -72,7 +72,7 @@ def pair_views(first: PhotoSet, second: PhotoSet) -> PhotoSet:
 
     Args:
         first: photographs of one view, with subjects.
-        second: of the other; the classes are the same.
+        second: photographs of the other view; the classes are the same.
 
     Raises:
         UserError: a subject is not known, no subject has both views, or two have one file.
@@ -146,7 +146,7 @@ def _file(photos: PhotoSet, row: int) -> str:
 
 
 def _digest(first: PhotoSet, second: PhotoSet, own: int, other: int) -> str:
-    """Of both files' digests, so that a pair changes when one of them does."""
+    """Digest of both files' digests, so that a pair changes when one of them does."""
     views = ((first, own), (second, other))
     parts = (MISSING if row == _NOWHERE else photos.sha256[row] for photos, row in views)
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()

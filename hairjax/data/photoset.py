@@ -1,4 +1,4 @@
-"""A set of photographs: what every source of photographs returns and every later step takes."""
+"""A set of photographs: returned by every source, taken by every later step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Rows(Protocol):
-    """What is read, or put together, when it is asked for, to be used like a uint8 array."""
+    """Rows of pixels that are read or composed on access, indexed like a uint8 array."""
 
     @property
     def on_disk(self) -> bool: ...

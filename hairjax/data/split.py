@@ -1,4 +1,4 @@
-"""Which photograph trains, selects and tests: split by subject, stratified by class, kept as CSV.
+"""Train, validation and test split: by subject, stratified by class, stored as CSV.
 
 Photographs of one subject, and identical files, always stay together. A split can be given to
 another run, so that TOP and SIDE of one person never land on different sides.
@@ -36,7 +36,7 @@ def make_split(photoset: PhotoSet, fractions: Sequence[float], seed: int) -> np.
     Args:
         photoset: the photographs.
         fractions: shares of train, validation and test, which sum to 1; test may be 0.
-        seed: which of the possible splits.
+        seed: seed of the split.
 
     Returns:
         str [n]: "train", "validation" or "test".
@@ -58,9 +58,9 @@ def make_folds(photoset: PhotoSet, folds: int, fold: int, seed: int) -> np.ndarr
 
     Args:
         photoset: the photographs.
-        folds: how many parts, 3 or more.
-        fold: which of them tests, 0 … ``folds`` - 1.
-        seed: which of the possible divisions.
+        folds: number of parts, 3 or more.
+        fold: index of the part that tests, 0 … ``folds`` - 1.
+        seed: seed of the division.
 
     Returns:
         str [n]: "train", "validation" or "test".
@@ -105,7 +105,7 @@ def write_split(path: Path, photoset: PhotoSet, split: np.ndarray) -> None:
 
 
 def split_rows(photoset: PhotoSet, split: np.ndarray) -> list[dict[str, str]]:
-    """What `write_split` writes, value by column."""
+    """Rows that `write_split` writes, value by column."""
     labels = [photoset.classes[label] for label in photoset.labels]
     columns = (photoset.files, labels, photoset.subjects, photoset.sha256, map(str, split))
     cells = zip(*columns, strict=True)
@@ -113,7 +113,7 @@ def split_rows(photoset: PhotoSet, split: np.ndarray) -> list[dict[str, str]]:
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
-    """Write what `read_rows` reads."""
+    """Write rows for `read_rows` to read."""
     write_csv(path, _COLUMNS, ([row[name] for name in _COLUMNS] for row in rows))
 
 

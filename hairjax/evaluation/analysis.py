@@ -1,4 +1,4 @@
-"""What one number hides: each class, calibration, referral, and parts of the photographs."""
+"""Analysis beyond one metric: by class, calibration, selective prediction, and slices."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,15 +21,15 @@ from hairjax.evaluation.predictions import Predictions
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """All that is told of a set of predictions beside its metrics, as plain data.
+    """Analysis of a set of predictions beside its metrics, as plain data.
 
     Attributes:
         classes: precision, recall and F1 of each class.
-        calibration: of the model's own probabilities.
+        calibration: calibration of the model's own probabilities.
         error_by_chance: about the calibration error that right probabilities would have here.
-        temperature: the temperature and what it does; None where there is none.
+        temperature: the temperature and its effect; None where there is none.
         no_temperature: why there is none, "" where there is one.
-        referral: what is gained by referring photographs to a person.
+        referral: selective prediction.
         slices: metrics by the other columns of the manifest.
     """
 
@@ -51,8 +51,8 @@ def analyse(
     """Analyse predictions.
 
     Args:
-        predictions: of the photographs that are judged.
-        sample: of them, as `measure` drew it.
+        predictions: predictions of the photographs that are judged.
+        sample: sample of them, as `measure` drew it.
         validation: the run's predictions for its validation photographs, on which the temperature
             is fitted; the same object as ``predictions`` where those are judged; or in words why
             there are none.
@@ -85,7 +85,7 @@ def read_analysis(found: Mapping[str, Any]) -> Analysis:
     """The inverse of ``dataclasses.asdict``, from JSON: intervals come back as lists.
 
     Args:
-        found: what ``metrics.json`` holds; other keys are left alone.
+        found: contents of ``metrics.json``; other keys are left alone.
     """
     temperature, kept, slices = found["temperature"], found["referral"]["kept"], found["slices"]
     if temperature is not None:

@@ -1,4 +1,4 @@
-"""What a classifier must beat: guessing the commonest class, and comparing thumbnails."""
+"""Baselines: majority class, and 1-nearest-neighbour on thumbnails."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,7 +23,7 @@ def majority(train_labels: ArrayLike, labels: ArrayLike, classes: int) -> dict[s
         classes: the number of classes, k.
 
     Returns:
-        The metrics of `metrics.evaluate`.
+        The metrics of `metrics.classification.evaluate`.
 
     Raises:
         ValueError: either set is empty, or a label is out of range.
@@ -56,8 +56,8 @@ def nearest_neighbour(
         classes: the number of classes, k.
 
     Returns:
-        The metrics of `metrics.evaluate` without the log-loss: one neighbour gives a class
-        and no probabilities.
+        The metrics of `metrics.classification.evaluate` without the log-loss: one neighbour gives a
+        class and no probabilities.
 
     Raises:
         ValueError: either set is empty, or images and labels differ in number.

@@ -16,8 +16,8 @@ def subject_views(predictions: Predictions, labels: Mapping[str, int], source: s
     """The mean over each subject's photographs: one row per subject, which is its file too.
 
     Args:
-        predictions: of photographs.
-        labels: of every subject.
+        predictions: predictions of photographs.
+        labels: labels of every subject.
         source: what the predictions are of, for the message.
 
     Returns:
@@ -51,7 +51,7 @@ def stack(views: Sequence[Predictions]) -> tuple[Predictions, NDArray[np.float32
     """Put views beside each other: every subject of which there is any.
 
     Args:
-        views: as `by_subject` returns them with the same labels, of the same classes.
+        views: as `subject_views` returns them with the same labels, of the same classes.
 
     Returns:
         The subjects, with those of their probabilities that come first; the probabilities

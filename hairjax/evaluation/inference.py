@@ -33,7 +33,7 @@ def make_predict(
     Args:
         graphdef: the model without its parameters.
         mesh: devices that share each batch.
-        input_spec: how the model sees.
+        input_spec: input specification of the model.
         batch_size: photographs at a time; rounded up to a multiple of the devices.
     """
     return predict_from(
@@ -58,7 +58,7 @@ def make_outputs(
     function: Callable[[Any, jax.Array], jax.Array],
     batch_size: int,
 ) -> Outputs:
-    """A function (parameters, photographs) → what ``function`` gives of each: [n, ...].
+    """Jitted function (parameters, photographs) → the outputs of ``function``: [n, ...].
 
     Args:
         graphdef: the model without its parameters.

@@ -6,7 +6,7 @@ from scipy import optimize
 
 from hairjax.evaluation.metrics.classification import check_predictions
 
-# What `metrics.negative_log_likelihood` counts a probability of zero as.
+# What `metrics.classification.negative_log_likelihood` counts a probability of zero as.
 _LEAST = float(np.finfo(np.float64).eps)
 _DIGITS = 4  # of a fitted weight; a finer one says nothing about other photographs
 _STEPS = 100  # of EM
@@ -67,7 +67,7 @@ def fit_mixture_weights(
         float64 [r], with four digits, summing to one.
 
     Raises:
-        ValueError: no row has every model, or as `metrics.check_predictions`.
+        ValueError: no row has every model, or as `metrics.classification.check_predictions`.
         RuntimeError: no such weights were found.
     """
     whole = np.flatnonzero(present.all(0))
@@ -117,7 +117,7 @@ def _near(true: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _rounded(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """With few digits, the largest taking what is left."""
+    """Weights with few digits, the remainder added to the largest."""
     rounded = np.round(weights, _DIGITS)
     largest = rounded.argmax()
     rounded[largest] = round(1 - np.delete(rounded, largest).sum(), _DIGITS)

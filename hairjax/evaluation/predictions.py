@@ -1,4 +1,4 @@
-"""What a model said about each photograph, in memory and as ``predictions.csv``."""
+"""Predictions of a model for each photograph, in memory and as ``predictions.csv``."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -57,7 +57,7 @@ class Predictions:
         return self.probabilities.argmax(1)
 
     def subset(self, indices: NDArray[np.integer]) -> "Predictions":
-        """Those of the photographs at ``indices``, in their order."""
+        """Predictions for the photographs at ``indices``, in their order."""
         return Predictions(
             files=tuple(self.files[i] for i in indices),
             labels=self.labels[indices],
@@ -109,7 +109,7 @@ def write_predictions(
 def read_predictions(
     path: Path, classes: Sequence[str], subjects: Mapping[str, str] | None = None
 ) -> Predictions:
-    """Read what `write_predictions` wrote.
+    """Read predictions that `write_predictions` wrote.
 
     Args:
         path: the file.

@@ -21,7 +21,10 @@ from hairjax.evaluation.metrics.classification import confusion_matrix, quadrati
 
 
 def _kappa(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
-    """Of a fold that may lack classes: scikit-learn then closes ranks, and gives nan of one."""
+    """Quadratic kappa of a fold that may lack classes.
+
+    scikit-learn's renumbers the classes that are there, and gives nan for a single one.
+    """
     classes = int(max(labels.max(), predicted.max())) + 1
     return float(quadratic_kappa(confusion_matrix(labels, predicted, classes)))
 
@@ -42,7 +45,7 @@ class Chosen:
     """A classifier with the parameters that did best in cross-validation, fitted on all rows.
 
     Attributes:
-        name: of the kind of classifier.
+        name: name of the kind of classifier.
         parameters: those chosen.
         score: mean over the folds.
         spread: standard deviation over the folds.
@@ -60,8 +63,8 @@ def kinds(features: int, rows: int) -> dict[str, tuple[BaseEstimator, dict[str, 
     """Every kind of classifier and the parameters to try.
 
     Args:
-        features: how many there are.
-        rows: in the smallest part that a classifier is fitted on.
+        features: number of features.
+        rows: number of rows of the smallest part that a classifier is fitted on.
     """
     return {
         "logistic": (

@@ -1,4 +1,4 @@
-"""What every model is: a stem, stages and a head, run one after the other."""
+"""Backbone of every model: a stem, stages and a head, run one after the other."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ Grid = tuple[int, int]
 
 
 def as_map(x: jax.Array, grid: Grid | None) -> jax.Array:
-    """What a stage gives as a map [batch, h, w, c]: of tokens those behind the class token.
+    """Output of a stage as a feature map [batch, h, w, c]; the class token is left out.
 
     Args:
         x: a map, or tokens [batch, 1 + h·w, c].
@@ -40,7 +40,7 @@ class Backbone(nnx.Module):
 
     @staticmethod
     def stage_count(options: Mapping[str, Any]) -> int:
-        """How many stages a model of these arguments has."""
+        """Number of stages of a model of these arguments."""
         return len(options["depths"])
 
     def windows(self) -> dict[str, Grid]:
@@ -52,7 +52,7 @@ class Backbone(nnx.Module):
         return {}
 
     def as_map(self, x: Any) -> jax.Array:
-        """What a stage gives as a map [batch, h, w, c]."""
+        """Output of a stage as a feature map [batch, h, w, c]."""
         return as_map(x, self.grid)
 
     def maps(self, stages: int, x: jax.Array) -> list[jax.Array]:
@@ -72,7 +72,7 @@ class Backbone(nnx.Module):
         return [self.as_map(x) for x in self._run(images, len(self.stages), keys)]
 
     def embed(self, images: jax.Array) -> jax.Array:
-        """The vector that the classifier sees: float32 [batch, dim]."""
+        """Input vector of the classifier: float32 [batch, dim]."""
         last = self._run(images, len(self.stages), part_keys(self, False, None, ()))[-1]
         return self.head.embed(last, None)
 
@@ -101,7 +101,7 @@ class Backbone(nnx.Module):
         return self.head(self._run(images, len(self.stages), keys)[-1], keys["head"])
 
     def until(self, stages: int, images: jax.Array) -> jax.Array:
-        """What so many stages give in evaluation, for `continue_from` to go on from."""
+        """Output of the first stages in evaluation, for `continue_from` to go on from."""
         return self._run(images, stages, part_keys(self, False, None, ()))[-1]
 
     def continue_from(
@@ -113,7 +113,7 @@ class Backbone(nnx.Module):
         rngs: nnx.Rngs | None = None,
         frozen: Sequence[str] = (),
     ) -> jax.Array:
-        """Logits from ``until(stages, images)``: what the call does after so many stages."""
+        """Logits from ``until(stages, images)``: the rest of the call after so many stages."""
         keys = part_keys(self, train, rngs, frozen)
         for i in range(stages, len(self.stages)):
             x = self.stages[i](x, keys[f"stages.{i}"])

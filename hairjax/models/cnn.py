@@ -18,7 +18,7 @@ class CNN(Backbone):
     """A plain convolutional network with the contract of every model here.
 
     Args:
-        options: what every model is built with; other sizes of photographs will do later.
+        options: options of every model; other sizes of photographs will do later.
         width: channels of the stem; each stage doubles them.
         depths: convolutions per stage; the stem is one more.
         rngs: draws the parameters.

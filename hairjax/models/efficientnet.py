@@ -55,7 +55,7 @@ class EfficientNet(Backbone):
     """EfficientNet with the contract of every model here.
 
     Args:
-        options: what every model is built with; other sizes of photographs will do later.
+        options: options of every model; other sizes of photographs will do later.
         width: B0's channels are multiplied by this.
         depth: B0's blocks of a stage are multiplied by this.
         tensorflow: pad as TensorFlow does, and ε = 1e-3 in batch norms.

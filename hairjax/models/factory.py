@@ -1,4 +1,4 @@
-"""How a model of the table is made, with or without pretrained weights."""
+"""Make a model of the table, with or without pretrained weights."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ def native_size(name: str) -> int:
 
 
 def stage_count(name: str) -> int:
-    """How many stages a variant has."""
+    """Number of stages of a variant."""
     return VARIANTS[name].family.build.stage_count(VARIANTS[name].options)
 
 
@@ -79,9 +79,9 @@ def create_model(
             logarithms of the classes' probabilities.
         mask_shifted: False computes as the original hair-loss classifier does, a Swin whose
             shifted windows let opposite borders of the photograph see each other.
-        dtype: of the computation; parameters are always float32.
+        dtype: dtype of the computation; parameters are always float32.
         remat: trade computation for memory in the backward pass.
-        seed: for the parameters that are drawn.
+        seed: seed of the parameters that are initialised.
 
     Raises:
         UserError: an unknown name, an image size that the model cannot take, or without
@@ -126,10 +126,10 @@ def load_model(
 
     Args:
         name: one of ``list_models()``.
-        options: what every model is built with.
+        options: options of every model.
         checkpoint: as ``read_weights`` returns it; None draws every parameter.
         stem: how a pretrained RGB stem takes more channels, see ``weights.stem.RULES``.
-        seed: for the parameters that are drawn.
+        seed: seed of the parameters that are initialised.
 
     Raises:
         UserError: as ``model_builder``, or an image size that the model cannot take.
@@ -214,7 +214,7 @@ def read_weights(name: str, path: Path) -> Checkpoint:
     """The weights of a file or a run, under our names, for the model of this name.
 
     Args:
-        name: of the model.
+        name: name of the model.
         path: as `find_weights` returns it.
 
     Raises:

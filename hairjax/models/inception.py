@@ -179,7 +179,7 @@ class InceptionV3(Backbone):
     """Inception-v3 with the contract of every model here; the stem is its first convolution.
 
     Args:
-        options: what every model is built with: photographs of at least 75 pixels a side (others
+        options: options of every model: photographs of at least 75 pixels a side (others
             will do later), no drop-path.
         width: channels are multiplied by this.
         rngs: draws the parameters.

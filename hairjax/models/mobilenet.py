@@ -51,7 +51,7 @@ class MobileNet(Backbone):
     """A MobileNet with the contract of every model here.
 
     Args:
-        options: what every model is built with; other sizes of photographs will do later.
+        options: options of every model; other sizes of photographs will do later.
         generation: 1, 2 or 3 (large).
         width: channels are multiplied by this.
         rngs: draws the parameters.

@@ -1,4 +1,4 @@
-"""What every model is built with, and what some cannot take of it."""
+"""Options of every model, and checks for the families that cannot take some."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from hairjax.system.errors import UserError
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """What every model is built with, whatever its family.
+    """Options to build a model, whatever its family.
 
     Attributes:
         image_size: height and width of the photographs.
         in_channels: channels of the photographs.
         num_classes: width of the logits.
-        dropout: rate in the head.
+        dropout: dropout rate in the head.
         drop_path: stochastic-depth rate of the last block; it rises linearly from 0.
         hidden: sizes of hidden layers in the head.
         head: kind of its last layer, one of ``ordinal.HEADS``.
-        mask_shifted: of a Swin, whether opposite borders of the map, which a shift brings into one
-            window, are kept from seeing each other; true of every published one.
-        dtype: of the computation; parameters are float32.
-        remat: recompute each block's activations in the backward pass instead of keeping them.
+        mask_shifted: Swin: True to keep opposite borders of the map, which a shift brings into one
+            window, from attending to each other, as in every published one.
+        dtype: dtype of the computation; parameters are float32.
+        remat: True to recompute each block's activations in the backward pass, not keep them.
     """
 
     image_size: tuple[int, int]

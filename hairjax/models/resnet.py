@@ -82,10 +82,10 @@ class ResNet(Backbone):
     """ResNet with the contract of every model here.
 
     Args:
-        options: what every model is built with; other sizes of photographs will do later.
+        options: options of every model; other sizes of photographs will do later.
         depths: blocks per stage.
-        width: of the first stage; each later one doubles it.
-        bottleneck: whether blocks have three convolutions and four times the width.
+        width: width of the first stage; each later one doubles it.
+        bottleneck: True if blocks have three convolutions and four times the width.
         cifar: a stem of 3 × 3 without stride and pooling, and shortcuts without parameters.
         rngs: draws the parameters.
     """

@@ -90,8 +90,8 @@ def run_block(
     Args:
         block: with its parameters.
         x: the map, [batch, h, w, dim].
-        key: of stochastic depth, or None to run without.
-        rate: of stochastic depth.
+        key: random key of stochastic depth, or None to run without.
+        rate: rate of stochastic depth.
     """
     return block(x, key, rate)
 
@@ -187,7 +187,7 @@ class Swin(Backbone):
     """Swin Transformer with the contract of every model here: ``stem``, ``stages``, ``head``.
 
     Args:
-        options: what every model is built with: photographs of multiples of 4.
+        options: options of every model: photographs of multiples of 4.
         dim: width of the first stage; each later one doubles it.
         depths: blocks per stage.
         heads: attention heads per stage.

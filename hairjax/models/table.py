@@ -1,4 +1,4 @@
-"""The table of models: what each name stands for."""
+"""The table of models: the variant behind each name."""
 
 from typing import Any, NamedTuple
 
@@ -32,10 +32,10 @@ class Family(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """What a name stands for."""
+    """Variant of a model family, by its name in the table."""
 
-    side: int  # of its photographs, in pixels
-    options: dict[str, Any]  # what it is built with
+    side: int  # side of its photographs, in pixels
+    options: dict[str, Any]  # arguments it is built with
     family: Family
 
 

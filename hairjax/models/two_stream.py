@@ -53,7 +53,7 @@ class Stem(nnx.Module):
 
 
 class Absent(nnx.Module):
-    """What stands for the features of a stream that sees nothing: a learnt vector for each."""
+    """Learnt vectors in place of the features of a stream whose view is missing."""
 
     def __init__(self, first: int, second: int):
         self.first, self.second = nnx.Param(jnp.zeros(first)), nnx.Param(jnp.zeros(second))
@@ -134,7 +134,7 @@ class TwoStreamHead(PooledHead):
         self.first, self.second = first, second
 
     def embed(self, x: Any, key: jax.Array | None) -> jax.Array:
-        """What the streams give → what is classified: float32 [batch, dim]."""
+        """Pool and join the streams to the vector that is classified: float32 [batch, dim]."""
         pairs: Any = zip(x, (self.first, self.second), split_key(key, 2), strict=False)
         parts = [head.embed(part, k) for part, head, k in pairs]
         if self.absent is not None:
@@ -146,11 +146,11 @@ class TwoStream(Backbone):
     """Two models with the contract of one; where one has fewer stages, both end together.
 
     Args:
-        options: what every model is built with; the streams say which channels they see.
+        options: options of every model; the streams set their own channels.
         first: ``(rngs=…) -> model``; its last layer and its hidden ones are not used.
-        second: likewise.
+        second: the same for the second model.
         fuse_after: stages after which the second's map joins the first's; 0: at the end.
-        lacking: whether what either sees may be missing; a learnt vector then takes the place of
+        lacking: True if what either sees may be missing; a learnt vector then takes the place of
             its features.
         rngs: draws the parameters.
 
@@ -201,7 +201,7 @@ class TwoStream(Backbone):
         return self._maps(self._unpacked(stages, x))
 
     def until(self, stages: int, images: jax.Array) -> jax.Array:
-        """As of every model; the maps of both streams in one row: [batch, n]."""
+        """Output of the first stages, both streams' maps flattened into one row: [batch, n]."""
         return pack(self._until(stages, images), "b *")[0]
 
     def continue_from(self, stages: int, x: jax.Array, **how: Any) -> jax.Array:

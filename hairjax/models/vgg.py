@@ -90,7 +90,7 @@ class VGG(Backbone):
     """VGG with the contract of every model here; the stem is its first convolution.
 
     Args:
-        options: what every model is built with: photographs of at least 32 pixels a side (others
+        options: options of every model: photographs of at least 32 pixels a side (others
             will do later), no drop-path.
         depths: convolutions per stage, the stem's among those of the first.
         widths: channels per stage.

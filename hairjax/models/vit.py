@@ -42,7 +42,7 @@ class Attention(nnx.Module):
         return self.proj(rearrange(jax.nn.dot_product_attention(q, k, v), "b n h d -> b n (h d)"))
 
     def weights(self, x: jax.Array) -> jax.Array:
-        """What share each token takes of each: float32 [batch, heads, taking, taken].
+        """Attention weights: float32 [batch, heads, queries, keys].
 
         The call does without them: a GPU's kernels never hold them, nor does a training step.
         """
@@ -122,7 +122,7 @@ class ViT(Backbone):
     What goes from stage to stage are tokens, [batch, 1 + n, dim], the class token first.
 
     Args:
-        options: what every model is built with: photographs of multiples of ``patch``.
+        options: options of every model: photographs of multiples of ``patch``.
         patch: side of a patch.
         dim: width.
         depths: blocks per stage.

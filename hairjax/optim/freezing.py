@@ -40,7 +40,7 @@ def moving_statistics(state: dict, params: dict, frozen: Collection[str]) -> dic
 
 
 def merge(first: dict, second: dict) -> dict:
-    """Put back together what ``split_trainable`` took apart."""
+    """Merge the parameters that ``split_trainable`` separated."""
     return jax.tree.map(
         lambda a, b: b if a is None else a, first, second, is_leaf=lambda leaf: leaf is None
     )

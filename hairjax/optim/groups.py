@@ -1,4 +1,4 @@
-"""Which parts of a model learn alike: at what rate, and from which epoch (``optim.finetune``)."""
+"""Parameter groups of a model, and the epoch from which each trains (``optim.finetune``)."""
 
 import itertools
 import re

@@ -7,7 +7,7 @@ from hairjax.optim.parts import _by_path
 
 
 def layer_distances(params: dict) -> dict:
-    """How many layers lie between every parameter and the head, in a tree like ``params``.
+    """Number of layers between every parameter and the head, in a tree like ``params``.
 
     A layer is the stem, a block or the head; what a stage has beside its blocks counts as of its
     first one. So does timm, but for the last norm, which belongs to the head here (as in

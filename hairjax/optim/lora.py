@@ -34,8 +34,8 @@ def require_matrices(rank: int, names: Sequence[str], params: dict) -> None:
 
     Args:
         rank: ``optim.lora``.
-        names: of the model, or of both.
-        params: of the model, or their shapes.
+        names: names of the model, or of both.
+        params: parameters of the model, or their shapes.
 
     Raises:
         UserError: it has none.
@@ -56,9 +56,9 @@ def with_pairs(params: dict, groups: Mapping[str, ParameterGroup], rank: int, se
     """The parameters, with a pair beside every matrix of a stage that trains where asked for.
 
     Args:
-        params: of the model, or their shapes: then those of the pairs are shapes too.
-        groups: of its parts.
-        rank: of the pairs; 0: none.
+        params: parameters of the model, or their shapes: then those of the pairs are shapes too.
+        groups: groups of its parts.
+        rank: rank of the pairs; 0: none.
         seed: draws the pairs.
     """
     if not rank:
@@ -96,17 +96,17 @@ def merged(params: dict) -> dict:
 
 
 def has_pairs(paths: Collection[tuple]) -> bool:
-    """Whether some of the parameters are pairs."""
+    """True if some of the parameters are pairs."""
     return any(map(is_pair, paths))
 
 
 def is_pair(path: tuple) -> bool:
-    """Whether a parameter is one of a pair."""
+    """True if a parameter is one of a pair."""
     return path[-1] in (DOWN, UP)
 
 
 def trains_beside_pairs(path: tuple) -> bool:
-    """Whether a parameter trains, with its part, where there are pairs: they and the head do."""
+    """True if a parameter trains, with its part, where there are pairs: they and the head do."""
     return is_pair(path) or path[0] == "head"
 
 

@@ -1,4 +1,4 @@
-"""At what rate every parameter learns, and when: schedules, freezing, layer decay, the ledger."""
+"""AdamW for each parameter group, behind one clipping of the whole gradient."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ from hairjax.optim.parts import FROZEN, STATISTICS, label_parameters
 
 
 def decays(path: tuple, _: object = None) -> bool:
-    """Weight decay is for matrices: not for biases, norms and relative-position tables."""
+    """True of matrices, which decay: not of biases, norms and relative-position tables."""
     return str(getattr(path[-1], "key", path[-1])) in ("kernel", DOWN, UP)
 
 
@@ -32,11 +32,11 @@ def make_optimizer(
     norm that is clipped is that of what trains.
 
     Args:
-        optim: of the configuration.
-        schedules: of every group, from ``make_schedules``.
-        params: of the model, or their shapes.
-        groups: of its parts.
-        steps: of an epoch.
+        optim: optimizer options of the configuration.
+        schedules: schedules of every group, from ``make_schedules``.
+        params: parameters of the model, or their shapes.
+        groups: groups of its parts.
+        steps: number of steps of an epoch.
     """
 
     def transform(name: str) -> optax.GradientTransformation:

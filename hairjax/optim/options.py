@@ -1,4 +1,4 @@
-"""At what rate the parts of a model learn, and when: a frozen specification."""
+"""Learning rates, schedule, fine-tuning and weight decay: a frozen specification."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,14 +10,15 @@ class OptimOptions:
 
     Attributes:
         peak: highest learning rate of each group.
-        finetune: what trains: ``full``, ``head``, ``last:N``, ``gradual``, or parts from epochs.
+        finetune: groups that train: ``full``, ``head``, ``last:N``, ``gradual``, or parts from
+            epochs.
         gradual: epochs before each further stage trains.
         lora: rank of the low-rank pairs; 0: off.
         layer_decay: factor of the rate for each layer up to the head; 1: off.
         start: share of the peak at which warm-up begins.
-        warmup_epochs: until every rate is at its peak.
+        warmup_epochs: epochs until every rate is at its peak.
         floor: share of the peak at which the cosine ends.
-        weight_decay: of AdamW, on matrices.
+        weight_decay: weight decay of AdamW, on matrices.
         clip: largest norm of the whole gradient; 0: off.
     """
 

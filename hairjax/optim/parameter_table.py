@@ -31,7 +31,7 @@ class ParameterRow:
             beside low-rank pairs, or ``statistics`` of a batch norm, which nothing learns.
         peak_rate: the highest learning rate; 0 of what never trains.
         decay: weight decay.
-        first_epoch: from which it trains; 0: never.
+        first_epoch: epoch from which it trains; 0: never.
     """
 
     parameter: str
@@ -49,12 +49,12 @@ class ParameterRow:
 
     @property
     def learnt(self) -> bool:
-        """True of a parameter, False of a running statistic."""
+        """True if it is a parameter, False if a running statistic."""
         return self.group != STATISTICS
 
     @property
     def count(self) -> int:
-        """How many numbers it has."""
+        """Number of elements."""
         return math.prod(self.shape)
 
     def cells(self) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ def write_for_people(rows: Sequence[ParameterRow], groups: Sequence[str], file: 
     Args:
         rows: the table.
         groups: names in the order of their counts.
-        file: to write.
+        file: file to write.
     """
     header = ("parameter", "shape", "group", "peak rate", "decay", "trains")
     table = [header, *(row.cells() for row in rows)]
@@ -119,7 +119,7 @@ def write_parameter_table(rows: Sequence[ParameterRow], file: Path) -> None:
 
 
 def read_parameter_table(file: Path) -> list[ParameterRow]:
-    """Read what `write_parameter_table` wrote.
+    """Read a table that `write_parameter_table` wrote.
 
     Raises:
         UserError: the columns are others, or a row is damaged.

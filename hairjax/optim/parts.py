@@ -24,7 +24,7 @@ def part_of(path: tuple) -> str:
 
 
 def is_statistic(path: tuple) -> bool:
-    """Whether it is a running statistic of a batch norm, which no gradient moves."""
+    """True if it is a running statistic of a batch norm, which no gradient moves."""
     return path[-1] in ("mean", "var")
 
 
@@ -48,7 +48,7 @@ def label_parameters(params: dict, groups: Mapping[str, ParameterGroup]) -> dict
 
 
 def _within(params: dict) -> Callable[[tuple], bool]:
-    """Whether a parameter trains when its part does."""
+    """True if a parameter trains when its part does."""
     paired = has_pairs(traverse_util.flatten_dict(params))
     return trains_beside_pairs if paired else lambda path: True
 
@@ -59,6 +59,6 @@ def _by_path(function: Callable[[tuple, Any], Any], params: dict) -> dict:
 
 
 def count_parameters(params: dict) -> int:
-    """How many numbers are learnt or were, running statistics not among them."""
+    """Number of parameters, without running statistics."""
     flat = traverse_util.flatten_dict(params)
     return sum(leaf.size for path, leaf in flat.items() if not is_statistic(path))

@@ -1,4 +1,4 @@
-"""Which of several processes this is, as flags or a launcher say; JAX is not needed to know it."""
+"""Index of this process among several, from flags or a launcher, without JAX."""
 
 import socket
 from collections.abc import Mapping
@@ -16,12 +16,12 @@ LAUNCHERS = {
 
 
 class ProcessOptions(NamedTuple):
-    """What a configuration says of several processes.
+    """Coordinator, number and index of processes in a configuration.
 
     Attributes:
         coordinator: host:port of process 0; "" for the launcher's.
-        processes: how many; 0: as the launcher says, else one.
-        process: which of them this is, from 0; -1: as the launcher says.
+        processes: number of processes; 0: as the launcher says, else one.
+        process: index of this one, from 0; -1: as the launcher says.
     """
 
     coordinator: str
@@ -37,7 +37,7 @@ class Place(NamedTuple):
     process: int | None
 
     def __str__(self) -> str:
-        """How messages name the process."""
+        """Name of the process in messages."""
         known = self.process is not None
         return f"process {self.process}" if known else f"the process on {socket.gethostname()}"
 
@@ -85,7 +85,7 @@ def find_place(devices: ProcessOptions, environment: Mapping[str, str]) -> Place
 
 
 def _launched(environment: Mapping[str, str]) -> tuple[int, int | None]:
-    """How many processes a launcher has started (0: there is none), and which this is."""
+    """Number of processes that a launcher has started (0: none), and the index of this one."""
     for names in LAUNCHERS.values():
         if all(environment.get(name, "").isdigit() for name in names):
             count, number = (int(environment[name]) for name in names)

@@ -50,7 +50,7 @@ def keep_compiled(folder: str) -> None:
 
 
 def compiler_options() -> dict[str, str] | None:
-    """What XLA is told beside a large program, or None.
+    """XLA compiler options for a large program, or None.
 
     On a CPU it drops the barriers that `jax.lax.optimization_barrier` and `jax.checkpoint` set,
     and so undoes them; it is told to keep them.

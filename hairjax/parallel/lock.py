@@ -12,13 +12,13 @@ from hairjax.system.errors import UserError
 
 @contextmanager
 def exclusive_lock(file: Path) -> Iterator[None]:
-    """Keep other commands from training where a file lies, which is there and is never replaced.
+    """Hold an exclusive lock so that one process trains in a run directory.
 
     Two would write each other's epochs and remove each other's checkpoints. The system releases the
     lock however a process ends. The processes of one run all call this, and the first one locks.
 
     Args:
-        file: the lock is on.
+        file: file that is locked; it exists and is never replaced.
 
     Raises:
         UserError: another command trains there; in every process.
@@ -33,7 +33,7 @@ def exclusive_lock(file: Path) -> Iterator[None]:
 
 
 def _is_locked(descriptor: int, folder: Path) -> bool:
-    """Whether another process has the lock, which else this one has from now on."""
+    """True if another process has the lock; else this one takes it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -72,7 +72,7 @@ def batch_sharded(mesh: Mesh) -> NamedSharding:
 
 
 def layout(tree: Any, mesh: Mesh) -> Any:
-    """How parameters, or a state of training, lie on a mesh: a sharding for every array of a tree.
+    """Sharding on a mesh for every array of a tree of parameters or training state.
 
     Each is cut over ``model`` along the longest of its axes that this divides. What is small or has
     no such axis is whole on every device.

@@ -25,7 +25,7 @@ GONE = re.compile("Gloo|NCCL|coordination service|[Bb]arrier")
 
 
 def join_processes(place: Place) -> None:
-    """Meet the other processes; comes before anything else that JAX does.
+    """Call jax.distributed.initialize; must precede any other JAX call.
 
     Where no coordinator is given, JAX looks for one: SLURM, Open MPI, Cloud TPU, Kubernetes. What
     is printed is printed by process 0 alone.
@@ -75,7 +75,7 @@ def _quiet() -> None:
 
 
 def is_first() -> bool:
-    """Whether this process writes and prints; true of one that is alone."""
+    """True if this process writes and prints: the first, or the only one."""
     return jax.process_index() == 0
 
 
@@ -103,7 +103,7 @@ def largest(number: int) -> int:
 
 
 def on_this_machine() -> int:
-    """How many of the processes run on this machine, this one included; every process calls it."""
+    """Number of processes on this machine, this one included; every process calls it."""
     if jax.process_count() == 1:
         return 1
     name = hashlib.sha256(socket.gethostname().encode()).digest()

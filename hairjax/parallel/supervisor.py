@@ -20,7 +20,7 @@ GO_ON = "the same commands go on from the last checkpoint"
 
 
 def is_child() -> bool:
-    """Whether this process has such a parent."""
+    """True if this process has such a parent."""
     return CHILD in os.environ
 
 
@@ -41,7 +41,7 @@ def supervise(arguments: list[str], name: str) -> int:
 
     Args:
         arguments: the script and its own.
-        name: of the process, for messages.
+        name: name of the process in messages.
 
     Returns:
         The exit status: the child's, 128 more than the signal that killed it, or 1 where JAX

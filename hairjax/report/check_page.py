@@ -1,4 +1,4 @@
-"""The page of a check: what a set of photographs holds and what is wrong with it."""
+"""Page of a check: contents and findings of a set of photographs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,17 +19,17 @@ MOST_SHOWN = 24  # of a kind; all are in the CSV file
 
 @dataclass(frozen=True)
 class Examination:
-    """What the page says.
+    """Contents of the page.
 
     Attributes:
         title: the headline.
         source: where the photographs are from.
         counts: title, header and rows of the table of classes and splits.
-        facts: what else is known of the files, by name.
+        facts: further facts about the files, by name.
         leaks: a split, and the share of its validation photographs whose nearest training
             photograph shows the same subject.
         findings: all of them.
-        photos: of which thumbnails are shown.
+        photos: photographs shown as thumbnails.
     """
 
     title: str
@@ -130,7 +130,7 @@ def _summary(examination: Examination) -> Html:
 
 
 def _warning(examination: Examination) -> list[Html]:
-    """That there are photographs on the page, where there are."""
+    """Warning that there are photographs on the page; empty if there are none."""
     if not any(_of(examination, kind) for kind in (*_OF_PAIRS, *_OF_MASKS)):
         return []
     said = (

@@ -1,4 +1,4 @@
-"""What the report of a run says, as plain data; the sections turn it into a page."""
+"""Contents of the report of a run, as plain data; the sections turn them into a page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from hairjax.runs.environment import Start, Weights
 
 
 class Metric(NamedTuple):
-    """How a metric is named and read."""
+    """Title and meaning of a metric."""
 
     title: str
     higher_is_better: bool
@@ -62,20 +62,20 @@ HEADLINE = ("accuracy", "quadratic_kappa", "mean_absolute_error", "within_one")
 
 @dataclass(frozen=True, eq=False)
 class SplitResults:
-    """How the best epoch did on the photographs of one split.
+    """Results of the best epoch on one split.
 
     Attributes:
         split: validation or test.
-        predictions: what it said of every photograph.
-        metrics: those of `evaluation.metrics.classification.evaluate`.
+        predictions: predictions for every photograph.
+        metrics: metrics of `evaluation.metrics.classification.evaluate`.
         intervals: (low, high) per metric, 95 %.
-        interval_note: how the intervals were made.
+        interval_note: method of the intervals.
         baselines: metrics of each baseline by its name; a baseline may lack some.
         confusion: int [k, k], rows true, columns predicted.
-        analysis: of each class, of confidence and of parts of the photographs.
-        confusion_figure: the PNG of `figures.confusion_figure`.
-        reliability_figure: that of `calibration_figures.reliability_figure`.
-        risk_coverage_figure: that of `calibration_figures.risk_coverage_figure`.
+        analysis: analysis by class, by confidence and by slices.
+        confusion_figure: the PNG of `figures.classification.confusion_figure`.
+        reliability_figure: the PNG of `figures.calibration.reliability_figure`.
+        risk_coverage_figure: the PNG of `figures.calibration.risk_coverage_figure`.
     """
 
     split: str
@@ -93,7 +93,7 @@ class SplitResults:
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What a report says.
+    """Contents of a report.
 
     Attributes:
         folder: the run's directory, where a section finds what was stored for it.
@@ -102,24 +102,24 @@ class Report:
             drawn.
         synthetic: the photographs were drawn by a program; stamped on the page.
         model: the model's name.
-        method: how its maps are made, of `report.explanation.METHODS`.
-        input_spec: how the model sees photographs.
-        starts: what it was started with and on, the first start first.
+        method: method of its explanation maps, of `report.explanation.METHODS`.
+        input_spec: input specification of the model.
+        starts: environment of every start, the first start first.
         classes: k names.
-        undrawable: those of which the figures show boxes, for want of a font.
+        undrawable: names that figures show as boxes, for want of a font.
         counts: photographs of each class, per split.
-        subjects: how many subjects each split has, 0 where they are not known.
-        without_subject: how many photographs there are whose subject is not known.
-        best_epoch: whose model is judged.
-        best_by: what the best epoch was chosen by.
-        results: of validation and, once it was looked at, of test.
+        subjects: number of subjects of each split, 0 where they are not known.
+        without_subject: number of photographs whose subject is not known.
+        best_epoch: epoch that is evaluated.
+        best_by: metric that the best epoch was chosen by.
+        results: results on validation and, once it was evaluated, on test.
         outdated: splits whose results are of another epoch or an earlier hairjax, and left out.
-        accesses: to the test photographs, the oldest first.
+        accesses: test-set accesses, the oldest first.
         history: the lines of ``metrics.jsonl``.
         timing: the lines of ``timing.jsonl``.
         parameter_table: every parameter with its group.
         config: the resolved configuration, nested.
-        curves_figure: the PNG of `figures.learning_curves`.
+        curves_figure: the PNG of `figures.classification.learning_curves`.
     """
 
     folder: Path
@@ -148,7 +148,7 @@ class Report:
 
     @property
     def chosen_by(self) -> str:
-        """What the best epoch was chosen by, within a sentence."""
+        """Name of the metric that the best epoch was chosen by, within a sentence."""
         return METRICS[self.best_by].named if self.best_by in METRICS else self.best_by
 
     @property
@@ -158,7 +158,7 @@ class Report:
 
     @property
     def second_weights(self) -> Weights | None:
-        """Those of the second of two streams, if any."""
+        """Weights of the second of two streams, if any."""
         return self._last_read("second_weights")
 
     def _last_read(self, name: str) -> Weights | None:

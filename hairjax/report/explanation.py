@@ -1,4 +1,4 @@
-"""What the explanation of a model says, for its page and its tables: numbers and wording."""
+"""Explanation of a model, for its page and its tables: numbers and wording."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Table = tuple[list[str], list[list[str]]]  # header and rows; a cell's second li
 
 
 class Method(NamedTuple):
-    """How maps were made, in words."""
+    """Method of explanation maps, in words."""
 
     title: str
     maps: str  # that lead to a stage
@@ -53,14 +53,14 @@ METHODS = {
 
 @dataclass(frozen=True)
 class Agreement:
-    """How much of the maps of a class lies on the masks, each with its 95 % interval.
+    """Agreement of maps and masks for one class, with 95 % intervals.
 
     Attributes:
-        name: of the class, or ``all``.
-        photographs: how many.
+        name: name of the class, or ``all``.
+        photographs: number of photographs.
         inside: share of a map's mass inside the mask.
         masked: the mask's share of the picture.
-        difference: of the two.
+        difference: difference of the two.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Area:
-    """Under the curves of deletion or insertion, means over the photographs followed.
+    """Areas under the curves of deletion or insertion, means over the photographs followed.
 
     Attributes:
         by_map: along the maps.
@@ -87,26 +87,26 @@ class Area:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What was found on a set of photographs, as plain data.
+    """Explanation of a model on a set of photographs, as plain data.
 
     Attributes:
-        epoch: whose model is explained; of a soup, those of its runs.
-        split: which photographs; ``all`` of a folder that is not the run's.
-        photographs: how many; their predicted classes are what is explained.
-        subjects: of how many people, 0 where they are not known.
-        side: of what the model sees, in pixels.
-        channels: of what the model sees.
-        method: by which maps were made, one of `evaluation.explain.maps.METHODS`.
-        stage: whose maps, from 1.
-        stages: of the model.
-        places: of a map, down and across.
+        epoch: epoch that is explained; for a soup, those of its runs.
+        split: split that is explained; ``all`` for a folder that is not the run's.
+        photographs: number of photographs, whose predicted classes are explained.
+        subjects: number of subjects, 0 where they are not known.
+        side: side of the model's input, in pixels.
+        channels: channels of the model's input.
+        method: method of the maps, one of `evaluation.explain.maps.METHODS`.
+        stage: stage of the maps, from 1.
+        stages: number of stages of the model.
+        places: height and width of a map.
         empty: photographs of which no place speaks for the predicted class.
-        agreement: of every class, and last of all; empty where no mask is known.
-        followed: photographs along whose maps deletion and insertion were followed.
-        areas: by the names of `evaluation.explain.deletion.CURVES`.
-        reliance: with the mask changed, the unchanged first; empty where the model does not see
-            RGB and mask.
-        interval_note: how the intervals were made.
+        agreement: agreement for every class, and last for all; empty where no mask is known.
+        followed: number of photographs with deletion and insertion curves.
+        areas: areas by the names of `evaluation.explain.deletion.CURVES`.
+        reliance: metrics with the mask changed, the unchanged first; empty where the model does
+            not see RGB and mask.
+        interval_note: method of the intervals.
     """
 
     epoch: int | list[int]
@@ -127,7 +127,7 @@ class Explanation:
     interval_note: str
 
     def notes(self) -> list[str]:
-        """What a reader of the numbers must know."""
+        """Notes for the reader of the numbers."""
         height, width = self.places
         notes = [
             f"{METHODS[self.method].maps} {self.stage} of {self.stages}, {height} × {width} "
@@ -153,7 +153,7 @@ class Explanation:
         return notes
 
     def agreement_table(self) -> Table:
-        """How much of the maps lies on the masks."""
+        """Table of the agreement of maps and masks."""
         header = ["class", "n", "map inside\nthe mask", "mask's share\nof the picture"]
         rows = [
             [
@@ -183,7 +183,7 @@ class Explanation:
         return header, rows
 
     def reliance_tables(self) -> list[Table]:
-        """With the mask, or the photograph, changed: for each metric a table."""
+        """Tables of reliance, with the mask or the photograph changed: one for each metric."""
         return [
             (
                 ["photographs", TITLES[name].lower(), "difference"],

@@ -24,7 +24,7 @@ _LIST = "gallery.json"
 
 @dataclass(frozen=True)
 class Card:
-    """A photograph and what was said of it.
+    """A photograph and its prediction.
 
     Attributes:
         file: its name.
@@ -46,9 +46,9 @@ class Gallery:
     """Photographs that were chosen to be shown.
 
     Attributes:
-        epoch: whose model judged them; of a soup, those of its runs.
-        among: of how many they were chosen.
-        places: of a map, down and across; 0 where there is no photograph.
+        epoch: epoch of the model; for a soup, those of its runs.
+        among: number of photographs they were chosen from.
+        places: height and width of a map; 0 where there is no photograph.
         cards: the photographs.
     """
 
@@ -77,10 +77,10 @@ def write_gallery(
 
     Args:
         photos: the m photographs, in the order in which they are to be shown.
-        predictions: what was said of them.
+        predictions: predictions for them.
         maps: float32 [m, h, w], of the predicted classes, as `evaluation.explain.maps.Explain`.
-        epoch: whose model said it.
-        among: of how many they were chosen.
+        epoch: epoch of the model.
+        among: number of photographs they were chosen from.
         folder: nothing but a gallery, or not there.
     """
     remove_gallery(folder)
@@ -105,7 +105,7 @@ def remove_gallery(folder: Path) -> None:
 
 
 def read_gallery(folder: Path) -> Gallery | None:
-    """What `write_gallery` wrote; None where there is no gallery."""
+    """Read the gallery that `write_gallery` wrote; None if there is none."""
     if not (folder / _LIST).is_file():
         return None
     found = json.loads((folder / _LIST).read_text())

@@ -54,7 +54,7 @@ def report_run(folder: RunFolder) -> None:
 
 
 def _places(folder: RunFolder) -> dict[str, RunFolder]:
-    """Where the results of a split are; of the run's end, beside its other files."""
+    """Folder of the results of each split; those on validation lie beside the run's other files."""
     return {"validation": folder, "test": RunFolder(folder.path / "test")}
 
 
@@ -96,7 +96,7 @@ def _read_report(folder: RunFolder) -> Report:
 
 
 def _parameter_table(folder: RunFolder, setup: Setup, num_classes: int) -> list[ParameterRow]:
-    """As the run wrote it; of an earlier hairjax, which wrote none, made anew."""
+    """Parameter table of the run; computed anew where an earlier hairjax wrote none."""
     if folder.parameter_table.is_file():
         return read_parameter_table(folder.parameter_table)
     _, shapes = abstract_model(setup.model, num_classes)
@@ -112,7 +112,7 @@ def _count(rows: Sequence[Mapping[str, str]], classes: Sequence[str]) -> dict[st
 
 
 def is_finished(folder: RunFolder) -> bool:
-    """Whether the run has ended, so that there is something to report."""
+    """True if the run has ended, so that there is something to report."""
     return not list(_missing(folder))
 
 
@@ -139,7 +139,7 @@ def _missing(folder: RunFolder) -> Iterator[Path]:
 def _split_results(
     split: str, place: RunFolder, classes: tuple[str, ...], subjects: Mapping[str, str]
 ) -> SplitResults:
-    """What `results.write_results` wrote."""
+    """Read the results that `results.write_results` wrote."""
     predictions = read_predictions(place.predictions, classes, subjects)
     metrics = json.loads(place.metrics.read_text())
     return SplitResults(
@@ -158,7 +158,7 @@ def _split_results(
 
 
 def _is_current(place: RunFolder, best_epoch: int) -> bool:
-    """Whether results are of the best epoch's model; an earlier hairjax wrote no baselines."""
+    """True if results are of the best epoch's model; an earlier hairjax wrote no baselines."""
     return place.read_epoch() == best_epoch and place.baselines.is_file()
 
 

@@ -28,13 +28,13 @@ class AccessRecord:
 
     Attributes:
         time: UTC, ISO 8601, to the second.
-        commit: of the code, with ``-dirty`` where its files were changed since; "" where the code
-            is in no git repository.
+        commit: commit of the code, with ``-dirty`` where its files were changed since; "" where
+            the code is in no git repository.
         configuration: the first digits of the SHA-256 of the run's ``config.json``.
         split: as given to the command: ``test``, or ``all`` of a folder that has some of them.
-        photographs: how many were judged.
-        accuracy: what the look showed.
-        command: which verb looked.
+        photographs: number of photographs evaluated.
+        accuracy: accuracy that was shown.
+        command: verb that accessed them.
     """
 
     time: str
@@ -125,7 +125,7 @@ def _parse(cells: Sequence[str]) -> AccessRecord:
 def record_access(
     folder: RunFolder, data: PhotoSet, split: str, accuracy: float, command: str
 ) -> int:
-    """How often test photographs of a run have been looked at; 0 where ``data`` has none of them.
+    """Record a test-set access and return the number so far; 0 if ``data`` has no test photographs.
 
     They are known by their contents, so that a copy of their folder counts too. A look at what was
     made of runs is one at theirs, those that are still there.

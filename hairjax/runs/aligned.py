@@ -1,4 +1,4 @@
-"""What several finished runs say of the same photographs, or of the same subjects."""
+"""Predictions of several runs, aligned by image or by subject."""
 
 import hashlib
 from collections import defaultdict
@@ -43,7 +43,7 @@ class AlignedPredictions:
         return replace(self.reference, probabilities=mix(self.probabilities, weights, self.present))
 
     def of_run(self, place: int) -> Predictions:
-        """What one run says, of the rows that it has judged."""
+        """Predictions of one run, for the rows that it has."""
         chosen = np.flatnonzero(self.present[place])
         return Predictions(
             files=tuple(self.reference.files[i] for i in chosen),
@@ -55,12 +55,12 @@ class AlignedPredictions:
 
     @property
     def epochs(self) -> list[Any]:
-        """Of every run, the best epoch."""
+        """Best epoch of every run."""
         return [run.folder.read_epoch() for run in self.runs]
 
 
 def align_predictions(workdirs: Sequence[Path], split: str, unit: str) -> AlignedPredictions:
-    """Read what runs predicted for a split.
+    """Read the predictions of runs for a split, aligned.
 
     Args:
         workdirs: the runs.
@@ -92,7 +92,7 @@ def align_predictions(workdirs: Sequence[Path], split: str, unit: str) -> Aligne
 
 
 def photograph_rows(runs: Sequence[RunPredictions]) -> list[dict[str, str]]:
-    """What ``split.csv`` says of photographs that several runs know: any may train on one."""
+    """Rows of ``split.csv`` for the photographs of several runs: train if any run trains on it."""
     rows: dict[str, dict[str, str]] = {}
     for run in runs:
         for row in read_rows(run.folder.split):
@@ -102,7 +102,7 @@ def photograph_rows(runs: Sequence[RunPredictions]) -> list[dict[str, str]]:
 
 
 def subject_rows(runs: Sequence[RunPredictions]) -> list[dict[str, str]]:
-    """What ``split.csv`` says of subjects, whose file is their name.
+    """Rows of ``split.csv`` by subject, with the subject's name as file.
 
     A subject's label is the median of its photographs', of the middle two the higher.
 

@@ -21,7 +21,7 @@ def load_ensemble(folder: RunFolder, load: Callable[[Path], Run]) -> Run:
     """The models of an ensemble, whose ``predictor`` gives the weighted mean of theirs.
 
     Args:
-        folder: of the ensemble.
+        folder: folder of the ensemble.
         load: reads a member, which may be a run, a soup or an ensemble.
 
     Raises:

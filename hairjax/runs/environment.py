@@ -1,4 +1,4 @@
-"""What a run was started with and on: one line of ``environment.jsonl`` per start."""
+"""Environment of a run: one line of ``environment.jsonl`` per start."""
 
 import hashlib
 import platform
@@ -27,10 +27,10 @@ class Weights:
     """The pretrained weights that were read.
 
     Attributes:
-        source: as configured.
+        source: source as configured.
         file: the name of the file read; "" where the source is a run.
-        sha256: of that file.
-        size: of that file, in bytes.
+        sha256: SHA-256 of that file.
+        size: size of that file, in bytes.
     """
 
     source: str
@@ -45,18 +45,18 @@ class Start:
 
     Attributes:
         time: UTC, ISO 8601, to the second.
-        commit: of the code, with ``-dirty`` where its files were changed since; "" where the code
-            is in no git repository.
+        commit: commit of the code, with ``-dirty`` where its files were changed since; "" where
+            the code is in no git repository.
         versions: version by package.
-        devices: how many and which, and of how many processes.
-        processor: of the machine that writes.
-        memory: of that machine, in bytes.
+        devices: number and kind of devices, and number of processes.
+        processor: processor of the machine that writes.
+        memory: memory of that machine, in bytes.
         system: its operating system and architecture.
-        precision: in which the model computes.
-        parameters: how many numbers the model has.
+        precision: dtype in which the model computes.
+        parameters: number of parameters of the model.
         weights: what was read; None where nothing was, be it that the parameters were drawn or
             that they came from the run's own checkpoint.
-        second_weights: likewise, for the second of two streams.
+        second_weights: the same for the second of two streams.
     """
 
     time: str
@@ -75,12 +75,12 @@ class Start:
 def describe_start(
     model: ModelSpecification, mesh: Mesh, params: dict, weights: Sequence[Path | None]
 ) -> Start:
-    """The facts of a start that is made now.
+    """Environment of a start that is made now.
 
     Args:
-        model: that is trained.
+        model: model that is trained.
         mesh: devices that share each batch.
-        params: of the model, or their shapes.
+        params: parameters of the model, or their shapes.
         weights: the files or runs that were read for it, None for each stream without.
     """
     found = [
@@ -103,7 +103,7 @@ def describe_start(
 
 
 def to_line(start: Start) -> dict[str, Any]:
-    """As a line of ``environment.jsonl`` holds it."""
+    """Start as plain data, for a line of ``environment.jsonl``."""
     return asdict(start)
 
 

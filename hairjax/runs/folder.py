@@ -42,7 +42,7 @@ class RunFolder:
         self.test_access = self.path / "looks.csv"
 
     def exists(self) -> bool:
-        """Whether a run was begun here.
+        """True if a run was begun here.
 
         Raises:
             UserError: the path is taken by something that is no run.

@@ -35,7 +35,7 @@ class Selection:
 def read_run_photographs(
     setup: Setup, folder: RunFolder, classes: tuple[str, ...]
 ) -> tuple[PhotoSet, np.ndarray]:
-    """The photographs that a run was trained with, and what each is for (str [n]).
+    """Photographs that a run was trained with, and the split of each (str [n]).
 
     Raises:
         UserError: they cannot be used, or are not those the run began with.
@@ -45,10 +45,10 @@ def read_run_photographs(
 
 
 def read_asked_photographs(run: Run, split: str) -> tuple[PhotoSet, np.ndarray, np.ndarray]:
-    """All photographs of a run's setup, what each is for, and which are asked for.
+    """Photographs of a run's setup, the split of each, and the indices of those asked for.
 
     Args:
-        run: its own photographs, or those that `Run.with_photographs` gave it.
+        run: its source names the photographs, own or given by `Run.with_photographs`.
         split: one of its own, or ``all`` of other photographs.
 
     Returns:

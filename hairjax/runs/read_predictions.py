@@ -24,14 +24,14 @@ _NEVER_FREE = {"weights.source", "weights.second", "data.masks", "data.second_ma
 
 @dataclass(frozen=True, eq=False)
 class RunPredictions:
-    """What the best model of a run said of the photographs of one of its splits.
+    """Predictions of a run's best model for one of its splits.
 
     Attributes:
-        path: of the run; of all folds of a division, of the folder that holds them.
-        folder: of the run; of folds, of the first.
-        config: of the run.
-        predictions: in the order of the first run that it is compared with.
-        sha256: contents of every photograph judged.
+        path: directory of the run; for all folds of a division, the folder that holds them.
+        folder: folder of the run; for folds, of the first.
+        config: configuration of the run.
+        predictions: predictions in the order of the first run that it is compared with.
+        sha256: digest of the contents of every evaluated photograph.
         trained: (contents, class) of every photograph that the run was trained on.
     """
 
@@ -52,7 +52,7 @@ class RunGroup:
 
 
 def read_run(workdir: Path, split: str) -> RunPredictions:
-    """Read what a run predicted for its photographs of a split, ``validation`` or ``test``.
+    """Read a run's predictions for one of its splits, ``validation`` or ``test``.
 
     Raises:
         UserError: there is no run, the predictions are missing (the message has the command that
@@ -112,7 +112,7 @@ def align(runs: Sequence[RunPredictions]) -> list[RunPredictions]:
 
 
 def _differences(first: RunPredictions, other: RunPredictions) -> str:
-    """What keeps two runs from being compared, "" for nothing."""
+    """Reason why two runs cannot be compared; "" if they can."""
     theirs, ours = first.predictions.classes, other.predictions.classes
     if theirs != ours:
         return f"its classes are {', '.join(ours)}, not {', '.join(theirs)}"
@@ -189,7 +189,7 @@ _UNSET = _Unset()
 
 
 def _name(values: dict[str, Any], reference: dict[str, Any], varied: Sequence[str]) -> str:
-    """What a configuration changes; of the reference itself, all that others change."""
+    """Name of a configuration: the keys it changes; for the reference, all that others change."""
     changed = [
         key for key in varied if values.get(key, _UNSET) != reference.get(key, _UNSET)
     ] or varied

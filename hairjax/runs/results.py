@@ -1,4 +1,4 @@
-"""The numbers of one set of predictions: written, drawn, and shown with their uncertainty."""
+"""Metrics of one set of predictions with intervals, and their files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -51,7 +51,7 @@ def measure(predictions: Predictions, seed: int) -> Results:
 
 
 def _interval_note(sample: Sample, subjects: Sequence[str]) -> str:
-    """How the intervals were made, to be said in brackets or after a colon."""
+    """Method of the intervals in words, to stand in brackets or after a colon."""
     known, alone = len({*subjects} - {""}), subjects.count("")
     if sample.units == 1:
         return "none: photographs of a single subject say nothing of others"
@@ -77,12 +77,12 @@ def _interval_note(sample: Sample, subjects: Sequence[str]) -> str:
 def compare_baselines(
     photos: PhotoSet, train: np.ndarray, other: np.ndarray
 ) -> dict[str, dict[str, float]]:
-    """What needs no training: always the commonest class, and the most similar photograph.
+    """Baselines: majority class and 1-nearest-neighbour.
 
     Args:
         photos: all of them.
-        train: which of them train, int [m].
-        other: which are to be judged, int [n].
+        train: indices of the training photographs, int [m].
+        other: indices of the photographs to evaluate, int [n].
     """
     labels, classes = photos.labels, len(photos.classes)
     # Not the photographs themselves: a second copy of all might not fit into memory.
@@ -103,14 +103,14 @@ def write_results(
     analysis: Analysis,
     compared: Mapping[str, Mapping[str, float]],
 ) -> None:
-    """Write what the report is made of: ``predictions.csv``, ``baselines.json``, ``metrics.json``.
+    """Write the report's files: ``predictions.csv``, ``baselines.json``, ``metrics.json``.
 
     Args:
-        folder: of the photographs judged: the run's for validation, else one for each set.
-        epoch: whose model judged them.
-        predictions: what it said of each.
+        folder: folder of the photographs judged: the run's for validation, else one for each set.
+        epoch: epoch of the model.
+        predictions: its predictions.
         results: their metrics.
-        analysis: what else is told of them.
+        analysis: analysis of the predictions.
         compared: the metrics of each baseline.
     """
     write_predictions(predictions, folder.predictions)

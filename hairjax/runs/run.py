@@ -32,7 +32,7 @@ PREDICTED_AT_ONCE = 256  # photographs
 
 
 def make_predictor(setup: Setup, graphdef: nnx.GraphDef, mesh: Mesh) -> Predict:
-    """The one way from photographs to probabilities, for training and evaluation alike."""
+    """Predict function of a finished run: (params, photographs) → predictions."""
     return make_predict(
         graphdef,
         mesh,
@@ -42,7 +42,7 @@ def make_predictor(setup: Setup, graphdef: nnx.GraphDef, mesh: Mesh) -> Predict:
 
 
 def make_explainer(setup: Setup, graphdef: nnx.GraphDef, mesh: Mesh, stage: int) -> Explain:
-    """Explanation maps of the photographs that `make_predictor` sees, of a stage."""
+    """Explain function of a finished run: the maps of one stage."""
     return make_explain(
         graphdef,
         mesh,
@@ -58,12 +58,12 @@ class Run:
     """A run read back: its best model, ready to predict.
 
     Attributes:
-        folder: of the run.
-        config: as it was trained.
-        setup: that, resolved; its photographs may be others, see `with_photographs`.
-        classes: in the order of the probabilities.
+        folder: folder of the run.
+        config: configuration as it was trained.
+        setup: the configuration resolved; its photographs may be others, see `with_photographs`.
+        classes: names in the order of the probabilities.
         best: the best epoch.
-        params: of that epoch.
+        params: parameters of that epoch.
         predictor: (params, photographs) → predictions.
         graphdef: the model without its parameters.
         mesh: devices that share each batch.
@@ -80,7 +80,7 @@ class Run:
     mesh: Mesh
 
     def describe(self) -> str:
-        """One line for every output: which model speaks, and of which epoch."""
+        """One line for every output: the model and its epoch."""
         title = self.setup.model.title
         said = f"model: {title}, epoch {self.best['epoch']} of {self.folder.path}"
         if self.folder.read_epoch() is None:
@@ -152,7 +152,7 @@ class Run:
         return replace(self, setup=replace(self.setup, source=source))
 
     def require_masks(self, given: bool, how: str) -> None:
-        """Refuse to go without masks what was trained with them.
+        """Refuse photographs without masks for a model that was trained with them.
 
         Raises:
             UserError: the model sees masks and none are given.

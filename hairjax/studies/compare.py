@@ -99,7 +99,7 @@ def find_differences(groups: Sequence[RunGroup], split: str) -> Comparison:
 
 
 def _notes(groups: Sequence[RunGroup], split: str) -> list[str]:
-    """What a reader of the numbers must know."""
+    """Notes for the reader of the numbers."""
     notes = []
     runs = [run for group in groups for run in group.runs]
     if split == "validation":
@@ -121,7 +121,7 @@ def _notes(groups: Sequence[RunGroup], split: str) -> list[str]:
 
 
 def _of_subjects(subjects: Sequence[str]) -> list[str]:
-    """What keeps intervals over subjects, and tests by them, from being what they say."""
+    """Cautions about intervals over subjects and tests by subject."""
     known, alone = len({*subjects} - {""}), subjects.count("")
     notes = []
     if alone:
@@ -152,7 +152,7 @@ def _trained_otherwise(runs: Sequence[RunPredictions]) -> list[str]:
 
 
 def show_comparison(found: Comparison) -> None:
-    """Tables of values, of differences and of tests, and what must be known of them."""
+    """Print tables of values, of differences and of tests, with their notes."""
     console.say(f"judged on the same {found.evaluated_on}")
     # Letters: names of configurations are too long for a table on a terminal.
     letters = [_letter(place) for place in range(len(found.names))]

@@ -27,12 +27,12 @@ from hairjax.system import console
 def derived_config(
     config: ConfigDict, by: str, runs: Sequence[Path], out: Path, **how: Any
 ) -> ConfigDict:
-    """A run's configuration with what was made of it.
+    """Configuration of a folder derived from runs: one run's, with a section ``made``.
 
     Args:
-        config: of one of the runs.
+        config: configuration of one of the runs.
         by: the verb.
-        runs: what it was made of.
+        runs: runs it is derived from.
         out: the folder of what is made.
         how: further keys of the section ``made``.
     """
@@ -48,13 +48,13 @@ def begin_derived(
     classes: Sequence[str],
     rows: Sequence[Mapping[str, str]],
 ) -> None:
-    """Write what makes a folder a run's, or find it there.
+    """Write the files that make a folder readable as a run, or find them there.
 
     Args:
-        folder: of what is made.
+        folder: folder of what is made.
         config: as `derived_config` returns it.
         classes: names of the classes.
-        rows: of ``split.csv``.
+        rows: rows of ``split.csv``.
 
     Raises:
         UserError: the folder holds a run, or something made otherwise.
@@ -78,9 +78,9 @@ def write_evaluation(
 
     Args:
         target: where: the folder, or one inside it named like the split.
-        epoch: of the runs' best models.
-        predictions: of the photographs judged.
-        setup: of the derived configuration.
+        epoch: epoch of the runs' best models.
+        predictions: predictions of the photographs judged.
+        setup: setup of the derived configuration.
         validation: predictions of the validation photographs; may be the same object.
     """
     results = measure(predictions, setup.seed)
@@ -96,8 +96,8 @@ def record_test_access(folders: Sequence[RunFolder], photographs: int, accuracy:
     """Write a look down, before anything of it is shown: in the folder and in its runs'.
 
     Args:
-        folders: of what was made, and of the runs it was made of.
-        photographs: how many were judged.
+        folders: folder of the derived predictions, and those of the runs behind them.
+        photographs: number of photographs evaluated.
         accuracy: what the look shows.
     """
     command = folders[0].read_config().made.by

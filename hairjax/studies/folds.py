@@ -30,19 +30,19 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True, eq=False)
 class Folds:
-    """The folds of one division, each with what its model said of the photographs held out."""
+    """Folds of one division, each with its model's predictions for the photographs held out."""
 
     runs: tuple[RunPredictions, ...]
 
     @property
     def predictions(self) -> Predictions:
-        """Of all photographs, fold after fold."""
+        """Predictions for all photographs, fold after fold."""
         parts = [run.predictions for run in self.runs]
         return join_predictions(parts, parts[0].classes)
 
     @property
     def fold(self) -> list[int]:
-        """Of every photograph, which fold held it out."""
+        """Fold that held out each photograph."""
         return [i for i, run in enumerate(self.runs) for _ in run.predictions.files]
 
 
@@ -59,7 +59,7 @@ def cross_validate(config: ConfigDict, out: Path) -> dict[str, Any]:
         What ``metrics.json`` holds.
 
     Raises:
-        UserError: as `train` and `evaluate_run`, or the folds are not of one division.
+        UserError: as `train_run` and `evaluate_run`, or the folds are not of one division.
     """
     for fold in range(config.data.folds):
         mine = from_plain(to_plain(config))
@@ -77,12 +77,12 @@ def cross_validate(config: ConfigDict, out: Path) -> dict[str, Any]:
 
 
 def fold_path(out: Path, fold: int) -> Path:
-    """Where the run of a fold is."""
+    """Directory of the run of a fold."""
     return out / f"fold_{fold}"
 
 
 def holds_folds(workdir: Path) -> bool:
-    """Whether a folder is one of `cross_validate`, and not a run."""
+    """True if a folder is one of `cross_validate`, and not a run."""
     return RunFolder(fold_path(workdir, 0)).config.is_file()
 
 
@@ -192,7 +192,7 @@ def _show(folds: Folds, results: Results, metrics: dict[str, Any]) -> None:
 
 
 def read_run_or_folds(workdir: Path, split: str) -> RunPredictions:
-    """What `compare` takes: a run, or all folds of a division as if they were one."""
+    """Predictions of a run, or of all folds of a division as if they were one run."""
     if not holds_folds(workdir):
         return read_run(workdir, split)
     folds = read_folds(workdir, split)

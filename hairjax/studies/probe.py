@@ -1,4 +1,4 @@
-"""Frozen features and other classifiers: what a model's embedding is worth without its head."""
+"""Probe a model's frozen features with other classifiers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -45,15 +45,15 @@ _FOLDS = 5  # of the training photographs, in which classifiers and their parame
 
 @dataclass(frozen=True, eq=False)
 class ProbeData:
-    """What classifiers are fitted on and judged by.
+    """Features and labels to fit and evaluate classifiers on.
 
     Attributes:
-        config: of the run, or of none yet.
-        setup: that, resolved.
-        runs: the run, or nothing.
-        epoch: of the model.
+        config: configuration of the run, or of pretrained weights.
+        setup: the configuration, resolved.
+        runs: the run, or none.
+        epoch: epoch of the model; 0 for pretrained weights.
         photos: every photograph.
-        split: str [n], what each is for.
+        split: split of each photograph, str [n].
         features: float32 [n, d]; nan for test photographs, unless they are to be judged.
     """
 
@@ -70,7 +70,7 @@ class ProbeData:
         return np.flatnonzero(self.split == part)
 
     def predict(self, chosen: Chosen, part: str) -> Predictions:
-        """What a classifier says of a split."""
+        """Predictions of a classifier for a split."""
         rows = self.rows(part)
         return Predictions(
             files=tuple(self.photos.files[i] for i in rows),
@@ -109,8 +109,8 @@ def probe_configuration(config: ConfigDict, *, split: str, out: Path) -> list[Ch
 
     Args:
         config: checked by ``check_config``.
-        split: as for `_probe`, like ``out``.
-        out: likewise.
+        split: ``validation``, or ``test`` to evaluate those photographs too.
+        out: the folder to write.
 
     Raises:
         UserError: what was given cannot be used, or too few subjects train.
@@ -135,7 +135,7 @@ def _wanted(parts: NDArray[np.str_], split: str) -> NDArray[np.int64]:
 def _features(
     setup: Setup, graphdef: nnx.GraphDef, params: dict, photos: PhotoSet, wanted: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """What the head's classifier would see, float32 [n, d]; nan for photographs not wanted."""
+    """Inputs of the head's classifier, float32 [n, d]; nan for photographs not wanted."""
     count = setup.devices.mesh * setup.devices.shard
     mesh = make_mesh(min(count, jax.device_count()), 1)
 
@@ -176,7 +176,7 @@ def _probe(data: ProbeData, split: str, out: Path) -> list[Chosen]:
 
 
 def _choose(data: ProbeData) -> tuple[list[Chosen], str]:
-    """A classifier of every kind, the best first, and what it is the best by."""
+    """Choose a classifier of every kind, the best first, and return the metric too."""
     best_by = data.setup.training.best_by
     if best_by not in SCORES:
         console.say(
@@ -264,7 +264,7 @@ def _show(
     best_by: str,
     photographs: int,
 ) -> None:
-    """What was chosen on training photographs, and how each kind does on validation."""
+    """Print the choices on training photographs, and the results of each kind on validation."""
     rows = [
         [one.name, f"{one.score:.3f} ± {one.spread:.3f}", _written(one.parameters)] for one in found
     ]

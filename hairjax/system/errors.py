@@ -1,4 +1,4 @@
-"""The one exception for what a person can put right, and how its messages name many things."""
+"""The exception for errors that a user can put right, and the wording of its messages."""
 
 from collections.abc import Sequence
 

@@ -10,7 +10,7 @@ NEVER = 2**31 - 1
 
 
 def keep_freed_memory() -> None:
-    """Have malloc keep what is freed, where it is glibc's; elsewhere nothing changes.
+    """Have malloc keep freed memory, where it is glibc's; elsewhere nothing changes.
 
     XLA takes the working memory of a step, gigabytes on a CPU, from malloc and gives it back at
     its end. By default glibc returns it to the system, which then clears every page of it anew: a
@@ -23,7 +23,7 @@ def keep_freed_memory() -> None:
 
 
 def give_back_freed_memory() -> None:
-    """Return what malloc keeps to the system, where it is glibc's; elsewhere nothing changes.
+    """Return freed memory to the system, where malloc is glibc's; elsewhere nothing changes.
 
     For when other work begins: what compiling and training left (1.5 GB for a Swin-T) would lie
     beside what validation takes.

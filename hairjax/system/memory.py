@@ -1,4 +1,4 @@
-"""How much memory there is: the machine's, and what control groups (containers, SLURM) allow of it.
+"""Memory of the machine, and the limit of control groups (containers, SLURM).
 
 https://docs.kernel.org/admin-guide/cgroup-v2.html, and cgroup-v1/memory.html beside it.
 """
@@ -10,7 +10,7 @@ import psutil
 
 
 class _Version(NamedTuple):
-    """Where a version of control groups keeps what is needed here."""
+    """Files of a version of control groups."""
 
     mount: str
     limit: str
@@ -33,7 +33,7 @@ def free_memory(root: Path) -> int:
     """Bytes that can still be taken: what the machine has, or less where a group has less left.
 
     Args:
-        root: of the file system that describes the groups, ``/`` but in tests.
+        root: root of the file system that describes the groups, ``/`` but in tests.
     """
     return min([psutil.virtual_memory().available, *_left_in_groups(root)])
 

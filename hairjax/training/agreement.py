@@ -1,4 +1,4 @@
-"""What the processes of a run must have in common, compared before it begins."""
+"""Compare what the processes of a run must have in common, before it begins."""
 
 import jax
 import numpy as np

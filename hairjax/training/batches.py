@@ -19,8 +19,8 @@ def device_batches(
 
     Args:
         photos: all of them, or their maps.
-        train: which of them train, int [n].
-        steps: of the run, counted from 0 over all its epochs.
+        train: indices of those that train, int [n].
+        steps: steps of the run, counted from 0 over all its epochs.
         setup: seed, balance and batch size.
         mesh: the devices.
     """

@@ -18,11 +18,11 @@ class Classification:
     """Cross-entropy on the classes' logits.
 
     Attributes:
-        classes: how many there are.
+        classes: number of classes.
         smoothing: share of a label's weight that is spread over all classes.
-        class_weights: of the classes in the loss, float32 [classes]; None for equal ones. The mean
-            is over the photographs whatever these are (so does PyTorch for targets that are
-            shares).
+        class_weights: weights of the classes in the loss, float32 [classes]; None for equal ones.
+            The mean is over the photographs whatever these are (so does PyTorch for targets that
+            are shares).
     """
 
     classes: int

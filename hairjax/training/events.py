@@ -15,12 +15,12 @@ Row = dict[str, Any]
 
 @contextmanager
 def epoch_events(folder: RunFolder, *, on: bool) -> Iterator[Callable[[Row, Row], None]]:
-    """Yield what takes an epoch's lines of ``metrics.jsonl`` and ``timing.jsonl``.
+    """Yield a function that takes an epoch's lines of ``metrics.jsonl`` and ``timing.jsonl``.
 
     Args:
-        folder: of the run, whose finished epochs are written at once, in place of whatever
+        folder: folder of the run, whose finished epochs are written at once, in place of whatever
             events are there.
-        on: whether anything is written.
+        on: True if anything is written.
     """
     if not on:
         yield lambda metrics, timing: None

@@ -1,4 +1,4 @@
-"""What a run leaves behind: predictions, metrics, figures and the report of its best epoch."""
+"""Files at the end of a run: predictions, metrics, figures and the report of its best epoch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ class Mistakes:
     """The mistakes to show.
 
     Attributes:
-        chosen: which of the predicted photographs they are, int [m].
-        maps: of the classes that they were given, float32 [m, h, w].
-        total: how many mistakes there are.
+        chosen: indices among the predicted photographs, int [m].
+        maps: maps of the classes that they were given, float32 [m, h, w].
+        total: number of mistakes.
     """
 
     chosen: NDArray[np.int64]
@@ -40,11 +40,11 @@ def find_mistakes(
     """The surest mistakes with their maps; every process of a run calls this.
 
     Args:
-        count: how many are shown, at most; 0: no gallery.
+        count: largest number shown; 0: no gallery.
         explain: the model's maps.
-        params: of the best epoch.
+        params: parameters of the best epoch.
         photos: those that were judged.
-        predictions: what was said of them.
+        predictions: predictions for them.
     """
     if not count:
         return None
@@ -57,12 +57,12 @@ def find_mistakes(
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What a training came to.
+    """Result of a training.
 
     Attributes:
         best: the best epoch.
-        predictions: of that epoch, for the validation photographs.
-        mistakes: those of them to show in the report; None for no photograph in it.
+        predictions: predictions of that epoch for the validation photographs.
+        mistakes: mistakes among them to show in the report; None for no photograph in it.
     """
 
     best: dict[str, Any]
@@ -81,12 +81,12 @@ def finish_run(
     """Write predictions, metrics, figures and report, and show the metrics.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
         photos: all of them.
-        split: what each is for.
-        columns: what else is known of the photographs, as `manifest.read_columns` returns it.
+        split: split of each photograph.
+        columns: further columns of the manifest, as `manifest.read_columns` returns them.
         trained: the best epoch and its predictions.
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
 
     Returns:
         The metrics, as in ``metrics.json``, which holds their intervals and the analysis too.

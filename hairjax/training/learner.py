@@ -25,13 +25,13 @@ MOST_ON_CPU = 8  # photographs of a micro-batch that a CPU takes at a time
 
 @dataclass(frozen=True, eq=False)
 class Learner:
-    """A model with what trains it.
+    """A model with its optimizer, steps and state.
 
     Attributes:
         graphdef: the model without its parameters.
         tx: from ``make_optimizer``.
-        shapes: of a state of training, each with its sharding.
-        options: what all steps have alike.
+        shapes: shapes of a state of training, each with its sharding.
+        options: options of all steps.
     """
 
     graphdef: nnx.GraphDef
@@ -83,9 +83,9 @@ def classification_task(setup: Setup, classes: tuple[str, ...], labels: np.ndarr
     """The task of a run; says the weights of the classes, where the loss has any.
 
     Args:
-        setup: of the run.
+        setup: setup of the run.
         classes: their names.
-        labels: of the photographs that train, int [n].
+        labels: labels of the photographs that train, int [n].
     """
     weights = None
     if setup.training.balance == "loss":
@@ -96,7 +96,7 @@ def classification_task(setup: Setup, classes: tuple[str, ...], labels: np.ndarr
 
 
 def step_options(setup: Setup, task: Task, mesh: Mesh) -> StepOptions:
-    """What all steps of a run have alike.
+    """Options of all steps of a run.
 
     Raises:
         UserError: the micro-batches cannot be shared equally by the devices.
@@ -129,7 +129,7 @@ def count_micro_batches(setup: Setup, mesh: Mesh) -> int:
     if batch % (count * mesh.size):
         raise UserError(
             f"config.train.batch_size={batch} cannot be shared by "
-            f"{counted(mesh.size, 'device')} in {counted(count, 'part')} "
+            f"{counted(mesh.size, 'device')} in {counted(count, 'micro-batch', 'micro-batches')} "
             f"(config.optim.accumulate); take a multiple of {count * mesh.size}, or fewer devices "
             "with config.devices.mesh"
         )

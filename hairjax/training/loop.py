@@ -33,17 +33,17 @@ class DivergedError(ArithmeticError):
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything the loop needs that does not change.
+    """Constants of the loop.
 
     Attributes:
-        setup: of the run.
-        options: of its steps: the task and the mesh.
-        folder: of the run.
+        setup: setup of the run.
+        options: task and mesh of its steps.
+        folder: folder of the run.
         whole: the photographs, before the maps of any stages are cached.
         schedules: learning rate by group.
-        phases: in order.
-        begin: gives what a phase works on.
-        checkpoints: best and last.
+        phases: phases in order.
+        begin: prepares the data of a phase.
+        checkpoints: best and last checkpoint.
     """
 
     setup: Setup
@@ -63,13 +63,13 @@ class Plan:
 
 @dataclass
 class _Watch:
-    """What the steps of an epoch tell, and are told, besides their state.
+    """Stop signal, progress display, best epoch and timer beside the steps of an epoch.
 
     Attributes:
         stop: empty until SIGTERM or Ctrl-C comes.
         show: (steps done, text) for the live line.
         best: the best epoch so far.
-        timer: of the epoch.
+        timer: timer of the epoch.
     """
 
     stop: list[str]
@@ -82,8 +82,8 @@ def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> di
     """Train until the last epoch.
 
     Args:
-        plan: what to do.
-        state: where to begin; after every epoch it is saved.
+        plan: plan of the training.
+        state: state to begin from; after every epoch it is saved.
         best: the best epoch so far, if any.
 
     Returns:

@@ -1,7 +1,7 @@
-"""The phases of a run, in each of which other parts of the model train, and their photographs.
+"""Phases of a run, each with its own trainable parts of the model, and their photographs.
 
 Without augmentation, what comes out of the frozen parts before the first that trains is the same
-in every epoch of a phase: it is computed once and kept, where memory allows.
+in every epoch of a phase: it is computed once and cached, where memory allows.
 """
 
 import time
@@ -32,7 +32,7 @@ _CHUNK = 16  # batches whose photographs are read together for the maps
 
 
 class PhaseData(NamedTuple):
-    """What the steps and the validations of a phase take."""
+    """Data for the steps and the validations of a phase."""
 
     photos: PhotoSet  # their images are maps where stages are cached
     train: np.ndarray  # which of them train
@@ -48,7 +48,7 @@ class Phase:
         first: epoch of the phase.
         frozen: parts of the model.
         cached_stages: number of leading frozen stages whose maps are computed once; 0: none.
-        train_step: of the phase.
+        train_step: train step of the phase.
     """
 
     first: int
@@ -68,11 +68,11 @@ def make_phases(
     """Every phase of a run; says where stages cannot be cached.
 
     Args:
-        setup: of the run.
+        setup: setup of the run.
         graphdef: the model without its parameters.
         params: these, or their shapes.
-        groups: of the model's parts.
-        photographs: how many train or are validated.
+        groups: groups of the model's parts.
+        photographs: number of photographs that train or are validated.
         train_step: makes the step of ``frozen`` parts and so many ``cached_stages``.
     """
     phases = []
@@ -104,7 +104,7 @@ def augments(amounts: Amounts) -> bool:
 
 
 def frozen_stages(frozen: tuple[str, ...]) -> int:
-    """How many stages are frozen with all that comes before them."""
+    """Number of leading stages that are frozen together with the stem."""
     stages = 0
     while "stem" in frozen and f"stages.{stages}" in frozen:
         stages += 1
@@ -123,11 +123,11 @@ def begin_phase(
     """The photographs of a phase, or the maps of its frozen stages, computed here.
 
     Args:
-        phase: that begins, or is gone on with.
-        params: of the model.
-        setup: of the run.
+        phase: phase that begins or is resumed.
+        params: parameters of the model.
+        setup: setup of the run.
         graphdef: the model without its parameters.
-        options: of its steps: the task and the mesh.
+        options: task and mesh of its steps.
         whole: the photographs.
     """
     if setup.optim.finetune != "full" or setup.optim.lora:

@@ -132,7 +132,7 @@ def smooth(losses: np.ndarray) -> np.ndarray:
 
 
 def suggestions(rates: np.ndarray, smoothed: np.ndarray) -> dict[str, float]:
-    """What the rules choose among the rates [n] by the smoothed losses [n].
+    """Learning rates suggested by each rule, from rates [n] and smoothed losses [n].
 
     Raises:
         UserError: too few steps came before the loss rose, or it never fell.
@@ -150,7 +150,7 @@ def suggestions(rates: np.ndarray, smoothed: np.ndarray) -> dict[str, float]:
 
 
 def valley(rates: np.ndarray, losses: np.ndarray) -> int:
-    """Where the longest fall of the loss is half over: fastai's default rule, ``valley``.
+    """Step halfway through the longest fall of the loss: fastai's default rule, ``valley``.
 
     The fall is the longest decreasing subsequence, taken to lie without gaps before its end.
     """
@@ -165,5 +165,5 @@ def valley(rates: np.ndarray, losses: np.ndarray) -> int:
 
 
 def steepest(rates: np.ndarray, losses: np.ndarray) -> int:
-    """Where the loss falls fastest over the logarithm of the rate: fastai's ``steep``."""
+    """Step of the steepest fall of the loss over the logarithm of the rate: fastai's ``steep``."""
     return int((np.diff(losses) / np.diff(np.log(rates))).argmin())

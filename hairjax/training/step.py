@@ -28,12 +28,12 @@ Gradients = tuple[tuple[jax.Array, dict[str, jax.Array], dict], dict]
 
 
 class Examples(NamedTuple):
-    """What a gradient is computed of.
+    """Examples to compute a gradient of.
 
     Attributes:
-        inputs: what the model sees, or the maps of its cached stages.
-        targets: as the task makes them.
-        key: of dropout and drop-path.
+        inputs: model inputs, or the maps of its cached stages.
+        targets: targets of the task.
+        key: random key of dropout and drop-path.
     """
 
     inputs: jax.Array
@@ -50,7 +50,7 @@ def gradients(
     frozen: tuple[str, ...],
     cached_stages: int,
 ) -> Gradients:
-    """(Loss, sums, running statistics) and the gradient; zeros for what is frozen.
+    """(Loss, sums, running statistics) and the gradient, which is zero for frozen parameters.
 
     What is frozen is not differentiated: nothing is computed for it in the backward pass, nor kept
     for that where only frozen parts come before it. The statistics are those of batch norms in
@@ -58,7 +58,7 @@ def gradients(
 
     Args:
         graphdef: the model without its parameters.
-        params: of the model.
+        params: parameters of the model.
         examples: inputs and targets.
         task: its loss.
         frozen: the parts of the model that are frozen.
@@ -84,15 +84,15 @@ def gradients(
 
 @dataclass(frozen=True, eq=False)
 class StepOptions:
-    """What all steps of a run have alike.
+    """Options of all steps of a run.
 
     Attributes:
         task: targets and loss.
-        amounts: of augmentation; none where the maps of cached stages come in.
-        input_spec: how the model sees.
-        ema: decay of the average of the parameters, where the state has one; 0: none is averaged.
-        micro_batches: a batch is cut into so many, whose gradients are averaged.
-        seed: of all randomness.
+        amounts: amounts of augmentation; all off where stages are cached.
+        input_spec: input specification of the model.
+        ema: decay of the EMA of the parameters; 0: off.
+        micro_batches: number of micro-batches of a batch, whose gradients are averaged.
+        seed: seed of all randomness.
         mesh: devices that share each batch.
     """
 
@@ -113,7 +113,7 @@ class StepOptions:
         return model_inputs(photos, keys, self.amounts, self.input_spec), targets
 
     def mixed(self, batch: Sequence[jax.Array], cached_stages: int) -> tuple[jax.Array, jax.Array]:
-        """As `seen`; with another three behind them, of each photograph mixed with the other."""
+        """Inputs and targets as `seen` gives them; with three further arrays, mixed with theirs."""
         own = self.seen(batch[:3], cached_stages)
         if len(batch) == 3:
             return own
@@ -143,7 +143,7 @@ def make_train_step(
     Args:
         graphdef: the model without its parameters.
         tx: from ``make_optimizer``.
-        options: what all steps of a run have alike.
+        options: options of all steps of a run.
         layout: the sharding of every array of the state, or one for all.
         frozen: the parts of the model that are frozen.
         cached_stages: leading stages whose maps are given in place of photographs; 0: none.
@@ -203,10 +203,10 @@ def accumulate_gradients(
 
     Args:
         function: (params, *arrays, key) → gradients of one micro-batch.
-        params: of the model.
+        params: parameters of the model.
         batch: arrays whose first axis is the photograph.
         key: split between the micro-batches.
-        micro_batches: how many; 1 is the batch as it is.
+        micro_batches: number of micro-batches; 1: the batch as it is.
     """
     if micro_batches == 1:
         return function(params, *batch, key)

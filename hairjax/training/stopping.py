@@ -16,7 +16,7 @@ class StoppedError(Exception):
 
 
 def stop_reason(stop: list[str]) -> str:
-    """Why to stop now, "" to go on.
+    """Reason to stop now; "" to go on.
 
     Several processes all call this at the same place, and all stop, whichever of them was told to.
     """

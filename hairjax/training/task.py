@@ -1,4 +1,4 @@
-"""What a model learns and is measured by, handed to the step and to the loop."""
+"""Task of a model: targets, loss and metrics, handed to the step and to the loop."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -27,7 +27,7 @@ class Task(Protocol):
 
         Args:
             photos: uint8 [batch, stored, stored, 4] as stored, or the maps of cached stages.
-            labels: of the photographs, [batch].
+            labels: labels of the photographs, [batch].
             keys: one for each photograph: those of its augmentation.
         """
 

@@ -1,4 +1,4 @@
-"""How long the steps of an epoch take, and how much memory."""
+"""Time and memory of the steps of an epoch."""
 
 import resource
 import sys
@@ -47,7 +47,7 @@ class EpochTimer:
 
 
 def _peak_memory() -> int:
-    """Of the device where it tells, else of this process."""
+    """Peak memory of the device where it is known, else of this process, in bytes."""
     stats = jax.local_devices()[0].memory_stats()
     if stats and "peak_bytes_in_use" in stats:
         return stats["peak_bytes_in_use"]

@@ -49,7 +49,7 @@ from hairjax.weights.checkpoint import Checkpoints, last_step
 
 
 class Prepared(NamedTuple):
-    """What a run has before its first step."""
+    """Run prepared for its first step."""
 
     setup: Setup
     folder: RunFolder
@@ -151,7 +151,7 @@ def _write_start(config: ConfigDict, prepared: Prepared) -> None:
 
 
 def _plan(prepared: Prepared) -> tuple[Plan, Learner]:
-    """What every epoch does: which photographs, at what rates, by which compiled step."""
+    """Plan of the epochs (photographs, schedules), and the learner with its compiled step."""
     setup, photos, split, mesh = prepared.setup, prepared.photos, prepared.split, prepared.mesh
     graphdef, params, groups = prepared.graphdef, prepared.params, prepared.groups
     train, validation = (np.flatnonzero(split == name) for name in ("train", "validation"))
@@ -227,7 +227,7 @@ def _closing(checkpoints: Checkpoints) -> Iterator[None]:
 def _photographs(
     setup: Setup, folder: RunFolder, resuming: bool, saved: bool
 ) -> tuple[PhotoSet, np.ndarray, Sequence[Path | None]]:
-    """The photographs, what each is for, and the weights that will be read.
+    """Photographs, the split of each, and the weights that will be read.
 
     What is quick to refuse is refused before photographs are decoded: missing photographs, a model
     that cannot take their size, weights that are not there.

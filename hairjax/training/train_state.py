@@ -11,23 +11,22 @@ from hairjax.optim.lora import merged
 
 
 class TrainState(NamedTuple):
-    """Everything that changes while training."""
+    """Training state: everything that a step changes."""
 
     step: jax.Array  # int32: steps taken
     params: dict  # among them the running statistics of batch norms
-    # Of the model's parameters over the last steps, where it is asked for; these themselves where
-    # they are merged from low-rank pairs.
+    # EMA of the parameters (None if off); with LoRA, the merged parameters.
     average: dict | None
     opt_state: Any
     totals: dict[str, jax.Array]  # float32 sums over the epoch so far: loss, the task's, count
 
     @property
     def evaluated(self) -> dict:
-        """The parameters that are validated and kept: the average where there is one."""
+        """Parameters that are validated and saved: the EMA or merged LoRA where there is one."""
         return self.params if self.average is None else self.average
 
     def rest(self) -> dict[str, Any]:
-        """All but the evaluated parameters, by name: what a checkpoint keeps beside them."""
+        """State beside the evaluated parameters, by name, for the checkpoint."""
         evaluated = "params" if self.average is None else "average"
         left_out = {evaluated, "average"}
         return {name: value for name, value in self._asdict().items() if name not in left_out}
@@ -51,10 +50,10 @@ def first_state(
     """The state before the first step.
 
     Args:
-        params: of the model.
+        params: parameters of the model.
         tx: from ``make_optimizer``.
         averaged: an average of the parameters is kept beside them.
-        sums: what the task adds up over an epoch.
+        sums: names of the sums of the task over an epoch.
     """
     # A copy: the step gives its whole state away, and nothing can be given away twice.
     average = jax.tree.map(jnp.copy, merged(params)) if averaged else None

@@ -1,4 +1,4 @@
-"""How a relative-position table made for one attention window serves another."""
+"""Resize a relative-position table to another attention window."""
 
 import functools
 

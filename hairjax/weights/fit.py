@@ -48,7 +48,7 @@ def fit_weights(
     for path in sorted(grids.keys() & found.keys()):
         _resize_embedding(found, path, grids[path], shapes[path].shape, notes)
     fresh = replace_head(found, shapes, checkpoint.classes, notes)
-    # Whatever is drawn is drawn at once: it takes a compilation.
+    # Initialise all missing parameters in one jitted call.
     drawn = draw([*fresh, STEM] if stem in DRAWING_RULES else fresh)
     blank = np.zeros(shapes[STEM].shape, np.float32)
     _expand_stem(found, drawn.pop(STEM, blank), stem, notes)
@@ -69,7 +69,7 @@ def require_fit(
     Args:
         found: arrays by dotted path.
         unexpected: names of the source that stand for nothing in the model.
-        shapes: of the model's parameters, by dotted path.
+        shapes: shapes of the model's parameters, by dotted path.
         fresh: paths that need not be found.
 
     Raises:
@@ -101,7 +101,7 @@ def require_fit(
 
 
 def own_head(arrays: Arrays) -> tuple[int | None, tuple[int, ...], str]:
-    """How many classes a head has (None without a head), its hidden sizes and its kind."""
+    """Number of classes of a head (None without a head), its hidden sizes and its kind."""
     hidden: list[int] = []
     while (path := f"head.hidden.{len(hidden)}.bias") in arrays:
         hidden.append(arrays[path].size)
@@ -126,7 +126,7 @@ def in_words(arrays: Arrays) -> str:
 
 
 def is_classifier(path: str) -> bool:
-    """Whether a parameter belongs to the part of the head that another task replaces."""
+    """True if a parameter belongs to the part of the head that another task replaces."""
     return path.startswith(("head.classifier.", "head.hidden."))
 
 

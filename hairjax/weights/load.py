@@ -35,7 +35,7 @@ class Checkpoint:
         arrays: every parameter, float32 in our layout, by dotted path.
         unexpected: names in the source that stand for nothing in the model.
         naming: whose names they were.
-        mask_shifted: whether shifted windows kept opposite borders apart when they were trained.
+        mask_shifted: True if shifted windows kept opposite borders apart when they were trained.
         classes: what the head's outputs mean, where the source is a run; else nothing.
         image_size: side of the photographs, where the source is a run; None: its model's own.
         metadata: what the file says of itself.
@@ -86,7 +86,7 @@ def find_weights(source: str) -> Path:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a path is the folder of a run (transformers' folders have a config.json too)."""
+    """True if a path is the folder of a run (transformers' folders have a config.json too)."""
     return (path / "config.json").is_file() and (path / "checkpoints").is_dir()
 
 
@@ -267,7 +267,7 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """What a ``.safetensors`` file says of itself; other files say nothing."""
+    """Metadata of a ``.safetensors`` file; empty for other files."""
     if path.suffix != ".safetensors":
         return {}
     from safetensors import safe_open

@@ -1,4 +1,4 @@
-"""What others call the parameters of a model, and how their arrays become ours.
+"""Parameter names of other libraries, and the conversion of their arrays to ours.
 
 A name is translated by the first pattern of a table that its beginning matches. In a replacement,
 ``+1`` and ``-1`` change the number before it; ``[0]`` to ``[2]`` mark, in order, the parts of a
@@ -43,7 +43,7 @@ class Naming:
         title: what a person calls the source.
         markers: patterns of names that, all found behind one prefix, tell this naming from others.
         table: (its name, our dotted path) as patterns and replacements.
-        mask_shifted: whether its attention in shifted windows keeps opposite borders apart.
+        mask_shifted: True if its attention in shifted windows keeps opposite borders apart.
         layout: from the source's leaves and axes to ours.
         beside: pattern of names that are passed over: what only its own training needs.
     """
@@ -62,10 +62,10 @@ DERIVED = re.compile(r"relative_position_index$|attn_mask$|num_batches_tracked$"
 
 
 def recognise(names: Iterable[str], family: str, namings: Iterable[Naming]) -> tuple[Naming, str]:
-    """Whose names these are, and what stands before all of them ("" or, say, "module.").
+    """Naming of a source's parameters, and their common prefix ("" or, say, "module.").
 
     Args:
-        names: of a source's parameters.
+        names: names of a source's parameters.
         family: what they should be the parameters of, in words.
         namings: those known for it; those with more markers before those whose markers are among
             them.

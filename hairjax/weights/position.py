@@ -1,4 +1,4 @@
-"""How a position embedding made for one grid of patches serves another."""
+"""Resize a position embedding to another grid of patches."""
 
 import jax
 import numpy as np

@@ -1,4 +1,4 @@
-"""How a stem pretrained on RGB takes more input channels."""
+"""Expand a stem pretrained on RGB to more input channels."""
 
 import math
 

@@ -78,8 +78,8 @@ def write_with_beam(
     Args:
         folder: where; it is there and empty.
         index: the photographs that were found.
-        features: of a record, as tensorflow-datasets describes them.
-        options: among them Beam's, separated by spaces.
+        features: features of a record, as tensorflow-datasets describes them.
+        options: side, fit, and Beam's own separated by spaces.
 
     Returns:
         The files of records in order, how many records each has, bytes of them all, and

@@ -18,12 +18,12 @@ _UNFINISHED = f"{VERSION}.incomplete"
 
 
 def place_of(cache: Path, key: str) -> Path:
-    """Where the finished set of a key is."""
+    """Folder of the finished set of a key."""
     return cache / f"photos_{key}" / VERSION
 
 
 def unfinished(folder: Path) -> Path:
-    """Where a set is before it is finished."""
+    """Folder of a set before it is finished."""
     return folder.with_name(_UNFINISHED)
 
 

@@ -1,4 +1,4 @@
-"""Opening, turning and resizing pictures: what photographs and masks have in common."""
+"""Open, turn and resize pictures, photographs and masks alike."""
 
 import io
 from pathlib import Path

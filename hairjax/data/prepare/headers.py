@@ -1,4 +1,4 @@
-"""What photographs say of themselves before they are decoded: size, where they were taken."""
+"""Size and place of photographs, read from their headers without decoding."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass

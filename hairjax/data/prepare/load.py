@@ -23,8 +23,8 @@ def load_photos(index: Index, options: PrepareOptions, expected: Iterable[int]) 
     """Read the photographs that were found; every file that cannot be used is in one report.
 
     Args:
-        index: what `find_photos` found.
-        options: how they are decoded, resized and kept.
+        index: photographs that `find_photos` found.
+        options: decoding, resizing and caching of photographs.
         expected: the classes of which there must be a photograph.
 
     Returns:

@@ -56,7 +56,7 @@ def _colours(image: Image.Image) -> list | None:
 
 
 def _is_black_and_white(image: Image.Image) -> bool:
-    """Whether most pixels are 0 or 255, and the others grey, as in a mask."""
+    """True if most pixels are 0 or 255, and the others grey, as in a mask."""
     if image.mode.startswith(("I", "F")):
         return False  # as RGB, Pillow would clip them to white
     colours = _colours(image)

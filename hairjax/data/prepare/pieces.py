@@ -48,7 +48,7 @@ def cut(total: int) -> list[range]:
 
 
 def changed(entry: Entry) -> list[int]:
-    """When the files of a photograph were last touched in any way, their rights included."""
+    """Times at which the files of a photograph were last touched, their rights included."""
     times = []
     for path in (entry.path, entry.mask):
         with suppress(OSError):
@@ -74,10 +74,10 @@ def write_pieces(
     """Return when every piece is finished, or another process has put the finished set in place.
 
     Args:
-        pieces: of the set, in a folder that is there.
+        pieces: pieces of the set, in a folder that is there.
         index: the photographs that were found.
         encode: an example to a record.
-        options: among them how many pieces are worked at at the same time.
+        options: side, fit and workers, the number of pieces written at the same time.
         progress: called with (photographs done, photographs in all).
 
     Raises:
@@ -112,7 +112,7 @@ def write_pieces(
 
 
 def joined(pieces: Sequence[Piece]) -> tuple[dict[str, Any], int]:
-    """What is known of the photographs of all finished pieces, and the bytes of their records."""
+    """Notes on the photographs of all finished pieces, and the bytes of their records."""
     parts = [json.loads(piece.side.read_text()) for piece in pieces]
     notes: dict[str, Any] = {
         "sha256": [sha256 for part in parts for sha256 in part["sha256"]],
@@ -123,7 +123,7 @@ def joined(pieces: Sequence[Piece]) -> tuple[dict[str, Any], int]:
 
 
 def _is_finished(piece: Piece, index: Index) -> bool:
-    """Whether it is written, and none of its bad files were touched since."""
+    """True if it is written and none of its bad files were touched since."""
     try:
         touched = json.loads(piece.side.read_text())["touched"]
     except FileNotFoundError:

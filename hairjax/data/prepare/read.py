@@ -93,7 +93,7 @@ def prepare(
     between processes.
 
     Args:
-        index: what `find_photos` found.
+        index: photographs that `find_photos` found.
         side: height and width of the result in pixels.
         fit: "squash" or "pad", as in `read_photo`.
         workers: photographs decoded at the same time, at least 1.

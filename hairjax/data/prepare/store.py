@@ -90,7 +90,7 @@ def _problems(notes: dict[str, Any]) -> list[Problem]:
 
 
 def _key(index: Index, side: int, fit: str) -> str:
-    """What tells prepared sets apart: 16 hexadecimal digits."""
+    """Key of a prepared set: 16 hexadecimal digits of a digest of its files and preparation."""
     files = [[entry.file, _stamp(entry.path), _stamp(entry.mask)] for entry in index.entries]
     parts = [PREPARATION, VERSION, PIL.__version__, side, fit, files]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
@@ -129,7 +129,7 @@ def _read_notes(folder: Path, index: Index) -> dict[str, Any] | None:
 
 
 class _Records(NamedTuple):
-    """What was written: records per file, bytes of them all, and the notes of the set."""
+    """Written records: their number per file, bytes of them all, and the notes of the set."""
 
     lengths: list[int]
     size: int

@@ -55,7 +55,7 @@ class Stored:
         return Stored(self._records, self._rows[chosen], self._side, self._folder)
 
     def in_memory(self) -> np.ndarray:
-        """All of them: uint8 [n, side, side, 4]."""
+        """All photographs: uint8 [n, side, side, 4]."""
         pixels = np.empty(self.shape, np.uint8)
         for start in range(0, len(self), _CHUNK):
             part = slice(start, start + _CHUNK)

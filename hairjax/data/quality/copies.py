@@ -1,4 +1,4 @@
-"""Whether what is held out leaks into what trains: the part of ``check`` that training always runs.
+"""Leakage of held-out photographs into training: the part of ``check`` that training always runs.
 
 A subject or an identical file on both sides is refused in `hairjax.data.split`. Here it is copies:
 photographs that were encoded anew, made smaller, cropped, mirrored or turned.
@@ -37,8 +37,8 @@ def require_no_copies(
 
     Args:
         photos: all of them; synthetic ones are not looked at, since each is drawn anew.
-        split: what each is for, str [n].
-        source: of the photographs.
+        split: split of each photograph, str [n].
+        source: source of the photographs.
         options: with ``on_leak`` "allow" copies are told of and not refused.
 
     Raises:
@@ -85,7 +85,7 @@ def _find(photos: PhotoSet, split: np.ndarray) -> list[DuplicatePair]:
 
 
 def _find_in_views(pairs: Pairs, split: np.ndarray) -> list[DuplicatePair]:
-    """Likewise of each view by itself, as pairs of samples."""
+    """Near-duplicates within each view, as pairs of samples."""
     found = []
     for images, rows in zip(pairs.views, pairs.rows.T, strict=True):
         # Of a photograph in several samples the first, which are all of one subject.

@@ -76,8 +76,8 @@ def find_copies(
 
     Args:
         images: as in `find_duplicates`, but of identical ones each is its own candidate.
-        train: which of them train, int [m], all different.
-        held: which do not, int [k].
+        train: indices of those that train, int [m], all different.
+        held: indices of those that do not, int [k].
         progress: as in `find_duplicates`.
 
     Returns:

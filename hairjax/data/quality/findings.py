@@ -1,4 +1,4 @@
-"""What a person should know of a set of photographs before training on it, one by one.
+"""Findings to know about a set of photographs before training on it.
 
 Every function returns findings; none of them is refused here.
 """
@@ -91,9 +91,9 @@ def _pair(kind: str, photos: PhotoSet, one: int, other: int, detail: str) -> Fin
 
 @dataclass(frozen=True)
 class MaskShapes:
-    """Of every mask: its share of the photograph, and its middle from the top and the left [n].
+    """Share of the photograph and centre from top and left of every mask [n].
 
-    The middle of an empty mask is not a number.
+    The centre of an empty mask is nan.
     """
 
     area: NDArray[np.float64]
@@ -156,7 +156,7 @@ def _outliers(
 
 
 def of_classes(photos: PhotoSet) -> list[Finding]:
-    """Whether the largest class has several times the photographs of the smallest."""
+    """Find class imbalance: a class with several times the photographs of the smallest."""
     counts = np.bincount(photos.labels, minlength=len(photos.classes))
     most, least = int(counts.argmax()), int(counts.argmin())
     if counts[most] < _UNEQUAL * counts[least]:

@@ -1,4 +1,4 @@
-"""Whether a split leaks: whose training photographs do validation photographs resemble?"""
+"""Leakage of a split: subjects of the training photographs nearest to validation photographs."""
 
 from collections.abc import Sequence
 

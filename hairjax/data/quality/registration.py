@@ -28,7 +28,7 @@ def register(first: Pictures, second: Pictures, start: Crops, steps: int) -> Cro
         first: the pictures that are cropped.
         second: the pictures that are to be matched.
         start: where to begin; zeros are no crop.
-        steps: how often the crop is improved.
+        steps: number of times that the crop is improved.
 
     Returns:
         The crops found, whether they fit or not.
@@ -56,7 +56,7 @@ def register(first: Pictures, second: Pictures, start: Crops, steps: int) -> Cro
 
 
 def details(pictures: Pictures) -> Pictures:
-    """What is fine in pictures, equally strong everywhere: an outline counts no more than a pore.
+    """Fine detail of pictures, locally normalised: an outline counts no more than a pore.
 
     Outlines are alike in photographs of one kind, and would outweigh what is not.
     """

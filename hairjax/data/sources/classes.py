@@ -1,4 +1,4 @@
-"""What the classes are: their names, their order, and the index of each label."""
+"""Classes: their names, their order, and the index of each label."""
 
 import re
 from collections import Counter
@@ -98,7 +98,7 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _are_numbered(names: Sequence[str]) -> bool:
-    """Say whether each of the names has a number of its own."""
+    """True if each of the names has a number of its own."""
     numbers = [_number(name) for name in names]
     return None not in numbers and len(set(numbers)) == len(numbers)
 
@@ -109,5 +109,5 @@ def _number(name: str) -> float | None:
 
 
 def _is_number(name: str) -> bool:
-    """Say whether a name is nothing but a number."""
+    """True if a name is nothing but a number."""
     return re.fullmatch(_NUMBER, name) is not None

@@ -27,7 +27,7 @@ UNREAD_SUFFIXES = frozenset(
 
 
 def usable_name(path: Path, problems: list[Problem]) -> bool:
-    """Say whether `path` is named like a photograph; report the pictures that are not read."""
+    """True if `path` is named like a photograph; reports the pictures that are not read."""
     suffix = path.suffix.lower()
     if suffix in UNREAD_SUFFIXES:
         kind = f"{suffix} is not read: save it as JPEG or PNG"

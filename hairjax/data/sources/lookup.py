@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 
 def leads_outside(file: str) -> bool:
-    """Say whether a relative path, with / or Windows' separator, is absolute or goes up."""
+    """True if a relative path, with / or Windows' separator, is absolute or goes up."""
     windows = PureWindowsPath(file)
     return PurePosixPath(file).is_absolute() or windows.is_absolute() or ".." in windows.parts
 

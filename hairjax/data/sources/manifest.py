@@ -58,7 +58,7 @@ def read_manifest(path: Path, root: Path, problems: list[Problem]) -> tuple[list
 
 
 def read_columns(manifest: str, photos: str) -> dict[str, dict[str, str]]:
-    """Return what the other columns say of the photographs: value by file, by column.
+    """Return the other columns of the manifest: value by file, by column.
 
     Args:
         manifest: the CSV file, or "" for none, which has no columns.

@@ -41,7 +41,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Index:
-    """What was found: usable entries ordered by `file`, and the problems beside them."""
+    """Photographs found: usable entries ordered by `file`, and the problems beside them."""
 
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...]
@@ -71,7 +71,7 @@ def find_photos(
             unknown. Where both are given the expression decides.
         classes: the class names of an earlier run, to which every label must belong, or None to
             find them: by number where each name has its own, else alphabetically.
-        need_masks: whether the model reads the mask, so that a missing `masks` is an error.
+        need_masks: True if the model reads the mask, so that a missing `masks` is an error.
 
     Raises:
         UserError: a folder or the manifest is missing or unusable, the expression is invalid,

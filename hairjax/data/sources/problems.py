@@ -1,4 +1,4 @@
-"""What stands in the way of using a photograph, and the report that names it all."""
+"""Problems that keep photographs from being used, and the report that names them all."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

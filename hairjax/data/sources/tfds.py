@@ -45,7 +45,7 @@ def find_records(
             ``mask``, ``subject`` and ``id``.
         data_dir: the folder of data sets; "" for the one tensorflow-datasets uses.
         classes: the class names of an earlier run, which the set must have; None for its own.
-        need_masks: whether the model reads the mask.
+        need_masks: True if the model reads the mask.
 
     Raises:
         UserError: there is no such set, it cannot be read or prepared without TensorFlow, or its
@@ -85,7 +85,7 @@ def complete_split(photoset: PhotoSet, fractions: Sequence[float], seed: int) ->
         photoset: photographs whose files begin with the name of the set's own split.
         fractions: shares of train, validation and test; of these only train's and those that the
             set lacks count, in proportion.
-        seed: which of the possible splits.
+        seed: seed of the split.
 
     Returns:
         str [n]: "train", "validation" or "test".

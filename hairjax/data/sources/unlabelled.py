@@ -22,7 +22,7 @@ def find_unlabelled(paths: Sequence[str], masks: str, classes: tuple[str, ...]) 
         masks: the folder of masks, under a photograph's path below the folder it was found in (its
             name alone, where it was given by itself) with any image suffix; or the mask of a
             single photograph; "" means without masks.
-        classes: what the photographs are to be graded into.
+        classes: classes of the grading.
 
     Returns:
         An entry for each photograph in the order of `paths`, named as it was given.

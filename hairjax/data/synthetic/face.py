@@ -1,4 +1,4 @@
-"""What is on a face seen from the side: its relief, its colours, eye, brow, lips, nostril, ear."""
+"""Face seen from the side: its relief, its colours, eye, brow, lips, nostril, ear."""
 
 from dataclasses import dataclass
 

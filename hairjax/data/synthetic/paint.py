@@ -1,4 +1,4 @@
-"""What both synthetic views are painted with: noise, surfaces, combed hair, light and a camera.
+"""Tools of both synthetic views: noise, surfaces, combed hair, light and a camera.
 
 Images are float32 [h, w] or [3, h, w] in linear light, colours [3, 1, 1]. Lengths are in frame
 units: the photograph spans -1 … 1 from edge to edge whatever its number of pixels, x to the right
@@ -45,7 +45,7 @@ GREY = np.full((3, 1, 1), 0.4, dtype=np.float32)
 
 @dataclass(frozen=True)
 class HairStyle:
-    """How the hair of one person looks, the same in each of their photographs."""
+    """Appearance of one person's hair, the same in each of their photographs."""
 
     colour: np.ndarray  # [3, 1, 1], linear
     grey: float  # share of grey strands, 0 … 1
@@ -58,7 +58,7 @@ class HairStyle:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a photograph shows before hair is laid on it and a camera takes it."""
+    """Scene of a photograph, before hair is laid on it and a camera takes it."""
 
     backdrop: np.ndarray  # [3, h, w]: what is behind the head, already lit
     skin: np.ndarray  # [3, h, w]: colour of the skin, not lit

@@ -1,4 +1,4 @@
-"""Who is photographed how often, how far their hair loss has gone, and what a grader says of it."""
+"""Synthetic people: their number of photographs, their hair loss, and a grader's label."""
 
 from dataclasses import dataclass
 
@@ -44,7 +44,7 @@ HAIRS_ON_DARK_SKIN = (0.72, 0.18, 0.0, 0.0, 0.0, 0.0, 0.10)
 
 @dataclass(frozen=True)
 class Person:
-    """What all photographs of one person share, from the top and from the side."""
+    """Traits that all photographs of one person share, from the top and from the side."""
 
     number: int
     severity: float  # 0 … STAGES

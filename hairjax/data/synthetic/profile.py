@@ -107,7 +107,7 @@ def at_depth(points: np.ndarray, z: float | np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Features:
-    """How one person's profile differs from the usual one; each number is 0 on average."""
+    """Deviations of one person's profile from the usual one; each number is 0 on average."""
 
     length: float
     height: float
@@ -152,7 +152,7 @@ def draw_features(rng: np.random.Generator) -> Features:
 
 @dataclass(frozen=True)
 class Pose:
-    """How the head is held before the camera."""
+    """Pose of the head before the camera."""
 
     yaw: float  # radians, the face turned to the camera
     roll: float  # radians

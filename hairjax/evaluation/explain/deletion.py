@@ -1,4 +1,4 @@
-"""Whether a map points at what the model uses: deletion and insertion curves.
+"""Deletion and insertion curves: faithfulness of an explanation map to the model.
 
 The probability of a class while the pixels that a map calls important are taken from a photograph,
 most important first, or put into a blurred one (Petsiuk, Das & Saenko, "RISE", BMVC 2018). A map
@@ -55,7 +55,7 @@ def make_curves(
     Args:
         graphdef: the model without its parameters.
         mesh: devices that share each batch.
-        input_spec: how the model sees.
+        input_spec: input specification of the model.
         batch_size: photographs at a time; rounded up to a multiple of the devices.
     """
     batch_size = -(-batch_size // mesh.size) * mesh.size
@@ -104,7 +104,7 @@ def make_curves(
 
 
 def removal_order(maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """When each pixel's turn is, from 0 for a map's highest to just below 1: as [n, h, w].
+    """Removal order of each pixel, from 0 for a map's highest to just below 1: [n, h, w].
 
     Equal ones follow each other row by row.
     """
@@ -129,11 +129,11 @@ def blank(photos: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def blur(photos: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Photographs and masks without what is small in them: uint8 [n, side, side, 4]."""
+    """Blur photographs and masks: uint8 [n, side, side, 4]."""
     sigma = BLUR * photos.shape[1]
     return gaussian_filter(photos, (0, sigma, sigma, 0), output=np.float32).round().astype(np.uint8)
 
 
 def area(curves: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Under each curve [n, STEPS + 1], over the share of pixels from 0 to 1: [n]."""
+    """Area under each curve [n, STEPS + 1], over the share of pixels from 0 to 1: [n]."""
     return np.asarray(trapezoid(curves.astype(np.float64), dx=1 / STEPS, axis=1))

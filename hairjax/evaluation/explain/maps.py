@@ -1,4 +1,4 @@
-"""Where a model looks: explanation maps, and how much of them lies on the hair mask.
+"""Explanation maps of a model, and their share on the hair mask.
 
 Grad-CAM (Selvaraju et al., "Grad-CAM", ICCV 2017) on the map that a stage puts out, before the
 head's norm. It asks of a model only ``until``, ``continue_from`` and ``maps`` of the contract:
@@ -46,9 +46,9 @@ def make_explain(
         graphdef: the model without its parameters.
         mesh: devices that share each batch.
         method: one of `METHODS`.
-        input_spec: how the model sees.
+        input_spec: input specification of the model.
         batch_size: photographs at a time; rounded up to a multiple of the devices.
-        stage: whose map, -1 for the last.
+        stage: stage of the map, -1 for the last.
     """
     batch_size = -(-batch_size // mesh.size) * mesh.size
 
@@ -93,10 +93,10 @@ def grad_cam(model: Any, images: jax.Array, classes: jax.Array, stage: int) -> j
     are blunt. Deletion and insertion (`evaluation.explain.deletion`) tell how much they are worth.
 
     Args:
-        model: of the contract.
+        model: model of the contract.
         images: float32 [batch, height, width, channels], normalised.
-        classes: int [batch], whose logit.
-        stage: whose map, -1 for the last.
+        classes: int [batch], class of the logit to explain.
+        stage: stage of the map, -1 for the last.
     """
     first = stage % len(model.stages) + 1
 

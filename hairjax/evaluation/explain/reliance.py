@@ -1,4 +1,4 @@
-"""How much a model relies on the mask: judged again with the mask, or the photograph, changed."""
+"""Reliance of a model on the mask: metrics with the mask, or the photograph, changed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,13 +21,13 @@ _AT_ONCE = 256  # photographs in memory
 
 @dataclass(frozen=True)
 class Reliance:
-    """How a model does on photographs changed in one way.
+    """Metrics of a model on photographs changed in one way.
 
     Attributes:
-        change: in words; "" where nothing is changed.
+        change: the change in words; "" where nothing is changed.
         values: per name in `METRICS`, the metric and its 95 % interval; None where the resampled
             sets do not vary.
-        differences: likewise, changed minus unchanged, paired; none where nothing is changed.
+        differences: the same of changed minus unchanged, paired; none where nothing is changed.
     """
 
     change: str
@@ -38,12 +38,12 @@ class Reliance:
 def predict_changed(
     predict: Callable[[PhotoSet], Predictions], photos: PhotoSet, seed: int
 ) -> dict[str, Predictions]:
-    """What a model says of photographs changed in every way, by the way's name.
+    """Predictions of a model for photographs changed in every way, by the change's name.
 
     Args:
         predict: the model.
-        photos: with masks.
-        seed: of whose mask a photograph is given.
+        photos: photographs with masks.
+        seed: seed of the permutation of masks.
 
     Raises:
         UserError: there is one photograph, which cannot be given another's mask.
@@ -85,7 +85,7 @@ def _changes(
 
 
 def edge_pixels(side: int) -> int:
-    """By how many pixels masks of photographs of a side are eroded and dilated; at least one."""
+    """Number of pixels by which masks of this side are eroded and dilated; at least one."""
     return max(1, round(EDGE * side))
 
 
@@ -103,10 +103,10 @@ def measure_reliance(
     """Metrics of predictions and of those for changed photographs, with paired differences.
 
     Args:
-        original: of the photographs as they are.
-        changed: of the same photographs, by change.
+        original: predictions for the photographs as they are.
+        changed: predictions for the same photographs, by change.
         draws: resampled sets, over subjects, the same for all.
-        seed: of the resampling.
+        seed: seed of the resampling.
     """
     unit = subject_indices(original.subjects)
     weights = resampling_weights(int(unit.max()) + 1, draws, seed)

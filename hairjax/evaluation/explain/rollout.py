@@ -12,7 +12,7 @@ from einops import rearrange, reduce
 
 
 def attention_rollout(model: Any, images: jax.Array, classes: jax.Array, stage: int) -> jax.Array:
-    """What share of the class token comes from each patch: float32 [batch, h, w].
+    """Attention rollout: share of the class token from each patch, float32 [batch, h, w].
 
     It is the same for every class, and adds up to less than one: the rest comes from the class
     token itself. What the MLPs and the values do to what is taken is left out.
@@ -20,8 +20,8 @@ def attention_rollout(model: Any, images: jax.Array, classes: jax.Array, stage: 
     Args:
         model: a ViT.
         images: float32 [batch, height, width, channels], normalised.
-        classes: int [batch]; not asked for.
-        stage: up to the end of which, -1 for the last.
+        classes: int [batch]; not used.
+        stage: last stage of the rollout, -1 for the model's last.
     """
     x = model.stem(images.astype(model.dtype), None)
     rolled = jnp.eye(x.shape[1])[None]
@@ -33,7 +33,7 @@ def attention_rollout(model: Any, images: jax.Array, classes: jax.Array, stage: 
 
 
 def roll(weights: jax.Array, before: jax.Array) -> jax.Array:
-    """Where tokens come from after one more block: float32 [batch, token, token of the start].
+    """Rollout after one more block: float32 [batch, token, token of the start].
 
     Args:
         weights: attention of the block, [batch, heads, taking, taken]; rows add up to one.

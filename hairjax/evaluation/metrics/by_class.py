@@ -1,4 +1,4 @@
-"""How a model does on each class: precision, recall and F1 with their intervals."""
+"""Precision, recall and F1 of each class with their intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from hairjax.evaluation.metrics.sample import Sample
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Of one class, each with its 95 % interval; 0 without one where it is undefined."""
+    """Scores of one class with their 95 % intervals; an undefined score is 0 without one."""
 
     name: str
     precision: tuple[float, Interval | None]

@@ -1,4 +1,4 @@
-"""Whether a model is as often right as it says, and the temperature that brings it nearer."""
+"""Calibration of a model, and temperature scaling."""
 
 from dataclasses import dataclass, replace
 
@@ -30,7 +30,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """How well one set of probabilities is calibrated; bins without photographs are left out."""
+    """Calibration of one set of probabilities; bins without photographs are left out."""
 
     error: float
     error_interval: Interval | None
@@ -41,13 +41,13 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Temperature:
-    """A temperature and what it does.
+    """A fitted temperature and its effect.
 
     Attributes:
         value: the temperature, by which logits are divided.
-        photographs: how many it was fitted on.
+        photographs: number of photographs it was fitted on.
         after: calibration of other photographs with it; None where it was fitted on them.
-        log_loss_change: after less before, with its paired interval; None likewise.
+        log_loss_change: after less before, with its paired interval; None where ``after`` is.
     """
 
     value: float
@@ -100,7 +100,7 @@ def fit_temperature(labels: NDArray[np.integer], probabilities: NDArray[np.float
         probabilities: float [n, k], rows summing to one.
 
     Raises:
-        ValueError: as `metrics.check_predictions`.
+        ValueError: as `metrics.classification.check_predictions`.
     """
     true, p = metrics.check_predictions(labels, probabilities)
     logits = np.log(np.maximum(p, _LEAST))
@@ -120,7 +120,7 @@ def fit_temperature(labels: NDArray[np.integer], probabilities: NDArray[np.float
 
 
 def at_a_limit(temperature: float) -> bool:
-    """Whether a fitted temperature is one of `LIMITS`, so that the log-loss has no least there."""
+    """True if a fitted temperature is one of `LIMITS`: the log-loss has no minimum between them."""
     return not LIMITS[0] * 1.01 < temperature < LIMITS[1] * 0.99
 
 

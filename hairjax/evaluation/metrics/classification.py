@@ -1,4 +1,4 @@
-"""How well stages are told apart: metrics of a confusion matrix, and of the probabilities.
+"""Classification metrics of a confusion matrix, and of the probabilities.
 
 Every metric that depends on counts alone is a function of a confusion matrix
 ``[..., k, k]`` (rows: true class, columns: predicted class) and is computed over

@@ -1,4 +1,4 @@
-"""How sure a number is: 95 % intervals of metrics on a set of photographs."""
+"""95 % intervals of metrics on a set of photographs."""
 
 from collections.abc import Sequence
 
@@ -25,10 +25,10 @@ def resampled_metrics(
         weights: float [draws, units], how often each unit is drawn.
 
     Returns:
-        float64 [draws] per metric, in the order of `metrics.evaluate`.
+        float64 [draws] per metric, in the order of `metrics.classification.evaluate`.
 
     Raises:
-        ValueError: as `metrics.check_predictions`.
+        ValueError: as `metrics.classification.check_predictions`.
     """
     true, p = metrics.check_predictions(labels, probabilities)
     units = weights.shape[1]
@@ -57,14 +57,14 @@ def resampled_confusions(
 
 
 def subject_indices(subjects: Sequence[str]) -> NDArray[np.int64]:
-    """Index what is resampled: equal names share an index, every empty one has its own."""
+    """Index of each photograph's unit: equal names share an index, every empty one has its own."""
     names = [(name, position if name == "" else -1) for position, name in enumerate(subjects)]
     index = {name: position for position, name in enumerate(dict.fromkeys(names))}
     return np.array([index[name] for name in names], np.int64)
 
 
 def resampling_weights(units: int, draws: int, seed: int) -> NDArray[np.float64]:
-    """How often each unit is drawn when ``units`` are drawn with replacement: [draws, units].
+    """Counts of each unit in bootstrap resamples with replacement: [draws, units].
 
     A subject is drawn with all of its photographs (the cluster bootstrap; Davison & Hinkley,
     "Bootstrap Methods and their Application", 1997, §3.8): those of one person resemble each other,
@@ -86,7 +86,7 @@ def mean_interval(
     Args:
         values: float [n].
         subjects: n names; "" where the subject is not known.
-        draws: how many resampled sets.
+        draws: number of resampled sets.
         seed: makes the interval reproducible.
     """
     array, unit = np.asarray(values, np.float64), subject_indices(subjects)

@@ -1,4 +1,4 @@
-"""Whether one model is better than another on the same photographs, and how sure that is.
+"""Paired comparison of models on the same photographs, with intervals and tests.
 
 Everything is paired: both models are judged on the same resampled photographs, so that what makes
 a photograph hard for both cancels. Where a configuration was trained several times (several
@@ -23,13 +23,13 @@ _ROUNDING = 1e-9  # of sums in another order
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """How one configuration does, over its s runs.
+    """Metrics of one configuration, over its s runs.
 
     Attributes:
         values: per metric, one value for each run.
         resampled: per metric, the mean over the runs on every resampled set, float64 [draws].
-        right: in how many of its runs each photograph is given its true class, int64 [n].
-        predicted: in how many of its runs each photograph is given each class, int64 [n, k].
+        right: number of its runs that give each photograph its true class, int64 [n].
+        predicted: number of its runs that give each photograph each class, int64 [n, k].
         certainty: the true class's mean probability, float64 [n].
     """
 
@@ -41,7 +41,7 @@ class Summary:
 
     @property
     def runs(self) -> int:
-        """How many runs it is of."""
+        """Number of runs."""
         return len(self.values[METRICS[0]])
 
     def mean(self, metric: str) -> float:
@@ -73,7 +73,7 @@ def summarise(
             configuration that is to be compared.
 
     Raises:
-        ValueError: as `metrics.check_predictions`.
+        ValueError: as `metrics.classification.check_predictions`.
     """
     values = [evaluate(labels, p) for p in probabilities]
     draws = [resampled_metrics(labels, p, unit, weights) for p in probabilities]
@@ -92,13 +92,13 @@ def summarise(
 
 @dataclass(frozen=True, eq=False)
 class PairedDifference:
-    """How another configuration differs from the reference.
+    """Paired difference of another configuration from the reference.
 
     Attributes:
         differences: per metric, other minus reference and its 95 % interval; None as in `wide`.
         worse: photographs on which the reference is right more often, those it loses most on
             first; with one run on each side, those that only the reference gets right.
-        better: likewise, for the other configuration.
+        better: the same for the other configuration.
         crossed: photographs by the class that the reference (row) and the other (column) give
             them, float64 [k, k]; the mean over all pairs of their runs.
         mcnemar: p of `mcnemar`.
@@ -159,7 +159,7 @@ def mcnemar(worse: int, better: int) -> float:
 
 
 def sign_flip(differences: NDArray[np.int64]) -> float:
-    """Two-sided p of the sum of differences when the sign of each could as well be the other.
+    """Two-sided p-value of the sign-flip permutation test.
 
     The exact permutation test of paired units (Fisher, "The Design of Experiments", 1935, §21):
     were the models equally good, which is which would be chance for every subject. Of single

@@ -1,4 +1,4 @@
-"""How far a model's confidence is from how often it is right: bins, and their error."""
+"""Reliability bins of a model's confidence, and the expected calibration error."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ def gap_sums(
 
     Args:
         labels: int [n], true classes.
-        probabilities: float [n, k], as `metrics.check_predictions` returns them.
+        probabilities: float [n, k], as `metrics.classification.check_predictions` returns them.
         unit: int [n], as `intervals.subject_indices`.
 
     Returns:
@@ -43,7 +43,7 @@ def expected_calibration_error(
 
     Args:
         labels: int [n], true classes.
-        probabilities: float [n, k], as `metrics.check_predictions` returns them.
+        probabilities: float [n, k], as `metrics.classification.check_predictions` returns them.
     """
     together = np.zeros(len(labels), np.int64)
     return float(abs(gap_sums(labels, probabilities, together)).sum() / len(labels))

@@ -42,7 +42,7 @@ class Sample:
         """Resample the photographs, by subject where subjects are known.
 
         Raises:
-            ValueError: as `metrics.check_predictions`.
+            ValueError: as `metrics.classification.check_predictions`.
         """
         labels, probabilities = metrics.check_predictions(
             predictions.labels, predictions.probabilities
@@ -57,12 +57,12 @@ class Sample:
 
     @property
     def units(self) -> int:
-        """How many subjects, or photographs by themselves, there are."""
+        """Number of units that are resampled: subjects, or photographs by themselves."""
         return self.weights.shape[1]
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        """Which photographs are given their true class, [n]."""
+        """True for each photograph that is given its true class, [n]."""
         return self.probabilities.argmax(1) == self.labels
 
     @property
@@ -112,7 +112,7 @@ class Sample:
         return percentiles(counted[counts > 0] / counts[counts > 0])
 
     def intervals(self) -> dict[str, Interval | None]:
-        """(low, high) of every metric of `metrics.evaluate`, in its order.
+        """(low, high) of every metric of `metrics.classification.evaluate`, in its order.
 
         None as in `share` and `of_draws`.
         """
@@ -134,7 +134,7 @@ class Sample:
         return percentiles(values) if values.size and np.ptp(values) > 0 else None
 
     def calibration_error_by_chance(self) -> float:
-        """About what the calibration error would be here were the probabilities right."""
+        """Approximate calibration error that right probabilities would have here."""
         return float(self._calibration_draws()[2].mean())
 
     def _calibration_error_interval(self) -> Interval | None:

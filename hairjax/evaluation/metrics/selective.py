@@ -1,4 +1,4 @@
-"""What is gained when the photographs a model is least sure of are referred to a person."""
+"""Selective prediction: the least confident photographs are referred to a person."""
 
 from dataclasses import dataclass
 
@@ -41,7 +41,7 @@ class SelectivePrediction:
 
 
 def predict_selectively(sample: Sample) -> SelectivePrediction:
-    """How a sample fares when its least confident photographs are referred to a person."""
+    """Selective prediction on a sample, at every coverage."""
     right, confidence = sample.right, sample.confidence
     falling = np.sort(confidence)[::-1]
     kept = []

@@ -1,4 +1,4 @@
-"""How a model does on parts of the photographs: of one camera, one site, one age band."""
+"""Metrics on slices of the photographs: of one camera, one site, one age band."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -34,7 +34,7 @@ class PooledHead(nnx.Module):
         )
 
     def embed(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
-        """What the last stage gives → the vector that is classified: float32 [batch, dim]."""
+        """Pool the last stage's output to the vector that is classified: float32 [batch, dim]."""
         return reduce(x.astype(jnp.float32), "b h w c -> b c", "mean")
 
     def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:

@@ -21,7 +21,7 @@ class ParameterKeys(nnx.Rngs):
     What NNX counts them with is itself traced, and costs as much as the layers do.
 
     Args:
-        seed: of every key.
+        seed: seed of every key.
     """
 
     def __init__(self, seed: int):

@@ -97,7 +97,7 @@ class Dense(nnx.Conv):
 
 
 def _shifted(conv: nnx.Conv, inputs: jax.Array) -> list[jax.Array]:
-    """For each pixel of the kernel, row by row, what it multiplies: [batch, h, w, inputs]."""
+    """Shifted input for each pixel of the kernel, row by row: [batch, h, w, inputs]."""
     rows, columns = conv.kernel_size
     step: Any = conv.strides
     around: Any = conv.padding
@@ -128,14 +128,14 @@ def convolution(
     Args:
         inputs: channels it takes.
         outputs: channels it gives.
-        size: of the kernel, one side or height and width.
+        size: size of the kernel, one side or height and width.
         stride: along both axes.
-        groups: of channels that do not mix.
+        groups: groups of channels that do not mix.
         padding: ``torch`` (as much on either side), ``same`` (TensorFlow's, which with a stride
             may be one more on the far side), ``keras`` (with a stride on the far side alone) or
             ``valid`` (none).
-        use_bias: whether a constant is added.
-        dtype: of the computation.
+        use_bias: True if a constant is added.
+        dtype: dtype of the computation.
         rngs: draws the kernel.
     """
     sides = (size, size) if isinstance(size, int) else size
@@ -195,7 +195,7 @@ class ConvNorm(nnx.Module):
 
 
 class ConvStem(nnx.Module):
-    """What sees the photograph: convolution, batch norm, activation, for some max-pooling."""
+    """Stem of a convolutional network: convolution, batch norm, activation, some max-pooling."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
-"""What MobileNets and EfficientNets share: blocks around a depthwise convolution, and heads.
+"""Inverted-residual blocks and heads of MobileNets and EfficientNets.
 
-Inverted residuals are of MobileNetV2 (Sandler et al. 2018, https://arxiv.org/abs/1801.04381).
+The blocks are of MobileNetV2 (Sandler et al. 2018, https://arxiv.org/abs/1801.04381).
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def divisible(channels: float, divisor: int = 8) -> int:
 
 
 class Shape(NamedTuple):
-    """Of one block."""
+    """Shape of one block."""
 
     outputs: int  # channels
     size: int  # of the depthwise kernel

@@ -25,7 +25,7 @@ def relative_position_index(height: int, width: int) -> np.ndarray:
 def shift_mask(
     size: tuple[int, int], window: tuple[int, int], shift: tuple[int, int]
 ) -> np.ndarray | None:
-    """What a shifted window adds to its scores: float32 [windows, n, n], or None without shift.
+    """Attention mask of shifted windows: float32 [windows, n, n], or None without shift.
 
     Rolling the map brings its opposite borders into one window; −100 keeps such places from
     seeing each other.
@@ -33,7 +33,7 @@ def shift_mask(
     Args:
         size: height and width of the padded map.
         window: height and width of a window.
-        shift: how far the map was rolled along each axis.
+        shift: places by which the map was rolled along each axis.
     """
     if not any(shift):
         return None

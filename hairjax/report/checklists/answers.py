@@ -1,4 +1,4 @@
-"""What a run knows of the items of a checklist."""
+"""Answers of a run to the items of a checklist."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ _CHANNELS = {6: "RGB and the hair mask, three times", 3: "RGB", 1: "the hair mas
 
 
 def checklist_answers(report: Report) -> dict[str, Answer]:
-    """By the names that `checklist` gives its items."""
+    """Answers by the names that `checklist` gives its items."""
     return (
         _of_photographs(report)
         | _of_division(report)
@@ -78,7 +78,7 @@ def _preprocessing(report: Report) -> str:
 
 
 def _normalisations(input_spec: InputSpecification) -> list[str]:
-    """How RGB was shifted and scaled for every model that sees it."""
+    """Normalisation of RGB, in words, for every model that sees it."""
     found = []
     for channels, name, whose in zip(
         input_spec.channels, input_spec.normalise, _STREAMS, strict=False
@@ -146,7 +146,7 @@ def _disjoint(report: Report) -> str:
 
 
 def _copies(data: Mapping[str, Any]) -> str:
-    """What the search for copies, before the first step, lets one say."""
+    """Result of the search for copies before the first step, in words."""
     if data["source"] == "synthetic":
         return "Each photograph was drawn anew."
     if data["on_leak"] == "allow":

@@ -1,4 +1,4 @@
-"""What a run knows of the items of a checklist that ask for results."""
+"""Answers of a run to the items of a checklist that ask for results."""
 
 from hairjax.evaluation.metrics.slices import METRICS as OF_PARTS
 from hairjax.report.checklists.items import Answer
@@ -10,7 +10,7 @@ from hairjax.report.sections.explanation import explanations
 
 
 def of_evaluation(report: Report) -> dict[str, Answer]:
-    """By the names that `checklist` gives its items."""
+    """Answers by the names that `checklist` gives its items."""
     first, *others = METRICS.values()
     metrics = ", ".join((first.title, *(metric.named for metric in others)))
     evaluated, note = _evaluated(report), report.last.interval_note
@@ -52,7 +52,7 @@ def _evaluated(report: Report) -> str:
 
 
 def _of_parts(report: Report) -> dict[str, Answer]:
-    """Of what was judged by the other columns of the manifest, if it has any."""
+    """Answers on performance by the other columns of the manifest, if it has any."""
     columns = ", ".join(report.last.analysis.slices.tables)
     measured = ", ".join(METRICS[name].named for name in OF_PARTS)
     by_column = f"{measured} by {columns}, with 95 % intervals" if columns else ""
@@ -74,7 +74,7 @@ def _of_parts(report: Report) -> dict[str, Answer]:
 
 
 def _explanation(report: Report) -> Answer:
-    """Of maps and of the mask, where ``launch.py explain`` has looked for them."""
+    """Answer on explanation maps and the mask, where ``launch.py explain`` has run."""
     found = explanations(report)
     if not found:
         return Answer(
@@ -113,7 +113,7 @@ def _estimate(found: Mean, what: str) -> str:
 
 
 def _confidence(report: Report) -> str:
-    """How far the probabilities can be believed."""
+    """Calibration of the probabilities, in words."""
     found, split = report.last.analysis.calibration, report.last.split
     interval = found.error_interval
     ends = f" (95 % interval {number_range(interval)})" if interval else ""

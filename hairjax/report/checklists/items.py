@@ -3,7 +3,7 @@
 The numbers are the published ones, the words are ours: CLAIM, 2024 update (Tejani et al.,
 Radiology: Artificial Intelligence 6(4), 2024, e240300), 44 items; TRIPOD+AI (Collins et al., BMJ
 385, 2024, e078378), 27 items with their parts. ``answer`` names what a run may know of an item
-(`checklist_answers.answers`); "" where only a person can answer.
+(`answers.checklist_answers`); "" where only a person can answer.
 """
 
 from typing import NamedTuple
@@ -18,11 +18,11 @@ class Item(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What is known of an item.
+    """Answer to an item.
 
     Attributes:
         text: the answer, to be put into an author's words.
-        lacks: what a person must add; "" where nothing.
+        lacks: details a person must add; "" for none.
         section: the name of the page's section that has more; "" for none.
     """
 

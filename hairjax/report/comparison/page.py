@@ -26,7 +26,7 @@ def write_comparison(
 
     Args:
         found: what it says.
-        forest: the PNG of `comparison_figures.forest_figure`.
+        forest: the PNG of `figures.comparison.forest_figure`.
         pictures: JPEG of photographs by their position in ``found.files``.
         no_pictures: why photographs are named and not shown, "" where they are shown.
         path: the HTML file.

@@ -1,4 +1,4 @@
-"""What a comparison of configurations says, for its page and its tables: numbers and wording."""
+"""Comparison of configurations, for its page and its tables: numbers and wording."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ NOT_INDEPENDENT = (
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What was found when configurations were compared, as plain data.
+    """Comparison of configurations, as plain data.
 
     The first configuration is the reference; the i-th pair compares configuration i + 1 with it.
 
@@ -35,14 +35,14 @@ class Comparison:
         files: n names.
         labels: int [n], true classes.
         subjects: n names, "" where the subject is not known.
-        names: of the configurations.
-        runs: of each configuration, the folder and the seed of every run.
-        summaries: of each configuration.
-        pairs: of each configuration but the first.
+        names: names of the configurations.
+        runs: folder and seed of every run, by configuration.
+        summaries: metrics of each configuration.
+        pairs: paired difference of each configuration but the first.
         mcnemar: per pair, the p of McNemar's test after Holm's correction.
-        by_subject: likewise, of the test by subject.
-        interval_note: how the intervals were made.
-        notes: what a reader must know, a paragraph each.
+        by_subject: per pair, the p of the test by subject after the same correction.
+        interval_note: method of the intervals.
+        notes: notes for the reader, a paragraph each.
     """
 
     split: str
@@ -83,7 +83,7 @@ class Comparison:
 
     @property
     def evaluated_on(self) -> str:
-        """How many photographs of how many subjects."""
+        """Number of photographs and of subjects, in words."""
         photographs, subjects = len(self.files), len({*self.subjects} - {""})
         of = f" of {counted(subjects, 'subject')}" if subjects else ""
         return f"{counted(photographs, f'{self.split} photograph')}{of}"
@@ -120,7 +120,7 @@ def spread(summary: Summary, metric: str) -> str:
 
 
 def said(classes: Sequence[str], summary: Summary, index: int) -> str:
-    """What a configuration says of a photograph; of several runs, how many say what."""
+    """Predicted class of a photograph; with several runs, the number of runs for each class."""
     counts = summary.predicted[index]
     given = [(int(count), name) for count, name in zip(counts, classes, strict=True) if count]
     if summary.runs == 1:

@@ -33,8 +33,8 @@ def reliability_figure(bins: Sequence[Bin], after: Sequence[Bin], path: Path) ->
     """Draw accuracy against confidence with 95 % intervals, and how many photographs are where.
 
     Args:
-        bins: of the model's own probabilities.
-        after: of those with the temperature; none where there are none.
+        bins: bins of the model's own probabilities.
+        after: bins with the temperature; empty for none.
         path: the PNG to write; an SVG is written beside it.
     """
     with matplotlib.style.context(["default", STYLE, IN_COLUMN]):

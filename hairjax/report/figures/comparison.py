@@ -25,7 +25,7 @@ def forest_figure(names: Sequence[str], pairs: Sequence[PairedDifference], path:
     of errors run from plus to minus.
 
     Args:
-        names: of the configurations that are compared with the reference.
+        names: names of the configurations that are compared with the reference.
         pairs: how each differs from it.
         path: the PNG to write.
     """

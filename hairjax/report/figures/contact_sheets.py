@@ -40,7 +40,7 @@ MOST_DECADES = 6  # of rates: what is smaller is as good as 0
 
 
 class Caption(NamedTuple):
-    """What is said of a photograph."""
+    """Caption of a photograph."""
 
     class_name: str
     class_size: str  # how much of the class there is
@@ -60,7 +60,7 @@ def contact_sheet(
     Args:
         rgb: [n, 1 + augmented, side, side, 3] in [0, 1]; the first of a row is the whole view.
         masks: [n, 1 + augmented, side, side] in [0, 1]; None where the model sees none.
-        captions: of the n rows, those of one class together.
+        captions: captions of the n rows, those of one class together.
         notes: the headline and lines below it.
         path: the PNG to write.
     """

@@ -45,9 +45,9 @@ def curves_figure(
     """Draw the mean curves along the maps and along random ones.
 
     Args:
-        title: of the maps.
+        title: title of the maps.
         by_map: by names of `CURVES`, probabilities of the predicted class [m, steps + 1].
-        by_chance: likewise.
+        by_chance: the same along random maps.
         path: the PNG to write; an SVG is written beside it.
     """
     with matplotlib.style.context(["default", STYLE, IN_COLUMN]):
@@ -73,7 +73,7 @@ def examples_sheet(
 
     Args:
         photos: the m photographs of the sheet, those of a class together.
-        predictions: of these.
+        predictions: predictions of these.
         maps: float32 [m, h, w].
         path: the PNG to write; an SVG is written beside it.
     """

@@ -24,13 +24,13 @@ KOREAN = (
 
 
 def families() -> list[str]:
-    """What text is drawn in, each glyph in the first family that has it."""
+    """Font families for text, each glyph in the first family that has it."""
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return ["sans-serif", *[name for name in KOREAN if name in installed][:1]]
 
 
 def undrawable(names: Iterable[str]) -> Sequence[str]:
-    """Those of which a figure shows boxes: no font of `families` has all of their characters."""
+    """Names that a figure shows as boxes: no font of `families` has all of their characters."""
     known: set[int] = set()
     for family in families():
         found = font_manager.findfont(font_manager.FontProperties(family=[family]))

@@ -1,4 +1,4 @@
-"""Pages of photographs with what a model says of each."""
+"""Pages of photographs with a model's predictions."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +40,7 @@ class PredictionPages:
         self._written = 0
 
     def add(self, photos: PhotoSet, predictions: Predictions) -> None:
-        """Take photographs and what is predicted of them; whole pages are written at once."""
+        """Add photographs and their predictions; whole pages are written at once."""
         self._classes = predictions.classes
         judged = zip(photos.images[:], predictions.files, predictions.probabilities, strict=True)
         self._waiting += [

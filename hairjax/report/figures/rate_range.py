@@ -31,8 +31,8 @@ def rate_range_figure(
     """Draw the loss of every step, smoothed too, and the rates that rules suggest.
 
     Args:
-        rates: of the steps, [n].
-        losses: of the steps, [n].
+        rates: learning rates of the steps, [n].
+        losses: losses of the steps, [n].
         smoothed: the same smoothed, [n].
         suggestions: rule → rate, two at most.
         path: the PNG to write.

@@ -1,4 +1,4 @@
-"""How often the test photographs were looked at."""
+"""Test-set accesses of the run."""
 
 from hairjax.report.contents import Report
 from hairjax.report.html import Html, number, table, tag

@@ -1,4 +1,4 @@
-"""Whether the model is as often right as it says, and what a temperature would change."""
+"""Calibration of the model, and the effect of temperature scaling."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What a paper on the run has to say: two published checklists, filled where the run knows."""
+"""Two published checklists for a paper on the run, filled in where the run knows the answer."""
 
 from hairjax.report.checklists.answers import checklist_answers
 from hairjax.report.checklists.items import CLAIM, TRIPOD, Answer, Checklist, Item

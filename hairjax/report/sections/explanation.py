@@ -1,4 +1,4 @@
-"""Where the model looks, whether its answers come from there, and what the mask is worth to it."""
+"""Explanation maps of the model, their faithfulness, and its reliance on the mask."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,14 +13,14 @@ from hairjax.system.wording import counted
 
 
 def explanations(report: Report) -> list[Explanation]:
-    """What ``launch.py explain`` found of the best epoch: on validation, on test."""
+    """Explanations of the best epoch by ``launch.py explain``: on validation, on test."""
     places = [_place(report, split) for split in ("validation", "test")]
     found = [read_explanation(place.found) for place in places if place.found.is_file()]
     return [one for one in found if one.epoch == report.best_epoch]
 
 
 def explanation_section(report: Report) -> list[Html]:
-    """All of each split; nothing where none was explained."""
+    """Explanation of each split; nothing where none was explained."""
     found = explanations(report)
     content = [tag("p", METHODS[found[0].method].about, class_="muted")] if found else []
     for one in found:

@@ -58,7 +58,7 @@ def _every(report: Report) -> Html:
 
 
 def _depth(part: str) -> tuple[int, int]:
-    """Where a part comes on the way through the model."""
+    """Position of a part in forward order."""
     name, _, number = part.partition(".")
     return ("stem", "stages", "head").index(name), int(number or 0)
 

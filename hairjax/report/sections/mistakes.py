@@ -1,4 +1,4 @@
-"""Which classes are taken for which: the confusion matrix and the rates of every class."""
+"""Confusion matrix, and the rates of every class."""
 
 import numpy as np
 

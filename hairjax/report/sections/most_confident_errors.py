@@ -32,7 +32,7 @@ def most_confident_errors_section(report: Report) -> list[Html]:
 
 
 def warning(folder: str) -> Html:
-    """That the page holds photographs, and how it is made without."""
+    """Warning that the page holds photographs, and how to write it without."""
     return tag(
         "p",
         "This page holds photographs. To give it to others without them, remove the folder ",

@@ -1,4 +1,4 @@
-"""How the model does on parts of the photographs: by the other columns of the manifest."""
+"""Metrics on slices of the photographs, by the other columns of the manifest."""
 
 from hairjax.evaluation.metrics.slices import FEW, METRICS, Slice
 from hairjax.report.contents import METRICS as KNOWN

@@ -1,4 +1,4 @@
-"""The photographs: how many of which class are in which split."""
+"""Counts of photographs by class and split."""
 
 from hairjax.report.contents import Report
 from hairjax.report.html import Html, table, tag
@@ -6,7 +6,7 @@ from hairjax.system.wording import counted
 
 
 def photographs_section(report: Report) -> list[Html]:
-    """Counts of photographs and subjects, and what of them makes results look better."""
+    """Counts of photographs and subjects, and the cautions that follow from them."""
     splits = list(report.counts)
     rows = [
         (name, *(f"{report.counts[split][index]:,}" for split in splits))

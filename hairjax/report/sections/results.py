@@ -12,7 +12,7 @@ _UNSEEN = "These photographs took no part in training or in the choice of the ep
 
 
 def results_section(report: Report) -> list[Html]:
-    """Of every split that was found, and what the metrics mean."""
+    """Metrics of every evaluated split, and what they mean."""
     meanings = (
         part
         for metric in METRICS.values()
@@ -47,7 +47,7 @@ def _split_results(report: Report, found: SplitResults) -> list[Html]:
 
 
 def _unopened(report: Report) -> Html:
-    """What keeps the results of test from standing here, where something does."""
+    """Reason why there are no test results here; empty if there are."""
     if any(found.split == "test" for found in report.results):
         return Html("")
     if "test" in report.outdated:

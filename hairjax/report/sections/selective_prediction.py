@@ -1,4 +1,4 @@
-"""What is gained where the photographs that the model is least sure of go to a person."""
+"""Selective prediction: the least confident photographs are referred to a person."""
 
 from hairjax.report.contents import Report, SplitResults
 from hairjax.report.html import Html, estimate, figure, number, number_range, table, tag

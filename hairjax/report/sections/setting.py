@@ -1,4 +1,4 @@
-"""What else one needs to do it again: weights, code, versions, machine, cost, configuration."""
+"""Everything else to reproduce the run: weights, code, versions, machine, cost, configuration."""
 
 import json
 import statistics
@@ -10,7 +10,7 @@ from hairjax.runs.environment import Weights
 
 
 def setting_section(report: Report) -> list[Html]:
-    """What it started from, what it cost, on what, and every key of the configuration."""
+    """Weights, cost, machine, and every key of the configuration."""
     values = [
         (key, tag("code", json.dumps(value, ensure_ascii=False)))
         for key, value in flatten(dict(report.config))
@@ -74,7 +74,7 @@ def _cost(report: Report) -> list[tuple[str, str]]:
 
 
 def _machine(report: Report) -> list[tuple[str, str]]:
-    """Of the last start; whatever differed in one before is said too."""
+    """Machine and versions of the last start, with those of earlier starts that differed."""
     last = report.starts[-1]
     rows = {
         "Devices": [start.devices for start in report.starts],

@@ -1,4 +1,4 @@
-"""The top of the page: what was trained on what."""
+"""Top of the page: the model and its data."""
 
 from hairjax.report.contents import Report
 from hairjax.report.html import Html, tag
@@ -34,7 +34,7 @@ def summary_section(report: Report) -> Html:
 
 
 def amount(report: Report, split: str) -> str:
-    """How many photographs a split has, and of how many subjects."""
+    """Number of photographs and of subjects of a split, in words."""
     photographs = counted(sum(report.counts[split]), "photograph")
     subjects = report.subjects[split]
     return f"{photographs} of {counted(subjects, 'subject')}" if subjects else photographs

@@ -1,4 +1,4 @@
-"""How the training went: the curves and the rates."""
+"""Course of the training: the curves and the rates."""
 
 from hairjax.report.contents import Report
 from hairjax.report.html import Html, figure, table, tag

@@ -1,4 +1,4 @@
-"""What torchvision and timm call the parameters of an Inception-v3."""
+"""Parameter names of an Inception-v3 in torchvision and timm."""
 
 from hairjax.weights.naming import Naming, Table
 

@@ -1,4 +1,4 @@
-"""What others call the parameters of EfficientNets and MobileNets."""
+"""Parameter names of EfficientNets and MobileNets in other libraries."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""What others call the parameters of a ResNet: torchvision and timm alike, Idelbayev for CIFAR."""
+"""Parameter names of a ResNet: torchvision's and timm's alike, Idelbayev's for CIFAR."""
 
 from hairjax.weights.naming import Naming, Table
 

@@ -1,4 +1,4 @@
-"""What others call the parameters of a Swin."""
+"""Parameter names of a Swin in other libraries."""
 
 from hairjax.weights.naming import Naming, Table
 

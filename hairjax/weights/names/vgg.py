@@ -1,4 +1,4 @@
-"""What torchvision and timm call the parameters of a VGG-16."""
+"""Parameter names of a VGG-16 in torchvision and timm."""
 
 import numpy as np
 

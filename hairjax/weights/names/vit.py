@@ -1,4 +1,4 @@
-"""What timm calls the parameters of a ViT."""
+"""Parameter names of a ViT in timm."""
 
 from hairjax.weights.naming import Naming, Table
 
