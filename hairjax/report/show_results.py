@@ -45,7 +45,7 @@ def plot_results(predictions: Predictions, analysis: Analysis, folder: RunFolder
     risk_coverage_figure(coverage, risk, analysis.referral.kept, folder.risk_coverage)
 
 
-def show_results(
+def show_metrics(
     title: str,
     results: Results,
     compared: Mapping[str, Mapping[str, float]],

@@ -23,7 +23,7 @@ from hairjax.evaluation.metrics.classification import evaluate
 from hairjax.optim.groups import ParameterGroup, make_groups
 from hairjax.optim.lora import require_matrices, with_pairs
 from hairjax.optim.optimizer import make_optimizer
-from hairjax.optim.parameter_table import parameter_table, write_for_people, write_parameter_table
+from hairjax.optim.parameter_table import make_parameter_table, write_groups_csv, write_groups_text
 from hairjax.optim.parts import FROZEN
 from hairjax.optim.schedules import make_schedules
 from hairjax.parallel.compilation import compute_dtype, dispatch_inline, keep_compiled
@@ -117,9 +117,9 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
     if checkpoints is None:
         if is_first():
             _begin(folder, photos, split)
-            table = parameter_table(params, groups, setup.optim)
-            write_for_people(table, (*groups, FROZEN), folder.groups)
-            write_parameter_table(table, folder.parameter_table)
+            table = make_parameter_table(params, groups, setup.optim)
+            write_groups_text(table, (*groups, FROZEN), folder.groups_text)
+            write_groups_csv(table, folder.groups_csv)
             folder.write_config(config)  # last: it makes the folder a run
         wait_for(folder.config)
         checkpoints = Checkpoints(folder.checkpoints)
