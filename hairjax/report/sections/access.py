@@ -1,7 +1,7 @@
 """How often the test photographs were looked at."""
 
 from hairjax.report.contents import Report
-from hairjax.report.html import Html, number, table, tag
+from hairjax.report.html import Html, html_table, number, tag
 
 _WHY = (
     "A number on test photographs says what it seems to say only when it is the first of them: who "
@@ -29,7 +29,7 @@ def access_section(report: Report) -> list[Html]:
     header = ("Time (UTC)", "command", "split", "n", "accuracy", "configuration", "code")
     return [
         tag("p", f"The test photographs were opened {times}. ", tag("span", _WHY, class_="muted")),
-        table(header, rows, class_="looks"),
+        html_table(header, rows, class_="looks"),
     ]
 
 

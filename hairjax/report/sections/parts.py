@@ -3,7 +3,7 @@
 from hairjax.evaluation.metrics.slices import FEW, METRICS, Slice
 from hairjax.report.contents import METRICS as KNOWN
 from hairjax.report.contents import Report
-from hairjax.report.html import Html, estimate, table, tag
+from hairjax.report.html import Html, estimate, html_table, tag
 
 _SAID = (
     "By the other columns of the manifest, with 95 % intervals. Among many parts a few differ by "
@@ -28,7 +28,7 @@ def parts_section(report: Report) -> list[Html]:
     for split, column, found in tables:
         content += [
             tag("h3", f"{column}, {split}"),
-            table(header, [_row(part) for part in found], class_="estimates"),
+            html_table(header, [_row(part) for part in found], class_="estimates"),
         ]
     if any(part.few for _, _, found in tables for part in found):
         content.append(tag("p", _FEW, class_="muted"))
