@@ -20,7 +20,7 @@ from hairjax.report.figures.explanation import curves_figure, examples_sheet
 from hairjax.report.gallery import remove_gallery, write_gallery
 from hairjax.report.run_report import rewrite_report
 from hairjax.runs.access import describe_access, record_access
-from hairjax.runs.derived import source_runs
+from hairjax.runs.derived import has_parameters, source_runs
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
 from hairjax.runs.photographs import Selection, read_asked_photographs
@@ -64,7 +64,7 @@ def _load(workdir: str, out: str, stage: int) -> Run:
     if out and RunFolder(out).config.exists():
         raise UserError(f"--out={out} is a run, whose files would be overwritten; give another")
     run = load_run(workdir)
-    if "made" in run.config and run.config.made.by != "soup":
+    if not has_parameters(run.config):
         runs = ", ".join(map(str, source_runs(run.folder)))
         raise UserError(
             f"{run.folder.path} is what {run.config.made.by} made of finished runs: explain one of "

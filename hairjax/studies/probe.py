@@ -25,6 +25,7 @@ from hairjax.evaluation.probes import SCORES, Chosen, Fold, kinds, select_classi
 from hairjax.parallel.compilation import keep_compiled
 from hairjax.parallel.mesh import make_mesh
 from hairjax.report.show_results import RESULTS, result_cells
+from hairjax.runs.derived import has_parameters
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
 from hairjax.runs.photographs import read_run_photographs
@@ -88,7 +89,7 @@ def probe_run(workdir: str, *, split: str, out: Path) -> list[Chosen]:
         UserError: there is no such run, its photographs are not there, or too few subjects train.
     """
     run = load_run(workdir)
-    if "made" in run.config and run.config.made.by != "soup":
+    if not has_parameters(run.config):
         raise UserError(f"{workdir} is an ensemble, whose models have no common features")
     setup = run.setup
     keep_compiled(setup.devices.compiled)

@@ -20,6 +20,7 @@ from hairjax.evaluation.metrics.classification import evaluate
 from hairjax.parallel.compilation import keep_compiled
 from hairjax.report.show_results import RESULTS, result_cells
 from hairjax.runs.aligned import photograph_rows
+from hairjax.runs.derived import has_parameters
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
 from hairjax.runs.photographs import read_run_photographs
@@ -141,7 +142,7 @@ def mean_params(members: Sequence[dict]) -> dict:
 
 def _require_alike(runs: Sequence[RunPredictions]) -> None:
     for run in runs:
-        if "made" in run.config and run.config.made.by != "soup":
+        if not has_parameters(run.config):
             raise UserError(
                 f"{run.path} is of {run.config.made.by}, and has no parameters of its own: give "
                 "soup runs"

@@ -198,7 +198,7 @@ def _end(plan: Plan, prepared: Prepared, best: dict[str, Any], params: dict) -> 
     predictions = plan.whole.predict(params, validation)
     explain = make_explainer(setup, prepared.graphdef, prepared.mesh, stage=-1)
     # Two photographs have no place in common that a map could show.
-    shown = 0 if len(setup.source.views) > 1 else setup.training.gallery
+    shown = 0 if setup.source.two_views else setup.training.gallery
     mistakes = find_mistakes(shown, explain, params, validation, predictions)
     leave_processes()
     if not is_first():
