@@ -65,7 +65,7 @@ def predict_selectively(sample: Sample) -> SelectivePrediction:
     return SelectivePrediction(
         kept=tuple(kept),
         area=float(weighted_area(right, confidence, once)[0]),
-        area_interval=sample.of_draws(np.concatenate(areas)),
+        area_interval=sample.of_resamples(np.concatenate(areas)),
         least_area=float(weighted_area(right, right.astype(np.float64), once)[0]),
     )
 
@@ -101,10 +101,10 @@ def weighted_area(
     Args:
         right: bool [n].
         confidence: float [n].
-        weights: float [draws, n], how often each photograph counts; not all 0.
+        weights: float [resamples, n], how often each photograph counts; not all 0.
 
     Returns:
-        float64 [draws].
+        float64 [resamples].
     """
     order, ends = _by_confidence(confidence)
     counts = weights[:, order]

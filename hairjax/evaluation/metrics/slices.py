@@ -138,7 +138,7 @@ def _judge(value: str, part: Sample) -> Slice:
     resampled = resampled_metrics(part.labels, part.probabilities, part.unit, part.weights)
     everything = np.ones(len(part), np.bool_)
     numbers: dict[str, tuple[float, Interval | None] | None] = {
-        name: (found[name], part.of_draws(resampled[name])) for name in METRICS
+        name: (found[name], part.of_resamples(resampled[name])) for name in METRICS
     }
     numbers["accuracy"] = (found["accuracy"], part.share(part.right, everything))
     if len(np.unique(part.labels)) == 1:
