@@ -85,7 +85,7 @@ def _write_and_show(run: Run, data: PhotoSet, split: str, maps: Maps, place: Exp
     opened = record_access(run.folder, data, split, accuracy, command="explain")
     found = summarise_maps(run, maps, split, _reliance(run, data, said))
     place.path.mkdir(parents=True, exist_ok=True)
-    _draw(run, data, maps, METHODS[found.method].title, place)
+    _plot(run, data, maps, METHODS[found.method].title, place)
     write_maps(maps, found, place)
     show_explanation(found)
     console.say(f"written: {place.path}")
@@ -173,7 +173,7 @@ def _reliance(run: Run, photos: PhotoSet, predictions: Predictions) -> tuple[Rel
     return tuple(measure_reliance(predictions, changed, RESAMPLES, seed))
 
 
-def _draw(run: Run, photos: PhotoSet, maps: Maps, title: str, place: ExplainFolder) -> None:
+def _plot(run: Run, photos: PhotoSet, maps: Maps, title: str, place: ExplainFolder) -> None:
     """The curves; and examples, as a sheet and as pictures for the report if it may have any."""
     curves_figure(title, maps.by_map, maps.by_chance, place.curves)
     chosen = example_photographs(photos, np.arange(len(photos)), run.setup.seed)

@@ -83,7 +83,7 @@ def html_photograph(jpeg: bytes, description: str) -> Html:
 
 
 def strip(value: float, interval: tuple[float, float], others: Sequence[float | None]) -> Html:
-    """Draw a value, its interval and the baselines on a line from 0 to 1; less than 0 is at 0."""
+    """Plot a value, its interval and the baselines on a line from 0 to 1; less than 0 is at 0."""
 
     def share(place: float) -> str:
         return f"{100 * min(max(place, 0.0), 1.0):.2f}%"

@@ -37,7 +37,7 @@ class Results:
 def measure(predictions: Predictions, seed: int) -> Results:
     """All metrics of predictions; the seed is the bootstrap's."""
     labels, probabilities = predictions.labels, predictions.probabilities
-    metrics, sample = evaluate(labels, probabilities), Sample.draw(predictions, RESAMPLES, seed)
+    metrics, sample = evaluate(labels, probabilities), Sample.resample(predictions, RESAMPLES, seed)
     return Results(
         metrics=metrics,
         intervals={

@@ -30,7 +30,7 @@ CHANCE: dict[str, Any] = {"color": GREY, "linestyle": (0, (4, 1.5)), "linewidth"
 
 
 def reliability_figure(bins: Sequence[Bin], after: Sequence[Bin], path: Path) -> None:
-    """Draw accuracy against confidence with 95 % intervals, and how many photographs are where.
+    """Plot accuracy against confidence with 95 % intervals, and how many photographs are where.
 
     Args:
         bins: of the model's own probabilities.
@@ -47,7 +47,7 @@ def reliability_figure(bins: Sequence[Bin], after: Sequence[Bin], path: Path) ->
         if after:
             series.append((after, "with temperature", VERMILION, "s", shift))
         for found, label, colour, marker, aside in series:
-            _draw_bins(rates, found, label, colour, marker, aside)
+            _plot_bins(rates, found, label, colour, marker, aside)
             held = {one.low: one.photographs for one in found}
             counts.stairs([held.get(low, 0) for low in EDGES[:-1]], EDGES, color=colour)
         if after:
@@ -67,7 +67,7 @@ def reliability_figure(bins: Sequence[Bin], after: Sequence[Bin], path: Path) ->
 def risk_coverage_figure(
     coverage: NDArray[np.float64], risk: NDArray[np.float64], kept: Sequence[Kept], path: Path
 ) -> None:
-    """Draw the error rate of the photographs kept against how many are kept.
+    """Plot the error rate of the photographs kept against how many are kept.
 
     Args:
         coverage: shares that are kept, rising to 1.
@@ -99,7 +99,7 @@ def risk_coverage_figure(
         save_for_print(figure, path)
 
 
-def _draw_bins(
+def _plot_bins(
     axes: Axes, bins: Sequence[Bin], label: str, colour: str, marker: str, aside: float
 ) -> None:
     where = [one.confidence + aside for one in bins]
