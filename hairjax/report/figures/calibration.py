@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hairjax.evaluation.metrics.calibration import Bin
 from hairjax.evaluation.metrics.reliability import EDGES
-from hairjax.evaluation.metrics.selective import Kept
+from hairjax.evaluation.metrics.selective import Retained
 from hairjax.report.figures.style import (
     BLUE,
     COLUMN,
@@ -65,14 +65,17 @@ def reliability_figure(bins: Sequence[Bin], after: Sequence[Bin], path: Path) ->
 
 
 def risk_coverage_figure(
-    coverage: NDArray[np.float64], risk: NDArray[np.float64], kept: Sequence[Kept], path: Path
+    coverage: NDArray[np.float64],
+    risk: NDArray[np.float64],
+    retained: Sequence[Retained],
+    path: Path,
 ) -> None:
-    """Plot the error rate of the photographs kept against how many are kept.
+    """Plot the error rate of the photographs retained against how many they are.
 
     Args:
-        coverage: shares that are kept, rising to 1.
+        coverage: shares that are retained, rising to 1.
         risk: the error rate at each.
-        kept: the shares of the table, whose intervals are drawn.
+        retained: the shares of the table, whose intervals are plotted.
         path: the PNG to write; an SVG is written beside it.
     """
     with matplotlib.style.context(["default", STYLE, IN_COLUMN]):
@@ -84,8 +87,8 @@ def risk_coverage_figure(
         axes.plot([0, 1], [error, error], label="by chance", **CHANCE)
         axes.plot(grid, best, color=INK, linestyle=":", linewidth=1.0, label="best possible")
         axes.plot(coverage, risk, color=BLUE, label="model", drawstyle="steps-post")
-        for one in kept:
-            share = one.photographs / kept[0].photographs
+        for one in retained:
+            share = one.photographs / retained[0].photographs
             if one.interval is not None:
                 ends = [1 - end for end in one.interval]
                 axes.plot([share, share], ends, color=BLUE, linewidth=1.0)
