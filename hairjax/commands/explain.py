@@ -35,7 +35,7 @@ _AT_ONCE = 256  # maps at the size of photographs in memory
 def explain_run(workdir: str, asked: Selection, *, count: int, stage: int, out: str) -> None:
     """Explain, write tables, figures and examples, and show; of a run's own, report again.
 
-    A look at test photographs goes into ``looks.csv`` before anything of it is written or shown.
+    An access to the test split goes into ``looks.csv`` before anything of it is written or shown.
 
     Args:
         workdir: the run, or a soup of several.
@@ -79,7 +79,7 @@ def _load(workdir: str, out: str, stage: int) -> Run:
 
 
 def _write_and_show(run: Run, data: PhotoSet, split: str, maps: Maps, place: ExplainFolder) -> int:
-    """Count the look, sum up, write and show; how often test photographs were looked at."""
+    """Record the access, sum up, write and show; return how many accesses there are."""
     said = maps.predictions
     accuracy = float(np.mean(said.predicted == said.labels))
     opened = record_access(run.folder, data, split, accuracy, command="explain")

@@ -1,4 +1,4 @@
-"""At what rate every parameter learns, and when: schedules, freezing, layer decay, the ledger."""
+"""At what rate every parameter learns, and when: schedules, freezing and layer decay."""
 
 from collections.abc import Mapping
 

@@ -112,9 +112,9 @@ class Report:
         without_subject: how many photographs there are whose subject is not known.
         best_epoch: whose model is judged.
         best_by: what the best epoch was chosen by.
-        results: of validation and, once it was looked at, of test.
+        results: of validation and, once it was accessed, of test.
         outdated: splits whose results are of another epoch or an earlier hairjax, and left out.
-        accesses: to the test photographs, the oldest first.
+        accesses: to the test split, the oldest first.
         history: the lines of ``metrics.jsonl``.
         timing: the lines of ``timing.jsonl``.
         parameter_table: every parameter with its group.

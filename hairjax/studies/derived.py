@@ -79,7 +79,7 @@ def write_evaluation(
     Args:
         target: where: the folder, or one inside it named like the split.
         epoch: of the runs' best models.
-        predictions: of the photographs judged.
+        predictions: of the evaluated photographs.
         setup: of the derived configuration.
         validation: predictions of the validation photographs; may be the same object.
     """
@@ -93,19 +93,19 @@ def write_evaluation(
 
 
 def record_test_access(folders: Sequence[RunFolder], photographs: int, accuracy: float) -> None:
-    """Write a look down, before anything of it is shown: in the folder and in its runs'.
+    """Record an access before anything of it is shown: in the folder and in its runs'.
 
     Args:
         folders: of what was made, and of the runs it was made of.
-        photographs: how many were judged.
-        accuracy: what the look shows.
+        photographs: how many were evaluated.
+        accuracy: what the access shows.
     """
     command = folders[0].read_config().made.by
     opened = []
     for folder in folders:
-        look = new_access(
+        record = new_access(
             folder.config, split="test", photographs=photographs, accuracy=accuracy, command=command
         )
-        opened.append((add_access(folder.test_access, look), folder.test_access))
+        opened.append((add_access(folder.test_access, record), folder.test_access))
     for times, path in opened:
         console.say(describe_access(path, times))

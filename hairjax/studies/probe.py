@@ -151,15 +151,15 @@ def _features(
 
 
 def _probe(data: ProbeData, split: str, out: Path) -> list[Chosen]:
-    """Choose, fit, judge and write classifiers, and show them.
+    """Choose, fit, evaluate and write classifiers, and show them.
 
     Only training photographs choose: the parameters of each kind of classifier and, for the
     folder's own predictions, the kind. Each kind has a folder inside it. On test photographs only
-    the chosen kind is judged, which is a look at them.
+    the chosen kind is evaluated, which is an access to the test split.
 
     Args:
         data: features and labels.
-        split: ``validation``, or ``test`` to judge those photographs too.
+        split: ``validation``, or ``test`` to evaluate on those photographs too.
         out: the folder to write.
 
     Returns:

@@ -208,7 +208,7 @@ def test_works_in_tree_mode_and_rematerialised():
     assert jax.tree.structure(moved) == jax.tree.structure(state)
 
 
-def test_the_ledger_tells_statistics_from_what_is_learnt(tmp_path):
+def test_the_table_tells_statistics_from_what_is_learnt(tmp_path):
     optim = top.get_config().optim
     groups = make_groups(optim, 2, 1)
     write_groups_text(

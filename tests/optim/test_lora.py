@@ -217,7 +217,7 @@ def test_pairs_and_the_head_train_alone_and_alone_have_moments(both_gradients):
     assert moments == 2 * size == 2 * sum(flat(params)[path].size for path in learning)
 
 
-def test_the_ledger_says_what_trains(model, tmp_path):
+def test_the_table_says_what_trains(model, tmp_path):
     config = settings()
     params = paired_params(config, model[1])
     groups = groups_of(config)

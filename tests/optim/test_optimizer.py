@@ -281,10 +281,10 @@ def test_merge_undoes_split(stages, data):
     assert len(jax.tree.leaves(trainable)) + 2 * len(frozen) == len(jax.tree.leaves(params))
 
 
-# --- the ledger
+# --- groups.txt
 
 
-def test_the_ledger_names_every_parameter_once(tmp_path):
+def test_the_table_names_every_parameter_once(tmp_path):
     params = swin((1, 1, 2))
     optim = settings_of(early=0.0, middle=5e-5, late=1e-3)
     groups = groups_of(optim)
@@ -324,7 +324,7 @@ def test_the_ledger_names_every_parameter_once(tmp_path):
     assert counted["late"] == sum(leaf.size for leaf in late)
 
 
-def test_the_ledger_says_when_and_how_fast_each_parameter_trains(tmp_path):
+def test_the_table_says_when_and_how_fast_each_parameter_trains(tmp_path):
     params = swin((1, 1, 2))
     optim = settings_of(1e-3, 1e-3, 1e-3, finetune="gradual", gradual=(2, 9), layer_decay=0.5)
     groups = groups_of(optim)
