@@ -42,10 +42,10 @@ class PredictionPages:
     def add(self, photos: PhotoSet, predictions: Predictions) -> None:
         """Take photographs and what is predicted of them; whole pages are written at once."""
         self._classes = predictions.classes
-        judged = zip(photos.images[:], predictions.files, predictions.probabilities, strict=True)
+        rows = zip(photos.images[:], predictions.files, predictions.probabilities, strict=True)
         self._waiting += [
             _Predicted(image if photos.has_masks else image[..., :3], file, row)
-            for image, file, row in judged
+            for image, file, row in rows
         ]
         while len(self._waiting) >= COLUMNS * ROWS:
             self._write_page()
@@ -85,15 +85,15 @@ def _cells(grid: NDArray[np.object_]) -> Iterator[tuple[Axes, Axes]]:
         yield from zip(grid[row], grid[row + 1], strict=True)
 
 
-def _plot_photo(axes: Axes, evaluated: _Predicted) -> None:
-    axes.imshow(evaluated.photo[..., :3], extent=(0, 1, 1, 0))
-    if evaluated.photo.shape[-1] == 4:
-        plot_outline(axes, evaluated.photo[..., 3] / 255, 0, 0, 1)
+def _plot_photo(axes: Axes, predicted: _Predicted) -> None:
+    axes.imshow(predicted.photo[..., :3], extent=(0, 1, 1, 0))
+    if predicted.photo.shape[-1] == 4:
+        plot_outline(axes, predicted.photo[..., 3] / 255, 0, 0, 1)
     axes.set(xlim=(0, 1), ylim=(1, 0))
     axes.text(
         0,
         -0.02,
-        shorten(evaluated.file, LETTERS),
+        shorten(predicted.file, LETTERS),
         va="bottom",
         color=INK,
         fontfamily="monospace",

@@ -84,8 +84,8 @@ def _bins(found: Mapping[str, Calibration], split: str) -> Html:
             estimate((one.accuracy, one.interval)),
             f"{one.photographs:,}",
         )
-        for which, results in found.items()
-        for one in results.bins
+        for which, calibrated in found.items()
+        for one in calibrated.bins
     ]
     header = ("Confidence", "", "mean confidence", "accuracy", "n")
     bins = html_table(header, rows, class_="estimates")

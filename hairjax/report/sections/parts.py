@@ -19,9 +19,9 @@ def parts_section(report: Report) -> list[Html]:
     """A table for each column and split; nothing where the manifest has no other column."""
     header = ("", "n", *(KNOWN[name].named for name in METRICS))
     tables = [
-        (evaluated.split, column, found)
-        for evaluated in report.results
-        for column, found in evaluated.analysis.slices.tables.items()
+        (results.split, column, found)
+        for results in report.results
+        for column, found in results.analysis.slices.tables.items()
     ]
     left_out = report.last.analysis.slices.left_out
     content = [tag("p", _SAID, class_="muted")] if tables else []
