@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hairjax.optim.parameter_table import read_parameter_table
+from hairjax.optim.parameter_table import read_groups_csv
 
 ROOT = Path(__file__).parents[1]
 TABLE = Path(__file__).with_suffix(".json")
@@ -154,7 +154,7 @@ def measure(workdirs: list[Path]) -> dict:
         found[name] = (float(np.mean(values)), spread)
     if not (workdirs[0] / "groups.csv").is_file():
         return found
-    rows = read_parameter_table(workdirs[0] / "groups.csv")
+    rows = read_groups_csv(workdirs[0] / "groups.csv")
     found["trainable"] = sum(row.count for row in rows if row.learnt and row.first_epoch)
     # The first epoch compiles; a part that thaws compiles again.
     seconds = [

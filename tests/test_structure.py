@@ -2,6 +2,7 @@
 
 import ast
 import functools
+from collections import defaultdict
 from pathlib import Path
 
 from benchmarks.structure import (
@@ -132,3 +133,12 @@ def test_functions_take_few_positional_arguments():
         if isinstance(node, ast.FunctionDef) and len(arguments(node)[1]) > 6
     ]
     assert many == []
+
+
+def test_no_two_public_classes_have_one_name():
+    homes = defaultdict(list)
+    for name, tree in trees():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes[node.name].append(name)
+    assert {name: where for name, where in homes.items() if len(where) > 1} == {}

@@ -41,7 +41,7 @@ def require_one_view(source: SourceOptions, what: str) -> None:
     Raises:
         UserError: it does.
     """
-    if len(source.views) > 1:
+    if source.two_views:
         raise UserError(
             f"the model sees two views of a subject at once (config.model.second_sees=view), and "
             f"{what} takes photographs one by one; launch.py evaluate judges the run's own pairs"

@@ -130,7 +130,7 @@ def abstract_model(model: ModelSpecification, num_classes: int) -> tuple[nnx.Gra
 
 
 def find_model_weights(model: ModelSpecification) -> tuple[Path | None, ...]:
-    """The file or run behind the weights of every stream; None where parameters are drawn.
+    """The file or run behind the weights of every stream; None where parameters are initialised.
 
     A source is looked for once, and on the hub only here.
 
@@ -205,13 +205,13 @@ def _two_streams(
 ) -> tuple[Backbone, list[str]]:
     """The model, with a sentence for everything not taken as the checkpoints have it."""
     options, seed = model.options(num_classes), model.seed
-    whole, shapes, draw = outline(_builder(model, num_classes), seed)
+    whole, shapes, initialise = outline(_builder(model, num_classes), seed)
     apart = [outline(_stream_builder(stream, options), seed)[0] for stream in model.streams]
     parameters, notes = fit_streams(
         checkpoints,
         apart,
         shapes,
-        draw,
+        initialise,
         whole=model.streams[0].source == model.streams[1].source,
         stem=model.stem,
     )

@@ -10,7 +10,7 @@ import numpy as np
 from flax import nnx
 
 from hairjax.models.backbone import Backbone
-from hairjax.models.factory import Draw
+from hairjax.models.factory import Initialise
 from hairjax.models.two_stream import STREAMS
 from hairjax.weights.fit import fit_weights, in_words, is_classifier, replace_head
 from hairjax.weights.load import Checkpoint
@@ -23,18 +23,18 @@ def fit_streams(
     checkpoints: Sequence[Checkpoint | None],
     models: Sequence[Backbone],
     shapes: Mapping[str, jax.ShapeDtypeStruct],
-    draw: Draw,
+    initialise: Initialise,
     *,
     whole: bool,
     stem: str,
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Fit to each stream its weights, by the rules for a model alone; what joins them is drawn.
+    """Fit to each stream its weights, by the rules for one model; initialise what joins them.
 
     Args:
-        checkpoints: checkpoints of both streams; None to draw one.
+        checkpoints: checkpoints of both streams; None to initialise one.
         models: what each stream is by itself, of shapes.
         shapes: shape of every parameter of the model, by dotted path.
-        draw: returns freshly initialised parameters for a list of paths.
+        initialise: returns freshly initialised parameters for a list of paths.
         whole: both checkpoints are one source. Where that is a run with two streams, it also
             gives what joins them and, where it is for as many classes, the classifier.
         stem: rule for the stems' input channels, see ``expand_stem``.
@@ -53,13 +53,13 @@ def fit_streams(
         notes.append(f"head: drawn anew for {in_words(shapes)}")
     for stream, checkpoint, model in zip(STREAMS, checkpoints, models, strict=True):
         if checkpoint:
-            fitted, said = _fit_stream(stream, checkpoint, model, shapes, draw, stem)
+            fitted, said = _fit_stream(stream, checkpoint, model, shapes, initialise, stem)
             found |= fitted
             notes += [f"{stream}: {note}" for note in said]
     fresh = [path for path in shapes if path not in found]
     if any(".join." in path for path in fresh) and any(checkpoints):
         notes.append("where the streams join: at first the first's map as it is")
-    return found | draw(fresh), notes
+    return found | initialise(fresh), notes
 
 
 def has_streams(paths: Mapping[str, np.ndarray]) -> bool:
@@ -87,7 +87,7 @@ def _fit_stream(
     checkpoint: Checkpoint,
     model: Backbone,
     shapes: Mapping[str, jax.ShapeDtypeStruct],
-    draw: Draw,
+    initialise: Initialise,
     stem: str,
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """The parameters of one stream, by path in the whole model, and what is said of them."""
@@ -100,14 +100,14 @@ def _fit_stream(
     unused = dotted(nnx.to_pure_dict(nnx.state(model))).keys() - wanted.keys()
     arrays = {p: a for p, a in arrays.items() if p not in unused and not is_classifier(p)}
 
-    def draw_own(own: list[str]) -> dict[str, np.ndarray]:
-        drawn = draw([paths[path] for path in own])
-        return {path: drawn[paths[path]] for path in own}
+    def initialise_own(own: list[str]) -> dict[str, np.ndarray]:
+        initialised = initialise([paths[path] for path in own])
+        return {path: initialised[paths[path]] for path in own}
 
     fitted, notes = fit_weights(
         replace(checkpoint, arrays=arrays, classes=()),
         wanted,
-        draw_own,
+        initialise_own,
         windows=model.windows(),
         grids=model.grids(),
         stem=stem,

@@ -12,7 +12,7 @@ from hairjax.cli.configuration import (
 )
 from hairjax.cli.flags import parse
 from hairjax.cli.places import beside, require_writable
-from hairjax.config.recipe import recipe
+from hairjax.config.recipe import default_config
 from hairjax.parallel.cluster import find_place
 from hairjax.system.errors import UserError
 from hairjax.system.paths import require_paths
@@ -32,7 +32,7 @@ def run_check(arguments: list[str]) -> int:
     out = Path(given.pop("out") or Path("runs") / f"check-{name}").expanduser()
     require_writable("--out", out)
     # How photographs are read and divided is the recipe's, so that training finds them prepared.
-    config = recipe()
+    config = default_config()
     config.data.update(given)
 
     from hairjax.commands.check import check_photographs

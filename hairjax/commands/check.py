@@ -27,7 +27,7 @@ from hairjax.data.sources.photos import Index
 from hairjax.data.sources.problems import Problem, describe_problems
 from hairjax.data.split import make_split, read_split
 from hairjax.evaluation.baselines import THUMBNAIL
-from hairjax.report.check_page import Examination, write_examination
+from hairjax.report.check_page import CheckReport, write_check_page
 from hairjax.system import console
 from hairjax.system.errors import UserError
 
@@ -64,7 +64,7 @@ def check_photographs(config: ConfigDict, out: Path) -> list[Finding]:
         *findings.of_classes(photos),
         *findings.of_positions(photos.files, headers),
     ]
-    examination = Examination(
+    report = CheckReport(
         title=f"Check of {Path(setup.source.views[0].photos).name}",
         source=setup.source.describe(),
         counts=_counts(photos, split),
@@ -75,8 +75,8 @@ def check_photographs(config: ConfigDict, out: Path) -> list[Finding]:
     )
     out.mkdir(parents=True, exist_ok=True)
     findings.write_findings(out / "check.csv", found)
-    write_examination(examination, out / "check.html")
-    _show(examination)
+    write_check_page(report, out / "check.html")
+    _show(report)
     console.say(f"written: {out / 'check.html'}, {out / 'check.csv'}")
     _require_nothing_grave(found, out)
     return found
@@ -175,15 +175,15 @@ def _leaks(
     return [(name, share) for name, share in shares if share is not None]
 
 
-def _show(examination: Examination) -> None:
+def _show(report: CheckReport) -> None:
     """Counts, leaks and how often each kind was found."""
-    console.table(*examination.counts)
-    for name, share in examination.leaks:
+    console.table(*report.counts)
+    for name, share in report.leaks:
         console.say(
             f"{name}: for {100 * share:.0f} % of the validation photographs the most alike "
             "training photograph is of the same subject"
         )
-    counts = Counter(finding.kind for finding in examination.findings)
+    counts = Counter(finding.kind for finding in report.findings)
     rows = [
         [kind, f"{count:,}", "grave" if kind in findings.GRAVE else ""]
         for kind, count in counts.most_common()

@@ -11,7 +11,7 @@ from hairjax.evaluation.analysis import analyse
 from hairjax.evaluation.predictions import Predictions
 from hairjax.parallel.compilation import keep_compiled
 from hairjax.report.run_report import rewrite_report
-from hairjax.report.show_results import plot_results, show_analysis, show_results
+from hairjax.report.show_results import plot_results, show_analysis, show_metrics
 from hairjax.runs.access import describe_access, record_access
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
@@ -60,7 +60,7 @@ def evaluate_run(workdir: str, asked: Selection, out: str) -> dict[str, float]:
     target = RunFolder(folder)
     write_results(target, run.best["epoch"], predictions, results, analysis, compared)
     plot_results(predictions, analysis, target)
-    show_results(f"{split}, {counted(len(data), 'photograph')}", results, compared)
+    show_metrics(f"{split}, {counted(len(data), 'photograph')}", results, compared)
     show_analysis(analysis)
     console.say(f"written: {folder}")
     if opened:

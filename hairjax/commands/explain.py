@@ -20,7 +20,7 @@ from hairjax.report.figures.explanation import curves_figure, examples_sheet
 from hairjax.report.gallery import remove_gallery, write_gallery
 from hairjax.report.run_report import rewrite_report
 from hairjax.runs.access import describe_access, record_access
-from hairjax.runs.derived import source_runs
+from hairjax.runs.derived import has_parameters, source_runs
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
 from hairjax.runs.photographs import Selection, read_asked_photographs
@@ -35,7 +35,7 @@ _AT_ONCE = 256  # maps at the size of photographs in memory
 def explain_run(workdir: str, asked: Selection, *, count: int, stage: int, out: str) -> None:
     """Explain, write tables, figures and examples, and show; of a run's own, report again.
 
-    A look at test photographs goes into ``looks.csv`` before anything of it is written or shown.
+    An access to the test split goes into ``looks.csv`` before anything of it is written or shown.
 
     Args:
         workdir: the run, or a soup of several.
@@ -64,7 +64,7 @@ def _load(workdir: str, out: str, stage: int) -> Run:
     if out and RunFolder(out).config.exists():
         raise UserError(f"--out={out} is a run, whose files would be overwritten; give another")
     run = load_run(workdir)
-    if "made" in run.config and run.config.made.by != "soup":
+    if not has_parameters(run.config):
         runs = ", ".join(map(str, source_runs(run.folder)))
         raise UserError(
             f"{run.folder.path} is what {run.config.made.by} made of finished runs: explain one of "
@@ -79,13 +79,13 @@ def _load(workdir: str, out: str, stage: int) -> Run:
 
 
 def _write_and_show(run: Run, data: PhotoSet, split: str, maps: Maps, place: ExplainFolder) -> int:
-    """Count the look, sum up, write and show; how often test photographs were looked at."""
+    """Record the access, sum up, write and show; return how many accesses there are."""
     said = maps.predictions
     accuracy = float(np.mean(said.predicted == said.labels))
     opened = record_access(run.folder, data, split, accuracy, command="explain")
     found = summarise_maps(run, maps, split, _reliance(run, data, said))
     place.path.mkdir(parents=True, exist_ok=True)
-    _draw(run, data, maps, METHODS[found.method].title, place)
+    _plot(run, data, maps, METHODS[found.method].title, place)
     write_maps(maps, found, place)
     show_explanation(found)
     console.say(f"written: {place.path}")
@@ -173,7 +173,7 @@ def _reliance(run: Run, photos: PhotoSet, predictions: Predictions) -> tuple[Rel
     return tuple(measure_reliance(predictions, changed, RESAMPLES, seed))
 
 
-def _draw(run: Run, photos: PhotoSet, maps: Maps, title: str, place: ExplainFolder) -> None:
+def _plot(run: Run, photos: PhotoSet, maps: Maps, title: str, place: ExplainFolder) -> None:
     """The curves; and examples, as a sheet and as pictures for the report if it may have any."""
     curves_figure(title, maps.by_map, maps.by_chance, place.curves)
     chosen = example_photographs(photos, np.arange(len(photos)), run.setup.seed)

@@ -136,7 +136,7 @@ def notes(setup: Setup, photos: PhotoSet, chosen: np.ndarray) -> list[str]:
     """The sheet's headline and the lines below it."""
     side = setup.inputs.side
     seen = {1: "the mask alone", 3: "RGB alone", 6: "RGB and the mask"}[setup.model.in_channels]
-    if len(setup.source.views) > 1:
+    if setup.source.two_views:
         seen += ", of two views the first"
     lines = [
         "What the model sees",

@@ -23,6 +23,6 @@ def known_keys() -> Mapping[str, Key]:
     return dict(flatten_keys(_read()))
 
 
-def recipe() -> ConfigDict:
+def default_config() -> ConfigDict:
     """A configuration with every key at its default."""
     return defaults(_read())

@@ -74,7 +74,7 @@ def cutmix_shares(keys: jax.Array, alpha: float, side: int) -> tuple[jax.Array, 
         float32 [batch].
     """
 
-    def draw(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def sample_share(key: jax.Array) -> tuple[jax.Array, jax.Array]:
         drawn = jax.random.beta(_key_of(key, 1), alpha, alpha)
         length = jnp.floor(side * jnp.sqrt(1 - drawn)).astype(jnp.int32)
         across, width = _interval(_key_of(key, 2), length, side)
@@ -83,7 +83,7 @@ def cutmix_shares(keys: jax.Array, alpha: float, side: int) -> tuple[jax.Array, 
         kept = jnp.expand_dims(~box, 2).astype(jnp.float32)
         return kept, 1 - width * height / side**2
 
-    return jax.vmap(draw)(keys)
+    return jax.vmap(sample_share)(keys)
 
 
 def _interval(key: jax.Array, length: jax.Array, side: int) -> tuple[jax.Array, jax.Array]:

@@ -49,6 +49,11 @@ class SourceOptions:
         return self.kind == "synthetic"
 
     @property
+    def two_views(self) -> bool:
+        """True if every subject is seen from two sides at once."""
+        return len(self.views) > 1
+
+    @property
     def data_set(self) -> str:
         """Name of the tensorflow-datasets set; "" for another kind of source."""
         return self.kind.removeprefix(TFDS) if self.kind.startswith(TFDS) else ""
@@ -60,7 +65,7 @@ class SourceOptions:
             return f"synthetic {views} photographs, drawn by hairjax"
         if self.data_set:
             return f"the tensorflow-datasets set {self.data_set}"
-        if len(self.views) > 1:
+        if self.two_views:
             return f"{self.views[0].photos} and {self.views[1].photos}, paired by subject"
         return self.manifest or self.views[0].photos
 

@@ -14,7 +14,7 @@ from hairjax.evaluation.metrics.calibration import (
     temper,
 )
 from hairjax.evaluation.metrics.sample import Sample
-from hairjax.evaluation.metrics.selective import Kept, SelectivePrediction, predict_selectively
+from hairjax.evaluation.metrics.selective import Retained, SelectivePrediction, predict_selectively
 from hairjax.evaluation.metrics.slices import Slice, Slices, slice_tables
 from hairjax.evaluation.predictions import Predictions
 
@@ -87,7 +87,7 @@ def read_analysis(found: Mapping[str, Any]) -> Analysis:
     Args:
         found: contents of ``metrics.json``; other keys are left alone.
     """
-    temperature, kept, slices = found["temperature"], found["referral"]["kept"], found["slices"]
+    temperature, retained, slices = found["temperature"], found["referral"]["kept"], found["slices"]
     if temperature is not None:
         after = temperature["after"]
         temperature = Temperature(**temperature | {"after": after and _calibration(after)})
@@ -98,7 +98,7 @@ def read_analysis(found: Mapping[str, Any]) -> Analysis:
         temperature=temperature,
         no_temperature=found["no_temperature"],
         referral=SelectivePrediction(
-            **found["referral"] | {"kept": tuple(Kept(**one) for one in kept)}
+            **found["referral"] | {"kept": tuple(Retained(**one) for one in retained)}
         ),
         slices=Slices(
             tables={

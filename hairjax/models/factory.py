@@ -70,7 +70,7 @@ def create_model(
         image_size: a side or (height, width) in pixels; None means the variant's own.
         weights: a ``.safetensors``, ``.npz`` or ``.pth`` file with names that are known for the
             model (docs/models.md), among them timm's and hairjax's; a folder that holds one; the
-            folder of a run; or ``hf://owner/name``. None draws every parameter.
+            folder of a run; or ``hf://owner/name``. None initialises every parameter.
         stem: how a pretrained RGB stem takes more channels, see ``weights.stem.RULES``.
         dropout: rate in the head.
         drop_path: stochastic-depth rate of the last block.
@@ -127,7 +127,7 @@ def load_model(
     Args:
         name: one of ``list_models()``.
         options: options of every model.
-        checkpoint: as ``read_weights`` returns it; None draws every parameter.
+        checkpoint: as ``read_weights`` returns it; None initialises every parameter.
         stem: how a pretrained RGB stem takes more channels, see ``weights.stem.RULES``.
         seed: seed of the parameters that are initialised.
 
@@ -135,12 +135,12 @@ def load_model(
         UserError: as ``model_builder``, or an image size that the model cannot take.
         WeightsError: the weights do not fit (a UserError too).
     """
-    model, shapes, draw = outline(model_builder(name, options), seed)
+    model, shapes, initialise = outline(model_builder(name, options), seed)
     if checkpoint is None:
-        parameters, notes = draw(list(shapes)), list[str]()
+        parameters, notes = initialise(list(shapes)), list[str]()
     else:
         parameters, notes = fit_weights(
-            checkpoint, shapes, draw, windows=model.windows(), grids=model.grids(), stem=stem
+            checkpoint, shapes, initialise, windows=model.windows(), grids=model.grids(), stem=stem
         )
         if checkpoint.mask_shifted != options.mask_shifted:
             notes.append(
@@ -150,24 +150,24 @@ def load_model(
     return filled(model, parameters), notes
 
 
-Draw = Callable[[list[str]], dict[str, np.ndarray]]
+Initialise = Callable[[list[str]], dict[str, np.ndarray]]
 
 
 def outline(
     build: Callable[..., Backbone], seed: int
-) -> tuple[Backbone, dict[str, jax.ShapeDtypeStruct], Draw]:
-    """A model of shapes, these by dotted path, and a function that draws parameters by path."""
+) -> tuple[Backbone, dict[str, jax.ShapeDtypeStruct], Initialise]:
+    """A model of shapes, these by dotted path, and what initialises parameters by their paths."""
     model = nnx.eval_shape(lambda: build(rngs=ParameterKeys(seed)))
 
-    def draw(paths: list[str]) -> dict[str, np.ndarray]:
+    def initialise(paths: list[str]) -> dict[str, np.ndarray]:
         # Compiled as one program, of which XLA keeps what the wanted parameters need.
         def init() -> dict[str, jax.Array]:
-            drawn = dotted(nnx.to_pure_dict(nnx.state(build(rngs=ParameterKeys(seed)))))
-            return {path: drawn[path] for path in paths}
+            initialised = dotted(nnx.to_pure_dict(nnx.state(build(rngs=ParameterKeys(seed)))))
+            return {path: initialised[path] for path in paths}
 
         return jax.device_get(jax.jit(init)()) if paths else {}
 
-    return model, dotted(nnx.to_pure_dict(nnx.state(model))), draw
+    return model, dotted(nnx.to_pure_dict(nnx.state(model))), initialise
 
 
 def filled(model: Backbone, parameters: dict[str, np.ndarray]) -> Backbone:

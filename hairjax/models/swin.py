@@ -96,7 +96,7 @@ def run_block(
     return block(x, key, rate)
 
 
-class PatchEmbed(nnx.Module):
+class SwinPatchEmbed(nnx.Module):
     """The stem: patches of 4 × 4 to vectors, then a norm."""
 
     def __init__(self, in_channels: int, dim: int, *, dtype: jnp.dtype, rngs: nnx.Rngs):
@@ -208,7 +208,7 @@ class Swin(Backbone):
         size, dtype = options.image_size, options.dtype
         require_multiples("a Swin", size, PATCH)
         self.image_size, self.in_channels, self.dtype = size, options.in_channels, dtype
-        self.stem = PatchEmbed(options.in_channels, dim, dtype=dtype, rngs=rngs)
+        self.stem = SwinPatchEmbed(options.in_channels, dim, dtype=dtype, rngs=rngs)
         self.stages = nnx.List(
             [
                 SwinStage(

@@ -72,7 +72,7 @@ class ViTBlock(nnx.Module):
         return materialised(x + drop_path(self.mlp(self.norm2(x)), self.drop_path, key2))
 
 
-class PatchEmbed(nnx.Module):
+class ViTPatchEmbed(nnx.Module):
     """The stem: patches to tokens behind a class token, and where each of them is."""
 
     def __init__(
@@ -148,7 +148,7 @@ class ViT(Backbone):
         self.image_size, self.in_channels, self.dtype = (height, width), options.in_channels, dtype
         grid = (height // patch, width // patch)
         self.grid = grid
-        self.stem = PatchEmbed(options.in_channels, dim, patch, grid, dtype=dtype, rngs=rngs)
+        self.stem = ViTPatchEmbed(options.in_channels, dim, patch, grid, dtype=dtype, rngs=rngs)
         self.stages = nnx.List(
             [
                 Stage(

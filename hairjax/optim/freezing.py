@@ -5,7 +5,7 @@ from collections.abc import Collection
 import jax
 from flax import traverse_util
 
-from hairjax.optim.parts import _by_path, _within, is_statistic, part_of
+from hairjax.optim.parts import is_statistic, map_by_path, part_of, trains_with_part
 
 
 def split_trainable(params: dict, frozen: Collection[str]) -> tuple[dict, dict]:
@@ -14,14 +14,14 @@ def split_trainable(params: dict, frozen: Collection[str]) -> tuple[dict, dict]:
     Of the parts that are not ``frozen`` all train, or where there are low-rank pairs these alone
     and the head. Running statistics do not: there is no gradient for them.
     """
-    within = _within(params)
+    can_train = trains_with_part(params)
 
     def pick(trainable: bool) -> dict:
         def keep(path: tuple, leaf: jax.Array) -> jax.Array | None:
-            trains = part_of(path) not in frozen and within(path) and not is_statistic(path)
+            trains = part_of(path) not in frozen and can_train(path) and not is_statistic(path)
             return leaf if trains == trainable else None
 
-        return _by_path(keep, params)
+        return map_by_path(keep, params)
 
     return pick(True), pick(False)
 
@@ -36,7 +36,7 @@ def moving_statistics(state: dict, params: dict, frozen: Collection[str]) -> dic
     def keep(path: tuple, _: jax.Array) -> jax.Array | None:
         return found[path] if is_statistic(path) and part_of(path) not in frozen else None
 
-    return _by_path(keep, params)
+    return map_by_path(keep, params)
 
 
 def merge(first: dict, second: dict) -> dict:

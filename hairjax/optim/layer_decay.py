@@ -3,7 +3,7 @@
 from flax import traverse_util
 
 from hairjax.models.two_stream import STREAMS
-from hairjax.optim.parts import _by_path
+from hairjax.optim.parts import map_by_path
 
 
 def layer_distances(params: dict) -> dict:
@@ -29,4 +29,4 @@ def layer_distances(params: dict) -> dict:
     end = max(found["second"], default=(-1, 0))
     found["second"] |= {one for one in found["first"] if one > end}
     layers = {name: sorted(own, reverse=True) for name, own in found.items()}
-    return _by_path(lambda path, _: layers[stream(path)].index(layer(path)), params)
+    return map_by_path(lambda path, _: layers[stream(path)].index(layer(path)), params)

@@ -24,7 +24,7 @@ MATRICES = (("attention", "qkv"), ("attention", "proj"), ("mlp", "expand"), ("ml
 # parameter is.
 STREAM = 2**31
 # As Microsoft's loralib and peft draw A: uniform within ± 1 / √in.
-_draw = jax.nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+_initialise_down = jax.nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 def require_matrices(rank: int, names: Sequence[str], params: dict) -> None:
@@ -68,17 +68,17 @@ def with_pairs(params: dict, groups: Mapping[str, ParameterGroup], rank: int, se
         path: kernel.shape for path, kernel in _kernels(params).items() if _part(path) in parts
     }
 
-    def draw() -> dict:
+    def initialise() -> dict:
         stream = jax.random.fold_in(jax.random.key(seed), STREAM)
         keys = jax.random.split(stream, len(shapes))
         pairs = {}
         for key, (path, (rows, columns)) in zip(keys, shapes.items(), strict=True):
-            pairs[*path[:-1], DOWN] = _draw(key, (rows, rank))
+            pairs[*path[:-1], DOWN] = _initialise_down(key, (rows, rank))
             pairs[*path[:-1], UP] = jnp.zeros((rank, columns))
         return pairs
 
     abstract = any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(params))
-    pairs = jax.eval_shape(draw) if abstract else jax.jit(draw)()
+    pairs = jax.eval_shape(initialise) if abstract else jax.jit(initialise)()
     return traverse_util.unflatten_dict(traverse_util.flatten_dict(params) | pairs)
 
 

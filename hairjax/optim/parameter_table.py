@@ -66,7 +66,7 @@ class ParameterRow:
         return self.parameter, size, self.group, f"{self.peak_rate:g}", f"{self.decay:g}", trains
 
 
-def parameter_table(
+def make_parameter_table(
     params: dict, groups: Mapping[str, ParameterGroup], optim: OptimOptions
 ) -> list[ParameterRow]:
     """A row for every parameter, or for its shape."""
@@ -91,7 +91,7 @@ def parameter_table(
     return rows
 
 
-def write_for_people(rows: Sequence[ParameterRow], groups: Sequence[str], file: Path) -> None:
+def write_groups_text(rows: Sequence[ParameterRow], groups: Sequence[str], file: Path) -> None:
     """Write ``groups.txt``: the table in columns, and the count of parameters of every group.
 
     Args:
@@ -109,8 +109,8 @@ def write_for_people(rows: Sequence[ParameterRow], groups: Sequence[str], file: 
         unfinished.write_text("\n".join(lines) + "\n")
 
 
-def write_parameter_table(rows: Sequence[ParameterRow], file: Path) -> None:
-    """Write ``groups.csv``, which `read_parameter_table` reads."""
+def write_groups_csv(rows: Sequence[ParameterRow], file: Path) -> None:
+    """Write ``groups.csv``, which `read_groups_csv` reads."""
     cells = (
         (r.parameter, " ".join(map(str, r.shape)), r.group, r.peak_rate, r.decay, r.first_epoch)
         for r in rows
@@ -118,8 +118,8 @@ def write_parameter_table(rows: Sequence[ParameterRow], file: Path) -> None:
     write_csv(file, _COLUMNS, cells)
 
 
-def read_parameter_table(file: Path) -> list[ParameterRow]:
-    """Read a table that `write_parameter_table` wrote.
+def read_groups_csv(file: Path) -> list[ParameterRow]:
+    """Read a table that `write_groups_csv` wrote.
 
     Raises:
         UserError: the columns are others, or a row is damaged.

@@ -37,23 +37,23 @@ def label_parameters(params: dict, groups: Mapping[str, ParameterGroup]) -> dict
         ValueError: a parameter lies outside stem, stages and head.
     """
     names = {part: name for name, group in groups.items() for part in group.parts}
-    trains = _within(params)
+    trains = trains_with_part(params)
 
     def label(path: tuple, _: object) -> str:
         if is_statistic(path):
             return STATISTICS
         return names[part_of(path)] if trains(path) else FROZEN
 
-    return _by_path(label, params)
+    return map_by_path(label, params)
 
 
-def _within(params: dict) -> Callable[[tuple], bool]:
+def trains_with_part(params: dict) -> Callable[[tuple], bool]:
     """True if a parameter trains when its part does."""
     paired = has_pairs(traverse_util.flatten_dict(params))
     return trains_beside_pairs if paired else lambda path: True
 
 
-def _by_path(function: Callable[[tuple, Any], Any], params: dict) -> dict:
+def map_by_path(function: Callable[[tuple, Any], Any], params: dict) -> dict:
     """A tree like ``params`` of what the function gives for every path and parameter."""
     return dict(traverse_util.path_aware_map(function, params))
 

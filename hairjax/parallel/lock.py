@@ -24,7 +24,7 @@ def exclusive_lock(file: Path) -> Iterator[None]:
         UserError: another command trains there; in every process.
     """
     with file.open("a") as held:
-        if largest(int(is_first() and _is_locked(held.fileno(), file.parent))):
+        if largest(int(is_first() and _locked_by_another(held.fileno(), file.parent))):
             raise UserError(
                 f"another command trains in {file.parent} now: wait for its end, stop it, or give "
                 "another --workdir"
@@ -32,8 +32,8 @@ def exclusive_lock(file: Path) -> Iterator[None]:
         yield
 
 
-def _is_locked(descriptor: int, folder: Path) -> bool:
-    """True if another process has the lock; else this one takes it."""
+def _locked_by_another(descriptor: int, folder: Path) -> bool:
+    """Try to take the lock; True if another process holds it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

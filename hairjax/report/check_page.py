@@ -11,14 +11,14 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.data.quality import findings
 from hairjax.data.quality.findings import Finding
 from hairjax.report.figures.thumbnails import jpeg, tint
-from hairjax.report.html import Html, lines, photograph, table, tag, write_page
+from hairjax.report.html import Html, html_photograph, html_table, lines, tag, write_page
 from hairjax.system.wording import counted
 
 MOST_SHOWN = 24  # of a kind; all are in the CSV file
 
 
 @dataclass(frozen=True)
-class Examination:
+class CheckReport:
     """Contents of the page.
 
     Attributes:
@@ -69,17 +69,17 @@ _OF_PAIRS = (
 _OF_MASKS = (findings.EMPTY, findings.FULL, findings.TINY, findings.OUTLIER)
 
 
-def write_examination(examination: Examination, path: Path) -> None:
+def write_check_page(report: CheckReport, path: Path) -> None:
     """Write the page as one HTML file; it appears whole or not at all."""
-    thumbnail = Thumbnails(examination.photos)
+    thumbnail = Thumbnails(report.photos)
     sections = (
-        _summary(examination),
-        _photographs(examination),
-        *_leak(examination),
-        *(_section(kind, examination, thumbnail) for kind in _ADVICE),
+        _summary(report),
+        _photographs(report),
+        *_leak(report),
+        *(_section(kind, report, thumbnail) for kind in _ADVICE),
     )
     body = tag("body", *lines([section for section in sections if section]))
-    write_page(examination.title, body, path)
+    write_page(report.title, body, path)
 
 
 class Thumbnails:
@@ -91,19 +91,19 @@ class Thumbnails:
 
     def photo(self, file: str) -> Html:
         """The photograph alone."""
-        return photograph(jpeg(self._pixels(file)[..., :3]), file)
+        return html_photograph(jpeg(self._pixels(file)[..., :3]), file)
 
     def masked(self, file: str) -> Html:
         """The photograph, tinted where its mask is."""
-        return photograph(jpeg(tint(self._pixels(file))), f"{file} with its mask")
+        return html_photograph(jpeg(tint(self._pixels(file))), f"{file} with its mask")
 
     def _pixels(self, file: str) -> NDArray[np.uint8]:
         place = self._place[file]
         return self._photos.images[place : place + 1][0]
 
 
-def _summary(examination: Examination) -> Html:
-    kinds = [kind for kind in _ADVICE if _of(examination, kind)]
+def _summary(report: CheckReport) -> Html:
+    kinds = [kind for kind in _ADVICE if _of(report, kind)]
     grave = [kind for kind in kinds if kind in findings.GRAVE]
     said = "Nothing stands in the way of training."
     if grave:
@@ -116,22 +116,22 @@ def _summary(examination: Examination) -> Html:
             tag("div", note),
             class_="tile",
         )
-        for name, count, note in _headline(examination)
+        for name, count, note in _headline(report)
     )
     stamp = tag("p", said, class_="stamp" if grave else "muted")
     return tag(
         "header",
-        tag("p", "Photographs: ", tag("strong", examination.source), class_="muted"),
-        tag("h1", examination.title),
+        tag("p", "Photographs: ", tag("strong", report.source), class_="muted"),
+        tag("h1", report.title),
         stamp,
-        *_warning(examination),
+        *_warning(report),
         tag("div", *tiles, class_="tiles"),
     )
 
 
-def _warning(examination: Examination) -> list[Html]:
+def _warning(report: CheckReport) -> list[Html]:
     """Warning that there are photographs on the page; empty if there are none."""
-    if not any(_of(examination, kind) for kind in (*_OF_PAIRS, *_OF_MASKS)):
+    if not any(_of(report, kind) for kind in (*_OF_PAIRS, *_OF_MASKS)):
         return []
     said = (
         "This page holds photographs: give it to nobody who may not see them. check.csv has none."
@@ -139,64 +139,64 @@ def _warning(examination: Examination) -> list[Html]:
     return [tag("p", said, class_="muted")]
 
 
-def _headline(examination: Examination) -> list[tuple[str, int, str]]:
-    photos = examination.photos
+def _headline(report: CheckReport) -> list[tuple[str, int, str]]:
+    photos = report.photos
     subjects = len({*photos.subjects} - {""})
-    across = len(_of(examination, findings.NEAR_SPLITS))
-    masks = sum(len(_of(examination, kind)) for kind in _OF_MASKS)
+    across = len(_of(report, findings.NEAR_SPLITS))
+    masks = sum(len(_of(report, kind)) for kind in _OF_MASKS)
     return [
         (
             "Photographs",
             len(photos),
             f"of {counted(subjects, 'subject')}" if subjects else "subjects not known",
         ),
-        ("Cannot be used", len(_of(examination, findings.UNUSABLE)), "files"),
+        ("Cannot be used", len(_of(report, findings.UNUSABLE)), "files"),
         (
             "Near-duplicates",
-            len(_of(examination, findings.NEAR)) + across,
+            len(_of(report, findings.NEAR)) + across,
             f"pairs, {across:,} of them across splits",
         ),
         ("Masks to look at", masks, f"of {len(photos):,}" if photos.has_masks else "none given"),
     ]
 
 
-def _of(examination: Examination, kind: str) -> list[Finding]:
-    return [finding for finding in examination.findings if finding.kind == kind]
+def _of(report: CheckReport, kind: str) -> list[Finding]:
+    return [finding for finding in report.findings if finding.kind == kind]
 
 
-def _photographs(examination: Examination) -> Html:
-    title, header, rows = examination.counts
+def _photographs(report: CheckReport) -> Html:
+    title, header, rows = report.counts
     return tag(
         "section",
         tag("h2", "Photographs"),
         tag("p", f"{title[:1].upper()}{title[1:]}.", class_="muted"),
-        table(header, rows),
+        html_table(header, rows),
         tag("h3", "Pictures"),
-        table((), list(examination.facts), class_="facts"),
+        html_table((), list(report.facts), class_="facts"),
     )
 
 
-def _leak(examination: Examination) -> list[Html]:
-    if not examination.leaks:
+def _leak(report: CheckReport) -> list[Html]:
+    if not report.leaks:
         return []
     note = (
         "Of every validation photograph the most similar training photograph is looked for, by "
         "thumbnails. Where it shows the same subject, remembering is enough to be right."
     )
-    rows = [(name, f"{share:.0%}") for name, share in examination.leaks]
+    rows = [(name, f"{share:.0%}") for name, share in report.leaks]
     return [
         tag(
             "section",
             tag("h2", "Whom a validation photograph resembles"),
             tag("p", note, class_="muted"),
-            table(("Split", "nearest is the same subject"), rows),
+            html_table(("Split", "nearest is the same subject"), rows),
         )
     ]
 
 
-def _section(kind: str, examination: Examination, thumbnails: Thumbnails) -> Html | None:
+def _section(kind: str, report: CheckReport, thumbnails: Thumbnails) -> Html | None:
     """All that was found of a kind, the first of it shown; None where there is nothing."""
-    found = _of(examination, kind)
+    found = _of(report, kind)
     if not found:
         return None
     shown, more = found[:MOST_SHOWN], len(found) - MOST_SHOWN
@@ -206,7 +206,7 @@ def _section(kind: str, examination: Examination, thumbnails: Thumbnails) -> Htm
         content = tag("div", *lines([_mask(one, thumbnails) for one in shown]), class_="masks")
     else:
         rows = [(one.file or "The set", one.detail) for one in shown]
-        content = table((), rows, class_="facts")
+        content = html_table((), rows, class_="facts")
     return tag(
         "section",
         tag("h2", f"{kind[:1].upper()}{kind[1:]}: {len(found):,}"),

@@ -86,7 +86,7 @@ def write_gallery(
     remove_gallery(folder)
     folder.mkdir(parents=True)
     cards = []
-    for place, pictures in enumerate(_draw(photos, maps)):
+    for place, pictures in enumerate(_plot(photos, maps)):
         named = {what: f"{place:03}_{what}.jpg" for what in pictures}
         for what, pixels in pictures.items():
             (folder / named[what]).write_bytes(jpeg(pixels))
@@ -112,7 +112,7 @@ def read_gallery(folder: Path) -> Gallery | None:
     return Gallery(**found | {"cards": tuple(Card(**card) for card in found["cards"])})
 
 
-def _draw(photos: PhotoSet, maps: NDArray[np.float32]) -> Iterator[dict[str, NDArray[np.uint8]]]:
+def _plot(photos: PhotoSet, maps: NDArray[np.float32]) -> Iterator[dict[str, NDArray[np.uint8]]]:
     """Photograph, mask where it is known, and map, of one photograph after the other."""
     for place in range(len(photos)):
         (image,) = photos.images[place : place + 1]

@@ -58,7 +58,7 @@ def write_page(title: str, body: Html, path: Path) -> None:
         unfinished.write_bytes(page.encode("utf-8", errors="replace"))
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], **attributes: str) -> Html:
+def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], **attributes: str) -> Html:
     """Lay out rows whose first cell names them; no header row where ``header`` is empty."""
     top = tag("thead", tag("tr", *(tag("th", cell, scope="col") for cell in header)))
     body = (
@@ -76,14 +76,14 @@ def figure(path: Path, description: str, caption: str) -> Html:
     return tag("figure", image, tag("figcaption", caption))
 
 
-def photograph(jpeg: bytes, description: str) -> Html:
+def html_photograph(jpeg: bytes, description: str) -> Html:
     """A small JPEG, held in the page, with what it shows in words."""
     data = base64.b64encode(jpeg).decode("ascii")
     return Html(f'<img src="data:image/jpeg;base64,{data}" alt="{escape(description)}">')
 
 
 def strip(value: float, interval: tuple[float, float], others: Sequence[float | None]) -> Html:
-    """Draw a value, its interval and the baselines on a line from 0 to 1; less than 0 is at 0."""
+    """Plot a value, its interval and the baselines on a line from 0 to 1; less than 0 is at 0."""
 
     def share(place: float) -> str:
         return f"{100 * min(max(place, 0.0), 1.0):.2f}%"
@@ -125,8 +125,8 @@ def estimate(found: tuple[float, tuple[float, float] | None] | None) -> Html:
     return tag("span", number(value), tag("small", number_range(interval)))
 
 
-def duration(seconds: float) -> str:
-    """Seconds in the units that a person would choose."""
+def measured_duration(seconds: float) -> str:
+    """E.g. ``3.4 s``, ``3 min 5 s``, ``8 h 20 min``."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -22,7 +22,7 @@ from hairjax.report.sections.summary import summary_section
 from hairjax.report.sections.training import training_section
 
 
-class Section(NamedTuple):
+class PageSection(NamedTuple):
     """A part of the page under a heading, which the list of links at its top leads to."""
 
     name: str  # of its address in the page: #name
@@ -37,19 +37,19 @@ class Section(NamedTuple):
 # mistakes, is stored in that folder before (`finish`, `explain`): the section reads it below
 # `Report.folder` and is left out where it is not there.
 SECTIONS = (
-    Section("results", "Results", results_section),
-    Section("looks", "Looks at the test photographs", access_section),
-    Section("mistakes", "Where it is right and wrong", mistakes_section),
-    Section("surest", "The surest mistakes", most_confident_errors_section),
-    Section("explanation", "Where the model looks", explanation_section),
-    Section("calibration", "Calibration", calibration_section),
-    Section("referral", "Referral to a person", selective_prediction_section),
-    Section("parts", "Parts of the photographs", parts_section),
-    Section("training", "Training", training_section),
-    Section("groups", "Parameter groups", groups_section),
-    Section("photographs", "Photographs", photographs_section),
-    Section("setting", "Model, cost and configuration", setting_section),
-    Section("checklists", "Checklists for a paper", checklists_section),
+    PageSection("results", "Results", results_section),
+    PageSection("looks", "Looks at the test photographs", access_section),
+    PageSection("mistakes", "Where it is right and wrong", mistakes_section),
+    PageSection("surest", "The surest mistakes", most_confident_errors_section),
+    PageSection("explanation", "Where the model looks", explanation_section),
+    PageSection("calibration", "Calibration", calibration_section),
+    PageSection("referral", "Referral to a person", selective_prediction_section),
+    PageSection("parts", "Parts of the photographs", parts_section),
+    PageSection("training", "Training", training_section),
+    PageSection("groups", "Parameter groups", groups_section),
+    PageSection("photographs", "Photographs", photographs_section),
+    PageSection("setting", "Model, cost and configuration", setting_section),
+    PageSection("checklists", "Checklists for a paper", checklists_section),
 )
 
 
@@ -74,6 +74,6 @@ def write_report(report: Report, path: Path) -> None:
     write_page(report.title, tag("body", *lines(pieces)), path)
 
 
-def _links(sections: Sequence[Section]) -> Html:
+def _links(sections: Sequence[PageSection]) -> Html:
     links = (tag("a", section.title, href=f"#{section.name}") for section in sections)
     return tag("nav", *lines(list(links)), aria_label="Sections")

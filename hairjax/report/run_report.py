@@ -17,8 +17,8 @@ from hairjax.optim.groups import make_groups
 from hairjax.optim.lora import with_pairs
 from hairjax.optim.parameter_table import (
     ParameterRow,
-    parameter_table,
-    read_parameter_table,
+    make_parameter_table,
+    read_groups_csv,
 )
 from hairjax.report.contents import METRICS, Report, SplitResults
 from hairjax.report.figures.classification import learning_curves
@@ -34,7 +34,16 @@ from hairjax.system.errors import UserError
 from hairjax.system.paths import require_run
 
 # Written by the end of a run.
-_NEEDED = ("classes", "groups", "split", "history", "timing", "environment", "metrics", "baselines")
+_NEEDED = (
+    "classes",
+    "groups_text",
+    "split",
+    "history",
+    "timing",
+    "environment",
+    "metrics",
+    "baselines",
+)
 
 
 def report_run(folder: RunFolder) -> None:
@@ -97,12 +106,12 @@ def _read_report(folder: RunFolder) -> Report:
 
 def _parameter_table(folder: RunFolder, setup: Setup, num_classes: int) -> list[ParameterRow]:
     """Parameter table of the run; computed anew where an earlier hairjax wrote none."""
-    if folder.parameter_table.is_file():
-        return read_parameter_table(folder.parameter_table)
+    if folder.groups_csv.is_file():
+        return read_groups_csv(folder.groups_csv)
     _, shapes = abstract_model(setup.model, num_classes)
     groups = make_groups(setup.optim, len(shapes["stages"]), setup.training.epochs)
     paired = with_pairs(shapes, groups, setup.optim.lora, setup.seed)
-    return parameter_table(paired, groups, setup.optim)
+    return make_parameter_table(paired, groups, setup.optim)
 
 
 def _count(rows: Sequence[Mapping[str, str]], classes: Sequence[str]) -> dict[str, list[int]]:

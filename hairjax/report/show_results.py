@@ -36,7 +36,7 @@ SHOWN = COVERAGES.index(0.8)  # on the terminal
 
 
 def plot_results(predictions: Predictions, analysis: Analysis, folder: RunFolder) -> None:
-    """Draw the confusion matrix, the reliability diagram and the risk–coverage curve."""
+    """Plot the confusion matrix, the reliability diagram and the risk–coverage curve."""
     labels, predicted, classes = predictions.labels, predictions.predicted, predictions.classes
     confusion_figure(confusion_matrix(labels, predicted, len(classes)), classes, folder.confusion)
     after = analysis.temperature and analysis.temperature.after
@@ -45,7 +45,7 @@ def plot_results(predictions: Predictions, analysis: Analysis, folder: RunFolder
     risk_coverage_figure(coverage, risk, analysis.referral.kept, folder.risk_coverage)
 
 
-def show_results(
+def show_metrics(
     title: str,
     results: Results,
     compared: Mapping[str, Mapping[str, float]],

@@ -1,7 +1,7 @@
-"""The ledger of looks at a run's test photographs: ``looks.csv``, one line each, only added to.
+"""The record of accesses to the test split: ``looks.csv``, one line each, only added to.
 
 A number on test photographs says what it seems to say only when it is the first of them: whoever
-looks, changes something and looks again has selected on them.
+sees it, changes something and evaluates again has selected on them.
 """
 
 import csv
@@ -53,7 +53,7 @@ _DIGITS = 12  # of a SHA-256: enough to tell configurations apart
 def new_access(
     configuration: Path, *, split: str, photographs: int, accuracy: float, command: str
 ) -> AccessRecord:
-    """A look that is taken now; ``configuration`` is the run's ``config.json``."""
+    """A record of an access that is made now; ``configuration`` is the run's ``config.json``."""
     return AccessRecord(
         time=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=code_commit(),
@@ -65,16 +65,16 @@ def new_access(
     )
 
 
-def add_access(path: Path, look: AccessRecord) -> int:
+def add_access(path: Path, record: AccessRecord) -> int:
     """Add a line and see it to the disk, before what it is about is shown.
 
     Two processes at once lose no line: each holds the file's lock while it writes.
 
     Returns:
-        How many looks there are now.
+        How many accesses there are now.
 
     Raises:
-        UserError: the file is not such a ledger.
+        UserError: the file is not such a record.
         OSError: it cannot be written to.
     """
     with path.open("a", encoding="utf-8", newline="") as file:
@@ -82,7 +82,7 @@ def add_access(path: Path, look: AccessRecord) -> int:
         before = read_access(path)
         rows = [] if path.stat().st_size else [_COLUMNS]
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([*rows, astuple(look)])
+        csv.writer(text, lineterminator="\n").writerows([*rows, astuple(record)])
         file.write(text.getvalue())
         file.flush()
         os.fsync(file.fileno())
@@ -90,15 +90,15 @@ def add_access(path: Path, look: AccessRecord) -> int:
 
 
 def describe_access(path: Path, times: int) -> str:
-    """A line for the person who looks."""
+    """A line for the person who made the access."""
     return f"test split opened {'once' if times == 1 else f'{times:,} times'}; see {path}"
 
 
 def read_access(path: Path) -> list[AccessRecord]:
-    """The looks so far, oldest first; none where there is no such file.
+    """The accesses so far, oldest first; none where there is no such file.
 
     Raises:
-        UserError: the file is not such a ledger.
+        UserError: the file is not such a record.
     """
     if not path.exists():
         return []
@@ -110,8 +110,8 @@ def read_access(path: Path) -> list[AccessRecord]:
         return [_parse(row) for row in rows]
     except ValueError as error:
         raise UserError(
-            f"{path} cannot be read as a ledger of looks at test photographs ({error}): restore "
-            "it; it is only ever added to"
+            f"{path} cannot be read as the record of accesses to the test split ({error}): "
+            "restore it; it is only ever added to"
         ) from error
 
 
@@ -125,10 +125,10 @@ def _parse(cells: Sequence[str]) -> AccessRecord:
 def record_access(
     folder: RunFolder, data: PhotoSet, split: str, accuracy: float, command: str
 ) -> int:
-    """Record a test-set access and return the number so far; 0 if ``data`` has no test photographs.
+    """Record an access to the test split; return how many there are, 0 if ``data`` has none.
 
-    They are known by their contents, so that a copy of their folder counts too. A look at what was
-    made of runs is one at theirs, those that are still there.
+    Photographs are known by their contents, so that a copy of their folder counts too. An access by
+    what was made of runs is one to theirs, of those that are still there.
     """
     tests = {row["sha256"] for row in read_rows(folder.split) if row["split"] == "test"}
     if tests.isdisjoint(data.sha256):
@@ -136,8 +136,8 @@ def record_access(
     runs = map(RunFolder, source_runs(folder)) if "made" in folder.read_config() else ()
     times = []
     for one in (folder, *(run for run in runs if run.exists())):
-        look = new_access(
+        record = new_access(
             one.config, split=split, photographs=len(data), accuracy=accuracy, command=command
         )
-        times.append(add_access(one.test_access, look))
+        times.append(add_access(one.test_access, record))
     return times[0]

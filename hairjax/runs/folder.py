@@ -21,8 +21,8 @@ class RunFolder:
         self.path = Path(workdir)
         self.config = self.path / "config.json"
         self.classes = self.path / "classes.json"
-        self.groups = self.path / "groups.txt"
-        self.parameter_table = self.path / "groups.csv"
+        self.groups_text = self.path / "groups.txt"
+        self.groups_csv = self.path / "groups.csv"
         self.split = self.path / "split.csv"
         self.history = self.path / "metrics.jsonl"
         self.timing = self.path / "timing.jsonl"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from hairjax.runs.derived import has_parameters
 from hairjax.runs.ensemble import load_ensemble
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.run import Run, load_trained
@@ -16,7 +17,6 @@ def load_run(workdir: str | Path) -> Run:
     """
     folder = RunFolder(workdir)
     require_run(folder.path)
-    config = folder.read_config()
-    if "made" in config and config.made.by != "soup":
-        return load_ensemble(folder, load_run)
-    return load_trained(folder)
+    if has_parameters(folder.read_config()):
+        return load_trained(folder)
+    return load_ensemble(folder, load_run)

@@ -60,26 +60,26 @@ def read_run(workdir: Path, split: str) -> RunPredictions:
     """
     folder = RunFolder(workdir)
     require_run(folder.path)
-    judged = folder if split == "validation" else RunFolder(workdir / split)
+    evaluated = folder if split == "validation" else RunFolder(workdir / split)
     flags = ["evaluate", f"--workdir={workdir}", f"--split={split}"]
     if split == "validation":
         flags = [f"--config={folder.config}", f"--workdir={workdir}"]
     command = shlex.join(["python", "launch.py", *flags])
-    if not judged.predictions.is_file():
-        raise UserError(f"there is no {judged.predictions}; this writes it: {command}")
-    best, told = (place.read_epoch() for place in (folder, judged))
+    if not evaluated.predictions.is_file():
+        raise UserError(f"there is no {evaluated.predictions}; this writes it: {command}")
+    best, told = (place.read_epoch() for place in (folder, evaluated))
     if best != told:
         raise UserError(
-            f"{judged.predictions} is of epoch {told}, and the best epoch of {workdir} is now "
+            f"{evaluated.predictions} is of epoch {told}, and the best epoch of {workdir} is now "
             f"{best}; this writes it again: {command}"
         )
     rows = read_rows(folder.split)
     subjects = {row["file"]: row["subject"] for row in rows}
-    predictions = read_predictions(judged.predictions, folder.read_classes(), subjects)
+    predictions = read_predictions(evaluated.predictions, folder.read_classes(), subjects)
     listed = {row["file"]: row for row in rows if row["split"] == split}
     if sorted(predictions.files) != sorted(listed):
         raise UserError(
-            f"{judged.predictions} is not of the {len(listed):,} {split} photographs that "
+            f"{evaluated.predictions} is not of the {len(listed):,} {split} photographs that "
             f"{folder.split} lists; this writes it again: {command}"
         )
     return RunPredictions(

@@ -37,7 +37,7 @@ class Results:
 def measure(predictions: Predictions, seed: int) -> Results:
     """All metrics of predictions; the seed is the bootstrap's."""
     labels, probabilities = predictions.labels, predictions.probabilities
-    metrics, sample = evaluate(labels, probabilities), Sample.draw(predictions, RESAMPLES, seed)
+    metrics, sample = evaluate(labels, probabilities), Sample.resample(predictions, RESAMPLES, seed)
     return Results(
         metrics=metrics,
         intervals={
@@ -52,7 +52,7 @@ def measure(predictions: Predictions, seed: int) -> Results:
 
 def _interval_note(sample: Sample, subjects: Sequence[str]) -> str:
     """Method of the intervals in words, to stand in brackets or after a colon."""
-    known, alone = len({*subjects} - {""}), subjects.count("")
+    known, without_subject = len({*subjects} - {""}), subjects.count("")
     if sample.units == 1:
         return "none: photographs of a single subject say nothing of others"
     drawn = f"{RESAMPLES:,} draws"
@@ -62,7 +62,11 @@ def _interval_note(sample: Sample, subjects: Sequence[str]) -> str:
             f"Wilson's for shares of photographs, else bootstrap over photographs, {drawn}; {why}"
         )
     else:
-        others = f" and {counted(alone, 'photograph')} of nobody known" if alone else ""
+        others = (
+            f" and {counted(without_subject, 'photograph')} of nobody known"
+            if without_subject
+            else ""
+        )
         note = (
             f"bootstrap over {counted(known, 'subject')}{others}, {drawn}; where all or none "
             "of a share are right, Wilson's over subjects"

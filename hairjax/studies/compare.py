@@ -122,20 +122,23 @@ def _notes(groups: Sequence[RunGroup], split: str) -> list[str]:
 
 def _of_subjects(subjects: Sequence[str]) -> list[str]:
     """Cautions about intervals over subjects and tests by subject."""
-    known, alone = len({*subjects} - {""}), subjects.count("")
+    known, without_subject = len({*subjects} - {""}), subjects.count("")
     notes = []
-    if alone:
-        whose = f"Of {counted(alone, 'photograph')} the subject is" if known else "Subjects are"
+    if without_subject:
+        whose = (
+            f"Of {counted(without_subject, 'photograph')} the subject is"
+            if known
+            else "Subjects are"
+        )
         notes.append(
             f"{whose} not known: every such photograph counts as another subject, and where there "
             "are several of a person, intervals are too narrow and p too small."
         )
-    if known + alone == 1:
+    units = known + without_subject
+    if units == 1:
         notes.append("All photographs are of one subject, which says nothing of others.")
-    elif known and known + alone < FEW:
-        notes.append(
-            f"{known + alone} subjects are few: intervals by the bootstrap are then too narrow."
-        )
+    elif known and units < FEW:
+        notes.append(f"{units} subjects are few: intervals by the bootstrap are then too narrow.")
     return notes
 
 

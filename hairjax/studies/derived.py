@@ -93,19 +93,19 @@ def write_evaluation(
 
 
 def record_test_access(folders: Sequence[RunFolder], photographs: int, accuracy: float) -> None:
-    """Write a look down, before anything of it is shown: in the folder and in its runs'.
+    """Record an access before anything of it is shown: in the folder and in its runs'.
 
     Args:
         folders: folder of the derived predictions, and those of the runs behind them.
         photographs: number of photographs evaluated.
-        accuracy: what the look shows.
+        accuracy: accuracy that the access shows.
     """
     command = folders[0].read_config().made.by
     opened = []
     for folder in folders:
-        look = new_access(
+        record = new_access(
             folder.config, split="test", photographs=photographs, accuracy=accuracy, command=command
         )
-        opened.append((add_access(folder.test_access, look), folder.test_access))
+        opened.append((add_access(folder.test_access, record), folder.test_access))
     for times, path in opened:
         console.say(describe_access(path, times))

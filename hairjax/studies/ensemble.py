@@ -46,7 +46,7 @@ def ensemble_runs(workdirs: Sequence[str], *, weights: str, by: str, split: str,
         weights: ``fitted`` on the validation photographs, ``mean``, numbers such as ``0.6,0.4``,
             or "" for ``fitted``, of a single folder of folds ``mean``.
         by: ``photograph`` or ``subject``.
-        split: ``validation``, or ``test`` to judge those photographs too: a look at them.
+        split: ``validation``, or ``test`` to evaluate on those photographs too: an access to them.
         out: the folder to write.
 
     Raises:
@@ -84,9 +84,9 @@ def _ensemble(places: Sequence[Path], asked: str, unit: str, split: str, out: Pa
     )
     if split == "test":
         aligned = align_predictions(places, "test", unit)
-        mixed, looked = aligned.mixed(chosen), [folder, *(run.folder for run in aligned.runs)]
+        mixed, accessed = aligned.mixed(chosen), [folder, *(run.folder for run in aligned.runs)]
         accuracy = float((mixed.predicted == mixed.labels).mean())
-        record_test_access(looked, len(mixed.files), accuracy)
+        record_test_access(accessed, len(mixed.files), accuracy)
         write_evaluation(RunFolder(out / "test"), aligned.epochs, mixed, setup, validation)
         _show("test", aligned, {asked: chosen}, asked, unit)
     console.say(f"written: {out}")

@@ -25,6 +25,7 @@ from hairjax.evaluation.probes import SCORES, Chosen, Fold, kinds, select_classi
 from hairjax.parallel.compilation import keep_compiled
 from hairjax.parallel.mesh import make_mesh
 from hairjax.report.show_results import RESULTS, result_cells
+from hairjax.runs.derived import has_parameters
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
 from hairjax.runs.photographs import read_run_photographs
@@ -88,7 +89,7 @@ def probe_run(workdir: str, *, split: str, out: Path) -> list[Chosen]:
         UserError: there is no such run, its photographs are not there, or too few subjects train.
     """
     run = load_run(workdir)
-    if "made" in run.config and run.config.made.by != "soup":
+    if not has_parameters(run.config):
         raise UserError(f"{workdir} is an ensemble, whose models have no common features")
     setup = run.setup
     keep_compiled(setup.devices.compiled)
@@ -150,15 +151,15 @@ def _features(
 
 
 def _probe(data: ProbeData, split: str, out: Path) -> list[Chosen]:
-    """Choose, fit, judge and write classifiers, and show them.
+    """Choose, fit, evaluate and write classifiers, and show them.
 
     Only training photographs choose: the parameters of each kind of classifier and, for the
     folder's own predictions, the kind. Each kind has a folder inside it. On test photographs only
-    the chosen kind is judged, which is a look at them.
+    the chosen kind is evaluated, which is an access to the test split.
 
     Args:
         data: features and labels.
-        split: ``validation``, or ``test`` to judge those photographs too.
+        split: ``validation``, or ``test`` to evaluate on those photographs too.
         out: the folder to write.
 
     Returns:

@@ -1,4 +1,4 @@
-"""A soup: one model whose parameters are the mean of several runs', added while it judges better.
+"""A soup: one model whose parameters are the mean of several runs', added while it does better.
 
 Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves accuracy
 without increasing inference time", ICML 2022, its greedy recipe (Recipe 1).
@@ -20,6 +20,7 @@ from hairjax.evaluation.metrics.classification import evaluate
 from hairjax.parallel.compilation import keep_compiled
 from hairjax.report.show_results import RESULTS, result_cells
 from hairjax.runs.aligned import photograph_rows
+from hairjax.runs.derived import has_parameters
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
 from hairjax.runs.photographs import read_run_photographs
@@ -54,14 +55,14 @@ class Ingredient(NamedTuple):
     run: int
     value: float  # the higher the better: of the loss its negative
     loss: float
-    kept: bool
+    included: bool
 
 
 def make_soup(workdirs: Sequence[str], *, out: Path) -> list[Ingredient]:
     """Write a run's folder with the mean of runs' best parameters, and ``soup.csv``; and show.
 
     The best run by ``keep.best_by`` is first; each other stays where the validation photographs
-    are then judged no worse.
+    are then predicted no worse.
 
     Args:
         workdirs: two runs or more, of one model and the same validation photographs.
@@ -73,25 +74,25 @@ def make_soup(workdirs: Sequence[str], *, out: Path) -> list[Ingredient]:
     Raises:
         UserError: the runs are of other models or photographs, or the folder holds something else.
     """
-    judged = align([read_run(Path(workdir), "validation") for workdir in workdirs])
-    _require_alike(judged)
+    aligned = align([read_run(Path(workdir), "validation") for workdir in workdirs])
+    _require_alike(aligned)
     runs = [load_run(workdir) for workdir in workdirs]
     keep_compiled(runs[0].setup.devices.compiled)
     photos = _validation_photographs(runs[0])
     best_by = runs[0].setup.training.best_by
 
-    def judge(params: dict) -> tuple[float, float]:
+    def score(params: dict) -> tuple[float, float]:
         predictions = runs[0].predictor(params, photos)
         found = evaluate(predictions.labels, predictions.probabilities)
         return found.get(best_by, -found["log_loss"]), found["log_loss"]
 
-    params, tried = greedy_soup([jax.device_get(run.params) for run in runs], judge)
-    kept = sorted(spoon.run for spoon in tried if spoon.kept)
+    params, tried = greedy_soup([jax.device_get(run.params) for run in runs], score)
+    included = sorted(one.run for one in tried if one.included)
     places = [Path(workdir) for workdir in workdirs]
-    epochs = [runs[i].best["epoch"] for i in kept]
-    config = derived_config(runs[0].config, "soup", [places[i] for i in kept], out)
+    epochs = [runs[i].best["epoch"] for i in included]
+    config = derived_config(runs[0].config, "soup", [places[i] for i in included], out)
     folder = RunFolder(out)
-    begin_derived(folder, config, runs[0].classes, photograph_rows(judged))
+    begin_derived(folder, config, runs[0].classes, photograph_rows(aligned))
     _save(folder, params, epochs, tried)
     _write_tried(folder.path / "soup.csv", places, best_by, tried)
     predictions = runs[0].predictor(params, photos)
@@ -105,29 +106,29 @@ def make_soup(workdirs: Sequence[str], *, out: Path) -> list[Ingredient]:
 
 
 def greedy_soup(
-    members: Sequence[dict], judge: Callable[[dict], tuple[float, float]]
+    members: Sequence[dict], score: Callable[[dict], tuple[float, float]]
 ) -> tuple[dict, list[Ingredient]]:
     """Average parameters, one model more at a time, while that is no worse.
 
     Args:
         members: parameters of each model, on the host.
-        judge: parameters → (how good, the higher the better; log-loss, which decides a tie about
+        score: parameters → (how good, the higher the better; log-loss, which decides a tie about
             the order).
 
     Returns:
-        The mean of those kept, and the order in which they were tried.
+        The mean of those included, and the order in which they were tried.
     """
-    alone = [judge(member) for member in members]
-    order = sorted(range(len(members)), key=lambda i: (-alone[i][0], alone[i][1]))
-    kept, best = [order[0]], alone[order[0]][0]
-    tried = [Ingredient(order[0], *alone[order[0]], kept=True)]
+    single = [score(member) for member in members]
+    order = sorted(range(len(members)), key=lambda i: (-single[i][0], single[i][1]))
+    included, best = [order[0]], single[order[0]][0]
+    tried = [Ingredient(order[0], *single[order[0]], included=True)]
     for i in order[1:]:
-        value, loss = judge(mean_params([members[j] for j in [*kept, i]]))
-        tried.append(Ingredient(i, value, loss, kept=value >= best))
+        value, loss = score(mean_params([members[j] for j in [*included, i]]))
+        tried.append(Ingredient(i, value, loss, included=value >= best))
         if value >= best:
-            kept.append(i)
+            included.append(i)
             best = value
-    return mean_params([members[i] for i in kept]), tried
+    return mean_params([members[i] for i in included]), tried
 
 
 def mean_params(members: Sequence[dict]) -> dict:
@@ -141,7 +142,7 @@ def mean_params(members: Sequence[dict]) -> dict:
 
 def _require_alike(runs: Sequence[RunPredictions]) -> None:
     for run in runs:
-        if "made" in run.config and run.config.made.by != "soup":
+        if not has_parameters(run.config):
             raise UserError(
                 f"{run.path} is of {run.config.made.by}, and has no parameters of its own: give "
                 "soup runs"
@@ -169,7 +170,7 @@ def _validation_photographs(run: Run) -> PhotoSet:
 
 
 def _save(folder: RunFolder, params: dict, epochs: list[Any], tried: Sequence[Ingredient]) -> None:
-    value, loss = next((s.value, s.loss) for s in reversed(tried) if s.kept)
+    value, loss = next((s.value, s.loss) for s in reversed(tried) if s.included)
     best = {"epoch": epochs, "step": _STEP, "value": value, "loss": loss}
     checkpoints = Checkpoints(folder.checkpoints)
     try:
@@ -189,7 +190,7 @@ def _save(folder: RunFolder, params: dict, epochs: list[Any], tried: Sequence[In
 def _write_tried(
     path: Path, places: Sequence[Path], best_by: str, tried: Sequence[Ingredient]
 ) -> None:
-    rows = ([places[s.run], s.value, s.loss, s.kept] for s in tried)
+    rows = ([places[s.run], s.value, s.loss, s.included] for s in tried)
     write_csv(path, ["run", *_columns(best_by)], rows)
 
 
@@ -197,7 +198,7 @@ def _show(places: Sequence[Path], best_by: str, tried: Sequence[Ingredient]) -> 
     for number, place in enumerate(places, 1):
         console.say(f"{number}: {place}")
     rows = [
-        [str(s.run + 1), f"{s.value:.4f}", f"{s.loss:.4f}", "yes" if s.kept else "no"]
+        [str(s.run + 1), f"{s.value:.4f}", f"{s.loss:.4f}", "yes" if s.included else "no"]
         for s in tried
     ]
     console.table("greedy soup", ["run", *_columns(best_by)], rows)

@@ -13,7 +13,7 @@ from hairjax.evaluation.explain.maps import Explain
 from hairjax.evaluation.predictions import Predictions
 from hairjax.report.gallery import remove_gallery, surest_mistakes, write_gallery
 from hairjax.report.run_report import report_run
-from hairjax.report.show_results import show_analysis, show_results
+from hairjax.report.show_results import show_analysis, show_metrics
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.results import compare_baselines, measure, write_results
 from hairjax.system import console
@@ -112,7 +112,7 @@ def finish_run(
             folder.gallery,
         )
     report_run(folder)
-    show_results(f"validation, epoch {best['epoch']}", results, compared)
+    show_metrics(f"validation, epoch {best['epoch']}", results, compared)
     show_analysis(analysis)
     console.say(f"report: {folder.report}")
     return {"epoch": best["epoch"], **results.metrics}

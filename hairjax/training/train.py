@@ -23,7 +23,7 @@ from hairjax.evaluation.metrics.classification import evaluate
 from hairjax.optim.groups import ParameterGroup, make_groups
 from hairjax.optim.lora import require_matrices, with_pairs
 from hairjax.optim.optimizer import make_optimizer
-from hairjax.optim.parameter_table import parameter_table, write_for_people, write_parameter_table
+from hairjax.optim.parameter_table import make_parameter_table, write_groups_csv, write_groups_text
 from hairjax.optim.parts import FROZEN
 from hairjax.optim.schedules import make_schedules
 from hairjax.parallel.compilation import compute_dtype, dispatch_inline, keep_compiled
@@ -117,9 +117,9 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
     if not resuming:
         if is_first():
             _begin(folder, photos, split)
-            table = parameter_table(params, groups, setup.optim)
-            write_for_people(table, (*groups, FROZEN), folder.groups)
-            write_parameter_table(table, folder.parameter_table)
+            table = make_parameter_table(params, groups, setup.optim)
+            write_groups_text(table, (*groups, FROZEN), folder.groups_text)
+            write_groups_csv(table, folder.groups_csv)
             folder.write_config(config)  # last: it makes the folder a run
         wait_for(folder.config)
     return Prepared(
@@ -197,7 +197,7 @@ def _end(plan: Plan, prepared: Prepared, best: dict[str, Any], params: dict) -> 
     predictions = plan.whole.predict(params, validation)
     explain = make_explainer(setup, prepared.graphdef, prepared.mesh, stage=-1)
     # Two photographs have no place in common that a map could show.
-    shown = 0 if len(setup.source.views) > 1 else setup.training.gallery
+    shown = 0 if setup.source.two_views else setup.training.gallery
     mistakes = find_mistakes(shown, explain, params, validation, predictions)
     leave_processes()
     if not is_first():

@@ -74,6 +74,6 @@ def moving_average(average: dict, params: dict, decay: float, step: jax.Array) -
     The first steps forget faster, by TensorFlow's rule (1 + step) / (10 + step), so that the drawn
     weights do not linger.
     """
-    kept = jnp.minimum(decay, (1 + step) / (10 + step))
+    weight = jnp.minimum(decay, (1 + step) / (10 + step))
     # In this form an average equal to the parameters stays so to the bit, as frozen ones must.
-    return jax.tree.map(lambda a, p: a + (1 - kept) * (p - a), average, params)
+    return jax.tree.map(lambda a, p: a + (1 - weight) * (p - a), average, params)

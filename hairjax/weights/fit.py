@@ -11,7 +11,7 @@ from hairjax.weights import WeightsError
 from hairjax.weights.bias_table import resize_bias_table
 from hairjax.weights.load import Checkpoint
 from hairjax.weights.position import resize_position
-from hairjax.weights.stem import DRAWING_RULES, expand_stem
+from hairjax.weights.stem import INITIALISING_RULES, expand_stem
 
 Arrays = Mapping[str, np.ndarray] | Mapping[str, jax.ShapeDtypeStruct]
 STEM = "stem.proj.kernel"
@@ -20,7 +20,7 @@ STEM = "stem.proj.kernel"
 def fit_weights(
     checkpoint: Checkpoint,
     shapes: Mapping[str, jax.ShapeDtypeStruct],
-    draw: Callable[[list[str]], dict[str, np.ndarray]],
+    initialise: Callable[[list[str]], dict[str, np.ndarray]],
     *,
     windows: Mapping[str, tuple[int, int]],
     grids: Mapping[str, tuple[int, int]],
@@ -31,7 +31,7 @@ def fit_weights(
     Args:
         checkpoint: as ``read_checkpoint`` gives it.
         shapes: shape of every parameter of the model, by dotted path.
-        draw: returns freshly initialised parameters for a list of paths.
+        initialise: returns freshly initialised parameters for a list of paths.
         windows: the window of every bias table, by the table's path.
         grids: height and width in patches of every position embedding, by its path.
         stem: rule for the stem's input channels, see ``expand_stem``.
@@ -48,14 +48,14 @@ def fit_weights(
     for path in sorted(grids.keys() & found.keys()):
         _resize_embedding(found, path, grids[path], shapes[path].shape, notes)
     fresh = replace_head(found, shapes, checkpoint.classes, notes)
-    # Initialise all missing parameters in one jitted call.
-    drawn = draw([*fresh, STEM] if stem in DRAWING_RULES else fresh)
+    # Whatever is initialised is initialised at once: it takes a compilation.
+    initialised = initialise([*fresh, STEM] if stem in INITIALISING_RULES else fresh)
     blank = np.zeros(shapes[STEM].shape, np.float32)
-    _expand_stem(found, drawn.pop(STEM, blank), stem, notes)
+    _expand_stem(found, initialised.pop(STEM, blank), stem, notes)
     require_fit(
         found, checkpoint.unexpected, {path: s.shape for path, s in shapes.items()}, set(fresh)
     )
-    return {**found, **drawn}, notes
+    return {**found, **initialised}, notes
 
 
 def require_fit(
@@ -170,15 +170,15 @@ def _resize_embedding(
 
 
 def _expand_stem(
-    found: dict[str, np.ndarray], drawn: np.ndarray, rule: str, notes: list[str]
+    found: dict[str, np.ndarray], initialised: np.ndarray, rule: str, notes: list[str]
 ) -> None:
-    """Fit an RGB kernel to the channels of ``drawn``, in place; any other is left as it is."""
+    """Fit an RGB kernel to the channels of ``initialised``, in place; any other stays as it is."""
     kernel = found.get(STEM)
-    if kernel is None or kernel.shape != (*drawn.shape[:2], 3, drawn.shape[3]):
+    if kernel is None or kernel.shape != (*initialised.shape[:2], 3, initialised.shape[3]):
         return
-    found[STEM] = expand_stem(kernel, drawn, rule)
-    if drawn.shape[2] != 3:
-        notes.append(f"stem: RGB kernel fitted to {drawn.shape[2]} channels by {rule!r}")
+    found[STEM] = expand_stem(kernel, initialised, rule)
+    if initialised.shape[2] != 3:
+        notes.append(f"stem: RGB kernel fitted to {initialised.shape[2]} channels by {rule!r}")
 
 
 def replace_head(
@@ -187,7 +187,7 @@ def replace_head(
     classes: tuple[str, ...],
     notes: list[str],
 ) -> list[str]:
-    """Drop the checkpoint's classifier if the model's is another; returns the paths to draw."""
+    """Drop the checkpoint's classifier if the model's is another; return paths to initialise."""
     old, new = ({path for path in paths if is_classifier(path)} for paths in (found, shapes))
     if _layers(old) == _layers(new) and all(
         found[path].shape == shapes[path].shape for path in old & new

@@ -112,7 +112,7 @@ def test_every_look_is_a_line(run, capsys):
     assert first.time <= second.time
 
 
-def test_the_ledger_outlives_a_resume(run):
+def test_the_record_outlives_a_resume(run):
     assert judge(run, "--split=test") == 0
     before = (run / "looks.csv").read_bytes()
     assert finished.train(run.parent, run)[0] == 0
@@ -145,12 +145,12 @@ def test_a_look_is_written_before_anything_is_shown(run, tmp_path, monkeypatch):
     assert len(read_access(run / "looks.csv")) == 1
 
 
-def test_without_a_ledger_nothing_is_shown(run, tmp_path, capsys):
+def test_without_a_record_nothing_is_shown(run, tmp_path, capsys):
     (run / "looks.csv").write_text("mine,only\n")
     out = tmp_path / "out"
     assert judge(run, "--split=test", f"--out={out}") == 1
     printed = capsys.readouterr()
-    assert "looks.csv cannot be read as a ledger" in printed.err
+    assert "looks.csv cannot be read as the record of accesses" in printed.err
     assert "accuracy" not in printed.out
     assert not list(out.iterdir())
     (run / "looks.csv").unlink()

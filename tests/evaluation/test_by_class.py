@@ -20,7 +20,7 @@ def wilson(found, total):
 def test_equals_scikit_learn_with_wilsons_intervals(n, seed):
     given = predictions(n, seed)
     true, guessed = given.labels, given.predicted
-    found = score_classes(Sample.draw(given, 30, 0), given.classes)
+    found = score_classes(Sample.resample(given, 30, 0), given.classes)
     theirs = precision_recall_fscore_support(true, guessed, labels=range(4), zero_division=0)
     for place, (one, precision, recall, f1, support) in enumerate(zip(found, *theirs, strict=True)):
         assert one.name == given.classes[place] and one.photographs == support
@@ -37,7 +37,7 @@ def test_equals_scikit_learn_with_wilsons_intervals(n, seed):
 
 def test_by_subject_as_resampling_one_set_at_a_time():
     given = predictions(300, 1, in_tens(300))
-    one = score_classes(Sample.draw(given, 1500, 0), given.classes)[2]
+    one = score_classes(Sample.resample(given, 1500, 0), given.classes)[2]
     generator = np.random.default_rng(2)
     recalls, f1s = [], []
     for _ in range(1500):
@@ -53,6 +53,6 @@ def test_by_subject_as_resampling_one_set_at_a_time():
 
 def test_without_a_mistake_f1_has_no_interval():
     given = predictions(60, 3, right=1)
-    for one in score_classes(Sample.draw(given, 50, 0), given.classes):
+    for one in score_classes(Sample.resample(given, 50, 0), given.classes):
         assert one.f1 == (1.0, None)
         assert one.recall[1][0] < 0.9

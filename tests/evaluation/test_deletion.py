@@ -17,7 +17,7 @@ from hairjax.evaluation.explain.deletion import (
     STEPS,
     area,
     blank,
-    blur,
+    blur_photographs,
     make_curves,
     random_maps,
     removal_order,
@@ -76,7 +76,7 @@ def test_every_step_is_the_photograph_changed_by_hand():
             first = order[: round(STORED**2 * step / STEPS)]
             for name, start, end in (
                 ("deletion", photos, blank(photos)),
-                ("insertion", blur(photos), photos),
+                ("insertion", blur_photographs(photos), photos),
             ):
                 changed = start[photo].reshape(-1, 4).copy()
                 changed[first] = end[photo].reshape(-1, 4)[first]

@@ -16,10 +16,10 @@ def predictions(n, seed, right=0.75):
     return labels, 0.6 * np.eye(4)[guess] + 0.1
 
 
-def bootstrap(labels, p, subjects, draws, seed):
+def bootstrap(labels, p, subjects, resamples, seed):
     """The percentile interval of every metric, subjects resampled."""
     unit = intervals.subject_indices(subjects)
-    weights = intervals.resampling_weights(unit.max() + 1, draws, seed)
+    weights = intervals.resampling_weights(unit.max() + 1, resamples, seed)
     resampled = intervals.resampled_metrics(labels, p, unit, weights)
     return {name: intervals.percentiles(values) for name, values in resampled.items()}
 

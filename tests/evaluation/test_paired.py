@@ -23,9 +23,9 @@ def judged(seed, right):
     return labels, (p / p.sum(1, keepdims=True)).astype(np.float32)
 
 
-def summarise(*runs, draws=2000, unit=UNIT):
+def summarise(*runs, resamples=2000, unit=UNIT):
     labels = judged(0, 1)[0]
-    weights = resampling_weights(unit.max() + 1, draws, 7)
+    weights = resampling_weights(unit.max() + 1, resamples, 7)
     return paired.summarise(labels, runs, unit, weights)
 
 

@@ -29,7 +29,7 @@ def in_tens(n):
 
 @pytest.mark.parametrize("subjects", [None, [f"s{i}" for i in range(120)]])
 def test_shares_of_independent_photographs_are_wilsons(subjects):
-    sample = Sample.draw(predictions(120, 0, subjects), 300, 1)
+    sample = Sample.resample(predictions(120, 0, subjects), 300, 1)
     found, right = sample.intervals(), int(sample.right.sum())
     wanted = stats.binomtest(right, 120).proportion_ci(method="wilson")
     assert found["accuracy"] == pytest.approx((wanted.low, wanted.high))
@@ -43,7 +43,7 @@ def test_shares_of_independent_photographs_are_wilsons(subjects):
 
 def test_shares_by_subject_are_bootstrapped_as_scipy_does():
     given = predictions(200, 3, in_tens(200))
-    sample = Sample.draw(given, 4000, 1)
+    sample = Sample.resample(given, 4000, 1)
     by_subject = sample.right.reshape(20, 10).mean(1)
     theirs = stats.bootstrap(
         (by_subject,), np.mean, n_resamples=4000, method="percentile", rng=2
@@ -58,29 +58,29 @@ def test_photographs_of_a_subject_that_agree_widen_the_interval():
     labels, p = np.repeat(alone.labels, 10), np.repeat(alone.probabilities, 10, axis=0)
     files = tuple(map(str, range(300)))
     tenfold = Predictions(files, labels, p, tuple(in_tens(300)), alone.classes)
-    low, high = Sample.draw(tenfold, 1000, 0).intervals()["accuracy"]
+    low, high = Sample.resample(tenfold, 1000, 0).intervals()["accuracy"]
     few, many = wilson(22, 30), wilson(220, 300)
     assert high - low > 0.85 * (few[1] - few[0]) > 1.5 * (many[1] - many[0])
 
 
 def test_where_all_subjects_agree_each_is_one_trial():
-    sample = Sample.draw(predictions(80, 5, in_tens(80), right=1), 200, 0)
+    sample = Sample.resample(predictions(80, 5, in_tens(80), right=1), 200, 0)
     everything = np.ones(80, bool)
     assert sample.share(sample.right, everything) == pytest.approx(wilson(8, 8))
     assert sample.share(~sample.right, everything) == pytest.approx(wilson(0, 8))
 
 
 def test_what_says_nothing_has_no_interval():
-    sample = Sample.draw(predictions(40, 6, in_tens(40)), 200, 0)
+    sample = Sample.resample(predictions(40, 6, in_tens(40)), 200, 0)
     assert sample.share(sample.right, np.arange(40) < 10) is None  # a single subject
     assert sample.share(sample.right, np.zeros(40, bool)) is None
     assert set(sample.part(np.arange(40) < 10).intervals().values()) == {None}
-    alone = Sample.draw(predictions(40, 6), 200, 0)
+    alone = Sample.resample(predictions(40, 6), 200, 0)
     assert alone.share(alone.right, np.zeros(40, bool)) is None
 
 
 def test_a_part_is_drawn_as_in_the_whole():
-    sample = Sample.draw(predictions(90, 7, in_tens(90)), 500, 0)
+    sample = Sample.resample(predictions(90, 7, in_tens(90)), 500, 0)
     chosen = np.arange(90) % 3 == 0
     part = sample.part(chosen)
     assert len(part) == 30 and part.units == 9
@@ -106,7 +106,7 @@ def test_calibration_error_is_covered_where_percentiles_miss_it(too_sure):
     covered = by_chance = 0
     for seed in range(150):
         given = calibrated(200, generator, too_sure=too_sure)
-        sample = Sample.draw(given, 200, seed)
+        sample = Sample.resample(given, 200, seed)
         low, high = sample.intervals()["expected_calibration_error"]
         error = metrics.evaluate(sample.labels, sample.probabilities)["expected_calibration_error"]
         assert 0 <= low <= error + 1e-12 and error - 1e-12 <= high <= 1
@@ -121,7 +121,7 @@ def test_chance_alone_is_what_right_probabilities_show():
     generator = np.random.default_rng(9)
     shown, said = [], []
     for seed in range(60):
-        sample = Sample.draw(calibrated(300, generator, too_sure=0), 200, seed)
+        sample = Sample.resample(calibrated(300, generator, too_sure=0), 200, seed)
         shown.append(
             metrics.evaluate(sample.labels, sample.probabilities)["expected_calibration_error"]
         )

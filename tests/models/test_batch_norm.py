@@ -20,7 +20,7 @@ from hairjax.models.cnn import CNN
 from hairjax.models.table import VARIANTS, Variant
 from hairjax.optim.groups import GROUPS, frozen_parts, make_groups
 from hairjax.optim.optimizer import make_optimizer
-from hairjax.optim.parameter_table import parameter_table, write_for_people
+from hairjax.optim.parameter_table import make_parameter_table, write_groups_text
 from hairjax.optim.parts import FROZEN, count_parameters, is_statistic, part_of
 from hairjax.parallel.mesh import make_mesh, on_mesh
 from hairjax.training.classification import Classification
@@ -208,11 +208,11 @@ def test_works_in_tree_mode_and_rematerialised():
     assert jax.tree.structure(moved) == jax.tree.structure(state)
 
 
-def test_the_ledger_tells_statistics_from_what_is_learnt(tmp_path):
+def test_the_table_tells_statistics_from_what_is_learnt(tmp_path):
     optim = top.get_config().optim
     groups = make_groups(optim, 2, 1)
-    write_for_people(
-        parameter_table(start()[1], groups, optim), (*groups, FROZEN), tmp_path / "groups.txt"
+    write_groups_text(
+        make_parameter_table(start()[1], groups, optim), (*groups, FROZEN), tmp_path / "groups.txt"
     )
     lines = (tmp_path / "groups.txt").read_text().splitlines()
     rows = [line.split() for line in lines if "statistics" in line]

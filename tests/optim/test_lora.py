@@ -17,7 +17,7 @@ from hairjax.optim.freezing import split_trainable
 from hairjax.optim.groups import frozen_parts, make_groups
 from hairjax.optim.lora import DOWN, UP, is_pair, merged, require_matrices, with_pairs
 from hairjax.optim.optimizer import make_optimizer
-from hairjax.optim.parameter_table import parameter_table, write_for_people
+from hairjax.optim.parameter_table import make_parameter_table, write_groups_text
 from hairjax.optim.parts import FROZEN
 from hairjax.optim.schedules import make_schedules
 from hairjax.runs.load import load_run
@@ -217,12 +217,14 @@ def test_pairs_and_the_head_train_alone_and_alone_have_moments(both_gradients):
     assert moments == 2 * size == 2 * sum(flat(params)[path].size for path in learning)
 
 
-def test_the_ledger_says_what_trains(model, tmp_path):
+def test_the_table_says_what_trains(model, tmp_path):
     config = settings()
     params = paired_params(config, model[1])
     groups = groups_of(config)
-    write_for_people(
-        parameter_table(params, groups, config.optim), (*groups, FROZEN), tmp_path / "groups.txt"
+    write_groups_text(
+        make_parameter_table(params, groups, config.optim),
+        (*groups, FROZEN),
+        tmp_path / "groups.txt",
     )
     rows = [line.split("  ") for line in (tmp_path / "groups.txt").read_text().splitlines()]
     table = {row[0]: [cell.strip() for cell in row[1:] if cell] for row in rows if len(row) > 1}

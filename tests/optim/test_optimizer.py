@@ -13,7 +13,7 @@ from hairjax.optim.freezing import merge, split_trainable
 from hairjax.optim.groups import GROUPS, frozen_parts, make_groups, parts_of
 from hairjax.optim.layer_decay import layer_distances
 from hairjax.optim.optimizer import decays, make_optimizer
-from hairjax.optim.parameter_table import parameter_table, write_for_people
+from hairjax.optim.parameter_table import make_parameter_table, write_groups_text
 from hairjax.optim.parts import FROZEN, label_parameters, part_of
 from hairjax.optim.schedules import make_schedules
 from tests.models.example import options
@@ -281,15 +281,15 @@ def test_merge_undoes_split(stages, data):
     assert len(jax.tree.leaves(trainable)) + 2 * len(frozen) == len(jax.tree.leaves(params))
 
 
-# --- the ledger
+# --- groups.txt
 
 
-def test_the_ledger_names_every_parameter_once(tmp_path):
+def test_the_table_names_every_parameter_once(tmp_path):
     params = swin((1, 1, 2))
     optim = settings_of(early=0.0, middle=5e-5, late=1e-3)
     groups = groups_of(optim)
-    write_for_people(
-        parameter_table(params, groups, optim), (*groups, FROZEN), tmp_path / "groups.txt"
+    write_groups_text(
+        make_parameter_table(params, groups, optim), (*groups, FROZEN), tmp_path / "groups.txt"
     )
     text = (tmp_path / "groups.txt").read_text(encoding="utf-8")
     body, totals = text.split("\n\n")
@@ -324,12 +324,12 @@ def test_the_ledger_names_every_parameter_once(tmp_path):
     assert counted["late"] == sum(leaf.size for leaf in late)
 
 
-def test_the_ledger_says_when_and_how_fast_each_parameter_trains(tmp_path):
+def test_the_table_says_when_and_how_fast_each_parameter_trains(tmp_path):
     params = swin((1, 1, 2))
     optim = settings_of(1e-3, 1e-3, 1e-3, finetune="gradual", gradual=(2, 9), layer_decay=0.5)
     groups = groups_of(optim)
-    write_for_people(
-        parameter_table(params, groups, optim), (*groups, FROZEN), tmp_path / "groups.txt"
+    write_groups_text(
+        make_parameter_table(params, groups, optim), (*groups, FROZEN), tmp_path / "groups.txt"
     )
     lines = (tmp_path / "groups.txt").read_text(encoding="utf-8").splitlines()
     rows = {

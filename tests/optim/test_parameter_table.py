@@ -1,13 +1,13 @@
 import jax.numpy as jnp
 import pytest
 
-from hairjax.config.recipe import recipe
+from hairjax.config.recipe import default_config
 from hairjax.optim.groups import make_groups
 from hairjax.optim.parameter_table import (
     ParameterRow,
-    parameter_table,
-    read_parameter_table,
-    write_parameter_table,
+    make_parameter_table,
+    read_groups_csv,
+    write_groups_csv,
 )
 from hairjax.system.errors import UserError
 
@@ -18,13 +18,13 @@ def test_what_is_written_is_read_back(tmp_path):
         "stages": {i: {"norm": {"scale": jnp.zeros(()), "mean": jnp.zeros(3)}} for i in range(11)},
         "head": {"classifier": {"kernel": jnp.zeros((8, 4))}},
     }
-    settings = recipe().optim
+    settings = default_config().optim
     settings.peak.update(early=0.0, middle=5e-5, late=1e-3)
     settings.update(weight_decay=0.01, layer_decay=0.7)
     groups = make_groups(settings, stages=11, epochs=1)
-    rows = parameter_table(params, groups, settings)
-    write_parameter_table(rows, tmp_path / "groups.csv")
-    assert read_parameter_table(tmp_path / "groups.csv") == rows  # to the last digit of a rate
+    rows = make_parameter_table(params, groups, settings)
+    write_groups_csv(rows, tmp_path / "groups.csv")
+    assert read_groups_csv(tmp_path / "groups.csv") == rows  # to the last digit of a rate
     found = {row.parameter: row for row in rows}
     assert len(found) == len(rows) == 3 + 2 * 11
     kernel = ParameterRow("head.classifier.kernel", (8, 4), "late", 0.001, 0.01, 1)
@@ -44,7 +44,7 @@ def test_what_is_written_is_read_back(tmp_path):
 def test_another_file_is_refused(tmp_path):
     (tmp_path / "groups.csv").write_text("parameter,shape,group\n")
     with pytest.raises(UserError, match="has the columns parameter, shape, group, not"):
-        read_parameter_table(tmp_path / "groups.csv")
+        read_groups_csv(tmp_path / "groups.csv")
 
 
 @pytest.mark.parametrize("row", ["stem.kernel,4 x,early,0.1,0,1", "stem.kernel,4,early"])
@@ -52,4 +52,4 @@ def test_a_damaged_row_is_named(row, tmp_path):
     columns = "parameter,shape,group,peak_rate,decay,first_epoch"
     (tmp_path / "groups.csv").write_text(f"{columns}\n{row}\n")
     with pytest.raises(UserError, match=f"groups.csv, line 2 is '{row}', no row of it; was it"):
-        read_parameter_table(tmp_path / "groups.csv")
+        read_groups_csv(tmp_path / "groups.csv")

@@ -168,7 +168,7 @@ def test_results_of_test_stand_beside_those_of_validation(opened, tmp_path):
 def test_what_is_said_where_looks_and_results_do_not_agree(report, opened, tmp_path):
     said = {
         "opened 2 times": dataclasses.replace(opened, accesses=[LOOK, LOOK]),
-        "the ledger looks.csv has no line": dataclasses.replace(opened, accesses=[]),
+        "looks.csv has no line": dataclasses.replace(opened, accesses=[]),
         "are not in this run's folder": dataclasses.replace(report, accesses=[LOOK]),
         "are of another epoch": dataclasses.replace(report, accesses=[LOOK], outdated=["test"]),
         "The run has no test photographs": dataclasses.replace(
@@ -179,7 +179,7 @@ def test_what_is_said_where_looks_and_results_do_not_agree(report, opened, tmp_p
         assert text in "".join(read(changed, tmp_path).text)
 
 
-def test_the_ledger_of_groups(report, tmp_path):
+def test_the_table_of_groups(report, tmp_path):
     page = read(report, tmp_path)
     assert "298,084 of 307,300 parameters learn." in "".join(page.text)
     assert page.row("early", 1) == ["early", "stem", "9,216", "0", "0", "never"]

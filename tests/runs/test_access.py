@@ -1,4 +1,4 @@
-"""The ledger of looks: nothing lost, nothing taken back, and the commit as git has it."""
+"""The record of accesses: nothing lost, nothing taken back, and the commit as git has it."""
 
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +14,7 @@ from hairjax.system import git as module
 from hairjax.system.errors import UserError
 from hairjax.system.git import code_commit
 
-LOOK = AccessRecord(
+RECORD = AccessRecord(
     time="2026-11-21T04:05:06+00:00",
     commit="",
     configuration="0123456789ab",
@@ -27,15 +27,15 @@ LOOK = AccessRecord(
 
 def add_many(path, command):
     for count in range(25):
-        add_access(path, replace(LOOK, command=command, photographs=count))
+        add_access(path, replace(RECORD, command=command, photographs=count))
 
 
 def test_what_is_added_is_read(tmp_path):
     path = tmp_path / "looks.csv"
     assert read_access(path) == []
-    second = replace(LOOK, commit="abc-dirty", accuracy=1 / 3)
-    assert [add_access(path, LOOK), add_access(path, second)] == [1, 2]
-    assert read_access(path) == [LOOK, second]
+    second = replace(RECORD, commit="abc-dirty", accuracy=1 / 3)
+    assert [add_access(path, RECORD), add_access(path, second)] == [1, 2]
+    assert read_access(path) == [RECORD, second]
     header, *lines = path.read_text().splitlines()
     assert header == "time,commit,configuration,split,photographs,accuracy,command"
     assert lines[0] == "2026-11-21T04:05:06+00:00,,0123456789ab,test,320,0.8125,evaluate"
@@ -52,7 +52,7 @@ def test_two_at_once_lose_no_line(tmp_path):
     for process in others:
         process.join()
         assert process.exitcode == 0
-    found = [(look.command, look.photographs) for look in read_access(path)]
+    found = [(one.command, one.photographs) for one in read_access(path)]
     names = [f"process {i}" for i in range(2)] + [f"thread {i}" for i in range(4)]
     assert sorted(found) == sorted((name, count) for name in names for count in range(25))
 
@@ -66,27 +66,27 @@ def test_two_at_once_lose_no_line(tmp_path):
         ("{header}2026,,c,test,three,0.5,evaluate\n", "three"),
     ],
 )
-def test_what_is_no_ledger_is_refused_and_left(text, reason, tmp_path):
+def test_what_is_no_record_is_refused_and_left(text, reason, tmp_path):
     path = tmp_path / "looks.csv"
     text = text.format(header="time,commit,configuration,split,photographs,accuracy,command\n")
     path.write_text(text)
-    for use in (read_access, lambda path: add_access(path, LOOK)):
-        with pytest.raises(UserError, match=r"looks.csv cannot be read as a ledger") as refused:
+    for use in (read_access, lambda path: add_access(path, RECORD)):
+        with pytest.raises(UserError, match=r"looks.csv cannot be read as the record") as refused:
             use(path)
         assert reason in str(refused.value)
     assert path.read_text() == text
 
 
-def test_a_look_says_when_and_of_what(tmp_path):
+def test_a_record_says_when_and_of_what(tmp_path):
     config = tmp_path / "config.json"
     config.write_text('{"seed": 0}\n')
-    look = new_access(config, split="test", photographs=3, accuracy=0.5, command="evaluate")
-    assert datetime.now(UTC) - datetime.fromisoformat(look.time) < timedelta(minutes=5)
+    record = new_access(config, split="test", photographs=3, accuracy=0.5, command="evaluate")
+    assert datetime.now(UTC) - datetime.fromisoformat(record.time) < timedelta(minutes=5)
     # printf '{"seed": 0}\n' | sha256sum
-    assert look.configuration == "28cd07538882"
+    assert record.configuration == "28cd07538882"
     config.write_text('{"seed": 1}\n')
     other = new_access(config, split="test", photographs=3, accuracy=0.5, command="evaluate")
-    assert other.configuration != look.configuration
+    assert other.configuration != record.configuration
 
 
 @pytest.fixture

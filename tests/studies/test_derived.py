@@ -88,12 +88,12 @@ def test_a_greedy_soup_keeps_what_does_no_harm():
     """Numbers whose mean is to be near 3: 3.4 begins, 2.5 helps, -3 and 10 do not."""
     members = [{"w": np.float32(value)} for value in (10, 2.5, -3, 3.4)]
 
-    def judge(params):
+    def score(params):
         distance = abs(float(params["w"]) - 3)
         return -distance, distance
 
-    params, tried = greedy_soup(members, judge)
-    assert [(spoon.run, spoon.kept) for spoon in tried] == [
+    params, tried = greedy_soup(members, score)
+    assert [(one.run, one.included) for one in tried] == [
         (3, True),
         (1, True),
         (2, False),
@@ -106,8 +106,8 @@ def test_a_greedy_soup_keeps_what_does_no_harm():
 def test_a_tie_begins_with_the_lower_loss_and_an_equal_soup_is_kept():
     members = [{"w": np.float32(value)} for value in (1, 2, 3)]
     params, tried = greedy_soup(members, lambda params: (0.5, abs(float(params["w"]) - 2)))
-    assert [spoon.run for spoon in tried] == [1, 0, 2]
-    assert all(spoon.kept for spoon in tried)
+    assert [one.run for one in tried] == [1, 0, 2]
+    assert all(one.included for one in tried)
     assert params["w"] == 2
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 import launch
 from hairjax.builders.model import abstract_model, model_specification
 from hairjax.commands.convert import write
-from hairjax.config.recipe import recipe
+from hairjax.config.recipe import default_config
 from hairjax.data.synthetic import synthesise
 from hairjax.weights.paths import dotted
 
@@ -51,7 +51,7 @@ def folders(tmp_path):
         for folder, pixels in (("photos", image[..., :3]), ("masks", image[..., 3])):
             (tmp_path / folder / name).parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(tmp_path / folder / name)
-    config = recipe()
+    config = default_config()
     config.model.name, config.data.image_size = "tiny", 32
     _, shapes = abstract_model(model_specification(config), 4)
     zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)

@@ -67,7 +67,7 @@ def turn_of(image: Image.Image) -> Image.Transpose | None:
     return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
 
 
-def resize(
+def resize_and_turn(
     image: Image.Image,
     box: tuple[float, float, float, float],
     shape: tuple[int, int],

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageChops
 
-from hairjax.data.prepare.decode import LYING, open_image, read_file, resize, turn_of
+from hairjax.data.prepare.decode import LYING, open_image, read_file, resize_and_turn, turn_of
 from hairjax.data.sources.problems import PhotoError, Problem
 from hairjax.data.sources.record import File
 
@@ -32,7 +32,7 @@ def read_mask(
     found = image.size[::-1] if turn in LYING else image.size
     _require_shape(path, mask, found, size, lying)
     values = Image.fromarray(_mask_values(image))
-    return resize(values, (0, 0, *image.size), shape, turn, Image.Resampling.BOX)
+    return resize_and_turn(values, (0, 0, *image.size), shape, turn, Image.Resampling.BOX)
 
 
 def _require_other(

@@ -88,7 +88,7 @@ def write_pieces(
     def write(piece: Piece) -> bool:
         if _is_finished(piece, index):
             return True
-        with _is_locked(piece.side.with_suffix(".lock")) as mine:
+        with _try_lock(piece.side.with_suffix(".lock")) as mine:
             if mine and not _is_finished(piece, index):
                 _write(piece, index, encode, options, stop)
         return mine
@@ -132,8 +132,8 @@ def _is_finished(piece: Piece, index: Index) -> bool:
 
 
 @contextmanager
-def _is_locked(path: Path) -> Iterator[bool]:
-    """Hold a lock; False where another has it, or has finished the set and moved the folder."""
+def _try_lock(path: Path) -> Iterator[bool]:
+    """Try to take a lock; yield False if another has it, or has finished the set and moved it."""
     try:
         file = path.open("w")
     except FileNotFoundError:

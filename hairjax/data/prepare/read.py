@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.prepare.decode import LYING, open_image, read_file, resize, turn_of
+from hairjax.data.prepare.decode import LYING, open_image, read_file, resize_and_turn, turn_of
 from hairjax.data.prepare.masks import read_mask
 from hairjax.data.sources.photos import Entry, Index
 from hairjax.data.sources.problems import PhotoError, Problem, shown
@@ -77,7 +77,7 @@ def read_photo(path: File, mask: File | None, side: int, fit: str) -> tuple[np.n
     pixels[...] = (*_PADDING, 0)
     inside = pixels[top : top + shape[1], left : left + shape[0]]
     with _damage_named(path, "cannot be read"):
-        inside[..., :3] = resize(_rgb(image), whole, shape, turn, Image.Resampling.BICUBIC)
+        inside[..., :3] = resize_and_turn(_rgb(image), whole, shape, turn, Image.Resampling.BICUBIC)
     if mask is not None:
         with _damage_named(path, "mask cannot be read"):
             inside[..., 3] = read_mask(path, (image, data), mask, size, turn in LYING, shape)

@@ -46,7 +46,7 @@ def draw_crown(rng: np.random.Generator) -> Crown:
 
 
 @dataclass(frozen=True)
-class View:
+class CameraPose:
     """One pose of the camera: where each pixel is on the head."""
 
     x: np.ndarray  # [h, w], head coordinates
@@ -57,7 +57,7 @@ class View:
     light: np.ndarray  # [3]
 
 
-def pose_camera(crown: Crown, rng: np.random.Generator, side: int) -> View:
+def pose_camera(crown: Crown, rng: np.random.Generator, side: int) -> CameraPose:
     """Draw a pose and a direction of light."""
     frame_x, frame_y = coordinates(side)
     roll, scale = rng.normal(0, 0.18), rng.uniform(0.88, 1.12)
@@ -72,48 +72,48 @@ def pose_camera(crown: Crown, rng: np.random.Generator, side: int) -> View:
         return np.sqrt((x / width) ** 2 + (y / np.float32(crown.half_length)) ** 2)
 
     thrown = rim(x + light[0] * np.float32(0.25), y + light[1] * np.float32(0.25))
-    return View(x, y, float(roll), rim(x, y), thrown, light)
+    return CameraPose(x, y, float(roll), rim(x, y), thrown, light)
 
 
-def paint_surroundings(view: View, rng: np.random.Generator, side: int) -> np.ndarray:
+def paint_surroundings(pose: CameraPose, rng: np.random.Generator, side: int) -> np.ndarray:
     """Paint the room, the shoulders in it and the shadow of the head, linear [3, h, w]."""
-    back = view.y - np.float32(rng.normal(0.34, 0.05))
+    back = pose.y - np.float32(rng.normal(0.34, 0.05))
     width, depth = rng.uniform(1.15, 1.4), rng.uniform(0.42, 0.52)
-    reach = (np.abs(view.x) / np.float32(width)) ** 2.6 + (np.abs(back) / np.float32(depth)) ** 2
+    reach = (np.abs(pose.x) / np.float32(width)) ** 2.6 + (np.abs(back) / np.float32(depth)) ** 2
     room = paint_room(rng, side) * (1 - 0.4 * ramp(reach, 2.4, 0.9))
     weave = 1 + 0.12 * smooth_noise(rng, 9, side) + 0.04 * smooth_noise(rng, 110, side)
     # shoulders are highest along their middle and slope down and out from there
     height = np.sqrt(np.clip(1.08 - reach, 0.03, 1))
-    folds = (0.25 + 0.75 * height) * (1 - 0.35 * view.light[1] * back / np.float32(depth)) * weave
+    folds = (0.25 + 0.75 * height) * (1 - 0.35 * pose.light[1] * back / np.float32(depth)) * weave
     cloth = choose_colour(rng, CLOTHES) * folds
-    collar = ramp(np.abs(view.rim - 1.22), 0.045, 0.015) * ramp(view.y, 0.0, 0.3)
+    collar = ramp(np.abs(pose.rim - 1.22), 0.045, 0.015) * ramp(pose.y, 0.0, 0.3)
     cloth = cloth * (1 - 0.3 * collar)
     scene = blend(room, cloth, ramp(reach, 1.12, 0.90))
-    return scene * (1 - 0.62 * ramp(view.shadow_rim, 1.5, 0.85))
+    return scene * (1 - 0.62 * ramp(pose.shadow_rim, 1.5, 0.85))
 
 
-def cover_head(crown: Crown, view: View, side: int) -> tuple[np.ndarray, np.ndarray]:
+def cover_head(crown: Crown, pose: CameraPose, side: int) -> tuple[np.ndarray, np.ndarray]:
     """Return where there is skin [h, w] (head, ears, nose), and where light reaches it [h, w]."""
     edge = 3 / side / crown.half_width
-    head = ramp(view.rim, 1 + edge, 1 - edge)
-    out = np.abs(view.x) - np.float32(crown.half_width)
-    ear = (out / 0.075) ** 2 + ((view.y - np.float32(crown.ear_y) - 0.3 * out) / 0.13) ** 2
-    nose = (view.x / 0.075) ** 2 + ((view.y + np.float32(crown.half_length - 0.02)) / 0.075) ** 2
+    head = ramp(pose.rim, 1 + edge, 1 - edge)
+    out = np.abs(pose.x) - np.float32(crown.half_width)
+    ear = (out / 0.075) ** 2 + ((pose.y - np.float32(crown.ear_y) - 0.3 * out) / 0.13) ** 2
+    nose = (pose.x / 0.075) ** 2 + ((pose.y + np.float32(crown.half_length - 0.02)) / 0.075) ** 2
     skin = np.maximum(head, np.maximum(ramp(ear, 1.15, 0.85), ramp(nose, 1.25, 0.75)))
-    occlusion = np.where(head < 0.5, np.float32(0.62), 1 - 0.35 * ramp(view.rim, 0.8, 1.02))
+    occlusion = np.where(head < 0.5, np.float32(0.62), 1 - 0.35 * ramp(pose.rim, 0.8, 1.02))
     return skin, occlusion
 
 
 def grow_hair(
-    crown: Crown, view: View, person: Person, severity: float, rng: np.random.Generator
+    crown: Crown, pose: CameraPose, person: Person, severity: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return density [h, w] and direction [h, w] of the hair; `severity` runs over 0 … 4."""
-    side = len(view.x)
-    off_x, off_y = view.x - np.float32(crown.whorl[0]), view.y - np.float32(crown.whorl[1])
+    side = len(pose.x)
+    off_x, off_y = pose.x - np.float32(crown.whorl[0]), pose.y - np.float32(crown.whorl[1])
     radius = np.sqrt(off_x**2 + off_y**2) + np.float32(1e-4)
     around = np.arctan2(off_y, off_x)
     swirl = 1.15 * np.exp(-radius / 0.16) + 0.25 * np.exp(-radius / 0.6)
-    angle = around + crown.turn * swirl + view.roll + 0.12 * smooth_noise(rng, 6, side)
+    angle = around + crown.turn * swirl + pose.roll + 0.12 * smooth_noise(rng, 6, side)
 
     waves = sum(
         size * np.cos(k * around + phase) for k, (size, phase) in enumerate(crown.wobble.T, start=1)
@@ -123,14 +123,14 @@ def grow_hair(
     distance = radius * (1 + waves) * stretch
     reach = 0.07 + 0.15 * severity
     bare = min(0.12 + 0.33 * severity, 1.0) * ramp(distance, 1.25 * reach + 0.06, 0.45 * reach)
-    bare = bare * (1 - 0.85 * ramp(view.rim, 0.72, 0.95) * ramp(view.y, -0.5, -0.1))  # the fringe
+    bare = bare * (1 - 0.85 * ramp(pose.rim, 0.72, 0.95) * ramp(pose.y, -0.5, -0.1))  # the fringe
     bare = np.maximum(bare, 0.8 * ramp(radius, 0.05, 0))  # a whorl shows the scalp on any head
     full = np.clip(np.float32(1.08 - 0.04 * severity) * (1 - bare), 0, 1)
 
     volume, fuzz = person.hair.volume, person.hair.fuzz
-    ragged = view.rim + np.float32(0.012) * smooth_noise(rng, 18, side)
+    ragged = pose.rim + np.float32(0.012) * smooth_noise(rng, 18, side)
     outline = ramp(ragged, 1 + volume + fuzz, 1 + volume - fuzz)
-    forehead = ramp(view.y + 0.15 * view.x**2, crown.hairline - 0.05, crown.hairline + 0.05)
+    forehead = ramp(pose.y + 0.15 * pose.x**2, crown.hairline - 0.05, crown.hairline + 0.05)
     return (full * outline * forehead).astype(np.float32), angle.astype(np.float32)
 
 
@@ -146,21 +146,21 @@ def paint_top(
     `shape_rng` gives what the person keeps from photograph to photograph, `shot_rng` the rest.
     """
     crown = draw_crown(shape_rng)
-    view = pose_camera(crown, shot_rng, side)
-    skin_alpha, occlusion = cover_head(crown, view, side)
-    density, angle = grow_hair(crown, view, person, severity, shot_rng)
-    slope_x = view.x * np.float32(0.6 / crown.half_width**2)
-    slope_y = view.y * np.float32(0.6 / crown.half_length**2)
-    cos, sin = np.float32(np.cos(view.roll)), np.float32(np.sin(view.roll))
-    up = np.sqrt(np.clip(1 - view.rim**2 / 1.18, 0.06, 1))
+    pose = pose_camera(crown, shot_rng, side)
+    skin_alpha, occlusion = cover_head(crown, pose, side)
+    density, angle = grow_hair(crown, pose, person, severity, shot_rng)
+    slope_x = pose.x * np.float32(0.6 / crown.half_width**2)
+    slope_y = pose.y * np.float32(0.6 / crown.half_length**2)
+    cos, sin = np.float32(np.cos(pose.roll)), np.float32(np.sin(pose.roll))
+    up = np.sqrt(np.clip(1 - pose.rim**2 / 1.18, 0.06, 1))
     mottled = 1 + 0.05 * smooth_noise(shot_rng, 9, side) + 0.03 * smooth_noise(shot_rng, 60, side)
     return Scene(
-        backdrop=paint_surroundings(view, shot_rng, side),
+        backdrop=paint_surroundings(pose, shot_rng, side),
         skin=person.skin * mottled,
         skin_alpha=skin_alpha,
         normal=unit(np.stack([cos * slope_x - sin * slope_y, sin * slope_x + cos * slope_y, up])),
         occlusion=occlusion,
         density=density,
         angle=angle,
-        light=view.light,
+        light=pose.light,
     )

@@ -91,7 +91,10 @@ def make_curves(
     ) -> dict[str, NDArray[np.float32]]:
         params = jax.device_put(params, whole)
         order = removal_order(upsample(maps, photos.shape[1]))
-        ends = {"deletion": (photos, blank(photos)), "insertion": (blur(photos), photos)}
+        ends = {
+            "deletion": (photos, blank(photos)),
+            "insertion": (blur_photographs(photos), photos),
+        }
         rows: dict[str, list[NDArray[np.float32]]] = {name: [] for name in CURVES}
         for chosen, count in evaluation_batches(len(photos), batch_size):
             rest = order[chosen], classes[chosen].astype(np.int32)
@@ -128,7 +131,7 @@ def blank(photos: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return empty
 
 
-def blur(photos: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def blur_photographs(photos: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Blur photographs and masks: uint8 [n, side, side, 4]."""
     sigma = BLUR * photos.shape[1]
     return gaussian_filter(photos, (0, sigma, sigma, 0), output=np.float32).round().astype(np.uint8)

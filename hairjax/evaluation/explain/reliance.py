@@ -98,18 +98,18 @@ def other_photographs(count: int, seed: int) -> NDArray[np.int64]:
 
 
 def measure_reliance(
-    original: Predictions, changed: dict[str, Predictions], draws: int, seed: int
+    original: Predictions, changed: dict[str, Predictions], resamples: int, seed: int
 ) -> Sequence[Reliance]:
     """Metrics of predictions and of those for changed photographs, with paired differences.
 
     Args:
         original: predictions for the photographs as they are.
         changed: predictions for the same photographs, by change.
-        draws: resampled sets, over subjects, the same for all.
+        resamples: resampled sets, over subjects, the same for all.
         seed: seed of the resampling.
     """
     unit = subject_indices(original.subjects)
-    weights = resampling_weights(int(unit.max()) + 1, draws, seed)
+    weights = resampling_weights(int(unit.max()) + 1, resamples, seed)
     summaries = {
         change: summarise(original.labels, [said.probabilities], unit, weights)
         for change, said in {"": original, **changed}.items()

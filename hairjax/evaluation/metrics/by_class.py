@@ -25,12 +25,12 @@ def score_classes(sample: Sample, classes: Sequence[str]) -> tuple[ClassScores, 
     confusion = metrics.confusion_matrix(labels, predicted, k)
     found = metrics.per_class(confusion)
     resampled = resampled_confusions(labels, predicted, k, sample.unit, sample.weights)
-    draws = metrics.per_class(resampled)["f1"]
+    resampled_f1 = metrics.per_class(resampled)["f1"]
     occurrences = resampled.sum(-1) + resampled.sum(-2)
     scores = []
     for place, name in enumerate(classes):
         # Not of the resampled sets in which the class does not occur.
-        f1 = draws[occurrences[:, place] > 0, place]
+        f1 = resampled_f1[occurrences[:, place] > 0, place]
         precision = sample.share(labels == place, predicted == place)
         recall = sample.share(predicted == place, labels == place)
         scores.append(
@@ -38,7 +38,7 @@ def score_classes(sample: Sample, classes: Sequence[str]) -> tuple[ClassScores, 
                 name=name,
                 precision=(float(found["precision"][place]), precision),
                 recall=(float(found["recall"][place]), recall),
-                f1=(float(found["f1"][place]), sample.of_draws(f1)),
+                f1=(float(found["f1"][place]), sample.of_resamples(f1)),
                 photographs=int(found["support"][place]),
             )
         )

@@ -133,7 +133,7 @@ def apply_temperature(
 
 
 def temper(sample: Sample, fitted_on: Predictions, own: bool) -> Temperature:
-    """Fit a temperature, and judge it.
+    """Fit a temperature, and evaluate it.
 
     Args:
         sample: the photographs that are evaluated.
@@ -144,11 +144,11 @@ def temper(sample: Sample, fitted_on: Predictions, own: bool) -> Temperature:
     if own:
         return Temperature(value, len(fitted_on.files), after=None, log_loss_change=None)
     cooled = replace(sample, probabilities=apply_temperature(sample.probabilities, value))
-    before, after = (
+    losses_before, losses_after = (
         resampled_metrics(one.labels, one.probabilities, one.unit, one.weights)["log_loss"]
         for one in (sample, cooled)
     )
-    evaluated = measure_calibration(cooled)
-    change = evaluated.log_loss - metrics.log_loss(sample.labels, sample.probabilities)
-    interval = percentiles(after - before) if sample.units > 1 else None
-    return Temperature(value, len(fitted_on.files), evaluated, (change, interval))
+    after = measure_calibration(cooled)
+    change = after.log_loss - metrics.log_loss(sample.labels, sample.probabilities)
+    interval = percentiles(losses_after - losses_before) if sample.units > 1 else None
+    return Temperature(value, len(fitted_on.files), after, (change, interval))

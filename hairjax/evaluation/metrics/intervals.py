@@ -22,10 +22,10 @@ def resampled_metrics(
         labels: int [n], true classes.
         probabilities: float [n, k], rows summing to one.
         unit: int [n], the index of what each photograph is drawn with, as `subject_indices`.
-        weights: float [draws, units], how often each unit is drawn.
+        weights: float [resamples, units], how often each unit is drawn.
 
     Returns:
-        float64 [draws] per metric, in the order of `metrics.classification.evaluate`.
+        float64 [resamples] per metric, in the order of `metrics.classification.evaluate`.
 
     Raises:
         ValueError: as `metrics.classification.check_predictions`.
@@ -46,14 +46,14 @@ def resampled_confusions(
     unit: NDArray[np.int64],
     weights: NDArray,
 ) -> NDArray[np.float64]:
-    """The confusion matrix of every resampled set, float64 [draws, k, k].
+    """The confusion matrix of every resampled set, float64 [resamples, k, k].
 
     A resampled set is a count per subject; all of its statistics are sums over subjects.
     """
-    draws, units = weights.shape
+    resamples, units = weights.shape
     confusions = np.zeros((units, classes, classes))
     np.add.at(confusions, (unit, labels, predicted), 1)
-    return (weights @ confusions.reshape(units, classes**2)).reshape(draws, classes, classes)
+    return (weights @ confusions.reshape(units, classes**2)).reshape(resamples, classes, classes)
 
 
 def subject_indices(subjects: Sequence[str]) -> NDArray[np.int64]:
@@ -63,8 +63,8 @@ def subject_indices(subjects: Sequence[str]) -> NDArray[np.int64]:
     return np.array([index[name] for name in names], np.int64)
 
 
-def resampling_weights(units: int, draws: int, seed: int) -> NDArray[np.float64]:
-    """Counts of each unit in bootstrap resamples with replacement: [draws, units].
+def resampling_weights(units: int, resamples: int, seed: int) -> NDArray[np.float64]:
+    """Counts of each unit in bootstrap resamples with replacement: [resamples, units].
 
     A subject is drawn with all of its photographs (the cluster bootstrap; Davison & Hinkley,
     "Bootstrap Methods and their Application", 1997, §3.8): those of one person resemble each other,
@@ -73,11 +73,11 @@ def resampling_weights(units: int, draws: int, seed: int) -> NDArray[np.float64]
     """
     generator = np.random.default_rng(seed)
     # float64, since numpy multiplies integer matrices without BLAS.
-    return generator.multinomial(units, np.full(units, 1 / units), draws).astype(np.float64)
+    return generator.multinomial(units, np.full(units, 1 / units), resamples).astype(np.float64)
 
 
 def mean_interval(
-    values: ArrayLike, subjects: Sequence[str], draws: int, seed: int
+    values: ArrayLike, subjects: Sequence[str], resamples: int, seed: int
 ) -> tuple[float, Interval | None]:
     """A mean over photographs and its interval, subjects resampled by `resampling_weights`.
 
@@ -86,11 +86,11 @@ def mean_interval(
     Args:
         values: float [n].
         subjects: n names; "" where the subject is not known.
-        draws: number of resampled sets.
+        resamples: number of resampled sets.
         seed: makes the interval reproducible.
     """
     array, unit = np.asarray(values, np.float64), subject_indices(subjects)
-    weights = resampling_weights(int(unit.max()) + 1, draws, seed)
+    weights = resampling_weights(int(unit.max()) + 1, resamples, seed)
     resampled = (weights @ np.bincount(unit, array)) / (weights @ np.bincount(unit))
     return float(array.mean()), percentiles(resampled) if np.ptp(resampled) > 0 else None
 

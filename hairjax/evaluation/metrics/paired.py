@@ -27,7 +27,7 @@ class Summary:
 
     Attributes:
         values: per metric, one value for each run.
-        resampled: per metric, the mean over the runs on every resampled set, float64 [draws].
+        resampled: per metric, the mean over the runs on every resampled set, float64 [resamples].
         right: number of its runs that give each photograph its true class, int64 [n].
         predicted: number of its runs that give each photograph each class, int64 [n, k].
         certainty: the true class's mean probability, float64 [n].
@@ -69,21 +69,21 @@ def summarise(
         labels: int [n], true classes.
         probabilities: float [n, k] of each run.
         unit: int [n], what each photograph is resampled with, as `intervals.subject_indices`.
-        weights: float [draws, units], as `intervals.resampling_weights`; the same for every
+        weights: float [resamples, units], as `intervals.resampling_weights`; the same for every
             configuration that is to be compared.
 
     Raises:
         ValueError: as `metrics.classification.check_predictions`.
     """
     values = [evaluate(labels, p) for p in probabilities]
-    draws = [resampled_metrics(labels, p, unit, weights) for p in probabilities]
+    resampled = [resampled_metrics(labels, p, unit, weights) for p in probabilities]
     stacked = np.stack(probabilities)
     classes = np.eye(stacked.shape[2], dtype=np.int64)
     predicted = classes[stacked.argmax(2)].sum(0)
     photographs = np.arange(len(labels))
     return Summary(
         values={name: [one[name] for one in values] for name in METRICS},
-        resampled={name: np.mean([one[name] for one in draws], axis=0) for name in METRICS},
+        resampled={name: np.mean([one[name] for one in resampled], axis=0) for name in METRICS},
         right=predicted[photographs, labels],
         predicted=predicted,
         certainty=stacked[:, photographs, labels].mean(0, dtype=np.float64),

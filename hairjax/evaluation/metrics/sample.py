@@ -1,4 +1,4 @@
-"""Judged photographs and what else might have been drawn: every number's 95 % interval."""
+"""A sample of photographs and sets resampled from it: every number's 95 % interval."""
 
 from dataclasses import dataclass, replace
 
@@ -26,8 +26,8 @@ class Sample:
     Attributes:
         labels: int64 [n], true classes.
         probabilities: float64 [n, k].
-        unit: int64 [n], what each photograph is drawn with: its subject, or itself.
-        weights: float64 [draws, units], how often each unit is drawn.
+        unit: int64 [n], what each photograph is resampled with: its subject, or itself.
+        weights: float64 [resamples, units], how often each unit is drawn.
         independent: no two photographs are known to be of one subject.
     """
 
@@ -38,7 +38,7 @@ class Sample:
     independent: bool
 
     @classmethod
-    def draw(cls, predictions: Predictions, draws: int, seed: int) -> "Sample":
+    def resample(cls, predictions: Predictions, resamples: int, seed: int) -> "Sample":
         """Resample the photographs, by subject where subjects are known.
 
         Raises:
@@ -49,7 +49,7 @@ class Sample:
         )
         unit = subject_indices(predictions.subjects)
         units = int(unit.max()) + 1
-        weights = resampling_weights(units, draws, seed)
+        weights = resampling_weights(units, resamples, seed)
         return cls(labels, probabilities, unit, weights, independent=units == len(unit))
 
     def __len__(self) -> int:
@@ -114,19 +114,19 @@ class Sample:
     def intervals(self) -> dict[str, Interval | None]:
         """(low, high) of every metric of `metrics.classification.evaluate`, in its order.
 
-        None as in `share` and `of_draws`.
+        None as in `share` and `of_resamples`.
         """
         everything = np.ones(len(self), np.bool_)
         distance = abs(self.probabilities.argmax(1) - self.labels)
         resampled = resampled_metrics(self.labels, self.probabilities, self.unit, self.weights)
-        found = {name: self.of_draws(values) for name, values in resampled.items()}
+        found = {name: self.of_resamples(values) for name, values in resampled.items()}
         return found | {
             "accuracy": self.share(distance == 0, everything),
             "within_one": self.share(distance <= 1, everything),
             "expected_calibration_error": self._calibration_error_interval(),
         }
 
-    def of_draws(self, values: NDArray[np.float64]) -> Interval | None:
+    def of_resamples(self, values: NDArray[np.float64]) -> Interval | None:
         """The percentile interval of a statistic of the resampled sets.
 
         None where they do not vary, as those of a single subject or without any mistake.
@@ -135,7 +135,7 @@ class Sample:
 
     def calibration_error_by_chance(self) -> float:
         """Approximate calibration error that right probabilities would have here."""
-        return float(self._calibration_draws()[2].mean())
+        return float(self._resampled_calibration()[2].mean())
 
     def _calibration_error_interval(self) -> Interval | None:
         """The basic bootstrap's interval, from 0 where chance alone could have made the error.
@@ -144,16 +144,16 @@ class Sample:
         one, so that percentiles miss the truth nearly always where it is near 0; the basic
         interval turns the bootstrap's bias round (Davison & Hinkley 1997, §5.2).
         """
-        error, resampled, chance = self._calibration_draws()
+        error, resampled, chance = self._resampled_calibration()
         low, high = percentiles(resampled)
         low, high = (min(max(2 * error - end, 0.0), 1.0) for end in (high, low))
         if error <= np.quantile(chance, (1 + LEVEL) / 2):
             low = 0.0
         return (min(low, error), max(high, error)) if self.units > 1 else None
 
-    def _calibration_draws(self) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+    def _resampled_calibration(self) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
         """The calibration error, the resampled sets', and those of their deviations alone."""
         gaps = gap_sums(self.labels, self.probabilities, self.unit)
         photographs = self.weights @ np.bincount(self.unit, minlength=self.units)
-        observed, drawn = gaps.sum(0) / len(self), (self.weights @ gaps) / photographs[:, None]
-        return float(abs(observed).sum()), abs(drawn).sum(1), abs(drawn - observed).sum(1)
+        observed, resampled = gaps.sum(0) / len(self), (self.weights @ gaps) / photographs[:, None]
+        return float(abs(observed).sum()), abs(resampled).sum(1), abs(resampled - observed).sum(1)

@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 from hairjax.evaluation.metrics.intervals import Interval
 from hairjax.evaluation.metrics.sample import Sample
 
-COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)  # shares of the photographs that the model keeps
+COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)  # shares of the photographs that the model retains
 _CHUNK = 100  # resampled sets at a time: all of them with all photographs would fill the memory
 
 
 @dataclass(frozen=True)
-class Kept:
-    """The photographs that the model keeps: those of at least a confidence.
+class Retained:
+    """The photographs that the model retains: those of at least a confidence.
 
-    ``coverage`` is the share asked for; photographs of equal confidence are kept together.
+    ``coverage`` is the share asked for; photographs of equal confidence stay together.
     """
 
     coverage: float
@@ -28,13 +28,13 @@ class Kept:
 
 @dataclass(frozen=True)
 class SelectivePrediction:
-    """Accuracy of what is kept, and the area under the risk–coverage curve.
+    """Accuracy of what is retained, and the area under the risk–coverage curve.
 
     ``least_area`` is that of the same mistakes, were all of them the least sure; were confidence
-    worthless, the area would be the error rate.
+    worthless, the area would be the error rate. Names of fields are keys of ``metrics.json``.
     """
 
-    kept: tuple[Kept, ...]
+    kept: tuple[Retained, ...]
     area: float
     area_interval: Interval | None
     least_area: float
@@ -44,12 +44,12 @@ def predict_selectively(sample: Sample) -> SelectivePrediction:
     """Selective prediction on a sample, at every coverage."""
     right, confidence = sample.right, sample.confidence
     falling = np.sort(confidence)[::-1]
-    kept = []
+    retained = []
     for coverage in COVERAGES:
         least = falling[max(round(coverage * len(sample)), 1) - 1]
         staying = confidence >= least
-        kept.append(
-            Kept(
+        retained.append(
+            Retained(
                 coverage=coverage,
                 confidence=float(least),
                 photographs=int(staying.sum()),
@@ -63,9 +63,9 @@ def predict_selectively(sample: Sample) -> SelectivePrediction:
     ]
     once = np.ones((1, len(sample)))
     return SelectivePrediction(
-        kept=tuple(kept),
+        kept=tuple(retained),
         area=float(weighted_area(right, confidence, once)[0]),
-        area_interval=sample.of_draws(np.concatenate(areas)),
+        area_interval=sample.of_resamples(np.concatenate(areas)),
         least_area=float(weighted_area(right, right.astype(np.float64), once)[0]),
     )
 
@@ -73,7 +73,7 @@ def predict_selectively(sample: Sample) -> SelectivePrediction:
 def risk_coverage(
     right: NDArray[np.bool_], confidence: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Coverage and error rate of the photographs kept, for every threshold on the confidence.
+    """Coverage and error rate of the photographs retained, for every threshold on the confidence.
 
     Args:
         right: bool [n], which photographs are given their true class.
@@ -85,14 +85,14 @@ def risk_coverage(
         2010).
     """
     order, ends = _by_confidence(confidence)
-    kept = ends + 1
-    return kept / len(right), np.cumsum(~right[order])[ends] / kept
+    retained = ends + 1
+    return retained / len(right), np.cumsum(~right[order])[ends] / retained
 
 
 def weighted_area(
     right: NDArray[np.bool_], confidence: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Area under the risk–coverage curve: the mean error rate over 1, 2, … photographs kept.
+    """Area under the risk–coverage curve: the mean error rate over 1, 2, … photographs retained.
 
     Photographs of equal confidence are taken in every order at once: each is as wrong as they are
     on the mean (Geifman, Uziel & El-Yaniv, "Bias-reduced uncertainty estimation for deep neural
@@ -101,10 +101,10 @@ def weighted_area(
     Args:
         right: bool [n].
         confidence: float [n].
-        weights: float [draws, n], how often each photograph counts; not all 0.
+        weights: float [resamples, n], how often each photograph counts; not all 0.
 
     Returns:
-        float64 [draws].
+        float64 [resamples].
     """
     order, ends = _by_confidence(confidence)
     counts = weights[:, order]
@@ -112,11 +112,11 @@ def weighted_area(
     wrong = np.add.reduceat(counts * ~right[order], starts, axis=1)
     equal = np.add.reduceat(counts, starts, axis=1)
     share = np.divide(wrong, equal, out=np.zeros_like(wrong), where=equal > 0)
-    kept = np.cumsum(counts, axis=1)
+    retained = np.cumsum(counts, axis=1)
     mistakes = np.cumsum(counts * np.repeat(share, np.diff(ends, prepend=-1), axis=1), axis=1)
-    # Before the first photograph that a set holds, nothing is kept and nothing counts.
-    risk = np.divide(mistakes, kept, out=np.zeros_like(kept), where=kept > 0)
-    return (risk * counts).sum(1) / kept[:, -1]
+    # Before the first photograph that a set holds, nothing is retained and nothing counts.
+    risk = np.divide(mistakes, retained, out=np.zeros_like(retained), where=retained > 0)
+    return (risk * counts).sum(1) / retained[:, -1]
 
 
 def _by_confidence(

@@ -114,10 +114,10 @@ def _quarters(name: str, of_file: Mapping[str, str], numbers: Mapping[str, float
 def slice_tables(
     sample: Sample, files: Sequence[str], columns: Mapping[str, Mapping[str, str]]
 ) -> Slices:
-    """Judge every part of a sample by every column; each photograph is in one part of each.
+    """Evaluate every part of a sample by every column; each photograph is in one part of each.
 
     Args:
-        sample: the photographs judged.
+        sample: the evaluated photographs.
         files: the n names of them.
         columns: as `manifest.read_columns` returns them.
     """
@@ -128,17 +128,19 @@ def slice_tables(
         values = dict.fromkeys((*column.values, NOT_GIVEN))
         parts = {value: given == value for value in values}
         tables[column.name] = tuple(
-            _judge(value, sample.part(inside)) for value, inside in parts.items() if inside.any()
+            _evaluate_slice(value, sample.part(inside))
+            for value, inside in parts.items()
+            if inside.any()
         )
     return Slices(tables, left_out)
 
 
-def _judge(value: str, part: Sample) -> Slice:
+def _evaluate_slice(value: str, part: Sample) -> Slice:
     found = metrics.evaluate(part.labels, part.probabilities)
     resampled = resampled_metrics(part.labels, part.probabilities, part.unit, part.weights)
     everything = np.ones(len(part), np.bool_)
     numbers: dict[str, tuple[float, Interval | None] | None] = {
-        name: (found[name], part.of_draws(resampled[name])) for name in METRICS
+        name: (found[name], part.of_resamples(resampled[name])) for name in METRICS
     }
     numbers["accuracy"] = (found["accuracy"], part.share(part.right, everything))
     if len(np.unique(part.labels)) == 1:

@@ -13,8 +13,8 @@ def of_evaluation(report: Report) -> dict[str, Answer]:
     """Answers by the names that `checklist` gives its items."""
     first, *others = METRICS.values()
     metrics = ", ".join((first.title, *(metric.named for metric in others)))
-    evaluated, note = _evaluated(report), report.last.interval_note
-    tested = any(judgement.split == "test" for judgement in report.results)
+    splits, note = _splits(report), report.last.interval_note
+    tested = any(one.split == "test" for one in report.results)
     return {
         "metrics": Answer(
             f"{metrics}; confusion matrix, reliability diagram, risk–coverage curve.",
@@ -25,14 +25,14 @@ def of_evaluation(report: Report) -> dict[str, Answer]:
             f"95 % intervals: {note}. Runs are compared by launch.py compare.", section="results"
         ),
         "internal": Answer(
-            f"On {evaluated}.", "" if tested else "test: launch.py evaluate --split=test", "results"
+            f"On {splits}.", "" if tested else "test: launch.py evaluate --split=test", "results"
         ),
         "performance": Answer(
-            f"Every metric with its interval, on {evaluated}, beside two baselines.",
+            f"Every metric with its interval, on {splits}, beside two baselines.",
             section="results",
         ),
         "by_class": Answer(
-            f"Precision, recall and F1 of each class with their 95 % intervals, on {evaluated}.",
+            f"Precision, recall and F1 of each class with their 95 % intervals, on {splits}.",
             "what is positive where it matters",
             "mistakes",
         ),
@@ -47,8 +47,8 @@ def of_evaluation(report: Report) -> dict[str, Answer]:
     }
 
 
-def _evaluated(report: Report) -> str:
-    return " and ".join(judgement.split for judgement in report.results)
+def _splits(report: Report) -> str:
+    return " and ".join(one.split for one in report.results)
 
 
 def _of_parts(report: Report) -> dict[str, Answer]:
@@ -56,17 +56,19 @@ def _of_parts(report: Report) -> dict[str, Answer]:
     columns = ", ".join(report.last.analysis.slices.tables)
     measured = ", ".join(METRICS[name].named for name in OF_PARTS)
     by_column = f"{measured} by {columns}, with 95 % intervals" if columns else ""
-    alone = "No parts were judged: the manifest has no other column that divides the photographs."
+    undivided = (
+        "No parts were judged: the manifest has no other column that divides the photographs."
+    )
     more = f"; {by_column}" if columns else ""
     section = "parts" if columns else "results"
     return {
         "performance_parts": Answer(
-            f"Every metric with its 95 % interval, on {_evaluated(report)}{more}.",
+            f"Every metric with its 95 % interval, on {_splits(report)}{more}.",
             "groups of people that no column tells" if columns else "groups of people",
             section,
         ),
         "robustness": Answer(
-            f"{by_column[:1].upper()}{by_column[1:]}." if columns else alone,
+            f"{by_column[:1].upper()}{by_column[1:]}." if columns else undivided,
             "other cameras, places and times than those of these photographs",
             section if columns else "",
         ),

@@ -14,7 +14,16 @@ from hairjax.report.comparison.summary import (
     said,
     signed,
 )
-from hairjax.report.html import Html, figure, lines, number, number_range, table, tag, write_page
+from hairjax.report.html import (
+    Html,
+    figure,
+    html_table,
+    lines,
+    number,
+    number_range,
+    tag,
+    write_page,
+)
 
 MOST_SHOWN = 24  # photographs, of those that one configuration loses or gains
 
@@ -84,7 +93,7 @@ def _configurations(found: Comparison) -> Html:
     return tag(
         "section",
         tag("h2", "Configurations"),
-        table(("", *map(_title, METRICS)), rows, class_="compared"),
+        html_table(("", *map(_title, METRICS)), rows, class_="compared"),
         tag("p", note, class_="muted"),
     )
 
@@ -132,10 +141,10 @@ def _differences(found: Comparison, forest: Path) -> Html:
         "section",
         tag("h2", "Differences from the reference"),
         figure(forest, f"Intervals of {len(rows)} comparisons; the table has them.", caption),
-        table(("", *map(_title, METRICS)), rows, class_="compared"),
+        html_table(("", *map(_title, METRICS)), rows, class_="compared"),
         tag("p", note, class_="muted"),
         tag("h3", "Tests of the accuracy"),
-        table(TESTS, found.tests(), class_="compared"),
+        html_table(TESTS, found.tests(), class_="compared"),
         tag("p", NOT_INDEPENDENT, class_="muted"),
     )
 
@@ -219,7 +228,9 @@ def _crossed(found: Comparison, name: str, pair: PairedDifference) -> Html:
     if not whole:
         note += " The mean over all pairs of runs."
     return tag(
-        "div", table(("", *found.classes), rows, class_="crossed"), tag("p", note, class_="muted")
+        "div",
+        html_table(("", *found.classes), rows, class_="crossed"),
+        tag("p", note, class_="muted"),
     )
 
 
@@ -228,7 +239,7 @@ def _runs(found: Comparison) -> Html:
         (name, tag("span", *(part for run in runs for part in _run(*run))))
         for name, runs in zip(found.names, found.runs, strict=True)
     ]
-    return tag("section", tag("h2", "Runs"), table((), rows, class_="facts"))
+    return tag("section", tag("h2", "Runs"), html_table((), rows, class_="facts"))
 
 
 def _run(folder: str, seed: int) -> tuple[Html, Html]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hairjax.evaluation.metrics.calibration import Bin
 from hairjax.evaluation.metrics.reliability import EDGES
-from hairjax.evaluation.metrics.selective import Kept
+from hairjax.evaluation.metrics.selective import Retained
 from hairjax.report.figures.style import (
     BLUE,
     COLUMN,
@@ -30,7 +30,7 @@ CHANCE: dict[str, Any] = {"color": GREY, "linestyle": (0, (4, 1.5)), "linewidth"
 
 
 def reliability_figure(bins: Sequence[Bin], after: Sequence[Bin], path: Path) -> None:
-    """Draw accuracy against confidence with 95 % intervals, and how many photographs are where.
+    """Plot accuracy against confidence with 95 % intervals, and how many photographs are where.
 
     Args:
         bins: bins of the model's own probabilities.
@@ -47,7 +47,7 @@ def reliability_figure(bins: Sequence[Bin], after: Sequence[Bin], path: Path) ->
         if after:
             series.append((after, "with temperature", VERMILION, "s", shift))
         for found, label, colour, marker, aside in series:
-            _draw_bins(rates, found, label, colour, marker, aside)
+            _plot_bins(rates, found, label, colour, marker, aside)
             held = {one.low: one.photographs for one in found}
             counts.stairs([held.get(low, 0) for low in EDGES[:-1]], EDGES, color=colour)
         if after:
@@ -65,14 +65,17 @@ def reliability_figure(bins: Sequence[Bin], after: Sequence[Bin], path: Path) ->
 
 
 def risk_coverage_figure(
-    coverage: NDArray[np.float64], risk: NDArray[np.float64], kept: Sequence[Kept], path: Path
+    coverage: NDArray[np.float64],
+    risk: NDArray[np.float64],
+    retained: Sequence[Retained],
+    path: Path,
 ) -> None:
-    """Draw the error rate of the photographs kept against how many are kept.
+    """Plot the error rate of the photographs retained against how many they are.
 
     Args:
-        coverage: shares that are kept, rising to 1.
+        coverage: shares that are retained, rising to 1.
         risk: the error rate at each.
-        kept: the shares of the table, whose intervals are drawn.
+        retained: the shares of the table, whose intervals are plotted.
         path: the PNG to write; an SVG is written beside it.
     """
     with matplotlib.style.context(["default", STYLE, IN_COLUMN]):
@@ -84,8 +87,8 @@ def risk_coverage_figure(
         axes.plot([0, 1], [error, error], label="by chance", **CHANCE)
         axes.plot(grid, best, color=INK, linestyle=":", linewidth=1.0, label="best possible")
         axes.plot(coverage, risk, color=BLUE, label="model", drawstyle="steps-post")
-        for one in kept:
-            share = one.photographs / kept[0].photographs
+        for one in retained:
+            share = one.photographs / retained[0].photographs
             if one.interval is not None:
                 ends = [1 - end for end in one.interval]
                 axes.plot([share, share], ends, color=BLUE, linewidth=1.0)
@@ -99,7 +102,7 @@ def risk_coverage_figure(
         save_for_print(figure, path)
 
 
-def _draw_bins(
+def _plot_bins(
     axes: Axes, bins: Sequence[Bin], label: str, colour: str, marker: str, aside: float
 ) -> None:
     where = [one.confidence + aside for one in bins]

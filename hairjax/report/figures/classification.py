@@ -35,7 +35,7 @@ MOST_IN_COLUMN = 6  # classes; with more, the matrix is two columns wide
 
 
 def learning_curves(rows: Sequence[Mapping[str, Any]], best_epoch: int, path: Path) -> None:
-    """Draw loss, accuracy with quadratic kappa, and the rate of every group over the epochs.
+    """Plot loss, accuracy with quadratic kappa, and the rate of every group over the epochs.
 
     Args:
         rows: the lines of ``metrics.jsonl``: ``epoch``, ``train`` (loss, accuracy),
@@ -66,7 +66,7 @@ def learning_curves(rows: Sequence[Mapping[str, Any]], best_epoch: int, path: Pa
             (score, "validation", "quadratic_kappa", "kappa, validation", red),
         ):
             axes.plot(epochs, [row[part][name] for row in rows], label=label, **line, **look)
-        _draw_rates(rate, epochs, rows, line)
+        _plot_rates(rate, epochs, rows, line)
 
         _finish_panel(figure, loss, "Loss", best_epoch)
         _finish_panel(figure, score, "Accuracy, kappa", best_epoch)
@@ -80,7 +80,7 @@ def learning_curves(rows: Sequence[Mapping[str, Any]], best_epoch: int, path: Pa
 
 
 def confusion_figure(confusion: ArrayLike, classes: Sequence[str], path: Path) -> None:
-    """Draw a confusion matrix: counts, and each row's shares as percentages and as colour.
+    """Plot a confusion matrix: counts, and each row's shares as percentages and as colour.
 
     Args:
         confusion: int [k, k], rows true, columns predicted.
@@ -111,7 +111,7 @@ def confusion_figure(confusion: ArrayLike, classes: Sequence[str], path: Path) -
         save_for_print(figure, path)
 
 
-def _draw_rates(
+def _plot_rates(
     axes: Axes, epochs: Sequence[int], rows: Sequence[Mapping[str, Any]], line: dict[str, Any]
 ) -> None:
     for position, group in enumerate(rows[0]["rate"]):

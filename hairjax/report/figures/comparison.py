@@ -19,7 +19,7 @@ LETTERS = 34  # of a configuration's name
 
 
 def forest_figure(names: Sequence[str], pairs: Sequence[PairedDifference], path: Path) -> None:
-    """Draw every difference from the reference with its interval, a panel for each metric.
+    """Plot every difference from the reference with its interval, a panel for each metric.
 
     The lines of no difference are below each other, and better is always to the right: the axes
     of errors run from plus to minus.
@@ -35,12 +35,12 @@ def forest_figure(names: Sequence[str], pairs: Sequence[PairedDifference], path:
         figure = Figure(figsize=(WIDTH, height * len(METRICS) + 0.2))
         panels = figure.subplots(len(METRICS), squeeze=False)[:, 0]
         for axes, metric in zip(panels, METRICS, strict=True):
-            _draw_panel(axes, names, pairs, metric)
+            _plot_panel(axes, names, pairs, metric)
         panels[-1].set_xlabel("← reference better                other better →")
         save_figure(figure, path)
 
 
-def _draw_panel(
+def _plot_panel(
     axes: Axes, names: Sequence[str], pairs: Sequence[PairedDifference], metric: str
 ) -> None:
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)

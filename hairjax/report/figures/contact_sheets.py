@@ -55,7 +55,7 @@ def contact_sheet(
     notes: Sequence[str],
     path: Path,
 ) -> None:
-    """Draw each photograph, its mask where there are masks, and augmented versions in a row.
+    """Plot each photograph, its mask where there are masks, and augmented versions in a row.
 
     Args:
         rgb: [n, 1 + augmented, side, side, 3] in [0, 1]; the first of a row is the whole view.
@@ -81,7 +81,7 @@ def contact_sheet(
             if row == 0 or caption.class_name != captions[row - 1].class_name:
                 _write_heading(axes, caption, top + start, across - GAP)
             _write_caption(axes, caption, top + start + CELL / 2)
-            _draw_row(axes, rgb[row], None if masks is None else masks[row], top + start)
+            _plot_row(axes, rgb[row], None if masks is None else masks[row], top + start)
         # One plane for all, measured in inches from the top left corner; pictures change it.
         axes.set(xlim=(0, width), ylim=(height, 0), aspect="equal")
         axes.set_axis_off()
@@ -95,7 +95,7 @@ def schedule_figure(
     steps: int,
     path: Path,
 ) -> None:
-    """Draw the learning rate of every group over the epochs, on a logarithmic scale.
+    """Plot the learning rate of every group over the epochs, on a logarithmic scale.
 
     Args:
         epochs: [n], where the rates are taken, in epochs since the start.
@@ -225,34 +225,34 @@ def _write_caption(axes: Axes, caption: Caption, middle: float) -> None:
     whose.set(fontsize=7, va="top", color=GREY)
 
 
-def _draw_row(
+def _plot_row(
     axes: Axes, rgb: NDArray[np.floating], masks: NDArray[np.floating] | None, top: float
 ) -> None:
     mask_column, left = _columns(masks is not None)
-    _draw(axes, rgb[0], MARGIN + CAPTION, top)
+    _plot_picture(axes, rgb[0], MARGIN + CAPTION, top)
     if masks is not None:
         # The photograph in grey below the mask, so that only the mask has a colour.
         grey = np.repeat(rgb[0].mean(-1, keepdims=True) * 0.75 + 0.25, 3, axis=-1)
         share = 0.65 * masks[0][..., None]
         blue = np.array(matplotlib.colors.to_rgb(BLUE))
-        _draw(axes, grey * (1 - share) + blue * share, mask_column, top)
+        _plot_picture(axes, grey * (1 - share) + blue * share, mask_column, top)
     for place in range(1, len(rgb)):
-        _draw(axes, rgb[place], left, top)
+        _plot_picture(axes, rgb[place], left, top)
         if masks is not None:
-            draw_outline(axes, masks[place], left, top, CELL)
+            plot_outline(axes, masks[place], left, top, CELL)
         left += CELL + GAP
 
 
-def _draw(axes: Axes, picture: NDArray[np.floating], left: float, top: float) -> None:
+def _plot_picture(axes: Axes, picture: NDArray[np.floating], left: float, top: float) -> None:
     axes.imshow(picture, extent=(left, left + CELL, top + CELL, top))
     # A photograph on white must not run into the page.
     axes.add_patch(Rectangle((left, top), CELL, CELL, fill=False, edgecolor=FAINT, linewidth=0.8))
 
 
-def draw_outline(
+def plot_outline(
     axes: Axes, mask: NDArray[np.floating], left: float, top: float, size: float
 ) -> None:
-    """Draw where a mask [side, side] passes a half, on a picture of ``size`` at (left, top)."""
+    """Plot where a mask [side, side] passes a half, on a picture of ``size`` at (left, top)."""
     # Strand by strand it would hide what it surrounds.
     mask = gaussian_filter(mask, len(mask) / 120)
     if not mask.min() < 0.5 < mask.max():

@@ -14,7 +14,7 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.explain.deletion import CURVES
 from hairjax.evaluation.explain.maps import evidence
 from hairjax.evaluation.predictions import Predictions
-from hairjax.report.figures.contact_sheets import draw_outline, shorten
+from hairjax.report.figures.contact_sheets import plot_outline, shorten
 from hairjax.report.figures.style import (
     BLUE,
     COLUMN,
@@ -42,7 +42,7 @@ def curves_figure(
     by_chance: Mapping[str, NDArray[np.float32]],
     path: Path,
 ) -> None:
-    """Draw the mean curves along the maps and along random ones.
+    """Plot the mean curves along the maps and along random ones.
 
     Args:
         title: title of the maps.
@@ -69,7 +69,7 @@ def curves_figure(
 def examples_sheet(
     photos: PhotoSet, predictions: Predictions, maps: NDArray[np.float32], path: Path
 ) -> None:
-    """Draw photographs with the mask's outline, and beside each its map, class by class.
+    """Plot photographs with the mask's outline, and beside each its map, class by class.
 
     Args:
         photos: the m photographs of the sheet, those of a class together.
@@ -91,7 +91,7 @@ def examples_sheet(
             for place, photo in enumerate(chosen):
                 left = _MARGIN + place * _STEP
                 (image,) = photos.images[photo : photo + 1]
-                _draw_pair(axes, image, photos.has_masks, heat[photo], left, top)
+                _plot_pair(axes, image, photos.has_masks, heat[photo], left, top)
                 _write_caption(axes, predictions, int(photo), left, top)
         # One plane for all, measured in inches from the top left corner; pictures change it.
         axes.set(xlim=(0, PAGE), ylim=(height, 0), aspect="equal")
@@ -99,7 +99,7 @@ def examples_sheet(
         save_for_print(figure, path)
 
 
-def _draw_pair(
+def _plot_pair(
     axes: Axes,
     image: NDArray[np.uint8],
     has_mask: bool,
@@ -111,7 +111,7 @@ def _draw_pair(
     for picture, start in ((rgb, left), (lay_over(rgb, heat), left + _CELL + _GAP)):
         axes.imshow(picture, extent=(start, start + _CELL, top + _CELL, top))
         if has_mask:
-            draw_outline(axes, image[..., 3] / 255, start, top, _CELL)
+            plot_outline(axes, image[..., 3] / 255, start, top, _CELL)
 
 
 def _write_caption(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.predictions import Predictions
-from hairjax.report.figures.contact_sheets import draw_outline, shorten
+from hairjax.report.figures.contact_sheets import plot_outline, shorten
 from hairjax.report.figures.style import BLUE, FAINT, GREY, INK, STYLE, save_figure
 
 COLUMNS, ROWS = 4, 4
@@ -42,10 +42,10 @@ class PredictionPages:
     def add(self, photos: PhotoSet, predictions: Predictions) -> None:
         """Add photographs and their predictions; whole pages are written at once."""
         self._classes = predictions.classes
-        judged = zip(photos.images[:], predictions.files, predictions.probabilities, strict=True)
+        rows = zip(photos.images[:], predictions.files, predictions.probabilities, strict=True)
         self._waiting += [
             _Predicted(image if photos.has_masks else image[..., :3], file, row)
-            for image, file, row in judged
+            for image, file, row in rows
         ]
         while len(self._waiting) >= COLUMNS * ROWS:
             self._write_page()
@@ -61,11 +61,11 @@ class PredictionPages:
         page, self._waiting = self._waiting[:size], self._waiting[size:]
         self._folder.mkdir(parents=True, exist_ok=True)
         self._written += 1
-        draw_page(page, self._classes, self._folder / f"page_{self._written:03}.png")
+        plot_page(page, self._classes, self._folder / f"page_{self._written:03}.png")
 
 
-def draw_page(page: list[_Predicted], classes: tuple[str, ...], path: Path) -> None:
-    """Draw photographs in rows of four, below each its likeliest classes as bars."""
+def plot_page(page: list[_Predicted], classes: tuple[str, ...], path: Path) -> None:
+    """Plot photographs in rows of four, below each its likeliest classes as bars."""
     rows, bars = -(-len(page) // COLUMNS), min(len(classes), MOST_BARS)
     heights = [2.0, 0.22 + 0.16 * bars]  # inches of a picture, and of the bars below it
     with matplotlib.style.context(["default", STYLE, {"axes.grid": False, "font.size": 7}]):
@@ -75,8 +75,8 @@ def draw_page(page: list[_Predicted], classes: tuple[str, ...], path: Path) -> N
             for one in axes:
                 one.set_axis_off()
             if place < len(page):
-                _draw_photo(axes[0], page[place])
-                _draw_bars(axes[1], page[place].probabilities, classes, bars)
+                _plot_photo(axes[0], page[place])
+                _plot_bars(axes[1], page[place].probabilities, classes, bars)
         save_figure(figure, path)
 
 
@@ -85,15 +85,15 @@ def _cells(grid: NDArray[np.object_]) -> Iterator[tuple[Axes, Axes]]:
         yield from zip(grid[row], grid[row + 1], strict=True)
 
 
-def _draw_photo(axes: Axes, evaluated: _Predicted) -> None:
-    axes.imshow(evaluated.photo[..., :3], extent=(0, 1, 1, 0))
-    if evaluated.photo.shape[-1] == 4:
-        draw_outline(axes, evaluated.photo[..., 3] / 255, 0, 0, 1)
+def _plot_photo(axes: Axes, predicted: _Predicted) -> None:
+    axes.imshow(predicted.photo[..., :3], extent=(0, 1, 1, 0))
+    if predicted.photo.shape[-1] == 4:
+        plot_outline(axes, predicted.photo[..., 3] / 255, 0, 0, 1)
     axes.set(xlim=(0, 1), ylim=(1, 0))
     axes.text(
         0,
         -0.02,
-        shorten(evaluated.file, LETTERS),
+        shorten(predicted.file, LETTERS),
         va="bottom",
         color=INK,
         fontfamily="monospace",
@@ -101,7 +101,7 @@ def _draw_photo(axes: Axes, evaluated: _Predicted) -> None:
     )
 
 
-def _draw_bars(
+def _plot_bars(
     axes: Axes, probabilities: NDArray[np.float32], classes: tuple[str, ...], bars: int
 ) -> None:
     """The likeliest classes; in the order of the classes, so that neighbours stay neighbours."""

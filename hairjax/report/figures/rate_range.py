@@ -28,7 +28,7 @@ def rate_range_figure(
     suggestions: Mapping[str, float],
     path: Path,
 ) -> None:
-    """Draw the loss of every step, smoothed too, and the rates that rules suggest.
+    """Plot the loss of every step, smoothed too, and the rates that rules suggest.
 
     Args:
         rates: learning rates of the steps, [n].

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from hairjax.evaluation.metrics.calibration import Calibration, Temperature
 from hairjax.report.contents import Report, SplitResults
-from hairjax.report.html import Html, estimate, figure, number, number_range, table, tag
+from hairjax.report.html import Html, estimate, figure, html_table, number, number_range, tag
 
 _MEANING = (
     "Calibrated means: of the photographs that the model is 80 % sure of, 80 % are right. The "
@@ -51,7 +51,7 @@ def _numbers(results: SplitResults) -> list[Html]:
     said = _temperature(temperature, analysis.no_temperature)
     return [
         tag("h3", results.split.capitalize()),
-        table(("", *found), rows),
+        html_table(("", *found), rows),
         tag("p", by_chance, said, class_="muted"),
         _bins(found, results.split),
     ]
@@ -84,9 +84,9 @@ def _bins(found: Mapping[str, Calibration], split: str) -> Html:
             estimate((one.accuracy, one.interval)),
             f"{one.photographs:,}",
         )
-        for which, results in found.items()
-        for one in results.bins
+        for which, calibrated in found.items()
+        for one in calibrated.bins
     ]
     header = ("Confidence", "", "mean confidence", "accuracy", "n")
-    bins = table(header, rows, class_="estimates")
+    bins = html_table(header, rows, class_="estimates")
     return tag("details", tag("summary", f"Reliability, bin by bin, {split}"), bins)

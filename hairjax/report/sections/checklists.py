@@ -3,7 +3,7 @@
 from hairjax.report.checklists.answers import checklist_answers
 from hairjax.report.checklists.items import CLAIM, TRIPOD, Answer, Checklist, Item
 from hairjax.report.contents import Report
-from hairjax.report.html import Html, table, tag
+from hairjax.report.html import Html, html_table, tag
 
 _YOU, _BOTH, _RUN = "you", "run and you", "run"
 
@@ -41,7 +41,7 @@ def _checklist(checklist: Checklist, known: dict[str, Answer]) -> Html:
         "details",
         tag("summary", heading),
         tag("p", checklist.source, class_="muted"),
-        table(("No.", "item", "answer", "by"), rows, class_="checklist"),
+        html_table(("No.", "item", "answer", "by"), rows, class_="checklist"),
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from hairjax.report.contents import Report
 from hairjax.report.explanation import METHODS, ExplainFolder, Explanation, Table, read_explanation
 from hairjax.report.gallery import read_gallery
-from hairjax.report.html import Html, figure, table, tag
+from hairjax.report.html import Html, figure, html_table, tag
 from hairjax.report.sections.most_confident_errors import cards, warning
 from hairjax.runs.folder import RunFolder
 from hairjax.system.wording import counted
@@ -122,7 +122,7 @@ def _table(content: Table) -> Html:
     """A table whose cells may hold a second line, set smaller."""
     header, rows = content
     cells: Sequence[Sequence[str]] = [[_cell(text) for text in row] for row in rows]
-    return table([cell.replace("\n", " ") for cell in header], cells, class_="estimates")
+    return html_table([cell.replace("\n", " ") for cell in header], cells, class_="estimates")
 
 
 def _cell(text: str) -> Html:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from hairjax.optim.parameter_table import ParameterRow
 from hairjax.report.contents import Report
-from hairjax.report.html import Html, table, tag
+from hairjax.report.html import Html, html_table, tag
 
 
 def groups_section(report: Report) -> list[Html]:
@@ -30,7 +30,7 @@ def groups_section(report: Report) -> list[Html]:
     ]
     return [
         tag("p", f"{learning:,} of {total:,} parameters learn.", class_="muted"),
-        table(
+        html_table(
             ("Group", "part", "parameters", "peak rate", "weight decay", "trains from"),
             rows,
             class_="ledger",
@@ -48,7 +48,7 @@ def _every(report: Report) -> Html:
     return tag(
         "details",
         tag("summary", f"All {len(rows):,} arrays of parameters"),
-        table(
+        html_table(
             ("Parameter", "shape", "group", "peak rate", "decay", "trains from"),
             rows,
             class_="every",

@@ -4,7 +4,7 @@ import numpy as np
 
 from hairjax.report.contents import Report, SplitResults
 from hairjax.report.figures.classification import MOST_IN_COLUMN
-from hairjax.report.html import Html, estimate, figure, table, tag
+from hairjax.report.html import Html, estimate, figure, html_table, tag
 
 
 def mistakes_section(report: Report) -> list[Html]:
@@ -38,7 +38,7 @@ def _rates(report: Report, results: SplitResults) -> list[Html]:
     ]
     return [
         tag("h3", f"By class, {results.split}, with 95 % intervals"),
-        table(("Class", "precision", "recall", "F1", "n"), rows, class_="estimates"),
+        html_table(("Class", "precision", "recall", "F1", "n"), rows, class_="estimates"),
         tag(
             "details",
             tag("summary", f"The confusion matrix in numbers, {results.split}"),
@@ -64,4 +64,4 @@ def _numbers(report: Report, results: SplitResults) -> Html:
             report.classes, results.confusion, shares, totals, strict=True
         )
     ]
-    return table(("true, predicted as", *report.classes, "n"), rows, class_="matrix")
+    return html_table(("true, predicted as", *report.classes, "n"), rows, class_="matrix")

@@ -5,7 +5,7 @@ from pathlib import Path
 from hairjax.report.contents import Report
 from hairjax.report.explanation import METHODS
 from hairjax.report.gallery import Card, Gallery, read_gallery
-from hairjax.report.html import Html, lines, photograph, tag
+from hairjax.report.html import Html, html_photograph, lines, tag
 from hairjax.runs.folder import RunFolder
 
 _SHOWN = {"photo": "", "mask": " with its mask", "map": " with its explanation map"}
@@ -49,7 +49,7 @@ def cards(gallery: Gallery, folder: Path) -> Html:
 
 def _card(card: Card, folder: Path) -> Html:
     pictures = (
-        photograph((folder / name).read_bytes(), f"{card.file}{_SHOWN[what]}")
+        html_photograph((folder / name).read_bytes(), f"{card.file}{_SHOWN[what]}")
         for what, name in card.pictures.items()
     )
     right = card.label == card.predicted

@@ -3,7 +3,7 @@
 from hairjax.evaluation.metrics.slices import FEW, METRICS, Slice
 from hairjax.report.contents import METRICS as KNOWN
 from hairjax.report.contents import Report
-from hairjax.report.html import Html, estimate, table, tag
+from hairjax.report.html import Html, estimate, html_table, tag
 
 _SAID = (
     "By the other columns of the manifest, with 95 % intervals. Among many parts a few differ by "
@@ -19,16 +19,16 @@ def parts_section(report: Report) -> list[Html]:
     """A table for each column and split; nothing where the manifest has no other column."""
     header = ("", "n", *(KNOWN[name].named for name in METRICS))
     tables = [
-        (evaluated.split, column, found)
-        for evaluated in report.results
-        for column, found in evaluated.analysis.slices.tables.items()
+        (results.split, column, found)
+        for results in report.results
+        for column, found in results.analysis.slices.tables.items()
     ]
     left_out = report.last.analysis.slices.left_out
     content = [tag("p", _SAID, class_="muted")] if tables else []
     for split, column, found in tables:
         content += [
             tag("h3", f"{column}, {split}"),
-            table(header, [_row(part) for part in found], class_="estimates"),
+            html_table(header, [_row(part) for part in found], class_="estimates"),
         ]
     if any(part.few for _, _, found in tables for part in found):
         content.append(tag("p", _FEW, class_="muted"))

@@ -1,7 +1,7 @@
 """Counts of photographs by class and split."""
 
 from hairjax.report.contents import Report
-from hairjax.report.html import Html, table, tag
+from hairjax.report.html import Html, html_table, tag
 from hairjax.system.wording import counted
 
 
@@ -31,4 +31,7 @@ def photographs_section(report: Report) -> list[Html]:
             "(data.on_leak=allow). The start of the run told how many there are, if any, and "
             "launch.py check shows them; the results look better by what the model remembers."
         )
-    return [table(("Class", *splits), rows), *(tag("p", one, class_="muted") for one in warnings)]
+    return [
+        html_table(("Class", *splits), rows),
+        *(tag("p", one, class_="muted") for one in warnings),
+    ]

@@ -1,7 +1,7 @@
 """Headline numbers with their intervals, and every metric beside the baselines'."""
 
 from hairjax.report.contents import HEADLINE, METRICS, Report, SplitResults
-from hairjax.report.html import Html, number, number_range, strip, table, tag
+from hairjax.report.html import Html, html_table, number, number_range, strip, tag
 from hairjax.report.sections.summary import amount
 
 _SELECTED = (
@@ -81,4 +81,4 @@ def _metrics_table(found: SplitResults) -> Html:
             )
         )
     header = ("", "from 0 to 1, with the baselines", "this model", *found.baselines)
-    return table(header, rows, class_="metrics")
+    return html_table(header, rows, class_="metrics")

@@ -1,7 +1,7 @@
 """Selective prediction: the least confident photographs are referred to a person."""
 
 from hairjax.report.contents import Report, SplitResults
-from hairjax.report.html import Html, estimate, figure, number, number_range, table, tag
+from hairjax.report.html import Html, estimate, figure, html_table, number, number_range, tag
 
 
 def selective_prediction_section(report: Report) -> list[Html]:
@@ -39,7 +39,7 @@ def _shares(results: SplitResults) -> list[Html]:
     ends = "" if found.area_interval is None else f" ({number_range(found.area_interval)})"
     return [
         tag("h3", results.split.capitalize()),
-        table(
+        html_table(
             ("Share kept", "kept", "referred", "confidence at least", "accuracy of kept"),
             rows,
             class_="estimates",

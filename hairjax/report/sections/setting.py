@@ -5,7 +5,7 @@ import statistics
 
 from hairjax.config.schema import flatten
 from hairjax.report.contents import Report
-from hairjax.report.html import Html, duration, table, tag
+from hairjax.report.html import Html, html_table, measured_duration, tag
 from hairjax.runs.environment import Weights
 
 
@@ -17,15 +17,15 @@ def setting_section(report: Report) -> list[Html]:
     ]
     return [
         tag("h3", "Model and weights"),
-        table((), _model(report), class_="facts"),
+        html_table((), _model(report), class_="facts"),
         tag("h3", "Time and cost"),
-        table((), _cost(report), class_="facts"),
+        html_table((), _cost(report), class_="facts"),
         tag("h3", "Machine and code"),
-        table((), _machine(report), class_="facts"),
+        html_table((), _machine(report), class_="facts"),
         tag(
             "details",
             tag("summary", f"Configuration: all {len(values)} keys"),
-            table((), values, class_="facts"),
+            html_table((), values, class_="facts"),
         ),
     ]
 
@@ -65,8 +65,8 @@ def _cost(report: Report) -> list[tuple[str, str]]:
     # As ``loop`` measures it: a CPU is not asked how much of its memory is in use.
     whose = "the process" if report.starts[-1].devices.split()[2] == "cpu" else "a device"
     return [
-        ("Training time", f"{duration(sum(seconds))} for {len(timing)} epochs"),
-        ("Time of an epoch", f"{duration(statistics.median(seconds))} (median)"),
+        ("Training time", f"{measured_duration(sum(seconds))} for {len(timing)} epochs"),
+        ("Time of an epoch", f"{measured_duration(statistics.median(seconds))} (median)"),
         ("Device-hours", hours),
         ("Speed", f"{speed:,.0f} photographs per second (median)"),
         ("Peak memory", f"{memory / 2**30:.1f} GiB of {whose}"),

@@ -17,7 +17,7 @@ def summary_section(report: Report) -> Html:
         )
     else:
         stamp = tag("p", "Photographs: ", tag("strong", report.source), class_="muted")
-    judged = " and ".join(
+    splits = " and ".join(
         f"the {one.split} split ({amount(report, one.split)})" for one in report.results
     )
     read = [one.source for one in (report.weights, report.second_weights) if one]
@@ -28,7 +28,7 @@ def summary_section(report: Report) -> Html:
         tag("code", weights),
         f", trained on {amount(report, 'train')}. Epoch {report.best_epoch} of "
         f"{report.history[-1]['epoch']} was the best by {report.chosen_by}; it is judged here on "
-        f"{judged}.",
+        f"{splits}.",
     )
     return tag("header", stamp, tag("h1", report.title), tag("p", *said))
 

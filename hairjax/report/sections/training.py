@@ -1,7 +1,7 @@
 """Course of the training: the curves and the rates."""
 
 from hairjax.report.contents import Report
-from hairjax.report.html import Html, figure, table, tag
+from hairjax.report.html import Html, figure, html_table, tag
 
 
 def training_section(report: Report) -> list[Html]:
@@ -27,7 +27,7 @@ def training_section(report: Report) -> list[Html]:
     content = [
         tag("div", curves, class_="figures"),
         tag("h3", "Learning rate of each group"),
-        table(("Group", "highest", "at the best epoch", "at the end"), rows),
+        html_table(("Group", "highest", "at the best epoch", "at the end"), rows),
     ]
     if (decay := report.config["optim"]["layer_decay"]) != 1:
         said = f"Before layer decay: times {decay:g} for each layer up to the head."
