@@ -4,6 +4,7 @@ import functools
 import runpy
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from ml_collections import ConfigDict
 
@@ -18,9 +19,10 @@ def _read() -> Keys:
     return runpy.run_path(str(RECIPE))["KEYS"]
 
 
+@functools.cache
 def known_keys() -> Mapping[str, Key]:
     """Every key, by "section.key", in order."""
-    return dict(flatten_keys(_read()))
+    return MappingProxyType(dict(flatten_keys(_read())))
 
 
 def default_config() -> ConfigDict:

@@ -71,10 +71,8 @@ def model_inputs(
     Returns:
         float32 [batch, side, side, channels].
     """
-    side, streams = (
-        input_spec.side,
-        list(zip(input_spec.channels, input_spec.normalise, strict=True)),
-    )
+    side = input_spec.side
+    streams = list(zip(input_spec.channels, input_spec.normalise, strict=True))
     if photos.shape[-1] == 4:
         return one_view(photos, keys, amounts, side, streams)
     views = jnp.split(photos, 2, axis=-1)

@@ -19,7 +19,6 @@ from hairjax.data.quality.copies import require_no_copies
 from hairjax.data.sources.manifest import read_columns
 from hairjax.data.split import write_split
 from hairjax.evaluation.inference import make_model_outputs
-from hairjax.evaluation.metrics.classification import evaluate
 from hairjax.optim.groups import ParameterGroup, make_groups
 from hairjax.optim.lora import require_matrices, with_pairs
 from hairjax.optim.optimizer import make_optimizer
@@ -201,7 +200,7 @@ def _end(plan: Plan, prepared: Prepared, best: dict[str, Any], params: dict) -> 
     mistakes = find_mistakes(shown, explain, params, validation, predictions)
     leave_processes()
     if not is_first():
-        return {"epoch": best["epoch"], **evaluate(predictions.labels, predictions.probabilities)}
+        return {"epoch": best["epoch"], **plan.options.task.evaluate(predictions)}
     return finish_run(
         prepared.folder,
         prepared.photos,
