@@ -62,6 +62,7 @@ def summed(params):
     return least, most
 
 
+@pytest.mark.slow
 def test_whole_parameters_cost_one_sum_of_the_gradients():
     step, _ = compiled(8, 1, 8, 0.0)
     found = exchanged(8, 1, 8, 0.0)

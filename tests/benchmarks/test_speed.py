@@ -24,6 +24,7 @@ def small_models():
 
 
 @pytest.mark.parametrize(("name", "kind"), [(SWIN, "training"), (CONVOLUTIONS, "inference")])
+@pytest.mark.slow
 def test_our_side_runs(name, kind):
     assert ours(What(name, 32, "float32", kind, 2, 0.0))(2) > 0
 

@@ -109,6 +109,7 @@ def test_unchanged_masks_give_the_runs_metrics(root, out):
             assert float(row[f"{name}_difference"]) == pytest.approx(change, abs=2e-6)
 
 
+@pytest.mark.slow
 def test_the_same_again_and_finer(root, out, tmp_path):
     """The same bytes; another stage gives other maps of the same photographs."""
     assert explain(root, f"--out={tmp_path}/again", "--count=5") == 0

@@ -188,7 +188,9 @@ def test_a_copy_of_the_folder_counts(tmp_path, run, capsys):
             (run / "split.csv").write_text(original)
         looks = read_access(run / "looks.csv")
         assert [(look.split, look.photographs) for look in looks] == [("all", 2)] * expected
-        told = re.findall("of 2 photographs the run knows (.*): what", capsys.readouterr().out)
+        told = re.findall(
+            "of the 2 photographs given the run knows (.*): what", capsys.readouterr().out
+        )
         assert told == [known] * bool(known)
 
 

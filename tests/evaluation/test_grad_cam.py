@@ -95,6 +95,7 @@ def test_earlier_stages_map_is_a_finite_difference(stage):
         assert cam[row, column] * cam.size == pytest.approx(change / (2 * step), rel=0.02, abs=2e-3)
 
 
+@pytest.mark.slow
 def test_maps_point_at_what_the_class_is_told_by_and_random_weights_do_not():
     """Adebayo et al., "Sanity checks for saliency maps", 2018: a map must depend on the weights."""
     photos, places = photographs(64, 5)

@@ -146,6 +146,7 @@ def test_maps_know_no_class_and_add_up_to_what_is_not_the_class_tokens_own():
     assert (maps > 0).all() and (total < 1 - 2.0 ** -sum(BLOCKS)).all() and (total > 0.5).all()
 
 
+@pytest.mark.slow
 def test_maps_point_at_what_the_classes_are_told_by_and_random_weights_do_not():
     """Adebayo et al., "Sanity checks for saliency maps", 2018: a map must depend on the weights."""
     photos, places = photographs(64, 5)

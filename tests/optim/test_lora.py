@@ -267,6 +267,7 @@ def checkpoint(workdir):
     return read(folder / "params"), read(folder / "rest")
 
 
+@pytest.mark.slow
 def test_a_stopped_run_ends_as_one_that_was_not_and_shows_no_pairs(weights, tmp_path, monkeypatch):
     monkeypatch.setattr("hairjax.training.finish.finish_run", lambda *arguments: {})
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"

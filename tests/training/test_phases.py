@@ -87,6 +87,7 @@ def test_a_run_stopped_in_its_phases_ends_as_the_one_that_was_not(
     jax.tree.map(np.testing.assert_array_equal, mine, expected)
 
 
+@pytest.mark.slow
 def test_kept_maps_change_nothing_but_rounding(whole, tmp_path, monkeypatch):
     monkeypatch.setattr("hairjax.training.finish.finish_run", lambda *arguments: {})
     monkeypatch.setattr(phases, "memory_limit", lambda memory: 0.0)

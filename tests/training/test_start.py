@@ -13,6 +13,7 @@ from hairjax.commands.convert import write
 from hairjax.config.recipe import default_config
 from hairjax.data.synthetic import synthesise
 from hairjax.weights.paths import dotted
+from tests.training.stopping import stopped_at
 
 pytestmark = pytest.mark.usefixtures("tiny_swin", "blank_figures")
 
@@ -75,9 +76,12 @@ def test_folders_are_walked_and_weights_looked_for_once(folders, counted):
         "--config.optim.warmup_epochs=0",
         "--config.train.batch_size=8",
         "--config.report.gallery=0",
+        "--config.train.log_every=1",
     ]
-    assert launch.main(command) == 0
+    with stopped_at(1):
+        assert launch.main(command) != 0
     assert counted == {"walk_classes": 1, "find_weights": 1}
     # The run has its parameters in a checkpoint: weights are not asked for again.
-    assert launch.main(command) == 0
+    with stopped_at(2):
+        assert launch.main(command) != 0
     assert counted == {"walk_classes": 2, "find_weights": 1}

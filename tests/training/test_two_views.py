@@ -142,6 +142,7 @@ def test_a_run_begins_where_another_with_two_streams_ended(joined):
     assert differ == {"head.classifier.kernel", "head.classifier.bias"}
 
 
+@pytest.mark.slow
 def test_frozen_streams_stay_to_the_bit_and_their_maps_are_kept(root, files, unfinished, capsys):
     off = [f"--config.augment.{key}={value}" for key, value in OFF.items()]
     weights = [f"--config.weights.{key}={file}" for key, file in files.items()]
@@ -205,6 +206,7 @@ def said(root, views):
     return said.getvalue()
 
 
+@pytest.mark.slow
 def test_a_run_on_two_views_of_which_one_may_be_missing(root, said, capsys):
     assert f"{root}/photos and {root}/side/photos, paired by subject" in said
     assert "the first view is missing in" in said
