@@ -170,7 +170,7 @@ def group_runs(runs: Sequence[RunPredictions]) -> list[RunGroup]:
     varied = sorted(
         key
         for key in set().union(*configs)
-        if any(config.get(key, _UNSET) != reference.get(key, _UNSET) for config in configs)
+        if any(config.get(key) != reference.get(key) for config in configs)
     )
     return [
         RunGroup(_name(config, reference, varied), tuple(members))
@@ -178,24 +178,12 @@ def group_runs(runs: Sequence[RunPredictions]) -> list[RunGroup]:
     ]
 
 
-class _Unset:
-    """A key that a configuration lacks, being older than it."""
-
-    def __str__(self) -> str:
-        return "(not set)"
-
-
-_UNSET = _Unset()
-
-
 def _name(values: dict[str, Any], reference: dict[str, Any], varied: Sequence[str]) -> str:
     """Name of a configuration: the keys it changes; for the reference, all that others change."""
-    changed = [
-        key for key in varied if values.get(key, _UNSET) != reference.get(key, _UNSET)
-    ] or varied
-    # A run as it was trained lacks what was made of another.
-    named = [key for key in changed if key in values or not key.startswith("made.")]
-    return ", ".join(f"{key}={_written(values.get(key, _UNSET))}" for key in named) or "as trained"
+    changed = [key for key in varied if values.get(key) != reference.get(key)] or varied
+    # A run as it was trained lacks what was made of another, and that alone.
+    named = [key for key in changed if key in values]
+    return ", ".join(f"{key}={_written(values[key])}" for key in named) or "as trained"
 
 
 def _written(value: Any) -> str:
