@@ -79,10 +79,14 @@ KILL = "os.kill(os.getpid(), signal.SIGINT)"
 
 
 def started(module, action):
-    """launch.py in a process that does something when it comes to import a module."""
+    """launch.py in a process that does something when it comes to import a module.
+
+    It is interrupted as from a terminal, also where these tests run in the background.
+    """
     code = PROGRAM.replace("MODULE", repr(module)).replace("ACTION", action)
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     return subprocess.Popen(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", f"{heard}\n{code}"],
         cwd=ROOT,
         env={**os.environ, "XLA_FLAGS": "", "JAX_PLATFORMS": "cpu"},
         stdout=subprocess.PIPE,
