@@ -4,6 +4,7 @@ of every program that several tests or the processes they start have in common, 
 
 import atexit
 import fcntl
+import gc
 import os
 import shutil
 import site
@@ -37,6 +38,12 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # Nearly every program runs once or twice here: to compile it well would take most of the time.
 # Those that tests/training/test_resume.py starts are compiled as a user's would be.
 jax.config.update("jax_disable_most_optimizations", True)
+
+# Tracing makes a million small objects, few of them garbage: to look for it as often as Python does
+# takes a tenth of the time. What is imported is never looked at.
+gc.collect()
+gc.freeze()
+gc.set_threshold(100_000, 20, 50)
 
 # Every run draws others; a deadline is missed where an example is the first of its shape.
 settings.register_profile("suite", deadline=None, max_examples=40)

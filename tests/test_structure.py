@@ -28,9 +28,10 @@ def trees():
     return [(name, ast.parse(file.read_text(encoding="utf-8"))) for name, file in FOUND.items()]
 
 
-def outside(package):
-    """The modules that import a package from outside."""
-    found = set()
+@functools.cache
+def importers():
+    """The modules that import each package."""
+    found = defaultdict(set)
     for name, tree in trees():
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
@@ -39,9 +40,14 @@ def outside(package):
                 names = [node.module or ""]
             else:
                 continue
-            if any(one.split(".")[0] == package for one in names):
-                found.add(name)
+            for one in names:
+                found[one.split(".")[0]].add(name)
     return found
+
+
+def outside(package):
+    """The modules that import a package from outside."""
+    return importers().get(package, set())
 
 
 @functools.cache

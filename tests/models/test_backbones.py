@@ -13,6 +13,7 @@ from flax import nnx
 import hairjax
 from hairjax.models import table as families
 from hairjax.models.table import VARIANTS, Variant
+from tests.cases import others_slow
 from tests.reference.drawn import drawn, drawn_keras, photographs
 
 # Written by make_backbones.py there, with torch, timm and torchvision.
@@ -70,14 +71,10 @@ def relative(ours, theirs):
     return float(np.abs(np.asarray(ours) - theirs).max() / np.abs(theirs).max())
 
 
-# One of each family by default.
-USUAL = ("resnet_bottleneck", "efficientnet_tensorflow", "mobilenetv1", "mobilenetv3", "vit")
-USUAL += ("vgg_batch_norm", "inception")
+USUAL = ("resnet_bottleneck", "efficientnet_tensorflow", "mobilenetv1", "vit", "vgg_batch_norm")
 
 
-@pytest.fixture(
-    params=[n if n in USUAL else pytest.param(n, marks=pytest.mark.slow) for n in CASES]
-)
+@pytest.fixture(params=others_slow(CASES, USUAL))
 def case(request, monkeypatch):
     options, family = CASES[request.param]
     monkeypatch.setitem(VARIANTS, "small", Variant(96, options, family))

@@ -13,6 +13,7 @@ from hairjax.models.factory import input_size, model_builder, native_size, stage
 from hairjax.models.layers.common import ParameterKeys, part_names
 from hairjax.models.table import VARIANTS
 from hairjax.optim.parts import is_statistic
+from tests.cases import others_slow
 from tests.models.example import options
 
 # sum(p.numel() for p in timm.create_model(name, num_classes=1000).parameters()) with timm 1.0.31;
@@ -127,10 +128,7 @@ def test_is_exactly_stem_stages_and_head(named_model):
     assert model.stem.proj.kernel.shape[2] == 3
 
 
-@pytest.mark.parametrize(
-    "name",
-    [name if name in USUAL else pytest.param(name, marks=pytest.mark.slow) for name in SHAPED],
-)
+@pytest.mark.parametrize("name", others_slow(SHAPED, USUAL))
 def test_gives_float32_logits_and_a_map_per_stage(name):
     model = shapes_of(name)
     side = native_size(name)

@@ -18,6 +18,7 @@ from hairjax.models.layers.common import ParameterKeys
 from hairjax.models.table import VARIANTS, Variant
 from hairjax.models.two_stream import TwoStream
 from hairjax.optim.lora import with_pairs
+from tests.cases import others_slow
 from tests.drawn_keys import drawn_keys, shared
 from tests.models.example import options
 from tests.models.test_backbones import CASES
@@ -64,7 +65,7 @@ def builder(case, monkeypatch, **changes):
     return model_builder(case, options(**given))
 
 
-@pytest.mark.parametrize("case", FAMILIES)
+@pytest.mark.parametrize("case", others_slow(FAMILIES, ("resnet", "vit", "vgg", "swin")))
 def test_a_pass_of_training_draws_with_every_key_once(case, monkeypatch):
     keys = keys_of_training(builder(case, monkeypatch, hidden=(8, 6)), FAMILIES[case])
     assert len(keys) >= 2

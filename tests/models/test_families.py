@@ -22,6 +22,7 @@ from hairjax.system.errors import UserError
 from hairjax.training.classification import Classification
 from hairjax.training.step import Examples, gradients
 from hairjax.weights.position import resize_position
+from tests.cases import others_slow
 from tests.models.test_backbones import CASES, reference_weights
 
 UNOPTIMIZED = {"xla_backend_optimization_level": 0}
@@ -75,14 +76,8 @@ def test_gradients_reach_every_parameter_that_trains(tiny, monkeypatch):
     assert not parts & set(frozen)
 
 
-@pytest.mark.parametrize(
-    "tiny",
-    [
-        "swin",
-        pytest.param("vit", marks=pytest.mark.slow),
-        pytest.param("vgg", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("tiny", ["swin", "vit", "vgg"])
 def test_gradients_in_bfloat16_are_those_in_float32_but_for_rounding(tiny, monkeypatch):
     swin = {"dim": 16, "depths": (2, 1), "heads": (2, 4), "window": 4}
     variants = TINY | {"swin": (swin, families.SWIN)}
@@ -138,7 +133,7 @@ def test_what_goes_on_from_a_stage_ends_as_the_call_does(tiny, monkeypatch):
     np.testing.assert_allclose(in_two, whole, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("small", CASES, indirect=True)
+@pytest.mark.parametrize("small", others_slow(CASES, ("resnet", "vit")), indirect=True)
 def test_six_channels_are_fitted_by_the_stems_rules(small, tmp_path):
     side = {"vit": 64, "inception": 80}.get(small, SIDE)
     weights = reference_weights(small, tmp_path)

@@ -35,6 +35,7 @@ from hairjax.training.classification import Classification
 from hairjax.training.step import Examples, gradients
 from hairjax.weights import WeightsError
 from hairjax.weights.paths import dotted, nested
+from tests.cases import others_slow
 from tests.messages import messages
 
 UNOPTIMIZED = {"xla_backend_optimization_level": 0}
@@ -52,10 +53,7 @@ FUSED = [
     ("tiny_swin", "tiny_cnn", "mask", 1),
 ]
 # One joined at the end and one after a stage by default.
-PAIRS = [
-    pair if i % 2 == 0 else pytest.param(pair, marks=pytest.mark.slow)
-    for i, pair in enumerate(FUSED)
-]
+PAIRS = others_slow(FUSED, FUSED[::2])
 
 
 @pytest.fixture(autouse=True)
@@ -243,7 +241,7 @@ def test_layers_are_counted_in_each_stream_as_in_its_model_alone(pair):
 # --- a view that is missing
 
 
-@pytest.mark.parametrize("pair", VIEWS)
+@pytest.mark.parametrize("pair", others_slow(VIEWS, VIEWS[:1]))
 def test_of_a_missing_view_nothing_but_what_was_learnt_in_its_place_counts(pair):
     config, model, _, _ = fused(pair)
     graphdef, state = nnx.split(model)

@@ -101,7 +101,12 @@ def on(devices, shard=1):
 
 
 @pytest.mark.parametrize(
-    ("devices", "shard"), [pytest.param(2, 1, marks=pytest.mark.slow), (8, 1), (2, 4)]
+    ("devices", "shard"),
+    [
+        pytest.param(2, 1, marks=pytest.mark.slow),
+        pytest.param(8, 1, marks=pytest.mark.slow),
+        (2, 4),
+    ],
 )
 def test_loss_gradients_and_logits_are_those_of_one_device(devices, shard):
     (loss, grads, logits), (expected_loss, expected, expected_logits) = on(devices, shard), on(1)
@@ -117,7 +122,7 @@ def test_loss_gradients_and_logits_are_those_of_one_device(devices, shard):
 
 
 def test_every_parameter_of_the_batch_has_a_gradient():
-    assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(on(8)[1]))
+    assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(on(1)[1]))
 
 
 def test_a_mesh_takes_the_first_devices_and_at_0_all():
@@ -344,6 +349,7 @@ def test_inline_a_program_has_ended_when_its_outputs_are_given(said, done):
 # --- compiled programs
 
 
+@pytest.mark.slow
 def test_programs_are_kept_where_jax_was_not_told_otherwise(tmp_path):
     """In processes of their own: the second start of a program finds it."""
     code = (

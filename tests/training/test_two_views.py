@@ -156,6 +156,7 @@ def test_frozen_streams_stay_to_the_bit_and_their_maps_are_kept(root, files, unf
         assert np.array_equal(leaf, before[path]) != trained, path
 
 
+@pytest.mark.slow
 def test_a_stream_takes_the_weights_of_a_run_with_one(root, files, unfinished):
     alone = ["--config.model.second=", "--config.model.second_sees=same"]
     alone += ["--config.model.in_channels=1", "--config.model.name=tiny_cnn"]
