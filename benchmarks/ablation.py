@@ -15,11 +15,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 
 from hairjax.evaluation.metrics.classification import evaluate
+from hairjax.evaluation.metrics.intervals import mean_interval
 from hairjax.evaluation.predictions import Predictions
-from hairjax.runs.results import RESAMPLES, measure
+from hairjax.runs.results import measure
 from hairjax.studies.folds import read_folds
 
 FOLDS = 5
@@ -59,19 +59,8 @@ def difference(mine: Predictions, other: Predictions) -> tuple[float, float, flo
     order = [place[file] for file in mine.files]
     right = (mine.predicted == mine.labels).astype(float)
     right -= (other.predicted == other.labels)[order]
-    _, subject = np.unique(mine.subjects, return_inverse=True)
-    gained, photographs = np.bincount(subject, right), np.bincount(subject)
-    result = stats.bootstrap(
-        (gained, photographs),
-        lambda gain, count, axis: gain.sum(axis) / count.sum(axis),
-        paired=True,
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        method="percentile",
-        rng=0,
-    )
-    low, high = result.confidence_interval
-    return float(right.mean()), float(low), float(high)
+    value, interval = mean_interval(right, mine.subjects, (-1.0, 1.0))
+    return value, *(interval or (np.nan, np.nan))
 
 
 def main() -> None:
@@ -99,9 +88,10 @@ def main() -> None:
 
 def row_of(predictions: Predictions, reference: Predictions) -> dict[str, tuple]:
     """Accuracy, kappa and the difference from a reference, each with its interval."""
-    found = measure(predictions, 0)
+    found = measure(predictions)
     names = ("accuracy", "quadratic_kappa")
-    return {name: (found.metrics[name], *found.intervals[name]) for name in names} | {
+    ends = {name: found.intervals[name] or (np.nan, np.nan) for name in names}
+    return {name: (found.metrics[name], *ends[name]) for name in names} | {
         "difference": difference(predictions, reference)
     }
 

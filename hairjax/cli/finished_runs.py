@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING
 from hairjax.cli.configuration import require_keys
 from hairjax.cli.flags import different_runs, parse, require_one_of, whole_number
 from hairjax.cli.places import default_comparison, require_writable
+from hairjax.data.sources.subjects import compile_subject
 from hairjax.system.errors import UserError
 from hairjax.system.paths import require_paths, require_run
 
 if TYPE_CHECKING:
     from hairjax.runs.photographs import Selection
 
+_OTHERS = ("photos", "masks", "manifest", "subject")  # flags of other photographs, as `Selection`
+
 
 def run_evaluate(arguments: list[str]) -> int:
     """``launch.py evaluate``."""
-    names = ("workdir", "split", "photos", "masks", "manifest", "out")
+    names = ("workdir", "split", *_OTHERS, "out")
     given, _ = parse(arguments, names, {})
     if not given["workdir"]:
         raise UserError("evaluate needs --workdir, e.g. --workdir=runs/top")
@@ -29,7 +32,7 @@ def run_evaluate(arguments: list[str]) -> int:
 
 def run_explain(arguments: list[str]) -> int:
     """``launch.py explain``."""
-    names = ("workdir", "split", "photos", "masks", "manifest", "count", "stage", "out")
+    names = ("workdir", "split", *_OTHERS, "count", "stage", "out")
     given, _ = parse(arguments, names, {})
     if not given["workdir"]:
         raise UserError("explain needs --workdir, e.g. --workdir=runs/top")
@@ -50,14 +53,19 @@ def _selection(given: dict[str, str]) -> "Selection":
     # Here, since it knows runs, which import JAX.
     from hairjax.runs.photographs import Selection
 
-    return Selection(given["split"], given["photos"], given["masks"], given["manifest"])
+    return Selection(given["split"], *(given[name] for name in _OTHERS))
 
 
 def _check_selection(given: dict[str, str]) -> None:
     """Check the flags that say which photographs a run judges, and fill in what is left out."""
     if given["manifest"] and not given["photos"]:
         raise UserError("--manifest needs --photos, the folder that its paths start from")
+    if given["subject"] and not given["photos"]:
+        raise UserError(
+            "--subject needs --photos: of the run's own photographs subjects are in its split.csv"
+        )
     elsewhere = bool(given["photos"])
+    compile_subject(given["subject"])
     allowed = ("all",) if elsewhere else ("validation", "test", "train")
     given["split"] = given["split"] or allowed[0]
     if given["split"] not in allowed:

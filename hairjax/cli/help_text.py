@@ -9,7 +9,8 @@ hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and ha
   python launch.py show     --config=FILE[:VARIANT] [--out=DIR] [--config.KEY=VALUE ...]
   python launch.py rates    --config=FILE[:VARIANT] [--out=DIR] [--config.KEY=VALUE ...]
   python launch.py evaluate --workdir=DIR [--split=SPLIT] [--out=DIR]
-  python launch.py evaluate --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE] [--out=DIR]
+  python launch.py evaluate --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE]
+                            [--subject=REGEX] [--out=DIR]
   python launch.py report   --workdir=DIR
   python launch.py folds    --config=FILE[:VARIANT] --config.data.folds=K [--workdir=DIR]
                             [--config.KEY=VALUE ...]
@@ -24,8 +25,8 @@ hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and ha
                             [--config.KEY=VALUE ...]
   python launch.py explain  --workdir=DIR [--split=SPLIT] [--masks=DIR] [--count=N] [--stage=N]
                             [--out=DIR]
-  python launch.py explain  --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE] [--count=N]
-                            [--stage=N] [--out=DIR]
+  python launch.py explain  --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE]
+                            [--subject=REGEX] [--count=N] [--stage=N] [--out=DIR]
   python launch.py convert  --weights=SOURCE --model=NAME --out=FILE.safetensors [--licence=TEXT]
 
 train (the default): train, keep the best epoch, write a report; the same command resumes.
@@ -71,6 +72,8 @@ test photographs is a line in the run's looks.csv.
   --photos=PHOTOS                   other photographs, in a folder per class; all are evaluated
   --masks=MASKS                     their masks
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
+  --subject='/([a-z]+)_'            whose they are, found in a path; by default the manifest's
+                                    column, or else as config.data.subject of the run says
   --out=results                     where to write; by default inside the run
 
 report: write a run's report.html and its figures (PNG and SVG) again, from the files of the run.
@@ -141,6 +144,7 @@ is a run like any other.
   --photos=PHOTOS                   other photographs, in a folder per class; not in the report
   --masks=MASKS                     their masks; or those of the run's, where its model sees RGB
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
+  --subject='/([a-z]+)_'            whose they are, as for evaluate
   --count=100                       photographs for deletion and insertion; by default 32
   --stage=-2                        a map of an earlier stage, finer but in a ViT; by default -1,
                                     the last

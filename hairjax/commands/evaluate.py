@@ -50,7 +50,7 @@ def evaluate_run(workdir: str, asked: Selection, out: str) -> dict[str, float]:
     data, compared = _read_photographs(run, split)
     folder.mkdir(parents=True, exist_ok=True)
     predictions = run.predictor(run.params, data)
-    results = measure(predictions, run.setup.seed)
+    results = measure(predictions)
     accuracy = results.metrics["accuracy"]
     opened = record_access(run.folder, data, split, accuracy, command="evaluate")
     validation = predictions if split == "validation" else _validation_predictions(workdir)
@@ -73,7 +73,7 @@ def _with_asked(run: Run, asked: Selection) -> Run:
     """The run, with the photographs that it is asked on."""
     if asked.photos or asked.manifest:
         require_one_view(run.setup.source, "--photos")
-        return run.with_photographs(asked.photos, asked.masks, asked.manifest)
+        return run.with_photographs(asked.photos, asked.masks, asked.manifest, asked.subject)
     if asked.masks:
         raise UserError("--masks goes with --photos, for other photographs than the run's")
     return run

@@ -24,7 +24,6 @@ from hairjax.runs.derived import has_parameters, source_runs
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
 from hairjax.runs.photographs import Selection, read_asked_photographs
-from hairjax.runs.results import RESAMPLES
 from hairjax.runs.run import Run, make_explainer
 from hairjax.system import console
 from hairjax.system.errors import UserError
@@ -95,7 +94,7 @@ def _write_and_show(run: Run, data: PhotoSet, split: str, maps: Maps, place: Exp
 def _with_asked(run: Run, asked: Selection) -> Run:
     """The run, with the photographs and masks that it is asked on."""
     if asked.photos:
-        return run.with_photographs(asked.photos, asked.masks, asked.manifest)
+        return run.with_photographs(asked.photos, asked.masks, asked.manifest, asked.subject)
     if not asked.masks:
         return run
     source = run.setup.source
@@ -168,9 +167,8 @@ def _reliance(run: Run, photos: PhotoSet, predictions: Predictions) -> tuple[Rel
     """With masks and photographs changed; nothing where the model does not see both."""
     if run.setup.model.in_channels != 6 or not photos.has_masks:
         return ()
-    seed = run.setup.seed
-    changed = predict_changed(lambda part: run.predictor(run.params, part), photos, seed)
-    return tuple(measure_reliance(predictions, changed, RESAMPLES, seed))
+    changed = predict_changed(lambda part: run.predictor(run.params, part), photos, run.setup.seed)
+    return tuple(measure_reliance(predictions, changed))
 
 
 def _plot(run: Run, photos: PhotoSet, maps: Maps, title: str, place: ExplainFolder) -> None:

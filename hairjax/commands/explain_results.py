@@ -18,7 +18,6 @@ from hairjax.report.explanation import (
     Explanation,
     write_explanation,
 )
-from hairjax.runs.results import RESAMPLES
 from hairjax.runs.run import Run
 from hairjax.system import console
 from hairjax.system.files import write_csv
@@ -67,15 +66,15 @@ def summarise_maps(run: Run, maps: Maps, split: str, reliance: tuple[Reliance, .
         stages=len(run.params["stages"]),
         places=(height, width),
         empty=int((maps.maps <= 0).all(axis=(1, 2)).sum()),
-        agreement=_agreement(maps, setup.seed),
+        agreement=_agreement(maps),
         followed=len(maps.followed),
-        areas=_areas(maps, setup.seed),
+        areas=_areas(maps),
         reliance=reliance,
-        interval_note=f"bootstrap over {unit}, {RESAMPLES:,} draws",
+        interval_note=f"jackknife over {unit}, Student's t",
     )
 
 
-def _agreement(maps: Maps, seed: int) -> tuple[Agreement, ...]:
+def _agreement(maps: Maps) -> tuple[Agreement, ...]:
     """Agreement of maps and masks, for every class that has both and for all photographs."""
     predictions, inside, masked = maps.predictions, maps.inside, maps.masked
     usable = np.isfinite(inside) & np.isfinite(masked)
@@ -86,18 +85,18 @@ def _agreement(maps: Maps, seed: int) -> tuple[Agreement, ...]:
         if not len(chosen):
             continue
         subjects = [predictions.subjects[i] for i in chosen]
-        values = (inside[chosen], masked[chosen], inside[chosen] - masked[chosen])
-        means = [mean_interval(value, subjects, RESAMPLES, seed) for value in values]
-        rows.append(Agreement(name, len(chosen), *means))
+        shares = [mean_interval(one[chosen], subjects, (0.0, 1.0)) for one in (inside, masked)]
+        more = mean_interval(inside[chosen] - masked[chosen], subjects, (-1.0, 1.0))
+        rows.append(Agreement(name, len(chosen), shares[0], shares[1], more))
     return tuple(rows)
 
 
-def _areas(maps: Maps, seed: int) -> dict[str, Area]:
+def _areas(maps: Maps) -> dict[str, Area]:
     subjects = [maps.predictions.subjects[i] for i in maps.followed]
     found = {}
     for name in CURVES:
         by_map, by_chance = area(maps.by_map[name]), area(maps.by_chance[name])
-        gain = mean_interval(by_map - by_chance, subjects, RESAMPLES, seed)
+        gain = mean_interval(by_map - by_chance, subjects, (-1.0, 1.0))
         found[name] = Area(float(by_map.mean()), float(by_chance.mean()), gain)
     return found
 

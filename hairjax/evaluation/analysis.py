@@ -52,7 +52,7 @@ def analyse(
 
     Args:
         predictions: predictions of the photographs that are judged.
-        sample: sample of them, as `measure` drew it.
+        sample: sample of them.
         validation: the run's predictions for its validation photographs, on which the temperature
             is fitted; the same object as ``predictions`` where those are judged; or in words why
             there are none.
@@ -73,7 +73,7 @@ def analyse(
     return Analysis(
         classes=score_classes(sample, predictions.classes),
         calibration=measure_calibration(sample),
-        error_by_chance=sample.calibration_error_by_chance(),
+        error_by_chance=sample.calibration_error().by_chance,
         temperature=temperature,
         no_temperature=no_temperature,
         referral=predict_selectively(sample),

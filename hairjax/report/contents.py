@@ -68,7 +68,7 @@ class SplitResults:
         split: validation or test.
         predictions: predictions for every photograph.
         metrics: metrics of `evaluation.metrics.classification.evaluate`.
-        intervals: (low, high) per metric, 95 %.
+        intervals: (low, high) per metric, 95 %; None where it has none.
         interval_note: method of the intervals.
         baselines: metrics of each baseline by its name; a baseline may lack some.
         confusion: int [k, k], rows true, columns predicted.
@@ -81,7 +81,7 @@ class SplitResults:
     split: str
     predictions: Predictions
     metrics: Mapping[str, float]
-    intervals: Mapping[str, tuple[float, float]]
+    intervals: Mapping[str, tuple[float, float] | None]
     interval_note: str
     baselines: Mapping[str, Mapping[str, float]]
     confusion: NDArray[np.integer]

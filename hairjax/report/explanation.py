@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hairjax.evaluation.explain.reliance import METRICS, Reliance
-from hairjax.evaluation.metrics.intervals import FEW, Interval
+from hairjax.evaluation.metrics.intervals import MEASURED_FROM, Interval
 from hairjax.report.comparison.summary import TITLES, signed
 from hairjax.report.html import number, number_range
 from hairjax.system.wording import counted
@@ -145,10 +145,10 @@ class Explanation:
                 "Subjects are not known: where there are several photographs of a person, "
                 "intervals are too narrow."
             )
-        elif self.subjects < FEW:
+        elif self.subjects < MEASURED_FROM:
             notes.append(
                 f"{counted(self.subjects, 'subject')} {'is' if self.subjects == 1 else 'are'} few: "
-                "intervals by the bootstrap are then too narrow."
+                f"what intervals of fewer than {MEASURED_FROM} cover was not measured."
             )
         return notes
 

@@ -82,13 +82,15 @@ def html_photograph(jpeg: bytes, description: str) -> Html:
     return Html(f'<img src="data:image/jpeg;base64,{data}" alt="{escape(description)}">')
 
 
-def strip(value: float, interval: tuple[float, float], others: Sequence[float | None]) -> Html:
+def strip(
+    value: float, interval: tuple[float, float] | None, others: Sequence[float | None]
+) -> Html:
     """Plot a value, its interval and the baselines on a line from 0 to 1; less than 0 is at 0."""
 
     def share(place: float) -> str:
         return f"{100 * min(max(place, 0.0), 1.0):.2f}%"
 
-    low, high = (min(max(end, 0.0), 1.0) for end in interval)
+    low, high = (min(max(end, 0.0), 1.0) for end in interval or (value, value))
     baselines = (
         tag("rect", class_="baseline", x=share(other), y="3", width="2", height="10")
         for other in others

@@ -11,6 +11,7 @@ from hairjax.evaluation.predictions import Predictions
 from hairjax.report.figures.calibration import reliability_figure, risk_coverage_figure
 from hairjax.report.figures.classification import confusion_figure
 from hairjax.report.figures.contact_sheets import shorten
+from hairjax.report.html import number_range
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.results import Results
 from hairjax.system import console
@@ -21,11 +22,10 @@ RESULTS = ("accuracy", "95 %", "kappa", "log-loss")
 
 def result_cells(results: Results) -> list[str]:
     """A row of a table with the columns ``RESULTS``."""
-    low, high = results.intervals["accuracy"]
     numbers = results.metrics
     return [
         f"{numbers['accuracy']:.3f}",
-        f"{low:.3f} – {high:.3f}",
+        number_range(results.intervals["accuracy"]),
         f"{numbers['quadratic_kappa']:.3f}",
         f"{numbers['log_loss']:.3f}",
     ]
@@ -55,10 +55,10 @@ def show_metrics(
         [
             name.replace("_", " "),
             f"{results.metrics[name]:.4f}",
-            f"{low:.4f} – {high:.4f}",
+            "no interval" if interval is None else "{:.4f} – {:.4f}".format(*interval),
             *(f"{b[name]:.4f}" if name in b else "–" for b in compared.values()),
         ]
-        for name, (low, high) in results.intervals.items()
+        for name, interval in results.intervals.items()
     ]
     console.table(
         title, ["", "model", "95 % interval", *(name.replace(" ", "\n") for name in compared)], rows

@@ -1,18 +1,22 @@
 """Read the photographs of a run, or others for it: the one place that does."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hairjax.builders.data_set import load_data
-from hairjax.builders.setup import Setup
+from hairjax.builders.data_set import find_data, load_data
+from hairjax.builders.setup import Setup, resolve
 from hairjax.data.photoset import PhotoSet
+from hairjax.data.sources.photos import Index
+from hairjax.data.sources.subjects import compile_subject, subject_of
 from hairjax.data.split import read_own_split, read_rows
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.run import Run
 from hairjax.system import console
-from hairjax.system.errors import UserError
+from hairjax.system.errors import UserError, examples
 from hairjax.system.wording import counted
+
+_EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -24,12 +28,15 @@ class Selection:
         photos: another folder of photographs; "" for the run's own.
         masks: their masks.
         manifest: their labels, where the folders do not tell.
+        subject: a regular expression that finds the subject in a path; "" for the manifest's
+            column, or else the run's own expression.
     """
 
     split: str
     photos: str = ""
     masks: str = ""
     manifest: str = ""
+    subject: str = ""
 
 
 def read_run_photographs(
@@ -61,7 +68,10 @@ def read_asked_photographs(run: Run, split: str) -> tuple[PhotoSet, np.ndarray, 
     console.say(f"source: {setup.source.describe()}")
     console.say(run.describe())
     if split == "all":
-        photos = load_data(setup.source, setup.prepare, run.classes)
+        found = find_data(setup.source, run.classes)
+        if not setup.source.subject:
+            found = (find_subjects(found[0], resolve(run.config).source.subject),)
+        photos = load_data(setup.source, setup.prepare, run.classes, found)
         _tell_of_known(run.folder, photos)
         parts = np.full(len(photos), split)
     else:
@@ -70,6 +80,40 @@ def read_asked_photographs(run: Run, split: str) -> tuple[PhotoSet, np.ndarray, 
     if not len(chosen):
         raise UserError(f"the run has no photographs in --split={split}")
     return photos, parts, chosen
+
+
+def find_subjects(index: Index, expression: str) -> Index:
+    """Other photographs with their subjects: the manifest's, or by the run's own expression.
+
+    Raises:
+        UserError: the expression finds the subjects of some of the photographs only.
+    """
+    if any(entry.subject for entry in index.entries):
+        return index
+    pattern = compile_subject(expression)
+    subjects = [subject_of(pattern, e.file) if pattern else "" for e in index.entries]
+    lacking = [entry.file for entry, one in zip(index.entries, subjects, strict=True) if not one]
+    if lacking and len(lacking) < len(subjects):
+        raise UserError(
+            f"whose photographs these are is known for some of them only: config.data.subject of "
+            f"the run, {expression!r}, finds no subject in {len(lacking):,} of "
+            f"{len(subjects):,} ({examples(lacking, _EXAMPLES)}): give --subject=EXPRESSION, or "
+            "--subject=.+ where each is of another person"
+        )
+    if lacking:
+        why = f"config.data.subject of the run, {expression!r}, finds none in their paths"
+        console.say(
+            f"subjects are not known ({why if expression else 'the run has no config.data.subject'}"
+            "): each photograph counts as another person's; give --subject=EXPRESSION or a "
+            "manifest with the column subject"
+        )
+        return index
+    console.say(
+        f"subjects: {len({*subjects}):,}, found by config.data.subject of the run, {expression!r} "
+        "(--subject=EXPRESSION gives another)"
+    )
+    entries = zip(index.entries, subjects, strict=True)
+    return replace(index, entries=tuple(replace(entry, subject=one) for entry, one in entries))
 
 
 def _tell_of_known(folder: RunFolder, data: PhotoSet) -> None:

@@ -11,39 +11,34 @@ from hairjax.data.quality.thumbnails import make_thumbnails
 from hairjax.evaluation import baselines
 from hairjax.evaluation.analysis import Analysis
 from hairjax.evaluation.metrics.classification import confusion_matrix, evaluate
-from hairjax.evaluation.metrics.intervals import FEW, Interval
+from hairjax.evaluation.metrics.intervals import MEASURED_FROM, Interval
 from hairjax.evaluation.metrics.sample import Sample
 from hairjax.evaluation.predictions import Predictions, write_predictions
 from hairjax.runs.folder import RunFolder
 from hairjax.system.wording import counted
-
-RESAMPLES = 2000  # of the bootstrap
 
 
 @dataclass(frozen=True, eq=False)
 class Results:
     """Metrics of predictions, their 95 % intervals, and the confusion matrix (rows: true).
 
-    ``sample``: the photographs judged and their resampled sets, for what else is told of them.
+    ``intervals`` has None where a metric has no interval, as of a single subject. ``sample``: the
+    photographs judged, for what else is told of them.
     """
 
     metrics: dict[str, float]
-    intervals: dict[str, Interval]
+    intervals: dict[str, Interval | None]
     interval_note: str
     confusion: np.ndarray
     sample: Sample
 
 
-def measure(predictions: Predictions, seed: int) -> Results:
-    """All metrics of predictions; the seed is the bootstrap's."""
-    labels, probabilities = predictions.labels, predictions.probabilities
-    metrics, sample = evaluate(labels, probabilities), Sample.resample(predictions, RESAMPLES, seed)
+def measure(predictions: Predictions) -> Results:
+    """All metrics of predictions."""
+    labels, sample = predictions.labels, Sample.of(predictions)
     return Results(
-        metrics=metrics,
-        intervals={
-            name: interval or (metrics[name], metrics[name])
-            for name, interval in sample.intervals().items()
-        },
+        metrics=evaluate(labels, predictions.probabilities),
+        intervals=sample.intervals(),
         interval_note=_interval_note(sample, predictions.subjects),
         confusion=confusion_matrix(labels, predictions.predicted, len(predictions.classes)),
         sample=sample,
@@ -55,26 +50,18 @@ def _interval_note(sample: Sample, subjects: Sequence[str]) -> str:
     known, without_subject = len({*subjects} - {""}), subjects.count("")
     if sample.units == 1:
         return "none: photographs of a single subject say nothing of others"
-    drawn = f"{RESAMPLES:,} draws"
     if sample.independent:
         why = "each photograph is of another subject" if known else "subjects are not known"
-        note = (
-            f"Wilson's for shares of photographs, else bootstrap over photographs, {drawn}; {why}"
-        )
+        note = f"Wilson's for shares of photographs, else jackknife over photographs; {why}"
     else:
         others = (
             f" and {counted(without_subject, 'photograph')} of nobody known"
             if without_subject
             else ""
         )
-        note = (
-            f"bootstrap over {counted(known, 'subject')}{others}, {drawn}; where all or none "
-            "of a share are right, Wilson's over subjects"
-        )
-        if sample.units < FEW:
-            note += "; of so few subjects too narrow"
-    if sample.right.all():
-        note += "; without a mistake the bootstrap has nothing to vary: its intervals have no width"
+        note = f"jackknife over {counted(known, 'subject')}{others}, Student's t"
+    if sample.units < MEASURED_FROM:
+        note += f"; what it covers with fewer than {MEASURED_FROM} was not measured"
     return note
 
 

@@ -135,8 +135,14 @@ class Run:
             nothing = join_predictions([], self.classes)
             yield photos, self.predictor(self.params, photos) if len(photos) else nothing, problems
 
-    def with_photographs(self, photos: str, masks: str, manifest: str) -> "Run":
+    def with_photographs(self, photos: str, masks: str, manifest: str, subject: str) -> "Run":
         """The run with other photographs than its own.
+
+        Args:
+            photos: their folder.
+            masks: folder of their masks; "" for none.
+            manifest: their labels; "" where folders tell.
+            subject: a regular expression that finds the subject in a path; "" for none.
 
         Raises:
             UserError: the model sees masks and none are given.
@@ -147,7 +153,7 @@ class Run:
             kind="photos",
             views=(View("", photos, masks),),
             manifest=manifest,
-            subject="",  # the run's expression speaks of the run's file names
+            subject=subject,
         )
         return replace(self, setup=replace(self.setup, source=source))
 

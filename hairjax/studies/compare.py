@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image
 
 from hairjax.builders.setup import resolve
-from hairjax.evaluation.metrics.intervals import FEW, resampling_weights, subject_indices
+from hairjax.evaluation.metrics.intervals import MEASURED_FROM
+from hairjax.evaluation.metrics.jackknife import subject_indices
 from hairjax.evaluation.metrics.paired import METRICS, compare, holm, summarise
 from hairjax.report.comparison.page import MOST_SHOWN, write_comparison
 from hairjax.report.comparison.summary import TESTS, TITLES, Comparison, said, signed, spread
@@ -17,7 +18,6 @@ from hairjax.report.figures.comparison import forest_figure
 from hairjax.report.html import number_range
 from hairjax.runs.photographs import read_run_photographs
 from hairjax.runs.read_predictions import RunGroup, RunPredictions, align, group_runs
-from hairjax.runs.results import RESAMPLES
 from hairjax.studies.folds import read_run_or_folds
 from hairjax.system import console
 from hairjax.system.errors import UserError
@@ -70,15 +70,12 @@ def find_differences(groups: Sequence[RunGroup], split: str) -> Comparison:
     source = resolve(first.config).source
     truth = first.predictions
     unit = subject_indices(truth.subjects)
-    weights = resampling_weights(int(unit.max()) + 1, RESAMPLES, first.config.seed)
     summaries = [
-        summarise(
-            truth.labels, [run.predictions.probabilities for run in group.runs], unit, weights
-        )
+        summarise(truth.labels, [run.predictions.probabilities for run in group.runs], unit)
         for group in groups
     ]
-    pairs = [compare(summaries[0], other, unit) for other in summaries[1:]]
-    resampled = "subjects" if any(truth.subjects) else "photographs"
+    pairs = [compare(summaries[0], other) for other in summaries[1:]]
+    counted_by = "subjects" if any(truth.subjects) else "photographs"
     return Comparison(
         split=split,
         source=source.describe(),
@@ -93,7 +90,7 @@ def find_differences(groups: Sequence[RunGroup], split: str) -> Comparison:
         pairs=pairs,
         mcnemar=holm([pair.mcnemar for pair in pairs]),
         by_subject=holm([pair.by_subject for pair in pairs]),
-        interval_note=f"bootstrap over {resampled}, {RESAMPLES:,} draws",
+        interval_note=f"jackknife over {counted_by}, Student's t",
         notes=_notes(groups, split),
     )
 
@@ -111,9 +108,9 @@ def _notes(groups: Sequence[RunGroup], split: str) -> list[str]:
         notes.append("All runs are of one configuration: what differs is the seed alone.")
     if any(len(group.runs) > 1 for group in groups):
         notes.append(
-            "A configuration with several runs counts as the mean over them, within every "
-            "resampled set too: the intervals say what other subjects would change, the standard "
-            "deviation over the runs what other seeds would."
+            "A configuration with several runs counts as the mean over them: the intervals say "
+            "what other subjects would change, the standard deviation over the runs what other "
+            "seeds would."
         )
     else:
         notes.append("One run of each configuration: how much its seed matters is not known.")
@@ -137,8 +134,11 @@ def _of_subjects(subjects: Sequence[str]) -> list[str]:
     units = known + without_subject
     if units == 1:
         notes.append("All photographs are of one subject, which says nothing of others.")
-    elif known and units < FEW:
-        notes.append(f"{units} subjects are few: intervals by the bootstrap are then too narrow.")
+    elif known and units < MEASURED_FROM:
+        notes.append(
+            f"{units} subjects are few: what intervals of fewer than {MEASURED_FROM} cover was not "
+            "measured."
+        )
     return notes
 
 

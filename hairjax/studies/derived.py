@@ -83,7 +83,7 @@ def write_evaluation(
         setup: setup of the derived configuration.
         validation: predictions of the validation photographs; may be the same object.
     """
-    results = measure(predictions, setup.seed)
+    results = measure(predictions)
     columns = read_columns(setup.source.manifest, setup.source.views[0].photos)
     analysis = analyse(predictions, results.sample, validation, columns)
     target.path.mkdir(parents=True, exist_ok=True)

@@ -136,16 +136,15 @@ def _show(
     unit: str,
 ) -> None:
     """Every run by itself, and what their means with each kind of weights come to."""
-    seed = _base([run.config for run in aligned.runs]).seed
     rows = []
     for place, run in enumerate(aligned.runs):
         console.say(f"{place + 1}: {run.path}")
         own = aligned.of_run(place)
         if own.files:
-            cells = result_cells(measure(own, seed))
+            cells = result_cells(measure(own))
             rows.append([str(place + 1), f"{len(own.files):,}", *cells])
     for name, weights in found.items():
-        cells = result_cells(measure(aligned.mixed(weights), seed))
+        cells = result_cells(measure(aligned.mixed(weights)))
         chosen = " (taken)" if name == asked else ""
         rows.append([f"{name}{chosen}", f"{len(aligned.reference.files):,}", *cells])
     console.table(split, ["", f"{unit}s", *RESULTS], rows)

@@ -152,7 +152,7 @@ def write_folds(folds: Folds, out: Path) -> dict[str, Any]:
         every fold's own with their ``mean`` and ``sd`` (of a sample, n - 1).
     """
     predictions, target = folds.predictions, RunFolder(out)
-    results = measure(predictions, folds.runs[0].config.seed)
+    results = measure(predictions)
     each = [evaluate(p.labels, p.probabilities) for p in (run.predictions for run in folds.runs)]
     values = {name: [one[name] for one in each] for name in results.metrics}
     metrics = {

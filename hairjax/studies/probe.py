@@ -254,7 +254,7 @@ def _write_table(
     header += [cell for name in names for cell in (name, f"{name}_low", f"{name}_high")]
     rows = []
     for one, own in zip(found, results, strict=True):
-        cells = [cell for n in names for cell in (own.metrics[n], *own.intervals[n])]
+        cells = [cell for n in names for cell in (own.metrics[n], *(own.intervals[n] or ("", "")))]
         rows.append([one.name, _written(one.parameters), one.score, one.spread, *cells])
     write_csv(path, header, rows)
 

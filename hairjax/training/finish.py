@@ -76,7 +76,6 @@ def finish_run(
     split: np.ndarray,
     columns: Mapping[str, Mapping[str, str]],
     trained: Trained,
-    seed: int,
 ) -> dict[str, float]:
     """Write predictions, metrics, figures and report, and show the metrics.
 
@@ -86,13 +85,12 @@ def finish_run(
         split: split of each photograph.
         columns: further columns of the manifest, as `manifest.read_columns` returns them.
         trained: the best epoch and its predictions.
-        seed: seed of the bootstrap.
 
     Returns:
         The metrics, as in ``metrics.json``, which holds their intervals and the analysis too.
     """
     best, predictions, mistakes = trained.best, trained.predictions, trained.mistakes
-    results = measure(predictions, seed)
+    results = measure(predictions)
     analysis = analyse(predictions, results.sample, predictions, columns)
     train, validation = (np.flatnonzero(split == name) for name in ("train", "validation"))
     compared = compare_baselines(photos, train, validation)

@@ -207,7 +207,6 @@ def _end(plan: Plan, prepared: Prepared, best: dict[str, Any], params: dict) -> 
         prepared.split,
         prepared.columns,
         Trained(best, predictions, mistakes),
-        setup.seed,
     )
 
 

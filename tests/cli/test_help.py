@@ -112,7 +112,8 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     for flag in re.findall(r"^  (--\S+)", of_show, re.MULTILINE):
         commands.append(f"show --config=configs/top.py:demo {flag}")
     for flag in re.findall(r"^  (--\S+)", of_evaluate, re.MULTILINE):
-        photos = "--photos=PHOTOS" if flag.startswith(("--masks", "--manifest")) else ""
+        others = ("--masks", "--manifest", "--subject")
+        photos = "--photos=PHOTOS" if flag.startswith(others) else ""
         commands.append(f"evaluate --workdir=runs/top {photos} {flag}")
     for flag in re.findall(r"^  (--\S+)", of_report, re.MULTILINE):
         commands.append(f"report {flag}")
@@ -130,7 +131,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         for flag in re.findall(r"^  (--\S+)", text, re.MULTILINE):
             commands.append(f"{verb} {flag}")
     for flag in re.findall(r"^  (--\S+)", of_explain, re.MULTILINE):
-        photos = "--photos=PHOTOS" if flag.startswith("--manifest") else ""
+        photos = "--photos=PHOTOS" if flag.startswith(("--manifest", "--subject")) else ""
         commands.append(f"explain --workdir=runs/top {photos} {flag}")
     flags_of_convert = re.findall(r"^  (--\S+)", of_convert, re.MULTILINE)
     for flag in flags_of_convert:
@@ -177,10 +178,10 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     }
     assert {call["split"] for call in probed} == {"validation", "test"}
     assert explained[0] == {
-        **dict.fromkeys(("photos", "masks", "manifest", "out"), ""),
+        **dict.fromkeys(("photos", "masks", "manifest", "subject", "out"), ""),
         **{"run": "runs/top", "split": "validation", "count": 32, "stage": -1},
     }
-    assert len(explained) == 1 + 8
+    assert len(explained) == 1 + 9
     given = {name for call in explained for name, value in call.items() if value}
     assert given == set(explained[0])
     given = {name for call in evaluated for name, value in call.items() if value}

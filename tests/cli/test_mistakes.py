@@ -262,6 +262,11 @@ MISTAKES = [
         "evaluate --workdir=run --photos=photos --manifest=x.csv",
         ["--manifest: there is no file 'x.csv'"],
     ),
+    ("evaluate --workdir=run --subject=/(s[0-9]+)_", ["--subject needs --photos", "split.csv"]),
+    (
+        "evaluate --workdir=run --photos=photos --subject=(",
+        ["'(' is not a regular expression", "its first group is the subject"],
+    ),
     ("evaluate --workdir=run --out=a.jpg", ["a.jpg is a file", "give another --out"]),
     # Explanations.
     ("explain", ["explain needs --workdir"]),

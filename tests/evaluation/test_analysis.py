@@ -20,7 +20,7 @@ COLUMNS = {
 @pytest.mark.parametrize("validation", [GIVEN, drawn(300, 1, temperature=2.0), "there is none"])
 @pytest.mark.parametrize("columns", [{}, COLUMNS])
 def test_what_metrics_json_holds_is_read_back(validation, columns):
-    analysis = analyse(GIVEN, Sample.resample(GIVEN, 50, 0), validation, columns)
+    analysis = analyse(GIVEN, Sample.of(GIVEN), validation, columns)
     stored = json.dumps(asdict(analysis) | {"epoch": 3, "accuracy": 0.5})
     again = read_analysis(json.loads(stored))
     assert isinstance(again, Analysis)
@@ -35,7 +35,7 @@ def test_photographs_that_are_all_right_fit_no_temperature():
     right = GIVEN.probabilities.argmax(1) == GIVEN.labels
     easy = GIVEN.subset(np.flatnonzero(right)[:8])
     for judged in (GIVEN, easy):
-        found = analyse(judged, Sample.resample(judged, 50, 0), easy, {})
+        found = analyse(judged, Sample.of(judged), easy, {})
         assert found.temperature is None
         assert "of the 8 validation photographs is least" in found.no_temperature
 
@@ -43,6 +43,6 @@ def test_photographs_that_are_all_right_fit_no_temperature():
 def test_a_model_that_is_no_better_than_chance_gets_no_temperature():
     probabilities = np.tile(np.float32([0.97, 0.01, 0.01, 0.01]), (40, 1))
     blind = replace(GIVEN.subset(np.arange(40)), probabilities=probabilities, labels=FLAT)
-    found = analyse(GIVEN, Sample.resample(GIVEN, 50, 0), blind, {})
+    found = analyse(GIVEN, Sample.of(GIVEN), blind, {})
     assert found.temperature is None
     assert "20.00" in found.no_temperature

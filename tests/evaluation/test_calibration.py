@@ -94,7 +94,7 @@ def test_a_set_without_mistakes_gives_the_least():
 def test_other_photographs_are_judged_with_it():
     validation = drawn(800, 1, temperature=2.0)
     test = drawn(700, 2, temperature=2.0)
-    sample = Sample.resample(test, 300, 0)
+    sample = Sample.of(test)
     found = temper(sample, validation, own=False)
     cooled = apply_temperature(test.probabilities, found.value)
     assert found.photographs == 800
@@ -108,13 +108,13 @@ def test_other_photographs_are_judged_with_it():
 
 def test_the_same_photographs_are_not_judged_with_it():
     given = drawn(100, 3, temperature=2.0)
-    found = temper(Sample.resample(given, 50, 0), given, own=True)
+    found = temper(Sample.of(given), given, own=True)
     assert found.after is None and found.log_loss_change is None
 
 
 def test_bins_hold_every_photograph_once():
     given = drawn(500, 4, temperature=1.0)
-    sample = Sample.resample(given, 50, 0)
+    sample = Sample.of(given)
     found = measure_calibration(sample)
     assert sum(one.photographs for one in found.bins) == 500
     error = sum(one.photographs * abs(one.accuracy - one.confidence) for one in found.bins) / 500
@@ -126,6 +126,6 @@ def test_bins_hold_every_photograph_once():
 
 def test_photographs_of_one_subject_give_no_interval():
     given = replace(drawn(50, 5, temperature=1.0), subjects=("anna",) * 50)
-    found = temper(Sample.resample(given, 50, 0), drawn(50, 6, temperature=1.0), own=False)
+    found = temper(Sample.of(given), drawn(50, 6, temperature=1.0), own=False)
     assert found.log_loss_change[1] is None
     assert found.after.log_loss_interval is None

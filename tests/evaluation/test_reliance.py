@@ -100,7 +100,7 @@ def test_masks_and_photographs_are_changed_as_said(photos, monkeypatch):
 
 def test_differences_are_those_of_the_metrics(photos):
     original, changed = judge(photos), predict_changed(judge, photos, 3)
-    plain, *others = measure_reliance(original, changed, 200, 0)
+    plain, *others = measure_reliance(original, changed)
     assert plain.change == "" and plain.differences == {}
     assert plain.values["accuracy"][0] == 1
     for line in others:

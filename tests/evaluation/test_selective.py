@@ -66,7 +66,7 @@ def test_no_order_is_better_than_mistakes_last_nor_worse_than_first(case):
 
 def test_the_area_is_the_one_below_the_curve():
     given = drawn(4000, 0, temperature=1.0)
-    sample = Sample.resample(given, 20, 0)
+    sample = Sample.of(given)
     coverage, risk = risk_coverage(sample.right, sample.confidence)
     # Trapezes leave out what is before the first photograph.
     assert area(sample.right, sample.confidence) == pytest.approx(auc(coverage, risk), abs=1e-3)
@@ -83,7 +83,7 @@ def test_a_photograph_that_counts_twice_is_there_twice():
 
 def test_the_table():
     given = drawn(300, 2, temperature=1.0)
-    sample = Sample.resample(given, 250, 0)
+    sample = Sample.of(given)
     found = predict_selectively(sample)
     assert [one.coverage for one in found.kept] == list(COVERAGES)
     assert [one.photographs for one in found.kept] == [300, 270, 240, 210, 150]
@@ -99,6 +99,6 @@ def test_the_table():
 
 
 def test_a_single_photograph():
-    found = predict_selectively(Sample.resample(drawn(1, 3, temperature=1.0), 10, 0))
+    found = predict_selectively(Sample.of(drawn(1, 3, temperature=1.0)))
     assert [one.photographs for one in found.kept] == [1] * 5
     assert found.area_interval is None

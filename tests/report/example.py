@@ -74,7 +74,7 @@ def judgement(split, folder, validation=None, columns=None):
     """Of photographs with the confusion matrix above; its figures are in a folder of its own."""
     given = predictions(CONFUSION)
     validation = given if validation is None else validation
-    found = analyse(given, Sample.resample(given, 100, 0), validation, columns or {})
+    found = analyse(given, Sample.of(given), validation, columns or {})
     place = RunFolder(folder / split)
     place.path.mkdir(exist_ok=True)
     plot_results(given, found, place)
@@ -83,7 +83,7 @@ def judgement(split, folder, validation=None, columns=None):
         predictions=given,
         metrics=SCORES,
         intervals={name: (value - 0.05, value + 0.03) for name, value in SCORES.items()},
-        interval_note="bootstrap over 107 subjects, 2,000 draws",
+        interval_note="jackknife over 107 subjects, Student's t",
         baselines={"majority": dict.fromkeys(SCORES, 0.25), "nearest": {"accuracy": 0.48}},
         confusion=CONFUSION,
         analysis=found,
@@ -210,5 +210,5 @@ def found(classes=CLASSES):
                 dict.fromkeys(REACHED, change),
             ),
         ),
-        interval_note="bootstrap over subjects, 2,000 draws",
+        interval_note="jackknife over subjects, Student's t",
     )

@@ -66,7 +66,7 @@ def test_tables_have_their_intervals():
         (ROLLOUT, "comes from a place, whatever the class; every map has its own scale"),
         ({}, "320 photographs of 20 subjects."),
         ({}, "Of 3 photographs no place speaks for the predicted class"),
-        ({}, "20 subjects are few"),
+        ({"subjects": 5}, "5 subjects are few"),
         ({"subjects": 0}, "Subjects are not known"),
         ({"agreement": ()}, "No masks are known."),
         ({"agreement": (), "empty": 320}, "Every map is empty."),

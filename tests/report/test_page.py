@@ -125,7 +125,7 @@ def test_says_what_was_trained_on_what(report, tmp_path):
     assert "Test: 319 photographs of 106 subjects, never opened." in text
     assert "The test photographs were never opened." in text
     assert "Photographs: /data/top" in text
-    assert "95 % interval (bootstrap over 107 subjects, 2,000 draws)" in text
+    assert "95 % interval (jackknife over 107 subjects, Student's t)" in text
     assert "Synthetic" not in text
 
 

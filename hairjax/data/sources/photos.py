@@ -18,6 +18,7 @@ from hairjax.data.sources.lookup import Lookup, leads_outside, missing, one_form
 from hairjax.data.sources.manifest import Row, read_manifest
 from hairjax.data.sources.problems import PhotoError, Problem, shown
 from hairjax.data.sources.record import File
+from hairjax.data.sources.subjects import compile_subject, subject_of
 from hairjax.system.errors import UserError
 
 _NO_MASK = "no mask"
@@ -82,7 +83,7 @@ def find_photos(
     _require_masks_given(masks, need_masks)
     root = _folder(photos, "photos")
     mask_root = _folder(masks, "masks") if masks else None
-    pattern = _compile(subject)
+    pattern = compile_subject(subject)
     problems: list[Problem] = []
     if manifest:
         rows, labels = read_manifest(Path(manifest).expanduser(), root, problems)
@@ -130,22 +131,10 @@ def _folder(value: str, key: str) -> Path:
     )
 
 
-def _compile(subject: str) -> re.Pattern[str] | None:
-    try:
-        return re.compile(subject) if subject else None
-    except re.error as error:
-        raise UserError(
-            f"config.data.subject {subject!r} is not a regular expression: {error}; its first "
-            r"group is the subject, as in --config.data.subject='/(\d+)_'"
-        ) from error
-
-
 def _subject(pattern: re.Pattern[str] | None, row: Row, path: Path) -> str:
-    # In one form: macOS writes 김 as three letters, and a person must not become two by that.
     if pattern is None:
         return one_form(row.subject)
-    match = pattern.search(one_form(row.file))
-    found = match and match.group(1 if pattern.groups else 0)
+    found = subject_of(pattern, row.file)
     if not found:
         raise PhotoError(
             Problem(

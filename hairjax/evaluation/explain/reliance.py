@@ -9,7 +9,8 @@ from scipy.ndimage import grey_dilation, grey_erosion
 
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.explain.deletion import MEAN_COLOUR
-from hairjax.evaluation.metrics.intervals import Interval, resampling_weights, subject_indices
+from hairjax.evaluation.metrics.intervals import Interval
+from hairjax.evaluation.metrics.jackknife import subject_indices
 from hairjax.evaluation.metrics.paired import compare, summarise
 from hairjax.evaluation.predictions import Predictions, join_predictions
 from hairjax.system.errors import UserError
@@ -25,8 +26,8 @@ class Reliance:
 
     Attributes:
         change: the change in words; "" where nothing is changed.
-        values: per name in `METRICS`, the metric and its 95 % interval; None where the resampled
-            sets do not vary.
+        values: per name in `METRICS`, the metric and its 95 % interval, None as in
+            `intervals.metric_interval`.
         differences: the same of changed minus unchanged, paired; none where nothing is changed.
     """
 
@@ -97,25 +98,20 @@ def other_photographs(count: int, seed: int) -> NDArray[np.int64]:
     return others
 
 
-def measure_reliance(
-    original: Predictions, changed: dict[str, Predictions], resamples: int, seed: int
-) -> Sequence[Reliance]:
+def measure_reliance(original: Predictions, changed: dict[str, Predictions]) -> Sequence[Reliance]:
     """Metrics of predictions and of those for changed photographs, with paired differences.
 
     Args:
         original: predictions for the photographs as they are.
         changed: predictions for the same photographs, by change.
-        resamples: resampled sets, over subjects, the same for all.
-        seed: seed of the resampling.
     """
     unit = subject_indices(original.subjects)
-    weights = resampling_weights(int(unit.max()) + 1, resamples, seed)
     summaries = {
-        change: summarise(original.labels, [said.probabilities], unit, weights)
+        change: summarise(original.labels, [said.probabilities], unit)
         for change, said in {"": original, **changed}.items()
     }
     pairs = {
-        change: compare(summaries[""], summary, unit).differences
+        change: compare(summaries[""], summary).differences
         for change, summary in summaries.items()
         if change
     }

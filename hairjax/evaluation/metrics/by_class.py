@@ -4,13 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hairjax.evaluation.metrics import classification as metrics
-from hairjax.evaluation.metrics.intervals import Interval, resampled_confusions
+from hairjax.evaluation.metrics.intervals import Interval, score_interval
+from hairjax.evaluation.metrics.jackknife import left_out_confusions
 from hairjax.evaluation.metrics.sample import Sample
 
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Scores of one class with their 95 % intervals; an undefined score is 0 without one."""
+    """Scores of one class with their 95 % intervals; an undefined score is 0 without one.
+
+    The intervals are over the subjects of whom a photograph counts in the score.
+    """
 
     name: str
     precision: tuple[float, Interval | None]
@@ -24,13 +28,8 @@ def score_classes(sample: Sample, classes: Sequence[str]) -> tuple[ClassScores, 
     labels, predicted, k = sample.labels, sample.probabilities.argmax(1), len(classes)
     confusion = metrics.confusion_matrix(labels, predicted, k)
     found = metrics.per_class(confusion)
-    resampled = resampled_confusions(labels, predicted, k, sample.unit, sample.weights)
-    resampled_f1 = metrics.per_class(resampled)["f1"]
-    occurrences = resampled.sum(-1) + resampled.sum(-2)
     scores = []
     for place, name in enumerate(classes):
-        # Not of the resampled sets in which the class does not occur.
-        f1 = resampled_f1[occurrences[:, place] > 0, place]
         precision = sample.share(labels == place, predicted == place)
         recall = sample.share(predicted == place, labels == place)
         scores.append(
@@ -38,8 +37,21 @@ def score_classes(sample: Sample, classes: Sequence[str]) -> tuple[ClassScores, 
                 name=name,
                 precision=(float(found["precision"][place]), precision),
                 recall=(float(found["recall"][place]), recall),
-                f1=(float(found["f1"][place]), sample.of_resamples(f1)),
+                f1=(float(found["f1"][place]), _f1_interval(sample, place)),
                 photographs=int(found["support"][place]),
             )
         )
     return tuple(scores)
+
+
+def _f1_interval(sample: Sample, place: int) -> Interval | None:
+    """The interval of a class's F1, over the subjects with a photograph of it or taken for it."""
+    predicted = sample.probabilities.argmax(1)
+    occurs = (sample.labels == place) | (predicted == place)
+    if not occurs.any():
+        return None
+    part, classes = sample.part(occurs), sample.probabilities.shape[1]
+    labels, predicted = part.labels, predicted[occurs]
+    left_out = left_out_confusions(labels, predicted, classes, part.unit)
+    f1 = metrics.per_class(metrics.confusion_matrix(labels, predicted, classes))["f1"][place]
+    return score_interval(float(f1), metrics.per_class(left_out)["f1"][:, place])

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from scipy import optimize, special
 
 from hairjax.evaluation.metrics import classification as metrics
-from hairjax.evaluation.metrics.intervals import Interval, percentiles, resampled_metrics
+from hairjax.evaluation.metrics.intervals import Interval, t_interval
+from hairjax.evaluation.metrics.jackknife import left_out_metrics
 from hairjax.evaluation.metrics.reliability import BINS, EDGES, bin_indices
 from hairjax.evaluation.metrics.sample import Sample
 from hairjax.evaluation.predictions import Predictions
@@ -145,10 +146,10 @@ def temper(sample: Sample, fitted_on: Predictions, own: bool) -> Temperature:
         return Temperature(value, len(fitted_on.files), after=None, log_loss_change=None)
     cooled = replace(sample, probabilities=apply_temperature(sample.probabilities, value))
     losses_before, losses_after = (
-        resampled_metrics(one.labels, one.probabilities, one.unit, one.weights)["log_loss"]
+        left_out_metrics(one.labels, one.probabilities, one.unit)["log_loss"]
         for one in (sample, cooled)
     )
     after = measure_calibration(cooled)
     change = after.log_loss - metrics.log_loss(sample.labels, sample.probabilities)
-    interval = percentiles(losses_after - losses_before) if sample.units > 1 else None
+    interval = t_interval(change, losses_after - losses_before, (-np.inf, np.inf))
     return Temperature(value, len(fitted_on.files), after, (change, interval))

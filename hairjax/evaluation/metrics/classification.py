@@ -112,6 +112,15 @@ COUNT_METRICS: dict[str, Callable[[ArrayLike], Floats]] = {
 """The metrics of a confusion matrix, in the order in which `evaluate` gives them."""
 
 
+def bounds(name: str, classes: int) -> tuple[float, float]:
+    """The least and the greatest value that a metric of `evaluate` can have, of so many classes."""
+    if name == "mean_absolute_error":
+        return 0.0, classes - 1.0
+    if name == "log_loss":
+        return 0.0, float(-np.log(np.finfo(np.float64).eps))
+    return (-1.0, 1.0) if name == "quadratic_kappa" else (0.0, 1.0)
+
+
 def per_class(confusion: ArrayLike) -> dict[str, Floats]:
     """Precision, recall, F1 and support of every class.
 

@@ -39,7 +39,7 @@ def expected_calibration_error(
 
     A bin counts by its photographs; confidence is the likeliest class's probability (Guo et al.,
     "On calibration of modern neural networks", ICML 2017). Chance alone keeps it above 0, the more
-    so the fewer photographs there are: see `Sample.calibration_error_by_chance`.
+    so the fewer photographs there are: see `calibration_error.CalibrationError.by_chance`.
 
     Args:
         labels: int [n], true classes.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hairjax.evaluation.metrics import classification as metrics
-from hairjax.evaluation.metrics.intervals import Interval, resampled_metrics
+from hairjax.evaluation.metrics.intervals import Interval
 from hairjax.evaluation.metrics.sample import Sample
 
 MOST_VALUES = 20  # of a column; numbers with more are cut into quarters
@@ -137,12 +137,10 @@ def slice_tables(
 
 def _evaluate_slice(value: str, part: Sample) -> Slice:
     found = metrics.evaluate(part.labels, part.probabilities)
-    resampled = resampled_metrics(part.labels, part.probabilities, part.unit, part.weights)
-    everything = np.ones(len(part), np.bool_)
+    intervals = part.intervals()
     numbers: dict[str, tuple[float, Interval | None] | None] = {
-        name: (found[name], part.of_resamples(resampled[name])) for name in METRICS
+        name: (found[name], intervals[name]) for name in METRICS
     }
-    numbers["accuracy"] = (found["accuracy"], part.share(part.right, everything))
     if len(np.unique(part.labels)) == 1:
         numbers["quadratic_kappa"] = None
     return Slice(value, len(part), part.units, part.units < FEW, numbers)

@@ -16,8 +16,9 @@ NOT_INDEPENDENT = (
     "“Alone right” counts photographs; with several runs, those that one configuration gets right "
     "in a larger share of its runs. McNemar's exact test takes photographs for independent of "
     "each other. Photographs of one subject are not: its p is then too small. The test by subject "
-    "gives each subject's gain either sign instead (an exact permutation test), and holds. Both "
-    "are two-sided; Holm's correction is over the comparisons made here, one family for each test."
+    "is Student's t with the standard error of the interval above: p is less than 0.05 where that "
+    "leaves out 0. Both are two-sided; Holm's correction is over the comparisons made here, one "
+    "family for each test."
 )
 
 

@@ -112,7 +112,7 @@ def latex(found: Comparison) -> str:
     below = rf"\emph{{Difference from {escape_latex(found.names[0])}}}"
     caption = (
         f"Judged on the same {found.evaluated_on}. In brackets: 95 % intervals (paired "
-        f"{found.interval_note}); p: permutation by subject for accuracy, two-sided, after Holm's "
+        f"{found.interval_note}); p: by subject for accuracy, two-sided, after Holm's "
         f"correction over {len(found.pairs)}. {' '.join(found.notes)} ↓: lower is better."
     )
     return "\n".join(

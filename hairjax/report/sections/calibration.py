@@ -9,8 +9,8 @@ from hairjax.report.html import Html, estimate, figure, html_table, number, numb
 _MEANING = (
     "Calibrated means: of the photographs that the model is 80 % sure of, 80 % are right. The "
     "calibration error is the mean distance between confidence (the likeliest class's probability) "
-    "and accuracy, over 15 bins of equal width. Chance alone keeps it above 0; its interval (basic "
-    "bootstrap) begins at 0 where right probabilities could have shown as much."
+    "and accuracy, over 15 bins of equal width. Chance alone keeps it above 0; its interval "
+    "reaches lower by that, and begins at 0 where right probabilities could have shown as much."
 )
 
 

@@ -10,8 +10,8 @@ _SAID = (
     "chance."
 )
 _FEW = (
-    f"Few: fewer than {FEW} photographs, or subjects where those are known; intervals by bootstrap "
-    "are then too narrow."
+    f"Few: fewer than {FEW} photographs, or subjects where those are known; intervals are then "
+    "wide."
 )
 
 

@@ -1,0 +1,307 @@
+"""What the 95 % intervals cover: many sets of photographs of few people, whose truth is known.
+
+People are drawn with numbers of photographs as unequal as in life; a classifier errs on each
+person's photographs in that person's way, and wholly now and then, with some more often. Its
+metrics on as many people as can be drawn are the truth. Of every set each interval that hairjax
+gives is asked whether it holds it, beside the percentiles of a bootstrap over subjects.
+
+    python -m benchmarks.coverage
+    python -m benchmarks.coverage --sets=200 --subjects=8,64
+"""
+
+import argparse
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hairjax.evaluation.metrics import classification as metrics
+from hairjax.evaluation.metrics.by_class import score_classes
+from hairjax.evaluation.metrics.paired import METRICS as COMPARED
+from hairjax.evaluation.metrics.paired import compare, summarise
+from hairjax.evaluation.metrics.reliability import gap_sums
+from hairjax.evaluation.metrics.sample import Sample
+from hairjax.evaluation.metrics.selective import predict_selectively, weighted_area
+
+TABLE = Path(__file__).with_suffix(".json")
+CLASSES = 4
+PEOPLE = 40_000  # of whom the truth is taken
+RESAMPLES = 500
+BEFORE = 4  # the bootstrap, which takes longest, is asked of every fourth set
+GOAL = 0.93
+Floats = NDArray[np.float64]
+Ends = tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class World:
+    """People, and two classifiers of their photographs.
+
+    Attributes:
+        one_stage: each person is in one stage, 15 % of the photographs in the next; else in all.
+        tilt: standard deviation of what a classifier adds to every photograph of a person, stages.
+        noise: of what it adds to a photograph, about; some people's are noisier.
+        lost: share of photographs graded at random, unequal between people.
+        width: of the probabilities around the stage that it sees, stages.
+        second: noise of the second classifier as a multiple; the two differ in tilt and noise.
+    """
+
+    one_stage: bool
+    tilt: float
+    noise: float
+    lost: float
+    width: float
+    second: float
+
+
+CLASSIFIERS = {
+    "good": {"tilt": 0.2, "noise": 0.22, "lost": 0.03, "width": 0.35, "second": 1.1},
+    "middling": {"tilt": 0.35, "noise": 0.4, "lost": 0.05, "width": 0.45, "second": 1.1},
+    "poor": {"tilt": 0.55, "noise": 0.6, "lost": 0.1, "width": 0.5, "second": 1.0},
+}
+WORLDS = {
+    f"{name}, {stages}": World(one_stage=stages == "one stage", **how)
+    for name, how in CLASSIFIERS.items()
+    for stages in ("one stage", "every stage")
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Set:
+    """Photographs of some people with what two classifiers say of them.
+
+    Attributes:
+        labels: int [n].
+        probabilities: float [n, k] of each of the two.
+        unit: int [n], whose each is.
+    """
+
+    labels: NDArray[np.int64]
+    probabilities: tuple[Floats, Floats]
+    unit: NDArray[np.int64]
+
+
+def draw(world: World, people: int, generator: np.random.Generator) -> Set:
+    """Draw the photographs of some people, of whom as many are in each stage as can be."""
+    each = np.clip(np.ceil(generator.lognormal(np.log(8), 0.7, people)), 1, 60).astype(int)
+    unit = np.repeat(np.arange(people), each)
+    n = len(unit)
+    if world.one_stage:
+        stage = generator.permutation(np.arange(people) % CLASSES)[unit]
+        beside = generator.choice([-1, 1], n) * (generator.random(n) < 0.15)
+        labels = np.clip(stage + beside, 0, CLASSES - 1)
+    else:
+        labels = generator.integers(0, CLASSES, n)
+    lost = generator.random(n) < generator.beta(0.5, 0.5 / world.lost - 0.5, people)[unit]
+    anywhere = generator.uniform(-0.5, CLASSES - 0.5, n)
+    spread = (world.noise * np.exp(generator.normal(0, 0.3, people)))[unit]
+    tilt, noise = generator.normal(0, world.tilt, people), generator.normal(size=n)
+    tilts = tilt, _alike(tilt, world.tilt, generator)
+    noises = noise, world.second * _alike(noise, 1.0, generator)
+    seen = (labels + one[unit] + spread * more for one, more in zip(tilts, noises, strict=True))
+    first, second = (_probabilities(np.where(lost, anywhere, one), world.width) for one in seen)
+    return Set(labels, (first, second), unit)
+
+
+def _alike(values: Floats, scale: float, generator: np.random.Generator) -> Floats:
+    """Others of the same law, with a correlation of 0.8."""
+    return 0.8 * values + 0.6 * generator.normal(0, scale, len(values))
+
+
+def _probabilities(seen: Floats, width: float) -> Floats:
+    logits = -(((seen[:, None] - np.arange(CLASSES)) / width) ** 2) / 2
+    p = np.exp(logits - logits.max(1, keepdims=True))
+    return 0.97 * p / p.sum(1, keepdims=True) + 0.03 / CLASSES
+
+
+def sample_of(photographs: Set) -> Sample:
+    """What hairjax makes of the first classifier's predictions."""
+    p, unit = photographs.probabilities[0], photographs.unit
+    return Sample(photographs.labels, p, unit, independent=False)
+
+
+def truth_of(world: World) -> dict[str, float]:
+    """Every number that has an interval, of all people."""
+    people = draw(world, PEOPLE, np.random.default_rng(0))
+    first, second = (metrics.evaluate(people.labels, p) for p in people.probabilities)
+    predicted = people.probabilities[0].argmax(1)
+    confusion = metrics.confusion_matrix(people.labels, predicted, CLASSES)
+    classes = metrics.per_class(confusion)
+    found = dict(first)
+    for name in ("recall", "precision", "f1"):
+        found |= {f"{name} {k}": float(classes[name][k]) for k in range(CLASSES)}
+    once = np.ones((1, len(people.labels)))
+    confidence = people.probabilities[0].max(1)
+    found["area"] = float(weighted_area(predicted == people.labels, confidence, once)[0])
+    # Two of the same law do not differ, however many are drawn.
+    same = world.second == 1.0
+    return found | {f"Δ {name}": 0.0 if same else second[name] - first[name] for name in COMPARED}
+
+
+def intervals_now(photographs: Set) -> dict[str, Ends]:
+    """Every interval that hairjax gives."""
+    sample = sample_of(photographs)
+    found = dict(sample.intervals())
+    for k, scores in enumerate(score_classes(sample, "abcd")):
+        found |= {f"{n} {k}": getattr(scores, n)[1] for n in ("recall", "precision", "f1")}
+    found["area"] = predict_selectively(sample).area_interval
+    one, two = (
+        summarise(photographs.labels, [p], photographs.unit) for p in photographs.probabilities
+    )
+    differences = compare(one, two).differences
+    return found | {f"Δ {name}": interval for name, (_, interval) in differences.items()}
+
+
+def intervals_before(photographs: Set, generator: np.random.Generator) -> dict[str, Ends]:
+    """Percentiles of a bootstrap over subjects; of the calibration error the basic interval.
+
+    A share that is 0 or 1 for all has Wilson's, with each subject a trial.
+    """
+    unit, labels = photographs.unit, photographs.labels
+    units = int(unit.max()) + 1
+    weights = generator.multinomial(units, np.full(units, 1 / units), RESAMPLES).astype(float)
+    first, second = (_resampled(labels, p, unit, weights) for p in photographs.probabilities)
+    found: dict[str, Ends] = {name: _percentiles(values) for name, values in first.items()}
+    gaps = gap_sums(labels, photographs.probabilities[0], unit)
+    drawn = (weights @ gaps) / (weights @ np.bincount(unit))[:, None]
+    whole = gaps.sum(0) / len(unit)
+    error, chance = abs(whole).sum(), abs(drawn - whole).sum(1)
+    low, high = (2 * error - end for end in _percentiles(abs(drawn).sum(1))[::-1])
+    low = 0.0 if error <= np.quantile(chance, 0.975) else low
+    found["expected_calibration_error"] = min(low, error), max(high, error)
+    return found | {f"Δ {name}": _percentiles(second[name] - first[name]) for name in COMPARED}
+
+
+def _resampled(
+    labels: NDArray[np.int64], p: Floats, unit: NDArray[np.int64], weights: Floats
+) -> dict[str, Floats]:
+    """Metrics of every resampled set, each a matrix of counts."""
+    units = weights.shape[1]
+    counts = np.zeros((units, CLASSES, CLASSES))
+    np.add.at(counts, (unit, labels, p.argmax(1)), 1)
+    drawn = (weights @ counts.reshape(units, -1)).reshape(-1, CLASSES, CLASSES)
+    found = {name: metric(drawn) for name, metric in metrics.COUNT_METRICS.items()}
+    losses = np.bincount(unit, metrics.negative_log_likelihood(labels, p))
+    found["log_loss"] = (weights @ losses) / (weights @ np.bincount(unit))
+    classes = metrics.per_class(drawn)
+    occurs = {"recall": drawn.sum(-1), "precision": drawn.sum(-2)}
+    occurs["f1"] = occurs["recall"] + occurs["precision"]
+    for name, among in occurs.items():
+        for k in range(CLASSES):
+            found[f"{name} {k}"] = classes[name][:, k][among[:, k] > 0]
+    return found
+
+
+def _percentiles(values: Floats) -> tuple[float, float]:
+    low, high = np.quantile(values, [0.025, 0.975]) if values.size else (np.nan, np.nan)
+    if low == high and low in (0.0, 1.0):
+        return (0.0, 1.0)  # more than Wilson's over subjects ever had
+    return float(low), float(high)
+
+
+@dataclass
+class Count:
+    """How many intervals there were, how many held the truth, and their widths summed."""
+
+    given: int = 0
+    held: int = 0
+    width: float = 0.0
+
+    def add(self, interval: Ends, truth: float) -> None:
+        """Count an interval; one that is not given counts as nothing."""
+        if interval is None or np.isnan(interval[0]):
+            return
+        self.given += 1
+        self.held += interval[0] - 1e-9 <= truth <= interval[1] + 1e-9
+        self.width += interval[1] - interval[0]
+
+    @property
+    def coverage(self) -> float:
+        """Share that held the truth."""
+        return self.held / max(self.given, 1)
+
+    @property
+    def error(self) -> float:
+        """Its own standard error, of so many sets."""
+        return float(np.sqrt(self.coverage * (1 - self.coverage) / max(self.given, 1)))
+
+
+def cover(
+    world: World, truth: dict[str, float], people: int, sets: int
+) -> tuple[dict[str, Count], dict[str, Count]]:
+    """Counts of every number now and before, over sets of so many people; classes together."""
+    generator, other = (np.random.default_rng([people, stream]) for stream in (1, 2))
+    now: dict[str, Count] = {}
+    before: dict[str, Count] = {}
+    for place in range(sets):
+        photographs = draw(world, people, generator)
+        _add(now, intervals_now(photographs), truth)
+        if place % BEFORE == 0:
+            _add(before, intervals_before(photographs, other), truth)
+    return now, before
+
+
+def _add(counts: dict[str, Count], intervals: dict[str, Ends], truth: dict[str, float]) -> None:
+    for name, interval in intervals.items():
+        counts.setdefault(name.rstrip("0123").rstrip(), Count()).add(interval, truth[name])
+
+
+def main() -> None:
+    """Draw, count, write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sets", type=int, default=1000, help="of each world and number of people")
+    parser.add_argument("--subjects", default="8,12,16,24,32,64")
+    parser.add_argument("--out", default=str(TABLE))
+    options = parser.parse_args()
+    begun = time.perf_counter()
+    rows = []
+    for name, world in WORLDS.items():
+        truth = truth_of(world)
+        for people in map(int, options.subjects.split(",")):
+            now, before = cover(world, truth, people, options.sets)
+            for metric, count in now.items():
+                old = before.get(metric)
+                rows.append(
+                    {
+                        "world": name,
+                        "subjects": people,
+                        "metric": metric,
+                        "before": old and round(old.coverage, 4),
+                        "after": round(count.coverage, 4),
+                        "error": round(count.error, 4),
+                        "width_before": old and round(old.width / max(old.given, 1), 4),
+                        "width_after": round(count.width / max(count.given, 1), 4),
+                        "given": round(count.given / options.sets, 4),
+                    }
+                )
+        print(f"{name}: {time.perf_counter() - begun:.0f} s", flush=True)
+    Path(options.out).write_text(
+        "[\n" + ",\n".join(" " + json.dumps(row, ensure_ascii=False) for row in rows) + "\n]\n"
+    )
+    show(rows)
+
+
+def show(rows: list[dict]) -> None:
+    """The least coverage over the worlds, before and after, by metric and number of subjects."""
+    people = sorted({row["subjects"] for row in rows})
+    print("| | " + " | ".join(map(str, people)) + " |\n|---" * (len(people) + 1) + "|")
+    for metric in dict.fromkeys(row["metric"] for row in rows):
+        cells = []
+        for count in people:
+            of = [r for r in rows if (r["metric"], r["subjects"]) == (metric, count)]
+            least = min(row["after"] for row in of)
+            old = [row["before"] for row in of if row["before"] is not None]
+            cells.append(f"{min(old):.3f} → {least:.3f}" if old else f"{least:.3f}")
+        print(f"| {metric} | " + " | ".join(cells) + " |")
+    least = min(rows, key=lambda row: row["after"])
+    print(
+        f"least: {least['after']:.3f} ± {least['error']:.3f} ({least['metric']}, "
+        f"{least['subjects']} subjects, {least['world']}); the goal is {GOAL}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""Whose other photographs are: `evaluate --photos` counts people, not photographs."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import launch
+from hairjax.data.sources.photos import Entry, Index
+from hairjax.runs.photographs import find_subjects
+from hairjax.system.errors import UserError
+from tests import finished
+
+OWN = "/(s[0-9]+)_"  # the finished run's expression
+
+
+@pytest.fixture(scope="module")
+def run(finished_run, tmp_path_factory):
+    return finished.copy(finished_run, tmp_path_factory.mktemp("runs")) / "run"
+
+
+def index(*files, subjects=None):
+    subjects = subjects or [""] * len(files)
+    entries = (Entry(file, file, None, 0, who) for file, who in zip(files, subjects, strict=True))
+    return Index(tuple(entries), (), ("level_0",), False)
+
+
+def subjects_of(found):
+    return [entry.subject for entry in found.entries]
+
+
+def test_the_runs_own_expression_finds_them(capsys):
+    found = find_subjects(index("a/s1_0.png", "a/s1_1.png", "b/s2_0.png"), OWN)
+    assert subjects_of(found) == ["s1", "s1", "s2"]
+    assert "subjects: 2, found by config.data.subject of the run" in capsys.readouterr().out
+
+
+def test_a_manifest_says_it_better(capsys):
+    given = index("a/s1_0.png", "a/s1_1.png", subjects=["anna", ""])
+    assert find_subjects(given, OWN) is given
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("expression", "why"),
+    [(OWN, "finds none in their paths"), ("", "the run has no config.data.subject")],
+)
+def test_where_none_is_found_it_is_said(expression, why, capsys):
+    given = index("a/x.png", "a/y.png")
+    assert find_subjects(given, expression) is given
+    said = capsys.readouterr().out
+    assert "subjects are not known" in said and why in said and "--subject=EXPRESSION" in said
+
+
+def test_some_of_them_are_no_answer():
+    with pytest.raises(UserError, match=r"finds no subject in 2 of 3 \(a/x.png, b/y.png\).*=\.\+"):
+        find_subjects(index("a/s1_0.png", "a/x.png", "b/y.png"), OWN)
+
+
+def write_photographs(root):
+    """Twelve: of three people, or of two by another part of their names."""
+    for person in range(3):
+        for level in range(2):
+            for which in range(2):
+                name = f"level_{level}/s9{person}_{'anna' if which else 'ben'}.png"
+                for kind in ("photos", "masks"):
+                    path = root / kind / name
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    grey = 255 if kind == "masks" else 40 * person + 80 * level + which
+                    Image.fromarray(np.full((40, 40, 3), grey, np.uint8)).save(path)
+
+
+@pytest.mark.usefixtures("blank_figures", "tiny_swin")
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ((), "3 subjects"),
+        (("--subject=_([a-z]+)[.]",), "2 subjects"),
+        (("--subject=.+",), "another"),
+    ],
+)
+def test_evaluate_counts_people(more, said, run, tmp_path, capsys):
+    write_photographs(tmp_path)
+    others = [f"--{kind}={tmp_path}/{kind}" for kind in ("photos", "masks")]
+    out = tmp_path / "out"
+    command = ["evaluate", f"--workdir={run}", *others, f"--out={out}", *more]
+    assert launch.main(command) == 0, capsys.readouterr().err
+    assert said in json.loads((out / "metrics.json").read_text())["interval_note"]
