@@ -277,15 +277,16 @@ def main() -> None:
 
 def row_of(world: str, people: int, metric: str, now: Count, before: Count | None) -> dict:
     """What became of a metric's intervals in one world, with so many people."""
-    numbers = {
-        "coverage": now.coverage,
-        "error": now.error,
-        "width": now.mean_width,
-        "coverage_before": before and before.coverage,
-        "width_before": before and before.mean_width,
+    return {
+        "metric": metric,
+        "subjects": people,
+        "world": world,
+        "coverage": round(now.coverage, 4),
+        "error": round(now.error, 4),
+        "width": round(now.mean_width, 4),
+        "coverage_before": None if before is None else round(before.coverage, 4),
+        "width_before": None if before is None else round(before.mean_width, 4),
     }
-    rounded = {name: None if of is None else round(of, 4) for name, of in numbers.items()}
-    return {"metric": metric, "subjects": people, "world": world, **rounded}
 
 
 def worst(rows: list[dict]) -> list[dict]:

@@ -2,7 +2,7 @@
 
 Every metric that depends on counts alone is a function of a confusion matrix
 ``[..., k, k]`` (rows: true class, columns: predicted class) and is computed over
-all leading axes at once, so that thousands of resampled matrices cost one call.
+all leading axes at once, so that the matrices of thousands of sets cost one call.
 Counts may be weighted. Classes are ordered by their index: class 3 is a later
 stage than class 2. Where a metric is undefined, scikit-learn's conventions hold,
 with one exception (`quadratic_kappa`).

@@ -122,10 +122,10 @@ def weighted_area(
     Args:
         right: bool [n].
         confidence: float [n].
-        weights: float [resamples, n], how often each photograph counts; not all 0.
+        weights: float [sets, n], how often each photograph counts; not all 0.
 
     Returns:
-        float64 [resamples].
+        float64 [sets].
     """
     order, ends = _by_confidence(confidence)
     counts = weights[:, order]

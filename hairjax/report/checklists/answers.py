@@ -112,7 +112,7 @@ def _of_division(report: Report) -> dict[str, Answer]:
             "how it was made" if given else "",
         ),
         "clusters": Answer(
-            "Photographs of a subject are resampled together in the intervals."
+            "Intervals count subjects, not photographs."
             if known
             else "None was considered: subjects are not known.",
             "centres, cameras, observers",
