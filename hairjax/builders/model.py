@@ -47,6 +47,7 @@ class ModelSpecification:
         fuse_after: stages after which two streams are joined; 0: at the end.
         second_view: True if the second stream sees another view, which may be missing.
         stem: rule by which a pretrained RGB stem takes more channels.
+        which: which parameters of a file with several models', see `weights.choice`.
         seed: seed of the parameters that are initialised.
     """
 
@@ -63,6 +64,7 @@ class ModelSpecification:
     fuse_after: int
     second_view: bool
     stem: str
+    which: str
     seed: int
 
     @property
@@ -118,6 +120,7 @@ def model_specification(config: ConfigDict) -> ModelSpecification:
         fuse_after=model.fuse_after,
         second_view=model.second_sees == "view",
         stem=config.weights.stem,
+        which=config.weights.which,
         seed=config.seed,
     )
 
@@ -157,7 +160,7 @@ def pretrained_model(
         WeightsError: the weights cannot be read or fitted (a UserError too).
     """
     checkpoints = [
-        None if path is None else read_weights(name, path)
+        None if path is None else read_weights(name, path, model.which)
         for name, path in zip(model.names, weights, strict=True)
     ]
     if len(checkpoints) == 1:

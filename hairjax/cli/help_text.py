@@ -152,6 +152,8 @@ convert: pretrained weights, or a run's best, as one file that loads at once; se
   --weights=best.pth                a file, a folder, a run, or hf://owner/name
   --model=swin_small_patch4_window7_224   what they are the weights of
   --out=swin_tiny.safetensors       the file to write
+  --which=ema                       of a file with several models': raw, ema, or a name where they
+                                    stand; by default auto, the raw
   --licence=MIT                     of the weights; by default what the source says
 
 The keys of a configuration, their defaults and what they mean: docs/configuration.md
