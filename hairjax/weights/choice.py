@@ -19,10 +19,10 @@ WORDS = {
     AVERAGED: r"ema|swa|avg|average|averaged|averaging|polyak|shadow",
     TEACHER: r"teacher|momentum|target|encoder_k|key_encoder",
 }
-# Training's own, beside a model's parameters although behind the same prefix.
+# Training's and pretraining's own, beside a model's parameters although behind the same prefix.
 TRAINING = re.compile(
     r"(?:\w+_)?(?:criterion|loss|losses|metrics?|optimizers?|optim|schedulers?|scaler|callbacks)"
-    r"(?:_\w+)?\."
+    r"(?:_\w+)?\.|(?:.+\.)?mask_token$"
 )
 # Places where arrays of an optimizer may have the parameters' names.
 STATE = re.compile(

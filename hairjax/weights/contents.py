@@ -92,7 +92,7 @@ def _opened_pth(path: Path) -> Iterator[Contents]:
         tensors, others = flatten(tree)
         if not tensors:
             held = ", ".join(sorted(others)[:8]) or "no names"
-            raise ValueError(f"it holds no arrays by name ({held})")
+            raise ValueError(f"it holds no tensors by name ({held})")
         yield Contents(tuple(tensors), lambda name: read(tensors[name]), frozenset(others))
 
 

@@ -121,7 +121,7 @@ def own_head(arrays: Arrays) -> tuple[int | None, tuple[int, ...], str]:
 def in_words(arrays: Arrays) -> str:
     """A head's classes, kind and hidden layers, as in ``4 classes (corn) behind 256 hidden``."""
     classes, hidden, kind = own_head(arrays)
-    words = "no classes" if classes is None else counted(classes, "class", "classes")
+    words = "no known classifier" if classes is None else counted(classes, "class", "classes")
     words += "" if kind == "softmax" else f" ({kind})"
     return words + (f" behind {', '.join(map(str, hidden))} hidden" if hidden else "")
 

@@ -39,8 +39,11 @@ def format_of(path: Path) -> str:
     Raises:
         WeightsError: it is something else; the message says what and what to do.
     """
-    with path.open("rb") as file:
-        head = file.read(4096)
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
     if not head:
         raise WeightsError(f"{path} is empty; was its download or copy cut short?")
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < HEADER:
@@ -124,5 +127,5 @@ def holds_weights(path: Path) -> bool:
     """True if a file begins as one of the formats does, whatever it is called."""
     try:
         return format_of(path) not in (UNKNOWN, INDEX)
-    except (WeightsError, OSError):
+    except WeightsError:
         return False

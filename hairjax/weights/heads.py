@@ -9,7 +9,8 @@ from hairjax.weights.naming import DERIVED, OURS, Naming, our_path
 KNOWN = re.compile(r"head\.(?:classifier|hidden\.\d+)\.(?:weight|bias|kernel)")
 # First parts of names by which people call a head.
 CALLED = re.compile(
-    r"(?:\w+_)?(?:heads?|fc|classifiers?|clf|linear|logits|output|dense)_?\d*|head_\w+",
+    r"(?:\w+_)?(?:heads?|classifiers?|logits)_?\d*|head_\w+"
+    r"|(?:cls_|final_|last_|out_)?(?:fc|clf|linear|dense|output)_?\d*",
     re.IGNORECASE,
 )
 

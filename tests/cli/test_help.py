@@ -147,7 +147,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     assert [str(out) for _, out in swept] == [*["runs/top-demo-rates"] * 2, "rates"]
     assert [str(out) for _, out in divided] == [*["runs/top-demo-folds"] * 2, "runs/cv"]
     assert {config.data.folds for config, _ in divided} == {5}
-    assert len(converted) == 1 + len(flags_of_convert) == 1 + 4
+    assert len(converted) == 1 + len(flags_of_convert) == 1 + 5
     assert [str(folder.path) for folder in reported] == ["DIR", "runs/top", "runs/top"]
     assert predicted[0] == (
         ("runs/top", ["new/", "other/anna.jpg"]),

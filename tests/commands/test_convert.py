@@ -112,7 +112,10 @@ def test_a_head_of_other_names_is_left_out_and_said(tmp_path):
         convert_weights(str(tmp_path / "own.pth"), "small", tmp_path / "a.safetensors", "")
     assert said == ["a head of other names, not taken: fc.bias, fc.weight"]
     _, notes = model_and_notes(tmp_path / "own.pth")
-    assert notes == [*said, "head: drawn anew for 10 classes; the checkpoint's has no classes"]
+    assert notes == [
+        *said,
+        "head: drawn anew for 10 classes; the checkpoint's has no known classifier",
+    ]
 
 
 def test_the_version_is_the_packages():
@@ -173,7 +176,7 @@ def test_a_body_without_a_head_stays_one(tmp_path):
     safetensors.numpy.save_file(body, tmp_path / "body.safetensors")
     convert_weights(str(tmp_path / "body.safetensors"), "small", tmp_path / "out.safetensors", "")
     _, notes = model_and_notes(tmp_path / "out.safetensors")
-    assert notes == ["head: drawn anew for 10 classes; the checkpoint's has no classes"]
+    assert notes == ["head: drawn anew for 10 classes; the checkpoint's has no known classifier"]
 
 
 # --- refusals

@@ -287,11 +287,12 @@ def test_what_is_no_parameter_is_passed_over_and_said_in_one_line(tmp_path):
 
 
 def test_training_beside_parameters_without_a_prefix_is_passed_over(tmp_path):
-    save(tmp_path / "file", RAW | {"optimizer": {"0": ONE}, "loss_fn.weight": ONE})
+    beside = {"optimizer": {"0": ONE}, "loss_fn.weight": ONE, "mask_token": ONE}
+    save(tmp_path / "file", RAW | beside)
     checkpoint = read(tmp_path / "file")
     assert_read(checkpoint)
     assert checkpoint.notes == (
-        "passed over, no parameters of the model: optimizer.0, loss_fn.weight",
+        "passed over, no parameters of the model: optimizer.0, loss_fn.weight, mask_token",
     )
 
 
@@ -441,6 +442,11 @@ def test_what_is_no_weights_is_called_what_it_is(content, said, suffix, tmp_path
         read(path)
     assert str(path) in str(error.value) and said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_what_cannot_be_opened_is_refused(tmp_path):
+    with pytest.raises(WeightsError, match="cannot be read: Is a directory"):
+        read(tmp_path)
 
 
 # --- pickles beside the parameters

@@ -130,7 +130,7 @@ def test_hidden_layers_are_drawn_with_the_classifier_behind_them(arrays):
 def test_headless_checkpoint_gets_a_head_with_a_note(arrays):
     del arrays["head.fc.weight"], arrays["head.fc.bias"]
     parameters, notes = fit(arrays)
-    assert notes == ["head: drawn anew for 10 classes; the checkpoint's has no classes"]
+    assert notes == ["head: drawn anew for 10 classes; the checkpoint's has no known classifier"]
     assert drawn(parameters) == {"head.classifier.kernel", "head.classifier.bias"}
 
 
