@@ -107,7 +107,7 @@ def _format_of_text(path: Path, head: bytes) -> str:
             "download the file itself"
         )
     if text.startswith("{"):
-        if _is_index(path):
+        if is_index(path):
             return INDEX
         raise WeightsError(
             f"{path} is JSON ({' '.join(text[:80].split())}), neither weights nor an index of "
@@ -116,7 +116,8 @@ def _format_of_text(path: Path, head: bytes) -> str:
     return UNKNOWN
 
 
-def _is_index(path: Path) -> bool:
+def is_index(path: Path) -> bool:
+    """True if a file is JSON that says which parts hold which arrays."""
     try:
         return isinstance(json.loads(path.read_bytes())["weight_map"], dict)
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -16,7 +16,7 @@ from hairjax.system.errors import UserError
 from hairjax.weights import WeightsError
 from hairjax.weights.choice import AUTO, belonging, choose, models_in, passed_over
 from hairjax.weights.contents import listed_parts, opened, parts_of
-from hairjax.weights.formats import INDEX, format_of, holds_weights
+from hairjax.weights.formats import holds_weights, is_index
 from hairjax.weights.heads import other_head
 from hairjax.weights.naming import OURS, Naming, recognise, translate
 from hairjax.weights.paths import dotted
@@ -84,21 +84,21 @@ def _require_whole(path: Path, source: str) -> None:
             "(--config.weights.source=none)"
         )
     for index in path.parent.glob("*.index.json") if PART.search(path.name) else ():
-        if format_of(index) == INDEX and path.name in listed_parts(index):
+        if is_index(index) and path.name in listed_parts(index):
             raise WeightsError(f"{source} holds a part of the weights; give the whole: {index}")
 
 
 def _in_folder(folder: Path) -> Path:
     """The one file of weights in a folder, or the index of one's parts."""
     inside = sorted(file for file in folder.iterdir() if file.is_file())
-    indexes = [f for f in inside if f.name.endswith(".index.json") and format_of(f) == INDEX]
+    indexes = [f for f in inside if f.name.endswith(".index.json") and is_index(f)]
     parts = {name for index in indexes for name in listed_parts(index)}
     whole = [file for file in inside if file.name not in parts]
     found = indexes + [file for file in whole if file.suffix in SUFFIXES]
     found = found or [file for file in whole if holds_weights(file)]
     if len(found) == 1:
         return found[0]
-    hint = ""
+    hint = "; give one of them" if found else ""
     if found and all(PART.search(file.name) for file in found):
         hint = "; these are parts of one, and their index (….index.json) is not there"
     raise WeightsError(

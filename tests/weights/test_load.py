@@ -406,7 +406,7 @@ def test_folder_with_one_file_stands_for_it(suffix, tmp_path):
     [
         ((), "none"),
         (("model.h5", "config.json"), "none"),
-        (("b.npz", "c.pth", "a.safetensors"), "a.safetensors, b.npz, c.pth"),
+        (("b.npz", "c.pth", "a.safetensors"), "a.safetensors, b.npz, c.pth; give one of them"),
     ],
 )
 def test_folder_with_another_number_of_files_is_refused(names, found, tmp_path):
