@@ -18,7 +18,7 @@ from hairjax.models.table import SWIN, VARIANTS
 from hairjax.system.errors import UserError
 from hairjax.weights.choice import AUTO
 from hairjax.weights.fit import fit_weights, own_head
-from hairjax.weights.load import Checkpoint, find_weights, read_checkpoint
+from hairjax.weights.load import Checkpoint, check_source, find_weights, read_checkpoint
 from hairjax.weights.paths import dotted, nested
 
 IMAGENET_1K = 1000
@@ -228,6 +228,16 @@ def read_weights(name: str, path: Path, which: str = AUTO) -> Checkpoint:
     """
     family = VARIANTS[name].family
     return read_checkpoint(path, family.title, family.namings, which)
+
+
+def check_weights(name: str, path: Path, which: str) -> None:
+    """Refuse what ``read_weights`` refuses by names alone, before anything large is read.
+
+    Raises:
+        WeightsError: as ``read_weights``.
+    """
+    family = VARIANTS[name].family
+    check_source(path, family.title, family.namings, which)
 
 
 def _own_classes(checkpoint: Checkpoint, hidden: Sequence[int], head: str) -> int:

@@ -15,7 +15,7 @@ from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.weights import WeightsError
 from hairjax.weights.choice import AUTO, belonging, choose, models_in, passed_over
-from hairjax.weights.contents import listed_parts, opened, parts_of
+from hairjax.weights.contents import Contents, listed_parts, opened, parts_of
 from hairjax.weights.formats import holds_weights, is_index
 from hairjax.weights.heads import other_head
 from hairjax.weights.naming import OURS, Naming, recognise, translate
@@ -198,17 +198,10 @@ def read_checkpoint(
         UserError: the run has no finished epoch.
     """
     if is_run(path):
-        if which != AUTO:
-            raise WeightsError(
-                f"config.weights.which is {which!r}, and the run at {path} has kept the parameters "
-                "of its best epoch only: leave it at auto"
-            )
+        check_source(path, family, namings, which)
         return _read_run(path)
     with opened(path) as contents:
-        try:
-            found = recognise(contents.names, family, namings)
-        except WeightsError as error:
-            raise WeightsError(f"{path}: {error}") from error
+        found = _recognised(contents, path, family, namings)
         models = models_in(found)
         prefix, notes = choose(models, contents, path, which)
         naming = found[prefix]
@@ -229,6 +222,33 @@ def read_checkpoint(
         metadata=metadata,
         notes=tuple(notes),
     )
+
+
+def check_source(path: Path, family: str, namings: Iterable[Naming], which: str) -> None:
+    """Refuse what ``read_checkpoint`` refuses by names alone: hardly an array is read.
+
+    Raises:
+        WeightsError: as ``read_checkpoint``.
+    """
+    if not is_run(path):
+        with opened(path) as contents:
+            found = _recognised(contents, path, family, namings)
+            choose(models_in(found), contents, path, which)
+    elif which != AUTO:
+        raise WeightsError(
+            f"config.weights.which is {which!r}, and the run at {path} has kept the parameters "
+            "of its best epoch only: leave it at auto"
+        )
+
+
+def _recognised(
+    contents: Contents, path: Path, family: str, namings: Iterable[Naming]
+) -> dict[str, Naming]:
+    """Naming by prefix, as ``recognise`` gives it; a refusal names the file."""
+    try:
+        return recognise(contents.names, family, namings)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
 
 
 def _read_run(path: Path) -> Checkpoint:
