@@ -125,6 +125,7 @@ def test_a_soups_parameters_are_the_mean_of_those_kept(root):
     assert json.loads((root / "soup" / "metrics.json").read_text())["accuracy"] >= max(alone)
 
 
+@pytest.mark.slow
 def test_a_soup_is_explained_as_the_one_model_it_is(root, capsys):
     """Judged as when it was made; the ensemble, which has no model of its own, is refused."""
     assert command("explain", f"--workdir={root / 'soup'}", "--count=2") == 0
@@ -256,6 +257,7 @@ def test_a_probe_compares_with_its_run(root, probe, tmp_path, capsys):
     assert "B: made.by=probe, made.classifier=" in shown
 
 
+@pytest.mark.slow
 def test_a_probe_looks_at_test_photographs_when_told_to(root, probe):
     before = len(read_access(root / "a" / "looks.csv"))
     assert command("probe", root / "a", "--split=test", f"--workdir={probe}") == 0
@@ -272,6 +274,7 @@ def test_a_probe_has_no_model(probe):
         hairjax.load_run(probe)
 
 
+@pytest.mark.slow
 def test_a_configuration_with_weights_is_probed_without_training(root, tmp_path, monkeypatch):
     """Run b's weights as pretrained ones: the features are run b's own."""
     seen = []
