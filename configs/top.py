@@ -90,6 +90,12 @@ KEYS: Keys = {
         "masks": Key(
             "", "a folder with a mask under each photograph's relative path", free="process"
         ),
+        "mask_value": Key(
+            "",
+            "Of masks, what is hair: a number in a label map (17), a colour (#0000cc), soft "
+            "(degrees of hair), inverted; empty: recognised for the whole set (0/1, 0/255, …).",
+            before="",
+        ),
         "second_photos": Key(
             "",
             "As photos, of another view of the same subjects, with model.second_sees=view; "

@@ -10,6 +10,7 @@ from hairjax.builders.model import ModelSpecification, model_specification
 from hairjax.data.augment import Amounts
 from hairjax.data.inputs import InputSpecification
 from hairjax.data.options import VIEWS, PrepareOptions, SourceOptions, SplitOptions, View
+from hairjax.data.prepare.mask_values import parse_hair
 from hairjax.optim.options import OptimOptions
 
 
@@ -151,6 +152,7 @@ def _prepare(config: ConfigDict) -> PrepareOptions:
         beam=data.beam,
         memory=data.memory,
         workers=os.cpu_count() or 1,
+        hair=parse_hair(data.mask_value),
     )
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from hairjax.data.prepare.mask_values import AUTO, Hair
+
 VIEWS = ("top", "side")  # of synthetic photographs
 TFDS = "tfds:"  # before the name of a set of tensorflow-datasets
 
@@ -83,6 +85,8 @@ class PrepareOptions:
         memory: GiB that photographs may take in memory, else they stay on disk; 0: half of what is
             free, shared by the processes of the run on this machine.
         workers: number of photographs decoded at the same time.
+        hair: values of the masks that stand for hair.
+        mask_coding: coding that the masks must have, as a run stores it; "" for any.
     """
 
     side: int
@@ -92,6 +96,8 @@ class PrepareOptions:
     beam: str
     memory: float
     workers: int
+    hair: Hair = AUTO
+    mask_coding: str = ""
 
 
 @dataclass(frozen=True)

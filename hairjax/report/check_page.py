@@ -56,6 +56,11 @@ _ADVICE = {
     findings.TINY: "Less than 1 % is marked.",
     findings.OUTLIER: "Far from the median of the class, in area or in where its middle lies "
     "(more than 6 robust standard deviations).",
+    findings.FAINT: "What should be white is dark grey: state the value of hair with "
+    "--mask_value=NUMBER, or soft if these are degrees.",
+    findings.INVERTED: "Hair seems to be black: state it with --mask_value=inverted.",
+    findings.DARK: "Nearly nothing can be seen.",
+    findings.CLIPPED: "Black or white where others of the set have detail.",
     findings.IMBALANCE: "Accuracy favours the largest class.",
     findings.POSITION: "These say where they were taken. hairjax copies it nowhere; remove it, as "
     "with exiftool -gps:all= -xmp:geotag= FILE, before a file leaves the machine.",
@@ -66,7 +71,14 @@ _OF_PAIRS = (
     findings.IDENTICAL,
     findings.NEAR,
 )
-_OF_MASKS = (findings.EMPTY, findings.FULL, findings.TINY, findings.OUTLIER)
+_OF_MASKS = (
+    findings.EMPTY,
+    findings.FULL,
+    findings.TINY,
+    findings.OUTLIER,
+    findings.FAINT,
+    findings.INVERTED,
+)
 
 
 def write_check_page(report: CheckReport, path: Path) -> None:

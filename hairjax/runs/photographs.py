@@ -24,12 +24,14 @@ class Selection:
         photos: another folder of photographs; "" for the run's own.
         masks: their masks.
         manifest: their labels, where the folders do not tell.
+        mask_value: what is hair in their masks; "": as in the run's own.
     """
 
     split: str
     photos: str = ""
     masks: str = ""
     manifest: str = ""
+    mask_value: str = ""
 
 
 def read_run_photographs(

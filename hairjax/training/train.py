@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -238,7 +239,8 @@ def _photographs(
         require_matrices(setup.optim.lora, setup.model.names, shapes)
     none = [None] * len(setup.model.streams)
     weights: Sequence[Path | None] = none if saved else find_model_weights(setup.model)
-    photos = load_data(source, setup.prepare, classes, found)
+    coding = folder.read_mask_coding() if resuming else ""
+    photos = load_data(source, replace(setup.prepare, mask_coding=coding), classes, found)
     split = split_photos(photos, source, setup.split, folder.split if resuming else None)
     if not resuming:
         require_no_copies(photos, split, source, setup.split)
@@ -258,6 +260,8 @@ def _begin(folder: RunFolder, photos: PhotoSet, split: np.ndarray) -> None:
     """Make the run's directory and write the classes and the split."""
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.write_json(folder.classes, list(photos.classes))
+    if photos.mask_coding:
+        folder.write_json(folder.masks, {"coding": photos.mask_coding})
     write_split(folder.split, photos, split)
 
 

@@ -47,7 +47,7 @@ def load_photos(index: Index, options: PrepareOptions, expected: Iterable[int]) 
         )
     else:
         with console.progress("photographs read") as progress:
-            photoset, unread = prepare(index, options.side, options.fit, options.workers, progress)
+            photoset, unread = prepare(index, options, progress)
     problems = [*index.problems, *unread]
     require_no_problems(problems, options.on_bad)
     require_classes(photoset, expected, problems)
@@ -56,6 +56,8 @@ def load_photos(index: Index, options: PrepareOptions, expected: Iterable[int]) 
             f"left out {len(problems):,} that cannot be used (config.data.on_bad=skip):\n"
             f"{describe_problems(problems)}"
         )
+    if photoset.mask_coding:
+        console.say(f"masks: {photoset.mask_coding}")
     return _placed(photoset, limit)
 
 
