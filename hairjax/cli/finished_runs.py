@@ -30,8 +30,7 @@ def run_evaluate(arguments: list[str]) -> int:
 def run_explain(arguments: list[str]) -> int:
     """``launch.py explain``."""
     names = ("workdir", "split", "photos", "masks", "mask_value", "manifest")
-    names += ("count", "stage", "out")
-    given, _ = parse(arguments, names, {})
+    given, _ = parse(arguments, (*names, "count", "stage", "out"), {})
     if not given["workdir"]:
         raise UserError("explain needs --workdir, e.g. --workdir=runs/top")
     _check_selection(given)

@@ -145,6 +145,7 @@ is a run like any other.
   --split=test                      validation (the default), test or train
   --photos=PHOTOS                   other photographs, in a folder per class; not in the report
   --masks=MASKS                     their masks; or those of the run's, where its model sees RGB
+  --mask_value=17                   what is hair in them, where they are not as the run's own were
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
   --count=100                       photographs for deletion and insertion; by default 32
   --stage=-2                        a map of an earlier stage, finer but in a ViT; by default -1,

@@ -56,6 +56,7 @@ _ADVICE = {
     findings.TINY: "Less than 1 % is marked.",
     findings.OUTLIER: "Far from the median of the class, in area or in where its middle lies "
     "(more than 6 robust standard deviations).",
+    findings.ALL_EMPTY: "A model could learn nothing from them.",
     findings.FAINT: "What should be white is dark grey: state the value of hair with "
     "--mask_value=NUMBER, or soft if these are degrees.",
     findings.INVERTED: "Hair seems to be black: state it with --mask_value=inverted.",
@@ -76,6 +77,7 @@ _OF_MASKS = (
     findings.FULL,
     findings.TINY,
     findings.OUTLIER,
+    findings.ALL_EMPTY,
     findings.FAINT,
     findings.INVERTED,
 )

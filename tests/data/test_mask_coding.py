@@ -6,12 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hairjax.data.options import PrepareOptions
+from hairjax.data.prepare.load import load_photos
 from hairjax.data.prepare.mask_values import parse_hair
 from hairjax.data.prepare.read import prepare
 from hairjax.data.prepare.store import prepare_once
 from hairjax.data.sources.photos import find_photos
 from hairjax.system.errors import UserError
+from tests.data.reading import reading
 
 SIDE = 8
 HAIR = np.zeros((SIDE, SIDE), bool)
@@ -46,17 +47,8 @@ def read(root, mask_value="", held="", cache=""):
         classes=None,
         need_masks=True,
     )
-    options = PrepareOptions(
-        side=SIDE,
-        fit="squash",
-        on_bad="skip",
-        cache=str(cache),
-        beam="",
-        memory=0,
-        workers=2,
-        hair=parse_hair(mask_value),
-        mask_coding=held,
-    )
+    changes = {"cache": str(cache), "hair": parse_hair(mask_value), "mask_coding": held}
+    options = reading(SIDE, on_bad="skip", **changes)
     if cache:
         photos, problems = prepare_once(index, options)
     else:
@@ -266,3 +258,19 @@ def test_any_set_in_any_coding_is_read_as_it_is_or_asked_for(
         if given_value == value:
             left = [i for i in range(len(truth)) if not any(f"{i:03}." in p.path for p in problems)]
             np.testing.assert_array_equal(masks, np.stack(truth)[left] * np.uint8(255))
+
+
+def test_a_set_without_any_hair_is_refused(tmp_path):
+    write(tmp_path, [BALD.astype(np.uint8)] * 4)
+    index = find_photos(
+        photos=str(tmp_path / "photos"),
+        masks=str(tmp_path / "masks"),
+        manifest="",
+        subject="",
+        classes=None,
+        need_masks=True,
+    )
+    with pytest.raises(UserError, match="every mask is empty"):
+        load_photos(index, reading(SIDE), range(2))
+    # A folder of bald people may be graded by a run.
+    assert len(load_photos(index, reading(SIDE, mask_coding="0/255"), range(2))) == 4

@@ -41,8 +41,8 @@ class Facts(NamedTuple):
     @classmethod
     def from_json(cls, value: list[Any]) -> "Facts":
         """Read what `to_json` wrote."""
-        *known, mask = value
-        return cls(*known, mask and MaskValues(*mask))
+        sha256, white, spread, mask = value
+        return cls(sha256, white, spread, mask and MaskValues(*mask))
 
 
 @dataclass(frozen=True)

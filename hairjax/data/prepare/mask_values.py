@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from PIL import Image, ImageChops
@@ -123,7 +123,7 @@ def _stored(image: Image.Image, by_index: bool) -> tuple[str, np.ndarray]:
     """
     if image.has_transparency_data:
         alpha = image.convert("RGBA").getchannel("A")
-        low, high = alpha.getextrema()
+        low, high = cast(tuple[int, int], alpha.getextrema())
         if low < high:
             return "alpha", np.asarray(alpha)
     if image.mode.startswith("I") or image.mode == "F":
@@ -144,7 +144,8 @@ def _stored(image: Image.Image, by_index: bool) -> tuple[str, np.ndarray]:
     red, green, blue = colours.split()
     brightest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
     darkest = ImageChops.darker(ImageChops.darker(red, green), blue)
-    if ImageChops.difference(brightest, darkest).getextrema()[1] <= _GREY:
+    apart = cast(tuple[int, int], ImageChops.difference(brightest, darkest).getextrema())
+    if apart[1] <= _GREY:
         return "grey", np.asarray(brightest)
     return "colours", np.asarray(colours)
 

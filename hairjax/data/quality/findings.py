@@ -24,11 +24,12 @@ IDENTICAL_CLASSES = "identical files in different classes"
 NEAR_SPLITS = "near-duplicates across splits"
 EMPTY, FULL, TINY = "mask empty", "mask nearly full", "mask tiny"
 OUTLIER = "mask unlike its class"
+ALL_EMPTY = "all masks empty"
 FAINT, INVERTED = "all masks faint", "masks that rather look inverted"
 DARK, CLIPPED = "photograph very dark", "photograph clipped"
 IMBALANCE, POSITION = "classes of unequal size", "position in the file"
 # On these, what is measured after training could not be believed, or nothing can be trained.
-GRAVE = (UNUSABLE, SPLIT, IDENTICAL_CLASSES, NEAR_SPLITS)
+GRAVE = (UNUSABLE, SPLIT, IDENTICAL_CLASSES, NEAR_SPLITS, ALL_EMPTY)
 
 _NEARLY_FULL, _TINY = 0.95, 0.01  # of the photograph's area
 _FAR = 6.0  # robust standard deviations
@@ -101,6 +102,8 @@ def of_coding(shapes: MaskShapes) -> list[Finding]:
     known = (shapes.area > 0) & (shapes.area < _NEARLY_FULL)
     inverted = known & (shapes.corners > _HAIR) & (shapes.area < shapes.corners)
     found, peak = [], shapes.peak.max(initial=0)
+    if not peak:
+        found.append(Finding(ALL_EMPTY, "", "", "there is no hair in any"))
     if 0 < peak < _FAINTEST:
         found.append(Finding(FAINT, "", "", f"none is above {peak} of 255; is their white less?"))
     if 2 * inverted.sum() > known.sum():
