@@ -145,7 +145,15 @@ KEYS: Keys = {
         ),
         "on_leak": Key(
             "refuse",
-            "copies of training photographs held out: refuse | allow",
+            "held-out copies of training photographs, or such as the weights learnt from: refuse | "
+            "allow",
+            choices=("refuse", "allow"),
+            free="resume",
+            before="allow",
+        ),
+        "on_conflict": Key(
+            "refuse",
+            "identical files in different classes: refuse | allow",
             choices=("refuse", "allow"),
             free="resume",
             before="allow",

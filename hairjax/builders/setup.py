@@ -139,6 +139,7 @@ def _source(config: ConfigDict, *, need_masks: bool) -> SourceOptions:
         manifest=data.manifest,
         subject=data.subject,
         need_masks=need_masks,
+        on_conflict=data.on_conflict,
     )
 
 

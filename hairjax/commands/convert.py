@@ -11,6 +11,7 @@ from hairjax.builders.two_stream_weights import has_streams
 from hairjax.models.factory import input_size, model_builder, outline, read_weights
 from hairjax.models.options import ModelOptions
 from hairjax.models.table import SWIN, VARIANTS
+from hairjax.runs.ancestry import ancestry_metadata, source_ancestry
 from hairjax.system.files import replacing
 from hairjax.weights import WeightsError
 from hairjax.weights.fit import STEM, is_classifier, own_head, require_fit
@@ -34,7 +35,8 @@ def convert_weights(source: str, name: str, out: Path, licence: str) -> dict[str
         The metadata that was written: ``model``, ``source`` (a file's or run's name, without its
         folders), ``source_sha256`` (of the file; for a run of its parameters, see
         ``parameters_sha256``), ``naming``, ``hairjax`` (the version), of a Swin
-        ``mask_shifted``, and ``licence`` where given or known.
+        ``mask_shifted``, ``licence`` where given or known, and where the weights come from a run
+        ``ancestry``: checksums of the photographs that trained it or a run before it.
 
     Raises:
         WeightsError: the source cannot be read, does not fit the model, or ``out`` is there
@@ -130,6 +132,7 @@ def describe(
     }
     if VARIANTS[name].family is SWIN:
         metadata["mask_shifted"] = str(checkpoint.mask_shifted).lower()
+    metadata |= ancestry_metadata(source_ancestry(source, path))
     return metadata | ({"licence": licence} if licence else {})
 
 

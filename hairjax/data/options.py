@@ -35,6 +35,7 @@ class SourceOptions:
         manifest: a CSV file with their labels; "" for a folder per class.
         subject: a regular expression that finds the subject in a path; "" for none.
         need_masks: True if a photograph without a mask cannot be used.
+        on_conflict: ``refuse`` or ``allow`` training on identical files in different classes.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class SourceOptions:
     manifest: str
     subject: str
     need_masks: bool
+    on_conflict: str
 
     @property
     def synthetic(self) -> bool:
@@ -111,7 +113,8 @@ class SplitOptions:
         fold: index of the part that tests, from 0.
         seed: seed of the division.
         least: smallest number of training photographs: one batch.
-        on_leak: ``refuse`` or ``allow`` copies of training photographs that are held out.
+        on_leak: ``refuse`` or ``allow`` photographs that are held out and copies of training ones,
+            or that the weights have learnt from.
     """
 
     file: str

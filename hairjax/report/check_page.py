@@ -48,6 +48,8 @@ _ADVICE = {
     findings.IDENTICAL_CLASSES: "One of the two labels is wrong.",
     findings.NEAR_SPLITS: "What a model learnt from one of a pair it is tested on with the other: "
     "give both the same subject, or remove one.",
+    findings.NEAR_CLASSES: "Copies of one photograph, of which one label is wrong, or photographs "
+    "taken in one moment.",
     findings.IDENTICAL: "The same bytes. They are never parted, but count twice.",
     findings.NEAR: "Copies of one photograph, or photographs taken in one moment. They are in one "
     "split here.",
@@ -69,6 +71,7 @@ _ADVICE = {
 _OF_PAIRS = (
     findings.IDENTICAL_CLASSES,
     findings.NEAR_SPLITS,
+    findings.NEAR_CLASSES,
     findings.IDENTICAL,
     findings.NEAR,
 )
@@ -157,6 +160,7 @@ def _headline(report: CheckReport) -> list[tuple[str, int, str]]:
     photos = report.photos
     subjects = len({*photos.subjects} - {""})
     across = len(_of(report, findings.NEAR_SPLITS))
+    within = sum(len(_of(report, kind)) for kind in (findings.NEAR, findings.NEAR_CLASSES))
     masks = sum(len(_of(report, kind)) for kind in _OF_MASKS)
     return [
         (
@@ -167,7 +171,7 @@ def _headline(report: CheckReport) -> list[tuple[str, int, str]]:
         ("Cannot be used", len(_of(report, findings.UNUSABLE)), "files"),
         (
             "Near-duplicates",
-            len(_of(report, findings.NEAR)) + across,
+            within + across,
             f"pairs, {across:,} of them across splits",
         ),
         ("Masks to look at", masks, f"of {len(photos):,}" if photos.has_masks else "none given"),

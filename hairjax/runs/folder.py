@@ -28,6 +28,7 @@ class RunFolder:
         self.history = self.path / "metrics.jsonl"
         self.timing = self.path / "timing.jsonl"
         self.environment = self.path / "environment.jsonl"
+        self.ancestry = self.path / "ancestry.json"
         self.tensorboard = self.path / "tensorboard"
         self.checkpoints = self.path / "checkpoints"
         self.predictions = self.path / "predictions.csv"

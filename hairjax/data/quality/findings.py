@@ -22,6 +22,7 @@ UNUSABLE, SPLIT = "cannot be used", "split"
 IDENTICAL, NEAR = "identical files", "near-duplicates"
 IDENTICAL_CLASSES = "identical files in different classes"
 NEAR_SPLITS = "near-duplicates across splits"
+NEAR_CLASSES = "near-duplicates in different classes"
 EMPTY, FULL, TINY = "mask empty", "mask nearly full", "mask tiny"
 OUTLIER = "mask unlike its class"
 ALL_EMPTY = "all masks empty"
@@ -83,6 +84,8 @@ def of_duplicates(
         if split is not None and split[pair.first] != split[pair.second]:
             kind = NEAR_SPLITS
             detail += f"; {split[pair.first]} and {split[pair.second]}"
+        elif photos.labels[pair.first] != photos.labels[pair.second]:
+            kind = NEAR_CLASSES
         found.append(_pair(kind, photos, pair.first, pair.second, detail))
     return found
 
