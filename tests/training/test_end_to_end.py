@@ -77,6 +77,7 @@ def run(root):
 def test_everything_is_written(run):
     names = {path.name for path in run.iterdir()}
     assert names == {
+        "ancestry.json",
         "baselines.json",
         "checkpoints",
         "classes.json",
