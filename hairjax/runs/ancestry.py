@@ -146,7 +146,7 @@ def _configured(folder: RunFolder, source: str, seen: tuple[Path, ...]) -> Ances
         return Ancestry()
     try:
         return source_ancestry(source, find_weights(source), seen)
-    except WeightsError:
+    except (WeightsError, OSError):
         name, before = folder.path.resolve().name, Path(source).name
         return Ancestry(untraced=(f"{name} began with {before}, which is not there",))
 

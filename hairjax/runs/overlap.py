@@ -166,6 +166,8 @@ def require_unlearnt_weights(
     if found.learnt and not overlap.leaks:
         known = any(photos.subjects) and any(one.subjects for one in found.learnt)
         how = "by contents and by subject" if known else "by contents; subjects are not known"
+        if source.two_views:  # whose contents are those of a pair
+            how = "by subject" if known else "of the same pairs; subjects are not known"
         console.say(
             f"validation and test photographs that trained the weights ({found.runs}): none, {how}"
         )

@@ -29,6 +29,7 @@ _COARSE = 8  # pixels at which candidates are found
 _DIMENSIONS = 10
 _NEIGHBOURS = 12  # of each photograph, at most, that are compared in detail
 _NEAREST = 2  # likewise, where only the parts of a split are compared with each other
+_NEAREST_OF_OTHERS = 1  # likewise, where a class is compared with those before it
 _FITTED = 256  # photographs from which the space is learnt
 _CROPS = 8  # of each of them
 _CUT = 0.07  # of a side, at most, that these lose at each edge
@@ -137,7 +138,7 @@ def find_conflicts(
             found,
             np.flatnonzero((labels >= 0) & (labels < label)),
             np.flatnonzero(labels == label),
-            _NEAREST,
+            _NEAREST_OF_OTHERS,
         )
         for label in np.unique(labels[labels >= 0])[1:]
     ]
