@@ -52,7 +52,7 @@ class Overlap:
             f"{self._of_held(counts)} {what}"
             for counts, what in (
                 (self.contents, "have trained these weights"),
-                (self.subjects, "show subjects of whom other photographs have trained them"),
+                (self.subjects, "show subjects whose other photographs have trained these weights"),
             )
             if any(counts.values())
         ]

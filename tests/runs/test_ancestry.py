@@ -215,9 +215,9 @@ def test_a_leak_is_refused_in_words(source_run):
         require_unlearnt(found, LEAK, source, "refuse", "take others")
     assert str(error.value) == (
         "the split leaks through the weights: 1 of the 1 validation and 1 of the 3 test "
-        "photographs have trained these weights, 1 of the 3 test photographs show subjects of whom "
-        "other photographs have trained them (training of top: level_0/1.png (validation), "
-        "level_0/2.png (test), level_0/3.png (test)); take others"
+        "photographs have trained these weights, 1 of the 3 test photographs show subjects whose "
+        "other photographs have trained these weights (training of top: level_0/1.png "
+        "(validation), level_0/2.png (test), level_0/3.png (test)); take others"
     )
     assert said == [
         "1 of the 3 test photographs have chosen the epoch of these weights, which flatters the "

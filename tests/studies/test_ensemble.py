@@ -421,4 +421,4 @@ def test_views_of_subjects_whose_weights_knew_them_are_refused(tmp_path, capsys)
     write_ancestry(RunFolder(tmp_path / "side"), run_ancestry(before))
     given = (tmp_path / "top", tmp_path / "side", "--by=subject", f"--workdir={tmp_path / 'out'}")
     assert ensemble(*given) == 1
-    assert "test photographs show subjects of whom other" in capsys.readouterr().err
+    assert "test photographs show subjects whose other" in capsys.readouterr().err

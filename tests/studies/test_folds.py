@@ -227,7 +227,7 @@ def test_weights_that_know_any_photograph_are_refused_at_the_start(tmp_path, mon
     command += [f"--config.weights.source={before}", f"--workdir={tmp_path / 'out'}"]
     assert launch.main(command) == 1
     said = capsys.readouterr().err
-    assert re.search(r"\d of the 40 test photographs show subjects of whom other photographs", said)
+    assert re.search(r"\d of the 40 test photographs show subjects whose other photographs", said)
     assert "(training of before: level_" in said
     assert "every photograph tests in one of the folds: take other weights, or" in said
     assert not (tmp_path / "out").exists()
