@@ -401,6 +401,10 @@ def test_a_run_whose_weights_knew_what_it_is_judged_on_is_refused(verb, runs, tm
     assert f"(training of before: {held[0]['file']} (validation), " in said
     assert f"leave out {runs / 'b'}, or train it anew" in said
     assert not out.exists()
+    given = [str(runs / "a"), str(runs / "b")]
+    notes = compare_runs(given, "validation", out=tmp_path / "compared", thumbnails=False).notes
+    [note] = [one for one in notes if "have trained these weights" in one]
+    assert note.startswith(f"{runs / 'b'} is flattered: 2 of the {len(held)} validation")
     if verb == "ensemble":
         config = json.loads((runs / "b" / "config.json").read_text())
         config["data"]["on_leak"] = "allow"
