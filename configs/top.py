@@ -96,6 +96,12 @@ KEYS: Keys = {
         "masks": Key(
             "", "a folder with a mask under each photograph's relative path", free="process"
         ),
+        "mask_value": Key(
+            "",
+            "Of masks, what is hair: a number in a label map (17), a colour (#0000cc), soft "
+            "(degrees of hair), inverted; empty: recognised for the whole set (0/1, 0/255, …).",
+            before="",
+        ),
         "second_photos": Key(
             "",
             "As photos, of another view of the same subjects, with model.second_sees=view; "
@@ -145,7 +151,15 @@ KEYS: Keys = {
         ),
         "on_leak": Key(
             "refuse",
-            "copies of training photographs held out: refuse | allow",
+            "held-out copies of training photographs, or such as the weights learnt from: refuse | "
+            "allow",
+            choices=("refuse", "allow"),
+            free="resume",
+            before="allow",
+        ),
+        "on_conflict": Key(
+            "refuse",
+            "identical files in different classes: refuse | allow",
             choices=("refuse", "allow"),
             free="resume",
             before="allow",

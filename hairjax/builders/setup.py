@@ -10,6 +10,7 @@ from hairjax.builders.model import ModelSpecification, model_specification
 from hairjax.data.augment import Amounts
 from hairjax.data.inputs import InputSpecification
 from hairjax.data.options import VIEWS, PrepareOptions, SourceOptions, SplitOptions, View
+from hairjax.data.prepare.mask_values import parse_hair
 from hairjax.optim.options import OptimOptions
 
 
@@ -138,6 +139,7 @@ def _source(config: ConfigDict, *, need_masks: bool) -> SourceOptions:
         manifest=data.manifest,
         subject=data.subject,
         need_masks=need_masks,
+        on_conflict=data.on_conflict,
     )
 
 
@@ -151,6 +153,7 @@ def _prepare(config: ConfigDict) -> PrepareOptions:
         beam=data.beam,
         memory=data.memory,
         workers=os.cpu_count() or 1,
+        hair=parse_hair(data.mask_value),
     )
 
 

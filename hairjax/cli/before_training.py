@@ -20,7 +20,7 @@ from hairjax.system.paths import require_paths
 
 def run_check(arguments: list[str]) -> int:
     """``launch.py check``."""
-    names = ("photos", "masks", "manifest", "subject", "split", "out")
+    names = ("photos", "masks", "mask_value", "manifest", "subject", "split", "out")
     given, _ = parse(arguments, names, {})
     if not given["photos"]:
         raise UserError("check needs --photos, a folder with a folder per class")

@@ -26,6 +26,8 @@ def run_convert(arguments: list[str]) -> int:
     metadata = convert_weights(
         given["weights"], given["model"], out, given["licence"], given["which"] or "auto"
     )
+    if "ancestry" in metadata:
+        metadata["ancestry"] = "checksums of the photographs that these weights have learnt from"
     for key, value in ({"licence": "not known; --licence=TEXT adds it"} | metadata).items():
         console.say(f"{key}: {value}")
     console.say(f"written: {out}")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def run_evaluate(arguments: list[str]) -> int:
     """``launch.py evaluate``."""
-    names = ("workdir", "split", "photos", "masks", "manifest", "out")
+    names = ("workdir", "split", "photos", "masks", "mask_value", "manifest", "out")
     given, _ = parse(arguments, names, {})
     if not given["workdir"]:
         raise UserError("evaluate needs --workdir, e.g. --workdir=runs/top")
@@ -29,8 +29,8 @@ def run_evaluate(arguments: list[str]) -> int:
 
 def run_explain(arguments: list[str]) -> int:
     """``launch.py explain``."""
-    names = ("workdir", "split", "photos", "masks", "manifest", "count", "stage", "out")
-    given, _ = parse(arguments, names, {})
+    names = ("workdir", "split", "photos", "masks", "mask_value", "manifest")
+    given, _ = parse(arguments, (*names, "count", "stage", "out"), {})
     if not given["workdir"]:
         raise UserError("explain needs --workdir, e.g. --workdir=runs/top")
     _check_selection(given)
@@ -50,13 +50,16 @@ def _selection(given: dict[str, str]) -> "Selection":
     # Here, since it knows runs, which import JAX.
     from hairjax.runs.photographs import Selection
 
-    return Selection(given["split"], given["photos"], given["masks"], given["manifest"])
+    names = ("split", "photos", "masks", "manifest", "mask_value")
+    return Selection(**{name: given[name] for name in names})
 
 
 def _check_selection(given: dict[str, str]) -> None:
     """Check the flags that say which photographs a run judges, and fill in what is left out."""
     if given["manifest"] and not given["photos"]:
         raise UserError("--manifest needs --photos, the folder that its paths start from")
+    if given["mask_value"] and not given["masks"]:
+        raise UserError("--mask_value needs --masks, the folder of the masks that it speaks of")
     elsewhere = bool(given["photos"])
     allowed = ("all",) if elsewhere else ("validation", "test", "train")
     given["split"] = given["split"] or allowed[0]
@@ -103,7 +106,7 @@ def run_report(arguments: list[str]) -> int:
 def run_predict(arguments: list[str]) -> int:
     """``launch.py predict``."""
     paths: list[str] = []
-    given, _ = parse(arguments, ("workdir", "masks", "out", "pictures"), {}, paths)
+    given, _ = parse(arguments, ("workdir", "masks", "mask_value", "out", "pictures"), {}, paths)
     if not given["workdir"] or not paths:
         lacking = "photographs or folders of them" if given["workdir"] else "--workdir"
         raise UserError(f"predict needs {lacking}, e.g. --workdir=runs/top photos/")
@@ -124,6 +127,7 @@ def run_predict(arguments: list[str]) -> int:
         str(Path(given["workdir"]).expanduser()),
         paths,
         masks=given["masks"],
+        mask_value=given["mask_value"],
         out=out,
         pictures=given["pictures"],
     )

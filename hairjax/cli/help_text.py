@@ -43,6 +43,8 @@ check: photographs looked through without training: what is wrong, and what is t
 
   --photos=PHOTOS                   photographs, in a folder per class
   --masks=MASKS                     their masks
+  --mask_value=17                   what is hair in them, where it is not told by itself: the number
+                                    in a label map, a colour (#0000cc), soft or inverted
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
   --subject='/([a-z]+)_'            a regular expression that finds the subject in a path
   --split=runs/top/split.csv        a run's split; by default the one that the recipe would draw
@@ -70,6 +72,8 @@ test photographs is a line in the run's looks.csv.
   --split=test                      validation (the default), test or train
   --photos=PHOTOS                   other photographs, in a folder per class; all are evaluated
   --masks=MASKS                     their masks
+  --mask_value=17                   what is hair in them, where it is not told by itself: the number
+                                    in a label map, a colour (#0000cc), soft or inverted
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
   --out=results                     where to write; by default inside the run
 
@@ -93,6 +97,7 @@ predict: grade photographs that have no labels.
   --workdir=runs/top                the run
   --masks=MASKS                     masks, under a photograph's path below the folder given (or its
                                     name, where it is given itself); or the mask of a single one
+  --mask_value=17                   what is hair in them, where they are not as the run's own were
   --out=predictions.csv             the file to write: file, label (empty), predicted, p0 ...
   --pictures=pages                  a folder for pages of photographs with what was predicted
 
@@ -140,6 +145,7 @@ is a run like any other.
   --split=test                      validation (the default), test or train
   --photos=PHOTOS                   other photographs, in a folder per class; not in the report
   --masks=MASKS                     their masks; or those of the run's, where its model sees RGB
+  --mask_value=17                   what is hair in them, where they are not as the run's own were
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
   --count=100                       photographs for deletion and insertion; by default 32
   --stage=-2                        a map of an earlier stage, finer but in a ViT; by default -1,

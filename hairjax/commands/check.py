@@ -21,6 +21,7 @@ from hairjax.data.prepare.store import prepare_once
 from hairjax.data.quality import findings
 from hairjax.data.quality.duplicates import DuplicatePair, find_duplicates
 from hairjax.data.quality.findings import Finding
+from hairjax.data.quality.measures import measure
 from hairjax.data.quality.neighbours import same_subject
 from hairjax.data.quality.thumbnails import make_thumbnails
 from hairjax.data.sources.photos import Index
@@ -60,7 +61,7 @@ def check_photographs(config: ConfigDict, out: Path) -> list[Finding]:
         *refused,
         *findings.of_identical(photos),
         *findings.of_duplicates(photos, _find_pairs(photos), split),
-        *_of_masks(photos),
+        *_of_pixels(photos),
         *findings.of_classes(photos),
         *findings.of_positions(photos.files, headers),
     ]
@@ -68,7 +69,11 @@ def check_photographs(config: ConfigDict, out: Path) -> list[Finding]:
         title=f"Check of {Path(setup.source.views[0].photos).name}",
         source=setup.source.describe(),
         counts=_counts(photos, split),
-        facts=[("Photographs", f"{len(photos):,}"), *_sizes(headers, setup.inputs.side)],
+        facts=[
+            ("Photographs", f"{len(photos):,}"),
+            *([("Coding of the masks", photos.mask_coding)] if photos.mask_coding else []),
+            *_sizes(headers, setup.inputs.side),
+        ],
         leaks=_leaks(setup.split, photos, split),
         findings=found,
         photos=photos,
@@ -125,10 +130,10 @@ def _find_pairs(photos: PhotoSet) -> list[DuplicatePair]:
     return [replace(p, first=places[p.first], second=places[p.second]) for p in pairs]
 
 
-def _of_masks(photos: PhotoSet) -> list[Finding]:
-    if not photos.has_masks:
-        return []
-    return findings.of_masks(photos, findings.measure_masks(photos, _CHUNK))
+def _of_pixels(photos: PhotoSet) -> list[Finding]:
+    shapes, exposure = measure(photos, _CHUNK)
+    of_masks = [*findings.of_coding(shapes), *findings.of_masks(photos, shapes)]
+    return [*(of_masks if photos.has_masks else []), *findings.of_exposure(photos, exposure)]
 
 
 def _counts(

@@ -11,6 +11,7 @@ from hairjax.builders.two_stream_weights import has_streams
 from hairjax.models.factory import input_size, model_builder, outline, read_weights
 from hairjax.models.options import ModelOptions
 from hairjax.models.table import SWIN, VARIANTS
+from hairjax.runs.ancestry import ancestry_metadata, source_ancestry
 from hairjax.system import console
 from hairjax.system.files import replacing
 from hairjax.weights import WeightsError
@@ -41,7 +42,9 @@ def convert_weights(
         The metadata that was written: ``model``, ``source`` (a file's or run's name, without its
         folders), ``source_sha256`` (of the file, of parts one after another; for a run of its
         parameters, see ``parameters_sha256``), ``naming``, ``hairjax`` (the version), of a Swin
-        ``mask_shifted``, ``which`` where given, and ``licence`` where given or known.
+        ``mask_shifted``, ``which`` where given, ``licence`` where given or known, and where the
+        weights come from a run ``ancestry``: checksums of the photographs that trained it or a run
+        before it.
 
     Raises:
         WeightsError: the source cannot be read, does not fit the model, or ``out`` is there
@@ -141,6 +144,7 @@ def describe(
     }
     if VARIANTS[name].family is SWIN:
         metadata["mask_shifted"] = str(checkpoint.mask_shifted).lower()
+    metadata |= ancestry_metadata(source_ancestry(source, path))
     return metadata | ({"licence": licence} if licence else {})
 
 

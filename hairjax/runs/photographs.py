@@ -7,8 +7,10 @@ import numpy as np
 from hairjax.builders.data_set import load_data
 from hairjax.builders.setup import Setup
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.split import read_own_split, read_rows
+from hairjax.data.split import read_own_split, read_rows, split_rows
+from hairjax.runs.ancestry import ancestors
 from hairjax.runs.folder import RunFolder
+from hairjax.runs.overlap import find_overlap
 from hairjax.runs.run import Run
 from hairjax.system import console
 from hairjax.system.errors import UserError
@@ -24,12 +26,14 @@ class Selection:
         photos: another folder of photographs; "" for the run's own.
         masks: their masks.
         manifest: their labels, where the folders do not tell.
+        mask_value: what is hair in their masks; "": as in the run's own.
     """
 
     split: str
     photos: str = ""
     masks: str = ""
     manifest: str = ""
+    mask_value: str = ""
 
 
 def read_run_photographs(
@@ -69,7 +73,17 @@ def read_asked_photographs(run: Run, split: str) -> tuple[PhotoSet, np.ndarray, 
     chosen = np.flatnonzero(parts == split)
     if not len(chosen):
         raise UserError(f"the run has no photographs in --split={split}")
+    if split != "all":
+        rows = split_rows(photos, parts)
+        _tell_of_learnt(run, [row for row in rows if row["split"] == split])
     return photos, parts, chosen
+
+
+def _tell_of_learnt(run: Run, rows: list[dict[str, str]]) -> None:
+    """Say how many photographs of a split have trained the weights with which the run began."""
+    overlap = find_overlap(ancestors(run.folder), rows, run.setup.source)
+    if overlap.leaks:
+        console.say(f"{overlap.describe()}: what is found flatters the run")
 
 
 def _tell_of_known(folder: RunFolder, data: PhotoSet) -> None:
@@ -77,6 +91,10 @@ def _tell_of_known(folder: RunFolder, data: PhotoSet) -> None:
     used = {row["sha256"]: row["split"] for row in read_rows(folder.split)}
     known = [used.get(contents) for contents in data.sha256]
     found = {"training": known.count("train"), "validation": known.count("validation")}
+    before = frozenset().union(*(one.photographs for one in ancestors(folder).learnt))
+    found["weights' training"] = sum(
+        contents in before and used.get(contents) != "train" for contents in data.sha256
+    )
     if any(found.values()):
         said = " and ".join(f"{count:,} of its {name}" for name, count in found.items() if count)
         console.say(

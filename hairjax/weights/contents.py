@@ -168,6 +168,18 @@ def _opened_index(path: Path) -> Iterator[Contents]:
         yield Contents(tuple(where), lambda name: parts[where[name]].read(name))
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """What a file of safetensors says of itself; empty for other files.
+
+    Raises:
+        WeightsError: as ``opened``.
+    """
+    if format_of(path) != SAFETENSORS:
+        return {}
+    with opened(path) as contents:
+        return contents.metadata
+
+
 def parts_of(path: Path) -> list[Path]:
     """The files that hold a source's arrays: the parts that an index names, else the file itself.
 

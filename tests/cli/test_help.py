@@ -112,7 +112,8 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     for flag in re.findall(r"^  (--\S+)", of_show, re.MULTILINE):
         commands.append(f"show --config=configs/top.py:demo {flag}")
     for flag in re.findall(r"^  (--\S+)", of_evaluate, re.MULTILINE):
-        photos = "--photos=PHOTOS" if flag.startswith(("--masks", "--manifest")) else ""
+        photos = "--photos=PHOTOS" if flag.startswith(("--mask", "--manifest")) else ""
+        photos += " --masks=MASKS" * flag.startswith("--mask_value")
         commands.append(f"evaluate --workdir=runs/top {photos} {flag}")
     for flag in re.findall(r"^  (--\S+)", of_report, re.MULTILINE):
         commands.append(f"report {flag}")
@@ -130,7 +131,8 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         for flag in re.findall(r"^  (--\S+)", text, re.MULTILINE):
             commands.append(f"{verb} {flag}")
     for flag in re.findall(r"^  (--\S+)", of_explain, re.MULTILINE):
-        photos = "--photos=PHOTOS" if flag.startswith("--manifest") else ""
+        photos = "--photos=PHOTOS" if flag.startswith(("--manifest", "--mask_value")) else ""
+        photos += " --masks=MASKS" * flag.startswith("--mask_value")
         commands.append(f"explain --workdir=runs/top {photos} {flag}")
     flags_of_convert = re.findall(r"^  (--\S+)", of_convert, re.MULTILINE)
     for flag in flags_of_convert:
@@ -138,7 +140,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     for command in commands:
         assert launch.main(shlex.split(command)) == 0, capsys.readouterr().err
     assert len(trained) == 2 + 4
-    assert len(checked) == 1 + len(flags_of_check) == 1 + 6
+    assert len(checked) == 1 + len(flags_of_check) == 1 + 7
     assert {str(out) for _, out in checked} == {"runs/check-PHOTOS", "checked"}
     given = [config.data for config, _ in checked]
     assert {data.split for data in given} == {"", "runs/top/split.csv"}
@@ -151,9 +153,9 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     assert [str(folder.path) for folder in reported] == ["DIR", "runs/top", "runs/top"]
     assert predicted[0] == (
         ("runs/top", ["new/", "other/anna.jpg"]),
-        {"masks": "new_masks", "out": Path("predictions.csv"), "pictures": ""},
+        {"masks": "new_masks", "mask_value": "", "out": Path("predictions.csv"), "pictures": ""},
     )
-    assert len(predicted) == 1 + 4
+    assert len(predicted) == 1 + 5
     assert compared[0] == (
         (["runs/top", "runs/rgb", "runs/again"], "test"),
         {"out": Path("runs/compare-top-rgb-again"), "thumbnails": True},
@@ -177,10 +179,10 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     }
     assert {call["split"] for call in probed} == {"validation", "test"}
     assert explained[0] == {
-        **dict.fromkeys(("photos", "masks", "manifest", "out"), ""),
+        **dict.fromkeys(("photos", "masks", "mask_value", "manifest", "out"), ""),
         **{"run": "runs/top", "split": "validation", "count": 32, "stage": -1},
     }
-    assert len(explained) == 1 + 8
+    assert len(explained) == 1 + 9
     given = {name for call in explained for name, value in call.items() if value}
     assert given == set(explained[0])
     given = {name for call in evaluated for name, value in call.items() if value}

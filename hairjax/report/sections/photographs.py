@@ -2,6 +2,7 @@
 
 from hairjax.report.contents import Report
 from hairjax.report.html import Html, html_table, tag
+from hairjax.report.sections.ancestry import ancestry_sentences
 from hairjax.system.wording import counted
 
 
@@ -31,6 +32,12 @@ def photographs_section(report: Report) -> list[Html]:
             "(data.on_leak=allow). The start of the run told how many there are, if any, and "
             "launch.py check shows them; the results look better by what the model remembers."
         )
+    if report.conflicting:
+        warnings.append(
+            f"{counted(report.conflicting, 'photograph')} are identical files in different "
+            "classes: at most one label of each is right."
+        )
+    warnings += ancestry_sentences(report)
     return [
         html_table(("Class", *splits), rows),
         *(tag("p", one, class_="muted") for one in warnings),
