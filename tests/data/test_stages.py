@@ -146,6 +146,18 @@ def test_labels_that_mean_missing_are_problems(tmp_path):
     assert index.classes == ("0", "1", "unknown") and not index.problems
 
 
+def test_people_who_are_not_known_are_nobody(tmp_path, capsys):
+    names = ["nan", "nan", "?", "unknown", "N/A", "", "NA", "Null", "s1", "s1"]
+    rows = [(str(number % 2), name) for number, name in enumerate(names)]
+    subjects = {entry.file: entry.subject for entry in found(made(tmp_path, rows)).entries}
+    assert [subjects[f"{i}.jpg"] for i in range(10)] == [""] * 6 + ["NA", "Null", "s1", "s1"]
+    said = "the subject of 5 photographs is 'nan', '?', 'unknown', 'N/A': taken as not known"
+    assert said in capsys.readouterr().out.splitlines()
+    # As runs of before had it.
+    apart = found(made(tmp_path, rows, **{"data.spelling": "apart"}))
+    assert [entry.subject for entry in apart.entries].count("nan") == 2
+
+
 def test_mean_opinions_are_refused_unless_they_are_given(tmp_path):
     labels = ["0.33", "1.67", "2"]
     with pytest.raises(UserError, match="look like mean opinions"):

@@ -16,6 +16,7 @@ _MISSING = frozenset((
     "undefined", "notavailable", "notapplicable", "nolabel", "value", "ref", "미상", "모름",
     "알수없음", "결측", "결측치", "해당없음", "미분류", "라벨없음",
 ))  # fmt: skip
+_NAMES = frozenset({"na", "nil", "null", "value", "ref"})
 _NONE = frozenset({"none", "없음"})  # a class too, where the others say how much
 _MANY = 10  # different numbers, from which they may be a scale that was measured
 
@@ -36,6 +37,15 @@ def missing_labels(labels: Iterable[str], classes: Sequence[str]) -> set[str]:
     nothing = {label for label in labels if bare[label] in _NONE}
     others = [*(set(labels) - missing - nothing), *classes]
     return missing | nothing if not others or severity_places(others) is None else missing
+
+
+def names_nobody(subject: str) -> bool:
+    """True of a subject that means that the person is not known: `nan`, `N/A`, `?`, `unknown`.
+
+    `na`, `nil` and `null` may be names and initials of people.
+    """
+    bare = re.sub(r"[\W_]", "", plain(subject))
+    return _says_nothing(subject) or (bare in _MISSING and plain(subject) not in _NAMES)
 
 
 def _says_nothing(label: str) -> bool:
