@@ -205,5 +205,12 @@ def test_labels_of_a_run(label, place):
     assert find_class(label, ("level_0", "level_1", "level_2")) == place
 
 
+@pytest.mark.parametrize("label", ["3a", "3 v", "stage 3v", "3 vertex", "3+", "3-"])
+def test_a_stage_between_two_is_neither(label):
+    assert find_class(label, ("2", "3", "10")) is None
+    assert find_class("3", ("2", label, "10")) is None
+    assert find_class(label, ("2", "3", label)) == 2
+
+
 def test_a_name_that_fits_two_classes_is_neither():
     assert find_class("LEVEL_0", ("level_0", "Level_0")) is None

@@ -158,6 +158,13 @@ def test_people_who_are_not_known_are_nobody(tmp_path, capsys):
     assert [entry.subject for entry in apart.entries].count("nan") == 2
 
 
+def test_one_class_beside_a_label_that_means_none(tmp_path):
+    with pytest.raises(UserError, match=r"holds 1 class bald: .*; if 'none' is a class too, name"):
+        found(labelled(tmp_path, ["none", "bald"]))
+    keys = {"data.classes": "none,bald"}
+    assert found(labelled(tmp_path, ["none", "bald"], **keys)).classes == ("none", "bald")
+
+
 def test_mean_opinions_are_refused_unless_they_are_given(tmp_path):
     labels = ["0.33", "1.67", "2"]
     with pytest.raises(UserError, match="look like mean opinions"):

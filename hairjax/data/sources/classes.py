@@ -8,8 +8,11 @@ from pathlib import PurePath, PurePosixPath
 
 from hairjax.data.sources.class_order import NUMBER, are_numbered, class_order, number_in
 from hairjax.data.sources.manifest import Row
-from hairjax.data.sources.spelling import class_key
+from hairjax.data.sources.spelling import class_key, plain
 from hairjax.system.errors import UserError
+
+# What makes of a number a stage between two.
+_BETWEEN = re.compile(r"[0-9][\s_-]*(?:[a-z]|vertex|anterior)$|[0-9][+-]+$")
 
 
 def parse_classes(text: str) -> tuple[str, ...]:
@@ -36,13 +39,16 @@ def parse_classes(text: str) -> tuple[str, ...]:
     return names
 
 
-def class_names(labels: Iterable[str], given: tuple[str, ...], source: str) -> tuple[str, ...]:
+def class_names(
+    labels: Iterable[str], given: tuple[str, ...], source: str, missing: Iterable[str] = ()
+) -> tuple[str, ...]:
     """Return the ordered names of the classes that `source`, a folder or a manifest, holds.
 
     Args:
         labels: the label of every photograph, or each label once.
         given: the names in the order that the user gave; () to tell it from the names.
         source: the folder or the manifest.
+        missing: labels that were taken for none.
 
     Raises:
         UserError: they are fewer than two, or not those given.
@@ -52,9 +58,14 @@ def class_names(labels: Iterable[str], given: tuple[str, ...], source: str) -> t
         _require_given(names, given, source)
         return given
     if len(names) < 2:
+        left_out = " or ".join(map(repr, sorted(set(missing) - {""})))
         raise UserError(
             f"{source!r} holds {len(names)} class{'es' * (not names)} {', '.join(names)}: at least "
             "two are needed, each a folder of photographs or a label of the manifest"
+            + (
+                f"; if {left_out} is a class too, name all with --config.data.classes"
+                * bool(left_out)
+            )
         )
     return names
 
@@ -92,6 +103,9 @@ def find_class(label: str, classes: tuple[str, ...]) -> int | None:
     if len(alike) == 1:
         return classes.index(alike[0])
     same = [name for name in classes if number_in(name) == number_in(label) is not None]
+    # `3v` is another stage than 3.
+    if any(_BETWEEN.search(plain(name)) for name in (label, *same)):
+        return None
     # `2-3` is between two of them.
     alone = len(re.findall(NUMBER, label)) == 1
     if len(same) == 1 and (_is_number(label) or (_is_number(same[0]) and alone)):

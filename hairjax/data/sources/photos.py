@@ -6,7 +6,7 @@ them all; what makes the whole set unusable (a missing folder, an unknown class)
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -107,28 +107,16 @@ def find_photos(
     spellings: Spellings = ()
     if classes is None:
         spellings = near_equal_classes(labels)
-        names, label_of = _classes(rows, labels, given, spellings if merge else (), where)
+        form = most_frequent(spellings if merge else (), [row.label for row in rows])
+        if not given:
+            require_no_opinions([row.label for row in rows], where)
+        names = class_names([form.get(one, one) for one in labels], given, where, missing)
+        label_of = {label: label_index(form.get(label, label), names) for label in labels}
     else:
         names, label_of = classes, {label: label_index(label, classes) for label in labels}
     entries = _entries(rows, root, mask_root, pattern, label_of, problems)
     _require_any_mask(masks, rows, problems)
     return Index(entries, tuple(problems), names, bool(masks), spellings)
-
-
-def _classes(
-    rows: Sequence[Row],
-    labels: Sequence[str],
-    given: tuple[str, ...],
-    merged: Spellings,
-    where: str,
-) -> tuple[tuple[str, ...], dict[str, int]]:
-    """The names of the classes in order, and the index of each label."""
-    each = [row.label for row in rows]
-    if not given:
-        require_no_opinions(each, where)
-    form = most_frequent(merged, each)
-    names = class_names([form.get(label, label) for label in labels], given, where)
-    return names, {label: label_index(form.get(label, label), names) for label in labels}
 
 
 def _require_masks_given(masks: str, need_masks: bool) -> None:
