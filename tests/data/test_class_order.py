@@ -33,6 +33,8 @@ TOLD = [
     (NUMBER, "normal_0|mild_1|moderate_2|severe_3"),
     (ROMAN, "I|II|III|IV|V|VI|VII|VIII|IX|X|XI|XIV|XIX|XX"),
     (ROMAN, "i|ii|iii|iv"),
+    (ROMAN, "Stage 0|Stage I|Stage II|Stage IIIa|Stage IV"),
+    (ROMAN, "0|I|II|III"),
     (ROMAN, "II|IIa|III|IIIa|IIIv|IV|IVa|V|Va|VI|VII"),  # Norwood 1975
     (ROMAN, "III|III vertex|IV"),
     (ROMAN, "Norwood II|norwood_IV|Norwood-V|Norwood IX"),
@@ -63,11 +65,13 @@ TOLD = [
     (WORDS, "정상|약함|중간|심함|매우 심함"),
     (WORDS, "탈모없음|탈모 경증|탈모 중증"),
     (WORDS, "낮음|중간|높음"),
+    (WORDS, "없음|약간|보통|심함"),
+    (WORDS, "약|중|강"),
 ]  # fmt: skip
 # Whose names tell nothing: alphabetical.
 UNTOLD = [
     "A|B|C|D", "C|D|I", "C|D|M", "I|V|X", "I|J|K", "L|M0|M1|C0|C1|U1",
-    "bald|full|thinning", "mild|slight|moderate", "none|normal|severe", "1|II|3",
+    "bald|full|thinning", "mild|slight|moderate", "none|normal|severe", "1|II|3", "0|1|II",
     "low|normal|high", "낮음|정상|높음", "small|normal|large", "level_1|level_2|other",
     "<25|25-50|>50", "2 red|2 blue|3", "no hair|mild hair loss|severe hair loss",
     "not severe|mild|severe", "ill|vivid|xray", "IIII|II|I", "a_1|b_1|c_2",

@@ -16,10 +16,10 @@ _PARTS = re.compile(
     r"(?:[\s_~/.-]+[0-9]+(?:[.,][0-9]+)?)*)(?P<after>[^0-9]*)"
 )
 _ROMAN = re.compile(
-    r"(?P<numeral>x{0,2}(?:ix|iv|v?i{0,3}))"
+    r"(?P<numeral>0|x{0,2}(?:ix|iv|v?i{0,3}))"
     r"(?P<after>[a-hj-wyz]?|[\s_.-]+[^0-9]+|[\s_.-]*[0-9]+(?:[\s_.-]+[0-9]+)*)"
 )
-_ROMAN_VALUES = {"i": 1, "v": 5, "x": 10}
+_ROMAN_VALUES = {"0": 0, "i": 1, "v": 5, "x": 10}
 _SIGNS = {"-": -1, "": 0, "+": 1, "++": 2, "+++": 3}
 
 Places = Sequence[tuple] | None

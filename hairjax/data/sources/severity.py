@@ -13,12 +13,12 @@ _SEVERITY = (
     "없음 없다 무 정상 양호",
     "minimal trace subclinical almostclear verymild veryslight verylight "
     "최경증 매우약함 매우경미 미미",
-    "mild slight light weak minor early 경증 경미 경미함 경미한 경도 약함 약한 가벼움 초기",
+    "mild slight light weak minor early 경증 경미 경미함 경미한 경도 약함 약한 약간 약 가벼움 초기",
     "mildtomoderate",
-    "moderate medium mid middle intermediate 중등도 중등증 중등 보통 중간 중기",
+    "moderate medium mid middle intermediate 중등도 중등증 중등 보통 중간 중기 중",
     "marked moderatetosevere moderatelysevere",
     "severe heavy strong serious major advanced late "
-    "중증 심함 심한 심각 심각함 심각한 고도 강함 강한 후기 말기",
+    "중증 심함 심한 심각 심각함 심각한 고도 강함 강한 강 후기 말기",
     "verysevere extreme profound veryheavy verystrong extremelysevere critical "
     "최중증 매우심함 아주심함 매우심각 극심 극심함 초고도",
     "complete total 완전",
