@@ -114,6 +114,19 @@ KEYS: Keys = {
             "", "a CSV file: file, label, optionally subject, mask, any others", free="process"
         ),
         "subject": Key("", "a regular expression: whose photograph, from its relative path"),
+        "classes": Key(
+            "",
+            "names of the classes with commas between, the lowest first; empty: their order is "
+            "told from the names",
+            before="",
+        ),
+        "spelling": Key(
+            "refuse",
+            "classes or people whose names are nearly equal: refuse | merge (are one) | apart",
+            choices=("refuse", "merge", "apart"),
+            free="resume",
+            before="apart",
+        ),
         "image_size": Key(0, "side of what the model sees; 0: the model's own", least=0, most=4096),
         "stored_size": Key(
             0, "side of what is kept in memory; 0: 8/7 of image_size (224: 256)", least=0, most=4096

@@ -173,7 +173,7 @@ def _check_photographs(setup: Setup) -> None:
         return
     if source.synthetic:
         _require_empty(
-            {**folders, "manifest": source.manifest},
+            {**folders, "manifest": source.manifest, "classes": ",".join(source.classes)},
             "config.data.source=synthetic draws its photographs; add --config.data.source=photos "
             "to use yours",
         )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def run_evaluate(arguments: list[str]) -> int:
     """``launch.py evaluate``."""
-    names = ("workdir", "split", "photos", "masks", "mask_value", "manifest", "out")
+    names = ("workdir", "split", "photos", "masks", "mask_value", "manifest", "spelling", "out")
     given, _ = parse(arguments, names, {})
     if not given["workdir"]:
         raise UserError("evaluate needs --workdir, e.g. --workdir=runs/top")
@@ -29,8 +29,8 @@ def run_evaluate(arguments: list[str]) -> int:
 
 def run_explain(arguments: list[str]) -> int:
     """``launch.py explain``."""
-    names = ("workdir", "split", "photos", "masks", "mask_value", "manifest")
-    given, _ = parse(arguments, (*names, "count", "stage", "out"), {})
+    photographs = ("split", "photos", "masks", "mask_value", "manifest", "spelling")
+    given, _ = parse(arguments, ("workdir", *photographs, "count", "stage", "out"), {})
     if not given["workdir"]:
         raise UserError("explain needs --workdir, e.g. --workdir=runs/top")
     _check_selection(given)
@@ -50,7 +50,7 @@ def _selection(given: dict[str, str]) -> "Selection":
     # Here, since it knows runs, which import JAX.
     from hairjax.runs.photographs import Selection
 
-    names = ("split", "photos", "masks", "manifest", "mask_value")
+    names = ("split", "photos", "masks", "mask_value", "manifest", "spelling")
     return Selection(**{name: given[name] for name in names})
 
 
@@ -60,6 +60,10 @@ def _check_selection(given: dict[str, str]) -> None:
         raise UserError("--manifest needs --photos, the folder that its paths start from")
     if given["mask_value"] and not given["masks"]:
         raise UserError("--mask_value needs --masks, the folder of the masks that it speaks of")
+    if given["spelling"]:
+        if not given["photos"]:
+            raise UserError("--spelling goes with --photos, for other photographs than the run's")
+        require_one_of("spelling", given, ("refuse", "merge", "apart"))
     elsewhere = bool(given["photos"])
     allowed = ("all",) if elsewhere else ("validation", "test", "train")
     given["split"] = given["split"] or allowed[0]

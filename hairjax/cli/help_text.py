@@ -5,11 +5,12 @@ hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and ha
 
   python launch.py [train]  --config=FILE[:VARIANT] [--workdir=DIR] [--config.KEY=VALUE ...]
   python launch.py check    --photos=DIR [--masks=DIR] [--manifest=FILE] [--subject=REGEX]
-                            [--split=split.csv] [--out=DIR]
+                            [--classes=NAMES] [--spelling=RULE] [--split=split.csv] [--out=DIR]
   python launch.py show     --config=FILE[:VARIANT] [--out=DIR] [--config.KEY=VALUE ...]
   python launch.py rates    --config=FILE[:VARIANT] [--out=DIR] [--config.KEY=VALUE ...]
   python launch.py evaluate --workdir=DIR [--split=SPLIT] [--out=DIR]
-  python launch.py evaluate --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE] [--out=DIR]
+  python launch.py evaluate --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE]
+                            [--spelling=RULE] [--out=DIR]
   python launch.py report   --workdir=DIR
   python launch.py folds    --config=FILE[:VARIANT] --config.data.folds=K [--workdir=DIR]
                             [--config.KEY=VALUE ...]
@@ -24,8 +25,8 @@ hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and ha
                             [--config.KEY=VALUE ...]
   python launch.py explain  --workdir=DIR [--split=SPLIT] [--masks=DIR] [--count=N] [--stage=N]
                             [--out=DIR]
-  python launch.py explain  --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE] [--count=N]
-                            [--stage=N] [--out=DIR]
+  python launch.py explain  --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE]
+                            [--spelling=RULE] [--count=N] [--stage=N] [--out=DIR]
   python launch.py convert  --weights=SOURCE --model=NAME --out=FILE.safetensors [--licence=TEXT]
 
 train (the default): train, keep the best epoch, write a report; the same command resumes.
@@ -47,6 +48,9 @@ check: photographs looked through without training: what is wrong, and what is t
                                     in a label map, a colour (#0000cc), soft or inverted
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
   --subject='/([a-z]+)_'            a regular expression that finds the subject in a path
+  --classes=none,mild,severe        the classes in order, the lowest first, where names do not tell
+  --spelling=merge                  names that are nearly equal (P1, p01) are one; or apart; by
+                                    default refuse: they are found
   --split=runs/top/split.csv        a run's split; by default the one that the recipe would draw
   --out=checked                     where to write; by default in runs/, named after --photos
 
@@ -75,6 +79,7 @@ test photographs is a line in the run's looks.csv.
   --mask_value=17                   what is hair in them, where it is not told by itself: the number
                                     in a label map, a colour (#0000cc), soft or inverted
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
+  --spelling=merge                  their names that are nearly equal: as for check
   --out=results                     where to write; by default inside the run
 
 report: write a run's report.html and its figures (PNG and SVG) again, from the files of the run.
@@ -147,6 +152,7 @@ is a run like any other.
   --masks=MASKS                     their masks; or those of the run's, where its model sees RGB
   --mask_value=17                   what is hair in them, where they are not as the run's own were
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
+  --spelling=merge                  their names that are nearly equal: as for check
   --count=100                       photographs for deletion and insertion; by default 32
   --stage=-2                        a map of an earlier stage, finer but in a ViT; by default -1,
                                     the last

@@ -96,7 +96,7 @@ def _with_asked(run: Run, asked: Selection) -> Run:
     """The run, with the photographs and masks that it is asked on."""
     run = run.with_mask_value(asked.mask_value)
     if asked.photos:
-        return run.with_photographs(asked.photos, asked.masks, asked.manifest)
+        return run.with_photographs(asked.photos, asked.masks, asked.manifest, asked.spelling)
     if not asked.masks:
         return run
     source = run.setup.source

@@ -36,6 +36,9 @@ class SourceOptions:
         subject: a regular expression that finds the subject in a path; "" for none.
         need_masks: True if a photograph without a mask cannot be used.
         on_conflict: ``refuse`` or ``allow`` training on identical files in different classes.
+        classes: names of the classes, the lowest first; () to tell their order from the names.
+        spelling: names that are nearly equal: ``refuse``, ``merge`` or ``apart``.
+        ordered_by: the key and value that need ordered classes; "" for none.
     """
 
     kind: str
@@ -46,6 +49,9 @@ class SourceOptions:
     subject: str
     need_masks: bool
     on_conflict: str
+    classes: tuple[str, ...]
+    spelling: str
+    ordered_by: str
 
     @property
     def synthetic(self) -> bool:

@@ -44,6 +44,8 @@ class CheckReport:
 _ADVICE = {
     findings.UNUSABLE: "Training refuses the set until these are corrected or removed, or leaves "
     "them out with --config.data.on_bad=skip.",
+    findings.SPELLING: "Training refuses the set until they are corrected, or the rule is given: "
+    "--config.data.spelling=merge if the names of a line are one, apart if they are not.",
     findings.SPLIT: "Training would refuse the set for this.",
     findings.IDENTICAL_CLASSES: "One of the two labels is wrong.",
     findings.NEAR_SPLITS: "What a model learnt from one of a pair it is tested on with the other: "

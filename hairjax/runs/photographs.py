@@ -27,6 +27,8 @@ class Selection:
         masks: their masks.
         manifest: their labels, where the folders do not tell.
         mask_value: what is hair in their masks; "": as in the run's own.
+        spelling: their names that are nearly equal: ``refuse``, ``merge`` or ``apart``; "" for the
+            run's own rule.
     """
 
     split: str
@@ -34,6 +36,7 @@ class Selection:
     masks: str = ""
     manifest: str = ""
     mask_value: str = ""
+    spelling: str = ""
 
 
 def read_run_photographs(

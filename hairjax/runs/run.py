@@ -151,8 +151,14 @@ class Run:
         how = replace(self.setup.prepare, hair=parse_hair(mask_value), mask_coding="")
         return replace(self, setup=replace(self.setup, prepare=how))
 
-    def with_photographs(self, photos: str, masks: str, manifest: str) -> "Run":
+    def with_photographs(self, photos: str, masks: str, manifest: str, spelling: str) -> "Run":
         """The run with other photographs than its own.
+
+        Args:
+            photos: their folder.
+            masks: the folder of their masks; "" for none.
+            manifest: their labels; "" for a folder per class.
+            spelling: rule for names that are nearly equal; "" for the run's own.
 
         Raises:
             UserError: the model sees masks and none are given.
@@ -164,6 +170,7 @@ class Run:
             views=(View("", photos, masks),),
             manifest=manifest,
             subject="",  # the run's expression speaks of the run's file names
+            spelling=spelling or self.setup.source.spelling,
         )
         return replace(self, setup=replace(self.setup, source=source))
 

@@ -245,6 +245,8 @@ def _photographs(
     that cannot take their size, weights that are not there.
     """
     source, classes = setup.source, folder.read_classes() if resuming else None
+    if resuming:  # with the names that it began with
+        source = replace(source, spelling=folder.read_config().data.spelling)
     found = find_data(source, classes) if source.kind == "photos" else None
     if not resuming:
         _, shapes = abstract_model(setup.model, num_classes=2)

@@ -4,7 +4,7 @@ Every function returns findings; none of them is refused here.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -16,9 +16,11 @@ from hairjax.data.prepare.headers import Header
 from hairjax.data.quality.duplicates import DuplicatePair
 from hairjax.data.quality.measures import Exposure, MaskShapes
 from hairjax.data.sources.problems import Problem
+from hairjax.data.sources.spelling import Spellings, shown_group
 from hairjax.system.files import write_csv
 
 UNUSABLE, SPLIT = "cannot be used", "split"
+SPELLING = "one name in several spellings"
 IDENTICAL, NEAR = "identical files", "near-duplicates"
 IDENTICAL_CLASSES = "identical files in different classes"
 NEAR_SPLITS = "near-duplicates across splits"
@@ -30,7 +32,7 @@ FAINT, INVERTED = "all masks faint", "masks that rather look inverted"
 DARK, CLIPPED = "photograph very dark", "photograph clipped"
 IMBALANCE, POSITION = "classes of unequal size", "position in the file"
 # On these, what is measured after training could not be believed, or nothing can be trained.
-GRAVE = (UNUSABLE, SPLIT, IDENTICAL_CLASSES, NEAR_SPLITS, ALL_EMPTY)
+GRAVE = (UNUSABLE, SPELLING, SPLIT, IDENTICAL_CLASSES, NEAR_SPLITS, ALL_EMPTY)
 
 _NEARLY_FULL, _TINY = 0.95, 0.01  # of the photograph's area
 _FAR = 6.0  # robust standard deviations
@@ -59,6 +61,15 @@ def of_problems(problems: Iterable[Problem]) -> list[Finding]:
     return [
         Finding(UNUSABLE, problem.path, "", ": ".join(filter(None, (problem.kind, problem.detail))))
         for problem in problems
+    ]
+
+
+def of_spellings(found: Mapping[str, Spellings]) -> list[Finding]:
+    """Names that are nearly equal, by what they name."""
+    return [
+        Finding(SPELLING, "", "", f"{what}: {shown_group(group)}")
+        for what, groups in found.items()
+        for group in groups
     ]
 
 
