@@ -184,9 +184,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     }
     assert {call["split"] for call in probed} == {"validation", "test"}
     assert explained[0] == {
-        **dict.fromkeys(
-            ("photos", "masks", "mask_value", "manifest", "spelling", "out"), ""
-        ),
+        **dict.fromkeys(("photos", "masks", "mask_value", "manifest", "spelling", "out"), ""),
         **{"run": "runs/top", "split": "validation", "count": 32, "stage": -1},
     }
     assert len(explained) == 1 + 10
