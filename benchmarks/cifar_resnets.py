@@ -14,6 +14,7 @@ import numpy as np
 from flax import nnx
 
 import hairjax
+from benchmarks.read_options import read_options
 from hairjax.data.inputs import InputSpecification
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.read import prepare
@@ -31,7 +32,9 @@ def read(folder: str) -> PhotoSet:
     index = find_photos(
         photos=folder, masks="", manifest="", subject="", classes=None, need_masks=False
     )
-    photos, problems = prepare(index, SIDE, "squash", os.cpu_count() or 1, lambda done, total: None)
+    photos, problems = prepare(
+        index, read_options(SIDE, os.cpu_count() or 1), lambda done, total: None
+    )
     if problems:
         raise UserError(describe_problems(problems))
     return photos

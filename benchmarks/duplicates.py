@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from benchmarks.read_options import read_options
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.read import prepare, read_photo
 from hairjax.data.quality.duplicates import find_duplicates, turned
@@ -131,7 +132,7 @@ def main() -> None:
     given = {"photos": options.photos, "masks": "", "manifest": "", "subject": options.subject}
     index = find_photos(**given, classes=None, need_masks=False)
     workers = os.cpu_count() or 1
-    photoset, _ = prepare(index, SIDE, "squash", workers, lambda done, total: None)
+    photoset, _ = prepare(index, read_options(SIDE, workers), lambda done, total: None)
     if options.sizes:
         for size in map(int, options.sizes.split(",")):
             print(json.dumps(measure_time(photoset, size)), flush=True)

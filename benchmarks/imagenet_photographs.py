@@ -13,6 +13,7 @@ import jax
 from flax import nnx
 
 import hairjax
+from benchmarks.read_options import read_options
 from hairjax.data.inputs import InputSpecification
 from hairjax.data.prepare.read import prepare
 from hairjax.data.sources.problems import describe_problems
@@ -39,7 +40,7 @@ def main() -> None:
     # Two of ImageNet's classes share a name with another.
     numbered = tuple(f"{i} {name}" for i, name in enumerate(names))
     index = pair_photos(options.photos, None, numbered)
-    photos, problems = prepare(index, side, "squash", 1, lambda done, total: None)
+    photos, problems = prepare(index, read_options(side, 1), lambda done, total: None)
     if problems:
         raise UserError(describe_problems(problems))
     graphdef, state = nnx.split(model)

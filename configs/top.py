@@ -71,6 +71,12 @@ KEYS: Keys = {
             free="process",
         ),
         "second": Key("", "likewise, of model.second; empty: as source", free="process", before=""),
+        "which": Key(
+            "auto",
+            "Whose parameters, of a file with several models': raw | ema (averaged) | a name where "
+            "they stand, such as teacher | auto: raw, else averaged, and said.",
+            before="auto",
+        ),
         "stem": Key("copy", "copy | zero | mean | random_mask | random_all"),
     },
     "data": {
@@ -90,6 +96,12 @@ KEYS: Keys = {
         "masks": Key(
             "", "a folder with a mask under each photograph's relative path", free="process"
         ),
+        "mask_value": Key(
+            "",
+            "Of masks, what is hair: a number in a label map (17), a colour (#0000cc), soft "
+            "(degrees of hair), inverted; empty: recognised for the whole set (0/1, 0/255, …).",
+            before="",
+        ),
         "second_photos": Key(
             "",
             "As photos, of another view of the same subjects, with model.second_sees=view; "
@@ -102,6 +114,19 @@ KEYS: Keys = {
             "", "a CSV file: file, label, optionally subject, mask, any others", free="process"
         ),
         "subject": Key("", "a regular expression: whose photograph, from its relative path"),
+        "classes": Key(
+            "",
+            "names of the classes with commas between, the lowest first; empty: their order is "
+            "told from the names",
+            before="",
+        ),
+        "spelling": Key(
+            "refuse",
+            "classes or people whose names are nearly equal: refuse | merge (are one) | apart",
+            choices=("refuse", "merge", "apart"),
+            free="resume",
+            before="apart",
+        ),
         "image_size": Key(0, "side of what the model sees; 0: the model's own", least=0, most=4096),
         "stored_size": Key(
             0, "side of what is kept in memory; 0: 8/7 of image_size (224: 256)", least=0, most=4096
@@ -139,7 +164,15 @@ KEYS: Keys = {
         ),
         "on_leak": Key(
             "refuse",
-            "copies of training photographs held out: refuse | allow",
+            "held-out copies of training photographs, or such as the weights learnt from: refuse | "
+            "allow",
+            choices=("refuse", "allow"),
+            free="resume",
+            before="allow",
+        ),
+        "on_conflict": Key(
+            "refuse",
+            "identical files in different classes: refuse | allow",
             choices=("refuse", "allow"),
             free="resume",
             before="allow",

@@ -27,32 +27,42 @@ os.environ["PYTHONUSERBASE"] = site.getuserbase()
 os.environ["HOME"] = tempfile.mkdtemp(prefix="home-")
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 
-import jax
 import pytest
 from hypothesis import settings
 
-from tests import finished
-
 atexit.register(shutil.rmtree, os.environ["HOME"], ignore_errors=True)
-jax.config.update("jax_numpy_rank_promotion", "raise")
-# Nearly every program runs once or twice here: to compile it well would take most of the time.
-# Those that tests/training/test_resume.py starts are compiled as a user's would be.
-jax.config.update("jax_disable_most_optimizations", True)
-
-# Tracing makes a million small objects, few of them garbage: to look for it as often as Python does
-# takes a tenth of the time. What is imported is never looked at.
-gc.collect()
-gc.freeze()
-gc.set_threshold(100_000, 20, 50)
 
 # Every run draws others; a deadline is missed where an example is the first of its shape.
 settings.register_profile("suite", deadline=None, max_examples=40)
 settings.load_profile("suite")
 
 
+def pytest_configure(config):
+    """Prepare JAX where tests run: not in the process that waits for the workers."""
+    if not hasattr(config, "workerinput") and config.getoption("numprocesses", None):
+        return
+    import jax
+
+    jax.config.update("jax_numpy_rank_promotion", "raise")
+    # Nearly every program runs once or twice here: to compile it well would take most of the time.
+    # Those that tests/training/test_resume.py starts are compiled as a user's would be.
+    jax.config.update("jax_disable_most_optimizations", True)
+    # Tracing makes a million small objects, few of them garbage: to look for it as often as Python
+    # does takes a tenth of the time.
+    gc.set_threshold(100_000, 20, 50)
+
+
+def pytest_collection_finish():
+    """What is imported by now is never looked at again for garbage."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="module")
 def blank_figures():
     """For modules that look at other things a run leaves, which has a dozen figures."""
+    from tests import finished
+
     with finished.blank_figures():
         yield
 
@@ -60,6 +70,8 @@ def blank_figures():
 @pytest.fixture(scope="module")
 def tiny_swin():
     """``model.name=tiny``, traced and compiled in half the time of the smallest that is shipped."""
+    from tests import finished
+
     with finished.tiny_swin():
         yield
 
@@ -71,6 +83,8 @@ def finished_run(tmp_path_factory):
     The first worker that needs it makes it, and the others wait. It is only read: a module may do
     what it likes with a copy (`finished.copy`).
     """
+    from tests import finished
+
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
     folder.mkdir(exist_ok=True)
@@ -85,10 +99,10 @@ def finished_run(tmp_path_factory):
 
 # What takes longest comes first, so that no worker is left alone with it at the end.
 FIRST = (
-    "training/test_two_views.py",
-    "training/test_phases.py",
-    "training/test_step.py",
     "training/test_end_to_end.py",
+    "training/test_phases.py",
+    "training/test_two_views.py",
+    "training/test_step.py",
     "commands/test_explain.py",
     "optim/test_lora.py",
     "parallel/test_mesh.py",

@@ -15,6 +15,7 @@ from hairjax.optim.groups import frozen_parts, make_groups
 from hairjax.system.errors import UserError
 from hairjax.system.extras import require_tensorboardx
 from hairjax.system.paths import require_paths
+from hairjax.weights.choice import AUTO
 
 
 def check_consistency(config: ConfigDict) -> None:
@@ -35,6 +36,7 @@ def check_consistency(config: ConfigDict) -> None:
     _check_schedule(setup)
     for key, stream in zip(("source", "second"), setup.model.streams, strict=False):
         _check_weights(key, stream)
+    _check_which(setup)
     require_paths(files={"config.data.split": setup.split.file})
     check_views(config)
     _check_photographs(setup)
@@ -148,6 +150,16 @@ def _check_weights(key: str, stream: Stream) -> None:
         )
 
 
+def _check_which(setup: Setup) -> None:
+    """Refuse a choice among the parameters of files where no file is read."""
+    which = setup.model.which
+    if which != AUTO and all(stream.source == "none" for stream in setup.model.streams):
+        raise UserError(
+            f"config.weights.which is {which!r}, and config.weights.source=none reads no file with "
+            f"parameters to choose from; leave it at {AUTO}, or give a file"
+        )
+
+
 def _check_photographs(setup: Setup) -> None:
     """Refuse missing or unusable sources of photographs."""
     source, first = setup.source, setup.source.views[0]
@@ -161,7 +173,7 @@ def _check_photographs(setup: Setup) -> None:
         return
     if source.synthetic:
         _require_empty(
-            {**folders, "manifest": source.manifest},
+            {**folders, "manifest": source.manifest, "classes": ",".join(source.classes)},
             "config.data.source=synthetic draws its photographs; add --config.data.source=photos "
             "to use yours",
         )

@@ -10,8 +10,11 @@ from hairjax.data.options import PrepareOptions, SourceOptions, SplitOptions, Vi
 from hairjax.data.pairs import pair_views
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.load import load_photos
+from hairjax.data.sources.ordered import tell_order
 from hairjax.data.sources.photos import Index, find_photos
+from hairjax.data.sources.spelling import subject_key
 from hairjax.data.sources.tfds import complete_split, find_records
+from hairjax.data.sources.unify import unify_spelling
 from hairjax.data.split import (
     SPLITS,
     check_split,
@@ -28,19 +31,26 @@ from hairjax.system.errors import UserError
 def find_data(source: SourceOptions, classes: tuple[str, ...] | None) -> tuple[Index, ...]:
     """Find the photographs of every view, without decoding any; none where they are synthetic.
 
+    Where the classes are not those of an earlier run, says their order and how it was told.
+
     Args:
         source: source of the photographs.
         classes: the class names of an earlier run, which the photographs must have; None to
             find them.
 
     Raises:
-        UserError: photographs or masks are missing.
+        UserError: photographs or masks are missing, classes or people are spelt in several ways,
+            or something needs an order of the classes that cannot be told.
     """
     if source.synthetic:
         return ()
     first = _find_view(source, source.views[0], classes)
     # The classes are those of the first view: a sample has one label.
-    return first, *(_find_view(source, view, first.classes) for view in source.views[1:])
+    others = [_find_view(source, view, first.classes) for view in source.views[1:]]
+    found = unify_spelling((first, *others), source.spelling)
+    if classes is None:
+        console.say(tell_order(first.classes, source))
+    return found
 
 
 def load_data(
@@ -74,6 +84,7 @@ def _find_view(source: SourceOptions, view: View, classes: tuple[str, ...] | Non
             data_dir=view.photos,
             classes=classes,
             need_masks=source.need_masks,
+            given=source.classes,
         )
     return find_photos(
         photos=view.photos,
@@ -82,6 +93,9 @@ def _find_view(source: SourceOptions, view: View, classes: tuple[str, ...] | Non
         subject=source.subject,
         classes=classes,
         need_masks=source.need_masks,
+        given=source.classes,
+        # What is to be refused is so when people are known too, all in one report.
+        merge=source.spelling != "apart",
     )
 
 
@@ -122,7 +136,8 @@ def split_photos(
     if written:
         split = read_own_split(written, photos)
     elif options.file:
-        split = read_split(Path(options.file).expanduser(), photos)
+        form = subject_key if source.spelling == "merge" else str
+        split = read_split(Path(options.file).expanduser(), photos, form)
     elif options.folds:
         split = make_folds(photos, options.folds, options.fold, options.seed)
     elif source.data_set:

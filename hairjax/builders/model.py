@@ -13,6 +13,7 @@ from hairjax.builders.two_stream_weights import fit_streams
 from hairjax.config.streams import Stream, configured_streams
 from hairjax.models.backbone import Backbone
 from hairjax.models.factory import (
+    check_weights,
     filled,
     load_model,
     model_builder,
@@ -47,6 +48,7 @@ class ModelSpecification:
         fuse_after: stages after which two streams are joined; 0: at the end.
         second_view: True if the second stream sees another view, which may be missing.
         stem: rule by which a pretrained RGB stem takes more channels.
+        which: which parameters of a file with several models', see `weights.choice`.
         seed: seed of the parameters that are initialised.
     """
 
@@ -63,6 +65,7 @@ class ModelSpecification:
     fuse_after: int
     second_view: bool
     stem: str
+    which: str
     seed: int
 
     @property
@@ -118,6 +121,7 @@ def model_specification(config: ConfigDict) -> ModelSpecification:
         fuse_after=model.fuse_after,
         second_view=model.second_sees == "view",
         stem=config.weights.stem,
+        which=config.weights.which,
         seed=config.seed,
     )
 
@@ -132,14 +136,19 @@ def abstract_model(model: ModelSpecification, num_classes: int) -> tuple[nnx.Gra
 def find_model_weights(model: ModelSpecification) -> tuple[Path | None, ...]:
     """The file or run behind the weights of every stream; None where parameters are initialised.
 
-    A source is looked for once, and on the hub only here.
+    A source is looked for once, and on the hub only here. The names in it are looked at.
 
     Raises:
-        WeightsError: there is no such file, or the hub cannot be reached.
+        WeightsError: there is no such file, the hub cannot be reached, or the file does not hold
+            the parameters that are to be taken.
     """
     sources = {stream.source for stream in model.streams} - {"none"}
     found = {source: find_weights(source) for source in sorted(sources)}
-    return tuple(found.get(stream.source) for stream in model.streams)
+    paths = tuple(found.get(stream.source) for stream in model.streams)
+    for name, path in zip(model.names, paths, strict=True):
+        if path is not None:
+            check_weights(name, path, model.which)
+    return paths
 
 
 def pretrained_model(
@@ -157,7 +166,7 @@ def pretrained_model(
         WeightsError: the weights cannot be read or fitted (a UserError too).
     """
     checkpoints = [
-        None if path is None else read_weights(name, path)
+        None if path is None else read_weights(name, path, model.which)
         for name, path in zip(model.names, weights, strict=True)
     ]
     if len(checkpoints) == 1:

@@ -10,6 +10,8 @@ from hairjax.builders.model import ModelSpecification, model_specification
 from hairjax.data.augment import Amounts
 from hairjax.data.inputs import InputSpecification
 from hairjax.data.options import VIEWS, PrepareOptions, SourceOptions, SplitOptions, View
+from hairjax.data.prepare.mask_values import parse_hair
+from hairjax.data.sources.classes import parse_classes
 from hairjax.optim.options import OptimOptions
 
 
@@ -138,7 +140,20 @@ def _source(config: ConfigDict, *, need_masks: bool) -> SourceOptions:
         manifest=data.manifest,
         subject=data.subject,
         need_masks=need_masks,
+        on_conflict=data.on_conflict,
+        classes=parse_classes(data.classes),
+        spelling=data.spelling,
+        ordered_by=_ordered_by(config),
     )
+
+
+def _ordered_by(config: ConfigDict) -> str:
+    """The key that needs ordered classes, with its value; "" for none."""
+    if config.model.head != "softmax":
+        return f"config.model.head={config.model.head}"
+    if config.keep.best_by == "quadratic_kappa":
+        return f"config.keep.best_by={config.keep.best_by}"
+    return ""
 
 
 def _prepare(config: ConfigDict) -> PrepareOptions:
@@ -151,6 +166,7 @@ def _prepare(config: ConfigDict) -> PrepareOptions:
         beam=data.beam,
         memory=data.memory,
         workers=os.cpu_count() or 1,
+        hair=parse_hair(data.mask_value),
     )
 
 

@@ -12,7 +12,8 @@ from flax import nnx
 from hairjax.models.backbone import Backbone
 from hairjax.models.factory import Initialise
 from hairjax.models.two_stream import STREAMS
-from hairjax.weights.fit import fit_weights, in_words, is_classifier, replace_head
+from hairjax.weights.fit import fit_weights, in_words, replace_head
+from hairjax.weights.heads import is_classifier
 from hairjax.weights.load import Checkpoint
 from hairjax.weights.paths import dotted
 

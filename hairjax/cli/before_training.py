@@ -10,7 +10,7 @@ from hairjax.cli.configuration import (
     require_keys,
     weights_paths,
 )
-from hairjax.cli.flags import parse
+from hairjax.cli.flags import parse, require_one_of
 from hairjax.cli.places import beside, require_writable
 from hairjax.config.recipe import default_config
 from hairjax.parallel.cluster import find_place
@@ -20,7 +20,8 @@ from hairjax.system.paths import require_paths
 
 def run_check(arguments: list[str]) -> int:
     """``launch.py check``."""
-    names = ("photos", "masks", "manifest", "subject", "split", "out")
+    photographs = ("photos", "masks", "mask_value", "manifest", "subject", "classes", "spelling")
+    names = (*photographs, "split", "out")
     given, _ = parse(arguments, names, {})
     if not given["photos"]:
         raise UserError("check needs --photos, a folder with a folder per class")
@@ -28,6 +29,7 @@ def run_check(arguments: list[str]) -> int:
         folders={"--photos": given["photos"], "--masks": given["masks"]},
         files={"--manifest": given["manifest"], "--split": given["split"]},
     )
+    require_one_of("spelling", given, ("refuse", "merge", "apart"))
     name = Path(given["photos"]).expanduser().absolute().name
     out = Path(given.pop("out") or Path("runs") / f"check-{name}").expanduser()
     require_writable("--out", out)

@@ -13,7 +13,8 @@ from hairjax.system.paths import require_paths, require_run
 if TYPE_CHECKING:
     from hairjax.runs.photographs import Selection
 
-_OTHERS = ("photos", "masks", "manifest", "subject")  # flags of other photographs, as `Selection`
+# Flags of other photographs, as `Selection`.
+_OTHERS = ("photos", "masks", "manifest", "subject", "mask_value", "spelling")
 
 
 def run_evaluate(arguments: list[str]) -> int:
@@ -64,6 +65,12 @@ def _check_selection(given: dict[str, str]) -> None:
         raise UserError(
             "--subject needs --photos: of the run's own photographs subjects are in its split.csv"
         )
+    if given["mask_value"] and not given["masks"]:
+        raise UserError("--mask_value needs --masks, the folder of the masks that it speaks of")
+    if given["spelling"]:
+        if not given["photos"]:
+            raise UserError("--spelling goes with --photos, for other photographs than the run's")
+        require_one_of("spelling", given, ("refuse", "merge", "apart"))
     elsewhere = bool(given["photos"])
     compile_subject(given["subject"])
     allowed = ("all",) if elsewhere else ("validation", "test", "train")
@@ -111,7 +118,7 @@ def run_report(arguments: list[str]) -> int:
 def run_predict(arguments: list[str]) -> int:
     """``launch.py predict``."""
     paths: list[str] = []
-    given, _ = parse(arguments, ("workdir", "masks", "out", "pictures"), {}, paths)
+    given, _ = parse(arguments, ("workdir", "masks", "mask_value", "out", "pictures"), {}, paths)
     if not given["workdir"] or not paths:
         lacking = "photographs or folders of them" if given["workdir"] else "--workdir"
         raise UserError(f"predict needs {lacking}, e.g. --workdir=runs/top photos/")
@@ -132,6 +139,7 @@ def run_predict(arguments: list[str]) -> int:
         str(Path(given["workdir"]).expanduser()),
         paths,
         masks=given["masks"],
+        mask_value=given["mask_value"],
         out=out,
         pictures=given["pictures"],
     )

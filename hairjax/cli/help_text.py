@@ -5,12 +5,12 @@ hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and ha
 
   python launch.py [train]  --config=FILE[:VARIANT] [--workdir=DIR] [--config.KEY=VALUE ...]
   python launch.py check    --photos=DIR [--masks=DIR] [--manifest=FILE] [--subject=REGEX]
-                            [--split=split.csv] [--out=DIR]
+                            [--classes=NAMES] [--spelling=RULE] [--split=split.csv] [--out=DIR]
   python launch.py show     --config=FILE[:VARIANT] [--out=DIR] [--config.KEY=VALUE ...]
   python launch.py rates    --config=FILE[:VARIANT] [--out=DIR] [--config.KEY=VALUE ...]
   python launch.py evaluate --workdir=DIR [--split=SPLIT] [--out=DIR]
   python launch.py evaluate --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE]
-                            [--subject=REGEX] [--out=DIR]
+                            [--subject=REGEX] [--spelling=RULE] [--out=DIR]
   python launch.py report   --workdir=DIR
   python launch.py folds    --config=FILE[:VARIANT] --config.data.folds=K [--workdir=DIR]
                             [--config.KEY=VALUE ...]
@@ -26,7 +26,8 @@ hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and ha
   python launch.py explain  --workdir=DIR [--split=SPLIT] [--masks=DIR] [--count=N] [--stage=N]
                             [--out=DIR]
   python launch.py explain  --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE]
-                            [--subject=REGEX] [--count=N] [--stage=N] [--out=DIR]
+                            [--subject=REGEX] [--spelling=RULE] [--count=N] [--stage=N]
+                            [--out=DIR]
   python launch.py convert  --weights=SOURCE --model=NAME --out=FILE.safetensors [--licence=TEXT]
 
 train (the default): train, keep the best epoch, write a report; the same command resumes.
@@ -44,8 +45,13 @@ check: photographs looked through without training: what is wrong, and what is t
 
   --photos=PHOTOS                   photographs, in a folder per class
   --masks=MASKS                     their masks
+  --mask_value=17                   what is hair in them, where it is not told by itself: the number
+                                    in a label map, a colour (#0000cc), soft or inverted
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
   --subject='/([a-z]+)_'            a regular expression that finds the subject in a path
+  --classes=none,mild,severe        the classes in order, the lowest first, where names do not tell
+  --spelling=merge                  names that are nearly equal (P1, p01) are one; or apart; by
+                                    default refuse: they are found
   --split=runs/top/split.csv        a run's split; by default the one that the recipe would draw
   --out=checked                     where to write; by default in runs/, named after --photos
 
@@ -71,9 +77,12 @@ test photographs is a line in the run's looks.csv.
   --split=test                      validation (the default), test or train
   --photos=PHOTOS                   other photographs, in a folder per class; all are evaluated
   --masks=MASKS                     their masks
+  --mask_value=17                   what is hair in them, where it is not told by itself: the number
+                                    in a label map, a colour (#0000cc), soft or inverted
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
   --subject='/([a-z]+)_'            whose they are, found in a path; by default the manifest's
                                     column, or else as config.data.subject of the run says
+  --spelling=merge                  their names that are nearly equal: as for check
   --out=results                     where to write; by default inside the run
 
 report: write a run's report.html and its figures (PNG and SVG) again, from the files of the run.
@@ -96,6 +105,7 @@ predict: grade photographs that have no labels.
   --workdir=runs/top                the run
   --masks=MASKS                     masks, under a photograph's path below the folder given (or its
                                     name, where it is given itself); or the mask of a single one
+  --mask_value=17                   what is hair in them, where they are not as the run's own were
   --out=predictions.csv             the file to write: file, label (empty), predicted, p0 ...
   --pictures=pages                  a folder for pages of photographs with what was predicted
 
@@ -143,8 +153,10 @@ is a run like any other.
   --split=test                      validation (the default), test or train
   --photos=PHOTOS                   other photographs, in a folder per class; not in the report
   --masks=MASKS                     their masks; or those of the run's, where its model sees RGB
+  --mask_value=17                   what is hair in them, where they are not as the run's own were
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
   --subject='/([a-z]+)_'            whose they are, as for evaluate
+  --spelling=merge                  their names that are nearly equal: as for check
   --count=100                       photographs for deletion and insertion; by default 32
   --stage=-2                        a map of an earlier stage, finer but in a ViT; by default -1,
                                     the last
@@ -156,6 +168,8 @@ convert: pretrained weights, or a run's best, as one file that loads at once; se
   --weights=best.pth                a file, a folder, a run, or hf://owner/name
   --model=swin_small_patch4_window7_224   what they are the weights of
   --out=swin_tiny.safetensors       the file to write
+  --which=ema                       of a file with several models': raw, ema, or a name where they
+                                    stand; by default auto, the raw
   --licence=MIT                     of the weights; by default what the source says
 
 The keys of a configuration, their defaults and what they mean: docs/configuration.md

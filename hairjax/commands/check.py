@@ -21,10 +21,13 @@ from hairjax.data.prepare.store import prepare_once
 from hairjax.data.quality import findings
 from hairjax.data.quality.duplicates import DuplicatePair, find_duplicates
 from hairjax.data.quality.findings import Finding
+from hairjax.data.quality.measures import measure
 from hairjax.data.quality.neighbours import same_subject
 from hairjax.data.quality.thumbnails import make_thumbnails
 from hairjax.data.sources.photos import Index
 from hairjax.data.sources.problems import Problem, describe_problems
+from hairjax.data.sources.spelling import subject_key
+from hairjax.data.sources.unify import near_equal_names
 from hairjax.data.split import make_split, read_split
 from hairjax.evaluation.baselines import THUMBNAIL
 from hairjax.report.check_page import CheckReport, write_check_page
@@ -51,16 +54,18 @@ def check_photographs(config: ConfigDict, out: Path) -> list[Finding]:
     """
     setup = resolve(config)
     console.say(f"source: {setup.source.describe()}")
+    refused_spelling = setup.source.spelling == "refuse"
     index, photos, problems = _load(setup)
-    split, refused = _split(setup.split, photos)
+    split, refused = _split(setup.split, photos, setup.source.spelling)
     paths = {entry.file: cast(Path, entry.path) for entry in index.entries}
     headers = read_headers([paths[file] for file in photos.files], setup.prepare.workers)
     found = [
         *findings.of_problems(problems),
+        *(findings.of_spellings(near_equal_names([index])) if refused_spelling else ()),
         *refused,
         *findings.of_identical(photos),
         *findings.of_duplicates(photos, _find_pairs(photos), split),
-        *_of_masks(photos),
+        *_of_pixels(photos),
         *findings.of_classes(photos),
         *findings.of_positions(photos.files, headers),
     ]
@@ -68,7 +73,11 @@ def check_photographs(config: ConfigDict, out: Path) -> list[Finding]:
         title=f"Check of {Path(setup.source.views[0].photos).name}",
         source=setup.source.describe(),
         counts=_counts(photos, split),
-        facts=[("Photographs", f"{len(photos):,}"), *_sizes(headers, setup.inputs.side)],
+        facts=[
+            ("Photographs", f"{len(photos):,}"),
+            *([("Coding of the masks", photos.mask_coding)] if photos.mask_coding else []),
+            *_sizes(headers, setup.inputs.side),
+        ],
         leaks=_leaks(setup.split, photos, split),
         findings=found,
         photos=photos,
@@ -90,7 +99,10 @@ def _require_nothing_grave(found: list[Finding], out: Path) -> None:
 
 def _load(setup: Setup) -> tuple[Index, PhotoSet, list[Problem]]:
     """Everything that can be read, and what cannot; prepared as training prepares it."""
-    [index] = find_data(replace(setup.source, need_masks=False), None)
+    source = replace(setup.source, need_masks=False)
+    if source.spelling == "refuse":  # which spellings there are is a finding
+        source = replace(source, spelling="apart")
+    [index] = find_data(source, None)
     _require_any(index.entries, index.problems)
     photos, unread = prepare_once(index, replace(setup.prepare, on_bad="skip"))
     problems = [*index.problems, *unread]
@@ -104,12 +116,13 @@ def _require_any(usable: Sequence[object], problems: Sequence[Problem]) -> None:
 
 
 def _split(
-    options: SplitOptions, photos: PhotoSet
+    options: SplitOptions, photos: PhotoSet, spelling: str
 ) -> tuple[NDArray[np.str_] | None, list[Finding]]:
     """The split that is given or that training would draw; or why there is none."""
     try:
         if options.file:
-            return read_split(Path(options.file).expanduser(), photos), []
+            form = subject_key if spelling == "merge" else str
+            return read_split(Path(options.file).expanduser(), photos, form), []
         return make_split(photos, options.fractions, options.seed), []
     except UserError as error:
         return None, [Finding(findings.SPLIT, options.file, "", str(error))]
@@ -125,10 +138,10 @@ def _find_pairs(photos: PhotoSet) -> list[DuplicatePair]:
     return [replace(p, first=places[p.first], second=places[p.second]) for p in pairs]
 
 
-def _of_masks(photos: PhotoSet) -> list[Finding]:
-    if not photos.has_masks:
-        return []
-    return findings.of_masks(photos, findings.measure_masks(photos, _CHUNK))
+def _of_pixels(photos: PhotoSet) -> list[Finding]:
+    shapes, exposure = measure(photos, _CHUNK)
+    of_masks = [*findings.of_coding(shapes), *findings.of_masks(photos, shapes)]
+    return [*(of_masks if photos.has_masks else []), *findings.of_exposure(photos, exposure)]
 
 
 def _counts(

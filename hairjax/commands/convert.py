@@ -11,15 +11,22 @@ from hairjax.builders.two_stream_weights import has_streams
 from hairjax.models.factory import input_size, model_builder, outline, read_weights
 from hairjax.models.options import ModelOptions
 from hairjax.models.table import SWIN, VARIANTS
+from hairjax.runs.ancestry import ancestry_metadata, source_ancestry
+from hairjax.system import console
 from hairjax.system.files import replacing
 from hairjax.weights import WeightsError
-from hairjax.weights.fit import STEM, is_classifier, own_head, require_fit
+from hairjax.weights.choice import AUTO
+from hairjax.weights.contents import files_sha256
+from hairjax.weights.fit import STEM, own_head, require_fit
+from hairjax.weights.heads import is_classifier
 from hairjax.weights.load import Checkpoint, fetch_from_hub, find_weights, is_run
 
 SUFFIX = ".safetensors"
 
 
-def convert_weights(source: str, name: str, out: Path, licence: str) -> dict[str, str]:
+def convert_weights(
+    source: str, name: str, out: Path, licence: str, which: str = AUTO
+) -> dict[str, str]:
     """Write the weights of a model under our names, as float32 in our layout.
 
     Nothing is adapted: channels, classes and hidden layers of the head stay the source's.
@@ -29,12 +36,15 @@ def convert_weights(source: str, name: str, out: Path, licence: str) -> dict[str
         name: the model they are for.
         out: the ``.safetensors`` file to write; it appears whole or not at all.
         licence: licence of the weights, in words; empty to take what the source says.
+        which: which parameters of a file with several models', see `weights.choice`.
 
     Returns:
         The metadata that was written: ``model``, ``source`` (a file's or run's name, without its
-        folders), ``source_sha256`` (of the file; for a run of its parameters, see
-        ``parameters_sha256``), ``naming``, ``hairjax`` (the version), of a Swin
-        ``mask_shifted``, and ``licence`` where given or known.
+        folders), ``source_sha256`` (of the file, of parts one after another; for a run of its
+        parameters, see ``parameters_sha256``), ``naming``, ``hairjax`` (the version), of a Swin
+        ``mask_shifted``, ``which`` where given, ``licence`` where given or known, and where the
+        weights come from a run ``ancestry``: checksums of the photographs that trained it or a run
+        before it.
 
     Raises:
         WeightsError: the source cannot be read, does not fit the model, or ``out`` is there
@@ -48,9 +58,13 @@ def convert_weights(source: str, name: str, out: Path, licence: str) -> dict[str
     # The name, at once.
     abstract_shapes(name, channels=3, classes=1, hidden=(), head="softmax", image_size=None)
     path = find_weights(source)
-    checkpoint = read_weights(name, path)
+    checkpoint = read_weights(name, path, which)
     check_source(checkpoint, name)
+    for note in checkpoint.notes:
+        console.say(note)
     metadata = describe(checkpoint, path, source, name, licence)
+    if which != AUTO:
+        metadata["which"] = which
     write(checkpoint.arrays, metadata, out)
     return metadata
 
@@ -117,7 +131,7 @@ def describe(
 ) -> dict[str, str]:
     """The metadata of a converted file; see ``convert``."""
     on_hub = source.startswith("hf://")
-    digest = parameters_sha256(checkpoint.arrays) if is_run(path) else file_sha256(path)
+    digest = parameters_sha256(checkpoint.arrays) if is_run(path) else files_sha256(path)
     licence = licence or checkpoint.metadata.get("licence", "")
     if not licence and on_hub:
         licence = _licence_on_hub(source.removeprefix("hf://"))
@@ -130,13 +144,8 @@ def describe(
     }
     if VARIANTS[name].family is SWIN:
         metadata["mask_shifted"] = str(checkpoint.mask_shifted).lower()
+    metadata |= ancestry_metadata(source_ancestry(source, path))
     return metadata | ({"licence": licence} if licence else {})
-
-
-def file_sha256(path: Path) -> str:
-    """The checksum that ``sha256sum`` prints."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def parameters_sha256(arrays: dict[str, np.ndarray]) -> str:

@@ -73,7 +73,10 @@ def _with_asked(run: Run, asked: Selection) -> Run:
     """The run, with the photographs that it is asked on."""
     if asked.photos or asked.manifest:
         require_one_view(run.setup.source, "--photos")
-        return run.with_photographs(asked.photos, asked.masks, asked.manifest, asked.subject)
+        run = run.with_mask_value(asked.mask_value)
+        return run.with_photographs(
+            asked.photos, asked.masks, asked.manifest, asked.subject, asked.spelling
+        )
     if asked.masks:
         raise UserError("--masks goes with --photos, for other photographs than the run's")
     return run

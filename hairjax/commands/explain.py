@@ -93,8 +93,11 @@ def _write_and_show(run: Run, data: PhotoSet, split: str, maps: Maps, place: Exp
 
 def _with_asked(run: Run, asked: Selection) -> Run:
     """The run, with the photographs and masks that it is asked on."""
+    run = run.with_mask_value(asked.mask_value)
     if asked.photos:
-        return run.with_photographs(asked.photos, asked.masks, asked.manifest, asked.subject)
+        return run.with_photographs(
+            asked.photos, asked.masks, asked.manifest, asked.subject, asked.spelling
+        )
     if not asked.masks:
         return run
     source = run.setup.source

@@ -23,7 +23,13 @@ LETTERS = 12  # of a class's name, likewise
 
 
 def predict_files(
-    workdir: str, paths: Sequence[str], *, masks: str, out: Path, pictures: str
+    workdir: str,
+    paths: Sequence[str],
+    *,
+    masks: str,
+    mask_value: str = "",
+    out: Path,
+    pictures: str,
 ) -> Predictions:
     """Predict, write a CSV file and, where asked for, pictures, and show.
 
@@ -31,6 +37,7 @@ def predict_files(
         workdir: the run.
         paths: photographs and folders of them.
         masks: the folder of their masks, or the mask of a single one; "" for none.
+        mask_value: what is hair in them, as ``data.mask_value`` says; "": as in the run's own.
         out: the CSV file.
         pictures: a folder for pages of photographs with what the model says of them; "" for none.
 
@@ -41,7 +48,7 @@ def predict_files(
         UserError: there is no such run, photographs or masks are missing, or some cannot be used:
             these are named, and the others' predictions are written, if there are any.
     """
-    run = load_run(workdir)
+    run = load_run(workdir).with_mask_value(mask_value)
     keep_compiled(run.setup.devices.compiled)
     require_one_view(run.setup.source, "predict")
     run.require_masks(bool(masks), "--masks=FOLDER")

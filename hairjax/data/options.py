@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from hairjax.data.prepare.mask_values import AUTO, Hair
+
 VIEWS = ("top", "side")  # of synthetic photographs
 TFDS = "tfds:"  # before the name of a set of tensorflow-datasets
 
@@ -33,6 +35,10 @@ class SourceOptions:
         manifest: a CSV file with their labels; "" for a folder per class.
         subject: a regular expression that finds the subject in a path; "" for none.
         need_masks: True if a photograph without a mask cannot be used.
+        on_conflict: ``refuse`` or ``allow`` training on identical files in different classes.
+        classes: names of the classes, the lowest first; () to tell their order from the names.
+        spelling: names that are nearly equal: ``refuse``, ``merge`` or ``apart``.
+        ordered_by: the key and value that need ordered classes; "" for none.
     """
 
     kind: str
@@ -42,6 +48,10 @@ class SourceOptions:
     manifest: str
     subject: str
     need_masks: bool
+    on_conflict: str
+    classes: tuple[str, ...]
+    spelling: str
+    ordered_by: str
 
     @property
     def synthetic(self) -> bool:
@@ -83,6 +93,8 @@ class PrepareOptions:
         memory: GiB that photographs may take in memory, else they stay on disk; 0: half of what is
             free, shared by the processes of the run on this machine.
         workers: number of photographs decoded at the same time.
+        hair: values of the masks that stand for hair.
+        mask_coding: coding that the masks must have, as a run stores it; "" for any.
     """
 
     side: int
@@ -92,6 +104,8 @@ class PrepareOptions:
     beam: str
     memory: float
     workers: int
+    hair: Hair = AUTO
+    mask_coding: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +119,8 @@ class SplitOptions:
         fold: index of the part that tests, from 0.
         seed: seed of the division.
         least: smallest number of training photographs: one batch.
-        on_leak: ``refuse`` or ``allow`` copies of training photographs that are held out.
+        on_leak: ``refuse`` or ``allow`` photographs that are held out and copies of training ones,
+            or that the weights have learnt from.
     """
 
     file: str

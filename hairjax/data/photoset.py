@@ -43,6 +43,7 @@ class PhotoSet:
     sha256: tuple[str, ...]  # of the file's bytes (of the pixels where there is no file)
     classes: tuple[str, ...]
     has_masks: bool
+    mask_coding: str = ""  # of the files of the masks, see `prepare.mask_coding`; "": not known
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -61,4 +62,5 @@ class PhotoSet:
             sha256=tuple(self.sha256[i] for i in chosen),
             classes=self.classes,
             has_masks=self.has_masks,
+            mask_coding=self.mask_coding,
         )

@@ -6,7 +6,7 @@ another run, so that TOP and SIDE of one person never land on different sides.
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -117,11 +117,16 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
     write_csv(path, _COLUMNS, ([row[name] for name in _COLUMNS] for row in rows))
 
 
-def read_split(path: Path, photoset: PhotoSet) -> np.ndarray:
+def read_split(path: Path, photoset: PhotoSet, form: Callable[[str], str] = str) -> np.ndarray:
     """Return the split (str [n]) that a file written by `write_split` gives `photoset`.
 
     A photograph whose contents (`sha256`) are listed, under whatever name, belongs where they are
     listed; any other belongs where its subject is. So a split of TOP divides SIDE by person.
+
+    Args:
+        path: the file.
+        photoset: the photographs.
+        form: makes of the name of a subject in the file the one that `photoset` has for it.
 
     Raises:
         UserError: the file is not such a split, parts a subject, or does not say where each
@@ -130,11 +135,12 @@ def read_split(path: Path, photoset: PhotoSet) -> np.ndarray:
     rows = read_rows(path)
     listed = [row["split"] for row in rows]
     _require_names(listed, str(path))
-    _require_together([row["subject"] for row in rows], listed, str(path))
+    owners = [form(row["subject"]) for row in rows]
+    _require_together(owners, listed, str(path))
     files = [row["file"] for row in rows]
     _require_one_copy(files, [row["sha256"] for row in rows], listed, str(path))
     by_contents = {row["sha256"]: row["split"] for row in rows}
-    by_subject = {row["subject"]: row["split"] for row in rows if row["subject"]}
+    by_subject = {owner: name for owner, name in zip(owners, listed, strict=True) if owner}
     known = {*files}
     split, unknown = [], []
     for file, subject, sha256 in zip(

@@ -16,8 +16,9 @@ from hairjax.models.layers.common import ParameterKeys
 from hairjax.models.options import ModelOptions
 from hairjax.models.table import SWIN, VARIANTS
 from hairjax.system.errors import UserError
+from hairjax.weights.choice import AUTO
 from hairjax.weights.fit import fit_weights, own_head
-from hairjax.weights.load import Checkpoint, find_weights, read_checkpoint
+from hairjax.weights.load import Checkpoint, check_source, find_weights, read_checkpoint
 from hairjax.weights.paths import dotted, nested
 
 IMAGENET_1K = 1000
@@ -52,6 +53,7 @@ def create_model(
     image_size: int | tuple[int, int] | None = None,
     weights: str | None = None,
     stem: str = "copy",
+    which: str = AUTO,
     dropout: float = 0.0,
     drop_path: float = 0.0,
     hidden: Sequence[int] = (),
@@ -68,10 +70,13 @@ def create_model(
         in_channels: channels of the photographs: 3 for RGB, 6 for RGB and mask, 1 for the mask.
         num_classes: width of the logits; None keeps the checkpoint's (1,000 without weights).
         image_size: a side or (height, width) in pixels; None means the variant's own.
-        weights: a ``.safetensors``, ``.npz`` or ``.pth`` file with names that are known for the
-            model (docs/models.md), among them timm's and hairjax's; a folder that holds one; the
-            folder of a run; or ``hf://owner/name``. None initialises every parameter.
+        weights: a file of safetensors, of NumPy's or of torch.save, whatever it is called, with
+            names that are known for the model (docs/models.md), among them timm's and hairjax's; a
+            folder that holds one; an index of parts; the folder of a run; or ``hf://owner/name``.
+            None initialises every parameter.
         stem: how a pretrained RGB stem takes more channels, see ``weights.stem.RULES``.
+        which: of a file that holds several models' parameters ``raw``, ``ema`` or a name in the
+            place of those to take; ``auto``: the raw ones if there are any.
         dropout: rate in the head.
         drop_path: stochastic-depth rate of the last block.
         hidden: sizes of hidden layers in the head.
@@ -89,7 +94,7 @@ def create_model(
         WeightsError: the weights cannot be found, read or fitted (a UserError too).
     """
     size = input_size(name, image_size)
-    checkpoint = None if weights is None else read_weights(name, find_weights(weights))
+    checkpoint = None if weights is None else read_weights(name, find_weights(weights), which)
     if num_classes is None:
         num_classes = IMAGENET_1K if checkpoint is None else _own_classes(checkpoint, hidden, head)
     options = ModelOptions(
@@ -210,18 +215,29 @@ def _ordinal(
     return model
 
 
-def read_weights(name: str, path: Path) -> Checkpoint:
+def read_weights(name: str, path: Path, which: str = AUTO) -> Checkpoint:
     """The weights of a file or a run, under our names, for the model of this name.
 
     Args:
         name: name of the model.
         path: as `find_weights` returns it.
+        which: which parameters of a file with several models', see `weights.choice`.
 
     Raises:
         WeightsError: they cannot be read, or their names are none of the model's.
     """
     family = VARIANTS[name].family
-    return read_checkpoint(path, family.title, family.namings)
+    return read_checkpoint(path, family.title, family.namings, which)
+
+
+def check_weights(name: str, path: Path, which: str) -> None:
+    """Refuse what ``read_weights`` refuses by names alone, before anything large is read.
+
+    Raises:
+        WeightsError: as ``read_weights``.
+    """
+    family = VARIANTS[name].family
+    check_source(path, family.title, family.namings, which)
 
 
 def _own_classes(checkpoint: Checkpoint, hidden: Sequence[int], head: str) -> int:

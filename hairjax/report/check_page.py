@@ -44,10 +44,14 @@ class CheckReport:
 _ADVICE = {
     findings.UNUSABLE: "Training refuses the set until these are corrected or removed, or leaves "
     "them out with --config.data.on_bad=skip.",
+    findings.SPELLING: "Training refuses the set until they are corrected, or the rule is given: "
+    "--config.data.spelling=merge if the names of a line are one, apart if they are not.",
     findings.SPLIT: "Training would refuse the set for this.",
     findings.IDENTICAL_CLASSES: "One of the two labels is wrong.",
     findings.NEAR_SPLITS: "What a model learnt from one of a pair it is tested on with the other: "
     "give both the same subject, or remove one.",
+    findings.NEAR_CLASSES: "Copies of one photograph, of which one label is wrong, or photographs "
+    "taken in one moment.",
     findings.IDENTICAL: "The same bytes. They are never parted, but count twice.",
     findings.NEAR: "Copies of one photograph, or photographs taken in one moment. They are in one "
     "split here.",
@@ -56,6 +60,12 @@ _ADVICE = {
     findings.TINY: "Less than 1 % is marked.",
     findings.OUTLIER: "Far from the median of the class, in area or in where its middle lies "
     "(more than 6 robust standard deviations).",
+    findings.ALL_EMPTY: "A model could learn nothing from them.",
+    findings.FAINT: "What should be white is dark grey: state the value of hair with "
+    "--mask_value=NUMBER, or soft if these are degrees.",
+    findings.INVERTED: "Hair seems to be black: state it with --mask_value=inverted.",
+    findings.DARK: "Nearly nothing can be seen.",
+    findings.CLIPPED: "Black or white where others of the set have detail.",
     findings.IMBALANCE: "Accuracy favours the largest class.",
     findings.POSITION: "These say where they were taken. hairjax copies it nowhere; remove it, as "
     "with exiftool -gps:all= -xmp:geotag= FILE, before a file leaves the machine.",
@@ -63,10 +73,19 @@ _ADVICE = {
 _OF_PAIRS = (
     findings.IDENTICAL_CLASSES,
     findings.NEAR_SPLITS,
+    findings.NEAR_CLASSES,
     findings.IDENTICAL,
     findings.NEAR,
 )
-_OF_MASKS = (findings.EMPTY, findings.FULL, findings.TINY, findings.OUTLIER)
+_OF_MASKS = (
+    findings.EMPTY,
+    findings.FULL,
+    findings.TINY,
+    findings.OUTLIER,
+    findings.ALL_EMPTY,
+    findings.FAINT,
+    findings.INVERTED,
+)
 
 
 def write_check_page(report: CheckReport, path: Path) -> None:
@@ -143,6 +162,7 @@ def _headline(report: CheckReport) -> list[tuple[str, int, str]]:
     photos = report.photos
     subjects = len({*photos.subjects} - {""})
     across = len(_of(report, findings.NEAR_SPLITS))
+    within = sum(len(_of(report, kind)) for kind in (findings.NEAR, findings.NEAR_CLASSES))
     masks = sum(len(_of(report, kind)) for kind in _OF_MASKS)
     return [
         (
@@ -153,7 +173,7 @@ def _headline(report: CheckReport) -> list[tuple[str, int, str]]:
         ("Cannot be used", len(_of(report, findings.UNUSABLE)), "files"),
         (
             "Near-duplicates",
-            len(_of(report, findings.NEAR)) + across,
+            within + across,
             f"pairs, {across:,} of them across splits",
         ),
         ("Masks to look at", masks, f"of {len(photos):,}" if photos.has_masks else "none given"),

@@ -13,7 +13,9 @@ from hairjax.evaluation.analysis import Analysis
 from hairjax.evaluation.predictions import Predictions
 from hairjax.optim.parameter_table import ParameterRow
 from hairjax.runs.access import AccessRecord
+from hairjax.runs.ancestry import Ancestry
 from hairjax.runs.environment import Start, Weights
+from hairjax.runs.overlap import Overlap
 
 
 class Metric(NamedTuple):
@@ -110,6 +112,10 @@ class Report:
         counts: photographs of each class, per split.
         subjects: number of subjects of each split, 0 where they are not known.
         without_subject: number of photographs whose subject is not known.
+        conflicting: number of photographs that are identical to one of another class.
+        ancestry: from what the weights had learnt before; None where an earlier hairjax began the
+            run, and did not look.
+        overlap: photographs of validation and test from which they had; None likewise.
         best_epoch: epoch that is evaluated.
         best_by: metric that the best epoch was chosen by.
         results: results on validation and, once it was evaluated, on test.
@@ -135,6 +141,9 @@ class Report:
     counts: Mapping[str, Sequence[int]]
     subjects: Mapping[str, int]
     without_subject: int
+    conflicting: int
+    ancestry: Ancestry | None
+    overlap: Overlap | None
     best_epoch: int
     best_by: str
     results: Sequence[SplitResults]

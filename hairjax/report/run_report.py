@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -26,9 +26,11 @@ from hairjax.report.figures.fonts import undrawable
 from hairjax.report.page import write_report
 from hairjax.report.show_results import plot_results
 from hairjax.runs.access import read_access
+from hairjax.runs.ancestry import read_ancestry
 from hairjax.runs.derived import source_runs
 from hairjax.runs.environment import from_line
 from hairjax.runs.folder import RunFolder
+from hairjax.runs.overlap import find_overlap
 from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.system.paths import require_run
@@ -71,6 +73,7 @@ def _read_report(folder: RunFolder) -> Report:
     config, classes = folder.read_config(), folder.read_classes()
     setup = resolve(config)
     best_epoch, rows = folder.read_epoch(), read_rows(folder.split)
+    ancestry = read_ancestry(folder)
     subjects = {name: {r["subject"] for r in rows if r["split"] == name} for name in SPLITS}
     evaluated = {name: place for name, place in _places(folder).items() if place.metrics.is_file()}
     current = {name: place for name, place in evaluated.items() if _is_current(place, best_epoch)}
@@ -88,6 +91,9 @@ def _read_report(folder: RunFolder) -> Report:
         counts=_count(rows, classes),
         subjects={name: len(found - {""}) for name, found in subjects.items()},
         without_subject=sum(not row["subject"] for row in rows),
+        conflicting=_count_conflicting(rows),
+        ancestry=ancestry,
+        overlap=find_overlap(ancestry, rows, setup.source) if ancestry else None,
         best_epoch=best_epoch,
         best_by=setup.training.best_by,
         results=[
@@ -118,6 +124,14 @@ def _count(rows: Sequence[Mapping[str, str]], classes: Sequence[str]) -> dict[st
     """Photographs of every class in each split."""
     counts = Counter((row["split"], row["label"]) for row in rows)
     return {split: [counts[split, label] for label in classes] for split in SPLITS}
+
+
+def _count_conflicting(rows: Sequence[Mapping[str, str]]) -> int:
+    """Number of photographs that are identical to one of another class."""
+    labels = defaultdict(set)
+    for row in rows:
+        labels[row["sha256"]].add(row["label"])
+    return sum(len(labels[row["sha256"]]) > 1 for row in rows)
 
 
 def is_finished(folder: RunFolder) -> bool:

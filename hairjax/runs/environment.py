@@ -1,6 +1,5 @@
 """Environment of a run: one line of ``environment.jsonl`` per start."""
 
-import hashlib
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from hairjax.optim.parts import count_parameters
 from hairjax.parallel.compilation import compute_dtype
 from hairjax.parallel.mesh import describe_mesh
 from hairjax.system.git import code_commit
+from hairjax.weights.contents import files_sha256, parts_of
 from hairjax.weights.load import is_run
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pillow", "scikit-learn")
@@ -29,8 +29,8 @@ class Weights:
     Attributes:
         source: source as configured.
         file: the name of the file read; "" where the source is a run.
-        sha256: SHA-256 of that file.
-        size: size of that file, in bytes.
+        sha256: SHA-256 of that file; of parts that an index names, one after another.
+        size: size of that file or those parts, in bytes.
     """
 
     source: str
@@ -117,9 +117,8 @@ def from_line(line: dict[str, Any]) -> Start:
 def _describe_weights(source: str, path: Path) -> Weights:
     if is_run(path):
         return Weights(source, file="", sha256="", size=0)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Weights(source, path.name, digest, path.stat().st_size)
+    size = sum(part.stat().st_size for part in parts_of(path))
+    return Weights(source, path.name, files_sha256(path), size)
 
 
 def _processor() -> str:

@@ -21,12 +21,14 @@ class RunFolder:
         self.path = Path(workdir)
         self.config = self.path / "config.json"
         self.classes = self.path / "classes.json"
+        self.masks = self.path / "masks.json"
         self.groups_text = self.path / "groups.txt"
         self.groups_csv = self.path / "groups.csv"
         self.split = self.path / "split.csv"
         self.history = self.path / "metrics.jsonl"
         self.timing = self.path / "timing.jsonl"
         self.environment = self.path / "environment.jsonl"
+        self.ancestry = self.path / "ancestry.json"
         self.tensorboard = self.path / "tensorboard"
         self.checkpoints = self.path / "checkpoints"
         self.predictions = self.path / "predictions.csv"
@@ -94,6 +96,10 @@ class RunFolder:
     def read_classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of the model's outputs."""
         return tuple(json.loads(self.classes.read_text()))
+
+    def read_mask_coding(self) -> str:
+        """Coding of the masks that the run was trained with; "" where it is not known."""
+        return json.loads(self.masks.read_text())["coding"] if self.masks.exists() else ""
 
     def read_lines(self, path: Path) -> list[dict]:
         """The rows of a ``.jsonl`` file; a line cut short by a kill is left out."""

@@ -9,8 +9,10 @@ from hairjax.builders.setup import Setup, resolve
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.sources.photos import Index
 from hairjax.data.sources.subjects import compile_subject, subject_of
-from hairjax.data.split import read_own_split, read_rows
+from hairjax.data.split import read_own_split, read_rows, split_rows
+from hairjax.runs.ancestry import ancestors
 from hairjax.runs.folder import RunFolder
+from hairjax.runs.overlap import find_overlap
 from hairjax.runs.run import Run
 from hairjax.system import console
 from hairjax.system.errors import UserError, examples
@@ -30,6 +32,9 @@ class Selection:
         manifest: their labels, where the folders do not tell.
         subject: a regular expression that finds the subject in a path; "" for the manifest's
             column, or else the run's own expression.
+        mask_value: what is hair in their masks; "": as in the run's own.
+        spelling: their names that are nearly equal: ``refuse``, ``merge`` or ``apart``; "" for the
+            run's own rule.
     """
 
     split: str
@@ -37,6 +42,8 @@ class Selection:
     masks: str = ""
     manifest: str = ""
     subject: str = ""
+    mask_value: str = ""
+    spelling: str = ""
 
 
 def read_run_photographs(
@@ -79,6 +86,9 @@ def read_asked_photographs(run: Run, split: str) -> tuple[PhotoSet, np.ndarray, 
     chosen = np.flatnonzero(parts == split)
     if not len(chosen):
         raise UserError(f"the run has no photographs in --split={split}")
+    if split != "all":
+        rows = split_rows(photos, parts)
+        _tell_of_learnt(run, [row for row in rows if row["split"] == split])
     return photos, parts, chosen
 
 
@@ -116,11 +126,22 @@ def find_subjects(index: Index, expression: str) -> Index:
     return replace(index, entries=tuple(replace(entry, subject=one) for entry, one in entries))
 
 
+def _tell_of_learnt(run: Run, rows: list[dict[str, str]]) -> None:
+    """Say how many photographs of a split have trained the weights with which the run began."""
+    overlap = find_overlap(ancestors(run.folder), rows, run.setup.source)
+    if overlap.leaks:
+        console.say(f"{overlap.describe()}: what is found flatters the run")
+
+
 def _tell_of_known(folder: RunFolder, data: PhotoSet) -> None:
     """Say how many of other photographs the run has learnt from or chosen its epoch by."""
     used = {row["sha256"]: row["split"] for row in read_rows(folder.split)}
     known = [used.get(contents) for contents in data.sha256]
     found = {"training": known.count("train"), "validation": known.count("validation")}
+    before = frozenset().union(*(one.photographs for one in ancestors(folder).learnt))
+    found["weights' training"] = sum(
+        contents in before and used.get(contents) != "train" for contents in data.sha256
+    )
     if any(found.values()):
         said = " and ".join(f"{count:,} of its {name}" for name, count in found.items() if count)
         console.say(

@@ -15,6 +15,7 @@ from hairjax.builders.model import abstract_model
 from hairjax.builders.setup import Setup, resolve
 from hairjax.data.options import View
 from hairjax.data.photoset import PhotoSet
+from hairjax.data.prepare.mask_values import parse_hair
 from hairjax.data.prepare.read import prepare
 from hairjax.data.sources.photos import Index
 from hairjax.data.sources.problems import Problem, describe_problems
@@ -123,26 +124,44 @@ class Run:
         Yields:
             Photographs, what the model says of them, and what could not be read beside them.
         """
-        total, size = len(index.entries), PREDICTED_AT_ONCE
+        total, size, how = len(index.entries), PREDICTED_AT_ONCE, self.setup.prepare
         for start in range(0, total, size):
 
             def count(done: int, _: int, start: int = start) -> None:
                 progress(start + done, total)
 
             part = replace(index, entries=index.entries[start : start + size], problems=())
-            how = self.setup.prepare
-            photos, problems = prepare(part, how.side, how.fit, how.workers, count)
+            photos, problems = prepare(part, how, count)
+            # Where the run does not know the coding of its masks, that of the first is kept to.
+            how = replace(how, mask_coding=how.mask_coding or photos.mask_coding)
             nothing = join_predictions([], self.classes)
             yield photos, self.predictor(self.params, photos) if len(photos) else nothing, problems
 
-    def with_photographs(self, photos: str, masks: str, manifest: str, subject: str) -> "Run":
+    def with_mask_value(self, mask_value: str) -> "Run":
+        """The run with masks of another coding than its own.
+
+        Args:
+            mask_value: what is hair in them, as ``data.mask_value`` says; "": as in the run's own.
+
+        Raises:
+            UserError: it is no value of a mask.
+        """
+        if not mask_value:
+            return self
+        how = replace(self.setup.prepare, hair=parse_hair(mask_value), mask_coding="")
+        return replace(self, setup=replace(self.setup, prepare=how))
+
+    def with_photographs(
+        self, photos: str, masks: str, manifest: str, subject: str, spelling: str
+    ) -> "Run":
         """The run with other photographs than its own.
 
         Args:
             photos: their folder.
-            masks: folder of their masks; "" for none.
-            manifest: their labels; "" where folders tell.
+            masks: the folder of their masks; "" for none.
+            manifest: their labels; "" for a folder per class.
             subject: a regular expression that finds the subject in a path; "" for none.
+            spelling: rule for names that are nearly equal; "" for the run's own.
 
         Raises:
             UserError: the model sees masks and none are given.
@@ -154,6 +173,7 @@ class Run:
             views=(View("", photos, masks),),
             manifest=manifest,
             subject=subject,
+            spelling=spelling or self.setup.source.spelling,
         )
         return replace(self, setup=replace(self.setup, source=source))
 
@@ -179,6 +199,8 @@ def load_trained(folder: RunFolder) -> Run:
     count = config.devices.mesh * config.devices.shard if jax.process_count() == 1 else 0
     mesh = make_mesh(min(count, jax.device_count()), 1)
     setup = resolve(config)
+    prepare_options = replace(setup.prepare, mask_coding=folder.read_mask_coding())
+    setup = replace(setup, prepare=prepare_options)
     graphdef, shapes = abstract_model(setup.model, len(classes))
     best, params = best_params(folder, shapes, mesh)
     predict = make_predictor(setup, graphdef, mesh)

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from hairjax.builders.setup import resolve
+from hairjax.data.split import read_rows
 from hairjax.evaluation.metrics.intervals import MEASURED_FROM
 from hairjax.evaluation.metrics.jackknife import subject_indices
 from hairjax.evaluation.metrics.paired import METRICS, compare, holm, summarise
@@ -16,6 +17,8 @@ from hairjax.report.comparison.summary import TESTS, TITLES, Comparison, said, s
 from hairjax.report.comparison.text import latex, markdown
 from hairjax.report.figures.comparison import forest_figure
 from hairjax.report.html import number_range
+from hairjax.runs.ancestry import ancestors
+from hairjax.runs.overlap import find_overlap
 from hairjax.runs.photographs import read_run_photographs
 from hairjax.runs.read_predictions import RunGroup, RunPredictions, align, group_runs
 from hairjax.studies.folds import read_run_or_folds
@@ -114,7 +117,8 @@ def _notes(groups: Sequence[RunGroup], split: str) -> list[str]:
         )
     else:
         notes.append("One run of each configuration: how much its seed matters is not known.")
-    return notes + _of_subjects(runs[0].predictions.subjects) + _trained_otherwise(runs)
+    notes += _of_subjects(runs[0].predictions.subjects)
+    return notes + _trained_otherwise(runs) + _learnt_before(runs, split)
 
 
 def _of_subjects(subjects: Sequence[str]) -> list[str]:
@@ -152,6 +156,17 @@ def _trained_otherwise(runs: Sequence[RunPredictions]) -> list[str]:
         for run in others
         if run.trained != first.trained
     ]
+
+
+def _learnt_before(runs: Sequence[RunPredictions], split: str) -> list[str]:
+    """Runs whose weights had learnt from the photographs judged; folds refuse such weights."""
+    notes = []
+    for run in runs:
+        rows = [row for row in read_rows(run.folder.split) if row["split"] == split]
+        overlap = find_overlap(ancestors(run.folder), rows, resolve(run.config).source)
+        if overlap.leaks and run.path == run.folder.path:
+            notes.append(f"{run.path} is flattered: {overlap.describe()}.")
+    return notes
 
 
 def show_comparison(found: Comparison) -> None:

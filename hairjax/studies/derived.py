@@ -11,7 +11,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from hairjax.builders.setup import Setup
+from hairjax.builders.setup import Setup, resolve
 from hairjax.config.load import from_plain, to_plain
 from hairjax.data.sources.manifest import read_columns
 from hairjax.data.split import write_rows
@@ -19,7 +19,9 @@ from hairjax.evaluation.analysis import analyse
 from hairjax.evaluation.predictions import Predictions
 from hairjax.report.show_results import plot_results
 from hairjax.runs.access import add_access, describe_access, new_access
+from hairjax.runs.ancestry import run_ancestry
 from hairjax.runs.folder import RunFolder
+from hairjax.runs.overlap import require_unlearnt
 from hairjax.runs.results import Results, measure, write_results
 from hairjax.system import console
 
@@ -40,6 +42,28 @@ def derived_config(
     paths = tuple(os.path.relpath(run.resolve(), out.resolve()) for run in runs)
     made.made = ConfigDict({"by": by, "runs": paths, **how})
     return made
+
+
+def require_unlearnt_runs(runs: Sequence[RunFolder], rows: Sequence[Mapping[str, str]]) -> None:
+    """Refuse runs that have learnt from photographs on which what is made of them is judged.
+
+    A run that was trained with ``data.on_leak=allow`` is let pass, and told of.
+
+    Args:
+        runs: the runs of which something is made.
+        rows: rows of ``split.csv`` for it.
+
+    Raises:
+        UserError: such a run, or one before it, has trained on them.
+    """
+    setups = [resolve(run.read_config()) for run in runs]
+    for run, setup in zip(runs, setups, strict=True):
+        remedy = (
+            f"leave out {run.path}, or train it anew with other weights, or with "
+            "--config.data.on_leak=allow if it may be judged nevertheless"
+        )
+        found = run_ancestry(run.path)
+        require_unlearnt(found, rows, setups[0].source, setup.split.on_leak, remedy)
 
 
 def begin_derived(

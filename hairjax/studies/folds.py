@@ -9,14 +9,19 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
+from hairjax.builders.data_set import load_data
+from hairjax.builders.model import find_model_weights
+from hairjax.builders.setup import Setup, resolve
 from hairjax.commands.evaluate import evaluate_run
 from hairjax.config.load import from_plain, to_plain
 from hairjax.config.resume import differences
-from hairjax.data.split import read_rows
+from hairjax.data.split import read_rows, split_rows
 from hairjax.evaluation.metrics.classification import evaluate
 from hairjax.evaluation.predictions import Predictions, join_predictions, write_predictions
 from hairjax.report.figures.classification import confusion_figure
+from hairjax.runs.ancestry import weights_ancestry
 from hairjax.runs.folder import RunFolder
+from hairjax.runs.overlap import require_unlearnt
 from hairjax.runs.photographs import Selection
 from hairjax.runs.read_predictions import RunPredictions, read_run
 from hairjax.runs.results import Results, measure
@@ -61,6 +66,9 @@ def cross_validate(config: ConfigDict, out: Path) -> dict[str, Any]:
     Raises:
         UserError: as `train_run` and `evaluate_run`, or the folds are not of one division.
     """
+    every = [RunFolder(fold_path(out, fold)) for fold in range(config.data.folds)]
+    if not all(folder.exists() for folder in every):
+        _require_unlearnt(resolve(config))
     for fold in range(config.data.folds):
         mine = from_plain(to_plain(config))
         mine.data.fold = fold
@@ -74,6 +82,21 @@ def cross_validate(config: ConfigDict, out: Path) -> dict[str, Any]:
         if not (folder.path / "test" / "metrics.json").exists():
             evaluate_run(str(folder.path), Selection("test"), out="")
     return write_folds(read_folds(out, "test"), out)
+
+
+def _require_unlearnt(setup: Setup) -> None:
+    """Refuse weights that have learnt from any photograph: some fold would be judged on it."""
+    weights = find_model_weights(setup.model)
+    found = weights_ancestry(setup.model, weights)
+    if not found.learnt:
+        return
+    photos = load_data(setup.source, setup.prepare, None)
+    rows = split_rows(photos, np.full(len(photos), "test"))
+    remedy = (
+        "every photograph tests in one of the folds: take other weights, or train nevertheless "
+        "with --config.data.on_leak=allow"
+    )
+    require_unlearnt(found, rows, setup.source, setup.split.on_leak, remedy)
 
 
 def fold_path(out: Path, fold: int) -> Path:

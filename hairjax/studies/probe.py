@@ -17,6 +17,7 @@ from hairjax.builders.setup import Setup, resolve
 from hairjax.data.division import divide
 from hairjax.data.inputs import model_inputs
 from hairjax.data.photoset import PhotoSet
+from hairjax.data.quality.conflicts import require_one_label
 from hairjax.data.quality.copies import require_no_copies
 from hairjax.data.split import split_rows
 from hairjax.evaluation.inference import make_outputs
@@ -28,12 +29,14 @@ from hairjax.report.show_results import RESULTS, result_cells
 from hairjax.runs.derived import has_parameters
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
+from hairjax.runs.overlap import require_unlearnt_weights
 from hairjax.runs.photographs import read_run_photographs
 from hairjax.runs.results import Results
 from hairjax.studies.derived import (
     begin_derived,
     derived_config,
     record_test_access,
+    require_unlearnt_runs,
     write_evaluation,
 )
 from hairjax.system import console
@@ -96,6 +99,7 @@ def probe_run(workdir: str, *, split: str, out: Path) -> list[Chosen]:
     console.say(f"source: {setup.source.describe()}")
     console.say(run.describe())
     photos, parts = read_run_photographs(setup, run.folder, run.classes)
+    require_unlearnt_runs([run.folder], split_rows(photos, parts))
     graphdef, _ = abstract_model(setup.model, len(run.classes))
     chosen = _wanted(parts, split)
     features = _features(setup, graphdef, run.params, photos, chosen)
@@ -122,7 +126,9 @@ def probe_configuration(config: ConfigDict, *, split: str, out: Path) -> list[Ch
     weights = find_model_weights(setup.model)
     photos = load_data(setup.source, setup.prepare, None)
     parts = split_photos(photos, setup.source, setup.split, None)
+    require_one_label(photos, setup.source)
     require_no_copies(photos, parts, setup.source, setup.split)
+    require_unlearnt_weights(setup.model, weights, photos, parts, setup.source, setup.split)
     graphdef, params = pretrained_model(setup.model, len(photos.classes), weights)
     features = _features(setup, graphdef, params, photos, _wanted(parts, split))
     return _probe(ProbeData(config, setup, (), 0, photos, parts, features), split, out)

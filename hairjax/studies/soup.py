@@ -20,13 +20,19 @@ from hairjax.evaluation.metrics.classification import evaluate
 from hairjax.parallel.compilation import keep_compiled
 from hairjax.report.show_results import RESULTS, result_cells
 from hairjax.runs.aligned import photograph_rows
+from hairjax.runs.ancestry import joined, run_ancestry, write_ancestry
 from hairjax.runs.derived import has_parameters
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
 from hairjax.runs.photographs import read_run_photographs
 from hairjax.runs.read_predictions import RunPredictions, align, read_run
 from hairjax.runs.run import Run
-from hairjax.studies.derived import begin_derived, derived_config, write_evaluation
+from hairjax.studies.derived import (
+    begin_derived,
+    derived_config,
+    require_unlearnt_runs,
+    write_evaluation,
+)
 from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.system.files import write_csv
@@ -76,6 +82,8 @@ def make_soup(workdirs: Sequence[str], *, out: Path) -> list[Ingredient]:
     """
     aligned = align([read_run(Path(workdir), "validation") for workdir in workdirs])
     _require_alike(aligned)
+    rows = photograph_rows(aligned)
+    require_unlearnt_runs([run.folder for run in aligned], rows)
     runs = [load_run(workdir) for workdir in workdirs]
     keep_compiled(runs[0].setup.devices.compiled)
     photos = _validation_photographs(runs[0])
@@ -92,7 +100,8 @@ def make_soup(workdirs: Sequence[str], *, out: Path) -> list[Ingredient]:
     epochs = [runs[i].best["epoch"] for i in included]
     config = derived_config(runs[0].config, "soup", [places[i] for i in included], out)
     folder = RunFolder(out)
-    begin_derived(folder, config, runs[0].classes, photograph_rows(aligned))
+    begin_derived(folder, config, runs[0].classes, rows)
+    write_ancestry(folder, joined([run_ancestry(places[i]) for i in included]))
     _save(folder, params, epochs, tried)
     _write_tried(folder.path / "soup.csv", places, best_by, tried)
     predictions = runs[0].predictor(params, photos)

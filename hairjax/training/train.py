@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from hairjax.builders.data_set import find_data, load_data, split_photos
 from hairjax.builders.model import abstract_model, find_model_weights, pretrained_model
 from hairjax.builders.setup import Setup, resolve
 from hairjax.data.photoset import PhotoSet
+from hairjax.data.quality.conflicts import require_one_label
 from hairjax.data.quality.copies import require_no_copies
 from hairjax.data.sources.manifest import read_columns
 from hairjax.data.split import write_split
@@ -29,8 +31,10 @@ from hairjax.parallel.compilation import compute_dtype, dispatch_inline, keep_co
 from hairjax.parallel.lock import exclusive_lock
 from hairjax.parallel.mesh import describe_mesh, make_mesh
 from hairjax.parallel.processes import is_first, leave_processes, lost, wait_for
+from hairjax.runs.ancestry import Ancestry, write_ancestry
 from hairjax.runs.environment import describe_start, to_line
 from hairjax.runs.folder import RunFolder
+from hairjax.runs.overlap import require_unlearnt_weights
 from hairjax.runs.run import make_explainer
 from hairjax.system import console
 from hairjax.training.agreement import require_same_command, require_same_start
@@ -58,6 +62,7 @@ class Prepared(NamedTuple):
     split: np.ndarray  # str [n], what each photograph is for
     columns: Mapping[str, Mapping[str, str]]  # what else a manifest says of them
     weights: Sequence[Path | None]  # files or runs that were read, for each stream
+    ancestry: Ancestry | None  # from what these have learnt; None where none were read
     graphdef: nnx.GraphDef
     params: dict  # shapes alone where a checkpoint has the numbers
     groups: dict[str, ParameterGroup]
@@ -110,6 +115,11 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
     photos, split, weights = _photographs(setup, folder, resuming, saved)
     columns = read_columns(setup.source.manifest, setup.source.views[0].photos)
     graphdef, params = initial_model(setup, len(photos.classes), weights, saved)
+    ancestry = None
+    if not saved:
+        ancestry = require_unlearnt_weights(
+            setup.model, weights, photos, split, setup.source, setup.split
+        )
     groups = make_groups(setup.optim, len(params["stages"]), setup.training.epochs)
     params = with_pairs(params, groups, setup.optim.lora, setup.seed)
     require_same_start(photos, split, params, last)
@@ -130,6 +140,7 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
         split=split,
         columns=columns,
         weights=weights,
+        ancestry=ancestry,
         graphdef=graphdef,
         params=params,
         groups=groups,
@@ -145,6 +156,8 @@ def _write_start(config: ConfigDict, prepared: Prepared) -> None:
     folder = prepared.folder
     if prepared.resumed and not prepared.saved:
         folder.write_config(config)
+    if prepared.ancestry is not None:
+        write_ancestry(folder, prepared.ancestry)
     start = describe_start(prepared.setup.model, prepared.mesh, prepared.params, prepared.weights)
     folder.append_line(folder.environment, to_line(start))
 
@@ -231,15 +244,19 @@ def _photographs(
     that cannot take their size, weights that are not there.
     """
     source, classes = setup.source, folder.read_classes() if resuming else None
+    if resuming:  # with the names that it began with
+        source = replace(source, spelling=folder.read_config().data.spelling)
     found = find_data(source, classes) if source.kind == "photos" else None
     if not resuming:
         _, shapes = abstract_model(setup.model, num_classes=2)
         require_matrices(setup.optim.lora, setup.model.names, shapes)
     none = [None] * len(setup.model.streams)
     weights: Sequence[Path | None] = none if saved else find_model_weights(setup.model)
-    photos = load_data(source, setup.prepare, classes, found)
+    coding = folder.read_mask_coding() if resuming else ""
+    photos = load_data(source, replace(setup.prepare, mask_coding=coding), classes, found)
     split = split_photos(photos, source, setup.split, folder.split if resuming else None)
     if not resuming:
+        require_one_label(photos, source)
         require_no_copies(photos, split, source, setup.split)
     return photos, split, weights
 
@@ -257,6 +274,8 @@ def _begin(folder: RunFolder, photos: PhotoSet, split: np.ndarray) -> None:
     """Make the run's directory and write the classes and the split."""
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.write_json(folder.classes, list(photos.classes))
+    if photos.mask_coding:
+        folder.write_json(folder.masks, {"coding": photos.mask_coding})
     write_split(folder.split, photos, split)
 
 

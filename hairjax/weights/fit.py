@@ -9,6 +9,7 @@ import numpy as np
 from hairjax.system.wording import counted
 from hairjax.weights import WeightsError
 from hairjax.weights.bias_table import resize_bias_table
+from hairjax.weights.heads import is_classifier
 from hairjax.weights.load import Checkpoint
 from hairjax.weights.position import resize_position
 from hairjax.weights.stem import INITIALISING_RULES, expand_stem
@@ -43,7 +44,7 @@ def fit_weights(
         WeightsError: names are missing or unexpected, or shapes differ; all are listed.
     """
     found = dict(checkpoint.arrays)
-    notes: list[str] = []
+    notes = list(checkpoint.notes)
     _resize_tables(found, shapes, windows, notes)
     for path in sorted(grids.keys() & found.keys()):
         _resize_embedding(found, path, grids[path], shapes[path].shape, notes)
@@ -120,14 +121,9 @@ def own_head(arrays: Arrays) -> tuple[int | None, tuple[int, ...], str]:
 def in_words(arrays: Arrays) -> str:
     """A head's classes, kind and hidden layers, as in ``4 classes (corn) behind 256 hidden``."""
     classes, hidden, kind = own_head(arrays)
-    words = "no classes" if classes is None else counted(classes, "class", "classes")
+    words = "no known classifier" if classes is None else counted(classes, "class", "classes")
     words += "" if kind == "softmax" else f" ({kind})"
     return words + (f" behind {', '.join(map(str, hidden))} hidden" if hidden else "")
-
-
-def is_classifier(path: str) -> bool:
-    """True if a parameter belongs to the part of the head that another task replaces."""
-    return path.startswith(("head.classifier.", "head.hidden."))
 
 
 def _resize_tables(

@@ -2,8 +2,8 @@
 
 import json
 import os
+import re
 import threading
-import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +14,17 @@ from hairjax.config.load import load_config
 from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.weights import WeightsError
+from hairjax.weights.choice import AUTO, belonging, choose, models_in, passed_over
+from hairjax.weights.contents import Contents, listed_parts, opened, parts_of
+from hairjax.weights.formats import holds_weights, is_index
+from hairjax.weights.heads import other_head
 from hairjax.weights.naming import OURS, Naming, recognise, translate
 from hairjax.weights.paths import dotted
-from hairjax.weights.pth import RefusedError, read_pth
 
-PTH = (".pth", ".pt", ".th", ".bin")
-SUFFIXES = (".safetensors", ".npz", *PTH)
+# By which a file is looked for in a folder; one that is given may have any.
+SUFFIXES = (".safetensors", ".npz", ".pth", ".pt", ".th", ".bin", ".ckpt", ".tar")
+PART = re.compile(r"-\d+-of-\d+\.")  # in the name of a file that holds a part of the weights
 ON_HUB = "model.safetensors"
-# What the numbers of a ``.safetensors`` file may be: weights; a counter of batches, a table of
-# indices (no parameter is either).
-FLOATS, BUFFERS = ("F64", "F32", "F16", "BF16"), ("I64", "I32", "BOOL")
 PATIENCE = 5  # seconds for the hub's first answer
 
 
@@ -39,6 +40,7 @@ class Checkpoint:
         classes: what the head's outputs mean, where the source is a run; else nothing.
         image_size: side of the photographs, where the source is a run; None: its model's own.
         metadata: what the file says of itself.
+        notes: a sentence for each thing in the file that might be meant and was not taken.
     """
 
     arrays: dict[str, np.ndarray]
@@ -48,41 +50,61 @@ class Checkpoint:
     classes: tuple[str, ...]
     image_size: int | None
     metadata: dict[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def find_weights(source: str) -> Path:
     """The file behind a path, a folder, or ``hf://owner/name`` (the hub's cache first).
 
-    For the folder of a run it is the folder itself.
+    For the folder of a run it is the folder itself, for weights in parts their index.
 
     Raises:
-        WeightsError: there is no such file, or the hub cannot be reached.
+        WeightsError: there is no such file, it is no file of weights, a part is missing, or the
+            hub cannot be reached.
     """
-    if source.startswith("hf://"):
-        return _from_hub(source.removeprefix("hf://"))
     path = Path(source).expanduser()
-    if is_run(path):
+    if source.startswith("hf://"):
+        path = _from_hub(source.removeprefix("hf://"))
+    elif is_run(path):
         return path
-    if path.is_dir():
-        files = sorted(f for f in path.iterdir() if f.suffix in SUFFIXES)
-        if len(files) != 1:
-            found = ", ".join(f.name for f in files) or "none"
-            raise WeightsError(
-                f"the folder {source} should be a run or hold one file of weights "
-                f"({', '.join(SUFFIXES)}); found: {found}"
-            )
-        return files[0]
+    elif path.is_dir():
+        path = _in_folder(path)
+    else:
+        _require_whole(path, source)
+    parts_of(path)
+    return path
+
+
+def _require_whole(path: Path, source: str) -> None:
+    """Refuse a file that is not there, or one of the parts that an index beside it names."""
     if not path.is_file():
         raise WeightsError(
             f"there is no file of weights at {source}; give a file ({', '.join(SUFFIXES)}), a "
             "folder with one, the folder of a run, hf://owner/name, or none "
             "(--config.weights.source=none)"
         )
-    if path.suffix not in SUFFIXES:
-        raise WeightsError(
-            f"{source} ends in {path.suffix!r}; weights are read from {', '.join(SUFFIXES)}"
-        )
-    return path
+    for index in path.parent.glob("*.index.json") if PART.search(path.name) else ():
+        if is_index(index) and path.name in listed_parts(index):
+            raise WeightsError(f"{source} holds a part of the weights; give the whole: {index}")
+
+
+def _in_folder(folder: Path) -> Path:
+    """The one file of weights in a folder, or the index of one's parts."""
+    inside = sorted(file for file in folder.iterdir() if file.is_file())
+    indexes = [f for f in inside if f.name.endswith(".index.json") and is_index(f)]
+    parts = {name for index in indexes for name in listed_parts(index)}
+    whole = [file for file in inside if file.name not in parts]
+    found = indexes + [file for file in whole if file.suffix in SUFFIXES]
+    found = found or [file for file in whole if holds_weights(file)]
+    if len(found) == 1:
+        return found[0]
+    hint = "; give one of them" if found else ""
+    if found and all(PART.search(file.name) for file in found):
+        hint = "; these are parts of one, and their index (….index.json) is not there"
+    raise WeightsError(
+        f"the folder {folder} should be a run or hold one file of weights "
+        f"({', '.join(SUFFIXES)}); found: {', '.join(file.name for file in found) or 'none'}{hint}"
+    )
 
 
 def is_run(path: Path) -> bool:
@@ -159,35 +181,74 @@ def _require_answer(url: str) -> None:
         raise failures[0]
 
 
-def read_checkpoint(path: Path, family: str, namings: Iterable[Naming]) -> Checkpoint:
+def read_checkpoint(
+    path: Path, family: str, namings: Iterable[Naming], which: str = AUTO
+) -> Checkpoint:
     """Weights under our names, whosever names they have where they lie.
 
     Args:
         path: as ``find_weights`` gives it.
         family: what they should be the parameters of, in words.
         namings: those known for it.
+        which: of the parameters of several models in a file, see ``choice.choose``.
 
     Raises:
-        WeightsError: the file cannot be read, or its names are nobody's that is known.
+        WeightsError: the file cannot be read, its names are nobody's that is known, or it does
+            not hold the parameters asked for.
         UserError: the run has no finished epoch.
     """
     if is_run(path):
+        check_source(path, family, namings, which)
         return _read_run(path)
-    arrays, metadata = read_arrays(path), read_metadata(path)
-    try:
-        naming, prefix = recognise(arrays, family, namings)
-    except WeightsError as error:
-        raise WeightsError(f"{path}: {error}") from error
-    found, unexpected = translate(naming, prefix, arrays)
+    with opened(path) as contents:
+        found = _recognised(contents, path, family, namings)
+        models = models_in(found)
+        prefix, notes = choose(models, contents, path, which)
+        naming = found[prefix]
+        names = belonging(contents.names, prefix, models)
+        notes += passed_over(contents.names, models)
+        if head := other_head(naming, prefix, names):
+            notes.append(f"a head of other names, not taken: {', '.join(head)}")
+        taken = {name: contents.read(name) for name in names if name not in head}
+        metadata = contents.metadata
+    arrays, unexpected = translate(naming, prefix, taken)
     return Checkpoint(
-        arrays=found,
+        arrays=arrays,
         unexpected=unexpected,
         naming=naming.title,
         mask_shifted=naming.mask_shifted and metadata.get("mask_shifted") != "false",
         classes=(),
         image_size=None,
         metadata=metadata,
+        notes=tuple(notes),
     )
+
+
+def check_source(path: Path, family: str, namings: Iterable[Naming], which: str) -> None:
+    """Refuse what ``read_checkpoint`` refuses by names alone: hardly an array is read.
+
+    Raises:
+        WeightsError: as ``read_checkpoint``.
+    """
+    if not is_run(path):
+        with opened(path) as contents:
+            found = _recognised(contents, path, family, namings)
+            choose(models_in(found), contents, path, which)
+    elif which != AUTO:
+        raise WeightsError(
+            f"config.weights.which is {which!r}, and the run at {path} has kept the parameters "
+            "of its best epoch only: leave it at auto"
+        )
+
+
+def _recognised(
+    contents: Contents, path: Path, family: str, namings: Iterable[Naming]
+) -> dict[str, Naming]:
+    """Naming by prefix, as ``recognise`` gives it; a refusal names the file."""
+    try:
+        return recognise(contents.names, family, namings)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
 
 
 def _read_run(path: Path) -> Checkpoint:
@@ -213,64 +274,3 @@ def _read_run(path: Path) -> Checkpoint:
         image_size=config.data.image_size or None,
         metadata={},
     )
-
-
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Every array of a file, as float32, by its name there.
-
-    Raises:
-        WeightsError: the file is not what its suffix says, asks for what no weights need, or holds
-            numbers that are no weights.
-    """
-    try:
-        if path.suffix == ".npz":
-            arrays = _read_npz(path)
-        elif path.suffix in PTH:
-            arrays = read_pth(path)
-        else:
-            arrays = _read_safetensors(path)
-        return {name: np.asarray(array, np.float32) for name, array in arrays.items()}
-    except RefusedError as error:
-        raise WeightsError(f"{path} is refused: {error}") from error
-    except Exception as error:  # damaged archives fail in many ways, even zlib's and tokenize's
-        raise WeightsError(
-            f"{path} cannot be read as {path.suffix} ({error}); is it whole, and the file itself "
-            "rather than a web page or a Git LFS pointer to it?"
-        ) from error
-
-
-def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    # safetensors asks NumPy for "bfloat16" by name, which knows it once this is imported: by JAX
-    # too, on whose import nothing here should depend.
-    import ml_dtypes  # noqa: F401
-    from safetensors import safe_open
-
-    with safe_open(path, framework="numpy") as file:
-        names = list(file.keys())
-        for name in names:
-            dtype = file.get_slice(name).get_dtype()
-            if dtype not in FLOATS + BUFFERS:
-                raise RefusedError(
-                    f"{name} is {dtype}, of which no weights are read, only of "
-                    f"{', '.join(FLOATS)}; a quantised number means little without its scale: take "
-                    "the file that these were made from, or write one with all in BF16 or F32"
-                )
-        return {name: file.get_tensor(name) for name in names}
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    with path.open("rb") as file:
-        if not zipfile.is_zipfile(file):
-            raise ValueError("it is not a whole archive of arrays")
-        file.seek(0)
-        return dict(np.load(file, allow_pickle=False))
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """Metadata of a ``.safetensors`` file; empty for other files."""
-    if path.suffix != ".safetensors":
-        return {}
-    from safetensors import safe_open
-
-    with safe_open(path, framework="numpy") as file:
-        return file.metadata() or {}

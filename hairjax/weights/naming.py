@@ -61,11 +61,11 @@ OURS = Naming("hairjax", (r"stem\.proj\.kernel",), ((r"(stem|stages|head)\.", r"
 DERIVED = re.compile(r"relative_position_index$|attn_mask$|num_batches_tracked$")
 
 
-def recognise(names: Iterable[str], family: str, namings: Iterable[Naming]) -> tuple[Naming, str]:
-    """Naming of a source's parameters, and their common prefix ("" or, say, "module.").
+def recognise(names: Iterable[str], family: str, namings: Iterable[Naming]) -> dict[str, Naming]:
+    """Naming of the parameters behind every prefix that has any ("" or, say, "module.").
 
     Args:
-        names: names of a source's parameters.
+        names: names of a source's arrays.
         family: what they should be the parameters of, in words.
         namings: those known for it; those with more markers before those whose markers are among
             them.
@@ -74,13 +74,17 @@ def recognise(names: Iterable[str], family: str, namings: Iterable[Naming]) -> t
         WeightsError: nobody's known here; the first names and the known namings are listed.
     """
     names, namings = list(names), (OURS, *namings)
+    found: dict[str, Naming] = {}
     for naming in namings:
         first, *others = naming.markers
         for name in names:
-            if found := re.fullmatch(rf"((?:.*?\.)??){first}", name):
-                prefix = re.escape(found[1])
+            marked = re.fullmatch(rf"((?:.*?\.)??){first}", name)
+            if marked and marked[1] not in found:
+                prefix = re.escape(marked[1])
                 if all(any(re.fullmatch(prefix + o, n) for n in names) for o in others):
-                    return naming, found[1]
+                    found[marked[1]] = naming
+    if found:
+        return found
     raise WeightsError(
         f"these are not the names of {family}'s parameters: {', '.join(names[:5]) or 'none at all'}"
         f"{' …' if len(names) > 5 else ''}; known are the names of "

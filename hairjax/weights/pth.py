@@ -1,8 +1,8 @@
-"""Read the arrays of a file that PyTorch wrote, without torch and without running the file.
+"""Read what a file that PyTorch wrote holds, without torch and without running the file.
 
 What ``torch.save`` writes is a pickle, and a pickle is a program that may call anything. Here the
-few names that a file of weights needs stand for classes of ours that do nothing, and every other
-name is refused.
+names that a file of weights needs, or that trainers leave beside the weights, stand for classes of
+ours that do nothing, and every other name is refused.
 
 Two formats are read: a zip archive with the pickle and one entry per storage (torch ≥ 1.6), and a
 stream of pickles followed by the storages (before).
@@ -11,19 +11,19 @@ stream of pickles followed by the storages (before).
 import functools
 import io
 import math
+import os
 import pickle
 import pickletools
 import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-# Where the parameters lie when a file holds more than them: Microsoft's, trainers', torch's habit.
-WRAPPERS = ("model", "model_state_dict", "state_dict")
 BFLOAT16 = "bfloat16"
 # Kinds are text, not dtypes: text is the one thing that a pickle cannot alter.
 STORAGES = {
@@ -54,10 +54,10 @@ class Closed:
 class Inert(Closed):
     """Stands for what lies beside the weights (arguments, optimizer, scores): keeps nothing."""
 
-    def __new__(cls, *_: Any) -> "Inert":
+    def __new__(cls, *_: Any, **__: Any) -> "Inert":
         return super().__new__(cls)
 
-    def __init__(self, *_: Any):
+    def __init__(self, *_: Any, **__: Any):
         pass
 
     def __setitem__(self, _: Any, __: Any) -> None:
@@ -65,6 +65,8 @@ class Inert(Closed):
 
     def append(self, _: Any) -> None:
         pass
+
+    add = append
 
 
 class Names(Closed, dict):
@@ -94,33 +96,51 @@ class Parameter(Closed):
         return tensor
 
 
+# What lies beside weights, by module: arguments, configurations, scores, paths, random states.
+BESIDE = {
+    "_codecs": "encode",
+    "addict.addict": "Dict",
+    "argparse": "Namespace",
+    "collections": "Counter defaultdict deque",
+    "datetime": "date datetime time timedelta timezone",
+    "easydict": "EasyDict",
+    "lightning.fabric.utilities.data": "AttributeDict",
+    "lightning_fabric.utilities.data": "AttributeDict",
+    "mmcv.utils.config": "ConfigDict",
+    "mmengine.config.config": "ConfigDict",
+    "mmengine.logging.history_buffer": "HistoryBuffer",
+    "numpy": "dtype ndarray",
+    "omegaconf.base": "ContainerMetadata Metadata",
+    "omegaconf.dictconfig": "DictConfig",
+    "omegaconf.listconfig": "ListConfig",
+    "omegaconf.nodes": "AnyNode BooleanNode FloatNode IntegerNode StringNode",
+    "pytorch_lightning.utilities.parsing": "AttributeDict",
+    "torch": "Size device",
+    "types": "SimpleNamespace",
+    "typing": "Any",
+    "yacs.config": "CfgNode",
+    **dict.fromkeys(("numpy.core.multiarray", "numpy._core.multiarray"), "_reconstruct scalar"),
+    **dict.fromkeys(
+        ("builtins", "__builtin__"),
+        "bool bytearray complex dict float frozenset int list set slice str tuple",
+    ),
+    **dict.fromkeys(
+        ("pathlib", "pathlib._local"),
+        "Path PosixPath PurePath PurePosixPath PureWindowsPath WindowsPath",
+    ),
+}
+DTYPES = "bfloat16 bool double float float16 float32 float64 half int16 int32 int64 int8 long uint8"
 # What a pickle may name, each text or a closed class: it can call them and alter none of them.
 MEANINGS: dict[str, Any] = {
     "collections.OrderedDict": Names,
     "torch._utils._rebuild_tensor": Tensor,
     "torch._utils._rebuild_tensor_v2": Tensor,
     "torch._utils._rebuild_parameter": Parameter,
+    "torch._utils._rebuild_parameter_with_state": Parameter,
     **{f"torch.{name}": kind for name, kind in STORAGES.items()},
-    **dict.fromkeys(
-        (
-            "argparse.Namespace",
-            "yacs.config.CfgNode",
-            "collections.Counter",
-            "collections.defaultdict",
-            "builtins.dict",
-            "__builtin__.dict",
-            "torch.device",
-            "torch.Size",
-            "numpy.dtype",
-            "numpy.ndarray",
-            "numpy.core.multiarray.scalar",
-            "numpy.core.multiarray._reconstruct",
-            "numpy._core.multiarray.scalar",
-            "numpy._core.multiarray._reconstruct",
-            "_codecs.encode",
-        ),
-        Inert,
-    ),
+    **{f"torch.cuda.{name}": kind for name, kind in STORAGES.items()},
+    **{f"torch.{name}": name for name in DTYPES.split()},
+    **{f"{module}.{name}": Inert for module, names in BESIDE.items() for name in names.split()},
 }
 
 
@@ -150,41 +170,49 @@ class _Unpickler(pickle.Unpickler):
         return Storage(str(key), storage, start)
 
 
-def read_pth(path: Path) -> dict[str, np.ndarray]:
-    """The parameters of a file by ``torch.save``, by name, each in the dtype it was saved in.
+Opened = tuple[Any, Callable[[Tensor], np.ndarray]]
 
-    bfloat16 becomes float32. Beside a plain ``state_dict``, one under ``model``,
-    ``model_state_dict`` or ``state_dict`` is found; whatever lies beside it is passed over.
+
+@contextmanager
+def opened_pth(path: Path) -> Iterator[Opened]:
+    """What a file by ``torch.save`` holds, and a function that reads a tensor of it.
+
+    What it holds are dicts, lists, tuples, numbers, text, ``Tensor``s, and ``Inert``s in place of
+    all else. A tensor is read in the dtype it was saved in; bfloat16 becomes float32.
 
     Raises:
         RefusedError: the file names something that no file of weights needs, or is made so as to
             exhaust the machine; nothing in it was run.
-        Exception: the file is damaged, in which case anything may be raised.
+        Exception: the file is damaged, in which case anything may be raised, by the function too.
     """
     with path.open("rb") as file:
         is_zip = file.read(4) == b"PK\x03\x04"
         file.seek(0)
-        return _read_zip(file) if is_zip else _read_legacy(file, path.stat().st_size)
+        if is_zip:
+            with zipfile.ZipFile(file) as archive:
+                yield _read_zip(archive, os.fstat(file.fileno()).st_size)
+        else:
+            yield _read_legacy(file, os.fstat(file.fileno()).st_size)
 
 
-def _read_zip(file: BinaryIO) -> dict[str, np.ndarray]:
-    with zipfile.ZipFile(file) as archive:
-        _check_archive(archive, file.seek(0, io.SEEK_END))
-        names = archive.namelist()
-        pickles = [name for name in names if name.endswith("/data.pkl") and name.count("/") == 1]
-        if len(pickles) != 1:
-            raise ValueError("it is a zip archive, but not one of torch.save: data.pkl is missing")
-        root = pickles[0].removesuffix("data.pkl")
-        is_big = f"{root}byteorder" in names and archive.read(f"{root}byteorder") == b"big"
-        content, _ = _unpickle(io.BytesIO(archive.read(pickles[0])))
+def _read_zip(archive: zipfile.ZipFile, size: int) -> Opened:
+    _check_archive(archive, size)
+    names = set(archive.namelist())
+    pickles = [name for name in names if name.endswith("/data.pkl") and name.count("/") == 1]
+    if len(pickles) != 1:
+        raise ValueError("it is a zip archive, but not one of torch.save: data.pkl is missing")
+    root = pickles[0].removesuffix("data.pkl")
+    is_big = f"{root}byteorder" in names and archive.read(f"{root}byteorder") == b"big"
+    content, _ = _unpickle(io.BytesIO(archive.read(pickles[0])))
 
-        @functools.cache  # many tensors may share a storage
-        def storage(key: str) -> bytes:
-            if f"{root}data/{key}" not in names:
-                raise ValueError(f"storage {key!r} is missing")
-            return archive.read(f"{root}data/{key}")
+    @functools.cache  # many tensors may share a storage
+    def storage(key: str) -> bytes:
+        if f"{root}data/{key}" not in names:
+            raise ValueError(f"storage {key!r} is missing")
+        return archive.read(f"{root}data/{key}")
 
-        return _arrays(content, storage, ">" if is_big else "<")
+    order: Literal["<", ">"] = ">" if is_big else "<"
+    return content, lambda tensor: _array(tensor, storage(tensor.storage.key), order)
 
 
 def _check_archive(archive: zipfile.ZipFile, size: int) -> None:
@@ -201,22 +229,27 @@ def _check_archive(archive: zipfile.ZipFile, size: int) -> None:
         raise RefusedError("its archive claims to hold more than the file has bytes")
 
 
-def _read_legacy(file: BinaryIO, size: int) -> dict[str, np.ndarray]:
+def _read_legacy(file: BinaryIO, size: int) -> Opened:
     if _unpickle(file)[0] != LEGACY_MAGIC:
         raise ValueError("it does not begin as a file of torch.save does")
     for _ in ("version of the format", "sizes of C types where it was written"):
         _unpickle(file)
     content, kinds = _unpickle(file)
-    storages = {}
+    places = {}
     for key in _unpickle(file)[0]:
         (count,) = struct.unpack("<q", file.read(8))
-        length = count * _dtype(kinds[key]).itemsize
-        if not 0 <= length <= size:
-            raise ValueError(f"storage {key!r} is longer than the file")
-        storages[key] = file.read(length)
-        if len(storages[key]) < length:
+        places[key] = file.tell(), count * _dtype(kinds[key]).itemsize
+        if not 0 <= places[key][1] <= size - file.tell():
             raise ValueError(f"it ends inside storage {key!r}")
-    return _arrays(content, storages.__getitem__, "<")
+        file.seek(places[key][1], io.SEEK_CUR)
+
+    @functools.cache
+    def storage(key: str) -> bytes:
+        start, length = places[key]
+        file.seek(start)
+        return file.read(length)
+
+    return content, lambda tensor: _array(tensor, storage(tensor.storage.key), "<")
 
 
 def _unpickle(file: BinaryIO) -> tuple[Any, dict[str, str]]:
@@ -231,36 +264,6 @@ def _unpickle(file: BinaryIO) -> tuple[Any, dict[str, str]]:
     file.seek(start)
     unpickler = _Unpickler(io.BytesIO(file.read(end - start)))
     return unpickler.load(), unpickler.kinds
-
-
-def _arrays(
-    content: Any, storage: Callable[[str], bytes], order: Literal["<", ">"]
-) -> dict[str, np.ndarray]:
-    return {
-        str(name): _array(tensor, storage(tensor.storage.key), order)
-        for name, tensor in _state_dict(content).items()
-    }
-
-
-def _state_dict(content: Any) -> dict[str, Tensor]:
-    top = content if isinstance(content, dict) else {}
-    for candidate in (*(top.get(name) for name in WRAPPERS), top):
-        if not isinstance(candidate, dict):
-            continue
-        arrays = {name: t for name, t in candidate.items() if isinstance(t, Tensor)}
-        if other := [name for name in candidate if name not in arrays]:
-            if arrays:
-                raise ValueError(f"{other[0]!r} stands among its parameters and is no array")
-        elif arrays:
-            return arrays
-    raise ValueError(
-        f"it holds no parameters by name, neither at its top ({_first(top)}) nor under "
-        f"{', '.join(WRAPPERS)}"
-    )
-
-
-def _first(names: dict) -> str:
-    return ", ".join(map(str, list(names)[:8])) or "no names"
 
 
 def _array(tensor: Tensor, data: bytes, order: Literal["<", ">"]) -> np.ndarray:

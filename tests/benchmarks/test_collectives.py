@@ -94,7 +94,8 @@ def test_cut_parameters_are_gathered_once_whatever_the_batch():
     assert exchanged(2, 4, 32, 0.0) == found
 
 
-@pytest.mark.parametrize(("count", "shard"), [(8, 1), pytest.param(2, 4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("count", "shard"), [(8, 1), (2, 4)])
 def test_a_device_is_given_its_part_of_the_state(count, shard):
     step, program = compiled(count, shard, 8, 0.0)
     leaves = jax.tree.leaves(step.state)

@@ -13,6 +13,9 @@ from configs import top
 from hairjax.config.load import to_plain
 from tests.cli.commands import ROOT
 
+# Flags of photographs that are not the run's own.
+OF_OTHERS = ("--masks", "--manifest", "--subject", "--spelling", "--mask_value")
+
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"], ["evaluate", "--help"]])
 def test_help(arguments, capsys):
@@ -112,8 +115,8 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     for flag in re.findall(r"^  (--\S+)", of_show, re.MULTILINE):
         commands.append(f"show --config=configs/top.py:demo {flag}")
     for flag in re.findall(r"^  (--\S+)", of_evaluate, re.MULTILINE):
-        others = ("--masks", "--manifest", "--subject")
-        photos = "--photos=PHOTOS" if flag.startswith(others) else ""
+        photos = "--photos=PHOTOS" if flag.startswith(OF_OTHERS) else ""
+        photos += " --masks=MASKS" * flag.startswith("--mask_value")
         commands.append(f"evaluate --workdir=runs/top {photos} {flag}")
     for flag in re.findall(r"^  (--\S+)", of_report, re.MULTILINE):
         commands.append(f"report {flag}")
@@ -131,7 +134,8 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         for flag in re.findall(r"^  (--\S+)", text, re.MULTILINE):
             commands.append(f"{verb} {flag}")
     for flag in re.findall(r"^  (--\S+)", of_explain, re.MULTILINE):
-        photos = "--photos=PHOTOS" if flag.startswith(("--manifest", "--subject")) else ""
+        photos = "--photos=PHOTOS" if flag.startswith(OF_OTHERS[1:]) else ""
+        photos += " --masks=MASKS" * flag.startswith("--mask_value")
         commands.append(f"explain --workdir=runs/top {photos} {flag}")
     flags_of_convert = re.findall(r"^  (--\S+)", of_convert, re.MULTILINE)
     for flag in flags_of_convert:
@@ -139,22 +143,24 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     for command in commands:
         assert launch.main(shlex.split(command)) == 0, capsys.readouterr().err
     assert len(trained) == 2 + 4
-    assert len(checked) == 1 + len(flags_of_check) == 1 + 6
+    assert len(checked) == 1 + len(flags_of_check) == 1 + 9
     assert {str(out) for _, out in checked} == {"runs/check-PHOTOS", "checked"}
     given = [config.data for config, _ in checked]
     assert {data.split for data in given} == {"", "runs/top/split.csv"}
     assert {data.subject for data in given} == {"", "/([a-z]+)_"}
+    assert {data.classes for data in given} == {"", "none,mild,severe"}
+    assert {data.spelling for data in given} == {"refuse", "merge"}
     assert [str(out) for _, out in shown] == [*["runs/top-demo-show"] * 2, "pictures"]
     assert [str(out) for _, out in swept] == [*["runs/top-demo-rates"] * 2, "rates"]
     assert [str(out) for _, out in divided] == [*["runs/top-demo-folds"] * 2, "runs/cv"]
     assert {config.data.folds for config, _ in divided} == {5}
-    assert len(converted) == 1 + len(flags_of_convert) == 1 + 4
+    assert len(converted) == 1 + len(flags_of_convert) == 1 + 5
     assert [str(folder.path) for folder in reported] == ["DIR", "runs/top", "runs/top"]
     assert predicted[0] == (
         ("runs/top", ["new/", "other/anna.jpg"]),
-        {"masks": "new_masks", "out": Path("predictions.csv"), "pictures": ""},
+        {"masks": "new_masks", "mask_value": "", "out": Path("predictions.csv"), "pictures": ""},
     )
-    assert len(predicted) == 1 + 4
+    assert len(predicted) == 1 + 5
     assert compared[0] == (
         (["runs/top", "runs/rgb", "runs/again"], "test"),
         {"out": Path("runs/compare-top-rgb-again"), "thumbnails": True},
@@ -178,10 +184,12 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     }
     assert {call["split"] for call in probed} == {"validation", "test"}
     assert explained[0] == {
-        **dict.fromkeys(("photos", "masks", "manifest", "subject", "out"), ""),
+        **dict.fromkeys(
+            ("photos", "masks", "mask_value", "manifest", "subject", "spelling", "out"), ""
+        ),
         **{"run": "runs/top", "split": "validation", "count": 32, "stage": -1},
     }
-    assert len(explained) == 1 + 9
+    assert len(explained) == 1 + 11
     given = {name for call in explained for name, value in call.items() if value}
     assert given == set(explained[0])
     given = {name for call in evaluated for name, value in call.items() if value}

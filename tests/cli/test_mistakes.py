@@ -189,8 +189,9 @@ MISTAKES = [
     # Weights.
     (f"{PHOTOS} --config.weights.source=", ["config.weights.source is ''", "hf://owner/name"]),
     (f"{PHOTOS} --config.weights.source=hf://x", ["is 'hf://x'", "hf://owner/name, or none"]),
+    (f"{FROM_SCRATCH} --config.weights.which=ema", ["weights.which is 'ema'", "source=none reads"]),
     (f"{PHOTOS} --config.weights.source=x.npz", ["x.npz", "--config.weights.source=none"]),
-    (f"{PHOTOS} --config.weights.source=weights.h5", ["weights.h5", "'.h5'", ".safetensors"]),
+    (f"{PHOTOS} --config.weights.source=weights.h5", ["weights.h5 is empty", "download"]),
     (f"{PHOTOS} --config.weights.source=empty", ["the folder empty", "found: none"]),
     # The run's directory.
     (f"{DEMO} --workdir=a.jpg", ["a.jpg is a file", "give another --workdir"]),

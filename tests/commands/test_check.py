@@ -200,6 +200,25 @@ def test_a_split_that_does_not_fit_is_said(folder, clean, capsys):
     assert "does not say to which split" in rows[0]["detail"]
 
 
+def test_names_in_several_spellings(folder, capsys):
+    for kind in ("photos", "masks"):
+        shutil.move(folder / kind / "level_0", folder / kind / "Level 0")
+        moved = sorted((folder / kind / "Level 0").iterdir())
+        (folder / kind / "level_0").mkdir()
+        for path in moved[: len(moved) // 2]:
+            shutil.move(path, folder / kind / "level_0" / path.name)
+    status, rows = check()
+    assert (status, kinds(rows)) == (1, {findings.SPELLING: 1})
+    [said] = [row["detail"] for row in rows if row["kind"] == findings.SPELLING]
+    assert said == "classes: 'Level 0' = 'level_0'"
+    assert findings.SPELLING in capsys.readouterr().err
+    assert findings.SPELLING in page_text()
+    status, rows = check("--spelling=merge --classes=level_3,level_2,level_1,level_0")
+    assert (status, rows) == (0, [])
+    said = capsys.readouterr().out
+    assert "level_3 < level_2 < level_1 < level_0 (as data.classes gives it)" in said
+
+
 def test_classes_of_unequal_size(folder, clean):
     for file in clean.files:
         if file.startswith("level_3") and file != next(

@@ -24,6 +24,7 @@ from hairjax.system.errors import UserError
 from hairjax.weights import WeightsError
 from hairjax.weights.checkpoint import Checkpoints
 from hairjax.weights.paths import dotted, nested
+from tests.messages import messages
 from tests.models.example import options
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +86,38 @@ def test_the_file_tells_where_it_comes_from(tmp_path):
     }
 
 
+def test_which_parameters_were_taken_is_said_and_written(tmp_path):
+    arrays = safetensors.numpy.load_file(REFERENCE / "swin.safetensors")
+    averaged = {f"ema.{name}": 2 * array for name, array in arrays.items()}
+    source = tmp_path / "both.ckpt"
+    safetensors.numpy.save_file(arrays | averaged, source)
+    for which, factor in (("auto", 1), ("ema", 2)):
+        out = tmp_path / f"{which}.safetensors"
+        with messages() as said:
+            written = convert_weights(str(source), "small", out, "", which)
+        kind = "raw" if which == "auto" else "averaged"
+        assert said[0].startswith(f"taken are {kind} parameters")
+        assert written.get("which", "auto") == which
+        np.testing.assert_array_equal(
+            safetensors.numpy.load_file(out)["head.norm.scale"], factor * arrays["norm.weight"]
+        )
+
+
+def test_a_head_of_other_names_is_left_out_and_said(tmp_path):
+    arrays = safetensors.numpy.load_file(REFERENCE / "swin.safetensors")
+    for leaf in ("weight", "bias"):
+        arrays[f"fc.{leaf}"] = arrays.pop(f"head.fc.{leaf}")
+    safetensors.numpy.save_file(arrays, tmp_path / "own.pth")
+    with messages() as said:
+        convert_weights(str(tmp_path / "own.pth"), "small", tmp_path / "a.safetensors", "")
+    assert said == ["a head of other names, not taken: fc.bias, fc.weight"]
+    _, notes = model_and_notes(tmp_path / "own.pth")
+    assert notes == [
+        *said,
+        "head: drawn anew for 10 classes; the checkpoint's has no known classifier",
+    ]
+
+
 def test_the_version_is_the_packages():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == hairjax.__version__
@@ -143,7 +176,7 @@ def test_a_body_without_a_head_stays_one(tmp_path):
     safetensors.numpy.save_file(body, tmp_path / "body.safetensors")
     convert_weights(str(tmp_path / "body.safetensors"), "small", tmp_path / "out.safetensors", "")
     _, notes = model_and_notes(tmp_path / "out.safetensors")
-    assert notes == ["head: drawn anew for 10 classes; the checkpoint's has no classes"]
+    assert notes == ["head: drawn anew for 10 classes; the checkpoint's has no known classifier"]
 
 
 # --- refusals

@@ -293,3 +293,7 @@ def test_differences_name_the_key_and_both_values():
     assert differences(old, new) == ["config.model.hidden: () → (16,)", "config.seed: 0 → 3"]
     del old.optim.clip
     assert "config.optim.clip: None → 1.0" in differences(old, new)
+
+
+def test_a_text_may_hold_commas():
+    assert set_flags("--config.data.classes=none,mild,severe").data.classes == "none,mild,severe"

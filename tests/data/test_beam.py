@@ -12,6 +12,7 @@ from hairjax.data.prepare import store
 from hairjax.data.prepare.read import prepare
 from hairjax.data.sources.photos import find_photos
 from hairjax.system.errors import UserError
+from tests.data.reading import reading
 
 COUNT = 30
 
@@ -48,7 +49,7 @@ def test_beam_writes_what_threads_write(tmp_path, bad):
     pytest.importorskip("apache_beam")
     index = find(tmp_path, bad)
     photoset, problems = prepared(tmp_path, index, "--runner=DirectRunner", "skip")
-    expected, expected_problems = prepare(index, 6, "squash", 2, lambda *_: None)
+    expected, expected_problems = prepare(index, reading(6), lambda *_: None)
     assert problems == expected_problems and len(problems) == bad
     np.testing.assert_array_equal(photoset.images.in_memory(), expected.images)
     np.testing.assert_array_equal(photoset.labels, expected.labels)

@@ -10,12 +10,12 @@ from PIL import Image
 from configs import top
 from hairjax.builders.setup import resolve
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.prepare.stored import Stored
 from hairjax.data.quality import copies as leak
 from hairjax.data.quality import thumbnails
 from hairjax.data.quality.copies import require_no_copies
 from hairjax.data.synthetic import synthesise
 from hairjax.system.errors import UserError
+from tests.data.reading import stored
 
 SIDE, COUNT, TRAIN = 192, 60, 40
 
@@ -149,7 +149,7 @@ def test_photographs_on_disk_are_read_in_parts(clean, split, monkeypatch):
             assert len(rows) <= 32
             return [{"image": photos.images[row]} for row in rows]
 
-    images = Stored(Records(), np.arange(COUNT), SIDE, None)
-    stored = PhotoSet(**{**vars(photos), "images": images})
+    images = stored(Records(), COUNT, SIDE)
+    on_disk = PhotoSet(**{**vars(photos), "images": images})
     with pytest.raises(UserError, match="1 of the 20"):
-        require_no_copies(stored, split, *configured())
+        require_no_copies(on_disk, split, *configured())

@@ -25,6 +25,7 @@ from hairjax.data.sources.formats import FORMATS
 from hairjax.data.sources.photos import find_photos
 from hairjax.data.sources.problems import Problem
 from hairjax.system.errors import UserError
+from tests.data.reading import reading
 
 WIDTH, HEIGHT = SIZE = (24, 16)
 PAGE = Path(__file__).parents[2] / "docs/photographs.md"
@@ -123,6 +124,13 @@ def photo(name: str, image: Image.Image | np.ndarray = RGB, **options) -> Make:
 def mask(name: str, image: Image.Image | np.ndarray = MASK, **options) -> Make:
     """A photograph with its mask, and masks for the photographs that are always there."""
     return both(masks_of_the_rest, photo("a.png"), photo(f"masks/level_0/{name}", image, **options))
+
+
+def coded(name: str, image: Image.Image | np.ndarray, **options) -> Make:
+    """A photograph with its mask, and masks of the same coding for those that are always there."""
+    suffix = Path(name).suffix
+    rest = (photo(f"masks/level_{n}/plain{suffix}", image, **options) for n in range(2))
+    return both(*rest, photo("a.png"), photo(f"masks/level_0/{name}", image, **options))
 
 
 def masks_of_the_rest(folder: Path) -> None:
@@ -271,6 +279,8 @@ def removed(*folders: str) -> Make:
     return lambda folder: [shutil.rmtree(folder / "photos" / name) for name in folders]
 
 
+RED = np.array([255, 0, 0], np.uint8)
+PAINTED = in_palette([(0, 0, 0), (128, 0, 0), (0, 128, 0)], SHAPE + SHAPE[::-1])
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 NFC, NFD = (unicodedata.normalize(form, "Zoé 머리.png") for form in ("NFC", "NFD"))
 UNREAD = "{} is not read: save it as JPEG or PNG".format
@@ -434,6 +444,8 @@ TABLE: Mapping[str, Sequence[Case]] = {
         Case("A class of which no photograph can be used",
              both(removed("level_1"), raw("photos/level_1/a.jpg", b"")),
              Refused("no photograph of level_1 can be used")),
+        Case("A class folder named unknown", photo("photos/unknown/a.png"),
+             Named("no label", "'unknown' means that there is none")),
         Case("One class", removed("level_1"),
              Refused("holds 1 class level_0: at least two are needed")),
         Case("The classes inside train, val and test",
@@ -443,25 +455,32 @@ TABLE: Mapping[str, Sequence[Case]] = {
     ],
     "Masks": [
         Case("0 and 255", mask("a.png"), Lays()),
-        Case("0 and 1", mask("a.png", SHAPE), Lays("1 as 255")),
+        Case("0 and 1", coded("a.png", SHAPE), Lays("1 as 255")),
+        Case("0 and 1 among 0 and 255", mask("a.png", SHAPE),
+             Named("the mask is of another coding", "the others are 0/255")),
         Case("1 bit", mask("a.png", MASK.convert("1")), Lays()),
-        Case("16 bits, 0 and 65535", mask("a.png", SHAPE.astype(np.uint16) * 65535), Lays()),
+        Case("16 bits, 0 and 65535", coded("a.png", SHAPE.astype(np.uint16) * 65535), Lays()),
         Case("16 bits, 0 and 255", mask("a.png", SHAPE.astype(np.uint16) * 255), Lays()),
-        Case("Fractions, 0 … 1 (float TIFF)", mask("a.tif", SHAPE.astype(np.float32)), Lays()),
+        Case("Fractions, 0 … 1 (float TIFF)", coded("a.tif", SHAPE.astype(np.float32)), Lays()),
         Case("Soft values", mask("a.png", RAMP), Lays("as they are", RAMP)),
-        Case("Colour", mask("a.png", SHAPE[..., None] * np.array([255, 0, 0], np.uint8)),
-             Lays("its brightest channel")),
-        Case("Alpha that varies", mask("a.png", Image.merge("LA", [GREY, MASK])),
+        Case("One colour on black", coded("a.png", SHAPE[..., None] * RED), Lays("the colour")),
+        Case("One colour among greys", mask("a.png", SHAPE[..., None] * RED),
+             Named("the mask is of another coding", "#ff0000")),
+        Case("Alpha that varies", coded("a.png", Image.merge("LA", [GREY, MASK])),
              Lays("alpha is the mask")),
         Case("Alpha that does not vary", mask("a.png", Image.merge("LA", [MASK, FULL])),
              Lays("without the alpha")),
         Case("Palette, black and white",
              mask("a.png", in_palette([(0, 0, 0), (255, 255, 255)])), Lays()),
-        Case("Palette, black and one colour", mask("a.png", in_palette([(0, 0, 0), (128, 0, 0)])),
+        Case("Palette, black and one colour", coded("a.png", in_palette([(0, 0, 0), (128, 0, 0)])),
              Lays("the colour as 255")),
-        Case("Palette, three things painted",
-             mask("a.png", in_palette([(0, 0, 0), (128, 0, 0), (0, 128, 0)], SHAPE + SHAPE[::-1])),
-             Named("mask cannot be read", "its palette paints 3 classes")),
+        Case("Palette, three things painted", coded("a.png", PAINTED),
+             Refused("the masks hold several things, and which is hair cannot be known: #")),
+        Case("Label map of 0, 1 and 2", coded("a.png", SHAPE + SHAPE[::-1]),
+             Refused("perhaps 2, as maps of background, skin and hair do: give "
+                     "config.data.mask_value=NUMBER")),
+        Case("Colours of two things", coded("a.png", np.asarray(PAINTED.convert("RGB"))),
+             Refused("the masks hold several things")),
         Case("JPEG", mask("a.jpg", MASK, quality=95), Lays("soft as JPEG makes it", off=40)),
         Case("WebP, BMP, TIFF, GIF",
              both(mask("a.webp", lossless=True),
@@ -546,8 +565,18 @@ TABLE: Mapping[str, Sequence[Case]] = {
         Case("The same photograph twice", both(photo(NFD), manifest(
              f"level_0/{NFC},bald,,", f"./level_0/{NFD},mild,,")),
              Named("listed more than once in the manifest")),
-        Case("No file or no label", manifest("level_0/a.png,,,", ",bald,,"),
-             Named("no file or no label")),
+        Case("No label", manifest("level_0/a.png,,,"), Named("no label")),
+        Case("A label that means that there is none: nan, N/A, ?, unknown, -",
+             both(*(photo(f"{i}.png") for i in range(5)),
+                  manifest(*(f"level_0/{i}.png,{label},," for i, label in
+                             enumerate(("nan", "N/A", "?", "unknown", "-"))))),
+             Named("no label", "means that there is none; to make it a class name it in")),
+        Case("None beside words of severity", text(
+             "file,label\nlevel_0/plain.png,none\nlevel_1/plain.png,severe\n"), Reads("a class")),
+        Case("Mean opinions",
+             text("file,label\nlevel_0/plain.png,0.33\nlevel_1/plain.png,1.67\n"),
+             Refused("look like mean opinions or measurements, and a class is one stage")),
+        Case("No file", manifest(",bald,,"), Named("no file")),
         Case("Another file than a photograph",
              both(raw("a.txt", b"x"), manifest("level_0/a.txt,bald,,")),
              Named("not named like a photograph")),
@@ -590,7 +619,9 @@ def load(folder: Path, workers: int = 1) -> tuple[PhotoSet, list[Problem]]:
         classes=None,
         need_masks=False,
     )
-    photoset, unread = prepare(index, WIDTH, "pad", workers, lambda done, total: None)
+    photoset, unread = prepare(
+        index, reading(WIDTH, fit="pad", workers=workers), lambda done, total: None
+    )
     problems = [*index.problems, *unread]
     require_classes(photoset, range(len(index.classes)), problems)
     return photoset, problems

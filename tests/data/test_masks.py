@@ -9,7 +9,7 @@ import launch
 from hairjax.data.synthetic import synthesise
 from hairjax.runs.load import load_run
 
-pytestmark = [pytest.mark.usefixtures("blank_figures"), pytest.mark.slow]
+pytestmark = [pytest.mark.usefixtures("blank_figures", "tiny_swin"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +18,7 @@ def run(tmp_path_factory):
     arguments = [
         "--config=configs/top.py:demo",
         f"--workdir={workdir}",
+        "--config.model.name=tiny",
         "--config.data.count=600",
         "--config.data.image_size=32",
         "--config.train.epochs=8",

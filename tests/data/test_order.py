@@ -1,5 +1,4 @@
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from hairjax.data.order import (
     training_batches,
 )
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.prepare.stored import Stored
+from tests.data.reading import stored
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -90,7 +89,7 @@ def photographs(count, on_disk):
     records = Noted(pixels)
     names = tuple(map(str, range(count)))
     return records, PhotoSet(
-        images=Stored(records, np.arange(count), 2, Path("set")) if on_disk else pixels,
+        images=stored(records, count, 2) if on_disk else pixels,
         labels=np.arange(count, dtype=np.int32),
         files=names,
         subjects=names,

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from hairjax.data.sources.classes import class_order, label_index
+from hairjax.data.sources.class_order import class_order
+from hairjax.data.sources.classes import label_index
 from hairjax.data.sources.photos import Index, find_photos
 from hairjax.data.sources.problems import Problem, describe_problems
 from hairjax.system.errors import UserError
@@ -60,7 +61,7 @@ def write_manifest(folder: Path, text: str, encoding: str = "utf-8") -> str:
         (["0", "-1", "-2"], ["-2", "-1", "0"]),
         (["stage-2", "stage-10"], ["stage-2", "stage-10"]),
         (["v2_stage_1", "v1_stage_2"], ["v2_stage_1", "v1_stage_2"]),
-        (["severe", "mild", "normal"], ["mild", "normal", "severe"]),
+        (["thin", "bald", "full"], ["bald", "full", "thin"]),
         (["level_1", "other"], ["level_1", "other"]),
         (["b_1", "a_1"], ["a_1", "b_1"]),
         (["b", "a", "b"], ["a", "b"]),
@@ -307,7 +308,7 @@ def test_manifest_problems_are_collected(tmp_path):
         ("photos/d.txt", "not named like a photograph"),
         ("photos/gone.jpg", "no such file"),
         ("manifest.csv, line 8", "not a path below config.data.photos"),
-        ("manifest.csv, line 9", "no file or no label"),
+        ("manifest.csv, line 9", "no file"),
         ("photos/e.jpg", "no mask"),
     ]
 

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hairjax.data.options import PrepareOptions
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.load import load_photos
+from hairjax.data.prepare.mask_values import parse_hair
 from hairjax.data.prepare.read import prepare, read_photo
 from hairjax.data.sources.photos import find_photos
 from hairjax.data.sources.problems import PhotoError
 from hairjax.system.errors import UserError
+from tests.data.reading import reading
 
 # What a viewer does for each EXIF orientation, on arrays of [height, width, …].
 TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
@@ -72,11 +73,11 @@ def refusal(folder: Path, photo: Path, mask: Path | None = None) -> tuple[str, s
 def test_pixels_mask_and_checksum(tmp_path):
     photo = save(tmp_path / "a.png", blocks(8, 8))
     values = np.arange(64, dtype=np.uint8).reshape(8, 8) * 4
-    pixels, sha256 = read_photo(photo, save(tmp_path / "m.png", values), 8, "squash")
+    pixels, facts = read_photo(photo, save(tmp_path / "m.png", values), 8, "squash")
     assert pixels.dtype == np.uint8 and pixels.shape == (8, 8, 4)
     np.testing.assert_array_equal(pixels[..., :3], blocks(8, 8))
     np.testing.assert_array_equal(pixels[..., 3], values)
-    assert sha256 == hashlib.sha256(photo.read_bytes()).hexdigest()
+    assert facts.sha256 == hashlib.sha256(photo.read_bytes()).hexdigest()
     assert not read(photo)[..., 3].any()
 
 
@@ -234,7 +235,6 @@ SHAPE = np.array([[0, 1], [1, 1]], np.uint8).repeat(4, axis=0).repeat(4, axis=1)
         in_palette(SHAPE, [(0, 0, 0), (0, 0, 0)]),
         in_palette(SHAPE, [(0, 0, 0), (128, 0, 0)]),
         in_palette(1 - SHAPE, [(128, 0, 0), (0, 0, 0)]),
-        in_palette(SHAPE, [(31, 119, 180), (255, 127, 14)]),
         Image.merge("LA", [Image.fromarray(SHAPE * 0), Image.fromarray(SHAPE * 255)]),
         Image.merge("LA", [Image.fromarray(SHAPE), Image.new("L", (8, 8), 255)]),
         Image.merge("RGBA", [Image.fromarray(SHAPE * c) for c in (9, 200, 3, 255)]),
@@ -244,7 +244,7 @@ SHAPE = np.array([[0, 1], [1, 1]], np.uint8).repeat(4, axis=0).repeat(4, axis=1)
         "0/1", "0/255", "1 bit", "16 bits 0/1", "16 bits 0/255", "16 bits 0/65535", "RGB 0/1",
         "red", "blue", "black and white palette", "white and black palette", "grey ramp palette",
         "palette without colours", "label colours", "label colours the other way round",
-        "colours without black", "shape in grey's alpha", "opaque grey", "shape in colour's alpha",
+        "shape in grey's alpha", "opaque grey", "shape in colour's alpha",
         "opaque colours",
     ],
 )  # fmt: skip
@@ -273,9 +273,6 @@ def test_soft_values_are_kept(tmp_path):
 
 def test_masks_that_mean_nothing_are_refused(tmp_path):
     photo = save(tmp_path / "a.png", blocks(8, 8))
-    many = in_palette(SHAPE + SHAPE.T + np.eye(8), [(0, 0, 0), (9, 0, 0), (0, 9, 0), (0, 0, 9)])
-    kind, detail = refusal(tmp_path, photo, save(tmp_path / "many.png", many))
-    assert kind == "mask cannot be read" and "paints 4 classes" in detail
     for name, worst in [("negative", -1.0), ("nothing", float("nan")), ("huge", 1e6)]:
         values = np.full((8, 8), worst, np.float32)
         kind, detail = refusal(tmp_path, photo, save(tmp_path / f"{name}.tif", values))
@@ -400,8 +397,10 @@ def make_classes(folder: Path, count: int = 6) -> dict[str, object]:
     for label in range(2):
         for number in range(count):
             pixels = np.full((10, 10, 3), 100 * label + number, np.uint8)
+            mask = pixels[..., 0] + 100
+            pixels[:, 5:, 1] += 50
             save(folder / f"photos/level_{label}/p{number}_{label}.png", pixels)
-            save(folder / f"masks/level_{label}/p{number}_{label}.png", pixels[..., 0] + 100)
+            save(folder / f"masks/level_{label}/p{number}_{label}.png", mask)
     return {
         "photos": str(folder / "photos"),
         "masks": str(folder / "masks"),
@@ -412,19 +411,19 @@ def make_classes(folder: Path, count: int = 6) -> dict[str, object]:
     }
 
 
+SOFT = parse_hair("soft")
+
+
 def load(arguments: dict[str, object], on_bad: str = "refuse", fit: str = "squash") -> PhotoSet:
     """Find photographs and read them into memory."""
     index = find_photos(**arguments)
-    options = PrepareOptions(
-        side=4, fit=fit, on_bad=on_bad, cache="", beam="", memory=1.0, workers=2
-    )
-    return load_photos(index, options, range(2))
+    return load_photos(index, reading(4, fit=fit, on_bad=on_bad, hair=SOFT), range(2))
 
 
 def test_photographs_are_read_in_the_order_of_their_names(tmp_path):
     index = find_photos(**make_classes(tmp_path))
     calls = []
-    photoset, left_out = prepare(index, 4, "squash", 2, lambda *done: calls.append(done))
+    photoset, left_out = prepare(index, reading(4, hair=SOFT), lambda *done: calls.append(done))
     assert left_out == []
     assert calls == [(done, 12) for done in range(1, 13)]
     assert photoset.files == tuple(sorted(photoset.files)) and len(photoset) == 12
@@ -443,7 +442,9 @@ def test_photographs_are_read_in_the_order_of_their_names(tmp_path):
 
 def test_result_does_not_depend_on_the_workers(tmp_path):
     index = find_photos(**make_classes(tmp_path))
-    one, many = (prepare(index, 4, "squash", n, lambda *done: None)[0] for n in (1, 5))
+    one, many = (
+        prepare(index, reading(4, workers=n, hair=SOFT), lambda *done: None)[0] for n in (1, 5)
+    )
     np.testing.assert_array_equal(one.images, many.images)
     assert (one.files, one.sha256) == (many.files, many.sha256)
 
@@ -490,7 +491,7 @@ def test_bad_settings_are_refused(tmp_path):
     with pytest.raises(UserError, match="fit cannot be 'crop': it is one of squash, pad"):
         load(arguments, fit="crop")
     with pytest.raises(ValueError, match="0 workers"):
-        prepare(find_photos(**arguments), 4, "squash", 0, lambda *done: None)
+        prepare(find_photos(**arguments), reading(4, workers=0), lambda *done: None)
 
 
 def test_large_photographs_do_not_warn_and_an_interruption_stops_reading(tmp_path, monkeypatch):
@@ -505,7 +506,7 @@ def test_large_photographs_do_not_warn_and_an_interruption_stops_reading(tmp_pat
     )
     # Pillow warns above this number and refuses above twice as many.
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 99)
-    photoset, problems = prepare(index, 4, "squash", 2, lambda done, total: None)
+    photoset, problems = prepare(index, reading(4), lambda done, total: None)
     assert len(photoset) == 80 and problems == []
 
     opened = []
@@ -522,5 +523,5 @@ def test_large_photographs_do_not_warn_and_an_interruption_stops_reading(tmp_pat
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare(index, 4, "squash", 1, interrupt)
+        prepare(index, reading(4, workers=1), interrupt)
     assert len(opened) < 80

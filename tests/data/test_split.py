@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hairjax.data.photoset import PhotoSet
+from hairjax.data.sources.spelling import subject_key
 from hairjax.data.split import (
     SPLITS,
     check_split,
@@ -289,3 +290,17 @@ def test_leaks_are_refused_by_name():
         check_split(photoset, np.array(["train", "train", "train", "dev"]))
     with pytest.raises(ValueError, match="3 splits are given for 4"):
         check_split(photoset, good[:3])
+
+
+def test_people_that_are_merged_are_found_under_every_spelling(tmp_path):
+    top = photographs([0, 1, 0, 1], ["P01", "P1", "p2", "P-3"], files="abcd")
+    side = photographs([0, 1, 0], ["p2", "p1", "p3"], sha256=["x", "y", "z"])
+    path = tmp_path / "split.csv"
+    write_split(path, top, np.array(["train", "train", "validation", "test"]))
+    assert [*read_split(path, side, subject_key)] == ["validation", "train", "test"]
+    with pytest.raises(UserError, match="does not say to which split 2 of 3"):
+        read_split(path, side)
+    # One person on both sides.
+    write_split(path, top, np.array(["train", "test", "validation", "test"]))
+    with pytest.raises(UserError, match=r"parts 1 subject, .*: p1"):
+        read_split(path, side, subject_key)

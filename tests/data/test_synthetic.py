@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.synthetic import synthesise
 from hairjax.data.synthetic.people import plan_shots
+from tests.cases import others_slow
 
 VIEWS = ["top", "side"]
 
@@ -24,7 +25,7 @@ def draw_few(view="top", count=12, side=48, seed=3, workers=2) -> PhotoSet:
     return synthesise(view, count, side, seed, workers, ignore_progress)
 
 
-@pytest.fixture(scope="module", params=VIEWS)
+@pytest.fixture(scope="module", params=others_slow(VIEWS, ["top"]))
 def many(request) -> PhotoSet:
     return draw_few(request.param, count=300, side=48, seed=0)
 

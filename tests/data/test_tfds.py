@@ -289,6 +289,18 @@ def test_missing_labels_are_reported(data_dir):
     assert {entry.file.split("/")[0] for entry in index.entries} == {"train"}
 
 
+def test_classes_in_another_order(data_dir):
+    own = find("toy/few", data_dir)
+    assert own.classes == CLASSES
+    for keys in ({"given": ("all", "none", "some")}, {"classes": ("all", "none", "some")}):
+        index = find("toy/few", data_dir, **keys)
+        assert index.classes == ("all", "none", "some")
+        names = [[one.classes[entry.label] for entry in one.entries] for one in (own, index)]
+        assert names[0] == names[1]
+    with pytest.raises(UserError, match=r"config\.data\.classes names a, b: they must be the same"):
+        find("toy/few", data_dir, given=("a", "b"))
+
+
 def photographs(splits) -> PhotoSet:
     """One photograph of each split's name; every subject has two of them, of one split."""
     n = len(splits)

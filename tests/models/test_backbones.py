@@ -71,7 +71,7 @@ def relative(ours, theirs):
     return float(np.abs(np.asarray(ours) - theirs).max() / np.abs(theirs).max())
 
 
-USUAL = ("resnet_bottleneck", "efficientnet_tensorflow", "mobilenetv1", "vit", "vgg_batch_norm")
+USUAL = ("resnet_bottleneck", "mobilenetv1", "vit", "vgg_batch_norm")
 
 
 @pytest.fixture(params=others_slow(CASES, USUAL))

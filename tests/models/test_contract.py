@@ -84,6 +84,8 @@ SHAPED += ["resnet18", "cifar_resnet20", "efficientnet_b0", "mobilenetv1_025", "
 SHAPED += ["mobilenetv3_large_100", "vit_tiny_patch16_224", "vgg16_bn", "cnn7"]
 USUAL = {"swin_mini_patch4_window4_64", "resnet18", "mobilenetv1_025", "mobilenetv3_large_100"}
 USUAL |= {"vit_tiny_patch16_224", "vgg16_bn", "cnn7"}
+COUNTED = USUAL | {"swin_tiny_patch4_window7_224", "cifar_resnet20", "efficientnet_b0"}
+COUNTED |= {"mobilenetv2_100", "inception_v3"}
 
 
 @functools.cache
@@ -94,7 +96,7 @@ def shapes_of(name):
     return nnx.eval_shape(lambda: build(rngs=ParameterKeys(0)))
 
 
-@pytest.fixture(scope="module", params=hairjax.list_models())
+@pytest.fixture(scope="module", params=others_slow(hairjax.list_models(), COUNTED))
 def named_model(request):
     return request.param, shapes_of(request.param)
 

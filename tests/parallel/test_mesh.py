@@ -100,14 +100,8 @@ def on(devices, shard=1):
     return compiled(params, images, labels)
 
 
-@pytest.mark.parametrize(
-    ("devices", "shard"),
-    [
-        pytest.param(2, 1, marks=pytest.mark.slow),
-        pytest.param(8, 1, marks=pytest.mark.slow),
-        (2, 4),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("devices", "shard"), [(2, 1), (8, 1), (2, 4)])
 def test_loss_gradients_and_logits_are_those_of_one_device(devices, shard):
     (loss, grads, logits), (expected_loss, expected, expected_logits) = on(devices, shard), on(1)
     assert len(logits.addressable_shards) == devices * shard
@@ -121,6 +115,7 @@ def test_loss_gradients_and_logits_are_those_of_one_device(devices, shard):
         np.testing.assert_allclose(found, one, rtol=0, atol=1e-6 * largest)
 
 
+@pytest.mark.slow
 def test_every_parameter_of_the_batch_has_a_gradient():
     assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(on(1)[1]))
 

@@ -50,6 +50,7 @@ SAME = (
     "classes.json",
     "config.json",
 )
+DEVICES = "--xla_force_host_platform_device_count"  # the last one counts
 AGAIN = "the same commands go on from the last checkpoint"
 
 
@@ -68,7 +69,7 @@ def start(workdir, *more, devices=1, launched=()):
     environment = {
         **os.environ,
         **dict(launched),
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "XLA_FLAGS": f"{os.environ['XLA_FLAGS']} {DEVICES}={devices}",
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "true",
     }
     return subprocess.Popen(

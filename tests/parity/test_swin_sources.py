@@ -24,6 +24,10 @@ from tests.reference.make_swin_sources import (
 )
 
 NAMES = [name for name in hairjax.list_models() if name.startswith("swin") and "mini" not in name]
+# The others' files are compared to the bit with timm's, which test_swin_timm.py computes with.
+COMPUTED = [
+    name for name in NAMES if "large" not in name and name != "swin_base_patch4_window7_224"
+]
 IMAGENET_22K = 21_841
 LIMIT = 1e-4  # largest absolute difference over the largest absolute value
 
@@ -50,6 +54,17 @@ def compare(label, ours, theirs, images):
     assert difference < LIMIT
 
 
+def assert_same_parameters(name, model, weights, folder):
+    """hairjax reads the same parameters from `weights` and from what timm calls them."""
+    safetensors.torch.save_file(model.state_dict(), folder / "timm.safetensors")
+    theirs = hairjax.create_model(name, weights=str(folder / "timm.safetensors"))
+    ours = hairjax.create_model(name, weights=str(weights))
+    found, expected = (jax.tree.leaves_with_path(nnx.state(model)) for model in (ours, theirs))
+    for (path, mine), (other, its) in zip(found, expected, strict=True):
+        assert path == other
+        np.testing.assert_array_equal(mine, its, err_msg=str(path))
+
+
 def photographs(name, channels=3):
     side = native_size(name)
     return np.random.default_rng(1).normal(size=(1, side, side, channels)).astype(np.float32)
@@ -62,8 +77,12 @@ def test_microsoft(name, legacy, tmp_path):
     if legacy and name != NAMES[0]:
         pytest.skip("the format is the same for every variant")
     path = tmp_path / "model.pth"
-    state = microsoft_state(randomised(timm.create_model(name, num_classes=IMAGENET_22K)))
+    model = randomised(timm.create_model(name, num_classes=IMAGENET_22K))
+    state = microsoft_state(model)
     torch.save({"model": state}, path, _use_new_zipfile_serialization=not legacy)
+    if name not in COMPUTED:
+        assert_same_parameters(name, model, path, tmp_path)
+        return
     theirs = timm.create_model(
         name,
         pretrained=True,
@@ -81,6 +100,14 @@ def test_transformers(name, names, tmp_path):
     """What transformers computes from the file it wrote itself."""
     if names == "in memory" and name != NAMES[0]:
         pytest.skip("the names are the same for every variant")
+    if name not in COMPUTED:
+        model, path = (
+            timm.create_model(name, num_classes=IMAGENET_22K),
+            tmp_path / "its.safetensors",
+        )
+        safetensors.torch.save_file(transformers_state(model), path)
+        assert_same_parameters(name, model, path, tmp_path)
+        return
     side, variant, _ = VARIANTS[name]
     config = SwinConfig(
         image_size=side,

@@ -269,6 +269,27 @@ def test_what_flatters_the_results_is_said_with_the_photographs(report, tmp_path
     assert "in validation and test were let pass (data.on_leak=allow). The start" in text
 
 
+@pytest.mark.parametrize(
+    ("classes", "given", "source", "said"),
+    [
+        (CLASSES, "", "photos", "normal < mild < moderate < severe (by words of severity or"),
+        (CLASSES, "a,b", "photos", "mild < moderate < severe (as data.classes gives it)."),
+        (("b", "a", "d", "c"), "", "tfds:x", "b < a < d < c (as the data set numbers them)."),
+        (("a", "b", "c", "d"), "", "photos", "gives none: what needs an order (quadratic kappa, "),
+    ],
+)
+def test_the_order_of_the_classes_and_how_it_was_told(
+    report, tmp_path, classes, given, source, said
+):
+    config = {
+        **report.config,
+        "data": {**report.config["data"], "classes": given, "source": source},
+    }
+    changed = dataclasses.replace(report, classes=classes, config=config)
+    text = "".join(read(changed, tmp_path).text)
+    assert f"Order of the classes: {classes[0]}" in text and said in text
+
+
 def test_a_group_that_is_frozen_at_the_best_epoch(report, tmp_path):
     page = read(dataclasses.replace(report, best_epoch=2), tmp_path)
     assert page.row("early") == ["early", "4.2e-06", "frozen", "1.6e-06"]

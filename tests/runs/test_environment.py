@@ -3,6 +3,7 @@ import json
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from hairjax.builders.model import find_model_weights, model_specification
@@ -24,11 +25,12 @@ def start(config, weights=None):
 
 
 def test_the_file_of_weights_is_told_by_its_checksum(config, tmp_path):
-    (tmp_path / "weights.npz").write_bytes(b"not to be opened" * 1000)
+    file = tmp_path / "weights.npz"
+    np.savez(file, **{"patch_embed.proj.weight": np.ones((96, 3, 4, 4))})
     config.weights.source = str(tmp_path)  # the folder with the one file
     found = start(config)
-    digest = hashlib.sha256(b"not to be opened" * 1000).hexdigest()
-    assert found.weights == Weights(str(tmp_path), "weights.npz", digest, 16_000)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert found.weights == Weights(str(tmp_path), "weights.npz", digest, file.stat().st_size)
     assert found.parameters == 17
     assert found.devices == "2 × cpu"
     assert found.versions["jax"] == jax.__version__

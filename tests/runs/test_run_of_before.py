@@ -78,6 +78,7 @@ def test_it_ends_as_the_build_before_ended_it(finished):
         assert line["train"] == pytest.approx(other["train"], abs=1e-5)
         assert line["rate"] == other["rate"]
     assert (finished / "groups.txt").read_bytes() == (REFERENCE / "run/groups.txt").read_bytes()
+    assert not (finished / "ancestry.json").exists()  # it began before there was one
 
 
 def test_it_is_reported_evaluated_and_predicts(finished):

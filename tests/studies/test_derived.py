@@ -20,10 +20,13 @@ from hairjax.builders.data_set import load_data
 from hairjax.data.inputs import InputSpecification, model_inputs
 from hairjax.evaluation.probes import Chosen
 from hairjax.runs.access import read_access
+from hairjax.runs.ancestry import read_ancestry, run_ancestry, write_ancestry
+from hairjax.runs.folder import RunFolder
 from hairjax.studies.soup import greedy_soup, mean_params
 from hairjax.system.errors import UserError
 from hairjax.weights.checkpoint import Checkpoints
 from tests import finished
+from tests.runs.written_runs import write_folder
 
 pytestmark = pytest.mark.usefixtures("blank_figures", "tiny_swin")
 
@@ -125,6 +128,7 @@ def test_a_soups_parameters_are_the_mean_of_those_kept(root):
     assert json.loads((root / "soup" / "metrics.json").read_text())["accuracy"] >= max(alone)
 
 
+@pytest.mark.slow
 def test_a_soup_is_explained_as_the_one_model_it_is(root, capsys):
     """Judged as when it was made; the ensemble, which has no model of its own, is refused."""
     assert command("explain", f"--workdir={root / 'soup'}", "--count=2") == 0
@@ -256,6 +260,7 @@ def test_a_probe_compares_with_its_run(root, probe, tmp_path, capsys):
     assert "B: made.by=probe, made.classifier=" in shown
 
 
+@pytest.mark.slow
 def test_a_probe_looks_at_test_photographs_when_told_to(root, probe):
     before = len(read_access(root / "a" / "looks.csv"))
     assert command("probe", root / "a", "--split=test", f"--workdir={probe}") == 0
@@ -272,6 +277,7 @@ def test_a_probe_has_no_model(probe):
         hairjax.load_run(probe)
 
 
+@pytest.mark.slow
 def test_a_configuration_with_weights_is_probed_without_training(root, tmp_path, monkeypatch):
     """Run b's weights as pretrained ones: the features are run b's own."""
     seen = []
@@ -312,3 +318,28 @@ def test_what_cannot_be_probed_is_refused(root, tmp_path, capsys):
         assert command("probe", *arguments) == 1
         assert message in capsys.readouterr().err
         assert not (tmp_path / "out").exists()
+
+
+def test_a_soup_has_learnt_what_its_runs_have(root):
+    """Kept in its folder, so that it is known where the runs are gone."""
+    stored = read_ancestry(RunFolder(root / "soup"))
+    trained = {r["sha256"] for r in rows_of(root / "a" / "split.csv") if r["split"] == "train"}
+    kept = [row["run"] for row in rows_of(root / "soup" / "soup.csv") if row["kept"] == "True"]
+    assert {one.run for one in stored.learnt} == {run.rsplit("/", 1)[1] for run in kept}
+    assert {one.photographs for one in stored.learnt} == {frozenset(trained)}
+
+
+def test_a_probe_of_weights_that_knew_what_it_is_judged_on_is_refused(root, tmp_path, capsys):
+    """A run's, and weights of a run under another split."""
+    run = shutil.copytree(root / "a", root / "knowing")
+    held = [r for r in rows_of(run / "split.csv") if r["split"] == "validation"]
+    before = write_folder(tmp_path / "before", [r | {"split": "train"} for r in held[:1]])
+    write_ancestry(RunFolder(run), run_ancestry(before))
+    out = f"--workdir={tmp_path / 'out'}"
+    assert command("probe", run, out) == 1
+    said = capsys.readouterr().err
+    assert f"1 of the {len(held)} validation photographs have trained these weights" in said
+    weights = f"--config.weights.source={root / 'a'}"
+    assert command("probe", *finished.flags(root), weights, "--config.seed=1", out) == 1
+    assert "the split leaks through the weights" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -16,7 +16,10 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import make_folds, write_split
 from hairjax.evaluation.predictions import Predictions, write_predictions
 from hairjax.runs.access import read_access
+from hairjax.runs.ancestry import run_ancestry, write_ancestry
+from hairjax.runs.folder import RunFolder
 from hairjax.studies.compare import compare_runs
+from tests.runs.written_runs import write_folder
 
 pytestmark = pytest.mark.usefixtures("blank_figures")
 
@@ -381,3 +384,45 @@ def test_the_models_of_all_folds_are_for_new_photographs(divisions, tmp_path, ca
     assert made(out).weights == pytest.approx([1 / 3] * 3)
     assert {row["split"] for row in rows_of(out / "split.csv")} == {"train"}
     assert not (out / "predictions.csv").exists()
+
+
+@pytest.mark.parametrize("verb", ["ensemble", "soup"])
+def test_a_run_whose_weights_knew_what_it_is_judged_on_is_refused(verb, runs, tmp_path, capsys):
+    """Two validation photographs trained what b began with; by their subjects, others of them."""
+    held = [one for one in rows_of(runs / "b" / "split.csv") if one["split"] == "validation"]
+    rows = [one | {"split": "train", "subject": ""} for one in held[:2]]
+    before = write_folder(tmp_path / "before", rows)
+    write_ancestry(RunFolder(runs / "b"), run_ancestry(before))
+    out = tmp_path / "out"
+    command = [verb, str(runs / "a"), str(runs / "b"), f"--workdir={out}"]
+    assert launch.main(command) == 1
+    said = capsys.readouterr().err
+    assert f"2 of the {len(held)} validation photographs have trained these weights" in said
+    assert f"(training of before: {held[0]['file']} (validation), " in said
+    assert f"leave out {runs / 'b'}, or train it anew" in said
+    assert not out.exists()
+    given = [str(runs / "a"), str(runs / "b")]
+    notes = compare_runs(given, "validation", out=tmp_path / "compared", thumbnails=False).notes
+    [note] = [one for one in notes if "have trained these weights" in one]
+    assert note.startswith(f"{runs / 'b'} is flattered: 2 of the {len(held)} validation")
+    if verb == "ensemble":
+        config = json.loads((runs / "b" / "config.json").read_text())
+        config["data"]["on_leak"] = "allow"
+        (runs / "b" / "config.json").write_text(json.dumps(config))
+        assert launch.main(command) == 0
+        assert "goes on nevertheless: config.data.on_leak=allow" in capsys.readouterr().out
+
+
+def test_views_of_subjects_whose_weights_knew_them_are_refused(tmp_path, capsys):
+    """TOP and SIDE divided alike; what SIDE began with trained on a subject that tests."""
+    for seed, (view, takes) in enumerate((("top", 2), ("side", 1))):
+        photos = photographs(takes, view=view)
+        write_run(tmp_path / view, photos, by_person(photos), seed)
+    [tested, *_] = [r for r in rows_of(tmp_path / "side/split.csv") if r["split"] == "test"]
+    rows = [tested | {"split": "train", "sha256": "0" * 64}]
+    # Drawn with the seed that TOP and SIDE were drawn with, so that its people are theirs.
+    before = write_folder(tmp_path / "before", rows, data__source="synthetic")
+    write_ancestry(RunFolder(tmp_path / "side"), run_ancestry(before))
+    given = (tmp_path / "top", tmp_path / "side", "--by=subject", f"--workdir={tmp_path / 'out'}")
+    assert ensemble(*given) == 1
+    assert "test photographs show subjects whose other" in capsys.readouterr().err

@@ -19,6 +19,7 @@ from hairjax.studies import folds
 from hairjax.studies.compare import compare_runs
 from hairjax.studies.folds import read_folds
 from hairjax.system.errors import UserError
+from tests.runs.written_runs import row, write_folder
 
 pytestmark = pytest.mark.usefixtures("blank_figures")
 
@@ -215,3 +216,18 @@ def test_compare_takes_all_folds_as_a_run(split, whole, copied, tmp_path):
     assert [name for ((name, _),) in found.runs] == [str(whole), str(copied)]
     assert found.names == ["optim.clip=1.0", "optim.clip=2.0"]
     assert found.pairs[0].differences["accuracy"] == (0.0, None)
+
+
+def test_weights_that_know_any_photograph_are_refused_at_the_start(tmp_path, monkeypatch, capsys):
+    """Whichever fold it tests in: nothing is trained."""
+    monkeypatch.setattr(folds, "train_run", None)
+    rows = [row(0, "train", "s0001"), row(1, "test", "s0002")]
+    before = write_folder(tmp_path / "before", rows, data__source="synthetic")
+    command = [*COMMAND, "--config.data.count=40", "--config.data.image_size=32"]
+    command += [f"--config.weights.source={before}", f"--workdir={tmp_path / 'out'}"]
+    assert launch.main(command) == 1
+    said = capsys.readouterr().err
+    assert re.search(r"\d of the 40 test photographs show subjects whose other photographs", said)
+    assert "(training of before: level_" in said
+    assert "every photograph tests in one of the folds: take other weights, or" in said
+    assert not (tmp_path / "out").exists()

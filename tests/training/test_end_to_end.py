@@ -77,6 +77,7 @@ def run(root):
 def test_everything_is_written(run):
     names = {path.name for path in run.iterdir()}
     assert names == {
+        "ancestry.json",
         "baselines.json",
         "checkpoints",
         "classes.json",
@@ -89,6 +90,7 @@ def test_everything_is_written(run):
         "groups.txt",
         "learning_curves.png",
         "learning_curves.svg",
+        "masks.json",
         "metrics.json",
         "metrics.jsonl",
         "predictions.csv",

@@ -105,6 +105,7 @@ def test_kept_maps_change_nothing_but_rounding(whole, tmp_path, monkeypatch):
         assert one["rate"] == other["rate"]
 
 
+@pytest.mark.slow
 def test_the_phases_are_said_and_which_keep_maps(whole):
     said = [line for line in whole[1] if "train, " in line or "computed once" in line]
     assert [line.split(" train,")[0] for line in said[::2]] == [
@@ -115,6 +116,7 @@ def test_the_phases_are_said_and_which_keep_maps(whole):
     assert [line.split()[3] for line in said[1::2]] == ["stages.2", "stages.1"]
 
 
+@pytest.mark.slow
 def test_rates_begin_when_their_parts_thaw(whole):
     folder = RunFolder(whole[0])
     rates = [row["rate"] for row in folder.read_lines(folder.history)]

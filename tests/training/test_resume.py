@@ -41,7 +41,7 @@ COMMAND = [
     "--config.train.batch_size=16",
     "--config.optim.warmup_epochs=1",
     "--config.optim.peak.early=0",  # a frozen group must survive a resume too
-    "--config.optim.finetune=head:1,stages.2:2,middle:3",  # and so must those that thaw
+    "--config.optim.finetune=head:1,middle:2",  # and so must those that thaw
     "--config.optim.ema=0.9",  # and an average beside the parameters
     "--config.augment.mixup=0.4",
     "--config.data.balance=sample",
@@ -53,7 +53,6 @@ SHORT = [
     "--config.data.count=90",
     "--config.train.epochs=2",
     "--config.train.log_every=1",
-    "--config.optim.finetune=head:1,middle:2",
     "--config.devices.mesh=1",
 ]
 SAME = ("metrics.jsonl", "metrics.json", "predictions.csv", "split.csv", "groups.txt")

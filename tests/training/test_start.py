@@ -1,5 +1,6 @@
 """What a start does once: folders are walked, weights are looked for."""
 
+import shutil
 from collections import Counter
 
 import jax
@@ -10,12 +11,15 @@ from PIL import Image
 import hairjax.training.train
 import launch
 from hairjax.builders.model import abstract_model, model_specification
+from hairjax.cli.configuration import read_configuration
 from hairjax.commands.convert import write
 from hairjax.config.recipe import default_config
 from hairjax.data.synthetic import synthesise
+from hairjax.runs.folder import RunFolder
 from hairjax.training.stopping import StoppedError
 from hairjax.weights.paths import dotted
 
+STOPPED = 143  # the status
 pytestmark = pytest.mark.usefixtures("tiny_swin", "blank_figures")
 
 
@@ -73,8 +77,8 @@ def folders(tmp_path):
     return tmp_path
 
 
-def test_folders_are_walked_and_weights_looked_for_once(folders, counted):
-    command = [
+def flags(folders):
+    return [
         "--config=configs/top.py:demo",
         f"--workdir={folders / 'run'}",
         "--config.model.name=tiny",
@@ -91,8 +95,55 @@ def test_folders_are_walked_and_weights_looked_for_once(folders, counted):
         "--config.report.gallery=0",
         "--config.train.log_every=1",
     ]
-    assert launch.main(command) != 0
+
+
+def test_folders_are_walked_and_weights_looked_for_once(folders, counted):
+    command = flags(folders)
+    assert launch.main(command) == STOPPED
     assert counted == {"walk_classes": 1, "find_weights": 1}
     # The run has its parameters in a checkpoint: weights are not asked for again.
-    assert launch.main(command) != 0
+    assert launch.main(command) == STOPPED
     assert counted == {"walk_classes": 2, "find_weights": 1}
+
+
+def test_identical_files_in_two_classes_stop_a_start_and_no_later_one(folders, capsys):
+    file = next((folders / "photos" / "level_0").iterdir())
+    for kind in ("photos", "masks"):
+        shutil.copy(folders / kind / "level_0" / file.name, folders / kind / "level_2" / file.name)
+    command = flags(folders)
+    assert launch.main(command) == 1
+    refused = capsys.readouterr().err
+    said = f"2 photographs are identical files in different classes: level_0/{file.name} (level_0)"
+    assert f"{said} = level_2/{file.name} (level_2); at most one" in refused
+    assert not (folders / "run").exists()
+    assert launch.main([*command, "--config.data.on_conflict=allow"]) != 0  # stopped, see above
+    found = capsys.readouterr()
+    assert f"{said} = level_2/{file.name} (level_2); trained nevertheless" in found.out
+    # A file of weights that says nothing of its photographs.
+    assert "further: weights.safetensors does not say on which photographs it was" in found.out
+    assert launch.main(command) != 0
+    found = capsys.readouterr()
+    assert "going on with" in found.out
+    assert "identical files" not in found.out + found.err
+
+
+@pytest.mark.parametrize("spelling", ["apart", "merge", "refuse"])
+def test_a_run_goes_on_with_the_names_that_it_began_with(tmp_path, monkeypatch, spelling):
+    """As one of before, which took every spelling for another person."""
+    _, config = read_configuration("train", flags(tmp_path), "workdir")
+    config.data.spelling = spelling
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    run.write_json(run.classes, ["level_0", "level_1"])
+    run.write_config(config)
+    asked = []
+
+    def find_data(source, classes):
+        asked.append((source.spelling, classes))
+        raise StoppedError
+
+    monkeypatch.setattr(hairjax.training.train, "find_data", find_data)
+    for folder in ("photos", "masks"):
+        (tmp_path / folder).mkdir()
+    assert launch.main(flags(tmp_path)) == STOPPED
+    assert asked == [(spelling, ("level_0", "level_1"))]

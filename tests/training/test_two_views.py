@@ -102,6 +102,7 @@ def flat(params):
     return dotted(jax.device_get(params))
 
 
+@pytest.mark.slow
 def test_a_run_is_judged_reported_and_explained(root, joined, capsys):
     model = json.loads((joined / "config.json").read_text())["model"]
     assert (model["second"], model["second_sees"], model["fuse_after"]) == ("tiny_cnn", "mask", 1)
@@ -129,6 +130,7 @@ def pretrained(config, classes):
     return pretrained_model(model, classes, find_model_weights(model))
 
 
+@pytest.mark.slow
 def test_a_run_begins_where_another_with_two_streams_ended(joined):
     config = load_config(str(joined / "config.json"))
     config.weights.source = str(joined)
@@ -172,6 +174,7 @@ def test_a_stream_takes_the_weights_of_a_run_with_one(root, files, unfinished):
         np.testing.assert_array_equal(leaf, theirs[path], err_msg=path)
 
 
+@pytest.mark.slow
 def test_two_streams_are_not_written_as_one_file(root, joined, capsys):
     out = f"--out={root}/x.safetensors"
     assert launch.main(["convert", f"--weights={joined}", "--model=tiny_swin", out]) == 1

@@ -29,13 +29,14 @@ from hairjax.models.table import SWIN, VARIANTS, Variant
 from hairjax.weights import WeightsError, load
 from hairjax.weights.bias_table import resize_bias_table
 from hairjax.weights.fit import fit_weights
-from hairjax.weights.load import Checkpoint, find_weights, read_arrays
+from hairjax.weights.load import Checkpoint, find_weights
 from hairjax.weights.names.swin import TIMM
 from hairjax.weights.naming import OURS, our_layout, our_path, translate
 from hairjax.weights.paths import dotted
 from hairjax.weights.stem import RULES
 from tests.messages import messages
 from tests.models.example import options
+from tests.weights.files import read_arrays
 
 ROOT = Path(__file__).parents[2]
 
@@ -129,7 +130,7 @@ def test_hidden_layers_are_drawn_with_the_classifier_behind_them(arrays):
 def test_headless_checkpoint_gets_a_head_with_a_note(arrays):
     del arrays["head.fc.weight"], arrays["head.fc.bias"]
     parameters, notes = fit(arrays)
-    assert notes == ["head: drawn anew for 10 classes; the checkpoint's has no classes"]
+    assert notes == ["head: drawn anew for 10 classes; the checkpoint's has no known classifier"]
     assert drawn(parameters) == {"head.classifier.kernel", "head.classifier.bias"}
 
 
@@ -313,23 +314,8 @@ def damaged(path, keep):
 @pytest.mark.parametrize("keep", [0, 5, 500, -1])
 def test_truncated_file_is_refused_by_name(suffix, keep, tmp_path):
     path = damaged(tmp_path / f"model{suffix}", keep)
-    message = rf"{re.escape(str(path))} cannot be read as {suffix} \(.+\); is it whole, "
+    message = rf"{re.escape(str(path))} (cannot be read as [^(]+\(.+\)|is empty)"
     with pytest.raises(WeightsError, match=message):
-        read_arrays(path)
-
-
-@pytest.mark.parametrize("suffix", load.SUFFIXES)
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"<!doctype html><html></html>",
-        b"version https://git-lfs.github.com/spec/v1\nsize 113440096",
-    ],
-)
-def test_page_or_pointer_is_refused(suffix, content, tmp_path):
-    path = tmp_path / f"model{suffix}"
-    path.write_bytes(content)
-    with pytest.raises(WeightsError, match="a web page or a Git LFS pointer"):
         read_arrays(path)
 
 
@@ -366,11 +352,11 @@ def test_bfloat16_is_read_without_jax(tmp_path):
     numbers = np.array([1.5, -0.15625, 3e38, 1e-40], ml_dtypes.bfloat16)
     safetensors.numpy.save_file({"a": numbers}, path)
     code = (
-        "import sys, types, pathlib; "
-        # The one module below that imports JAX, for names of parameters.
-        "sys.modules['hairjax.weights.paths'] = types.SimpleNamespace(dotted=None); "
-        "from hairjax.weights.load import read_arrays; "
-        "found = read_arrays(pathlib.Path(sys.argv[1]))['a']; "
+        "import contextlib, pathlib, sys; "
+        "from hairjax.weights.contents import opened; "
+        "stack = contextlib.ExitStack(); "
+        "contents = stack.enter_context(opened(pathlib.Path(sys.argv[1]))); "
+        "found = contents.read('a'); "
         "assert 'jax' not in sys.modules; print(found.dtype, *map(float.hex, map(float, found)))"
     )
     ended = subprocess.run(
@@ -391,9 +377,12 @@ def test_pickles_are_never_executed(tmp_path):
     sprung = tmp_path / "sprung"
     np.savez(tmp_path / "object.npz", trap=np.array([Trap(sprung)], object))
     (tmp_path / "plain.npz").write_bytes(pickle.dumps(Trap(sprung)))
-    reasons = {"object.npz": "Object arrays cannot be loaded", "plain.npz": "not a whole archive"}
+    reasons = {
+        "object.npz": r"cannot be read as .* \(Object arrays cannot be loaded",
+        "plain.npz": "is refused: it asks for",
+    }
     for name, reason in reasons.items():
-        with pytest.raises(WeightsError, match=rf"{name} cannot be read as .npz \(.*{reason}"):
+        with pytest.raises(WeightsError, match=f"{name} {reason}"):
             read_arrays(tmp_path / name)
     assert not sprung.exists()
 
@@ -408,7 +397,7 @@ def test_text_is_no_weight(tmp_path):
 def test_folder_with_one_file_stands_for_it(suffix, tmp_path):
     (tmp_path / "README.md").touch()
     path = tmp_path / f"model{suffix}"
-    path.touch()
+    safetensors.numpy.save_file({"norm.bias": np.ones(3, np.float32)}, path)
     assert find_weights(str(tmp_path)) == find_weights(str(path)) == path
 
 
@@ -417,7 +406,7 @@ def test_folder_with_one_file_stands_for_it(suffix, tmp_path):
     [
         ((), "none"),
         (("model.h5", "config.json"), "none"),
-        (("b.npz", "c.pth", "a.safetensors"), "a.safetensors, b.npz, c.pth"),
+        (("b.npz", "c.pth", "a.safetensors"), "a.safetensors, b.npz, c.pth; give one of them"),
     ],
 )
 def test_folder_with_another_number_of_files_is_refused(names, found, tmp_path):
@@ -434,13 +423,6 @@ def test_missing_path_is_refused_with_what_can_be_given(tmp_path):
         find_weights(source)
     for way in (".safetensors, .npz", "folder", "run", "hf://", "weights.source=none"):
         assert way in str(error.value)
-
-
-def test_other_suffix_is_refused_with_the_suffixes(tmp_path):
-    path = tmp_path / "model.h5"
-    path.touch()
-    with pytest.raises(WeightsError, match=r"'\.h5'; .* \.safetensors, \.npz, \.pth, "):
-        find_weights(str(path))
 
 
 def test_unknown_model_is_refused_before_weights_are_looked_for():

@@ -11,6 +11,8 @@ import safetensors.numpy
 from flax import nnx
 
 import hairjax
+from hairjax.builders.model import find_model_weights, model_specification
+from hairjax.config.recipe import default_config
 from hairjax.models.factory import read_weights
 from hairjax.models.table import SWIN, VARIANTS, Variant
 from hairjax.weights import WeightsError
@@ -126,5 +128,21 @@ def test_unknown_names_are_refused_with_the_file(tmp_path):
 
 def test_a_folder_of_transformers_is_no_run(tmp_path):
     (tmp_path / "config.json").write_text("{}")
-    (tmp_path / "model.safetensors").touch()
+    save({"norm.bias": np.ones(3)}, tmp_path / "model.safetensors")
     assert find_weights(str(tmp_path)) == tmp_path / "model.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("name", "which", "said"),
+    [
+        ("small", "ema", "which is 'ema', and .* holds: raw parameters at its top"),
+        ("resnet18", "auto", "swin.safetensors: these are not the names of a ResNet's parameters"),
+    ],
+)
+def test_what_names_tell_is_refused_when_weights_are_looked_for(name, which, said):
+    """Before photographs are."""
+    config = default_config()
+    config.model.name, config.weights.which = name, which
+    config.weights.source = str(REFERENCE / "swin.safetensors")
+    with pytest.raises(WeightsError, match=said):
+        find_model_weights(model_specification(config))

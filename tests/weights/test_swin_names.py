@@ -105,12 +105,20 @@ EMBEDDINGS = "embeddings.patch_embeddings.projection.weight"
         ((f"swin.{EMBEDDINGS}", f"swin.{BLOCK}attention.self.query.weight"), "transformers"),
         ((EMBEDDINGS, f"{BLOCK}attention.self.query.weight"), "transformers"),
         ((EMBEDDINGS, f"{BLOCK}attention.q_proj.weight"), "transformers (in memory)"),
+        (
+            (
+                "backbone.patch_embed.projection.weight",
+                "backbone.stages.0.blocks.0.attn.w_msa.qkv.weight",
+                "head.fc.weight",
+            ),
+            "OpenMMLab",
+        ),
         (("stem.proj.kernel", "head.norm.scale"), "hairjax"),
     ],
 )
 def test_a_naming_is_recognised_behind_any_prefix(names, title, prefix):
-    naming, found = recognise([prefix + name for name in names], "a Swin", NAMINGS)
-    assert (naming.title, found) == (title, prefix)
+    found = recognise([prefix + name for name in names], "a Swin", NAMINGS)
+    assert {place: naming.title for place, naming in found.items()} == {prefix: title}
 
 
 @pytest.mark.parametrize(
@@ -141,6 +149,32 @@ def test_patch_merging_at_the_end_of_a_stage_opens_the_next():
     microsoft = next(naming for naming in NAMINGS if naming.title == "Microsoft")
     path = our_path(microsoft, "layers.9.downsample.reduction.weight")
     assert path == "stages.10.merge.reduction.weight"
+
+
+def test_openmmlabs_patch_merging_is_ours():
+    """Its patches are torch's ``Unfold``: channels, and in each the rows of a patch."""
+    draw = np.random.default_rng(0).standard_normal
+    channels, out = 3, 5
+    patch = draw((2, 2, channels))  # row, column, channel
+    weight, scale = draw((out, 4 * channels)), draw(4 * channels)
+    unfolded = patch.transpose(2, 0, 1).ravel()
+    # As Microsoft's joins them: rows change before columns, channels first of all.
+    joined = np.concatenate([patch[0, 0], patch[1, 0], patch[0, 1], patch[1, 1]])
+    place = "backbone.stages.1.downsample."
+    arrays = {f"{place}reduction.weight": weight, f"{place}norm.weight": scale}
+    openmmlab = next(naming for naming in NAMINGS if naming.title == "OpenMMLab")
+    found, unexpected = translate(openmmlab, "", arrays)
+    assert unexpected == []
+    ours = (joined * found["stages.2.merge.norm.scale"]) @ found["stages.2.merge.reduction.kernel"]
+    np.testing.assert_allclose(ours, weight @ (unfolded * scale), rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (7,), (3, 6)])
+def test_patch_merging_of_another_shape_is_left_to_the_comparison(shape):
+    openmmlab = next(naming for naming in NAMINGS if naming.title == "OpenMMLab")
+    name = "stages.0.downsample.reduction.weight"
+    found, _ = translate(openmmlab, "", {name: np.zeros(shape)})
+    assert [array.size for array in found.values()] == [np.zeros(shape).size]
 
 
 def transformers_parts(**shapes):

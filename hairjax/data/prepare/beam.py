@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
 import tensorflow_datasets as tfds
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -21,7 +20,6 @@ from hairjax.data.prepare.pieces import changed, decode
 from hairjax.data.prepare.read import without_warnings
 from hairjax.data.prepare.stored import SPLIT
 from hairjax.data.sources.photos import Entry, Index
-from hairjax.data.sources.problems import Problem
 from hairjax.system.errors import UserError
 
 _FACTS = "facts"  # files of JSON lines: what is known of each photograph besides its pixels
@@ -44,8 +42,8 @@ class Photographs(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
 
-    def __init__(self, index: Index, side: int, fit: str, features: Any, folder: Path):
-        self.index, self.side, self.fit = index, side, fit
+    def __init__(self, index: Index, options: PrepareOptions, features: Any, folder: Path):
+        self.index, self.options = index, options
         self.described, self.folder = features, folder
         super().__init__(data_dir=str(folder), file_format="array_record")
 
@@ -57,7 +55,7 @@ class Photographs(tfds.core.GeneratorBasedBuilder):
             pipeline
             | "photographs" >> beam.Create(list(enumerate(self.index.entries)))
             | "spread over workers" >> beam.Reshuffle()
-            | "decode" >> beam.Map(partial(_decode, side=self.side, fit=self.fit))
+            | "decode" >> beam.Map(partial(_decode, options=self.options))
         )
         facts = decoded | "facts" >> beam.Map(lambda photo: json.dumps(photo[2]))
         facts | "write facts" >> beam.io.WriteToText(str(self.folder / _FACTS))
@@ -83,12 +81,12 @@ def write_with_beam(
 
     Returns:
         The files of records in order, how many records each has, bytes of them all, and
-        `sha256`, `problems` and `touched` as in the notes of a set.
+        `facts`, `problems` and `touched` as in the notes of a set.
 
     Raises:
         UserError: the pipeline fails.
     """
-    builder = Photographs(index, options.side, options.fit, features, folder)
+    builder = Photographs(index, options, features, folder)
     config = tfds.download.DownloadConfig(beam_options=PipelineOptions(options.beam.split()))
     tfds.disable_progress_bar()
     try:
@@ -109,7 +107,7 @@ def write_with_beam(
     )
     bad = {str(fact["photograph"]): fact for fact in facts if fact["problem"]}
     notes = {
-        "sha256": [fact["sha256"] for fact in facts],
+        "facts": [fact["facts"] for fact in facts],
         "problems": {i: fact["problem"] for i, fact in bad.items()},
         "touched": {i: fact["touched"] for i, fact in bad.items()},
     }
@@ -117,18 +115,17 @@ def write_with_beam(
 
 
 def _decode(
-    numbered: tuple[int, Entry], side: int, fit: str
+    numbered: tuple[int, Entry], options: PrepareOptions
 ) -> tuple[int, dict[str, Any], dict[str, Any]]:
     """Number, example and facts of a photograph."""
     number, entry = numbered
     touched = changed(entry)
     with without_warnings():
-        pixels, sha256 = decode(entry, side, fit)
-    bad = isinstance(sha256, Problem)
+        decoded, problem = decode(entry, options)
     facts = {
         "photograph": number,
-        "sha256": "" if bad else sha256,
-        "problem": asdict(sha256) if isinstance(sha256, Problem) else None,
+        "facts": decoded.facts.to_json(),
+        "problem": asdict(problem) if problem else None,
         "touched": touched,
     }
-    return number, {"image": np.asarray(pixels), "file": entry.file}, facts
+    return number, {"image": decoded.pixels, "file": entry.file}, facts

@@ -47,7 +47,7 @@ def load_photos(index: Index, options: PrepareOptions, expected: Iterable[int]) 
         )
     else:
         with console.progress("photographs read") as progress:
-            photoset, unread = prepare(index, options.side, options.fit, options.workers, progress)
+            photoset, unread = prepare(index, options, progress)
     problems = [*index.problems, *unread]
     require_no_problems(problems, options.on_bad)
     require_classes(photoset, expected, problems)
@@ -56,6 +56,9 @@ def load_photos(index: Index, options: PrepareOptions, expected: Iterable[int]) 
             f"left out {len(problems):,} that cannot be used (config.data.on_bad=skip):\n"
             f"{describe_problems(problems)}"
         )
+    require_hair(photoset, options)
+    if photoset.mask_coding:
+        console.say(f"masks: {photoset.mask_coding}")
     return _placed(photoset, limit)
 
 
@@ -72,6 +75,19 @@ def require_classes(
         raise UserError(
             f"no photograph of {', '.join(empty) or 'any class'} can be used:\n"
             f"{describe_problems(problems)}\ncorrect these files, or remove the class"
+        )
+
+
+def require_hair(photoset: PhotoSet, options: PrepareOptions) -> None:
+    """Refuse a set of masks of which every one is empty; those of a run's coding may be.
+
+    Raises:
+        UserError: there is no hair in any.
+    """
+    if photoset.has_masks and not photoset.mask_coding and not options.mask_coding:
+        raise UserError(
+            "every mask is empty, so that a model could learn nothing from them: correct "
+            "config.data.masks, or use the photographs alone with --config.model.in_channels=3"
         )
 
 

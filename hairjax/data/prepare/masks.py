@@ -1,11 +1,29 @@
 """Reading hair masks: whatever they are stored as, to uint8 in the shape of the photograph."""
 
+from typing import NamedTuple
+
 import numpy as np
-from PIL import Image, ImageChops
+from PIL import Image
 
 from hairjax.data.prepare.decode import LYING, open_image, read_file, resize_and_turn, turn_of
+from hairjax.data.prepare.mask_values import Hair, MaskValues, read_values
 from hairjax.data.sources.problems import PhotoError, Problem
 from hairjax.data.sources.record import File
+
+
+class Placed(NamedTuple):
+    """How the photograph of a mask lies: sizes are (width, height).
+
+    Attributes:
+        size: its size, turned.
+        lying: True if turning it changed its sides over.
+        shape: size of the result.
+    """
+
+    size: tuple[int, int]
+    lying: bool
+    shape: tuple[int, int]
+
 
 _MOST = 0.5  # of the pixels of a mask are 0 or 255, soft as its edges may be
 
@@ -14,15 +32,12 @@ def read_mask(
     path: File,
     photo: tuple[Image.Image, bytes],
     mask: File,
-    size: tuple[int, int],
-    lying: bool,
-    shape: tuple[int, int],
-) -> np.ndarray:
-    """Read the mask of the photograph `path` as uint8 [height, width].
+    placed: Placed,
+    hair: Hair,
+) -> tuple[np.ndarray, MaskValues]:
+    """Read the mask of the photograph `path` as uint8 [height, width], and what it holds.
 
-    `photo` is that photograph as decoded, and its file's bytes. `size` is the turned photograph's
-    and `shape` the result's, each (width, height); `lying` says that turning the photograph changed
-    its sides over.
+    `photo` is that photograph as decoded, and its file's bytes.
     """
     data = read_file(mask)
     image = open_image(mask, data)
@@ -30,9 +45,10 @@ def read_mask(
     _require_other(path, photo, mask, (image, data))
     turn = turn_of(image)
     found = image.size[::-1] if turn in LYING else image.size
-    _require_shape(path, mask, found, size, lying)
-    values = Image.fromarray(_mask_values(image))
-    return resize_and_turn(values, (0, 0, *image.size), shape, turn, Image.Resampling.BOX)
+    _require_shape(path, mask, found, placed.size, placed.lying)
+    share, values = read_values(image, hair)
+    whole, box = Image.fromarray(share), (0, 0, *image.size)
+    return resize_and_turn(whole, box, placed.shape, turn, Image.Resampling.BOX), values
 
 
 def _require_other(
@@ -82,52 +98,3 @@ def _require_shape(
     else:
         kind = "the mask has another aspect ratio than the photograph"
     raise PhotoError(Problem(str(path), kind, shapes))
-
-
-def _mask_values(image: Image.Image) -> np.ndarray:
-    """Return a mask as uint8 [height, width], 0 … 255, whatever it is stored as."""
-    if image.has_transparency_data:
-        alpha = np.asarray(image.convert("RGBA"))[..., 3]
-        if alpha.min() < alpha.max():
-            return alpha
-    if image.mode == "P":
-        values = _palette_values(image)
-    elif image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image)
-    elif image.mode in ("1", "L", "LA"):
-        values = np.asarray(image.convert("L"))
-    else:
-        red, green, blue = image.convert("RGB").split()
-        values = np.asarray(ImageChops.lighter(ImageChops.lighter(red, green), blue))
-    peak = values.max()
-    if not (values.min() >= 0 and peak <= 65535):
-        raise ValueError(f"its values {values.min()} … {peak} are not within 0 … 65535")
-    # A largest value of 1 is 0/1 (or 0 … 1): of 255 it would be nothing, and that everywhere.
-    # In the same way 16 bits that never pass 255 hold 8.
-    if peak <= 1 or peak > 255:
-        values = values * (255.0 if peak <= 1 else 255 / 65535)
-    return values if values.dtype == np.uint8 else np.rint(values).astype(np.uint8)
-
-
-def _palette_values(image: Image.Image) -> np.ndarray:
-    """Return a palette mask as uint8 [height, width]: its greys where it has them, else 0 or 255.
-
-    In colours (as label tools paint) black is the background, or index 0 where black is not used;
-    more than two of them are a map of several things, and which is hair cannot be known.
-    """
-    index = np.asarray(image)
-    palette = np.zeros((256, 3), np.uint8)
-    stored = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
-    palette[: len(stored)] = stored
-    used = np.unique(index)
-    colours = np.unique(palette[used], axis=0)
-    grey = (colours == colours[:, :1]).all()
-    if grey and (len(colours) > 1 or len(used) == 1):
-        return palette[index, 0]
-    if len(used) > 2:
-        raise ValueError(
-            f"its palette paints {len(used)} classes, and a mask has two: save as grey"
-        )
-    black = palette.max(axis=1) == 0
-    background = black[index] if black[used].any() and len(colours) > 1 else index == 0
-    return np.where(background, 0, 255).astype(np.uint8)

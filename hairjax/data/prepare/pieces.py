@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from hairjax.data.options import PrepareOptions
-from hairjax.data.prepare.read import read_photo, without_warnings
+from hairjax.data.prepare.levels import Facts
+from hairjax.data.prepare.read import Decoded, read_photo, without_warnings
 from hairjax.data.sources.photos import Entry, Index
 from hairjax.data.sources.problems import PhotoError, Problem
 from hairjax.system.errors import UserError
@@ -33,7 +34,7 @@ class Piece:
     """Some photographs of a set.
 
     `records` is their file once it is whole, `side` the file beside it that says so: JSON with
-    `bytes`, and `sha256`, `problems` and `touched` as in the notes of the set.
+    `bytes`, and `facts`, `problems` and `touched` as in the notes of the set.
     """
 
     records: Path
@@ -56,12 +57,14 @@ def changed(entry: Entry) -> list[int]:
     return times
 
 
-def decode(entry: Entry, side: int, fit: str) -> tuple[np.ndarray, str | Problem]:
-    """The pixels of a photograph and its checksum; of a bad one black, and what is wrong."""
+def decode(entry: Entry, options: PrepareOptions) -> tuple[Decoded, Problem | None]:
+    """A photograph and what is known of it; a bad one is black, and what is wrong is said."""
+    side = options.side
     try:
-        return read_photo(entry.path, entry.mask, side, fit)
+        return read_photo(entry.path, entry.mask, side, options.fit, options.hair), None
     except PhotoError as error:
-        return np.zeros((side, side, 4), np.uint8), error.problem
+        black = np.zeros((side, side, 4), np.uint8)
+        return Decoded(black, Facts("", 0, 0, None)), error.problem
 
 
 def write_pieces(
@@ -115,7 +118,7 @@ def joined(pieces: Sequence[Piece]) -> tuple[dict[str, Any], int]:
     """Notes on the photographs of all finished pieces, and the bytes of their records."""
     parts = [json.loads(piece.side.read_text()) for piece in pieces]
     notes: dict[str, Any] = {
-        "sha256": [sha256 for part in parts for sha256 in part["sha256"]],
+        "facts": [facts for part in parts for facts in part["facts"]],
         "problems": {i: problem for part in parts for i, problem in part["problems"].items()},
         "touched": {i: times for part in parts for i, times in part["touched"].items()},
     }
@@ -161,20 +164,19 @@ def _write(
     entries = [index.entries[i] for i in piece.photographs]
     # Before anything is read: what is put right meanwhile counts as touched.
     before = [changed(entry) for entry in entries]
-    notes: dict[str, Any] = {"sha256": [], "problems": {}, "touched": {}, "bytes": 0}
+    notes: dict[str, Any] = {"facts": [], "problems": {}, "touched": {}, "bytes": 0}
     try:
         # tfds's own writers shuffle, or compress so hard that reading takes three times as long.
         writer = ArrayRecordWriter(str(piece.records), "group_size:1,snappy")
         for i, entry, touched in zip(piece.photographs, entries, before, strict=True):
             if stop.is_set():
                 return
-            pixels, sha256 = decode(entry, options.side, options.fit)
-            if isinstance(sha256, Problem):
-                notes["problems"][str(i)] = asdict(sha256)
+            decoded, problem = decode(entry, options)
+            if problem:
+                notes["problems"][str(i)] = asdict(problem)
                 notes["touched"][str(i)] = touched
-                sha256 = ""
-            notes["sha256"].append(sha256)
-            record = encode({"image": pixels, "file": entry.file})
+            notes["facts"].append(decoded.facts.to_json())
+            record = encode({"image": decoded.pixels, "file": entry.file})
             writer.write(record)
             notes["bytes"] += len(record)
         writer.close()

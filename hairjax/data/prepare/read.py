@@ -6,31 +6,42 @@
 import hashlib
 import struct
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from hairjax.data.photoset import PhotoSet
+from hairjax.data.options import PrepareOptions
+from hairjax.data.photoset import PhotoSet, Rows
 from hairjax.data.prepare.decode import LYING, open_image, read_file, resize_and_turn, turn_of
-from hairjax.data.prepare.masks import read_mask
-from hairjax.data.sources.photos import Entry, Index
+from hairjax.data.prepare.levels import Facts, decide_levels, rescale
+from hairjax.data.prepare.mask_values import AUTO, WHITES, Hair
+from hairjax.data.prepare.masks import Placed, read_mask
+from hairjax.data.sources.photos import Index
 from hairjax.data.sources.problems import PhotoError, Problem, shown
 from hairjax.data.sources.record import File
 from hairjax.system.errors import UserError
 
 FITS = ("squash", "pad")
 # To be raised whenever `read_photo` gives other pixels: prepared sets are told apart by it.
-PREPARATION = 1
+PREPARATION = 2
 # ImageNet's mean colour: zero once normalised, so that padding says nothing.
 _PADDING = (124, 116, 104)
 # What Pillow is known to raise on damaged files, over and above its own bomb error.
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
 
 
-def read_photo(path: File, mask: File | None, side: int, fit: str) -> tuple[np.ndarray, str]:
+class Decoded(NamedTuple):
+    """A photograph as it was read: uint8 [side, side, 4], RGB and mask, and what is known of it."""
+
+    pixels: np.ndarray
+    facts: Facts
+
+
+def read_photo(path: File, mask: File | None, side: int, fit: str, hair: Hair = AUTO) -> Decoded:
     """Read one photograph and its mask as the model sees them, but for augmentation.
 
     The photograph is turned as its EXIF orientation says. Grey, palette, CMYK and 16-bit pictures
@@ -40,8 +51,9 @@ def read_photo(path: File, mask: File | None, side: int, fit: str) -> tuple[np.n
     by antialiased bicubic interpolation, the one under which the pretrained weights were made.
 
     The mask, turned as its own EXIF orientation says, must have the turned photograph's shape or
-    its aspect ratio. Where its alpha channel varies, that is the mask; else its brightest channel
-    is, 0/1 as well as 0/255. It is resized by area, so that soft values stay what they mean.
+    its aspect ratio. Where its alpha channel varies, that is the mask. It is resized by area, so
+    that soft values stay what they mean. What the levels of 16-bit photographs and of masks stand
+    for is decided for a whole set, by `decide_levels`.
 
     Args:
         path: a JPEG, PNG, WebP, BMP, TIFF or GIF file (its first picture), told by its content
@@ -50,9 +62,10 @@ def read_photo(path: File, mask: File | None, side: int, fit: str) -> tuple[np.n
         side: height and width of the result in pixels.
         fit: "squash" resizes both sides to the square; "pad" keeps the aspect ratio and pads both
             ends of the shorter side with ImageNet's mean colour, mask 0.
+        hair: values of the mask that stand for hair.
 
     Returns:
-        uint8 [side, side, 4]: RGB, then the mask (0 … 255); and the SHA-256 of the file at `path`.
+        Pixels, RGB and then the mask (0 … 255), with the SHA-256 of the file at `path`.
 
     Raises:
         PhotoError: either file cannot be read or the mask does not fit the photograph.
@@ -77,15 +90,19 @@ def read_photo(path: File, mask: File | None, side: int, fit: str) -> tuple[np.n
     pixels[...] = (*_PADDING, 0)
     inside = pixels[top : top + shape[1], left : left + shape[0]]
     with _damage_named(path, "cannot be read"):
-        inside[..., :3] = resize_and_turn(_rgb(image), whole, shape, turn, Image.Resampling.BICUBIC)
+        rgb, white = _rgb(image)
+        inside[..., :3] = resize_and_turn(rgb, whole, shape, turn, Image.Resampling.BICUBIC)
+    values = None
     if mask is not None:
+        placed = Placed(size, turn in LYING, shape)
         with _damage_named(path, "mask cannot be read"):
-            inside[..., 3] = read_mask(path, (image, data), mask, size, turn in LYING, shape)
-    return pixels, hashlib.sha256(data).hexdigest()
+            inside[..., 3], values = read_mask(path, (image, data), mask, placed, hair)
+    spread = int(np.ptp(inside[..., :3], axis=(0, 1)).max())
+    return Decoded(pixels, Facts(hashlib.sha256(data).hexdigest(), white, spread, values))
 
 
 def prepare(
-    index: Index, side: int, fit: str, workers: int, progress: Callable[[int, int], None]
+    index: Index, options: PrepareOptions, progress: Callable[[int, int], None]
 ) -> tuple[PhotoSet, list[Problem]]:
     """Read every photograph of `index` in parallel, in its order whatever the number of workers.
 
@@ -94,51 +111,100 @@ def prepare(
 
     Args:
         index: photographs that `find_photos` found.
-        side: height and width of the result in pixels.
-        fit: "squash" or "pad", as in `read_photo`.
-        workers: photographs decoded at the same time, at least 1.
+        options: side, fit and workers, and what the masks hold.
         progress: called in this thread with (photographs done, photographs in all).
 
     Returns:
         The photographs that could be read, and a problem for each of the others.
 
     Raises:
-        UserError: `fit` is neither.
+        UserError: it cannot be known which values of the masks are hair.
     """
-    _require_fit(side, fit)
-    if workers < 1:
-        raise ValueError(f"{workers} workers cannot read photographs: give 1 or more")
-    total = len(index.entries)
+    side, total = options.side, len(index.entries)
+    _require_fit(side, options.fit)
+    if options.workers < 1:
+        raise ValueError(f"{options.workers} workers cannot read photographs: give 1 or more")
     images = np.empty((total, side, side, 4), np.uint8)
 
-    def read(position: int) -> str | Problem:
+    def read(position: int) -> Facts | Problem:
         entry = index.entries[position]
         try:
-            images[position], digest = read_photo(entry.path, entry.mask, side, fit)
+            found = read_photo(entry.path, entry.mask, side, options.fit, options.hair)
         except PhotoError as error:
             return error.problem
-        return digest
+        images[position] = found.pixels
+        return found.facts
 
-    kept: list[tuple[int, Entry, str]] = []
+    facts: dict[int, Facts] = {}
     problems = []
-    with without_warnings(), ThreadPoolExecutor(workers) as pool:
+    with without_warnings(), ThreadPoolExecutor(options.workers) as pool:
         for position, result in enumerate(pool.map(read, range(total))):
             if isinstance(result, Problem):
                 problems.append(result)
             else:
-                kept.append((position, index.entries[position], result))
+                facts[position] = result
             progress(position + 1, total)
-    photoset = PhotoSet(
-        # Indexing copies everything: not for nothing.
-        images=images[[position for position, _, _ in kept]] if problems else images,
-        labels=np.array([entry.label for _, entry, _ in kept], np.int32),
-        files=tuple(entry.file for _, entry, _ in kept),
-        subjects=tuple(entry.subject for _, entry, _ in kept),
-        sha256=tuple(digest for _, _, digest in kept),
+    found = usable(index, facts, options)
+    # Indexing copies everything: not for nothing.
+    images = images[found.places] if len(found.places) < total else images
+    rescale(images, found.factors)
+    return photoset_of(index, facts, found, images), [*problems, *found.problems]
+
+
+class Usable(NamedTuple):
+    """Photographs that can be used, once the levels of the set are decided.
+
+    Attributes:
+        places: their places in the index, int [m].
+        factors: factors of their levels, float32 [m, 2], see `rescale`.
+        coding: coding of their masks.
+        problems: one for each that cannot.
+    """
+
+    places: np.ndarray
+    factors: np.ndarray
+    coding: str
+    problems: list[Problem]
+
+
+def usable(index: Index, facts: Mapping[int, Facts], options: PrepareOptions) -> Usable:
+    """Decide the levels of a set, and which of its photographs have masks of its coding.
+
+    Args:
+        index: photographs that `find_photos` found.
+        facts: what is known of those that could be read, by their place in the index.
+        options: what the masks hold.
+
+    Raises:
+        UserError: it cannot be known which values of the masks are hair.
+    """
+    places = np.array([*facts], np.int64)
+    levels = decide_levels([*facts.values()], options)
+    problems = {
+        i: ("the mask is of another coding", detail) for i, detail in levels.other.items()
+    } | dict.fromkeys(levels.blank, ("the photograph is nearly one colour", ""))
+    kept = np.array([i for i in range(len(places)) if i not in problems], np.int64)
+    said = [
+        Problem(shown(index.entries[places[i]].path), *what) for i, what in sorted(problems.items())
+    ]
+    return Usable(places[kept], levels.factors[kept], levels.coding, said)
+
+
+def photoset_of(
+    index: Index, facts: Mapping[int, Facts], found: Usable, images: np.ndarray | Rows
+) -> PhotoSet:
+    """The photographs that can be used, with their pixels."""
+    entries = [index.entries[place] for place in found.places]
+    return PhotoSet(
+        images=images,
+        labels=np.array([entry.label for entry in entries], np.int32),
+        files=tuple(entry.file for entry in entries),
+        subjects=tuple(entry.subject for entry in entries),
+        sha256=tuple(facts[place].sha256 for place in found.places),
         classes=index.classes,
         has_masks=index.has_masks,
+        mask_coding=found.coding,
     )
-    return photoset, problems
 
 
 def _require_fit(side: int, fit: str) -> None:
@@ -174,18 +240,32 @@ def _damage_named(path: File, kind: str) -> Iterator[None]:
         raise PhotoError(Problem(shown(path), kind, detail)) from error
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _rgb(image: Image.Image) -> tuple[Image.Image, int]:
+    """The picture as 8-bit RGB; of 16 bits the grey that its 255 stands for, else 0."""
+    white = 0
     if image.mode.startswith("I;16"):
-        # Pillow would clip at 255; the high byte is what it keeps of 16-bit colour.
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        # Pillow would clip at 255.
+        values = np.asarray(image)
+        white = _stated_white(image, values) or next(w for w in WHITES if w >= values.max())
+        image = Image.fromarray((values // ((white + 1) >> 8)).astype(np.uint8))
     if image.mode in ("I", "F"):
         raise ValueError("its values have 32 bits, of which white cannot be known: save 8 or 16")
     if image.has_transparency_data:
         picture = image.convert("RGBA")
         paper = Image.new("RGBA", picture.size, "white")
         paper.alpha_composite(picture)
-        return paper.convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
+        return paper.convert("RGB"), white
+    return image if image.mode == "RGB" else image.convert("RGB"), white
+
+
+def _stated_white(image: Image.Image, values: np.ndarray) -> int | None:
+    """The largest value of a TIFF's greys as the file states it, where it is one of so many bits.
+
+    MaxSampleValue, tag 281 of TIFF 6.0.
+    """
+    stated = getattr(image, "tag_v2", {}).get(281)
+    white = max(stated) if isinstance(stated, tuple) else stated
+    return white if white in WHITES and values.max() <= white else None
 
 
 def _place(size: tuple[int, int], side: int, fit: str) -> tuple[tuple[int, int], tuple[int, int]]:

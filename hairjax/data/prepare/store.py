@@ -27,8 +27,9 @@ from hairjax.data.prepare.cache import (
     to_disk,
     unfinished,
 )
+from hairjax.data.prepare.levels import Facts
 from hairjax.data.prepare.pieces import Piece, changed, cut, joined, write_pieces
-from hairjax.data.prepare.read import PREPARATION
+from hairjax.data.prepare.read import PREPARATION, photoset_of, usable
 from hairjax.data.prepare.stored import SPLIT, Stored
 from hairjax.data.sources.photos import Index
 from hairjax.data.sources.problems import Problem, require_no_problems
@@ -43,10 +44,10 @@ _WORK = "work"  # what is known of each piece while the set is made
 def prepare_once(index: Index, options: PrepareOptions) -> tuple[PhotoSet, list[Problem]]:
     """Open the prepared set of these photographs, which is made first where there is none.
 
-    Any change of a file's path, size or time, of the side, the fit, Pillow or the way photographs
-    are read is another set; labels, subjects and classes are the index's and not stored. Processes
-    that want one set at the same time share the work; what a killed one had finished is not done
-    again.
+    Any change of a file's path, size or time, of the side, the fit, what masks hold, Pillow or the
+    way photographs are read is another set; labels, subjects and classes are the index's and not
+    stored. Processes that want one set at the same time share the work; what a killed one had
+    finished is not done again.
 
     Args:
         index: the photographs that were found.
@@ -61,7 +62,7 @@ def prepare_once(index: Index, options: PrepareOptions) -> tuple[PhotoSet, list[
             damaged; a photograph cannot be used and ``on_bad`` is "refuse".
     """
     cache, side = Path(options.cache).expanduser(), options.side
-    folder = place_of(cache, _key(index, side, options.fit))
+    folder = place_of(cache, _key(index, options))
     notes = _read_notes(folder, index)
     if notes is None:
         require_room(cache, len(index.entries) * side * side * 4)
@@ -69,30 +70,27 @@ def prepare_once(index: Index, options: PrepareOptions) -> tuple[PhotoSet, list[
         with taking_part(folder):
             notes = _make(folder, index, options)
         show_others(folder)
-    kept = [i for i in range(len(index.entries)) if str(i) not in notes["problems"]]
-    images = Stored.open(folder, np.array(kept, np.int64), side)
+    facts = {
+        i: Facts.from_json(fact)
+        for i, fact in enumerate(notes["facts"])
+        if str(i) not in notes["problems"]
+    }
+    found = usable(index, facts, options)
+    images = Stored.open(folder, found.places, found.factors, side)
     console.say(f"prepared set: {folder}")
-    entries = [index.entries[i] for i in kept]
-    photoset = PhotoSet(
-        images=images,
-        labels=np.array([entry.label for entry in entries], np.int32),
-        files=tuple(entry.file for entry in entries),
-        subjects=tuple(entry.subject for entry in entries),
-        sha256=tuple(notes["sha256"][i] for i in kept),
-        classes=index.classes,
-        has_masks=index.has_masks,
-    )
-    return photoset, _problems(notes)
+    problems = [*_problems(notes), *found.problems]
+    return photoset_of(index, facts, found, images), problems
 
 
 def _problems(notes: dict[str, Any]) -> list[Problem]:
     return [Problem(**problem) for problem in notes["problems"].values()]
 
 
-def _key(index: Index, side: int, fit: str) -> str:
+def _key(index: Index, options: PrepareOptions) -> str:
     """Key of a prepared set: 16 hexadecimal digits of a digest of its files and preparation."""
     files = [[entry.file, _stamp(entry.path), _stamp(entry.mask)] for entry in index.entries]
-    parts = [PREPARATION, VERSION, PIL.__version__, side, fit, files]
+    how = [options.side, options.fit, options.hair.how, options.hair.value]
+    parts = [PREPARATION, VERSION, PIL.__version__, *how, files]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

@@ -1,21 +1,28 @@
 """Leakage of held-out photographs into training: the part of ``check`` that training always runs.
 
 A subject or an identical file on both sides is refused in `hairjax.data.split`. Here it is copies:
-photographs that were encoded anew, made smaller, cropped, mirrored or turned.
+photographs that were encoded anew, made smaller, cropped, mirrored or turned. On the way copies
+under different classes are found.
 """
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from hairjax.data.options import SourceOptions, SplitOptions
 from hairjax.data.pairs import Pairs
-from hairjax.data.photoset import PhotoSet
-from hairjax.data.quality.duplicates import DuplicatePair, find_copies
+from hairjax.data.photoset import PhotoSet, Rows
+from hairjax.data.quality.duplicates import (
+    DuplicatePair,
+    find_conflicts,
+    find_copies,
+    measure_details,
+)
 from hairjax.parallel.processes import is_first, largest
 from hairjax.system import console
 from hairjax.system.errors import UserError
+from hairjax.system.wording import counted
 
 # Of two pictures' likeness. Whatever is encoded anew (JPEG 60 and better), made half as large,
 # mirrored or turned has 0.975 and more; of two tomatoes, no pair of different files had more than
@@ -32,8 +39,9 @@ def require_no_copies(
 ) -> None:
     """Refuse a split with copies of training photographs in validation or test.
 
-    Subjects on both sides must have been refused already, so that the subjects of every pair are
-    different or not known. Every process calls this; the first one looks.
+    Copies under different classes, wherever they are, are told of and never refused. Subjects on
+    both sides must have been refused already, so that the subjects of every pair are different or
+    not known. Every process calls this; the first one looks.
 
     Args:
         photos: all of them; synthetic ones are not looked at, since each is drawn anew.
@@ -46,7 +54,8 @@ def require_no_copies(
     """
     if source.synthetic:
         return
-    found = _find(photos, split) if is_first() else []
+    found, conflicts = _find(photos, split) if is_first() else ([], [])
+    _tell_of_conflicts(photos, conflicts, _command(source, options))
     held = int(np.sum(split != "train"))
     certain = sum(pair.likeness >= CERTAIN for pair in found)
     copies = len({pair.second for pair in found})
@@ -71,32 +80,63 @@ def require_no_copies(
     console.say(f"{said}; trained nevertheless: {why}")
 
 
-def _find(photos: PhotoSet, split: np.ndarray) -> list[DuplicatePair]:
-    """Pairs of a training photograph and one that is held out, which comes second; best first."""
-    if isinstance(photos.images, Pairs):
-        return _find_in_views(photos.images, split)
-    train = np.flatnonzero(split == "train")
-    # Of identical files one is enough, and several would be each other's only candidates.
-    _, once = np.unique(np.array(photos.sha256)[train], return_index=True)
-    held = np.flatnonzero(split != "train")
-    with console.progress("pairs compared") as progress:
-        pairs = find_copies(photos.images, train[np.sort(once)], held, progress)
-    return sorted(pairs, key=lambda pair: -pair.likeness)
+def _find(photos: PhotoSet, split: np.ndarray) -> tuple[list[DuplicatePair], list[DuplicatePair]]:
+    """Leaks, of which the photograph held out comes second; and copies under different classes.
+
+    The best come first.
+    """
+    leaks: list[DuplicatePair] = []
+    conflicts: list[DuplicatePair] = []
+    for images, there, sample in _views(photos):
+        if len(there) < 2:
+            continue
+        trains, known = split[sample] == "train", measure_details(images)
+        # Of identical files one is enough, and several would be each other's only candidates.
+        _, once = np.unique(np.array(photos.sha256)[sample[trains]], return_index=True)
+        labels = np.full(len(images), -1)
+        labels[there] = photos.labels[sample]
+        with console.progress("pairs compared") as progress:
+            copies = find_copies(known, there[trains][np.sort(once)], there[~trains], progress)
+        with console.progress("pairs of different classes compared") as progress:
+            apart = find_conflicts(known, labels, progress)
+        of_row = dict(zip(there.tolist(), sample.tolist(), strict=True))
+        for pairs, found in ((copies, leaks), (apart, conflicts)):
+            found += [DuplicatePair(of_row[p.first], of_row[p.second], p.likeness) for p in pairs]
+    # Identical files are refused or told of before.
+    conflicts = [p for p in conflicts if photos.sha256[p.first] != photos.sha256[p.second]]
+    return sorted(leaks, key=_most_alike), sorted(conflicts, key=_most_alike)
 
 
-def _find_in_views(pairs: Pairs, split: np.ndarray) -> list[DuplicatePair]:
-    """Near-duplicates within each view, as pairs of samples."""
-    found = []
-    for images, rows in zip(pairs.views, pairs.rows.T, strict=True):
+def _most_alike(pair: DuplicatePair) -> float:
+    return -pair.likeness
+
+
+def _views(photos: PhotoSet) -> Iterator[tuple[np.ndarray | Rows, np.ndarray, np.ndarray]]:
+    """Of every view all photographs, the places of those that are used, and the sample of each."""
+    if not isinstance(photos.images, Pairs):
+        every = np.arange(len(photos))
+        yield photos.images, every, every
+        return
+    for images, rows in zip(photos.images.views, photos.images.rows.T, strict=True):
         # Of a photograph in several samples the first, which are all of one subject.
         there, sample = np.unique(rows, return_index=True)
-        there, sample = there[there >= 0], sample[there >= 0]
-        trains = split[sample] == "train"
-        with console.progress("pairs compared") as progress:
-            copies = find_copies(images, there[trains], there[~trains], progress)
-        of_row = dict(zip(there.tolist(), sample.tolist(), strict=True))
-        found += [DuplicatePair(of_row[c.first], of_row[c.second], c.likeness) for c in copies]
-    return sorted(found, key=lambda pair: -pair.likeness)
+        yield images, there[there >= 0], sample[there >= 0]
+
+
+def _tell_of_conflicts(photos: PhotoSet, found: Sequence[DuplicatePair], command: str) -> None:
+    if not found:
+        return
+    named = [
+        f"{photos.files[pair.first]} ({photos.classes[photos.labels[pair.first]]}) = "
+        f"{photos.files[pair.second]} ({photos.classes[photos.labels[pair.second]]}), "
+        f"likeness {pair.likeness:.2f}"
+        for pair in found[:_EXAMPLES]
+    ]
+    more = " …" if len(found) > _EXAMPLES else ""
+    console.say(
+        f"{counted(len(found), 'pair')} of photographs that look alike have different classes, so "
+        f"that one label of each may be wrong ({'; '.join(named)}{more}); see all with {command}"
+    )
 
 
 def _examples(photos: PhotoSet, split: np.ndarray, found: Sequence[DuplicatePair]) -> str:

@@ -29,6 +29,7 @@ _COARSE = 8  # pixels at which candidates are found
 _DIMENSIONS = 10
 _NEIGHBOURS = 12  # of each photograph, at most, that are compared in detail
 _NEAREST = 2  # likewise, where only the parts of a split are compared with each other
+_NEAREST_OF_OTHERS = 1  # likewise, where a class is compared with those before it
 _FITTED = 256  # photographs from which the space is learnt
 _CROPS = 8  # of each of them
 _CUT = 0.07  # of a side, at most, that these lose at each edge
@@ -46,6 +47,30 @@ class DuplicatePair:
     likeness: float
 
 
+@dataclass(frozen=True, eq=False)
+class Details:
+    """What photographs are compared by, computed once for every search among them.
+
+    Attributes:
+        coarse: colours at which candidates are found, float32 [n, 8, 8, 3].
+        grey: greys by side in pixels, float32 [n, side, side].
+        space: the learnt space, float32 [described, dimensions].
+    """
+
+    coarse: NDArray[np.float32]
+    grey: Mapping[int, NDArray[np.float32]]
+    space: NDArray[np.float32]
+
+
+def measure_details(images: NDArray[np.uint8] | Rows) -> Details:
+    """What two photographs or more, uint8 [n, side, side, 3 or more], are compared by."""
+    # Areas would be rounded to whole pixels, at other places in a picture that is turned.
+    small = make_thumbnails(images, SIDE, Image.Resampling.BILINEAR)
+    grey = small @ np.array([0.299, 0.587, 0.114], np.float32)
+    sizes = {side: shrunk(grey, side) for side, _, _ in _STAGES}
+    return Details(shrunk(small, _COARSE), sizes, _learn_space(small))
+
+
 def find_duplicates(
     images: NDArray[np.uint8] | Rows, progress: Callable[[int, int], None]
 ) -> list[DuplicatePair]:
@@ -60,12 +85,14 @@ def find_duplicates(
         The pairs, first < second, ordered; of many copies of one photograph not every pair, but
         every copy is in one.
     """
-    every = np.arange(len(images))
-    return _find(images, every, every, _NEIGHBOURS, progress) if len(images) > 1 else []
+    if len(images) < 2:
+        return []
+    every, known = np.arange(len(images)), measure_details(images)
+    return _compared(known, _candidates(known, every, every, _NEIGHBOURS), progress)
 
 
 def find_copies(
-    images: NDArray[np.uint8] | Rows,
+    found: Details,
     train: NDArray[np.intp],
     held: NDArray[np.intp],
     progress: Callable[[int, int], None],
@@ -75,7 +102,7 @@ def find_copies(
     It takes a fraction of the time of `find_duplicates`, which also looks within each part.
 
     Args:
-        images: as in `find_duplicates`, but of identical ones each is its own candidate.
+        found: of all photographs; of identical ones each is its own candidate.
         train: indices of those that train, int [m], all different.
         held: indices of those that do not, int [k].
         progress: as in `find_duplicates`.
@@ -86,29 +113,49 @@ def find_copies(
     if not len(train) or not len(held):
         return []
     mine = frozenset(train.tolist())
-    pairs = _find(images, train, held, _NEAREST, progress)
+    pairs = _compared(found, _candidates(found, train, held, _NEAREST), progress)
     return [p if p.first in mine else DuplicatePair(p.second, p.first, p.likeness) for p in pairs]
 
 
-def _find(
-    images: NDArray[np.uint8] | Rows,
-    among: NDArray[np.intp],
-    asked: NDArray[np.intp],
-    neighbours: int,
-    progress: Callable[[int, int], None],
+def find_conflicts(
+    found: Details, labels: NDArray[np.integer], progress: Callable[[int, int], None]
 ) -> list[DuplicatePair]:
-    """The pairs of a photograph that is asked about and one of those among which to look."""
-    # Areas would be rounded to whole pixels, at other places in a picture that is turned.
-    small = make_thumbnails(images, SIDE, Image.Resampling.BILINEAR)
-    candidates = _candidates(small, among, asked, neighbours)
-    grey = small @ np.array([0.299, 0.587, 0.114], np.float32)
-    sizes = {side: shrunk(grey, side) for side, _, _ in _STAGES}
+    """Find copies that have different labels.
+
+    Each class is compared with all before it, so that copies of one class, of which there may be
+    many, hide nothing.
+
+    Args:
+        found: details of all photographs.
+        labels: class of each, int [n]; -1 for one not to be looked at.
+        progress: as in `find_duplicates`.
+
+    Returns:
+        The pairs, first < second; of many copies of one photograph not all.
+    """
+    parts = [
+        _candidates(
+            found,
+            np.flatnonzero((labels >= 0) & (labels < label)),
+            np.flatnonzero(labels == label),
+            _NEAREST_OF_OTHERS,
+        )
+        for label in np.unique(labels[labels >= 0])[1:]
+    ]
+    return _compared(found, np.concatenate(parts), progress) if parts else []
+
+
+def _compared(
+    known: Details, candidates: NDArray[np.intp], progress: Callable[[int, int], None]
+) -> list[DuplicatePair]:
+    """The candidates that are copies, ordered."""
     chunks = [candidates[i : i + _CHUNK] for i in range(0, len(candidates), _CHUNK)]
     found: dict[tuple[int, int], float] = {}
     done = 0
     # Threads serve: almost all of it is numpy's, outside the interpreter's lock.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for chunk, alike in zip(chunks, pool.map(partial(_compare, sizes), chunks), strict=True):
+        compare = partial(_compare, known.grey)
+        for chunk, alike in zip(chunks, pool.map(compare, chunks), strict=True):
             for first, second, value in alike:
                 pair = min(first, second), max(first, second)
                 found[pair] = max(value, found.get(pair, 0.0))
@@ -125,11 +172,10 @@ def turned(pictures: NDArray, turn: int) -> NDArray:
 
 
 def _candidates(
-    small: NDArray[np.uint8], among: NDArray[np.intp], asked: NDArray[np.intp], neighbours: int
+    known: Details, among: NDArray[np.intp], asked: NDArray[np.intp], neighbours: int
 ) -> NDArray[np.intp]:
     """(first, second, turn) [m, 3] of pairs that may be copies: the second is turned."""
-    coarse = shrunk(small, _COARSE)
-    space = _learn_space(small)
+    coarse, space = known.coarse, known.space
     tree = cKDTree(_described(coarse[among]) @ space)
     wanted = min(len(among), neighbours + 1)
     found = []

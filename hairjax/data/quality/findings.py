@@ -4,7 +4,7 @@ Every function returns findings; none of them is refused here.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -14,18 +14,25 @@ from numpy.typing import NDArray
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.headers import Header
 from hairjax.data.quality.duplicates import DuplicatePair
+from hairjax.data.quality.measures import Exposure, MaskShapes
 from hairjax.data.sources.problems import Problem
+from hairjax.data.sources.spelling import Spellings, shown_group
 from hairjax.system.files import write_csv
 
 UNUSABLE, SPLIT = "cannot be used", "split"
+SPELLING = "one name in several spellings"
 IDENTICAL, NEAR = "identical files", "near-duplicates"
 IDENTICAL_CLASSES = "identical files in different classes"
 NEAR_SPLITS = "near-duplicates across splits"
+NEAR_CLASSES = "near-duplicates in different classes"
 EMPTY, FULL, TINY = "mask empty", "mask nearly full", "mask tiny"
 OUTLIER = "mask unlike its class"
+ALL_EMPTY = "all masks empty"
+FAINT, INVERTED = "all masks faint", "masks that rather look inverted"
+DARK, CLIPPED = "photograph very dark", "photograph clipped"
 IMBALANCE, POSITION = "classes of unequal size", "position in the file"
 # On these, what is measured after training could not be believed, or nothing can be trained.
-GRAVE = (UNUSABLE, SPLIT, IDENTICAL_CLASSES, NEAR_SPLITS)
+GRAVE = (UNUSABLE, SPELLING, SPLIT, IDENTICAL_CLASSES, NEAR_SPLITS, ALL_EMPTY)
 
 _NEARLY_FULL, _TINY = 0.95, 0.01  # of the photograph's area
 _FAR = 6.0  # robust standard deviations
@@ -33,6 +40,10 @@ _FEWEST = 10  # masks of a class, with which its middle is known
 # Below these, in shares of the photograph, masks of a class do not differ.
 _SPREADS = {"area": 0.03, "place from the top": 0.02, "place from the left": 0.02}
 _UNEQUAL = 3.0  # times as many photographs
+_FAINTEST = 128  # level that some hair of a set reaches
+_HAIR = 0.8  # share of hair in the corners
+_DARKEST = 48  # level that the brightest hundredth of a photograph reaches
+_CLIPPED = 0.25  # share of pixels at an end of the scale, above what is usual in the set
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,15 @@ def of_problems(problems: Iterable[Problem]) -> list[Finding]:
     return [
         Finding(UNUSABLE, problem.path, "", ": ".join(filter(None, (problem.kind, problem.detail))))
         for problem in problems
+    ]
+
+
+def of_spellings(found: Mapping[str, Spellings]) -> list[Finding]:
+    """Names that are nearly equal, by what they name."""
+    return [
+        Finding(SPELLING, "", "", f"{what}: {shown_group(group)}")
+        for what, groups in found.items()
+        for group in groups
     ]
 
 
@@ -75,6 +95,8 @@ def of_duplicates(
         if split is not None and split[pair.first] != split[pair.second]:
             kind = NEAR_SPLITS
             detail += f"; {split[pair.first]} and {split[pair.second]}"
+        elif photos.labels[pair.first] != photos.labels[pair.second]:
+            kind = NEAR_CLASSES
         found.append(_pair(kind, photos, pair.first, pair.second, detail))
     return found
 
@@ -89,31 +111,36 @@ def _pair(kind: str, photos: PhotoSet, one: int, other: int, detail: str) -> Fin
     return Finding(kind, photos.files[one], photos.files[other], "; ".join(said))
 
 
-@dataclass(frozen=True)
-class MaskShapes:
-    """Share of the photograph and centre from top and left of every mask [n].
+def of_coding(shapes: MaskShapes) -> list[Finding]:
+    """Masks of which all are faint, or of which most show hair in the corners and not within."""
+    known = (shapes.area > 0) & (shapes.area < _NEARLY_FULL)
+    inverted = known & (shapes.corners > _HAIR) & (shapes.area < shapes.corners)
+    found, peak = [], shapes.peak.max(initial=0)
+    if not peak:
+        found.append(Finding(ALL_EMPTY, "", "", "there is no hair in any"))
+    if 0 < peak < _FAINTEST:
+        found.append(Finding(FAINT, "", "", f"none is above {peak} of 255; is their white less?"))
+    if 2 * inverted.sum() > known.sum():
+        said = f"{inverted.sum():,} of {known.sum():,} have hair in the corners"
+        found.append(Finding(INVERTED, "", "", f"{said}; if so, data.mask_value=inverted"))
+    return found
 
-    The centre of an empty mask is nan.
-    """
 
-    area: NDArray[np.float64]
-    down: NDArray[np.float64]
-    right: NDArray[np.float64]
-
-
-def measure_masks(photos: PhotoSet, chunk: int) -> MaskShapes:
-    """Measure the masks, `chunk` photographs in memory at a time."""
-    side = photos.images.shape[1]
-    place = (np.arange(side) + 0.5) / side
-    shapes = []
-    for start in range(0, len(photos), chunk):
-        mask = photos.images[start : start + chunk][..., 3] / 255
-        area = mask.mean(axis=(1, 2))
-        with np.errstate(invalid="ignore"):  # 0 / 0 of an empty mask is meant
-            down = mask.mean(axis=2) @ place / side / area
-            right = mask.mean(axis=1) @ place / side / area
-        shapes.append((area, down, right))
-    return MaskShapes(*(np.concatenate(part) for part in zip(*shapes, strict=True)))
+def of_exposure(photos: PhotoSet, exposure: Exposure) -> list[Finding]:
+    """Photographs that are very dark, or clipped more than is usual in the set."""
+    most = np.median(exposure.clipped) + _CLIPPED
+    return [
+        *(
+            Finding(DARK, photos.files[i], "", f"hardly anything above {level:.0f} of 255")
+            for i, level in enumerate(exposure.brightest)
+            if level < _DARKEST
+        ),
+        *(
+            Finding(CLIPPED, photos.files[i], "", f"{share:.0%} of its pixels")
+            for i, share in enumerate(exposure.clipped)
+            if share > most
+        ),
+    ]
 
 
 def of_masks(photos: PhotoSet, shapes: MaskShapes) -> list[Finding]:

@@ -1,64 +1,131 @@
-"""Classes: their names, their order, and the index of each label."""
+"""Classes: their names, those that are given, and the index of each label."""
 
+import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath, PurePosixPath
 
+from hairjax.data.sources.class_order import NUMBER, are_numbered, class_order, number_in
 from hairjax.data.sources.manifest import Row
+from hairjax.data.sources.spelling import class_key, plain
 from hairjax.system.errors import UserError
 
-# Within a name a hyphen is no sign: `stage-1` is 1.
-_NUMBER = "(?:^-)?[0-9]+(?:[.,][0-9]+)?"
+# What makes of a number a stage between two.
+_BETWEEN = re.compile(r"[0-9][\s_-]*(?:[a-z]|vertex|anterior)$|[0-9][+-]+$")
 
 
-def class_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Order class names by number where each has its own, else alphabetically.
-
-    The number is the one that ends the name (`level_10`), else the first in it (`2 mild`); it may
-    have decimals (`1.5`), and where nothing comes before it a sign (`-1`).
-    """
-    names = sorted(set(names))
-    if not _are_numbered(names):
-        return tuple(names)
-    return tuple(sorted(names, key=lambda name: _number(name) or 0))
-
-
-def class_names(labels: Iterable[str], source: str) -> tuple[str, ...]:
-    """Return the ordered names of the classes that `source`, a folder or a manifest, holds.
+def parse_classes(text: str) -> tuple[str, ...]:
+    """Return the names that `data.classes` gives, as a line of CSV; none where it is empty.
 
     Raises:
-        UserError: they are fewer than two.
+        UserError: it names fewer than two classes, or one twice.
     """
-    names = class_order(labels)
-    if len(names) < 2:
+    if not text:
+        return ()
+    try:
+        [cells] = csv.reader([text], skipinitialspace=True, strict=True)
+    except (csv.Error, ValueError) as error:
         raise UserError(
-            f"{source!r} holds {len(names)} class{'es' * (not names)} {', '.join(names)}: at least "
-            "two are needed, each a folder of photographs or a label of the manifest"
+            f"config.data.classes is {text!r}, not names with commas between"
+        ) from error
+    names = tuple(cell.strip() for cell in cells)
+    repeated = len(set(names)) < len(names)
+    if len(names) < 2 or not all(names) or repeated:
+        raise UserError(
+            f"config.data.classes is {text!r}; it must name two classes or more, each once, the "
+            "lowest first: none,mild,severe"
         )
     return names
 
 
-def label_index(label: str, classes: tuple[str, ...]) -> int:
-    """Return the index of `label`, a class's name or the bare number of a class.
+def class_names(
+    labels: Iterable[str], given: tuple[str, ...], source: str, missing: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """Return the ordered names of the classes that `source`, a folder or a manifest, holds.
 
-    A run trained on folders `level_0 …` reads a manifest that says 0 … or, as spreadsheets and
-    pandas write columns with gaps, 0.0 …; and the other way round.
+    Args:
+        labels: the label of every photograph, or each label once.
+        given: the names in the order that the user gave; () to tell it from the names.
+        source: the folder or the manifest.
+        missing: labels that were taken for none.
+
+    Raises:
+        UserError: they are fewer than two, or not those given.
+    """
+    names = class_order(labels)
+    if given:
+        _require_given(names, given, source)
+        return given
+    if len(names) < 2:
+        left_out = " or ".join(map(repr, sorted(set(missing) - {""})))
+        raise UserError(
+            f"{source!r} holds {len(names)} class{'es' * (not names)} {', '.join(names)}: at least "
+            "two are needed, each a folder of photographs or a label of the manifest"
+            + (
+                f"; if {left_out} is a class too, name all with --config.data.classes"
+                * bool(left_out)
+            )
+        )
+    return names
+
+
+def _require_given(names: Sequence[str], given: tuple[str, ...], source: str) -> None:
+    """Refuse labels that are none of the classes given, and classes without photographs."""
+    found = {name: find_class(name, given) for name in names}
+    # A name that is itself given is that class alone.
+    for name, place in found.items():
+        if place is not None and name != given[place] and given[place] in found:
+            found[name] = None
+    unknown = [name for name, place in found.items() if place is None]
+    empty = [name for place, name in enumerate(given) if place not in found.values()]
+    if unknown or empty:
+        said = [
+            f"{source!r} has {', '.join(map(repr, unknown))} too" if unknown else "",
+            f"no photograph is of {', '.join(map(repr, empty))}" if empty else "",
+        ]
+        raise UserError(
+            f"config.data.classes names {', '.join(given)}, but {' and '.join(filter(None, said))}:"
+            " name each class that there is, and no other"
+        )
+
+
+def find_class(label: str, classes: tuple[str, ...]) -> int | None:
+    """Return the index of `label`, a class's name or the bare number of a class; None of no class.
+
+    Case, spaces and separators may differ where one class alone then fits. A run trained on folders
+    `level_0 …` reads a manifest that says 0 … or, as spreadsheets and pandas write columns with
+    gaps, 0.0 …; and the other way round.
+    """
+    if label in classes:
+        return classes.index(label)
+    alike = [name for name in classes if class_key(name) == class_key(label)]
+    if len(alike) == 1:
+        return classes.index(alike[0])
+    same = [name for name in classes if number_in(name) == number_in(label) is not None]
+    # `3v` is another stage than 3.
+    if any(_BETWEEN.search(plain(name)) for name in (label, *same)):
+        return None
+    # `2-3` is between two of them.
+    alone = len(re.findall(NUMBER, label)) == 1
+    if len(same) == 1 and (_is_number(label) or (_is_number(same[0]) and alone)):
+        return classes.index(same[0])
+    return None
+
+
+def label_index(label: str, classes: tuple[str, ...]) -> int:
+    """Return the index of `label` as `find_class` finds it.
 
     Raises:
         UserError: there is no such class.
     """
-    if label in classes:
-        return classes.index(label)
-    same = [name for name in classes if _number(name) == _number(label) is not None]
-    # `2-3` is between two of them.
-    alone = len(re.findall(_NUMBER, label)) == 1
-    if len(same) == 1 and (_is_number(label) or (_is_number(same[0]) and alone)):
-        return classes.index(same[0])
-    raise UserError(
-        f"the class {label!r} is not one of the run's classes: {', '.join(classes)}; rename its "
-        "folder (or label), or move it elsewhere"
-    )
+    place = find_class(label, classes)
+    if place is None:
+        raise UserError(
+            f"the class {label!r} is not one of the run's classes: {', '.join(classes)}; rename "
+            "its folder (or label), or move it elsewhere"
+        )
+    return place
 
 
 def require_classes_on_top(photos: str, rows: Iterable[Row]) -> None:
@@ -81,7 +148,7 @@ def require_classes_on_top(photos: str, rows: Iterable[Row]) -> None:
     every = max(inside.values(), key=len)
     common = set.intersection(*inside.values())
     same = len(common) > 1 and all(names <= every for names in inside.values())
-    if same and not (_are_numbered([*inside]) and not _are_numbered([*every])):
+    if same and not (are_numbered([*inside]) and not are_numbered([*every])):
         [(largest, _)] = photographs.most_common(1)
         raise UserError(
             f"each folder in {photos!r} ({_few(sorted(inside))}) holds folders of the same names "
@@ -97,17 +164,6 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:4]) + ", …" * (len(names) > 4)
 
 
-def _are_numbered(names: Sequence[str]) -> bool:
-    """True if each of the names has a number of its own."""
-    numbers = [_number(name) for name in names]
-    return None not in numbers and len(set(numbers)) == len(numbers)
-
-
-def _number(name: str) -> float | None:
-    match = re.search(f"{_NUMBER}$", name) or re.search(_NUMBER, name)
-    return float(match[0].replace(",", ".")) if match else None
-
-
 def _is_number(name: str) -> bool:
     """True if a name is nothing but a number."""
-    return re.fullmatch(_NUMBER, name) is not None
+    return re.fullmatch(NUMBER, name) is not None

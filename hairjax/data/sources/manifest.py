@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from hairjax.data.sources.formats import SUFFIXES, UNREAD_SUFFIXES, usable_name
 from hairjax.data.sources.lookup import Lookup, leads_outside, missing
-from hairjax.data.sources.problems import Problem, shown
+from hairjax.data.sources.problems import NO_LABEL, Problem, shown
 from hairjax.system.errors import UserError
 
 _REQUIRED_COLUMNS = ("file", "label")
@@ -42,7 +42,7 @@ def read_manifest(path: Path, root: Path, problems: list[Problem]) -> tuple[list
     for line, row in listed:
         where, photo = f"{path}, line {line}", root / row.file
         if not row.file or not row.label:
-            problems.append(Problem(where, "no file or no label", ""))
+            problems.append(Problem(where, NO_LABEL if row.file else "no file", ""))
         elif leads_outside(row.file):
             problems.append(Problem(where, "not a path below config.data.photos", row.file))
         elif times[row.file] > 1:

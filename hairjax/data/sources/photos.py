@@ -14,10 +14,12 @@ from pathlib import Path, PurePosixPath
 from hairjax.data.sources.classes import class_names, label_index, require_classes_on_top
 from hairjax.data.sources.folders import walk_classes
 from hairjax.data.sources.formats import SUFFIXES
+from hairjax.data.sources.labels import leave_out_missing, missing_labels, require_no_opinions
 from hairjax.data.sources.lookup import Lookup, leads_outside, missing, one_form
 from hairjax.data.sources.manifest import Row, read_manifest
 from hairjax.data.sources.problems import PhotoError, Problem, shown
 from hairjax.data.sources.record import File
+from hairjax.data.sources.spelling import Spellings, most_frequent, near_equal_classes
 from hairjax.data.sources.subjects import compile_subject, subject_of
 from hairjax.system.errors import UserError
 
@@ -42,12 +44,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Index:
-    """Photographs found: usable entries ordered by `file`, and the problems beside them."""
+    """Photographs found: usable entries ordered by `file`, and the problems beside them.
+
+    `spellings` are groups of labels that are nearly equal, whether or not they were merged.
+    """
 
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...]
     classes: tuple[str, ...]
     has_masks: bool
+    spellings: Spellings = ()
 
 
 def find_photos(
@@ -58,6 +64,8 @@ def find_photos(
     subject: str,
     classes: tuple[str, ...] | None,
     need_masks: bool,
+    given: tuple[str, ...] = (),
+    merge: bool = False,
 ) -> Index:
     """Find every photograph with its label, subject and mask, without decoding any.
 
@@ -71,31 +79,45 @@ def find_photos(
             match where it has none, is the subject. "" means the manifest's column `subject`, or
             unknown. Where both are given the expression decides.
         classes: the class names of an earlier run, to which every label must belong, or None to
-            find them: by number where each name has its own, else alphabetically.
+            find them.
         need_masks: True if the model reads the mask, so that a missing `masks` is an error.
+        given: the class names that the user gave, in order; () to tell the order from the names.
+        merge: True to make one class of names that are nearly equal, False to keep them apart.
 
     Raises:
         UserError: a folder or the manifest is missing or unusable, the expression is invalid,
             there are fewer than two classes, they may not be the outer folders, a class folder
-            is empty, a label is not one of `classes`, masks are needed and not given, or not one
-            photograph has a mask.
+            is empty, a label is not one of `classes`, labels are no classes but measured, masks
+            are needed and not given, or not one photograph has a mask.
     """
     _require_masks_given(masks, need_masks)
     root = _folder(photos, "photos")
     mask_root = _folder(masks, "masks") if masks else None
     pattern = compile_subject(subject)
     problems: list[Problem] = []
+    where = manifest or photos
     if manifest:
         rows, labels = read_manifest(Path(manifest).expanduser(), root, problems)
     else:
         rows, labels = walk_classes(root, problems)
         if classes is None:
             require_classes_on_top(photos, rows)
-    names = class_names(labels, manifest or photos) if classes is None else classes
-    label_of = {label: label_index(label, names) for label in labels}
+    missing = missing_labels(labels, classes or given)
+    rows = leave_out_missing(rows, missing, root, problems)
+    labels = [label for label in labels if label not in missing]
+    spellings: Spellings = ()
+    if classes is None:
+        spellings = near_equal_classes(labels)
+        form = most_frequent(spellings if merge else (), [row.label for row in rows])
+        if not given:
+            require_no_opinions([row.label for row in rows], where)
+        names = class_names([form.get(one, one) for one in labels], given, where, missing)
+        label_of = {label: label_index(form.get(label, label), names) for label in labels}
+    else:
+        names, label_of = classes, {label: label_index(label, classes) for label in labels}
     entries = _entries(rows, root, mask_root, pattern, label_of, problems)
     _require_any_mask(masks, rows, problems)
-    return Index(entries, tuple(problems), names, bool(masks))
+    return Index(entries, tuple(problems), names, bool(masks), spellings)
 
 
 def _require_masks_given(masks: str, need_masks: bool) -> None:

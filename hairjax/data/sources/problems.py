@@ -8,6 +8,7 @@ from hairjax.data.sources.record import File
 from hairjax.system.errors import UserError
 from hairjax.system.wording import counted
 
+NO_LABEL = "no label"
 _PROBLEMS_SHOWN = 20
 
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from hairjax.data.photoset import PhotoSet
+from hairjax.data.sources.class_order import recognise_order
 from hairjax.data.sources.photos import Entry, Index
-from hairjax.data.sources.problems import Problem
+from hairjax.data.sources.problems import NO_LABEL, Problem
 from hairjax.data.sources.record import Record, Records
 from hairjax.data.split import SPLITS, make_split
 from hairjax.system import console
@@ -33,6 +34,7 @@ def find_records(
     data_dir: str,
     classes: tuple[str, ...] | None,
     need_masks: bool,
+    given: tuple[str, ...] = (),
 ) -> Index:
     """Find the photographs of a set with their labels, subjects and masks, without decoding any.
 
@@ -44,8 +46,10 @@ def find_records(
             ``image`` (encoded, or uint8), ``label`` (whose names are the classes), and optionally
             ``mask``, ``subject`` and ``id``.
         data_dir: the folder of data sets; "" for the one tensorflow-datasets uses.
-        classes: the class names of an earlier run, which the set must have; None for its own.
+        classes: the class names of an earlier run, which the set must have; None for its own, in
+            the order that they tell, else as the set numbers them.
         need_masks: True if the model reads the mask.
+        given: the class names that the user gave, in order; () for the set's own.
 
     Raises:
         UserError: there is no such set, it cannot be read or prepared without TensorFlow, or its
@@ -54,11 +58,15 @@ def find_records(
     builder = _open(name, data_dir)
     features, splits = builder.info.features, builder.info.splits
     names = _check_features(name, dict(features.items()), need_masks)
-    if classes is not None and names != classes:
+    ordered, how = recognise_order(names)
+    order = classes or given or (ordered if how else names)
+    if sorted(names) != sorted(order):
+        whose = "and the run's are" if classes else "and config.data.classes names"
         raise UserError(
-            f"the classes of the data set {name!r} are {', '.join(names)}, and the run's are "
-            f"{', '.join(classes)}: they must be the same"
+            f"the classes of the data set {name!r} are {', '.join(names)}, {whose} "
+            f"{', '.join(order)}: they must be the same"
         )
+    places = [order.index(one) for one in names]
     if "train" not in splits:
         raise UserError(
             f"the data set {name!r} has no split train, only {', '.join(splits)}: it cannot be "
@@ -69,13 +77,13 @@ def find_records(
     try:
         for split in SPLITS:
             if split in splits and splits[split].num_examples:
-                _add(_records(builder, split), "mask" in features, len(names), entries, problems)
+                _add(_records(builder, split), "mask" in features, places, entries, problems)
     except (OSError, RuntimeError) as error:  # the latter is how array_record fails
         raise UserError(f"a file of {builder.info.full_name} cannot be read: {error}") from error
     files = {entry.file for entry in entries}
     if len(files) < len(entries):
         raise UserError(f"the data set {name!r} has photographs with the same id: it must differ")
-    return Index(tuple(entries), tuple(problems), names, "mask" in features)
+    return Index(tuple(entries), tuple(problems), order, "mask" in features)
 
 
 def complete_split(photoset: PhotoSet, fractions: Sequence[float], seed: int) -> np.ndarray:
@@ -208,20 +216,27 @@ def _records(builder: Any, split: str) -> Records:
 
 
 def _add(
-    records: Records, masks: bool, classes: int, entries: list[Entry], problems: list[Problem]
+    records: Records,
+    masks: bool,
+    places: Sequence[int],
+    entries: list[Entry],
+    problems: list[Problem],
 ) -> None:
-    """Append an entry for each record, or a problem where it has no label."""
+    """Append an entry for each record, or a problem where it has no label.
+
+    The label of an entry is the place of the record's.
+    """
     for position, (label, subject, own) in enumerate(_facts(records)):
         image = Record(records, position, "image")
-        if not 0 <= label < classes:
-            problems.append(Problem(str(image), "no label", str(label)))
+        if not 0 <= label < len(places):
+            problems.append(Problem(str(image), NO_LABEL, str(label)))
             continue
         entries.append(
             Entry(
                 file=f"{records.split}/{own or f'{position:06}'}",
                 path=image,
                 mask=Record(records, position, "mask") if masks else None,
-                label=label,
+                label=places[label],
                 subject=subject,
             )
         )

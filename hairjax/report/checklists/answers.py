@@ -8,6 +8,7 @@ from hairjax.data.split import SPLITS
 from hairjax.report.checklists.evaluation import of_evaluation
 from hairjax.report.checklists.items import Answer
 from hairjax.report.contents import Report
+from hairjax.report.sections.ancestry import ancestry_sentences
 from hairjax.report.sections.summary import amount
 from hairjax.system.wording import counted
 
@@ -97,7 +98,7 @@ def _of_division(report: Report) -> dict[str, Answer]:
     return {
         "division": Answer(_division(report), "how it was made" if given else "", "photographs"),
         "disjoint": Answer(
-            f"{_disjoint(report)} {_copies(data)}",
+            " ".join([_disjoint(report), _copies(data), *ancestry_sentences(report)]),
             "whether a person may be in two parts" if report.without_subject else "",
         ),
         "size": Answer(f"{counts}.", "how the size was chosen", "photographs"),

@@ -1,6 +1,8 @@
 """Parameter names of a Swin in other libraries."""
 
-from hairjax.weights.naming import Naming, Table
+import numpy as np
+
+from hairjax.weights.naming import Naming, Table, our_layout
 
 _BLOCK = r"layers\.(\d+)\.blocks\.(\d+)\."
 _OURS = r"stages.\1.blocks.\2."
@@ -101,5 +103,42 @@ TRANSFORMERS_IN_MEMORY = Naming(
         (_TRANSFORMERS_BLOCK + r"mlp\.fc2\.", _OURS + "mlp.reduce."),
     ),
 )
+
+
+def openmmlab_layout(path: str, array: np.ndarray) -> tuple[str, np.ndarray]:
+    """OpenMMLab's patch merging has channels before places, and these row by row, not by column."""
+    if ".merge." in path and array.ndim and array.shape[-1] % 4 == 0:
+        places = array.reshape(*array.shape[:-1], -1, 4)[..., [0, 2, 1, 3]]
+        array = places.swapaxes(-1, -2).reshape(array.shape)
+    return our_layout(path, array)
+
+
+_OPENMMLAB_BLOCK = r"(?:backbone\.)?stages\.(\d+)\.blocks\.(\d+)\."
+OPENMMLAB = Naming(
+    "OpenMMLab",
+    (
+        r"(?:backbone\.)?patch_embed\.projection\.weight",
+        r"(?:backbone\.)?stages\.0\.blocks\.0\.attn\.w_msa\.qkv\.weight",
+    ),
+    (
+        (r"(?:backbone\.)?patch_embed\.projection\.", "stem.proj."),
+        (r"(?:backbone\.)?patch_embed\.norm\.", "stem.norm."),
+        (_OPENMMLAB_BLOCK + r"(norm1|norm2)\.", _OURS + r"\3."),
+        (
+            _OPENMMLAB_BLOCK + r"attn\.w_msa\.relative_position_bias_table$",
+            _OURS + "attention.bias_table",
+        ),
+        (_OPENMMLAB_BLOCK + r"attn\.w_msa\.(qkv|proj)\.", _OURS + r"attention.\3."),
+        (_OPENMMLAB_BLOCK + r"ffn\.layers\.0\.0\.", _OURS + "mlp.expand."),
+        (_OPENMMLAB_BLOCK + r"ffn\.layers\.1\.", _OURS + "mlp.reduce."),
+        (
+            r"(?:backbone\.)?stages\.(\d+)\.downsample\.(norm|reduction)\.",
+            r"stages.\1+1.merge.\2.",
+        ),
+        (r"(?:backbone\.)?norm3\.", "head.norm."),
+        (r"head\.fc\.", "head.classifier."),
+    ),
+    layout=openmmlab_layout,
+)
 # Those with more markers before those whose markers are among them.
-NAMINGS = (ORIGINAL, MICROSOFT, TIMM, TRANSFORMERS, TRANSFORMERS_IN_MEMORY)
+NAMINGS = (ORIGINAL, MICROSOFT, TIMM, TRANSFORMERS, TRANSFORMERS_IN_MEMORY, OPENMMLAB)

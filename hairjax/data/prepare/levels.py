@@ -1,0 +1,95 @@
+"""Levels of grey of a set: what 255 stands for in each of its pictures and masks, decided for all.
+
+A picture of 16 bits may hold 8, 10, 12 or 14 of them, and a mask 0/1 or degrees of 255; which, is
+known once all are read. Until then each is scaled by what it holds itself.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from einops import rearrange
+from numpy.typing import NDArray
+
+from hairjax.data.options import PrepareOptions
+from hairjax.data.prepare.mask_coding import decide_coding
+from hairjax.data.prepare.mask_values import MaskValues
+
+BLANK = 4  # levels within which a photograph is nearly one colour
+
+
+class Facts(NamedTuple):
+    """What is known of a photograph besides its pixels.
+
+    Attributes:
+        sha256: SHA-256 of its file; "" where it cannot be used.
+        white: of a file of 16 bits the grey that 255 stands for in its pixels; 0 of 8 bits.
+        spread: largest difference of the levels of a channel, 0 … 255.
+        mask: what its mask holds; None without one.
+    """
+
+    sha256: str
+    white: int
+    spread: int
+    mask: MaskValues | None
+
+    def to_json(self) -> list[Any]:
+        """For the notes of a prepared set."""
+        return [self.sha256, self.white, self.spread, self.mask and self.mask.to_json()]
+
+    @classmethod
+    def from_json(cls, value: list[Any]) -> "Facts":
+        """Read what `to_json` wrote."""
+        sha256, white, spread, mask = value
+        return cls(sha256, white, spread, mask and MaskValues(*mask))
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Levels of a set.
+
+    Attributes:
+        coding: coding of the masks, see `mask_coding.Coding`; "" where it is not known.
+        factors: numbers by which pictures and masks are multiplied, float32 [n, 2].
+        other: of each photograph whose mask is of another coding, what it holds.
+        blank: photographs of nearly one colour, black ones among them.
+    """
+
+    coding: str
+    factors: NDArray[np.float32]
+    other: dict[int, str]
+    blank: list[int]
+
+
+def decide_levels(facts: Sequence[Facts], options: PrepareOptions) -> Levels:
+    """Decide the levels of a set.
+
+    Args:
+        facts: what is known of each photograph.
+        options: its ``hair`` and ``mask_coding``.
+
+    Raises:
+        UserError: it cannot be known which values of the masks are hair.
+    """
+    masks = [fact.mask for fact in facts]
+    coding = decide_coding(masks, options.hair, options.mask_coding)
+    whites = np.array([fact.white for fact in facts], np.float32)
+    pictures = np.where(whites > 0, whites / max(whites.max(initial=0), 1), 1)
+    factors = np.stack([pictures.astype(np.float32), coding.factors], axis=1)
+    spread = np.array([fact.spread for fact in facts]) * factors[:, 0]
+    return Levels(coding.name, factors, coding.other, np.flatnonzero(spread <= BLANK).tolist())
+
+
+def rescale(pixels: np.ndarray, factors: NDArray[np.float32]) -> None:
+    """Multiply in place where a factor is not 1.
+
+    Args:
+        pixels: uint8 [n, side, side, 4].
+        factors: float32 [n, 2], of RGB and of the mask.
+    """
+    for channels, column in ((slice(0, 3), 0), (slice(3, 4), 1)):
+        rows = np.flatnonzero(factors[:, column] != 1)
+        if len(rows):
+            scale = rearrange(factors[rows, column], "n -> n 1 1 1")
+            pixels[rows, ..., channels] = np.rint(pixels[rows, ..., channels] * scale)

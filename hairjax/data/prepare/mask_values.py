@@ -1,0 +1,202 @@
+"""Values of one mask as it is stored: greys, colours or transparency, and what of it is hair."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+from PIL import Image, ImageChops
+
+from hairjax.system.errors import UserError
+
+MOST = 32  # different values of a label map; a soft mask has more
+# Whites of greys by their number of bits: 8, 10, 12, 14, 16.
+WHITES = (255, 1023, 4095, 16383, 65535)
+_GREY = 16  # largest difference of the channels of a grey that was saved as a JPEG in colour
+SOFT, INVERTED = "soft", "inverted"
+
+
+@dataclass(frozen=True)
+class MaskValues:
+    """What one mask holds.
+
+    Attributes:
+        kind: "grey", "fractions" (0 … 1 in floating point), "colours" or "alpha" (transparency).
+        shares: share of the pixels by value (``17``, ``#0000cc``), of most of the pixels first; of
+            more than `MOST` values the extremes alone.
+        many: True if there are more than `MOST` values.
+        white: the value that 255 stands for in the pixels that were read.
+    """
+
+    kind: str
+    shares: dict[str, float]
+    many: bool
+    white: int
+
+    @property
+    def values(self) -> set[str]:
+        """Values besides background; of many the extremes alone."""
+        return {*self.shares} - {"0", "#000000"}
+
+    @property
+    def is_binary(self) -> bool:
+        """True if it has one value besides background."""
+        return not self.many and len(self.values) == 1
+
+    def to_json(self) -> list[Any]:
+        """For the notes of a prepared set."""
+        return [self.kind, self.shares, self.many, self.white]
+
+
+@dataclass(frozen=True)
+class Hair:
+    """Values that stand for hair, as ``data.mask_value`` says.
+
+    Attributes:
+        how: "auto" (recognised for the whole set), "soft" (degrees of hair), "inverted" (degrees
+            of background) or "value".
+        value: the value of hair, as in `MaskValues.shares`; "" without one.
+    """
+
+    how: Literal["auto", "soft", "inverted", "value"]
+    value: str = ""
+
+
+AUTO = Hair("auto")
+
+
+def parse_hair(text: str) -> Hair:
+    """What ``data.mask_value`` says.
+
+    Args:
+        text: a number, a colour (``#0000cc`` or ``0,0,204``), ``soft``, ``inverted``, or "".
+
+    Raises:
+        UserError: it is none of these.
+    """
+    found = text.strip().lower()
+    if found == "":
+        return AUTO
+    if found == SOFT:
+        return Hair("soft")
+    if found == INVERTED:
+        return Hair("inverted")
+    if re.fullmatch("[0-9]{1,5}", found) and int(found) <= WHITES[-1]:
+        return Hair("value", str(int(found)))
+    if re.fullmatch("#[0-9a-f]{6}", found):
+        return Hair("value", found)
+    parts = [part.strip() for part in found.strip("()[]").split(",")]
+    if len(parts) == 3 and all(part.isdigit() and int(part) < 256 for part in parts):
+        return Hair("value", "#" + "".join(f"{int(part):02x}" for part in parts))
+    raise UserError(
+        f"config.data.mask_value is {text!r}; it can be the number of hair in a label map (17), "
+        "its colour (#0000cc or 0,0,204), soft, inverted, or empty to recognise the coding"
+    )
+
+
+def read_values(image: Image.Image, hair: Hair) -> tuple[np.ndarray, MaskValues]:
+    """Read the values of a mask.
+
+    Where no more than one value besides 0 occurs, it is taken for all of hair, whatever it is:
+    what it stands for is known once the others of the set are (`mask_coding`).
+
+    Args:
+        image: the decoded mask.
+        hair: values that stand for hair.
+
+    Returns:
+        Share of hair of every pixel, uint8 [height, width], 0 … 255; and what the mask holds.
+
+    Raises:
+        ValueError: its values are not within 0 … 65535.
+    """
+    kind, values = _stored(image, by_index=hair.value.isdigit())
+    if kind == "colours":
+        return _read_colours(values, hair)
+    return _read_greys(kind, values, hair)
+
+
+def _stored(image: Image.Image, by_index: bool) -> tuple[str, np.ndarray]:
+    """Kind, and the values [height, width] or colours [height, width, 3].
+
+    A palette of greys or of one colour stands for its values; of others it does `by_index`.
+    """
+    if image.has_transparency_data:
+        alpha = image.convert("RGBA").getchannel("A")
+        low, high = cast(tuple[int, int], alpha.getextrema())
+        if low < high:
+            return "alpha", np.asarray(alpha)
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.asarray(image)
+        if not (values.min() >= 0 and values.max() <= WHITES[-1]):
+            raise ValueError(
+                f"its values {values.min()} … {values.max()} are not within 0 … {WHITES[-1]}"
+            )
+        if values.dtype.kind != "f":
+            return "grey", values
+        whole = np.rint(values)
+        return ("grey", whole.astype(np.int32)) if (whole == values).all() else _floating(values)
+    if image.mode in ("1", "L", "LA"):
+        return "grey", np.asarray(image.convert("L"))
+    if image.mode == "P" and _only_numbers(image, by_index):
+        return "grey", np.asarray(image)
+    colours = image.convert("RGB")
+    red, green, blue = colours.split()
+    brightest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    darkest = ImageChops.darker(ImageChops.darker(red, green), blue)
+    apart = cast(tuple[int, int], ImageChops.difference(brightest, darkest).getextrema())
+    if apart[1] <= _GREY:
+        return "grey", np.asarray(brightest)
+    return "colours", np.asarray(colours)
+
+
+def _floating(values: np.ndarray) -> tuple[str, np.ndarray]:
+    if values.max() <= 1:
+        return "fractions", np.rint(values * 255).astype(np.uint8)
+    return "grey", np.rint(values).astype(np.int32)
+
+
+def _only_numbers(image: Image.Image, by_index: bool) -> bool:
+    """True if the indices of a palette are its values: all of its used colours are one."""
+    palette = np.zeros((256, 3), np.uint8)
+    stored = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    palette[: len(stored)] = stored
+    used = palette[np.flatnonzero(image.histogram()[:256])]
+    one = len(used) > 1 and bool((used == used[:1]).all())
+    return one or (by_index and bool((used != used[:, :1]).any()))
+
+
+def _read_greys(kind: str, values: np.ndarray, hair: Hair) -> tuple[np.ndarray, MaskValues]:
+    counts = np.bincount(values.ravel())
+    found = np.flatnonzero(counts)
+    many, peak = len(found) > MOST, int(found[-1])
+    shown = found[[0, -1]] if many else found[np.argsort(-counts[found], kind="stable")]
+    shares = {str(value): float(counts[value] / values.size) for value in shown}
+    white = next(white for white in WHITES if white >= peak)
+    if hair.how == "value":
+        chosen = values == int(hair.value) if hair.value.isdigit() else np.zeros(values.shape, bool)
+        return _full(chosen), MaskValues(kind, shares, many, white)
+    inverted = hair.how == "inverted"
+    if hair.how != "soft" and len(found[found > 0]) <= 1:
+        chosen = values == 0 if inverted else values > 0
+        return _full(chosen), MaskValues(kind, shares, many, peak or white)
+    pixels = values if white == 255 else np.rint(values * (255 / white))
+    pixels = 255 - pixels if inverted else pixels
+    return pixels.astype(np.uint8), MaskValues(kind, shares, many, white)
+
+
+def _read_colours(colours: np.ndarray, hair: Hair) -> tuple[np.ndarray, MaskValues]:
+    codes = colours[..., 0].astype(np.int32) << 16 | colours[..., 1].astype(np.int32) << 8
+    codes |= colours[..., 2]
+    found, counts = np.unique(codes, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:MOST]
+    shares = {f"#{found[i]:06x}": float(counts[i] / codes.size) for i in order}
+    facts = MaskValues("colours", shares, len(found) > MOST, 255)
+    if hair.how == "value":
+        wanted = int(hair.value[1:], 16) if hair.value.startswith("#") else -1
+        return _full(codes == wanted), facts
+    return _full(codes == 0 if hair.how == "inverted" else codes > 0), facts
+
+
+def _full(chosen: np.ndarray) -> np.ndarray:
+    return np.where(chosen, 255, 0).astype(np.uint8)

@@ -1,0 +1,46 @@
+"""Contradictory labels of identical files, which training refuses as ``check`` does."""
+
+from collections import defaultdict
+
+from hairjax.data.options import SourceOptions
+from hairjax.data.photoset import PhotoSet
+from hairjax.system import console
+from hairjax.system.errors import UserError, examples
+from hairjax.system.wording import counted
+
+_EXAMPLES = 5
+
+
+def require_one_label(photos: PhotoSet, source: SourceOptions) -> None:
+    """Refuse identical files in different classes.
+
+    Args:
+        photos: all of them; synthetic ones are not looked at, since each is drawn anew.
+        source: source of the photographs; with ``on_conflict`` "allow" such files are told of and
+            not refused.
+
+    Raises:
+        UserError: a file is in two classes; names some, with their classes.
+    """
+    if source.synthetic:
+        return
+    copies: dict[str, list[int]] = defaultdict(list)
+    for place, contents in enumerate(photos.sha256):
+        copies[contents].append(place)
+    apart = [own for own in copies.values() if len({int(photos.labels[i]) for i in own}) > 1]
+    if not apart:
+        return
+    named = [
+        " = ".join(f"{photos.files[i]} ({photos.classes[photos.labels[i]]})" for i in own)
+        for own in apart
+    ]
+    said = (
+        f"{counted(sum(map(len, apart)), 'photograph')} are identical files in different classes: "
+        f"{examples(named, _EXAMPLES)}"
+    )
+    if source.on_conflict == "refuse":
+        raise UserError(
+            f"{said}; at most one label of each is right: correct the labels, or remove the files, "
+            "or train on all of them with --config.data.on_conflict=allow"
+        )
+    console.say(f"{said}; trained nevertheless: config.data.on_conflict=allow")

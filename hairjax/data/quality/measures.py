@@ -1,0 +1,68 @@
+"""Measures of every photograph and mask of a set, in one pass over its pixels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hairjax.data.photoset import PhotoSet
+
+_CORNER = 8  # a corner is an eighth of each side
+_STEP = 4  # exposure is measured on every fourth pixel of both sides
+_BRIGHTEST = 0.99
+
+
+@dataclass(frozen=True)
+class MaskShapes:
+    """Share of the photograph, centre from top and left, corners and peak of every mask [n].
+
+    The centre of an empty mask is nan; corners is the share of hair in the four corners, peak the
+    highest level, 0 … 255.
+    """
+
+    area: NDArray[np.float64]
+    down: NDArray[np.float64]
+    right: NDArray[np.float64]
+    corners: NDArray[np.float64]
+    peak: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """Exposure of every photograph [n].
+
+    brightest is the level that a hundredth of its pixels exceed, in their brightest channel, 0 …
+    255; clipped the share of pixels that are 0 or 255 there.
+    """
+
+    brightest: NDArray[np.float64]
+    clipped: NDArray[np.float64]
+
+
+def measure(photos: PhotoSet, chunk: int) -> tuple[MaskShapes, Exposure]:
+    """Measure masks and exposure, `chunk` photographs in memory at a time."""
+    rows = []
+    for start in range(0, len(photos), chunk):
+        pixels = photos.images[start : start + chunk]
+        rows.append((*_of_masks(pixels[..., 3]), *_of_exposure(pixels[..., :3])))
+    columns = [np.concatenate(part) for part in zip(*rows, strict=True)]
+    return MaskShapes(*columns[:5]), Exposure(*columns[5:])
+
+
+def _of_masks(masks: np.ndarray) -> tuple[np.ndarray, ...]:
+    side = masks.shape[1]
+    place, mask = (np.arange(side) + 0.5) / side, masks / 255
+    area = mask.mean(axis=(1, 2))
+    with np.errstate(invalid="ignore"):  # 0 / 0 of an empty mask is meant
+        down = mask.mean(axis=2) @ place / side / area
+        right = mask.mean(axis=1) @ place / side / area
+    edge = max(side // _CORNER, 1)
+    ends = [*range(edge), *range(-edge, 0)]
+    corners = mask[:, ends][:, :, ends].mean(axis=(1, 2))
+    return area, down, right, corners, masks.max(axis=(1, 2)).astype(np.int64)
+
+
+def _of_exposure(rgb: np.ndarray) -> tuple[np.ndarray, ...]:
+    levels = rgb[:, ::_STEP, ::_STEP].max(axis=3).reshape(len(rgb), -1)
+    clipped = ((levels == 0) | (levels == 255)).mean(axis=1)
+    return np.quantile(levels, _BRIGHTEST, axis=1), clipped

@@ -1,0 +1,121 @@
+"""Greys of 16 bits by the white of the whole set; photographs that show nothing; exposure."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from hairjax.data.prepare.load import load_photos
+from hairjax.data.prepare.read import prepare
+from hairjax.data.quality import findings
+from hairjax.data.quality.measures import measure
+from hairjax.data.sources.photos import find_photos
+from hairjax.system.errors import UserError
+from tests.data.reading import reading
+
+SIDE = 16
+RAMP = np.linspace(0, 255, SIDE * SIDE).round().astype(np.uint16).reshape(SIDE, SIDE)
+
+
+def write(root, pictures, **options):
+    for i, picture in enumerate(pictures):
+        path = root / f"level_{i % 2}" / f"{i:03}.{options.get('suffix', 'png')}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(path, tiffinfo=options.get("tags"))
+
+
+def find(root):
+    return find_photos(
+        photos=str(root), masks="", manifest="", subject="", classes=None, need_masks=False
+    )
+
+
+def read(root, on_bad="skip"):
+    return prepare(find(root), reading(SIDE, on_bad=on_bad), lambda done, total: None)
+
+
+def in_order(photos):
+    order = np.argsort([file.rpartition("/")[2] for file in photos.files])
+    return photos.images[order][..., 0].astype(int)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+def test_greys_of_16_bits_are_scaled_by_what_the_set_holds(tmp_path, bits):
+    """One that is dark in its set stays dark, however bright it would be alone."""
+    scale = 2 ** (bits - 8)
+    whole = [RAMP, RAMP // 20, RAMP.T, RAMP // 2]
+    write(tmp_path, [(picture * scale).astype(np.uint16) for picture in whole])
+    photos, problems = read(tmp_path)
+    assert not problems
+    assert np.abs(in_order(photos) - np.stack(whole)).max() <= 1
+
+
+def test_what_a_tiff_states_is_its_white(tmp_path):
+    write(tmp_path, [RAMP // 2 * 16, RAMP // 4 * 16], suffix="tif", tags={281: 4095})
+    photos, _ = read(tmp_path)
+    assert np.abs(in_order(photos) - np.stack([RAMP // 2, RAMP // 4])).max() <= 1
+    write(tmp_path, [RAMP * 32] * 2, suffix="tif", tags={281: 65535})
+    photos, _ = read(tmp_path)
+    assert np.abs(in_order(photos) - RAMP // 8).max() <= 1
+
+
+def test_colours_of_8_bits_beside_greys_of_16_stay_as_they_are(tmp_path):
+    colour = np.stack([RAMP.astype(np.uint8)] * 3, axis=2)
+    write(tmp_path, [colour, RAMP * 257])
+    assert np.abs(in_order(read(tmp_path)[0]) - np.stack([RAMP, RAMP])).max() <= 1
+
+
+@pytest.mark.parametrize("level", [0, 90, 255])
+def test_a_photograph_of_one_colour_is_named(tmp_path, level):
+    flat = np.full((SIDE, SIDE, 3), level, np.uint8)
+    flat[0, 0] = min(level + 3, 255)
+    picture = np.stack([RAMP.astype(np.uint8)] * 3, axis=2)
+    write(tmp_path, [picture, flat, picture, picture])
+    photos, [problem] = read(tmp_path)
+    assert len(photos) == 3 and problem.path.endswith("001.png")
+    assert problem.kind == "the photograph is nearly one colour"
+    with pytest.raises(UserError, match="1 file cannot be used"):
+        load_photos(find(tmp_path), reading(SIDE), range(2))
+
+
+def test_dark_and_clipped_photographs_are_found_and_no_other(tmp_path):
+    generator = np.random.default_rng(0)
+    usual = [generator.integers(30, 220, (SIDE, SIDE, 3), np.uint8) for _ in range(6)]
+    dark, clipped = usual[0] // 8, usual[1].copy()
+    clipped[:8] = 255
+    write(tmp_path, [*usual, dark, clipped])
+    photos, _ = read(tmp_path)
+    found = findings.of_exposure(photos, measure(photos, 3)[1])
+    assert {(one.kind, one.file[-7:]) for one in found} == {
+        (findings.DARK, "006.png"),
+        (findings.CLIPPED, "007.png"),
+    }
+
+
+def test_masks_with_hair_in_the_corners_and_faint_ones_are_told():
+    def of(masks):
+        photos = type("Photos", (), {})()
+        shown = np.zeros((*masks.shape, 4), np.uint8)
+        shown[..., 3] = masks
+        photos.images, photos.__class__.__len__ = shown, lambda self: len(shown)
+        return [one.kind for one in findings.of_coding(measure(photos, 2)[0])]
+
+    hair = np.zeros((6, SIDE, SIDE), np.uint8)
+    hair[:, 4:9, 4:12] = 255
+    assert of(hair) == []
+    assert of(255 - hair) == [findings.INVERTED]
+    assert of(hair // 4) == [findings.FAINT]
+    assert of(hair * 0) == [findings.ALL_EMPTY]
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(0, 255), min_size=2, max_size=5), st.sampled_from([10, 12, 14, 16]))
+def test_any_greys_keep_their_order_of_brightness(tmp_path_factory, peaks, bits):
+    root = tmp_path_factory.mktemp("set")
+    whole = [RAMP * peak // 255 for peak in [*peaks, 255]]
+    write(root, [(picture * 2 ** (bits - 8)).astype(np.uint16) for picture in whole])
+    photos, problems = read(root)
+    left = [i for i in range(len(whole)) if not any(f"{i:03}." in p.path for p in problems)]
+    assert np.abs(in_order(photos) - np.stack(whole)[left]).max() <= 1
+    assert all(np.ptp(whole[i]) <= 5 for i in {*range(len(whole))} - {*left})
