@@ -68,7 +68,9 @@ def write_photographs(root):
                     path = root / kind / name
                     path.parent.mkdir(parents=True, exist_ok=True)
                     grey = 255 if kind == "masks" else 40 * person + 80 * level + which
-                    Image.fromarray(np.full((40, 40, 3), grey, np.uint8)).save(path)
+                    pixels = np.full((40, 40, 3), grey, np.uint8)
+                    pixels[:20] += 60 * (kind == "photos")
+                    Image.fromarray(pixels).save(path)
 
 
 @pytest.mark.usefixtures("blank_figures", "tiny_swin")

@@ -1,14 +1,12 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.prepare.stored import Stored
 from hairjax.data.quality import thumbnails
 from hairjax.evaluation import baselines
 from hairjax.evaluation.metrics import classification as metrics
 from hairjax.runs.results import compare_baselines
+from tests.data.reading import stored as on_disk
 
 
 def images(labels, side, seed):
@@ -60,7 +58,7 @@ def test_neighbour_reads_photographs_on_disk_in_parts(monkeypatch):
     monkeypatch.setattr(thumbnails, "_CHUNK", 16)
     asked, train, test = [], np.arange(40) % 4, np.arange(20) % 3
     arrays = images(train, 20, 0), images(test, 20, 1)
-    stored = [Stored(Records(array), np.arange(len(array)), 20, Path("set")) for array in arrays]
+    stored = [on_disk(Records(array), len(array), 20) for array in arrays]
     found = baselines.nearest_neighbour(stored[0], train, stored[1], test, 4)
     assert found == baselines.nearest_neighbour(arrays[0], train, arrays[1], test, 4)
     assert asked == [16, 16, 8, 16, 4]

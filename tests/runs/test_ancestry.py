@@ -367,7 +367,7 @@ def test_evaluation_tells_of_them(copied, tmp_path):
         f"2 of the {count} test photographs have trained these weights (training of before: "
         f"{tests[0]['file']} (test), {tests[1]['file']} (test)): what is found flatters the run"
     )
-    other = run.with_photographs(str(copied / "photos"), str(copied / "masks"), "")
+    other = run.with_photographs(str(copied / "photos"), str(copied / "masks"), "", "", "")
     with messages() as said:
         read_asked_photographs(other, "all")
     assert re.search(r"and 2 of its weights' training photographs", said[-1])
