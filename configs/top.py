@@ -73,8 +73,8 @@ KEYS: Keys = {
         "second": Key("", "likewise, of model.second; empty: as source", free="process", before=""),
         "which": Key(
             "auto",
-            "Whose parameters, of a file with several models': raw | ema (averaged) | a name where "
-            "they stand, such as teacher | auto: raw, else averaged, and said.",
+            "Which parameters of a file that holds several: raw | ema (averaged) | the name of "
+            "their place, such as teacher | auto: raw, else averaged, and said.",
             before="auto",
         ),
         "stem": Key("copy", "copy | zero | mean | random_mask | random_all"),
