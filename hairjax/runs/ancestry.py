@@ -163,7 +163,7 @@ def _file_ancestry(source: str, path: Path) -> Ancestry:
 
 
 def _learnt(folder: RunFolder) -> Ancestry:
-    """What a run by itself has learnt from."""
+    """Read what a run by itself has learnt from."""
     rows, source = read_rows(folder.split), resolve(folder.read_config()).source
     trained = [row for row in rows if row["split"] == "train"]
     digests = {subject_digest(row["subject"], source) for row in trained if row["subject"]}

@@ -165,7 +165,7 @@ def _equal(contents: Contents, one: str, other: str) -> bool:
 
 
 def _telling(prefix: str, roles: Mapping[str, str]) -> str:
-    """What to give as ``weights.which`` for one of several places."""
+    """The value of ``weights.which`` that chooses one of several places."""
     for key, role in KEYS.items():
         if [p for p, r in roles.items() if r == role] == [prefix]:
             return key

@@ -169,7 +169,7 @@ def _opened_index(path: Path) -> Iterator[Contents]:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """What a file of safetensors says of itself; empty for other files.
+    """Read the metadata of a safetensors file; empty for other files.
 
     Raises:
         WeightsError: as ``opened``.

@@ -175,9 +175,9 @@ Opened = tuple[Any, Callable[[Tensor], np.ndarray]]
 
 @contextmanager
 def opened_pth(path: Path) -> Iterator[Opened]:
-    """What a file by ``torch.save`` holds, and a function that reads a tensor of it.
+    """Open a file by ``torch.save``: yield its contents and a function that reads a tensor of it.
 
-    What it holds are dicts, lists, tuples, numbers, text, ``Tensor``s, and ``Inert``s in place of
+    The contents are dicts, lists, tuples, numbers, text, ``Tensor``s, and ``Inert``s in place of
     all else. A tensor is read in the dtype it was saved in; bfloat16 becomes float32.
 
     Raises:

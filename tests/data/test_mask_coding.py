@@ -37,9 +37,8 @@ def write(root, masks):
             image.save(path)
 
 
-def read(root, mask_value="", held="", cache=""):
-    """Masks in the order of the files, the coding, and the problems."""
-    index = find_photos(
+def find(root):
+    return find_photos(
         photos=str(root / "photos"),
         masks=str(root / "masks"),
         manifest="",
@@ -47,6 +46,11 @@ def read(root, mask_value="", held="", cache=""):
         classes=None,
         need_masks=True,
     )
+
+
+def read(root, mask_value="", held="", cache=""):
+    """Masks in the order of the files, the coding, and the problems."""
+    index = find(root)
     changes = {"cache": str(cache), "hair": parse_hair(mask_value), "mask_coding": held}
     options = reading(SIDE, on_bad="skip", **changes)
     if cache:
@@ -262,14 +266,7 @@ def test_any_set_in_any_coding_is_read_as_it_is_or_asked_for(
 
 def test_a_set_without_any_hair_is_refused(tmp_path):
     write(tmp_path, [BALD.astype(np.uint8)] * 4)
-    index = find_photos(
-        photos=str(tmp_path / "photos"),
-        masks=str(tmp_path / "masks"),
-        manifest="",
-        subject="",
-        classes=None,
-        need_masks=True,
-    )
+    index = find(tmp_path)
     with pytest.raises(UserError, match="every mask is empty"):
         load_photos(index, reading(SIDE), range(2))
     # A folder of bald people may be graded by a run.

@@ -152,7 +152,7 @@ def _is_label_map(mask: MaskValues, white: int) -> bool:
 
 
 def _labels(masks: Collection[MaskValues]) -> str:
-    """What label maps hold, and a guess at the value of hair."""
+    """Describe what label maps hold, with a guess at the value of hair."""
     said = "the masks hold several things, and which is hair cannot be known: "
     said += describe_values(masks)
     values = {value for mask in masks for value in mask.values}

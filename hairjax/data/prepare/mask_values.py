@@ -66,7 +66,7 @@ AUTO = Hair("auto")
 
 
 def parse_hair(text: str) -> Hair:
-    """What ``data.mask_value`` says.
+    """Parse ``data.mask_value``.
 
     Args:
         text: a number, a colour (``#0000cc`` or ``0,0,204``), ``soft``, ``inverted``, or "".

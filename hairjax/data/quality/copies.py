@@ -112,7 +112,7 @@ def _most_alike(pair: DuplicatePair) -> float:
 
 
 def _views(photos: PhotoSet) -> Iterator[tuple[np.ndarray | Rows, np.ndarray, np.ndarray]]:
-    """Of every view all photographs, the places of those that are used, and the sample of each."""
+    """Yield all photographs of each view, the places of those used, and the sample of each."""
     if not isinstance(photos.images, Pairs):
         every = np.arange(len(photos))
         yield photos.images, every, every

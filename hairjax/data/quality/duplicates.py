@@ -63,7 +63,7 @@ class Details:
 
 
 def measure_details(images: NDArray[np.uint8] | Rows) -> Details:
-    """What two photographs or more, uint8 [n, side, side, 3 or more], are compared by."""
+    """Measure what photographs are compared by: two or more, uint8 [n, side, side, 3 or more]."""
     # Areas would be rounded to whole pixels, at other places in a picture that is turned.
     small = make_thumbnails(images, SIDE, Image.Resampling.BILINEAR)
     grey = small @ np.array([0.299, 0.587, 0.114], np.float32)

@@ -118,7 +118,7 @@ def _roman_places(names: Sequence[str]) -> Places:
 
 
 def _romans(name: str) -> Iterator[tuple[str, tuple[tuple[float, ...], str, int]]]:
-    """What may stand before the numeral of a name: (value, further numbers), rest, its letters."""
+    """Yield each reading of a name's numeral: (value, further numbers), the rest, its letters."""
     text = unicodedata.normalize("NFKC", name).strip()
     for start in range(len(text)):
         before, rest = text[:start], text[start:]

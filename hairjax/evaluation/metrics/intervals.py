@@ -49,7 +49,7 @@ def degrees_of_freedom(units: int, kurtosis: float = KURTOSIS) -> float:
 
 
 def t_quantile(units: int, kurtosis: float = KURTOSIS) -> float:
-    """How many standard errors an interval extends to either side: Student's t."""
+    """Student's t: standard errors by which an interval extends to either side."""
     return float(special.stdtrit(degrees_of_freedom(units, kurtosis), (1 + LEVEL) / 2))
 
 

@@ -70,7 +70,7 @@ def predict_selectively(sample: Sample) -> SelectivePrediction:
 
 
 def _area_interval(area: float, left_out: NDArray[np.float64]) -> Interval | None:
-    """As of a mean loss; without a mistake, as of a share."""
+    """The interval of a mean loss; without a mistake, that of a share."""
     return log_interval(area, left_out, 1.0, _KURTOSIS) or score_interval(area, left_out)
 
 
