@@ -139,6 +139,11 @@ def test_hair_is_hair_however_it_is_written(tmp_path, coding, stored):
         ("RGB of 0/1/2", "perhaps 2"),
     ],
 )
+@pytest.mark.situation(
+    "Masks",
+    "label maps of a face parser, or of an annotation tool (0/1/2), or class colours",
+    "refused with the values, their shares and a guess, until `data.mask_value` names hair",
+)
 def test_what_cannot_be_known_is_asked_for_with_values_shares_and_a_guess(tmp_path, coding, said):
     shapes = [HAIR, BALD, HAIR.T, BALD, HAIR | SKIN]
     write(tmp_path, [CODINGS[coding][0](shape) for shape in shapes])
