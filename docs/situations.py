@@ -34,12 +34,11 @@ said in a line at the start, or asked for by a key. This page is written by
 
 @dataclass(frozen=True)
 class Situation:
-    """A row of the page, and the test that proves it."""
+    """A row of the page."""
 
     part: str
     what: str  # what people have
     does: str  # what hairjax does with it
-    test: str
 
 
 def situations(folder: Path = ROOT / "tests") -> list[Situation]:
@@ -76,10 +75,13 @@ def _marks(tree: ast.AST) -> Iterator[ast.Call]:
 
 
 def _situation(call: ast.Call, place: str) -> Situation:
-    texts = [ast.literal_eval(argument) for argument in call.args]
-    if len(texts) != 3 or texts[0] not in PARTS:
-        raise ValueError(f"{place}: a situation is a part of {PARTS} and two texts, not {texts}")
-    return Situation(*texts, place)
+    match [ast.literal_eval(argument) for argument in call.args]:
+        case [part, str(what), str(does)] if part in PARTS:
+            return Situation(part, what, does)
+        case texts:
+            raise ValueError(
+                f"{place}: a situation is a part of {PARTS} and two texts, not {texts}"
+            )
 
 
 if __name__ == "__main__":
