@@ -30,6 +30,11 @@ def subjects_of(found):
     return [entry.subject for entry in found.entries]
 
 
+@pytest.mark.situation(
+    "Subjects",
+    "`evaluate --photos` with photographs of people",
+    "people by the run's own expression, `--subject` or a manifest: intervals are over them",
+)
 def test_the_runs_own_expression_finds_them(capsys):
     found = find_subjects(index("a/s1_0.png", "a/s1_1.png", "b/s2_0.png"), OWN)
     assert subjects_of(found) == ["s1", "s1", "s2"]
@@ -46,6 +51,11 @@ def test_a_manifest_says_it_better(capsys):
     ("expression", "why"),
     [(OWN, "finds none in their paths"), ("", "the run has no config.data.subject")],
 )
+@pytest.mark.situation(
+    "Subjects",
+    "`evaluate --photos` where nothing tells people",
+    "said: intervals take every photograph for another person",
+)
 def test_where_none_is_found_it_is_said(expression, why, capsys):
     given = index("a/x.png", "a/y.png")
     assert find_subjects(given, expression) is given
@@ -53,6 +63,11 @@ def test_where_none_is_found_it_is_said(expression, why, capsys):
     assert "subjects are not known" in said and why in said and "--subject=EXPRESSION" in said
 
 
+@pytest.mark.situation(
+    "Subjects",
+    "an expression that finds the people of some photographs",
+    "refused with those it does not fit",
+)
 def test_some_of_them_are_no_answer():
     with pytest.raises(UserError, match=r"finds no subject in 2 of 3 \(a/x.png, b/y.png\).*=\.\+"):
         find_subjects(index("a/s1_0.png", "a/x.png", "b/y.png"), OWN)

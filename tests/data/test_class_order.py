@@ -80,6 +80,11 @@ UNTOLD = [
 
 
 @pytest.mark.parametrize(("how", "names"), TOLD)
+@pytest.mark.situation(
+    "Classes and labels",
+    "`none/mild/moderate/severe`, `I … IX`, `2, 3, 3v, 10`, `정상/경증/중증`, `0-25%/25-50%`",
+    "ordered by words of severity or amount, Roman numerals, numbers with suffixes, and said",
+)
 def test_right_orders(how, names):
     ordered = tuple(names.split("|"))
     for seed in range(4):
@@ -89,6 +94,11 @@ def test_right_orders(how, names):
 
 
 @pytest.mark.parametrize("names", UNTOLD)
+@pytest.mark.situation(
+    "Classes and labels",
+    "`bald/full/thinning`, or numerals of two kinds",
+    "alphabetical, said with what it means for kappa and stage error",
+)
 def test_what_tells_no_order_is_alphabetical_and_said_so(names):
     assert recognise_order(names.split("|")) == (tuple(sorted(names.split("|"))), "")
 
@@ -188,6 +198,11 @@ def test_names_that_cannot_be_given(text):
         parse_classes(text)
 
 
+@pytest.mark.situation(
+    "Classes and labels",
+    "`data.classes` with a class that is not there, or without one that is",
+    "refused with both lists",
+)
 def test_given_names_decide_and_must_be_those_there_are():
     given = ("full", "thin", "bald")
     assert class_names(["bald", "full", "thin"], given, "photos") == given
@@ -210,6 +225,11 @@ def test_labels_of_a_run(label, place):
 
 
 @pytest.mark.parametrize("label", ["3a", "3 v", "stage 3v", "3 vertex", "3+", "3-"])
+@pytest.mark.situation(
+    "Classes and labels",
+    "a label `3a` for a run of `2, 3, 10`",
+    "refused, not taken for 3",
+)
 def test_a_stage_between_two_is_neither(label):
     assert find_class(label, ("2", "3", "10")) is None
     assert find_class("3", ("2", label, "10")) is None

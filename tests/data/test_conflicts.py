@@ -42,6 +42,11 @@ def files(contents, labels):
     )
 
 
+@pytest.mark.situation(
+    "Classes and labels",
+    "identical files in two classes",
+    "refused by name, until `data.on_conflict=allow`",
+)
 def test_identical_files_in_two_classes_are_refused_by_name():
     photos = files("aabca", [0, 0, 1, 1, 2])
     with pytest.raises(UserError) as error:
@@ -124,6 +129,11 @@ def test_copies_with_another_label_are_found_and_no_others(drawn):
     assert find_conflicts(details, hidden, lambda done, total: None) == []
 
 
+@pytest.mark.situation(
+    "Classes and labels",
+    "photographs that look alike in two classes",
+    "told before training, listed by `check`",
+)
 def test_they_are_told_of_and_not_refused(drawn):
     """Within the training photographs, so that nothing leaks."""
     [(of, place), *_] = pairs_of(drawn, alike=False)

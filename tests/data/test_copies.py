@@ -77,6 +77,11 @@ def test_a_clean_split_passes(clean, split, capsys):
 
 @pytest.mark.parametrize("edit", SURE)
 @pytest.mark.parametrize("place", [45, 55])
+@pytest.mark.situation(
+    "Splits and leaks",
+    "a re-encoded, mirrored or cropped copy of a training photograph in validation or test",
+    "refused by name, until `data.on_leak=allow`",
+)
 def test_one_certain_copy_is_refused(edit, place, clean, split):
     photos = planted(clean, SURE[edit], [(7, place)])
     with pytest.raises(UserError, match=r"^the split leaks: 1 of the 20 validation and test") as e:

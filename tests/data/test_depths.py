@@ -41,6 +41,11 @@ def in_order(photos):
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.situation(
+    "Photographs",
+    "16-bit pictures that hold 8, 10, 12 or 14 bits",
+    "one white for the set: dark ones stay dark, none becomes black",
+)
 def test_greys_of_16_bits_are_scaled_by_what_the_set_holds(tmp_path, bits):
     """One that is dark in its set stays dark, however bright it would be alone."""
     scale = 2 ** (bits - 8)
@@ -51,6 +56,11 @@ def test_greys_of_16_bits_are_scaled_by_what_the_set_holds(tmp_path, bits):
     assert np.abs(in_order(photos) - np.stack(whole)).max() <= 1
 
 
+@pytest.mark.situation(
+    "Photographs",
+    "a TIFF that states its largest value",
+    "that value is white",
+)
 def test_what_a_tiff_states_is_its_white(tmp_path):
     write(tmp_path, [RAMP // 2 * 16, RAMP // 4 * 16], suffix="tif", tags={281: 4095})
     photos, _ = read(tmp_path)
@@ -60,6 +70,11 @@ def test_what_a_tiff_states_is_its_white(tmp_path):
     assert np.abs(in_order(photos) - RAMP // 8).max() <= 1
 
 
+@pytest.mark.situation(
+    "Photographs",
+    "8-bit colours among 16-bit greys",
+    "each by its own white",
+)
 def test_colours_of_8_bits_beside_greys_of_16_stay_as_they_are(tmp_path):
     colour = np.stack([RAMP.astype(np.uint8)] * 3, axis=2)
     write(tmp_path, [colour, RAMP * 257])
@@ -67,6 +82,11 @@ def test_colours_of_8_bits_beside_greys_of_16_stay_as_they_are(tmp_path):
 
 
 @pytest.mark.parametrize("level", [0, 90, 255])
+@pytest.mark.situation(
+    "Photographs",
+    "black, white or otherwise blank photographs",
+    "named as unusable",
+)
 def test_a_photograph_of_one_colour_is_named(tmp_path, level):
     flat = np.full((SIDE, SIDE, 3), level, np.uint8)
     flat[0, 0] = min(level + 3, 255)
@@ -79,6 +99,11 @@ def test_a_photograph_of_one_colour_is_named(tmp_path, level):
         load_photos(find(tmp_path), reading(SIDE), range(2))
 
 
+@pytest.mark.situation(
+    "Photographs",
+    "very dark or clipped photographs",
+    "a finding of `check`",
+)
 def test_dark_and_clipped_photographs_are_found_and_no_other(tmp_path):
     generator = np.random.default_rng(0)
     usual = [generator.integers(30, 220, (SIDE, SIDE, 3), np.uint8) for _ in range(6)]
@@ -93,6 +118,11 @@ def test_dark_and_clipped_photographs_are_found_and_no_other(tmp_path):
     }
 
 
+@pytest.mark.situation(
+    "Masks",
+    "masks that are all faint, all empty, or rather look inverted",
+    "a finding of `check`",
+)
 def test_masks_with_hair_in_the_corners_and_faint_ones_are_told():
     def of(masks):
         photos = type("Photos", (), {})()

@@ -119,6 +119,11 @@ CODINGS = {
 
 @pytest.mark.parametrize("coding", CODINGS)
 @pytest.mark.parametrize("stored", [False, True])
+@pytest.mark.situation(
+    "Masks",
+    "hair as 1, 128, 255 or 65535, in grey, RGB or a palette, bald heads of 0 alone among them",
+    "read alike: the coding is that of the whole set, said in one line",
+)
 def test_hair_is_hair_however_it_is_written(tmp_path, coding, stored):
     """Bald heads among them, whose files alone would say something else."""
     encode, name, value = CODINGS[coding]
@@ -153,6 +158,11 @@ def test_what_cannot_be_known_is_asked_for_with_values_shares_and_a_guess(tmp_pa
         read(tmp_path)
 
 
+@pytest.mark.situation(
+    "Masks",
+    "a `data.mask_value` that no mask holds",
+    "refused with the values that the masks do hold",
+)
 def test_a_value_that_no_mask_holds_is_refused(tmp_path):
     write(tmp_path, [labels(HAIR)] * 4)
     with pytest.raises(UserError, match="mask_value is 17, and no mask holds it: they hold 0 "):
@@ -171,6 +181,11 @@ SOFT = np.linspace(0, 255, SIDE * SIDE).round().astype(np.uint8).reshape(SIDE, S
         (lambda mask: Image.fromarray(mask.astype(np.float32) / 255), "soft 1"),
     ],
 )
+@pytest.mark.situation(
+    "Masks",
+    "soft masks of 8, 12 or 16 bits or floating point, faint and empty ones among them",
+    "one white for the set: a faint mask stays faint",
+)
 def test_degrees_are_those_of_the_whole_set(tmp_path, encode, name):
     """A faint mask stays faint beside others, and an empty one empty."""
     whole = [SOFT, SOFT // 2, SOFT.T, SOFT * 0, (SOFT > 99) * np.uint8(255)]
@@ -180,6 +195,11 @@ def test_degrees_are_those_of_the_whole_set(tmp_path, encode, name):
     assert np.abs(masks.astype(int) - np.stack(whole)).max() <= 1
 
 
+@pytest.mark.situation(
+    "Masks",
+    "trimaps (0, 128, 255)",
+    "asked whether 128 is another thing or half hair: `data.mask_value=255` or `soft`",
+)
 def test_few_degrees_are_asked_for(tmp_path):
     trimap = labels(HAIR, values=(0, 128, 255))
     write(tmp_path, [trimap] * 4)
@@ -190,6 +210,11 @@ def test_few_degrees_are_asked_for(tmp_path):
     np.testing.assert_array_equal(masks, [trimap] * 4)
 
 
+@pytest.mark.situation(
+    "Masks",
+    "a few masks of 0/1 among masks of 0/255",
+    "named as unusable; refused where no coding is that of more than half",
+)
 def test_those_of_another_coding_are_named_and_none_is_read_as_something_else(tmp_path):
     binary = HAIR.astype(np.uint8)
     write(tmp_path, [binary * 255] * 4 + [binary])
@@ -203,6 +228,11 @@ def test_those_of_another_coding_are_named_and_none_is_read_as_something_else(tm
         read(tmp_path)
 
 
+@pytest.mark.situation(
+    "Masks",
+    "a mask in the alpha channel among grey ones, or the other way round",
+    "the fewer are named as unusable",
+)
 def test_transparency_among_greys_is_another_coding(tmp_path):
     grey = HAIR.astype(np.uint8) * 255
     alpha = Image.merge("LA", [Image.fromarray(grey * 0 + 9), Image.fromarray(grey)])
@@ -221,6 +251,11 @@ def test_transparency_among_greys_is_another_coding(tmp_path):
         ("0/#cc0000", colours(labels(HAIR, SKIN)), "trained with masks of 0/#cc0000"),
     ],
 )
+@pytest.mark.situation(
+    "Masks",
+    "masks for `predict` or `evaluate` coded otherwise than those of training",
+    "refused with both codings",
+)
 def test_new_masks_are_held_against_those_of_the_run(tmp_path, held, mask, said):
     write(tmp_path, [mask] * 2)
     with pytest.raises(UserError, match=said):
@@ -228,6 +263,11 @@ def test_new_masks_are_held_against_those_of_the_run(tmp_path, held, mask, said)
 
 
 @pytest.mark.parametrize("held", ["0/255", "soft 255"])
+@pytest.mark.situation(
+    "Masks",
+    "binary masks for a run trained with soft ones of the same white",
+    "read",
+)
 def test_soft_and_binary_masks_of_one_white_go_together(tmp_path, held):
     write(tmp_path, [SOFT, HAIR.astype(np.uint8) * 255, BALD.astype(np.uint8)])
     masks, name, problems = read(tmp_path, held=held)
@@ -269,6 +309,11 @@ def test_any_set_in_any_coding_is_read_as_it_is_or_asked_for(
             np.testing.assert_array_equal(masks, np.stack(truth)[left] * np.uint8(255))
 
 
+@pytest.mark.situation(
+    "Masks",
+    "masks that are all empty",
+    "refused",
+)
 def test_a_set_without_any_hair_is_refused(tmp_path):
     write(tmp_path, [BALD.astype(np.uint8)] * 4)
     index = find(tmp_path)

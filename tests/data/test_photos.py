@@ -102,6 +102,11 @@ def test_hidden_and_unrelated_files_are_ignored(tmp_path):
     assert index.classes == ("level_0", "level_1") and index.problems == ()
 
 
+@pytest.mark.situation(
+    "Photographs",
+    "pictures of kinds that are not read",
+    "named in the report, never passed over",
+)
 def test_pictures_that_are_not_read_are_reported(tmp_path):
     two_classes(tmp_path)
     touch(
@@ -172,6 +177,11 @@ def test_masks_lie_under_the_same_path_with_any_image_suffix(tmp_path):
     ]
 
 
+@pytest.mark.situation(
+    "Masks",
+    "photographs without a mask, or with two",
+    "named; `data.on_bad=skip` leaves them out",
+)
 def test_missing_and_ambiguous_masks_are_reported(tmp_path):
     two_classes(tmp_path)
     touch(tmp_path / "photos/level_1/c.jpg")
@@ -187,6 +197,11 @@ def test_missing_and_ambiguous_masks_are_reported(tmp_path):
     assert index.problems[1].detail == str(masks / "level_1/c.*")
 
 
+@pytest.mark.situation(
+    "Masks",
+    "`a.jpg` and `a.png` with one mask `a.png`",
+    "named, unless a manifest says whose it is",
+)
 def test_a_mask_that_two_photographs_may_have_is_reported_unless_a_manifest_says_so(tmp_path):
     two_classes(tmp_path)
     touch(tmp_path / "photos/level_0/a.webp", tmp_path / "photos/level_1/deep/a.png")
@@ -229,6 +244,11 @@ def test_subject_is_the_first_group_or_the_match(tmp_path, subject, found):
 
 
 @pytest.mark.parametrize("how", ["expression", "manifest"])
+@pytest.mark.situation(
+    "Subjects",
+    "a name composed (NFC) in one place and not (NFD) in another",
+    "one person",
+)
 def test_a_name_in_two_forms_is_one_subject(tmp_path, how):
     """As of photographs from a Mac beside others: 김 in one letter, or in three."""
     forms = [unicodedata.normalize(form, "김é") for form in ("NFC", "NFD")]
@@ -289,6 +309,11 @@ def test_expression_decides_over_the_manifest(tmp_path):
     assert [entry.subject for entry in index.entries] == ["p1", "p2"]
 
 
+@pytest.mark.situation(
+    "Folders and manifests",
+    "a manifest with rows of missing, repeated or outside files",
+    "all named in one report",
+)
 def test_manifest_problems_are_collected(tmp_path):
     photos = tmp_path / "photos"
     touch(photos / "a.jpg", photos / "b.jpg", photos / "c.heic", photos / "d.txt", photos / "e.jpg")
@@ -350,6 +375,11 @@ def test_classes_of_a_run_decide(tmp_path):
     assert [entry.label for entry in find(tmp_path, classes=run).entries] == [1]
 
 
+@pytest.mark.situation(
+    "Classes and labels",
+    "new photographs labelled `0`, `1` for a run of `level_0`, `level_1`",
+    "taken for the run's classes",
+)
 def test_bare_numbers_mean_the_runs_classes(tmp_path):
     two_classes(tmp_path)
     manifest = write_manifest(tmp_path, "file,label\nlevel_0/a.jpg,0\nlevel_1/b.png,1\n")
@@ -394,6 +424,11 @@ def test_missing_folder_is_refused(tmp_path, key):
         find(tmp_path, **{key: str(tmp_path / "file")})
 
 
+@pytest.mark.situation(
+    "Folders and manifests",
+    "no folder of a class, one only, or files beside the folders",
+    "refused with what is there",
+)
 def test_unusable_class_folders_are_refused(tmp_path):
     photos = tmp_path / "photos"
     with pytest.raises(UserError, match="the folder '' does not exist"):
@@ -422,6 +457,11 @@ def nested(folder: Path, **inside: str) -> None:
      {"fold_0": "level_0 level_1", "fold_1": "level_0 level_1"},
      {"everything": "level_0 level_1"}],
 )  # fmt: skip
+@pytest.mark.situation(
+    "Folders and manifests",
+    "`photos/train/level_0`",
+    "refused with the ways out",
+)
 def test_classes_below_other_folders_are_refused_with_the_ways_out(tmp_path, inside):
     nested(tmp_path, **inside)
     largest = max(sorted(inside), key=lambda outer: len(inside[outer]))

@@ -55,6 +55,11 @@ def test_what_is_one_and_what_is_not(key, one, others):
     assert near_equal(apart, key) == ()
 
 
+@pytest.mark.situation(
+    "Classes and labels",
+    "`0` and `level_0` in one set",
+    "one class in two spellings: refused or merged",
+)
 def test_a_bare_number_is_the_class_of_that_number():
     assert near_equal_classes(["0", "1", "level_0", "level_1"]) == (
         ("0", "level_0"),
@@ -130,6 +135,11 @@ def test_labels_that_mean_missing(label, others):
 
 
 @pytest.mark.parametrize("none", ["none", "None", "NONE", "없음"])
+@pytest.mark.situation(
+    "Classes and labels",
+    "`none` or `없음` beside `mild`, `severe`",
+    "a class; beside `0`, `1` a missing label",
+)
 def test_none_is_a_class_among_words_of_severity_and_where_it_is_given(none):
     for others in (
         ["mild", "severe"],

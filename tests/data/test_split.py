@@ -220,6 +220,11 @@ def test_split_of_top_divides_side_by_person(tmp_path):
     np.testing.assert_array_equal(read_split(path, side), ["test", "validation", "train"])
 
 
+@pytest.mark.situation(
+    "Splits and leaks",
+    "a split of photographs that have been renamed",
+    "found by content",
+)
 def test_contents_decide_before_name_and_subject(tmp_path):
     path = tmp_path / "split.csv"
     write_split(path, photographs([0, 1], ["a", "b"], ["x", "y"]), np.array(["train", "test"]))
@@ -274,6 +279,11 @@ def test_missing_split_file_is_refused(tmp_path):
         read_split(tmp_path / "none.csv", photographs([0, 1]))
 
 
+@pytest.mark.situation(
+    "Splits and leaks",
+    "one person, or identical files, on both sides of a split",
+    "refused by name",
+)
 def test_leaks_are_refused_by_name():
     photoset = photographs([0, 1, 0, 1], ["a", "b", "a", "c"], ["1", "2", "3", "4"])
     good = np.array(["train", "train", "train", "validation"])
@@ -292,6 +302,11 @@ def test_leaks_are_refused_by_name():
         check_split(photoset, good[:3])
 
 
+@pytest.mark.situation(
+    "Subjects",
+    "a split file that spells people otherwise",
+    "read as the set spells them; one person on both sides is refused",
+)
 def test_people_that_are_merged_are_found_under_every_spelling(tmp_path):
     top = photographs([0, 1, 0, 1], ["P01", "P1", "p2", "P-3"], files="abcd")
     side = photographs([0, 1, 0], ["p2", "p1", "p3"], sha256=["x", "y", "z"])

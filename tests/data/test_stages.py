@@ -52,6 +52,11 @@ def test_the_order_is_said_in_one_line(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines() == [said]
 
 
+@pytest.mark.situation(
+    "Classes and labels",
+    "names whose order only their owner knows",
+    "`data.classes=c,a,b`",
+)
 def test_an_order_that_is_given_counts(tmp_path, capsys):
     index = found(labelled(tmp_path, ["a", "b", "c"], **{"data.classes": "c,a,b"}))
     assert [entry.label for entry in index.entries] == [1, 2, 0]
@@ -68,6 +73,11 @@ def test_an_order_that_cannot_be_told_is_said_with_what_it_means(tmp_path, capsy
 @pytest.mark.parametrize(
     "keys",
     [{"model.head": "corn"}, {"model.head": "cumulative"}, {"keep.best_by": "quadratic_kappa"}],
+)
+@pytest.mark.situation(
+    "Classes and labels",
+    "an ordinal head, or the best epoch by kappa, where the order cannot be told",
+    "asked for before training",
 )
 def test_where_an_order_matters_it_is_asked_for(tmp_path, keys):
     [(key, value)] = keys.items()
@@ -86,6 +96,11 @@ PEOPLE = ["P1", "P01", "p1", "P-1", "P2", "P02", "3", "3.0", "03", "13", "1-3"]
 
 
 @pytest.mark.parametrize("how", ["manifest", "expression"])
+@pytest.mark.situation(
+    "Subjects",
+    "`P1`, `P01`, `p1`, `P-1`; `3`, `3.0`, `03`",
+    "refused with the groups, until `data.spelling=merge` or `apart`",
+)
 def test_people_in_several_spellings(tmp_path, how):
     def source(spelling):
         keys = {"data.spelling": spelling}
@@ -112,6 +127,11 @@ def test_people_in_several_spellings(tmp_path, how):
     assert merged.count("p1") == 4
 
 
+@pytest.mark.situation(
+    "Classes and labels",
+    "`Stage 0` and `stage_0`, `0` and `0.0`, `Level_0` and `level_0`",
+    "refused with the groups, until `data.spelling=merge` or `apart`",
+)
 def test_classes_in_several_spellings(tmp_path, capsys):
     labels = ["Stage 0", "stage_0", "stage_0", "stage_1", "Stage 1", "stage_2"]
     with pytest.raises(UserError, match=r"classes \(2\):\n    'Stage 0' = 'stage_0'"):
@@ -134,6 +154,11 @@ def test_classes_and_people_are_refused_in_one_report(tmp_path):
         found(source)
 
 
+@pytest.mark.situation(
+    "Classes and labels",
+    "`nan`, `?`, `N/A`, `unknown` or an empty cell as label",
+    "named as without label, no class of its own",
+)
 def test_labels_that_mean_missing_are_problems(tmp_path):
     index = found(labelled(tmp_path, ["0", "1", "nan", "?", "", "None", "N/A"]))
     assert index.classes == ("0", "1") and len(index.entries) == 2
@@ -146,6 +171,11 @@ def test_labels_that_mean_missing_are_problems(tmp_path):
     assert index.classes == ("0", "1", "unknown") and not index.problems
 
 
+@pytest.mark.situation(
+    "Subjects",
+    "`nan`, `?`, `unknown` or an empty cell as subject",
+    "not known, said; never one person",
+)
 def test_people_who_are_not_known_are_nobody(tmp_path, capsys):
     names = ["nan", "nan", "?", "unknown", "N/A", "", "NA", "Null", "s1", "s1"]
     rows = [(str(number % 2), name) for number, name in enumerate(names)]
@@ -158,6 +188,11 @@ def test_people_who_are_not_known_are_nobody(tmp_path, capsys):
     assert [entry.subject for entry in apart.entries].count("nan") == 2
 
 
+@pytest.mark.situation(
+    "Classes and labels",
+    "`none` beside `bald` alone",
+    "asked: `data.classes=none,bald` where it is a class",
+)
 def test_one_class_beside_a_label_that_means_none(tmp_path):
     with pytest.raises(UserError, match=r"holds 1 class bald: .*; if 'none' is a class too, name"):
         found(labelled(tmp_path, ["none", "bald"]))
@@ -165,6 +200,11 @@ def test_one_class_beside_a_label_that_means_none(tmp_path):
     assert found(labelled(tmp_path, ["none", "bald"], **keys)).classes == ("none", "bald")
 
 
+@pytest.mark.situation(
+    "Classes and labels",
+    "fractions as labels (`0.33`, `1.67`), as means of several graders",
+    "refused: they are measured, not classes",
+)
 def test_mean_opinions_are_refused_unless_they_are_given(tmp_path):
     labels = ["0.33", "1.67", "2"]
     with pytest.raises(UserError, match="look like mean opinions"):
@@ -173,6 +213,11 @@ def test_mean_opinions_are_refused_unless_they_are_given(tmp_path):
     assert found(labelled(tmp_path, labels, **keys)).classes == ("0.33", "1.67", "2")
 
 
+@pytest.mark.situation(
+    "Subjects",
+    "a person spelt otherwise in TOP than in SIDE",
+    "found across both views",
+)
 def test_a_view_spells_people_as_the_other_does(tmp_path):
     (tmp_path / "side").mkdir()
     one = made(tmp_path, [("0", "P1"), ("1", "P2")])

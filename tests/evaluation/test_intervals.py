@@ -113,6 +113,11 @@ def test_the_degrees_of_freedom_are_those_of_a_variance():
     assert 2 / intervals.degrees_of_freedom(10, 6.0) == pytest.approx(relative, rel=0.05)
 
 
+@pytest.mark.situation(
+    "Results",
+    "photographs of a single person",
+    "no interval",
+)
 def test_one_subject_says_nothing_of_others():
     one = np.zeros(1)
     assert intervals.score_interval(0.5, one) is None
@@ -121,6 +126,11 @@ def test_one_subject_says_nothing_of_others():
     assert intervals.mean_interval([1.0, 2.0, 6.0], ["s"] * 3, (0, 9)) == (3.0, None)
 
 
+@pytest.mark.situation(
+    "Results",
+    "many photographs of few people",
+    "intervals over people, by Student's t, that cover (docs/results.md)",
+)
 def test_a_mean_of_right_and_wrong_is_over_subjects():
     generator = np.random.default_rng(3)
     right = generator.random(200) < np.repeat(generator.random(20), 10)

@@ -72,6 +72,11 @@ def chains(draw):
 
 
 @given(chains())
+@pytest.mark.situation(
+    "Splits and leaks",
+    "weights of a run that itself began with another run's, or two models' weights",
+    "every ancestor's photographs count",
+)
 def test_every_photograph_and_subject_of_every_ancestor_is_found(chain):
     runs, people = chain
     trained, behind = [], []
@@ -160,6 +165,11 @@ def test_nothing_but_runs_files_are_followed(tmp_path):
         read_ancestry(RunFolder(damaged))
 
 
+@pytest.mark.situation(
+    "Splits and leaks",
+    "a soup of runs of several splits",
+    "what trained any member counts",
+)
 def test_a_soup_has_what_its_members_have(tmp_path):
     old = write_folder(tmp_path / "old", [row(0, "train")])
     write_folder(tmp_path / "one", [row(1, "train")], old)
@@ -209,6 +219,11 @@ def source_run(tmp_path):
     )
 
 
+@pytest.mark.situation(
+    "Splits and leaks",
+    "weights of an own run under another split",
+    "refused with the photographs and people that trained them, until `data.on_leak=allow`",
+)
 def test_a_leak_is_refused_in_words(source_run):
     found, source = run_ancestry(source_run), setup_of(source_run).source
     with messages() as said, pytest.raises(UserError) as error:
@@ -243,6 +258,11 @@ def test_of_several_processes_all_refuse(source_run, monkeypatch):
 # --- files
 
 
+@pytest.mark.situation(
+    "Splits and leaks",
+    "weights that do not say what trained them",
+    "said, and stands in the report",
+)
 def test_a_file_carries_it_and_names_nobody(tmp_path, source_run):
     arrays = {"stem.proj.kernel": np.zeros(3, np.float32)}
     file, silent = tmp_path / "top.safetensors", tmp_path / "silent.safetensors"
@@ -335,6 +355,11 @@ def test_a_run_from_a_run_under_another_split(copied, tmp_path, monkeypatch, cap
 
 
 @pytest.mark.usefixtures("tiny_swin")
+@pytest.mark.situation(
+    "Splits and leaks",
+    "a run that was converted to a file",
+    "the file carries checksums of its photographs, without names",
+)
 def test_a_converted_run_is_known_by_its_file(copied, tmp_path):
     for source, out in ((copied / "run", "a"), (tmp_path / "a.safetensors", "b")):
         convert_weights(str(source), "tiny", tmp_path / f"{out}.safetensors", "")
@@ -357,6 +382,11 @@ def leaky(copied, folder):
 
 
 @pytest.mark.usefixtures("tiny_swin")
+@pytest.mark.situation(
+    "Splits and leaks",
+    "`evaluate` on photographs that trained a run's ancestors",
+    "told with their number",
+)
 def test_evaluation_tells_of_them(copied, tmp_path):
     folder, tests = leaky(copied, tmp_path / "run")
     run = load_run(folder)

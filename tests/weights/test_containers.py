@@ -81,6 +81,11 @@ def save_legacy(path, arrays):
     "called", ["a.safetensors", "b.npz", "best.pth.tar", "c.ckpt", "d.h5", "e"]
 )
 @pytest.mark.parametrize("write", [save, save_safetensors, save_npz, save_legacy])
+@pytest.mark.situation(
+    "Weights",
+    "`.ckpt`, `.pth.tar`, `.h5` or no suffix",
+    "read by content",
+)
 def test_a_file_is_read_by_its_content(write, called, tmp_path):
     write(tmp_path / called, RAW)
     found = find_weights(str(tmp_path / called))
@@ -136,6 +141,11 @@ WRAPPED = {
 
 
 @pytest.mark.parametrize("tree", WRAPPED.values(), ids=WRAPPED)
+@pytest.mark.situation(
+    "Weights",
+    "`{'net': …}`, `{'state_dict': …}`, Lightning, `module.`, `_orig_mod.`, FSDP",
+    "the parameters are found in it",
+)
 def test_parameters_are_found_in_what_wraps_them(tree, tmp_path):
     save(tmp_path / "file", tree)
     assert_read(read(tmp_path / "file"))
@@ -169,6 +179,11 @@ def test_no_nesting_and_no_prefix_changes_what_is_read(
 # --- several models in one file
 
 
+@pytest.mark.situation(
+    "Weights",
+    "raw and averaged (EMA) parameters in one file",
+    "the raw ones, said; `weights.which=ema` takes the others",
+)
 def test_raw_and_averaged_parameters_are_told_apart_and_a_key_chooses(tmp_path):
     for both in (
         {"state_dict": RAW, "state_dict_ema": OTHER, "arch": "swin"},
@@ -189,6 +204,11 @@ def test_raw_and_averaged_parameters_are_told_apart_and_a_key_chooses(tmp_path):
         assert "not taken: averaged at " in said and said.endswith("(config.weights.which=ema)")
 
 
+@pytest.mark.situation(
+    "Weights",
+    "averaged parameters alone",
+    "taken and said",
+)
 def test_averaged_parameters_alone_are_taken_and_said(tmp_path):
     save(tmp_path / "file", {"state_dict_ema": RAW})
     for which in ("auto", "ema", "state_dict_ema"):
@@ -216,6 +236,11 @@ SWAPPED = {
 
 
 @pytest.mark.parametrize("tree", SWAPPED.values(), ids=SWAPPED)
+@pytest.mark.situation(
+    "Weights",
+    "Lightning's WeightAveraging, OpenMMLab's EMAHook: the average stands where others have raw",
+    "told apart by what the trainer wrote beside them",
+)
 def test_trainers_that_keep_the_average_in_the_raw_ones_place(tree, tmp_path):
     """The former's WeightAveraging and the latter's EMAHook, as both say where they save."""
     save(tmp_path / "file", tree)
@@ -237,6 +262,11 @@ def test_trainers_that_keep_the_average_in_the_raw_ones_place(tree, tmp_path):
         ),
     ],
 )
+@pytest.mark.situation(
+    "Weights",
+    "a student and a teacher, or an encoder and its momentum copy",
+    "the student, said; `weights.which` names the other",
+)
 def test_a_teacher_is_not_taken_unless_asked_for(tree, chosen, tmp_path):
     save(tmp_path / "file", tree)
     assert_read(read(tmp_path / "file"))
@@ -244,6 +274,11 @@ def test_a_teacher_is_not_taken_unless_asked_for(tree, chosen, tmp_path):
     assert_read(read(tmp_path / "file", chosen), OTHER)
 
 
+@pytest.mark.situation(
+    "Weights",
+    "two models of equal right (`last`, `best`)",
+    "asked for with their places",
+)
 def test_which_of_two_is_asked_for(tmp_path):
     save(tmp_path / "file", {"last": RAW, "best": {"net": OTHER}})
     with pytest.raises(WeightsError) as error:
@@ -269,6 +304,11 @@ def test_copies_are_one_model(tmp_path):
 # --- what lies beside
 
 
+@pytest.mark.situation(
+    "Weights",
+    "a criterion's weight, metrics, an optimizer's state beside the parameters",
+    "passed over, said in one line",
+)
 def test_what_is_no_parameter_is_passed_over_and_said_in_one_line(tmp_path):
     state = {str(i): {"exp_avg": ONE, "exp_avg_sq": ONE} for i in range(5)}
     save(
@@ -296,6 +336,11 @@ def test_training_beside_parameters_without_a_prefix_is_passed_over(tmp_path):
     )
 
 
+@pytest.mark.situation(
+    "Weights",
+    "a parameter that the model does not have",
+    "refused by name",
+)
 def test_what_the_model_itself_does_not_know_is_still_unexpected(tmp_path):
     save(tmp_path / "file", {"model": RAW | {"cls_token": ONE, "layers.9.gamma": ONE}})
     assert read(tmp_path / "file").unexpected == ["model.cls_token", "model.layers.9.gamma"]
@@ -316,6 +361,11 @@ def test_what_the_model_itself_does_not_know_is_still_unexpected(tmp_path):
         ("head.weight_g", "head.weight_v", "head.fc.bias"),
         ("head.fc.weight", "head.fc.bias", "head_dist.weight"),
     ],
+)
+@pytest.mark.situation(
+    "Weights",
+    "a head of other names (`fc`, `last_linear`, `mlp_head`)",
+    "not taken, said",
 )
 def test_a_head_of_other_names_is_said_and_not_taken(names, tmp_path):
     body = {name: array for name, array in RAW.items() if not name.startswith("head")}
@@ -348,6 +398,11 @@ def in_parts(folder, suffix=".safetensors", write=save_safetensors):
 @pytest.mark.parametrize(
     ("suffix", "write"), [(".safetensors", save_safetensors), (".bin", save), (".bin", save_legacy)]
 )
+@pytest.mark.situation(
+    "Weights",
+    "weights in parts with an index",
+    "read; a part alone is refused with the index's name",
+)
 def test_weights_in_parts_are_read_by_their_index(suffix, write, tmp_path):
     index, parts = in_parts(tmp_path, suffix, write)
     (tmp_path / "vocabulary.index.json").write_text('{"words": []}')
@@ -363,6 +418,11 @@ def test_the_checksum_of_parts_is_that_of_all_their_bytes(tmp_path):
     assert files_sha256(index) == files_sha256(tmp_path / "all")
 
 
+@pytest.mark.situation(
+    "Weights",
+    "a part that is missing or holds something else",
+    "named",
+)
 def test_a_part_that_is_missing_or_wrong_is_named(tmp_path):
     index, parts = in_parts(tmp_path)
     safetensors.numpy.save_file({"norm.bias": ONE}, parts[0])
@@ -436,6 +496,11 @@ REFUSED = {
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".npz", ".pth", ".ckpt"])
 @pytest.mark.parametrize(("content", "said"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.situation(
+    "Weights",
+    "a web page, a Git LFS pointer, a Keras file, an archive or text in place of weights",
+    "called what it is",
+)
 def test_what_is_no_weights_is_called_what_it_is(content, said, suffix, tmp_path):
     path = tmp_path / f"model{suffix}"
     path.write_bytes(content)

@@ -214,6 +214,11 @@ def test_half_a_head_is_refused(arrays, name):
 
 
 @pytest.mark.parametrize("stem", RULES)
+@pytest.mark.situation(
+    "Weights",
+    "weights of another variant",
+    "refused with everything that does not fit",
+)
 def test_checkpoint_of_another_variant_is_refused(arrays, stem):
     with pytest.raises(WeightsError, match=r"(?s)\d+ missing:.*\d+ of another shape:"):
         fit(arrays, stem, in_channels=6, dim=16, depths=(2, 2, 4))
@@ -373,6 +378,11 @@ class Trap:
         return self.path.touch, ()
 
 
+@pytest.mark.situation(
+    "Weights",
+    "a pickle that would run code",
+    "refused; no pickle is executed",
+)
 def test_pickles_are_never_executed(tmp_path):
     sprung = tmp_path / "sprung"
     np.savez(tmp_path / "object.npz", trap=np.array([Trap(sprung)], object))
