@@ -106,7 +106,8 @@ predict: grade photographs that have no labels.
   --masks=MASKS                     masks, under a photograph's path below the folder given (or its
                                     name, where it is given itself); or the mask of a single one
   --mask_value=17                   what is hair in them, where they are not as the run's own were
-  --out=predictions.csv             the file to write: file, label (empty), predicted, p0 ...
+  --out=predictions.csv             the file to write: file, label (empty), predicted, and of
+                                    every class probability_CLASS and calibrated_CLASS
   --pictures=pages                  a folder for pages of photographs with what was predicted
 
 compare: runs that judged the same photographs, by the first; seeds of one configuration together.

@@ -186,7 +186,7 @@ def write_folds(folds: Folds, out: Path) -> dict[str, Any]:
         "sd": {name: float(np.std(of, ddof=1)) for name, of in values.items()},
         "folds": each,
     }
-    write_predictions(predictions, target.predictions, folds.fold)
+    write_predictions(predictions, target.predictions, folds=folds.fold)
     confusion_figure(results.confusion, predictions.classes, target.confusion)
     target.write_json(target.metrics, metrics)
     _show(folds, results, metrics)

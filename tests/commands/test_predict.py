@@ -26,7 +26,7 @@ def rows_of(path):
 
 
 def shares(row):
-    return [row[f"p{i}"] for i in range(4)]
+    return [row[f"probability_level_{i}"] for i in range(4)]
 
 
 @pytest.fixture(scope="module")

@@ -293,7 +293,7 @@ def other_class(text):
 REFUSED = {
     "classes": (
         {"classes.json": lambda text: text.replace("level_2", "bald")},
-        ["unknown class"],
+        ["probability_level_2, not file,label,predicted", "probability_bald"],
     ),
     "contents": (
         {"split.csv": lambda text: re.sub(r"(p01_1.png,level_\d,p01),[^,]*", r"\1,ab", text)},
