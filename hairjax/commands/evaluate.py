@@ -1,6 +1,7 @@
 """Evaluate a run's best model on one of its splits or on another folder."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from hairjax.builders.inputs import require_one_view
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.sources.manifest import read_columns
 from hairjax.evaluation.analysis import analyse
+from hairjax.evaluation.metrics.classification import Metrics
 from hairjax.evaluation.predictions import Predictions
 from hairjax.parallel.compilation import keep_compiled
 from hairjax.report.run_report import rewrite_report
@@ -24,7 +26,7 @@ from hairjax.system.errors import UserError
 from hairjax.system.wording import counted
 
 
-def evaluate_run(workdir: str, asked: Selection, out: str) -> dict[str, float]:
+def evaluate_run(workdir: str, asked: Selection, out: str) -> dict[str, Any]:
     """Predict, write ``predictions.csv``, ``metrics.json`` and figures, and show.
 
     An access to test photographs of the run goes into its ``looks.csv`` before anything of it is
@@ -51,7 +53,7 @@ def evaluate_run(workdir: str, asked: Selection, out: str) -> dict[str, float]:
     folder.mkdir(parents=True, exist_ok=True)
     predictions = run.predictor(run.params, data)
     results = measure(predictions)
-    accuracy = results.metrics["accuracy"]
+    accuracy = float(results.sample.right.mean())
     opened = record_access(run.folder, data, split, accuracy, command="evaluate")
     validation = predictions if split == "validation" else _validation_predictions(workdir)
     source = run.setup.source
@@ -90,7 +92,7 @@ def _validation_predictions(workdir: str) -> Predictions | str:
         return str(error)
 
 
-def _read_photographs(run: Run, split: str) -> tuple[PhotoSet, dict[str, dict[str, float]]]:
+def _read_photographs(run: Run, split: str) -> tuple[PhotoSet, dict[str, Metrics]]:
     """The photographs to evaluate, and how the baselines do on them if they are a split's."""
     data, parts, chosen = read_asked_photographs(run, split)
     if split == "all":

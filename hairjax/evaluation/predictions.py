@@ -205,8 +205,8 @@ def _require_columns(path: Path, header: list[str], classes: Sequence[str], flip
     if header not in (before, [*before, FOLD], *allowed):
         if sorted(header) in map(sorted, allowed):
             raise UserError(
-                f"{path}: the columns are of another order of classes, {','.join(header)}; those of "
-                f"the run are {','.join(expected)}"
+                f"{path}: the columns are of another order of classes, {','.join(header)}; those "
+                f"of the run are {','.join(expected)}"
             )
         raise UserError(f"{path}: columns are {','.join(header)}, not {','.join(expected)}")
     if (header[-1] == FLIPS) != flips:

@@ -80,9 +80,10 @@ class RunFolder:
             )
 
     def write_json(self, path: Path, value: Any) -> None:
-        """Write indented JSON."""
+        """Write indented JSON, which has null and no NaN: that is a ValueError."""
         with replacing(path) as file:
-            file.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+            text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+            file.write_text(text + "\n")
 
     def write_config(self, config: ConfigDict) -> None:
         """Write the resolved configuration, which runs it anywhere.
@@ -113,7 +114,7 @@ class RunFolder:
         if not is_first():
             return
         with path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(json.dumps(row, allow_nan=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
 

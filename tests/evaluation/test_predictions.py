@@ -127,7 +127,7 @@ def write_as_before(expected, path):
 def test_another_class_order_is_refused(tmp_path):
     path = tmp_path / "predictions.csv"
     write_predictions(predictions(), path)
-    with pytest.raises(UserError, match="columns are of another order of classes, .*those of the"):
+    with pytest.raises(UserError, match="columns are of another order of classes, "):
         read_predictions(path, CLASSES[::-1])
     write_as_before(predictions(), path)
     with pytest.raises(UserError, match="written with another order of classes"):
@@ -137,7 +137,7 @@ def test_another_class_order_is_refused(tmp_path):
 @pytest.mark.situation(
     "Results",
     "`predictions.csv` of an earlier version, its columns `p0`, `p1`, …",
-    "Read as before; now they are `probability_none`, `probability_mild`, … in the order of classes",
+    "Read as before; now they are `probability_none`, `probability_mild`, …, the classes in order",
 )
 def test_columns_of_an_earlier_version_are_read():
     reference = Path(__file__).parents[1] / "reference"
@@ -216,7 +216,7 @@ def test_flips_are_told_from_none(tmp_path):
 def test_reading_names_what_is_wrong(tmp_path):
     path = tmp_path / "predictions.csv"
     write_predictions(predictions(), path)
-    with pytest.raises(UserError, match=r"columns are .*, not file,label,predicted,probability_normal,"):
+    with pytest.raises(UserError, match=r"columns are .*, not file,label,predicted,probability_n"):
         read_predictions(path, CLASSES[:2])
     with path.open("a", encoding="utf-8") as stream:
         stream.write("half a row,normal")

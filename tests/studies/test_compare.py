@@ -226,6 +226,43 @@ def test_photographs_of_one_subject_are_said_to_tell_nothing_of_others(runs, tmp
     assert "no interval" in (tmp_path / "out" / "comparison.tex").read_text()
 
 
+def of_one_class(run, folder):
+    """The run with every photograph of its splits in one class."""
+    other = shutil.copytree(run, folder)
+    for path, columns in (("split.csv", ("label",)), ("predictions.csv", ("label",))):
+        rows = rows_of(other / path)
+        for row in rows:
+            row.update(dict.fromkeys(columns, CLASSES[0]))
+        with (other / path).open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+    return other
+
+
+@pytest.mark.situation(
+    "Results",
+    "Runs compared on photographs that are all of one class",
+    "Kappa and its difference are undefined on the page, in Markdown, LaTeX and on the terminal",
+)
+def test_kappa_of_one_class_is_undefined_in_every_table(runs, tmp_path, capsys):
+    pair = [of_one_class(runs / name, tmp_path / name) for name in ("a", "zero_0")]
+    assert compare(*pair, "--thumbnails=false", f"--out={tmp_path}/out") == 0
+    said = capsys.readouterr().out
+    assert "Kappa is undefined: all photographs are of one class" in said
+    assert re.search(r"Quadratic kappa\s+–\s+no interval", said)
+    page = Page((tmp_path / "out" / "comparison.html").read_text("utf-8"))
+    values, differences, _ = [row for row in page.rows if row and row[0] == "weights.stem=zero"][:3]
+    assert [row[2] for row in (values, differences)] == ["–no interval"] * 2
+    assert all(row[1][0] != "–" for row in (values, differences))
+    assert "Kappa is undefined" in "".join(page.text)
+    markdown = (tmp_path / "out" / "comparison.md").read_text()
+    assert markdown.count("| – (no interval) |") == 3
+    latex = (tmp_path / "out" / "comparison.tex").read_text()
+    assert latex.count("& -- &") == 3 and "Kappa is undefined" in latex
+    assert "nan" not in markdown + latex
+
+
 def test_subjects_known_in_part_are_said_to_be(runs, tmp_path, capsys):
     pair = with_subjects(runs, tmp_path, lambda person: f"p{person}" if person > 11 else "")
     assert compare(*pair, "--thumbnails=false", f"--out={tmp_path}/out") == 0

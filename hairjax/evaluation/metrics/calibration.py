@@ -9,7 +9,12 @@ from scipy import optimize, special
 from hairjax.evaluation.metrics import classification as metrics
 from hairjax.evaluation.metrics.intervals import Interval, t_interval
 from hairjax.evaluation.metrics.jackknife import left_out_metrics
-from hairjax.evaluation.metrics.reliability import BINS, EDGES, bin_indices
+from hairjax.evaluation.metrics.reliability import (
+    BINS,
+    EDGES,
+    bin_indices,
+    expected_calibration_error,
+)
 from hairjax.evaluation.metrics.sample import Sample
 from hairjax.evaluation.predictions import Predictions
 
@@ -59,12 +64,11 @@ class Temperature:
 
 def measure_calibration(sample: Sample) -> Calibration:
     """Calibration error, log-loss and reliability table of a sample."""
-    values = metrics.evaluate(sample.labels, sample.probabilities)
     intervals = sample.intervals()
     return Calibration(
-        error=values["expected_calibration_error"],
+        error=expected_calibration_error(sample.labels, sample.probabilities),
         error_interval=intervals["expected_calibration_error"],
-        log_loss=values["log_loss"],
+        log_loss=metrics.log_loss(sample.labels, sample.probabilities),
         log_loss_interval=intervals["log_loss"],
         bins=_bins(sample),
     )
