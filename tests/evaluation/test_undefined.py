@@ -142,9 +142,9 @@ def test_an_epoch_whose_kappa_is_undefined_says_so_and_can_be_chosen(tmp_path):
 
 def test_json_never_holds_nan(tmp_path):
     folder = RunFolder(tmp_path)
-    for number in (float("nan"), float("inf")):
+    for bad in (float("nan"), float("inf")):
         with pytest.raises(ValueError, match="not JSON compliant"):
-            folder.write_json(folder.metrics, {"accuracy": number})
+            folder.write_json(folder.metrics, {"accuracy": bad})
     assert not list(tmp_path.iterdir())
 
 

@@ -26,6 +26,7 @@ Estimate = tuple[float, Interval | None]
 KURTOSIS = 1.2
 _OF_METRIC = {"quadratic_kappa": 4.0, "log_loss": 4.0}
 _ROUNDING = 1e-9  # of sums in another order
+_OVERFLOW = 600.0  # beyond any loss as an exponent, and within a float64
 
 
 def standard_error(estimate: float, left_out: NDArray[np.float64]) -> float:
@@ -126,7 +127,8 @@ def log_interval(
     if len(left_out) < 2 or not error:
         return None
     half = t_quantile(len(left_out), kurtosis) * error / estimate
-    return float(estimate * np.exp(-half)), float(min(estimate * np.exp(half), most))
+    upper = estimate * np.exp(min(half, _OVERFLOW))
+    return float(estimate * np.exp(-half)), float(min(upper, most))
 
 
 def metric_interval(
