@@ -13,6 +13,13 @@ from hairjax.parallel.processes import is_first
 from hairjax.system.errors import UserError
 from hairjax.system.files import replacing
 
+FLIPS = "-flips"  # ends the name of a folder of results with flips
+
+
+def results_name(split: str, flips: bool) -> str:
+    """Name of the folder, inside a run's, that results on a split are in: ``test-flips``."""
+    return f"{split}{FLIPS}" if flips else split
+
 
 class RunFolder:
     """Paths inside a run's directory, and reading and writing its small files."""

@@ -92,6 +92,8 @@ def write_results(
     results: Results,
     analysis: Analysis,
     compared: Mapping[str, Metrics],
+    *,
+    flips: bool = False,
 ) -> None:
     """Write the report's files: ``predictions.csv``, ``baselines.json``, ``metrics.json``.
 
@@ -102,14 +104,16 @@ def write_results(
         results: their metrics.
         analysis: analysis of the predictions.
         compared: the metrics of each baseline.
+        flips: the predictions are means over photographs and their mirror images: it is written.
     """
-    write_predictions(predictions, folder.predictions)
+    write_predictions(predictions, folder.predictions, flips=flips)
     folder.write_json(folder.baselines, compared)
     # Last, for it says that the others are there.
     folder.write_json(
         folder.metrics,
         {
             "epoch": epoch,
+            **({"flips": True} if flips else {}),
             **results.metrics,
             "intervals": results.intervals,
             "interval_note": results.interval_note,
