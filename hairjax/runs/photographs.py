@@ -79,8 +79,8 @@ def read_asked_photographs(run: Run, split: str) -> tuple[PhotoSet, np.ndarray, 
         found = find_data(setup.source, run.classes)
         if not setup.source.subject:
             index = find_subjects(found[0], resolve(run.config).source.subject)
-            # Names that were found only now are held against each other as in training.
-            found = unify_spelling((index,), setup.source.spelling)
+            if index is not found[0]:  # people are held against each other as in training
+                found = unify_spelling((replace(index, spellings=()),), setup.source.spelling)
         photos = load_data(setup.source, setup.prepare, run.classes, found)
         _tell_of_known(run.folder, photos)
         parts = np.full(len(photos), split)
