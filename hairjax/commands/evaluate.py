@@ -23,7 +23,11 @@ from hairjax.runs.run import Run
 from hairjax.runs.temperature import validation_predictions
 from hairjax.system import console
 from hairjax.system.errors import UserError
+from hairjax.system.outputs import record_written, require_replaceable, with_svg
 from hairjax.system.wording import counted
+
+_FIGURES = with_svg("confusion_matrix.png", "reliability.png", "risk_coverage.png")
+_WRITTEN = ("predictions.csv", "metrics.json", "baselines.json", *_FIGURES)
 
 
 def evaluate_run(
@@ -49,6 +53,8 @@ def evaluate_run(
     split = asked.split
     folder = Path(out) if out else Path(workdir) / results_name(split, flips)
     _require_other_place(folder, out)
+    if out:
+        require_replaceable(folder, _WRITTEN)
     run = _with_asked(load_run(workdir), asked)
     run = run.with_flips() if flips else run
     keep_compiled(run.setup.devices.compiled)
@@ -67,6 +73,8 @@ def evaluate_run(
     epoch = run.best["epoch"]
     write_results(target, epoch, predictions, results, analysis, compared, flips=flips)
     plot_results(predictions, analysis, target)
+    if out:
+        record_written(folder, _WRITTEN)
     title = f"{split}, {counted(len(data), 'photograph')}{', with flips' if flips else ''}"
     show_metrics(title, results, compared)
     show_analysis(analysis)

@@ -34,8 +34,11 @@ from hairjax.studies.folds import read_run_or_folds
 from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.system.files import replacing, write_csv
+from hairjax.system.outputs import record_written, require_replaceable
 from hairjax.system.wording import counted
 
+_PAGES = ("comparison.html", "comparison.md", "comparison.tex")
+_WRITTEN = (*_PAGES, "differences.png", "flipped.csv")
 SIDE = 160  # pixels of a small picture
 
 
@@ -55,6 +58,7 @@ def compare_runs(workdirs: Sequence[str], split: str, *, out: Path, thumbnails: 
     Raises:
         UserError: predictions are missing, or are not of the same photographs.
     """
+    require_replaceable(out, _WRITTEN)
     runs = align([read_run_or_folds(Path(workdir), split) for workdir in workdirs])
     found = find_differences(group_runs(runs), split)
     show_comparison(found)
@@ -70,6 +74,7 @@ def compare_runs(workdirs: Sequence[str], split: str, *, out: Path, thumbnails: 
         with replacing(out / name) as unfinished:
             unfinished.write_bytes(text.encode("utf-8", errors="replace"))
     write_flipped(found, out / "flipped.csv")
+    record_written(out, _WRITTEN)
     if no_pictures:
         console.say(no_pictures)
     console.say(f"written: {out}; begin with {page}")

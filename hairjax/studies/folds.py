@@ -28,10 +28,13 @@ from hairjax.runs.read_predictions import RunPredictions, read_run
 from hairjax.runs.results import Results, measure
 from hairjax.system import console
 from hairjax.system.errors import UserError
+from hairjax.system.outputs import require_replaceable, with_svg
 from hairjax.system.wording import counted
 from hairjax.training.train import train_run
 
 _EXAMPLES = 3
+# What is written beside the folds.
+_WRITTEN = ("predictions.csv", "metrics.json", *with_svg("confusion_matrix.png"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +71,8 @@ def cross_validate(config: ConfigDict, out: Path) -> dict[str, Any]:
         UserError: as `train_run` and `evaluate_run`, or the folds are not of one division.
     """
     every = [RunFolder(fold_path(out, fold)) for fold in range(config.data.folds)]
+    if not any(folder.exists() for folder in every):
+        require_replaceable(out, _WRITTEN, "--workdir")
     if not all(folder.exists() for folder in every):
         _require_unlearnt(resolve(config))
     for fold in range(config.data.folds):

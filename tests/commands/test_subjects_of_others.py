@@ -11,6 +11,7 @@ from hairjax.data.sources.photos import Entry, Index
 from hairjax.runs.load import load_run
 from hairjax.runs.photographs import find_subjects, read_asked_photographs
 from hairjax.system.errors import UserError
+from hairjax.system.outputs import RECORD, read_record
 from tests import finished
 
 OWN = "/(s[0-9]+)_"  # the finished run's expression
@@ -120,3 +121,4 @@ def test_evaluate_counts_people(more, said, run, tmp_path, capsys):
     command = ["evaluate", f"--workdir={run}", *others, f"--out={out}", *more]
     assert launch.main(command) == 0, capsys.readouterr().err
     assert said in json.loads((out / "metrics.json").read_text())["interval_note"]
+    assert {path.name for path in out.iterdir()} == {RECORD, *read_record(out)}

@@ -22,6 +22,7 @@ from hairjax.data.split import write_split
 from hairjax.evaluation.metrics.classification import evaluate
 from hairjax.evaluation.predictions import Predictions, write_predictions
 from hairjax.runs.read_predictions import group_runs, read_run
+from hairjax.system.outputs import RECORD, read_record
 from tests.report.test_page import CHROMIUM, Page
 
 CLASSES = ("level_0", "level_1", "level_2")
@@ -105,13 +106,14 @@ def test_everything_is_written_and_says_what_the_predictions_say(runs, tmp_path,
     out = tmp_path / "out"
     before = {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()}
     assert compare(runs / "a", runs / "zero_0", f"--split={split}", f"--out={out}") == 0
-    assert sorted(path.name for path in out.iterdir()) == [
+    assert sorted(read_record(out)) == [
         "comparison.html",
         "comparison.md",
         "comparison.tex",
         "differences.png",
         "flipped.csv",
     ]
+    assert {path.name for path in out.iterdir()} == {RECORD, *read_record(out)}
     assert {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()} == before
     one, two = correct(runs / "a", part), correct(runs / "zero_0", part)
     flipped = rows_of(out / "flipped.csv")
