@@ -126,7 +126,14 @@ def sample_of(photographs: Set) -> Sample:
 def truth_of(world: World) -> dict[str, float]:
     """Every number that has an interval, of all people."""
     people = draw(world, PEOPLE, np.random.default_rng(0))
-    first, second = (metrics.evaluate(people.labels, p) for p in people.probabilities)
+    # People of every stage, of whom every metric is defined.
+    first, second = (
+        {
+            name: metrics.comparable(value)
+            for name, value in metrics.evaluate(people.labels, p).items()
+        }
+        for p in people.probabilities
+    )
     predicted = people.probabilities[0].argmax(1)
     confusion = metrics.confusion_matrix(people.labels, predicted, CLASSES)
     classes = metrics.per_class(confusion)
@@ -146,13 +153,14 @@ def intervals_now(photographs: Set) -> dict[str, Ends]:
     sample = sample_of(photographs)
     found = dict(sample.intervals())
     for k, scores in enumerate(score_classes(sample, "abcd")):
-        found |= {f"{n} {k}": getattr(scores, n)[1] for n in ("recall", "precision", "f1")}
+        each = {n: getattr(scores, n) for n in ("recall", "precision", "f1")}
+        found |= {f"{n} {k}": one and one[1] for n, one in each.items()}
     found["area"] = predict_selectively(sample).area_interval
     one, two = (
         summarise(photographs.labels, [p], photographs.unit) for p in photographs.probabilities
     )
     differences = compare(one, two).differences
-    return found | {f"Δ {name}": interval for name, (_, interval) in differences.items()}
+    return found | {f"Δ {name}": one and one[1] for name, one in differences.items()}
 
 
 def intervals_before(photographs: Set, generator: np.random.Generator) -> dict[str, Ends]:
@@ -183,7 +191,8 @@ def _resampled(
     counts = np.zeros((units, CLASSES, CLASSES))
     np.add.at(counts, (unit, labels, p.argmax(1)), 1)
     drawn = (weights @ counts.reshape(units, -1)).reshape(-1, CLASSES, CLASSES)
-    found = {name: metric(drawn) for name, metric in metrics.COUNT_METRICS.items()}
+    # Kappa of people of one class was 0 then.
+    found = {n: np.nan_to_num(metric(drawn)) for n, metric in metrics.COUNT_METRICS.items()}
     losses = np.bincount(unit, metrics.negative_log_likelihood(labels, p))
     found["log_loss"] = (weights @ losses) / (weights @ np.bincount(unit))
     classes = metrics.per_class(drawn)

@@ -20,14 +20,15 @@ _OTHERS = ("photos", "masks", "manifest", "subject", "mask_value", "spelling")
 def run_evaluate(arguments: list[str]) -> int:
     """``launch.py evaluate``."""
     names = ("workdir", "split", *_OTHERS, "out")
-    given, _ = parse(arguments, names, {})
+    given, _ = parse(arguments, names, {}, switches=("flips",))
     if not given["workdir"]:
         raise UserError("evaluate needs --workdir, e.g. --workdir=runs/top")
     _check_selection(given)
 
     from hairjax.commands.evaluate import evaluate_run
 
-    evaluate_run(given["workdir"], _selection(given), given["out"])
+    flips = given["flips"] == "true"
+    evaluate_run(given["workdir"], _selection(given), given["out"], flips=flips)
     return 0
 
 
@@ -118,7 +119,8 @@ def run_report(arguments: list[str]) -> int:
 def run_predict(arguments: list[str]) -> int:
     """``launch.py predict``."""
     paths: list[str] = []
-    given, _ = parse(arguments, ("workdir", "masks", "mask_value", "out", "pictures"), {}, paths)
+    names = ("workdir", "masks", "mask_value", "out", "pictures")
+    given, _ = parse(arguments, names, {}, paths, switches=("flips", "overwrite"))
     if not given["workdir"] or not paths:
         lacking = "photographs or folders of them" if given["workdir"] else "--workdir"
         raise UserError(f"predict needs {lacking}, e.g. --workdir=runs/top photos/")
@@ -130,8 +132,11 @@ def run_predict(arguments: list[str]) -> int:
     if (out.parent / "config.json").exists():
         raise UserError(f"--out={out} is in a run, whose own would be overwritten; give another")
     require_writable("--out", out.parent)
-    if given["pictures"]:
-        require_writable("--pictures", Path(given["pictures"]).expanduser())
+    pages = Path(given["pictures"]).expanduser() if given["pictures"] else None
+    if pages:
+        require_writable("--pictures", pages)
+    if given["overwrite"] == "false":
+        _require_nothing_there(out, pages)
 
     from hairjax.commands.predict import predict_files
 
@@ -141,9 +146,21 @@ def run_predict(arguments: list[str]) -> int:
         masks=given["masks"],
         mask_value=given["mask_value"],
         out=out,
-        pictures=given["pictures"],
+        pictures=pages,
+        flips=given["flips"] == "true",
     )
     return 0
+
+
+def _require_nothing_there(out: Path, pages: Path | None) -> None:
+    """Refuse a CSV file or pages that are there already."""
+    there = sorted(pages.glob("page_*.png")) if pages else []
+    for flag, place, found in (("--out", out, [out][: out.exists()]), ("--pictures", pages, there)):
+        if found:
+            raise UserError(
+                f"{flag}={place}: {found[0]} is there already; give another {flag}, or --overwrite "
+                "to replace what is there"
+            )
 
 
 def run_compare(arguments: list[str]) -> int:

@@ -16,20 +16,27 @@ def parse(
     names: tuple[str, ...],
     keys: dict[str, object],
     others: list[str] | None = None,
+    switches: Sequence[str] = (),
 ) -> tuple[dict[str, str], list[tuple[str, str]]]:
     """Take ``--name=value`` and ``--name value`` apart, without a look at the values.
 
     Args:
         arguments: arguments of the command line, after the verb.
-        names: the flags there are.
+        names: the flags there are, but for the switches.
         keys: the keys that ``--config.KEY`` may override, with their defaults; a true-or-false
             key alone means true.
         others: takes the arguments that are no flags, and everything after ``--``; None refuses
             them.
+        switches: flags that alone mean true.
 
     Returns:
-        The value of every flag, "" where it was not given; and the overrides in order.
+        The value of every flag, "" where it was not given ("false" of a switch); and the overrides
+        in order.
+
+    Raises:
+        UserError: an unknown flag, one without a value, or a switch that is neither true nor false.
     """
+    names = (*names, *switches)
     given, overrides = dict.fromkeys(names, ""), []
     known = [*(f"--{name}" for name in names), *(f"--config.{key}" for key in keys)]
     arguments = list(arguments)
@@ -53,7 +60,7 @@ def parse(
             raise UserError(unknown_key(key, keys))
         if f"--{name}" not in known:
             raise UserError(f"unknown flag {flag}; {_flag_like(flag, known)}")
-        if not equals and isinstance(keys.get(key), bool):
+        if not equals and (name in switches or isinstance(keys.get(key), bool)):
             value = "true"
         elif not equals:
             if not arguments or arguments[0].startswith("--"):
@@ -63,6 +70,8 @@ def parse(
             given[name] = value
         else:
             overrides.append((key, value))
+    for name in switches:
+        require_one_of(name, given, ("false", "true"))
     return given, overrides
 
 

@@ -8,14 +8,14 @@ hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and ha
                             [--classes=NAMES] [--spelling=RULE] [--split=split.csv] [--out=DIR]
   python launch.py show     --config=FILE[:VARIANT] [--out=DIR] [--config.KEY=VALUE ...]
   python launch.py rates    --config=FILE[:VARIANT] [--out=DIR] [--config.KEY=VALUE ...]
-  python launch.py evaluate --workdir=DIR [--split=SPLIT] [--out=DIR]
+  python launch.py evaluate --workdir=DIR [--split=SPLIT] [--flips] [--out=DIR]
   python launch.py evaluate --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE]
-                            [--subject=REGEX] [--spelling=RULE] [--out=DIR]
+                            [--subject=REGEX] [--spelling=RULE] [--flips] [--out=DIR]
   python launch.py report   --workdir=DIR
   python launch.py folds    --config=FILE[:VARIANT] --config.data.folds=K [--workdir=DIR]
                             [--config.KEY=VALUE ...]
-  python launch.py predict  --workdir=DIR PHOTO_OR_FOLDER ... [--masks=DIR] [--out=FILE.csv]
-                            [--pictures=DIR]
+  python launch.py predict  --workdir=DIR PHOTO_OR_FOLDER ... [--masks=DIR] [--flips]
+                            [--out=FILE.csv] [--pictures=DIR] [--overwrite]
   python launch.py compare  RUN RUN ... [--split=SPLIT] [--out=DIR] [--thumbnails=false]
   python launch.py ensemble RUN RUN ... [--weights=WEIGHTS] [--by=subject] [--split=SPLIT]
                             [--workdir=DIR]
@@ -83,6 +83,8 @@ test photographs is a line in the run's looks.csv.
   --subject='/([a-z]+)_'            whose they are, found in a path; by default the manifest's
                                     column, or else as config.data.subject of the run says
   --spelling=merge                  their names that are nearly equal: as for check
+  --flips                           the mean over each photograph and its mirror image; in a folder
+                                    of its own (test-flips)
   --out=results                     where to write; by default inside the run
 
 report: write a run's report.html and its figures (PNG and SVG) again, from the files of the run.
@@ -106,8 +108,12 @@ predict: grade photographs that have no labels.
   --masks=MASKS                     masks, under a photograph's path below the folder given (or its
                                     name, where it is given itself); or the mask of a single one
   --mask_value=17                   what is hair in them, where they are not as the run's own were
-  --out=predictions.csv             the file to write: file, label (empty), predicted, p0 ...
+  --out=predictions.csv             the file to write: file, label (empty), predicted, and of
+                                    every class probability_CLASS and calibrated_CLASS
   --pictures=pages                  a folder for pages of photographs with what was predicted
+  --flips                           the mean over each photograph and its mirror image; calibrated
+                                    once evaluate --flips has judged the validation photographs
+  --overwrite                       replace the file, and the pages, that are there
 
 compare: runs that judged the same photographs, by the first; seeds of one configuration together.
 A folder of folds counts as one run.

@@ -33,7 +33,9 @@ from hairjax.evaluation.baselines import THUMBNAIL
 from hairjax.report.check_page import CheckReport, write_check_page
 from hairjax.system import console
 from hairjax.system.errors import UserError
+from hairjax.system.outputs import record_written, require_replaceable
 
+_WRITTEN = ("check.csv", "check.html")
 _CHUNK = 64  # photographs in memory at a time
 
 
@@ -52,6 +54,7 @@ def check_photographs(config: ConfigDict, out: Path) -> list[Finding]:
         UserError: the set cannot be read at all; or something grave was found, which is said when
             everything is written.
     """
+    require_replaceable(out, _WRITTEN)
     setup = resolve(config)
     console.say(f"source: {setup.source.describe()}")
     refused_spelling = setup.source.spelling == "refuse"
@@ -85,6 +88,7 @@ def check_photographs(config: ConfigDict, out: Path) -> list[Finding]:
     out.mkdir(parents=True, exist_ok=True)
     findings.write_findings(out / "check.csv", found)
     write_check_page(report, out / "check.html")
+    record_written(out, _WRITTEN)
     _show(report)
     console.say(f"written: {out / 'check.html'}, {out / 'check.csv'}")
     _require_nothing_grave(found, out)

@@ -27,7 +27,10 @@ from hairjax.runs.photographs import Selection, read_asked_photographs
 from hairjax.runs.run import Run, make_explainer
 from hairjax.system import console
 from hairjax.system.errors import UserError
+from hairjax.system.outputs import record_written, require_replaceable, with_svg
 
+_TABLES = ("explain.csv", "mask_reliance.csv", "explanation.json")
+_WRITTEN = (*_TABLES, "examples", *with_svg("deletion_insertion.png", "examples.png"))
 _AT_ONCE = 256  # maps at the size of photographs in memory
 
 
@@ -47,12 +50,17 @@ def explain_run(workdir: str, asked: Selection, *, count: int, stage: int, out: 
     Raises:
         UserError: there is no such run, split or stage, or photographs cannot be used.
     """
+    if out:
+        require_replaceable(Path(out), _WRITTEN)
     run, split = _with_asked(_load(workdir, out, stage), asked), asked.split
     data, _, chosen = read_asked_photographs(run, split)
     data = data if split == "all" else data.subset(chosen)
     maps = find_maps(run, data, count=count, stage=stage)
     place = ExplainFolder(Path(out) if out else run.folder.explained / split)
-    if opened := _write_and_show(run, data, split, maps, place):
+    opened = _write_and_show(run, data, split, maps, place)
+    if out:
+        record_written(place.path, _WRITTEN)
+    if opened:
         console.say(describe_access(run.folder.test_access, opened))
     if opened or not out:
         rewrite_report(run.folder)

@@ -144,7 +144,8 @@ def _write_reliance(found: Explanation, path: Path) -> None:
     for line in found.reliance:
         row = [line.change or "as it is", str(found.photographs)]
         for name in METRICS:
-            for value, interval in (line.values[name], line.differences.get(name, _NOTHING)):
+            for estimate in (line.values[name], line.differences.get(name)):
+                value, interval = estimate or _NOTHING
                 row += [_written(number) for number in (value, *(interval or _NO_INTERVAL))]
         rows.append(row)
     write_csv(path, header, rows)

@@ -8,11 +8,13 @@ import numpy as np
 from hairjax.builders.inputs import require_one_view
 from hairjax.data.sources.problems import Problem, describe_problems
 from hairjax.data.sources.unlabelled import find_unlabelled
+from hairjax.evaluation.metrics.calibration import apply_temperature
 from hairjax.evaluation.predictions import Predictions, join_predictions, write_predictions
 from hairjax.parallel.compilation import keep_compiled
 from hairjax.report.figures.contact_sheets import shorten
 from hairjax.report.figures.prediction_pages import PredictionPages
 from hairjax.runs.load import load_run
+from hairjax.runs.temperature import run_temperature
 from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.system.wording import counted
@@ -20,6 +22,7 @@ from hairjax.system.wording import counted
 SHOWN = 20  # photographs, at most, whose predictions are shown one by one
 BESIDE = 4  # classes, at most, whose probabilities a terminal is wide enough for
 LETTERS = 12  # of a class's name, likewise
+_NOTE = "with flips: means over each photograph and its mirror image"
 
 
 def predict_files(
@@ -29,7 +32,8 @@ def predict_files(
     masks: str,
     mask_value: str = "",
     out: Path,
-    pictures: str,
+    pictures: Path | None,
+    flips: bool = False,
 ) -> Predictions:
     """Predict, write a CSV file and, where asked for, pictures, and show.
 
@@ -38,8 +42,10 @@ def predict_files(
         paths: photographs and folders of them.
         masks: the folder of their masks, or the mask of a single one; "" for none.
         mask_value: what is hair in them, as ``data.mask_value`` says; "": as in the run's own.
-        out: the CSV file.
-        pictures: a folder for pages of photographs with what the model says of them; "" for none.
+        out: the CSV file, in place of what is there: the model's own probabilities, and calibrated
+            ones where there is a temperature.
+        pictures: a folder for pages of photographs with what the model says of them; None for none.
+        flips: take the mean over each photograph and its mirror image.
 
     Returns:
         What was written to `out`.
@@ -49,14 +55,16 @@ def predict_files(
             these are named, and the others' predictions are written, if there are any.
     """
     run = load_run(workdir).with_mask_value(mask_value)
+    run = run.with_flips() if flips else run
     keep_compiled(run.setup.devices.compiled)
     require_one_view(run.setup.source, "predict")
     run.require_masks(bool(masks), "--masks=FOLDER")
     index = find_unlabelled(paths, masks, run.classes)
     console.say(run.describe())
+    temperature, why = run_temperature(run)
     parts: list[Predictions] = []
     problems: list[Problem] = list(index.problems)
-    pages = PredictionPages(Path(pictures).expanduser()) if pictures else None
+    pages = PredictionPages(pictures, _NOTE if flips else "") if pictures else None
     with console.progress("photographs predicted") as progress:
         for photos, predictions, unread in run.predict_in_parts(index, progress):
             parts.append(predictions)
@@ -70,8 +78,16 @@ def predict_files(
             f"{describe_problems(problems)}"
         )
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_predictions(predictions, out)
+    calibrated = None
+    if temperature is not None:
+        calibrated = apply_temperature(predictions.probabilities, temperature)
+    write_predictions(predictions, out, calibrated=calibrated, flips=flips)
     show_predictions(predictions)
+    console.say(
+        f"no calibrated probabilities: {why}"
+        if temperature is None
+        else f"calibrated probabilities: by a temperature of {temperature:.2f}, {why}"
+    )
     console.say(f"written: {out}")
     if pages:
         console.say(f"written: {counted(pages.finish(), 'page')} in {pictures}")

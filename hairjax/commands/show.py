@@ -20,10 +20,14 @@ from hairjax.optim.groups import ParameterGroup, make_groups
 from hairjax.optim.schedules import make_schedules
 from hairjax.report.figures.contact_sheets import Caption, contact_sheet, schedule_figure, shorten
 from hairjax.system import console
+from hairjax.system.outputs import record_written, require_replaceable
 from hairjax.system.wording import counted
 
 AUGMENTED = 5  # versions of each photograph
 POINTS = 2000  # of a drawn schedule
+
+
+_WRITTEN = ("contact_sheet.png", "schedule.png")
 
 
 def show_data(config: ConfigDict, out: str | Path) -> None:
@@ -39,6 +43,7 @@ def show_data(config: ConfigDict, out: str | Path) -> None:
         UserError: photographs cannot be used or divided, or the model cannot take their size;
             nothing has been written.
     """
+    require_replaceable(Path(out), _WRITTEN)
     setup = resolve(config)
     console.say(f"source: {setup.source.describe()}")
     # Before photographs are decoded: a model that cannot be is refused here.
@@ -64,6 +69,7 @@ def show_data(config: ConfigDict, out: str | Path) -> None:
     sheet, schedule = out / "contact_sheet.png", out / "schedule.png"
     contact_sheet(rgb, masks, told, notes(setup, photos, chosen), sheet)
     schedule_figure(at / steps, rates, setup.optim.warmup_epochs, steps, schedule)
+    record_written(out, _WRITTEN)
     console.say(f"written: {sheet}, {schedule}")
 
 

@@ -9,7 +9,7 @@ from hairjax.evaluation.metrics.calibration import (
     Bin,
     Calibration,
     Temperature,
-    at_a_limit,
+    find_temperature,
     measure_calibration,
     temper,
 )
@@ -60,16 +60,10 @@ def analyse(
     """
     temperature, no_temperature = None, validation if isinstance(validation, str) else ""
     if not isinstance(validation, str):
-        temperature = temper(sample, validation, own=validation is predictions)
-        if at_a_limit(temperature.value):
-            # As of photographs that are all right: on others it would do harm.
-            easy = temperature.value < 1
-            why = "they are too few, or too easy" if easy else "confidence is worth nothing on them"
-            no_temperature = (
-                f"the log-loss of the {temperature.photographs:,} validation photographs is least "
-                f"at the last that is tried, {temperature.value:.2f}: {why}"
-            )
-            temperature = None
+        value, no_temperature = find_temperature(validation)
+        if value is not None:
+            own = validation is predictions
+            temperature = temper(sample, value, len(validation.files), own)
     return Analysis(
         classes=score_classes(sample, predictions.classes),
         calibration=measure_calibration(sample),

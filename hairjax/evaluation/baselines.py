@@ -12,7 +12,7 @@ from hairjax.evaluation.metrics import classification as metrics
 THUMBNAIL = 16  # pixels a side: colour and coarse layout survive, hair does not
 
 
-def majority(train_labels: ArrayLike, labels: ArrayLike, classes: int) -> dict[str, float]:
+def majority(train_labels: ArrayLike, labels: ArrayLike, classes: int) -> metrics.Metrics:
     """Metrics of giving every photograph the training photographs' commonest class.
 
     The probabilities, which only the log-loss sees, are the classes' shares in training.
@@ -41,7 +41,7 @@ def nearest_neighbour(
     images: NDArray[np.uint8] | Rows,
     labels: ArrayLike,
     classes: int,
-) -> dict[str, float]:
+) -> metrics.Metrics:
     """Metrics of giving every photograph the class of the most similar training photograph.
 
     Similar means a small Euclidean distance between 16 × 16 RGB thumbnails averaged over
@@ -65,8 +65,7 @@ def nearest_neighbour(
     neighbours = KNeighborsClassifier(n_neighbors=1)
     neighbours.fit(_flat(train_images), np.asarray(train_labels))
     predicted = neighbours.predict(_flat(images))
-    confusion = metrics.confusion_matrix(labels, predicted, classes)
-    return {name: float(metric(confusion)) for name, metric in metrics.COUNT_METRICS.items()}
+    return metrics.count_metrics(metrics.confusion_matrix(labels, predicted, classes))
 
 
 def _flat(images: NDArray[np.uint8] | Rows) -> NDArray[np.float32]:

@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 from hairjax.system.errors import UserError
 from hairjax.system.files import write_csv
 
+_FIRST = ("file", "label", "predicted")
+PROBABILITY, CALIBRATED, FOLD, FLIPS = "probability", "calibrated", "fold", "flips"
+# What may follow the model's own probabilities.
+_TABLES = ((), (CALIBRATED,), (FOLD,), (FLIPS,), (CALIBRATED, FLIPS))
+
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
@@ -81,56 +86,86 @@ def join_predictions(parts: Sequence[Predictions], classes: tuple[str, ...]) -> 
 
 
 def write_predictions(
-    predictions: Predictions, path: Path, folds: Sequence[int] | None = None
+    predictions: Predictions,
+    path: Path,
+    *,
+    calibrated: NDArray[np.floating] | None = None,
+    folds: Sequence[int] | None = None,
+    flips: bool = False,
 ) -> None:
-    """Write ``file,label,predicted,p0..p{k-1}``, classes by name, one row per photograph.
+    """Write a table with the columns of `columns`, one row per photograph.
 
-    A label that is not known is left empty. ``folds``, one of each photograph, are a last column.
+    A label that is not known is left empty. The same predictions give the same bytes, and reading
+    them back gives the same float32. The file appears whole or not at all. Subjects are not
+    written: they are in ``split.csv``.
 
-    The same predictions give the same bytes, and reading them back gives the same float32.
-    The file appears whole or not at all. Subjects are not written: they are in ``split.csv``.
+    Args:
+        predictions: what is written.
+        path: the file.
+        calibrated: calibrated probabilities beside the model's own, float [n, k].
+        folds: the fold of each photograph.
+        flips: the probabilities are means over photographs and their mirror images.
     """
+    names, told = predictions.classes, predictions.predicted
     rows = []
-    for file, label, predicted, row, *fold in zip(
-        predictions.files,
-        predictions.labels,
-        predictions.predicted,
-        predictions.probabilities,
-        *([] if folds is None else [folds]),
-        strict=True,
-    ):
-        true = "" if label == -1 else predictions.classes[label]
-        told = predictions.classes[predicted]
-        rows.append([file, true, told, *(str(p) for p in row), *fold])
-    more = [] if folds is None else ["fold"]
-    write_csv(path, [*_header(len(predictions.classes)), *more], rows)
+    for i, file in enumerate(predictions.files):
+        label = predictions.labels[i]
+        row = [file, "" if label == -1 else names[label], names[told[i]]]
+        row += [str(p) for p in predictions.probabilities[i]]
+        row += [] if calibrated is None else [str(p) for p in calibrated[i].astype(np.float32)]
+        row += [] if folds is None else [str(folds[i])]
+        rows.append(row + ["yes"] * flips)
+    more = [CALIBRATED] * (calibrated is not None) + [FOLD] * (folds is not None) + [FLIPS] * flips
+    write_csv(path, columns(names, more), rows)
+
+
+def columns(classes: Sequence[str], more: Sequence[str] = ()) -> list[str]:
+    """Names of the columns: file, label, predicted, ``probability_CLASS`` of every class.
+
+    Args:
+        classes: the class names in the order of the model's outputs.
+        more: columns that follow; `CALIBRATED` is a column ``calibrated_CLASS`` for each.
+    """
+    further = [named(CALIBRATED, classes) if one == CALIBRATED else [one] for one in more]
+    return [*_FIRST, *named(PROBABILITY, classes), *(name for part in further for name in part)]
+
+
+def named(kind: str, classes: Sequence[str]) -> list[str]:
+    """A column's name for every class, which holds the class's as it is: ``probability_none``."""
+    return [f"{kind}_{name}" for name in classes]
 
 
 def read_predictions(
-    path: Path, classes: Sequence[str], subjects: Mapping[str, str] | None = None
+    path: Path,
+    classes: Sequence[str],
+    subjects: Mapping[str, str] | None = None,
+    flips: bool = False,
 ) -> Predictions:
-    """Read predictions that `write_predictions` wrote.
+    """Read predictions that `write_predictions` wrote, now or in an earlier version.
 
     Args:
         path: the file.
         classes: the class names in the order of the model's outputs, as stored with the run.
         subjects: the subject of every file (from ``split.csv``); None when none are known.
+        flips: whether the probabilities must be means over mirror images, or must not.
 
     Raises:
-        UserError: the columns are not those of ``classes``, a row is incomplete, a class name
-            is unknown, the predicted class is not the likeliest one (the order of ``classes``
-            is not the one it was written with), or a file has no entry in ``subjects``.
+        UserError: the columns are not those of ``classes`` in their order, or of predictions with
+            (without) flips, a row is incomplete, a class name is unknown, the predicted class is
+            not the likeliest one (the order of ``classes`` is not the one it was written with),
+            or a file has no entry in ``subjects``.
     """
-    rows = _read_rows(path, classes)
+    rows = _read_rows(path, classes, flips)
     index = {name: position for position, name in enumerate(classes)}
     files = tuple(row[0] for row in rows)
     absent = [] if subjects is None else [file for file in files if file not in subjects]
     if absent:
         raise UserError(f"{path}: {absent[0]} and {len(absent) - 1} more have no subject entry")
+    own = slice(len(_FIRST), len(_FIRST) + len(classes))
     predictions = Predictions(
         files=files,
         labels=np.array([index[row[1]] if row[1] else -1 for row in rows], np.int64),
-        probabilities=np.array([row[3:] for row in rows], np.float32).reshape(-1, len(classes)),
+        probabilities=np.array([row[own] for row in rows], np.float32).reshape(-1, len(classes)),
         subjects=tuple("" if subjects is None else subjects[file] for file in files),
         classes=tuple(classes),
     )
@@ -143,16 +178,14 @@ def read_predictions(
     return predictions
 
 
-def _read_rows(path: Path, classes: Sequence[str]) -> list[list[str]]:
+def _read_rows(path: Path, classes: Sequence[str], flips: bool) -> list[list[str]]:
     """The rows below the header, every one complete and of known classes."""
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
         header, *rows = list(csv.reader(stream, strict=True)) or [[]]
-    expected = _header(len(classes))
-    if header != expected:
-        raise UserError(f"{path}: columns are {','.join(header)}, not {','.join(expected)}")
+    _require_columns(path, header, classes, flips)
     for number, row in enumerate(rows, 1):
-        if len(row) != len(expected):
-            raise UserError(f"{path}: row {number} has {len(row)} values, not {len(expected)}")
+        if len(row) != len(header):
+            raise UserError(f"{path}: row {number} has {len(row)} values, not {len(header)}")
         for name in filter(None, row[1:3]):
             if name not in classes:
                 raise UserError(
@@ -162,5 +195,22 @@ def _read_rows(path: Path, classes: Sequence[str]) -> list[list[str]]:
     return rows
 
 
-def _header(classes: int) -> list[str]:
-    return ["file", "label", "predicted", *(f"p{index}" for index in range(classes))]
+def _require_columns(path: Path, header: list[str], classes: Sequence[str], flips: bool) -> None:
+    """Refuse columns that are not those of the classes in their order."""
+    expected = columns(classes)
+    # Columns had the classes' positions for names once. No column of now is named so: each begins
+    # with the word for what it holds, whatever the classes are called.
+    before = [*_FIRST, *(f"p{position}" for position in range(len(classes)))]
+    allowed = [columns(classes, more) for more in _TABLES]
+    if header not in (before, [*before, FOLD], *allowed):
+        if sorted(header) in map(sorted, allowed):
+            raise UserError(
+                f"{path}: the columns are of another order of classes, {','.join(header)}; those "
+                f"of the run are {','.join(expected)}"
+            )
+        raise UserError(f"{path}: columns are {','.join(header)}, not {','.join(expected)}")
+    if (header[-1] == FLIPS) != flips:
+        raise UserError(
+            f"{path}: the probabilities are {'not ' if flips else ''}means over photographs and "
+            "their mirror images (--flips), and the others are"
+        )

@@ -17,16 +17,21 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
-from hairjax.evaluation.metrics.classification import confusion_matrix, quadratic_kappa
+from hairjax.evaluation.metrics.classification import (
+    comparable,
+    confusion_matrix,
+    defined,
+    quadratic_kappa,
+)
 
 
 def _kappa(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
-    """Quadratic kappa of a fold that may lack classes.
+    """Quadratic kappa of a fold that may lack classes; of a fold of one class 0.
 
-    scikit-learn's renumbers the classes that are there, and gives nan for a single one.
+    scikit-learn's renumbers the classes that are there.
     """
     classes = int(max(labels.max(), predicted.max())) + 1
-    return float(quadratic_kappa(confusion_matrix(labels, predicted, classes)))
+    return comparable(defined(float(quadratic_kappa(confusion_matrix(labels, predicted, classes)))))
 
 
 # As `keep.best_by` names them; a log-loss needs probabilities, which an SVM has once it is chosen.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hairjax.data.inputs import InputSpecification
 from hairjax.evaluation.analysis import Analysis
+from hairjax.evaluation.metrics.classification import Metrics
 from hairjax.evaluation.predictions import Predictions
 from hairjax.optim.parameter_table import ParameterRow
 from hairjax.runs.access import AccessRecord
@@ -43,7 +44,7 @@ METRICS = {
         "Quadratic kappa",
         True,
         "agreement beyond chance; a mistake counts by the square of its distance. "
-        "0 is chance, 1 is perfect",
+        "0 is chance, 1 is perfect; undefined (–) where all photographs are of one class",
     ),
     "mean_absolute_error": Metric(
         "Mean stage error", False, "mean distance between the true and the predicted class"
@@ -69,10 +70,10 @@ class SplitResults:
     Attributes:
         split: validation or test.
         predictions: predictions for every photograph.
-        metrics: metrics of `evaluation.metrics.classification.evaluate`.
+        metrics: metrics of `evaluation.metrics.classification.evaluate`; None where undefined.
         intervals: (low, high) per metric, 95 %; None where it has none.
         interval_note: method of the intervals.
-        baselines: metrics of each baseline by its name; a baseline may lack some.
+        baselines: metrics of each baseline by its name; a baseline may lack some, as undefined.
         confusion: int [k, k], rows true, columns predicted.
         analysis: analysis by class, by confidence and by slices.
         confusion_figure: the PNG of `figures.classification.confusion_figure`.
@@ -82,10 +83,10 @@ class SplitResults:
 
     split: str
     predictions: Predictions
-    metrics: Mapping[str, float]
+    metrics: Metrics
     intervals: Mapping[str, tuple[float, float] | None]
     interval_note: str
-    baselines: Mapping[str, Mapping[str, float]]
+    baselines: Mapping[str, Metrics]
     confusion: NDArray[np.integer]
     analysis: Analysis
     confusion_figure: Path

@@ -216,7 +216,8 @@ class ExplainFolder:
 
 def write_explanation(found: Explanation, path: Path) -> None:
     """Write JSON."""
-    path.write_text(json.dumps(asdict(found), indent=1, ensure_ascii=False) + "\n")
+    text = json.dumps(asdict(found), indent=1, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n")
 
 
 def read_explanation(path: Path) -> Explanation:
@@ -228,6 +229,6 @@ def read_explanation(path: Path) -> Explanation:
     return Explanation(**found)
 
 
-def _with_range(mean: Mean, write: Callable[[float], str] = number) -> str:
-    value, interval = mean
+def _with_range(mean: Mean | None, write: Callable[[float | None], str] = number) -> str:
+    value, interval = mean or (None, None)
     return f"{write(value)}\n{number_range(interval)}"

@@ -106,8 +106,14 @@ def strip(
     )
 
 
-def number(value: float) -> str:
-    """Three decimals, and a true minus sign."""
+UNDEFINED = "–"
+"""What stands for a number that is undefined."""
+
+
+def number(value: float | None) -> str:
+    """Three decimals, and a true minus sign; a dash where it is undefined."""
+    if value is None:
+        return UNDEFINED
     # Adding 0 to a rounded −0.0001 drops the sign of zero.
     return f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
 
@@ -120,9 +126,9 @@ def number_range(interval: tuple[float, float] | None) -> str:
 
 
 def estimate(found: tuple[float, tuple[float, float] | None] | None) -> Html:
-    """A number above its 95 % interval, where it has them."""
+    """A number above its 95 % interval, where it has one; a dash where it is undefined."""
     if found is None:
-        return tag("span", "–")
+        return tag("span", UNDEFINED)
     value, interval = found
     return tag("span", number(value), tag("small", number_range(interval)))
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from hairjax.evaluation.analysis import Analysis
-from hairjax.evaluation.metrics.classification import confusion_matrix
+from hairjax.evaluation.metrics.classification import Metrics, confusion_matrix, why_undefined
 from hairjax.evaluation.metrics.intervals import Interval
 from hairjax.evaluation.metrics.selective import COVERAGES, SelectivePrediction, risk_coverage
 from hairjax.evaluation.metrics.slices import Slice
@@ -11,7 +11,7 @@ from hairjax.evaluation.predictions import Predictions
 from hairjax.report.figures.calibration import reliability_figure, risk_coverage_figure
 from hairjax.report.figures.classification import confusion_figure
 from hairjax.report.figures.contact_sheets import shorten
-from hairjax.report.html import number_range
+from hairjax.report.html import UNDEFINED, number, number_range
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.results import Results
 from hairjax.system import console
@@ -24,10 +24,10 @@ def result_cells(results: Results) -> list[str]:
     """A row of a table with the columns ``RESULTS``."""
     numbers = results.metrics
     return [
-        f"{numbers['accuracy']:.3f}",
+        number(numbers["accuracy"]),
         number_range(results.intervals["accuracy"]),
-        f"{numbers['quadratic_kappa']:.3f}",
-        f"{numbers['log_loss']:.3f}",
+        number(numbers["quadratic_kappa"]),
+        number(numbers["log_loss"]),
     ]
 
 
@@ -48,15 +48,15 @@ def plot_results(predictions: Predictions, analysis: Analysis, folder: RunFolder
 def show_metrics(
     title: str,
     results: Results,
-    compared: Mapping[str, Mapping[str, float]],
+    compared: Mapping[str, Metrics],
 ) -> None:
     """Show every metric with its interval, beside the baselines'."""
     rows = [
         [
             name.replace("_", " "),
-            f"{results.metrics[name]:.4f}",
+            _four_decimals(results.metrics[name]),
             "no interval" if interval is None else "{:.4f} – {:.4f}".format(*interval),
-            *(f"{b[name]:.4f}" if name in b else "–" for b in compared.values()),
+            *(_four_decimals(baseline.get(name)) for baseline in compared.values()),
         ]
         for name, interval in results.intervals.items()
     ]
@@ -64,6 +64,13 @@ def show_metrics(
         title, ["", "model", "95 % interval", *(name.replace(" ", "\n") for name in compared)], rows
     )
     console.say(f"95 % intervals: {results.interval_note}")
+    if undefined := why_undefined(results.metrics):
+        console.say(undefined)
+
+
+def _four_decimals(value: float | None) -> str:
+    """A number, or a dash where it is undefined or was not computed."""
+    return UNDEFINED if value is None else f"{value:.4f}"
 
 
 def show_analysis(analysis: Analysis) -> None:
@@ -111,7 +118,7 @@ def _selective_line(found: SelectivePrediction) -> str:
 
 def _slice_row(part: Slice) -> list[str]:
     """Without the intervals of kappa and stage error, for which a terminal is too narrow."""
-    values = ["–" if found is None else f"{found[0]:.3f}" for found in part.metrics.values()]
+    values = [number(found and found[0]) for found in part.metrics.values()]
     accuracy = part.metrics["accuracy"]
     interval = accuracy and accuracy[1]
     values.insert(1, f"{interval[0]:.3f} – {interval[1]:.3f}" if interval else "–")

@@ -13,6 +13,13 @@ from hairjax.parallel.processes import is_first
 from hairjax.system.errors import UserError
 from hairjax.system.files import replacing
 
+FLIPS = "-flips"  # ends the name of a folder of results with flips
+
+
+def results_name(split: str, flips: bool) -> str:
+    """Name of the folder, inside a run's, that results on a split are in: ``test-flips``."""
+    return f"{split}{FLIPS}" if flips else split
+
 
 class RunFolder:
     """Paths inside a run's directory, and reading and writing its small files."""
@@ -80,9 +87,10 @@ class RunFolder:
             )
 
     def write_json(self, path: Path, value: Any) -> None:
-        """Write indented JSON."""
+        """Write indented JSON, which has null and no NaN: that is a ValueError."""
         with replacing(path) as file:
-            file.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+            text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+            file.write_text(text + "\n")
 
     def write_config(self, config: ConfigDict) -> None:
         """Write the resolved configuration, which runs it anywhere.
@@ -113,7 +121,7 @@ class RunFolder:
         if not is_first():
             return
         with path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(json.dumps(row, allow_nan=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
 

@@ -9,6 +9,7 @@ from hairjax.builders.setup import Setup, resolve
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.sources.photos import Index
 from hairjax.data.sources.subjects import compile_subject, subject_of
+from hairjax.data.sources.unify import unify_spelling
 from hairjax.data.split import read_own_split, read_rows, split_rows
 from hairjax.runs.ancestry import ancestors
 from hairjax.runs.folder import RunFolder
@@ -77,7 +78,9 @@ def read_asked_photographs(run: Run, split: str) -> tuple[PhotoSet, np.ndarray, 
     if split == "all":
         found = find_data(setup.source, run.classes)
         if not setup.source.subject:
-            found = (find_subjects(found[0], resolve(run.config).source.subject),)
+            index = find_subjects(found[0], resolve(run.config).source.subject)
+            if index is not found[0]:  # people are held against each other as in training
+                found = unify_spelling((replace(index, spellings=()),), setup.source.spelling)
         photos = load_data(setup.source, setup.prepare, run.classes, found)
         _tell_of_known(run.folder, photos)
         parts = np.full(len(photos), split)

@@ -12,7 +12,7 @@ from hairjax.config.resume import free_on_resume
 from hairjax.config.schema import flatten
 from hairjax.data.split import read_rows
 from hairjax.evaluation.predictions import Predictions, read_predictions
-from hairjax.runs.folder import RunFolder
+from hairjax.runs.folder import RunFolder, results_name
 from hairjax.system.errors import UserError, examples
 from hairjax.system.paths import require_run
 
@@ -51,18 +51,28 @@ class RunGroup:
     runs: tuple[RunPredictions, ...]
 
 
-def read_run(workdir: Path, split: str) -> RunPredictions:
+def read_run(workdir: Path, split: str, flips: bool = False) -> RunPredictions:
     """Read a run's predictions for one of its splits, ``validation`` or ``test``.
 
+    Args:
+        workdir: the run.
+        split: the split.
+        flips: those that were made with flips, or those without.
+
     Raises:
-        UserError: there is no run, the predictions are missing (the message has the command that
-            writes them), are of another epoch than the best, or are not of those photographs.
+        UserError: there is no run or split, the predictions are missing (the message has the
+            command that writes them), are of another epoch than the best, or are not of those
+            photographs.
     """
     folder = RunFolder(workdir)
     require_run(folder.path)
-    evaluated = folder if split == "validation" else RunFolder(workdir / split)
-    flags = ["evaluate", f"--workdir={workdir}", f"--split={split}"]
-    if split == "validation":
+    rows = read_rows(folder.split)
+    if not any(row["split"] == split for row in rows):
+        raise UserError(f"{workdir} has no {split} photographs")
+    by_training = split == "validation" and not flips
+    evaluated = folder if by_training else RunFolder(workdir / results_name(split, flips))
+    flags = ["evaluate", f"--workdir={workdir}", f"--split={split}", *["--flips"] * flips]
+    if by_training:
         flags = [f"--config={folder.config}", f"--workdir={workdir}"]
     command = shlex.join(["python", "launch.py", *flags])
     if not evaluated.predictions.is_file():
@@ -73,9 +83,8 @@ def read_run(workdir: Path, split: str) -> RunPredictions:
             f"{evaluated.predictions} is of epoch {told}, and the best epoch of {workdir} is now "
             f"{best}; this writes it again: {command}"
         )
-    rows = read_rows(folder.split)
     subjects = {row["file"]: row["subject"] for row in rows}
-    predictions = read_predictions(evaluated.predictions, folder.read_classes(), subjects)
+    predictions = read_predictions(evaluated.predictions, folder.read_classes(), subjects, flips)
     listed = {row["file"]: row for row in rows if row["split"] == split}
     if sorted(predictions.files) != sorted(listed):
         raise UserError(

@@ -10,7 +10,7 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.data.quality.thumbnails import make_thumbnails
 from hairjax.evaluation import baselines
 from hairjax.evaluation.analysis import Analysis
-from hairjax.evaluation.metrics.classification import confusion_matrix, evaluate
+from hairjax.evaluation.metrics.classification import Metrics, confusion_matrix, evaluate
 from hairjax.evaluation.metrics.intervals import MEASURED_FROM, Interval
 from hairjax.evaluation.metrics.sample import Sample
 from hairjax.evaluation.predictions import Predictions, write_predictions
@@ -22,11 +22,12 @@ from hairjax.system.wording import counted
 class Results:
     """Metrics of predictions, their 95 % intervals, and the confusion matrix (rows: true).
 
-    ``intervals`` has None where a metric has no interval, as of a single subject. ``sample``: the
+    ``metrics`` has None where one is undefined, ``intervals`` where a metric has no interval, as of
+    a single subject. ``sample``: the
     photographs judged, for what else is told of them.
     """
 
-    metrics: dict[str, float]
+    metrics: Metrics
     intervals: dict[str, Interval | None]
     interval_note: str
     confusion: np.ndarray
@@ -65,9 +66,7 @@ def _interval_note(sample: Sample, subjects: Sequence[str]) -> str:
     return note
 
 
-def compare_baselines(
-    photos: PhotoSet, train: np.ndarray, other: np.ndarray
-) -> dict[str, dict[str, float]]:
+def compare_baselines(photos: PhotoSet, train: np.ndarray, other: np.ndarray) -> dict[str, Metrics]:
     """Baselines: majority class and 1-nearest-neighbour.
 
     Args:
@@ -92,7 +91,9 @@ def write_results(
     predictions: Predictions,
     results: Results,
     analysis: Analysis,
-    compared: Mapping[str, Mapping[str, float]],
+    compared: Mapping[str, Metrics],
+    *,
+    flips: bool = False,
 ) -> None:
     """Write the report's files: ``predictions.csv``, ``baselines.json``, ``metrics.json``.
 
@@ -103,14 +104,16 @@ def write_results(
         results: their metrics.
         analysis: analysis of the predictions.
         compared: the metrics of each baseline.
+        flips: the predictions are means over photographs and their mirror images: it is written.
     """
-    write_predictions(predictions, folder.predictions)
+    write_predictions(predictions, folder.predictions, flips=flips)
     folder.write_json(folder.baselines, compared)
     # Last, for it says that the others are there.
     folder.write_json(
         folder.metrics,
         {
             "epoch": epoch,
+            **({"flips": True} if flips else {}),
             **results.metrics,
             "intervals": results.intervals,
             "interval_note": results.interval_note,

@@ -21,6 +21,7 @@ from hairjax.data.sources.photos import Index
 from hairjax.data.sources.problems import Problem, describe_problems
 from hairjax.data.sources.unlabelled import pair_photos
 from hairjax.evaluation.explain.maps import Explain, make_explain
+from hairjax.evaluation.flips import with_flips
 from hairjax.evaluation.inference import Predict, make_predict
 from hairjax.evaluation.predictions import Predictions, join_predictions
 from hairjax.parallel.mesh import make_mesh, on_mesh
@@ -68,6 +69,7 @@ class Run:
         predictor: (params, photographs) → predictions.
         graphdef: the model without its parameters.
         mesh: devices that share each batch.
+        flips: the predictor gives means over photographs and their mirror images.
     """
 
     folder: RunFolder
@@ -79,14 +81,23 @@ class Run:
     predictor: Predict
     graphdef: nnx.GraphDef
     mesh: Mesh
+    flips: bool = False
 
     def describe(self) -> str:
-        """One line for every output: the model and its epoch."""
+        """One line for every output: the model, its epoch, and whether it judges with flips."""
         title = self.setup.model.title
         said = f"model: {title}, epoch {self.best['epoch']} of {self.folder.path}"
         if self.folder.read_epoch() is None:
             said += ", the best so far: it has not ended"
+        if self.flips:
+            said += "; with flips: the mean over each photograph and its mirror image"
+            if not self.setup.amounts.flip:
+                said += ", of which it has seen none in training (config.augment.flip is 0)"
         return said
+
+    def with_flips(self) -> "Run":
+        """The run, whose predictions are means over photographs and their mirror images."""
+        return replace(self, predictor=with_flips(self.predictor), flips=True)
 
     def predict(
         self, photos: Sequence[str | Path], masks: Sequence[str | Path] | None = None

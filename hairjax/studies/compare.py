@@ -9,11 +9,20 @@ from PIL import Image
 
 from hairjax.builders.setup import resolve
 from hairjax.data.split import read_rows
+from hairjax.evaluation.metrics.classification import why_undefined
 from hairjax.evaluation.metrics.intervals import MEASURED_FROM
 from hairjax.evaluation.metrics.jackknife import subject_indices
 from hairjax.evaluation.metrics.paired import METRICS, compare, holm, summarise
 from hairjax.report.comparison.page import MOST_SHOWN, write_comparison
-from hairjax.report.comparison.summary import TESTS, TITLES, Comparison, said, signed, spread
+from hairjax.report.comparison.summary import (
+    TESTS,
+    TITLES,
+    UNKNOWN,
+    Comparison,
+    said,
+    signed,
+    spread,
+)
 from hairjax.report.comparison.text import latex, markdown
 from hairjax.report.figures.comparison import forest_figure
 from hairjax.report.html import number_range
@@ -25,8 +34,11 @@ from hairjax.studies.folds import read_run_or_folds
 from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.system.files import replacing, write_csv
+from hairjax.system.outputs import record_written, require_replaceable
 from hairjax.system.wording import counted
 
+_PAGES = ("comparison.html", "comparison.md", "comparison.tex")
+_WRITTEN = (*_PAGES, "differences.png", "flipped.csv")
 SIDE = 160  # pixels of a small picture
 
 
@@ -46,6 +58,7 @@ def compare_runs(workdirs: Sequence[str], split: str, *, out: Path, thumbnails: 
     Raises:
         UserError: predictions are missing, or are not of the same photographs.
     """
+    require_replaceable(out, _WRITTEN)
     runs = align([read_run_or_folds(Path(workdir), split) for workdir in workdirs])
     found = find_differences(group_runs(runs), split)
     show_comparison(found)
@@ -61,6 +74,7 @@ def compare_runs(workdirs: Sequence[str], split: str, *, out: Path, thumbnails: 
         with replacing(out / name) as unfinished:
             unfinished.write_bytes(text.encode("utf-8", errors="replace"))
     write_flipped(found, out / "flipped.csv")
+    record_written(out, _WRITTEN)
     if no_pictures:
         console.say(no_pictures)
     console.say(f"written: {out}; begin with {page}")
@@ -94,13 +108,13 @@ def find_differences(groups: Sequence[RunGroup], split: str) -> Comparison:
         mcnemar=holm([pair.mcnemar for pair in pairs]),
         by_subject=holm([pair.by_subject for pair in pairs]),
         interval_note=f"jackknife over {counted_by}, Student's t",
-        notes=_notes(groups, split),
+        notes=_notes(groups, split, why_undefined({m: summaries[0].mean(m) for m in METRICS})),
     )
 
 
-def _notes(groups: Sequence[RunGroup], split: str) -> list[str]:
-    """Notes for the reader of the numbers."""
-    notes = []
+def _notes(groups: Sequence[RunGroup], split: str, undefined: str) -> list[str]:
+    """Notes for the reader of the numbers, why some are undefined among them."""
+    notes = [undefined] if undefined else []
     runs = [run for group in groups for run in group.runs]
     if split == "validation":
         notes.append(
@@ -187,11 +201,12 @@ def show_comparison(found: Comparison) -> None:
         [
             f"{letter} − {letters[0]}" if place == 0 else "",
             TITLES[metric],
-            signed(pair.differences[metric][0]),
-            number_range(pair.differences[metric][1]),
+            signed(value),
+            number_range(interval),
         ]
         for letter, pair in zip(letters[1:], found.pairs, strict=True)
         for place, metric in enumerate(METRICS)
+        for value, interval in [pair.differences[metric] or UNKNOWN]
     ]
     console.table(found.interval_note, ["", "", "difference", "95 % interval"], rows)
     tests = zip(letters[1:], found.tests(), strict=True)

@@ -1,7 +1,7 @@
 """Cross-validation: every photograph judged once, by the model of the fold that held it out."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from hairjax.commands.evaluate import evaluate_run
 from hairjax.config.load import from_plain, to_plain
 from hairjax.config.resume import differences
 from hairjax.data.split import read_rows, split_rows
-from hairjax.evaluation.metrics.classification import evaluate
+from hairjax.evaluation.metrics.classification import evaluate, why_undefined
 from hairjax.evaluation.predictions import Predictions, join_predictions, write_predictions
 from hairjax.report.figures.classification import confusion_figure
+from hairjax.report.html import number
 from hairjax.runs.ancestry import weights_ancestry
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.overlap import require_unlearnt
@@ -27,10 +28,13 @@ from hairjax.runs.read_predictions import RunPredictions, read_run
 from hairjax.runs.results import Results, measure
 from hairjax.system import console
 from hairjax.system.errors import UserError
+from hairjax.system.outputs import require_replaceable, with_svg
 from hairjax.system.wording import counted
 from hairjax.training.train import train_run
 
 _EXAMPLES = 3
+# What is written beside the folds.
+_WRITTEN = ("predictions.csv", "metrics.json", *with_svg("confusion_matrix.png"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +71,8 @@ def cross_validate(config: ConfigDict, out: Path) -> dict[str, Any]:
         UserError: as `train_run` and `evaluate_run`, or the folds are not of one division.
     """
     every = [RunFolder(fold_path(out, fold)) for fold in range(config.data.folds)]
+    if not any(folder.exists() for folder in every):
+        require_replaceable(out, _WRITTEN, "--workdir")
     if not all(folder.exists() for folder in every):
         _require_unlearnt(resolve(config))
     for fold in range(config.data.folds):
@@ -172,7 +178,8 @@ def write_folds(folds: Folds, out: Path) -> dict[str, Any]:
 
     Returns:
         What ``metrics.json`` holds: ``pooled`` over all photographs with their ``intervals``, and
-        every fold's own with their ``mean`` and ``sd`` (of a sample, n - 1).
+        every fold's own with their ``mean`` and ``sd`` (of a sample, n - 1), None where a metric is
+        undefined in one of them.
     """
     predictions, target = folds.predictions, RunFolder(out)
     results = measure(predictions)
@@ -182,16 +189,21 @@ def write_folds(folds: Folds, out: Path) -> dict[str, Any]:
         "pooled": results.metrics,
         "intervals": results.intervals,
         "interval_note": results.interval_note,
-        "mean": {name: float(np.mean(of)) for name, of in values.items()},
-        "sd": {name: float(np.std(of, ddof=1)) for name, of in values.items()},
+        "mean": {name: _over_folds(np.mean, of) for name, of in values.items()},
+        "sd": {name: _over_folds(np.std, of, ddof=1) for name, of in values.items()},
         "folds": each,
     }
-    write_predictions(predictions, target.predictions, folds.fold)
+    write_predictions(predictions, target.predictions, folds=folds.fold)
     confusion_figure(results.confusion, predictions.classes, target.confusion)
     target.write_json(target.metrics, metrics)
     _show(folds, results, metrics)
     console.say(f"written: {out}")
     return metrics
+
+
+def _over_folds(function: Callable[..., Any], values: Sequence[Any], **how: Any) -> float | None:
+    """A function of a metric's values; None where it is undefined in any of the folds."""
+    return None if None in values else float(function(values, **how))
 
 
 def _show(folds: Folds, results: Results, metrics: dict[str, Any]) -> None:
@@ -201,17 +213,21 @@ def _show(folds: Folds, results: Results, metrics: dict[str, Any]) -> None:
     """
     names = [name for name in results.metrics if name != "expected_calibration_error"]
     rows = [
-        [f"fold {fold}", *(f"{own[name]:.3f}" for name in names)]
+        [f"fold {fold}", *(number(own[name]) for name in names)]
         for fold, own in enumerate(metrics["folds"])
     ]
     rows += [
-        [said, *(f"{metrics[of][name]:.3f}" for name in names)]
+        [said, *(number(metrics[of][name]) for name in names)]
         for said, of in (("mean", "mean"), ("± sd", "sd"), ("pooled", "pooled"))
     ]
     intervals = (results.intervals.get(name) for name in names)
     rows.append(["95 %", *("{:.3f}\n{:.3f}".format(*i) if i else "–" for i in intervals)])
     title = f"test, {counted(len(folds.fold), 'photograph')}; {results.interval_note}"
     console.table(title, ["", *(name.replace("_", "\n") for name in names)], rows)
+    undefined = [str(i) for i, own in enumerate(metrics["folds"]) if why_undefined(own)]
+    if undefined:
+        said = "folds" if len(undefined) > 1 else "fold"
+        console.say(f"kappa is undefined where all are of one class: {said} {', '.join(undefined)}")
 
 
 def read_run_or_folds(workdir: Path, split: str) -> RunPredictions:

@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 from hairjax.builders.setup import resolve
 from hairjax.config.schema import flatten
 from hairjax.data.photoset import PhotoSet
-from hairjax.evaluation.metrics.classification import evaluate
+from hairjax.evaluation.metrics.classification import comparable, evaluate, log_loss
 from hairjax.parallel.compilation import keep_compiled
 from hairjax.report.show_results import RESULTS, result_cells
 from hairjax.runs.aligned import photograph_rows
@@ -92,7 +92,8 @@ def make_soup(workdirs: Sequence[str], *, out: Path) -> list[Ingredient]:
     def score(params: dict) -> tuple[float, float]:
         predictions = runs[0].predictor(params, photos)
         found = evaluate(predictions.labels, predictions.probabilities)
-        return found.get(best_by, -found["log_loss"]), found["log_loss"]
+        loss = log_loss(predictions.labels, predictions.probabilities)
+        return comparable(found.get(best_by, -loss)), loss
 
     params, tried = greedy_soup([jax.device_get(run.params) for run in runs], score)
     included = sorted(one.run for one in tried if one.included)

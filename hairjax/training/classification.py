@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 from hairjax.evaluation.inference import Outputs, predict_from
-from hairjax.evaluation.metrics.classification import evaluate
+from hairjax.evaluation.metrics.classification import Metrics, evaluate
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,14 +62,15 @@ class Classification:
         """True if every probability is a finite number."""
         return bool(np.isfinite(predictions.probabilities).all())
 
-    def evaluate(self, predictions: Any) -> dict[str, float]:
-        """Every metric of a classification."""
+    def evaluate(self, predictions: Any) -> Metrics:
+        """Every metric of a classification; None where one is undefined."""
         return evaluate(predictions.labels, predictions.probabilities)
 
-    def describe(self, train: Mapping[str, float], validation: Mapping[str, float]) -> str:
+    def describe(self, train: Mapping[str, float], validation: Metrics) -> str:
         """Loss and accuracy of both, and the kappa of validation."""
+        kappa = validation["quadratic_kappa"]
         return (
             f"train loss {train['loss']:.3f} accuracy {train['accuracy']:.3f}  "
             f"validation loss {validation['log_loss']:.3f} accuracy {validation['accuracy']:.3f} "
-            f"kappa {validation['quadratic_kappa']:.3f}"
+            f"kappa {'undefined' if kappa is None else f'{kappa:.3f}'}"
         )

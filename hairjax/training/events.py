@@ -35,7 +35,8 @@ def epoch_events(folder: RunFolder, *, on: bool) -> Iterator[Callable[[Row, Row]
 
         def add(metrics: Row, timing: Row) -> None:
             for name, value in flatten({**metrics, "timing": timing}):
-                if name not in ("epoch", "timing.epoch"):
+                undefined = value is None
+                if name not in ("epoch", "timing.epoch") and not undefined:
                     writer.add_scalar(name.replace(".", "/"), value, metrics["epoch"])
 
         timings = {row["epoch"]: row for row in folder.read_lines(folder.timing)}

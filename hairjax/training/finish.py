@@ -76,7 +76,7 @@ def finish_run(
     split: np.ndarray,
     columns: Mapping[str, Mapping[str, str]],
     trained: Trained,
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Write predictions, metrics, figures and report, and show the metrics.
 
     Args:

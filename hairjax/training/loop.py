@@ -209,7 +209,8 @@ def _stopped(plan: Plan, reason: str, step: int) -> StoppedError:
 def _candidate(plan: Plan, row: dict[str, Any]) -> dict[str, Any]:
     metrics, best_by = row["validation"], plan.setup.training.best_by
     loss = metrics[plan.options.task.loss_metric]
-    value = -loss if best_by == "loss" else metrics[best_by]
+    # A metric that is undefined counts as 0, so that the loss decides.
+    value = -loss if best_by == "loss" else metrics[best_by] or 0.0
     return {"epoch": row["epoch"], "step": row["epoch"] * plan.steps, "value": value, "loss": loss}
 
 

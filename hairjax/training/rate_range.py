@@ -23,6 +23,7 @@ from hairjax.report.figures.rate_range import rate_range_figure
 from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.system.files import write_csv
+from hairjax.system.outputs import record_written, require_replaceable
 from hairjax.training.batches import device_batches
 from hairjax.training.learner import (
     classification_task,
@@ -37,6 +38,7 @@ from hairjax.training.train_state import TrainState
 LOWEST, HIGHEST, STEPS = 1e-7, 10.0, 100
 SMOOTHING = 0.98
 DIVERGED = 4  # times the lowest smoothed loss
+_WRITTEN = ("rates.csv", "rates.png")
 SKIPPED = (STEPS // 10, 5)  # first and last steps, which say nothing of the rate
 
 
@@ -58,6 +60,7 @@ def run_rate_range_test(config: ConfigDict, out: Path) -> dict[str, float]:
         UserError: photographs or weights cannot be used, or the loss says nothing; nothing has been
             written.
     """
+    require_replaceable(out, _WRITTEN)
     dispatch_inline()
     setup = resolve(config)
     keep_compiled(setup.devices.compiled)
@@ -84,6 +87,7 @@ def run_rate_range_test(config: ConfigDict, out: Path) -> dict[str, float]:
     rows = zip(range(len(rates)), rates, losses, smoothed, strict=True)
     write_csv(out / "rates.csv", ("step", "rate", "loss", "smoothed"), rows)
     rate_range_figure(rates, losses, smoothed, found, out / "rates.png")
+    record_written(out, _WRITTEN)
     for rule, rate in found.items():
         flags = (
             f"--config.optim.peak.{name}={setup.optim.peak[name] * rate / highest:.2g}"

@@ -45,8 +45,8 @@ class Task(Protocol):
     def is_finite(self, predictions: Any) -> bool:
         """True if no output of the model is infinite or no number."""
 
-    def evaluate(self, predictions: Any) -> dict[str, float]:
-        """Metrics of the validation photographs."""
+    def evaluate(self, predictions: Any) -> dict[str, float | None]:
+        """Metrics of the validation photographs; None where one is undefined."""
 
-    def describe(self, train: Mapping[str, float], validation: Mapping[str, float]) -> str:
+    def describe(self, train: Mapping[str, float], validation: dict[str, float | None]) -> str:
         """The metrics in the line of an epoch."""

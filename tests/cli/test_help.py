@@ -62,7 +62,9 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     )
     monkeypatch.setattr(
         "hairjax.commands.evaluate.evaluate_run",
-        lambda run, asked, out: evaluated.append({"run": run, **asdict(asked), "out": out}),
+        lambda run, asked, out, **given: evaluated.append(
+            {"run": run, **asdict(asked), "out": out, **given}
+        ),
     )
     monkeypatch.setattr(
         "hairjax.commands.predict.predict_files",
@@ -158,9 +160,16 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     assert [str(folder.path) for folder in reported] == ["DIR", "runs/top", "runs/top"]
     assert predicted[0] == (
         ("runs/top", ["new/", "other/anna.jpg"]),
-        {"masks": "new_masks", "mask_value": "", "out": Path("predictions.csv"), "pictures": ""},
+        {
+            "masks": "new_masks",
+            "mask_value": "",
+            "out": Path("predictions.csv"),
+            "pictures": None,
+            "flips": False,
+        },
     )
-    assert len(predicted) == 1 + 5
+    assert [named["flips"] for _, named in predicted].count(True) == 1
+    assert len(predicted) == 1 + 7
     assert compared[0] == (
         (["runs/top", "runs/rgb", "runs/again"], "test"),
         {"out": Path("runs/compare-top-rgb-again"), "thumbnails": True},

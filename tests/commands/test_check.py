@@ -19,6 +19,7 @@ from PIL import ExifTags, Image
 import launch
 from hairjax.data.quality import findings
 from hairjax.data.synthetic import synthesise
+from hairjax.system.outputs import RECORD, read_record
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -253,6 +254,8 @@ def test_no_photograph_that_has_a_subject(folder, capsys):
 
 def test_without_masks_and_subjects(folder, capsys):
     assert launch.main(["check", "--photos=photos", "--out=checked"]) == 0
+    written = {path.name for path in Path("checked").iterdir()}
+    assert written == {RECORD, *read_record(Path("checked"))}
     assert Path("checked/check.csv").read_text() == "kind,file,other,detail\n"
     page = Path("checked/check.html").read_text("utf-8")
     assert "none given" in page

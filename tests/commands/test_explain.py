@@ -13,6 +13,7 @@ from PIL import Image
 import launch
 from hairjax.models.table import VARIANTS, VIT, Variant
 from hairjax.report.figures import style as figures
+from hairjax.system.outputs import RECORD, read_record
 from tests import finished
 
 pytestmark = pytest.mark.usefixtures("tiny_swin")
@@ -113,6 +114,8 @@ def test_unchanged_masks_give_the_runs_metrics(root, out):
 def test_the_same_again_and_finer(root, out, tmp_path):
     """The same bytes; another stage gives other maps of the same photographs."""
     assert explain(root, f"--out={tmp_path}/again", "--count=5") == 0
+    written = {path.name for path in (tmp_path / "again").iterdir()}
+    assert written == {RECORD, *read_record(tmp_path / "again")}
     written = [path for path in out.rglob("*") if path.is_file()]
     assert len(written) > 20
     for path in written:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
+from scipy import special
 
 import hairjax
 import launch
@@ -26,7 +27,7 @@ def rows_of(path):
 
 
 def shares(row):
-    return [row[f"p{i}"] for i in range(4)]
+    return [row[f"probability_level_{i}"] for i in range(4)]
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +58,85 @@ def test_one_photograph_with_its_mask_or_a_folder_of_masks(root, tmp_path):
     photo, mask = root / "photos" / row["file"], root / "masks" / row["file"]
     for masks in (mask, mask.parent):
         out = tmp_path / "one.csv"
-        assert predict(root, photo, f"--masks={masks}", f"--out={out}") == 0
+        assert predict(root, photo, f"--masks={masks}", f"--out={out}", "--overwrite") == 0
         (found,) = rows_of(out)
         assert found["file"] == str(photo)
         assert shares(found) == shares(row)
+
+
+@pytest.mark.situation(
+    "Results",
+    "Probabilities that are to be taken at their word",
+    "`predict` writes calibrated ones beside the model's own, by the temperature from validation",
+)
+def test_calibrated_probabilities_stand_beside_the_models_own(root, tmp_path, capsys):
+    out, some = tmp_path / "some.csv", root / "photos" / "level_1"
+    assert predict(root, some, f"--masks={root}/masks/level_1", f"--out={out}") == 0
+    told = json.loads((root / "run" / "metrics.json").read_text())["temperature"]
+    assert f"by a temperature of {told['value']:.2f}, fitted on the" in capsys.readouterr().out
+    rows = rows_of(out)
+    names = [f"calibrated_level_{i}" for i in range(4)]
+    assert list(rows[0])[-4:] == names
+    own = np.array([shares(row) for row in rows], np.float64)
+    found = np.array([[row[name] for name in names] for row in rows], np.float64)
+    expected = special.softmax(np.log(own) / told["value"], axis=1)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert (found.argmax(1) == own.argmax(1)).all()
+    assert abs(found - own).max() > 1e-3
+
+
+@pytest.mark.situation(
+    "Results",
+    "`predict` by a run without predictions for its validation photographs",
+    "The model's own probabilities alone; it is said why and what writes them",
+)
+def test_without_validation_there_are_no_calibrated_probabilities(root, tmp_path, capsys):
+    run = shutil.copytree(root / "run", tmp_path / "run")
+    (run / "predictions.csv").unlink()
+    out, some = tmp_path / "some.csv", next((root / "photos" / "level_1").iterdir())
+    flags = (f"--workdir={run}", f"--masks={root}/masks/level_1/{some.name}", f"--out={out}")
+    assert launch.main(["predict", *flags, str(some)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "no calibrated probabilities: there is no" in said
+    assert "this writes it: python launch.py --config=" in said
+    assert [name for name in rows_of(out)[0] if name.startswith("calibrated")] == []
+
+
+@pytest.mark.situation(
+    "Results",
+    "`predict --out` names a file that is there, or `--pictures` a folder with pages",
+    "Refused before anything is read; `--overwrite` replaces them",
+)
+def test_nothing_that_is_there_is_replaced_unless_told(root, tmp_path, monkeypatch, capsys):
+    out, pages = tmp_path / "my.csv", tmp_path / "pages"
+    some, masks = root / "photos" / "level_1", f"--masks={root}/masks/level_1"
+    out.write_text("mine")
+    with monkeypatch.context() as patch:
+        patch.setattr("hairjax.commands.predict.load_run", lambda workdir: pytest.fail("loaded"))
+        assert predict(root, some, masks, f"--out={out}") == 1
+        assert f"{out} is there already; give another --out, or --overwrite" in (
+            capsys.readouterr().err
+        )
+        pages.mkdir()
+        for name in ("page_003.png", "page_mine.png"):
+            (pages / name).write_text("mine")
+        other = f"--out={tmp_path}/other.csv"
+        assert predict(root, some, masks, other, f"--pictures={pages}") == 1
+        assert "page_003.png is there already; give another --pictures" in capsys.readouterr().err
+    assert out.read_text() == (pages / "page_003.png").read_text() == "mine"
+    flags = (masks, f"--out={out}", f"--pictures={pages}", "--overwrite")
+    assert predict(root, some, *flags) == 0
+    assert len(rows_of(out)) > 16
+    assert sorted(page.name for page in pages.iterdir()) == [
+        "page_001.png",
+        "page_002.png",
+        "page_mine.png",
+    ]
+
+
+def test_a_switch_is_true_or_false(root, tmp_path, capsys):
+    assert predict(root, root / "photos", "--flips=maybe") == 1
+    assert "--flips is 'maybe'; it can be false or true" in capsys.readouterr().err
 
 
 def test_from_python(root):

@@ -20,6 +20,7 @@ from hairjax.data.split import make_split
 from hairjax.data.synthetic import synthesise
 from hairjax.optim.groups import make_groups
 from hairjax.optim.schedules import make_schedules
+from hairjax.system.outputs import RECORD, read_record
 
 OFF = dict.fromkeys(
     ("rotation", "flip", "brightness", "contrast", "saturation", "hue"), 0.0
@@ -191,9 +192,10 @@ def test_the_verb(tmp_path, monkeypatch, capsys):
     ]
     assert launch.main(command) == 0
     out = tmp_path / "runs" / "top-demo-show"
-    assert {path.name for path in out.iterdir()} == {"contact_sheet.png", "schedule.png"}
+    assert {*read_record(out)} == {"contact_sheet.png", "schedule.png"}
+    assert {path.name for path in out.iterdir()} == {RECORD, *read_record(out)}
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["top-demo-show"]
-    for path in out.iterdir():
+    for path in out.glob("*.png"):
         with Image.open(path) as image:
             image.load()
     said = capsys.readouterr().out

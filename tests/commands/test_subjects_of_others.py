@@ -8,8 +8,10 @@ from PIL import Image
 
 import launch
 from hairjax.data.sources.photos import Entry, Index
-from hairjax.runs.photographs import find_subjects
+from hairjax.runs.load import load_run
+from hairjax.runs.photographs import find_subjects, read_asked_photographs
 from hairjax.system.errors import UserError
+from hairjax.system.outputs import RECORD, read_record
 from tests import finished
 
 OWN = "/(s[0-9]+)_"  # the finished run's expression
@@ -73,6 +75,36 @@ def test_some_of_them_are_no_answer():
         find_subjects(index("a/s1_0.png", "a/x.png", "b/y.png"), OWN)
 
 
+@pytest.mark.situation(
+    "Results",
+    "`evaluate --photos` finds people by the run's expression, one of them as `s1` and `s01`",
+    "Refused with the names, as in training; `--spelling=merge` counts them once, `apart` twice",
+)
+@pytest.mark.usefixtures("tiny_swin")
+@pytest.mark.parametrize(
+    ("spelling", "people"), [("", None), ("merge", {"s1", "s2"}), ("apart", {"s1", "s01", "s2"})]
+)
+def test_near_equal_names_of_people_are_found(spelling, people, run, tmp_path, capsys):
+    for kind in ("photos", "masks"):
+        for i, name in enumerate(("s1_a", "s01_b", "s2_c")):
+            path = tmp_path / kind / f"level_{i % 2}" / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pixels = np.full((40, 40, 3), 0 if kind == "masks" else 60 + 60 * i, np.uint8)
+            pixels[:20] = 255
+            Image.fromarray(pixels).save(path)
+    own = load_run(run)
+    given = (str(tmp_path / "photos"), str(tmp_path / "masks"), "", "", spelling)
+    other = own.with_photographs(*given)
+    if people is None:
+        with pytest.raises(UserError, match=r"people \(1\):\n *'s01' = 's1'"):
+            read_asked_photographs(other, "all")
+    else:
+        photos, _, _ = read_asked_photographs(other, "all")
+        assert {*photos.subjects} == people
+        said = capsys.readouterr().out
+        assert said.count("people in several spellings, taken as one (1)") == (spelling == "merge")
+
+
 def write_photographs(root):
     """Twelve: of three people, or of two by another part of their names."""
     for person in range(3):
@@ -104,3 +136,4 @@ def test_evaluate_counts_people(more, said, run, tmp_path, capsys):
     command = ["evaluate", f"--workdir={run}", *others, f"--out={out}", *more]
     assert launch.main(command) == 0, capsys.readouterr().err
     assert said in json.loads((out / "metrics.json").read_text())["interval_note"]
+    assert {path.name for path in out.iterdir()} == {RECORD, *read_record(out)}

@@ -135,7 +135,7 @@ def test_results_of_another_epoch_or_an_earlier_version_are_left_out_of_the_repo
 
 
 def test_a_look_is_written_before_anything_is_shown(run, tmp_path, monkeypatch):
-    def killed(*given):
+    def killed(*given, **named):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(evaluate, "write_results", killed)

@@ -21,18 +21,21 @@ def test_equals_scikit_learn_with_wilsons_intervals(n, seed):
     given = predictions(n, seed)
     true, guessed = given.labels, given.predicted
     found = score_classes(Sample.of(given), given.classes)
-    theirs = precision_recall_fscore_support(true, guessed, labels=range(4), zero_division=0)
+    theirs = precision_recall_fscore_support(true, guessed, labels=range(4), zero_division=np.nan)
     for place, (one, precision, recall, f1, support) in enumerate(zip(found, *theirs, strict=True)):
         assert one.name == given.classes[place] and one.photographs == support
         hits = ((true == place) & (guessed == place)).sum()
-        for (value, interval), wanted, total in (
+        for score, wanted, total in (
             (one.precision, precision, (guessed == place).sum()),
             (one.recall, recall, support),
         ):
-            assert value == pytest.approx(wanted)
-            assert interval == (wilson(hits, total) if total else None)
-        assert one.f1[0] == pytest.approx(f1)
-        assert one.f1[1] is None or one.f1[1][0] <= one.f1[1][1] <= 1
+            assert (score is None) == (total == 0) == np.isnan(wanted)
+            if score is not None:
+                assert score == (pytest.approx(wanted), wilson(hits, total))
+        assert (one.f1 is None) == np.isnan(f1)
+        if one.f1 is not None:
+            assert one.f1[0] == pytest.approx(f1)
+            assert one.f1[1] is None or one.f1[1][0] <= one.f1[1][1] <= 1
 
 
 def test_of_many_subjects_as_resampling_one_set_at_a_time():

@@ -11,6 +11,7 @@ from hairjax.evaluation.metrics import classification as metrics
 from hairjax.evaluation.metrics.calibration import (
     LIMITS,
     apply_temperature,
+    find_temperature,
     fit_temperature,
     measure_calibration,
     temper,
@@ -95,7 +96,10 @@ def test_other_photographs_are_judged_with_it():
     validation = drawn(800, 1, temperature=2.0)
     test = drawn(700, 2, temperature=2.0)
     sample = Sample.of(test)
-    found = temper(sample, validation, own=False)
+    value, reason = find_temperature(validation)
+    assert value == pytest.approx(fit_temperature(validation.labels, validation.probabilities))
+    assert reason == ""
+    found = temper(sample, value, 800, own=False)
     cooled = apply_temperature(test.probabilities, found.value)
     assert found.photographs == 800
     assert found.after.log_loss == pytest.approx(log_loss(test.labels, cooled))
@@ -108,7 +112,7 @@ def test_other_photographs_are_judged_with_it():
 
 def test_the_same_photographs_are_not_judged_with_it():
     given = drawn(100, 3, temperature=2.0)
-    found = temper(Sample.of(given), given, own=True)
+    found = temper(Sample.of(given), 2.0, 100, own=True)
     assert found.after is None and found.log_loss_change is None
 
 
@@ -126,6 +130,6 @@ def test_bins_hold_every_photograph_once():
 
 def test_photographs_of_one_subject_give_no_interval():
     given = replace(drawn(50, 5, temperature=1.0), subjects=("anna",) * 50)
-    found = temper(Sample.of(given), drawn(50, 6, temperature=1.0), own=False)
+    found = temper(Sample.of(given), 1.5, 50, own=False)
     assert found.log_loss_change[1] is None
     assert found.after.log_loss_interval is None

@@ -31,7 +31,8 @@ def by_scikit_learn(labels, predicted, k):
             "accuracy": sk.accuracy_score(labels, predicted),
             "balanced_accuracy": sk.balanced_accuracy_score(labels, predicted),
             "macro_f1": sk.f1_score(labels, predicted, average="macro", zero_division=0),
-            "quadratic_kappa": 0.0 if np.isnan(kappa) else kappa,
+            # Of labels of one class ours is undefined, theirs only where all are given it.
+            "quadratic_kappa": None if len(set(labels.tolist())) == 1 else kappa,
             "mean_absolute_error": sk.mean_absolute_error(labels, predicted),
             "within_one": np.mean(abs(labels - predicted) <= 1),
         }
@@ -56,7 +57,9 @@ def test_confusion_and_per_class_equal_scikit_learn(case):
         confusion, sk.confusion_matrix(labels, predicted, labels=range(k))
     )
     ours = metrics.per_class(confusion)
-    theirs = sk.precision_recall_fscore_support(labels, predicted, labels=range(k), zero_division=0)
+    theirs = sk.precision_recall_fscore_support(
+        labels, predicted, labels=range(k), zero_division=np.nan
+    )
     for name, values in zip(("precision", "recall", "f1", "support"), theirs, strict=True):
         np.testing.assert_allclose(ours[name], values, atol=1e-12)
 
@@ -115,9 +118,26 @@ def test_distance_matters_to_the_ordinal_metrics():
     assert metrics.quadratic_kappa(near) > metrics.quadratic_kappa(far)
 
 
-def test_kappa_of_one_class_only_is_zero():
-    assert metrics.quadratic_kappa([[7, 0], [0, 0]]) == 0.0
-    assert metrics.quadratic_kappa([[7]]) == 0.0
+@pytest.mark.filterwarnings("ignore:A single label was found")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+def test_kappa_of_photographs_of_one_class_is_undefined():
+    for confusion in ([[7, 0], [0, 0]], [[7]], [[0, 0], [3, 4]]):
+        assert np.isnan(metrics.quadratic_kappa(confusion))
+    assert np.isnan(sk.cohen_kappa_score([0] * 7, [0] * 7, weights="quadratic"))
+    # One mistake is enough for scikit-learn to call it chance.
+    assert sk.cohen_kappa_score([1] * 7, [1] * 6 + [0], weights="quadratic") == 0
+    # A model that always says the same is no better than chance, which is defined.
+    assert metrics.quadratic_kappa([[3, 0], [4, 0]]) == 0
+    mixed = metrics.quadratic_kappa([[[7, 0], [0, 0]], [[2, 0], [0, 3]]])
+    np.testing.assert_array_equal(mixed, [np.nan, 1.0])
+
+
+def test_what_is_undefined_is_none_and_told():
+    found = metrics.evaluate([1, 1], [[0.2, 0.8], [0.7, 0.3]])
+    assert [name for name, value in found.items() if value is None] == ["quadratic_kappa"]
+    assert "all photographs are of one class" in metrics.why_undefined(found)
+    assert metrics.why_undefined(metrics.evaluate([0, 1], [[0.2, 0.8], [0.7, 0.3]])) == ""
+    assert [metrics.comparable(value) for value in (None, 0.3)] == [0.0, 0.3]
 
 
 def test_weighted_counts():

@@ -1,13 +1,20 @@
 import csv
 import dataclasses
+import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hairjax.evaluation.predictions import Predictions, read_predictions, write_predictions
+from hairjax.evaluation.predictions import (
+    Predictions,
+    columns,
+    read_predictions,
+    write_predictions,
+)
 from hairjax.system.errors import UserError
 
 CLASSES = ("normal", "mild, early", 'the "moderate" one', "stærk 重度")
@@ -74,9 +81,10 @@ def test_columns_are_as_designed(tmp_path):
     write_predictions(predictions(), path)
     with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert list(rows[0]) == ["file", "label", "predicted", "p0", "p1", "p2", "p3"]
+    names = [f"probability_{name}" for name in CLASSES]
+    assert list(rows[0]) == ["file", "label", "predicted", *names]
     assert {row["label"] for row in rows} <= set(CLASSES)
-    shares = [float(rows[0][f"p{index}"]) for index in range(4)]
+    shares = [float(rows[0][name]) for name in names]
     assert rows[0]["predicted"] == CLASSES[int(np.argmax(shares))]
 
 
@@ -100,22 +108,121 @@ def test_no_photographs(tmp_path):
     assert_equal(read_predictions(tmp_path / "predictions.csv", CLASSES), predictions(0))
 
 
+def write_as_before(expected, path):
+    """As earlier versions did: columns named by the classes' positions."""
+    write_predictions(expected, path)
+    with path.open(encoding="utf-8", newline="") as stream:
+        header, *rows = csv.reader(stream)
+    count = len(expected.classes)
+    header[3 : 3 + count] = [f"p{position}" for position in range(count)]
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream, lineterminator="\n").writerows([header, *rows])
+
+
+@pytest.mark.situation(
+    "Results",
+    "An ensemble or a comparison of runs whose tables have their classes in another order",
+    "Refused: the columns of probabilities bear the classes' names and are held against the run's",
+)
 def test_another_class_order_is_refused(tmp_path):
-    write_predictions(predictions(), tmp_path / "predictions.csv")
+    path = tmp_path / "predictions.csv"
+    write_predictions(predictions(), path)
+    with pytest.raises(UserError, match="columns are of another order of classes, "):
+        read_predictions(path, CLASSES[::-1])
+    write_as_before(predictions(), path)
+    with pytest.raises(UserError, match="written with another order of classes"):
+        read_predictions(path, CLASSES[::-1])
+
+
+@pytest.mark.situation(
+    "Results",
+    "`predictions.csv` of an earlier version, its columns `p0`, `p1`, …",
+    "Read as before; now they are `probability_none`, `probability_mild`, …, the classes in order",
+)
+def test_columns_of_an_earlier_version_are_read():
+    reference = Path(__file__).parents[1] / "reference"
+    classes = json.loads((reference / "run" / "classes.json").read_text())
+    path = reference / "run_finished" / "predictions.csv"
+    found = read_predictions(path, classes)
+    with path.open(newline="") as stream:
+        header, *rows = csv.reader(stream)
+    assert header == ["file", "label", "predicted", "p0", "p1", "p2", "p3"]
+    assert [list(map(str, row)) for row in found.probabilities] == [row[3:] for row in rows]
+    assert list(found.files) == [row[0] for row in rows]
+
+
+@pytest.mark.situation(
+    "Results",
+    "A class that is called `0`, `p0` or `fold`, or has commas, line breaks or Korean in its name",
+    "Its column is `probability_0`, …: no two names of columns are ever the same",
+)
+@pytest.mark.parametrize(
+    "classes",
+    [
+        ("0", "1"),
+        ("1", "0"),
+        ("p0", "p1"),
+        ("p1", "p0"),
+        ("probability_0", "0"),
+        ("fold", "flips"),
+        ("file", "label"),
+        ("없음", "경증, 초기"),
+        ("a\nb", " a"),
+    ],
+)
+@pytest.mark.parametrize("write", [write_predictions, write_as_before])
+def test_no_name_of_a_class_is_taken_for_a_column_of_another_kind(tmp_path, classes, write):
+    expected, path = predictions(classes=classes), tmp_path / "predictions.csv"
+    expected = dataclasses.replace(expected, labels=expected.labels % 2)
+    write(expected, path)
+    assert_equal(read_predictions(path, classes), expected)
     with pytest.raises(UserError, match="another order of classes"):
-        read_predictions(tmp_path / "predictions.csv", CLASSES[::-1])
+        read_predictions(path, classes[::-1])
+
+
+@settings(deadline=None)
+@given(st.lists(name, min_size=1, max_size=5, unique=True), st.integers(0, 5))
+def test_columns_differ_and_now_is_never_before(classes, count):
+    for more in ([], ["calibrated"], ["fold"], ["calibrated", "flips"]):
+        names = columns(classes, more)
+        assert len(set(names)) == len(names)
+        assert names[3 : 3 + len(classes)] == [f"probability_{name}" for name in classes]
+        assert not {f"p{position}" for position in range(count)} & set(names)
+
+
+def test_calibrated_probabilities_and_folds_stand_behind_and_are_passed_over(tmp_path):
+    expected, path = predictions(), tmp_path / "predictions.csv"
+    write_predictions(expected, path, calibrated=np.full((6, 4), 0.25))
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert list(rows[0])[7:] == [f"calibrated_{name}" for name in CLASSES]
+    assert {rows[0][f"calibrated_{name}"] for name in CLASSES} == {"0.25"}
+    assert_equal(read_predictions(path, CLASSES), expected)
+    write_predictions(expected, path, folds=[0, 1, 2, 0, 1, 2])
+    assert_equal(read_predictions(path, CLASSES), expected)
+
+
+def test_flips_are_told_from_none(tmp_path):
+    expected, path = predictions(), tmp_path / "predictions.csv"
+    write_predictions(expected, path, flips=True)
+    assert_equal(read_predictions(path, CLASSES, flips=True), expected)
+    with pytest.raises(UserError, match=r"are means over photographs and their mirror images"):
+        read_predictions(path, CLASSES)
+    write_predictions(expected, path)
+    with pytest.raises(UserError, match=r"are not means over photographs"):
+        read_predictions(path, CLASSES, flips=True)
 
 
 def test_reading_names_what_is_wrong(tmp_path):
     path = tmp_path / "predictions.csv"
     write_predictions(predictions(), path)
-    with pytest.raises(UserError, match=r"columns are .*p3, not file,label,predicted,p0,p1"):
+    with pytest.raises(UserError, match=r"columns are .*, not file,label,predicted,probability_n"):
         read_predictions(path, CLASSES[:2])
     with path.open("a", encoding="utf-8") as stream:
         stream.write("half a row,normal")
     with pytest.raises(UserError, match="row 7 has 2 values, not 7"):
         read_predictions(path, CLASSES)
-    write_predictions(predictions(), path)
+    write_as_before(predictions(), path)
     with pytest.raises(UserError, match=r"row 1 has the unknown class .*; known: a, b, c, d"):
         read_predictions(path, ["a", "b", "c", "d"])
     with pytest.raises(UserError, match=r"level_1/photo 1.jpg and 4 more have no subject"):

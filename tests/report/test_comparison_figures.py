@@ -47,6 +47,17 @@ def test_nothing_is_coloured_that_may_be_chance(tmp_path):
     assert not len(columns(path, VERMILION)[0])
 
 
+def test_an_undefined_difference_leaves_its_row_empty(tmp_path):
+    path = tmp_path / "forest.png"
+    bare = replace(pair(0.1), differences=dict.fromkeys(METRICS))
+    forest_figure(["of one class"], [bare], path)
+    coloured = [len(columns(path, colour)[0]) for colour in (BLUE, VERMILION)]
+    grey = len(columns(path, (0x8B, 0x93, 0x9C))[0])
+    forest_figure(["of one class"], [pair(0.0)], path)
+    assert coloured == [0, 0]
+    assert grey < len(columns(path, (0x8B, 0x93, 0x9C))[0])
+
+
 def test_without_an_interval_nothing_is_coloured(tmp_path):
     path = tmp_path / "forest.png"
     sure = pair(0.1)

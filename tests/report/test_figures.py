@@ -70,6 +70,16 @@ def test_curves_of_one_epoch_are_points(tmp_path):
     assert found.sum() > 100
 
 
+def test_an_undefined_kappa_leaves_a_gap(tmp_path):
+    rows = history(3)
+    for row in rows:
+        row["validation"]["quadratic_kappa"] = None
+    curves(tmp_path / "none.png", rows=rows, best_epoch=1)
+    rows[0]["validation"]["quadratic_kappa"] = 0.1
+    curves(tmp_path / "one.png", rows=rows, best_epoch=1)
+    assert (tmp_path / "none.png").stat().st_size > 1000
+
+
 def test_frozen_groups_and_many_groups_draw_without_a_warning(tmp_path):
     groups = {f"stream_{n}/{group}": rate for n in range(3) for group, rate in GROUPS.items()}
     rows = history(5, groups)

@@ -318,6 +318,33 @@ def test_negative_kappa_stays_on_its_line(report, tmp_path):
     assert ("rect", "width", "20.00%") in page.attributes
 
 
+def test_an_undefined_metric_is_a_dash_with_its_reason(report, tmp_path):
+    undefined = {"quadratic_kappa": None}
+    [result] = report.results
+    page = read(
+        judged(
+            report,
+            metrics=SCORES | undefined,
+            intervals=result.intervals | undefined,
+            baselines={"majority": SCORES | undefined},
+        ),
+        tmp_path,
+    )
+    assert page.row("Quadratic kappa")[1:4] == ["", "–no interval", "–"]
+    assert "Kappa is undefined: all photographs are of one class" in "".join(page.text)
+
+
+def test_scores_of_a_class_that_never_occurs_are_dashes(report, tmp_path):
+    [result] = report.results
+    never = dataclasses.replace(
+        result.analysis.classes[0], precision=None, recall=None, f1=None, photographs=0
+    )
+    analysis = dataclasses.replace(result.analysis, classes=(never, *result.analysis.classes[1:]))
+    page = read(judged(report, analysis=analysis), tmp_path)
+    assert [never.name, "–", "–", "–", "0"] in page.rows
+    assert "– is undefined: the precision of a class that is never predicted" in "".join(page.text)
+
+
 def test_holds_everything_and_asks_for_nothing(opened, tmp_path):
     page = read(opened, tmp_path)
     markup = (tmp_path / "report.html").read_text("utf-8")

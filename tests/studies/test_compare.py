@@ -22,6 +22,7 @@ from hairjax.data.split import write_split
 from hairjax.evaluation.metrics.classification import evaluate
 from hairjax.evaluation.predictions import Predictions, write_predictions
 from hairjax.runs.read_predictions import group_runs, read_run
+from hairjax.system.outputs import RECORD, read_record
 from tests.report.test_page import CHROMIUM, Page
 
 CLASSES = ("level_0", "level_1", "level_2")
@@ -105,13 +106,14 @@ def test_everything_is_written_and_says_what_the_predictions_say(runs, tmp_path,
     out = tmp_path / "out"
     before = {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()}
     assert compare(runs / "a", runs / "zero_0", f"--split={split}", f"--out={out}") == 0
-    assert sorted(path.name for path in out.iterdir()) == [
+    assert sorted(read_record(out)) == [
         "comparison.html",
         "comparison.md",
         "comparison.tex",
         "differences.png",
         "flipped.csv",
     ]
+    assert {path.name for path in out.iterdir()} == {RECORD, *read_record(out)}
     assert {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()} == before
     one, two = correct(runs / "a", part), correct(runs / "zero_0", part)
     flipped = rows_of(out / "flipped.csv")
@@ -226,6 +228,43 @@ def test_photographs_of_one_subject_are_said_to_tell_nothing_of_others(runs, tmp
     assert "no interval" in (tmp_path / "out" / "comparison.tex").read_text()
 
 
+def of_one_class(run, folder):
+    """The run with every photograph of its splits in one class."""
+    other = shutil.copytree(run, folder)
+    for path, columns in (("split.csv", ("label",)), ("predictions.csv", ("label",))):
+        rows = rows_of(other / path)
+        for row in rows:
+            row.update(dict.fromkeys(columns, CLASSES[0]))
+        with (other / path).open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+    return other
+
+
+@pytest.mark.situation(
+    "Results",
+    "Runs compared on photographs that are all of one class",
+    "Kappa and its difference are undefined on the page, in Markdown, LaTeX and on the terminal",
+)
+def test_kappa_of_one_class_is_undefined_in_every_table(runs, tmp_path, capsys):
+    pair = [of_one_class(runs / name, tmp_path / name) for name in ("a", "zero_0")]
+    assert compare(*pair, "--thumbnails=false", f"--out={tmp_path}/out") == 0
+    said = capsys.readouterr().out
+    assert "Kappa is undefined: all photographs are of one class" in said
+    assert re.search(r"Quadratic kappa\s+–\s+no interval", said)
+    page = Page((tmp_path / "out" / "comparison.html").read_text("utf-8"))
+    values, differences, _ = [row for row in page.rows if row and row[0] == "weights.stem=zero"][:3]
+    assert [row[2] for row in (values, differences)] == ["–no interval"] * 2
+    assert all(row[1][0] != "–" for row in (values, differences))
+    assert "Kappa is undefined" in "".join(page.text)
+    markdown = (tmp_path / "out" / "comparison.md").read_text()
+    assert markdown.count("| – (no interval) |") == 3
+    latex = (tmp_path / "out" / "comparison.tex").read_text()
+    assert latex.count("& -- &") == 3 and "Kappa is undefined" in latex
+    assert "nan" not in markdown + latex
+
+
 def test_subjects_known_in_part_are_said_to_be(runs, tmp_path, capsys):
     pair = with_subjects(runs, tmp_path, lambda person: f"p{person}" if person > 11 else "")
     assert compare(*pair, "--thumbnails=false", f"--out={tmp_path}/out") == 0
@@ -293,7 +332,7 @@ def other_class(text):
 REFUSED = {
     "classes": (
         {"classes.json": lambda text: text.replace("level_2", "bald")},
-        ["unknown class"],
+        ["probability_level_2, not file,label,predicted", "probability_bald"],
     ),
     "contents": (
         {"split.csv": lambda text: re.sub(r"(p01_1.png,level_\d,p01),[^,]*", r"\1,ab", text)},

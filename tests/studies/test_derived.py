@@ -22,6 +22,7 @@ from hairjax.evaluation.probes import Chosen
 from hairjax.runs.access import read_access
 from hairjax.runs.ancestry import read_ancestry, run_ancestry, write_ancestry
 from hairjax.runs.folder import RunFolder
+from hairjax.runs.photographs import read_run_photographs
 from hairjax.studies.soup import greedy_soup, mean_params
 from hairjax.system.errors import UserError
 from hairjax.weights.checkpoint import Checkpoints
@@ -71,7 +72,8 @@ def rows_of(path):
 
 
 def shares(path):
-    return {row["file"]: [row[f"p{i}"] for i in range(4)] for row in rows_of(path)}
+    names = [f"probability_level_{i}" for i in range(4)]
+    return {row["file"]: [row[name] for name in names] for row in rows_of(path)}
 
 
 def test_the_mean_of_parameters_is_numpys():
@@ -179,6 +181,23 @@ def test_new_photographs_are_predicted(root, tmp_path):
     flags = [f"--workdir={root / 'both'}", f"--masks={given[1][0]}", f"--out={out}"]
     assert command("predict", *flags, given[0][0]) == 0
     assert np.allclose(np.float32([*shares(out).values()]), both, atol=1e-6)
+
+
+@pytest.mark.situation(
+    "Results",
+    "`--flips` of an ensemble or a soup",
+    "Every model judges each photograph and its mirror image, and all of it is averaged",
+)
+def test_an_ensemble_flips_for_all_its_models(root):
+    a, b, both = (hairjax.load_run(root / name).with_flips() for name in ("a", "b", "both"))
+    photos, _ = read_run_photographs(a.setup, a.folder, a.classes)
+    some = photos.subset(np.arange(5))
+    own = [run.predictor(run.params, some).probabilities for run in (a, b)]
+    weights = both.config.made.weights
+    found = both.predictor(both.params, some).probabilities
+    np.testing.assert_allclose(found, np.average(own, 0, weights), atol=1e-6)
+    plain = hairjax.load_run(root / "both")
+    assert abs(plain.predictor(plain.params, some).probabilities - found).max() > 1e-6
 
 
 def test_another_model_is_no_ingredient(root, tmp_path, capsys):

@@ -91,7 +91,18 @@ def rows_of(path):
 
 
 def shares(path):
-    return {r["file"]: np.array([r["p0"], r["p1"], r["p2"]], float) for r in rows_of(path)}
+    names = [f"probability_{name}" for name in CLASSES]
+    return {r["file"]: np.array([r[name] for name in names], float) for r in rows_of(path)}
+
+
+def test_probabilities_of_another_order_of_classes_are_refused(runs, tmp_path, capsys):
+    path = runs / "b" / "predictions.csv"
+    rows = list(csv.reader(path.read_text().splitlines()))
+    path.write_text("".join(",".join([*row[:3], row[4], row[3], row[5]]) + "\n" for row in rows))
+    assert ensemble(runs / "a", runs / "b", f"--workdir={tmp_path}/out") == 1
+    said = capsys.readouterr().err
+    assert f"{path}: the columns are of another order of classes" in said
+    assert not (tmp_path / "out").exists()
 
 
 def made(out):

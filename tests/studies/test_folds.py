@@ -97,6 +97,36 @@ def test_every_photograph_is_judged_once_by_its_fold(whole):
         assert own == [{k: v for k, v in row.items() if k != "fold"} for row in mine]
 
 
+@pytest.mark.situation(
+    "Results",
+    "A fold whose photographs are all of one class",
+    "Its kappa, the mean and the spread over folds are undefined; that of all together is given",
+)
+def test_a_fold_of_one_class_has_no_kappa(copied, capsys):
+    place = copied / "fold_1"
+    rows = rows_of(place / "test" / "predictions.csv")
+    for path in (
+        place / "split.csv",
+        place / "test" / "predictions.csv",
+        *copied.glob("*/split.csv"),
+    ):
+        own = {row["file"] for row in rows}
+        found = [
+            row | {"label": CLASSES[0]} if row["file"] in own else row for row in rows_of(path)
+        ]
+        with path.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, found[0], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(found)
+    written = folds.write_folds(read_folds(copied, "test"), copied)
+    assert [one["quadratic_kappa"] is None for one in written["folds"]] == [False, True, False]
+    assert written["mean"]["quadratic_kappa"] is written["sd"]["quadratic_kappa"] is None
+    assert written["pooled"]["quadratic_kappa"] is not None
+    assert written["mean"]["accuracy"] is not None
+    assert "kappa is undefined where all are of one class: fold 1" in capsys.readouterr().out
+    assert "NaN" not in (copied / "metrics.json").read_text()
+
+
 def test_metrics_are_scikit_learns(whole):
     rows = rows_of(whole / "predictions.csv")
     written = json.loads((whole / "metrics.json").read_text())

@@ -56,6 +56,16 @@ def test_every_number_is_an_event(tmp_path):
     }
 
 
+def test_an_undefined_metric_is_no_event(tmp_path):
+    folder = RunFolder(tmp_path)
+    metrics, timing = rows_of(1)
+    with epoch_events(folder, on=True) as add:
+        add(metrics | {"validation": {"quadratic_kappa": None, "accuracy": 1.0}}, timing)
+    found = events_of(folder)
+    assert found["validation/accuracy"] == [(1, 1.0)]
+    assert "validation/quadratic_kappa" not in found
+
+
 def test_off_writes_nothing(tmp_path):
     write(RunFolder(tmp_path), range(1, 3), on=False)
     assert {path.name for path in tmp_path.iterdir()} == {"metrics.jsonl", "timing.jsonl"}

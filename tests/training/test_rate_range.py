@@ -12,6 +12,7 @@ from scipy.special import expit
 import launch
 from hairjax.runs.folder import RunFolder
 from hairjax.system.errors import UserError
+from hairjax.system.outputs import RECORD, read_record
 from hairjax.training import rate_range as rates
 from hairjax.training.rate_range import rate_of, smooth, steepest, suggestions, valley
 
@@ -105,6 +106,7 @@ def test_the_command_writes_what_training_would_see(options, tmp_path, capsys, m
     flags = [f"--config.{key}={value}" for key, value in options.items()]
     out = tmp_path / "rates"
     assert launch.main(["rates", "--config=configs/top.py:demo", f"--out={out}", *flags]) == 0
+    assert {path.name for path in out.iterdir()} == {RECORD, *read_record(out)}
     rows = list(csv.DictReader((out / "rates.csv").read_text().splitlines()))
     losses = np.array([float(row["loss"]) for row in rows])
     found = np.array([float(row["rate"]) for row in rows])

@@ -9,7 +9,7 @@ from scipy.ndimage import grey_dilation, grey_erosion
 
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.explain.deletion import MEAN_COLOUR
-from hairjax.evaluation.metrics.intervals import Interval
+from hairjax.evaluation.metrics.intervals import Estimate
 from hairjax.evaluation.metrics.jackknife import subject_indices
 from hairjax.evaluation.metrics.paired import compare, summarise
 from hairjax.evaluation.predictions import Predictions, join_predictions
@@ -27,13 +27,13 @@ class Reliance:
     Attributes:
         change: the change in words; "" where nothing is changed.
         values: per name in `METRICS`, the metric and its 95 % interval, None as in
-            `intervals.metric_interval`.
+            `intervals.metric_interval`; None where the metric is undefined.
         differences: the same of changed minus unchanged, paired; none where nothing is changed.
     """
 
     change: str
-    values: dict[str, tuple[float, Interval | None]]
-    differences: dict[str, tuple[float, Interval | None]]
+    values: dict[str, Estimate | None]
+    differences: dict[str, Estimate | None]
 
 
 def predict_changed(
@@ -118,7 +118,12 @@ def measure_reliance(original: Predictions, changed: dict[str, Predictions]) -> 
     return [
         Reliance(
             change=change,
-            values={name: (summary.mean(name), summary.interval(name)) for name in METRICS},
+            values={
+                name: None
+                if (mean := summary.mean(name)) is None
+                else (mean, summary.interval(name))
+                for name in METRICS
+            },
             differences={name: pairs[change][name] for name in METRICS} if change else {},
         )
         for change, summary in summaries.items()

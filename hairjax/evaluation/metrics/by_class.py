@@ -3,23 +3,27 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from hairjax.evaluation.metrics import classification as metrics
-from hairjax.evaluation.metrics.intervals import Interval, score_interval
+from hairjax.evaluation.metrics.intervals import Estimate, Interval, score_interval
 from hairjax.evaluation.metrics.jackknife import left_out_confusions
 from hairjax.evaluation.metrics.sample import Sample
 
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Scores of one class with their 95 % intervals; an undefined score is 0 without one.
+    """Scores of one class with their 95 % intervals; None where one is undefined.
 
-    The intervals are over the subjects of whom a photograph counts in the score.
+    Precision is of a class that is never predicted, recall of one without photographs, F1 of one
+    that is neither predicted nor there. The intervals are over the subjects of whom a photograph
+    counts in the score.
     """
 
     name: str
-    precision: tuple[float, Interval | None]
-    recall: tuple[float, Interval | None]
-    f1: tuple[float, Interval | None]
+    precision: Estimate | None
+    recall: Estimate | None
+    f1: Estimate | None
     photographs: int
 
 
@@ -35,13 +39,17 @@ def score_classes(sample: Sample, classes: Sequence[str]) -> tuple[ClassScores, 
         scores.append(
             ClassScores(
                 name=name,
-                precision=(float(found["precision"][place]), precision),
-                recall=(float(found["recall"][place]), recall),
-                f1=(float(found["f1"][place]), _f1_interval(sample, place)),
+                precision=_estimate(found["precision"][place], precision),
+                recall=_estimate(found["recall"][place], recall),
+                f1=_estimate(found["f1"][place], _f1_interval(sample, place)),
                 photographs=int(found["support"][place]),
             )
         )
     return tuple(scores)
+
+
+def _estimate(value: float, interval: Interval | None) -> Estimate | None:
+    return None if np.isnan(value) else (float(value), interval)
 
 
 def _f1_interval(sample: Sample, place: int) -> Interval | None:

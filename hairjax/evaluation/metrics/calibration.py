@@ -9,7 +9,12 @@ from scipy import optimize, special
 from hairjax.evaluation.metrics import classification as metrics
 from hairjax.evaluation.metrics.intervals import Interval, t_interval
 from hairjax.evaluation.metrics.jackknife import left_out_metrics
-from hairjax.evaluation.metrics.reliability import BINS, EDGES, bin_indices
+from hairjax.evaluation.metrics.reliability import (
+    BINS,
+    EDGES,
+    bin_indices,
+    expected_calibration_error,
+)
 from hairjax.evaluation.metrics.sample import Sample
 from hairjax.evaluation.predictions import Predictions
 
@@ -59,12 +64,11 @@ class Temperature:
 
 def measure_calibration(sample: Sample) -> Calibration:
     """Calibration error, log-loss and reliability table of a sample."""
-    values = metrics.evaluate(sample.labels, sample.probabilities)
     intervals = sample.intervals()
     return Calibration(
-        error=values["expected_calibration_error"],
+        error=expected_calibration_error(sample.labels, sample.probabilities),
         error_interval=intervals["expected_calibration_error"],
-        log_loss=values["log_loss"],
+        log_loss=metrics.log_loss(sample.labels, sample.probabilities),
         log_loss_interval=intervals["log_loss"],
         bins=_bins(sample),
     )
@@ -120,9 +124,21 @@ def fit_temperature(labels: NDArray[np.integer], probabilities: NDArray[np.float
     return best if after < before else 1.0
 
 
-def at_a_limit(temperature: float) -> bool:
-    """True if a fitted temperature is one of `LIMITS`: the log-loss has no minimum between them."""
-    return not LIMITS[0] * 1.01 < temperature < LIMITS[1] * 0.99
+def find_temperature(validation: Predictions) -> tuple[float | None, str]:
+    """The temperature fitted on validation photographs, or None and in words why there is none.
+
+    There is none where the fitted one is one of `LIMITS`: the log-loss has no minimum between them,
+    as of photographs that are all right, and on others the temperature would do harm.
+    """
+    value = fit_temperature(validation.labels, validation.probabilities)
+    if LIMITS[0] * 1.01 < value < LIMITS[1] * 0.99:
+        return value, ""
+    easy = "they are too few, or too easy"
+    why = easy if value < 1 else "confidence is worth nothing on them"
+    return None, (
+        f"the log-loss of the {len(validation.files):,} validation photographs is least at the "
+        f"last that is tried, {value:.2f}: {why}"
+    )
 
 
 def apply_temperature(
@@ -133,17 +149,17 @@ def apply_temperature(
     return special.softmax(np.log(np.maximum(p, _LEAST)) / temperature, axis=1)
 
 
-def temper(sample: Sample, fitted_on: Predictions, own: bool) -> Temperature:
-    """Fit a temperature, and evaluate it.
+def temper(sample: Sample, value: float, photographs: int, own: bool) -> Temperature:
+    """Evaluate a temperature.
 
     Args:
         sample: the photographs that are evaluated.
-        fitted_on: predictions of the photographs it is fitted on.
+        value: the temperature.
+        photographs: number of photographs it was fitted on.
         own: these are the same photographs, of which it then says nothing new.
     """
-    value = fit_temperature(fitted_on.labels, fitted_on.probabilities)
     if own:
-        return Temperature(value, len(fitted_on.files), after=None, log_loss_change=None)
+        return Temperature(value, photographs, after=None, log_loss_change=None)
     cooled = replace(sample, probabilities=apply_temperature(sample.probabilities, value))
     losses_before, losses_after = (
         left_out_metrics(one.labels, one.probabilities, one.unit)["log_loss"]
@@ -152,4 +168,4 @@ def temper(sample: Sample, fitted_on: Predictions, own: bool) -> Temperature:
     after = measure_calibration(cooled)
     change = after.log_loss - metrics.log_loss(sample.labels, sample.probabilities)
     interval = t_interval(change, losses_after - losses_before, (-np.inf, np.inf))
-    return Temperature(value, len(fitted_on.files), after, (change, interval))
+    return Temperature(value, photographs, after, (change, interval))

@@ -4,11 +4,13 @@ Every metric that depends on counts alone is a function of a confusion matrix
 ``[..., k, k]`` (rows: true class, columns: predicted class) and is computed over
 all leading axes at once, so that the matrices of thousands of sets cost one call.
 Counts may be weighted. Classes are ordered by their index: class 3 is a later
-stage than class 2. Where a metric is undefined, scikit-learn's conventions hold,
-with one exception (`quadratic_kappa`).
+stage than class 2. What is undefined is nan in these arrays, as scikit-learn 1.9
+has it with ``zero_division=nan`` but for `quadratic_kappa`, and None in what
+`evaluate` returns: JSON has null for it and no number stands in its place.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from hairjax.evaluation.metrics.reliability import expected_calibration_error
 
 Floats = NDArray[np.float64]
+Metrics = dict[str, float | None]
+"""Metrics by name; None where one is undefined."""
 
 
 def confusion_matrix(labels: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.int64]:
@@ -75,16 +79,16 @@ def quadratic_kappa(confusion: ArrayLike) -> Floats:
     ``1 - Σ w·observed / Σ w·expected`` with ``w[i, j] = (i - j)²`` and the counts expected
     from the margins (Cohen, "Weighted kappa", Psychological Bulletin 70, 1968).
 
-    It is undefined when every photograph has one class and is given that class. scikit-learn
-    returns nan there; here it is 0.0, because nothing beyond chance has been shown, and
-    because a nan would survive neither JSON nor the choice of a best epoch.
+    It is undefined, nan, when every photograph has one class: no model could agree beyond chance.
+    scikit-learn 1.9 says nan there only if all are given that class too, and 0 after one mistake.
     """
     counts = _as_counts(confusion)
     weights = _stage_distance(counts.shape[-1]) ** 2
     expected = counts.sum(-1)[..., :, None] * counts.sum(-2)[..., None, :]
     observed_cost = (weights * counts).sum((-2, -1)) * counts.sum((-2, -1))
     expected_cost = (weights * expected).sum((-2, -1))
-    return np.where(expected_cost > 0, 1 - _ratio(observed_cost, expected_cost), 0.0)
+    several = (counts.sum(-1) > 0).sum(-1) > 1
+    return np.where(several, 1 - _ratio(observed_cost, expected_cost), np.nan)
 
 
 def mean_absolute_error(confusion: ArrayLike) -> Floats:
@@ -128,15 +132,16 @@ def per_class(confusion: ArrayLike) -> dict[str, Floats]:
         confusion: [..., k, k].
 
     Returns:
-        ``precision``, ``recall``, ``f1`` (0 where undefined) and ``support`` (photographs
-        of the class), each float64 [..., k].
+        ``precision`` (nan of a class that is never predicted), ``recall`` (nan of one without
+        photographs), ``f1`` (nan where both are) and ``support`` (photographs of the class), each
+        float64 [..., k].
     """
     counts = _as_counts(confusion)
     correct, support, predicted = _diagonal(counts), counts.sum(-1), counts.sum(-2)
     return {
-        "precision": _ratio(correct, predicted),
-        "recall": _ratio(correct, support),
-        "f1": _ratio(2 * correct, support + predicted),
+        "precision": _ratio(correct, predicted, np.nan),
+        "recall": _ratio(correct, support, np.nan),
+        "f1": _ratio(2 * correct, support + predicted, np.nan),
         "support": support,
     }
 
@@ -166,7 +171,7 @@ def log_loss(labels: ArrayLike, probabilities: ArrayLike) -> float:
     return float(negative_log_likelihood(labels, probabilities).mean())
 
 
-def evaluate(labels: ArrayLike, probabilities: ArrayLike) -> dict[str, float]:
+def evaluate(labels: ArrayLike, probabilities: ArrayLike) -> Metrics:
     """Every metric of a set of predictions; the predicted class is the likeliest one.
 
     Args:
@@ -175,18 +180,40 @@ def evaluate(labels: ArrayLike, probabilities: ArrayLike) -> dict[str, float]:
 
     Returns:
         accuracy, balanced_accuracy, macro_f1, quadratic_kappa, mean_absolute_error (stages),
-        within_one, log_loss (nats), expected_calibration_error, in this order.
+        within_one, log_loss (nats), expected_calibration_error, in this order; None where one is
+        undefined: quadratic_kappa of photographs of one class.
 
     Raises:
         ValueError: as `check_predictions`.
     """
     true, p = check_predictions(labels, probabilities)
-    confusion = confusion_matrix(true, p.argmax(1), p.shape[1])
-    metrics = {name: float(metric(confusion)) for name, metric in COUNT_METRICS.items()}
-    return metrics | {
+    return {
+        **count_metrics(confusion_matrix(true, p.argmax(1), p.shape[1])),
         "log_loss": log_loss(true, p),
         "expected_calibration_error": expected_calibration_error(true, p),
     }
+
+
+def count_metrics(confusion: ArrayLike) -> Metrics:
+    """Every metric of a confusion matrix [k, k]; None where it is undefined."""
+    return {name: defined(float(metric(confusion))) for name, metric in COUNT_METRICS.items()}
+
+
+def defined(value: float) -> float | None:
+    """The value, or None for nan."""
+    return None if math.isnan(value) else float(value)
+
+
+def why_undefined(metrics: Mapping[str, float | None]) -> str:
+    """A sentence about the metrics that are undefined; "" where all are defined."""
+    if all(value is not None for value in metrics.values()):
+        return ""
+    return "Kappa is undefined: all photographs are of one class, and nothing can be beyond chance."
+
+
+def comparable(value: float | None) -> float:
+    """A metric to choose models by: of one that is undefined 0, so that all of them are equal."""
+    return 0.0 if value is None else value
 
 
 def check_predictions(
@@ -238,8 +265,8 @@ def _stage_distance(classes: int) -> Floats:
     return abs(stage[:, None] - stage[None, :])
 
 
-def _ratio(numerator: ArrayLike, denominator: ArrayLike) -> Floats:
-    """Divide, with 0 where the denominator is 0."""
+def _ratio(numerator: ArrayLike, denominator: ArrayLike, undefined: float = 0.0) -> Floats:
+    """Divide, with ``undefined`` where the denominator is 0."""
     numerator, denominator = np.broadcast_arrays(numerator, denominator)
-    zeros = np.zeros(numerator.shape, np.float64)
-    return np.divide(numerator, denominator, out=zeros, where=denominator != 0)
+    filled = np.full(numerator.shape, undefined, np.float64)
+    return np.divide(numerator, denominator, out=filled, where=denominator != 0)

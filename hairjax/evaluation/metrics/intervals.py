@@ -19,11 +19,14 @@ from hairjax.evaluation.metrics.jackknife import left_out_means, subject_indices
 LEVEL = 0.95
 MEASURED_FROM = 8  # subjects: what intervals of fewer cover has not been measured
 Interval = tuple[float, float]
+Estimate = tuple[float, Interval | None]
+"""A value and its 95 % interval, None where it has none; None in place of it where undefined."""
 # Excess kurtosis of what subjects contribute: a few differ much from the others. It is not found
 # from so few, but taken as the logistic distribution's; where single mistakes weigh most, as more.
 KURTOSIS = 1.2
 _OF_METRIC = {"quadratic_kappa": 4.0, "log_loss": 4.0}
 _ROUNDING = 1e-9  # of sums in another order
+_OVERFLOW = 600.0  # beyond any loss as an exponent, and within a float64
 
 
 def standard_error(estimate: float, left_out: NDArray[np.float64]) -> float:
@@ -124,23 +127,27 @@ def log_interval(
     if len(left_out) < 2 or not error:
         return None
     half = t_quantile(len(left_out), kurtosis) * error / estimate
-    return float(estimate * np.exp(-half)), float(min(estimate * np.exp(half), most))
+    upper = estimate * np.exp(min(half, _OVERFLOW))
+    return float(estimate * np.exp(-half)), float(min(upper, most))
 
 
 def metric_interval(
-    name: str, estimate: float, left_out: NDArray[np.float64], classes: int
+    name: str, estimate: float | None, left_out: NDArray[np.float64], classes: int
 ) -> Interval | None:
     """The interval of a metric of `metrics.classification.evaluate`, all but the calibration error.
 
-    None where there is one unit; and where neither kappa nor the log-loss varies, unless every
-    photograph is right: of a model that says always the same they are known without photographs.
+    None where there is one unit, or the metric is undefined; and where neither kappa nor the
+    log-loss varies, unless every photograph is right: of a model that says always the same they are
+    known without photographs.
 
     Args:
         name: the metric's.
-        estimate: its value.
+        estimate: its value; None where it is undefined.
         left_out: its values with each unit left out, float [units].
         classes: the number of classes.
     """
+    if estimate is None:
+        return None
     bounds, kurtosis = metrics.bounds(name, classes), _OF_METRIC.get(name, KURTOSIS)
     if name == "log_loss":
         return log_interval(estimate, left_out, bounds[1], kurtosis)

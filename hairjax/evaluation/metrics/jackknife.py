@@ -61,7 +61,8 @@ def left_out_metrics(
         unit: int [n], as `subject_indices`.
 
     Returns:
-        float64 [units] per metric, in the order of `metrics.classification.evaluate`.
+        float64 [units] per metric, in the order of `metrics.classification.evaluate`; 0 for kappa
+        where the others are of one class, so that its interval tells how much hangs on the unit.
 
     Raises:
         ValueError: as `metrics.classification.check_predictions`.
@@ -69,5 +70,6 @@ def left_out_metrics(
     true, p = metrics.check_predictions(labels, probabilities)
     confusions = left_out_confusions(true, p.argmax(1), p.shape[1], unit)
     values = {name: metric(confusions) for name, metric in metrics.COUNT_METRICS.items()}
+    values["quadratic_kappa"] = np.nan_to_num(values["quadratic_kappa"])
     losses = metrics.negative_log_likelihood(true, p)
     return values | {"log_loss": left_out_means(losses, unit)}

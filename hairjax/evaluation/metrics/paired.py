@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from hairjax.evaluation.metrics.classification import bounds, evaluate
-from hairjax.evaluation.metrics.intervals import Interval, metric_interval, t_interval, t_test
+from hairjax.evaluation.metrics.intervals import (
+    Estimate,
+    Interval,
+    metric_interval,
+    t_interval,
+    t_test,
+)
 from hairjax.evaluation.metrics.jackknife import left_out_metrics
 
 METRICS = ("accuracy", "quadratic_kappa", "macro_f1", "mean_absolute_error", "log_loss")
@@ -26,7 +32,8 @@ class Summary:
     """Metrics of one configuration, over its s runs.
 
     Attributes:
-        values: per metric, one value for each run.
+        values: per metric, one value for each run; none where it is undefined, which hangs on the
+            labels alone.
         left_out: per metric, the mean over the runs with each subject left out, float64 [units].
         right: number of its runs that give each photograph its true class, int64 [n].
         predicted: number of its runs that give each photograph each class, int64 [n, k].
@@ -42,15 +49,16 @@ class Summary:
     @property
     def runs(self) -> int:
         """Number of runs."""
-        return len(self.values[METRICS[0]])
+        return len(self.values["accuracy"])
 
-    def mean(self, metric: str) -> float:
-        """Over the runs."""
-        return float(np.mean(self.values[metric]))
+    def mean(self, metric: str) -> float | None:
+        """Over the runs; None where it is undefined."""
+        return float(np.mean(self.values[metric])) if self.values[metric] else None
 
     def sd(self, metric: str) -> float | None:
-        """Standard deviation over the runs (of a sample, n - 1); None of a single one."""
-        return float(np.std(self.values[metric], ddof=1)) if self.runs > 1 else None
+        """Standard deviation over the runs (of a sample, n - 1); None of fewer than two values."""
+        values = self.values[metric]
+        return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
     def interval(self, metric: str) -> Interval | None:
         """95 % interval of the mean; None as in `intervals.metric_interval`."""
@@ -80,7 +88,9 @@ def summarise(
     predicted = classes[stacked.argmax(2)].sum(0)
     photographs = np.arange(len(labels))
     return Summary(
-        values={name: [one[name] for one in values] for name in METRICS},
+        values={
+            name: [value for one in values if (value := one[name]) is not None] for name in METRICS
+        },
         left_out={name: np.mean([one[name] for one in left_out], axis=0) for name in METRICS},
         right=predicted[photographs, labels],
         predicted=predicted,
@@ -93,7 +103,8 @@ class PairedDifference:
     """Paired difference of another configuration from the reference.
 
     Attributes:
-        differences: per metric, other minus reference and its `intervals.t_interval`.
+        differences: per metric, other minus reference and its `intervals.t_interval`; None where
+            the metric is undefined.
         worse: photographs on which the reference is right more often, those it loses most on
             first; with one run on each side, those that only the reference gets right.
         better: the same for the other configuration.
@@ -104,7 +115,7 @@ class PairedDifference:
             leaves out 0.
     """
 
-    differences: dict[str, tuple[float, Interval | None]]
+    differences: dict[str, Estimate | None]
     worse: tuple[int, ...]
     better: tuple[int, ...]
     crossed: NDArray[np.float64]
@@ -114,17 +125,7 @@ class PairedDifference:
 
 def compare(reference: Summary, other: Summary) -> PairedDifference:
     """Compare two configurations that were judged with the same ``unit``."""
-    changes = {
-        name: (
-            other.mean(name) - reference.mean(name),
-            other.left_out[name] - reference.left_out[name],
-        )
-        for name in METRICS
-    }
-    differences = {
-        name: (value, t_interval(value, left_out, _bounds(name, other.predicted.shape[1])))
-        for name, (value, left_out) in changes.items()
-    }
+    differences = {name: _difference(reference, other, name) for name in METRICS}
     # Shares of the runs that are right, as whole numbers over a common denominator.
     runs = math.lcm(reference.runs, other.runs)
     gain = other.right * (runs // other.runs) - reference.right * (runs // reference.runs)
@@ -136,8 +137,23 @@ def compare(reference: Summary, other: Summary) -> PairedDifference:
         better=tuple(int(i) for i in order[::-1] if gain[i] > 0),
         crossed=crossed / (reference.runs * other.runs),
         mcnemar=mcnemar(int((gain < 0).sum()), int((gain > 0).sum())),
-        by_subject=t_test(*changes["accuracy"]),
+        by_subject=_accuracy_test(reference, other),
     )
+
+
+def _difference(reference: Summary, other: Summary, metric: str) -> Estimate | None:
+    """Other minus reference, and its interval."""
+    before, after = reference.mean(metric), other.mean(metric)
+    if before is None or after is None:
+        return None
+    left_out = other.left_out[metric] - reference.left_out[metric]
+    bounds = _bounds(metric, other.predicted.shape[1])
+    return after - before, t_interval(after - before, left_out, bounds)
+
+
+def _accuracy_test(reference: Summary, other: Summary) -> float:
+    change = float(np.mean(other.values["accuracy"]) - np.mean(reference.values["accuracy"]))
+    return t_test(change, other.left_out["accuracy"] - reference.left_out["accuracy"])
 
 
 def _bounds(metric: str, classes: int) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hairjax.evaluation.metrics import classification as metrics
-from hairjax.evaluation.metrics.intervals import Interval
+from hairjax.evaluation.metrics.intervals import Estimate
 from hairjax.evaluation.metrics.sample import Sample
 
 MOST_VALUES = 20  # of a column; numbers with more are cut into quarters
@@ -29,7 +29,7 @@ class Column:
 class Slice:
     """Metrics of the photographs with one value, each with its 95 % interval.
 
-    ``metrics`` holds None where photographs of a single class leave a metric without meaning.
+    ``metrics`` holds None where a metric is undefined, as kappa of photographs of a single class.
     ``few``: of fewer than 10 photographs, or subjects where those are known.
     """
 
@@ -37,7 +37,7 @@ class Slice:
     photographs: int
     units: int
     few: bool
-    metrics: dict[str, tuple[float, Interval | None] | None]
+    metrics: dict[str, Estimate | None]
 
 
 @dataclass(frozen=True)
@@ -138,9 +138,8 @@ def slice_tables(
 def _evaluate_slice(value: str, part: Sample) -> Slice:
     found = metrics.evaluate(part.labels, part.probabilities)
     intervals = part.intervals()
-    numbers: dict[str, tuple[float, Interval | None] | None] = {
-        name: (found[name], intervals[name]) for name in METRICS
+    numbers = {
+        name: None if (number := found[name]) is None else (number, intervals[name])
+        for name in METRICS
     }
-    if len(np.unique(part.labels)) == 1:
-        numbers["quadratic_kappa"] = None
     return Slice(value, len(part), part.units, part.units < FEW, numbers)

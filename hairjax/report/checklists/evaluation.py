@@ -108,8 +108,8 @@ def _explanation(report: Report) -> Answer:
     return Answer(f"{said}. {_confidence(report)}", "what the maps tell a grader", "explanation")
 
 
-def _estimate(found: Mean, what: str) -> str:
-    value, interval = found
+def _estimate(found: Mean | None, what: str) -> str:
+    value, interval = found or (None, None)
     ends = f" (95 % interval {number_range(interval)})" if interval else ""
     return f"{what} {number(value)}{ends}"
 

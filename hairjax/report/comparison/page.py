@@ -10,6 +10,7 @@ from hairjax.report.comparison.summary import (
     NOT_INDEPENDENT,
     TESTS,
     TITLES,
+    UNKNOWN,
     Comparison,
     said,
     signed,
@@ -123,7 +124,7 @@ def _differences(found: Comparison, forest: Path) -> Html:
                     tag("strong", signed(value)) if _is_clear(interval) else signed(value),
                     tag("small", number_range(interval)),
                 )
-                for value, interval in (pair.differences[metric] for metric in METRICS)
+                for value, interval in (pair.differences[metric] or UNKNOWN for metric in METRICS)
             ),
         )
         for name, _, pair in found.compared()

@@ -10,6 +10,8 @@ from hairjax.report.contents import METRICS as KNOWN
 from hairjax.report.html import number
 from hairjax.system.wording import counted
 
+UNKNOWN = (None, None)
+"""In place of a difference that is undefined, and its interval."""
 TITLES = {name: KNOWN[name].title for name in METRICS}
 HIGHER_IS_BETTER = {name: KNOWN[name].higher_is_better for name in METRICS}
 NOT_INDEPENDENT = (
@@ -107,14 +109,14 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def signed(value: float) -> str:
-    """A difference: three decimals, and a sign but for 0."""
+def signed(value: float | None) -> str:
+    """A difference: three decimals, and a sign but for 0; a dash where it is undefined."""
     written = number(value)
-    return f"+{written}" if float(f"{value:.3f}") > 0 else written
+    return f"+{written}" if value is not None and float(f"{value:.3f}") > 0 else written
 
 
 def spread(summary: Summary, metric: str) -> str:
-    """A value; with several runs the mean ± the standard deviation."""
+    """A value; with several runs the mean ± the standard deviation; a dash if undefined."""
     sd = summary.sd(metric)
     mean = number(summary.mean(metric))
     return mean if sd is None else f"{mean} ± {number(sd)}"

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Sequence
 
-from hairjax.evaluation.metrics.intervals import Interval
+from hairjax.evaluation.metrics.intervals import Estimate
 from hairjax.evaluation.metrics.paired import METRICS, Summary
 from hairjax.report.comparison.summary import (
     HIGHER_IS_BETTER,
     NOT_INDEPENDENT,
     TESTS,
     TITLES,
+    UNKNOWN,
     Comparison,
     signed,
     spread,
@@ -87,8 +88,8 @@ def _value(summary: Summary, metric: str) -> str:
     return f"{spread(summary, metric)} ({number_range(summary.interval(metric))})"
 
 
-def _difference(difference: tuple[float, Interval | None]) -> str:
-    value, interval = difference
+def _difference(difference: Estimate | None) -> str:
+    value, interval = difference or UNKNOWN
     return f"{signed(value)} ({number_range(interval)})"
 
 
@@ -105,7 +106,7 @@ def latex(found: Comparison) -> str:
         values.append(["", *(f"({number_range(summary.interval(m))})" for m in METRICS), ""])
     differences = []
     for (name, _, pair), p in zip(found.compared(), found.tests(), strict=True):
-        cells = [pair.differences[metric] for metric in METRICS]
+        cells = [pair.differences[metric] or UNKNOWN for metric in METRICS]
         differences.append([name, *(signed(value) for value, _ in cells), p[-1]])
         differences.append(["", *(f"({number_range(interval)})" for _, interval in cells), ""])
     columns = len(METRICS) + 2

@@ -65,7 +65,9 @@ def learning_curves(rows: Sequence[Mapping[str, Any]], best_epoch: int, path: Pa
             (score, "validation", "accuracy", "validation", blue),
             (score, "validation", "quadratic_kappa", "kappa, validation", red),
         ):
-            axes.plot(epochs, [row[part][name] for row in rows], label=label, **line, **look)
+            # None, which is undefined, leaves a gap.
+            values = np.array([row[part][name] for row in rows], float)
+            axes.plot(epochs, values, label=label, **line, **look)
         _plot_rates(rate, epochs, rows, line)
 
         _finish_panel(figure, loss, "Loss", best_epoch)

@@ -46,7 +46,9 @@ def _plot_panel(
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
     ends = [0.005]  # at least so far to each side: identical runs do not differ
     for row, pair in enumerate(pairs):
-        value, interval = pair.differences[metric]
+        if (difference := pair.differences[metric]) is None:  # undefined: its row stays empty
+            continue
+        value, interval = difference
         low, high = interval or (-abs(value), abs(value))  # of which nothing is told
         better = low > 0 if HIGHER_IS_BETTER[metric] else high < 0
         worse = high < 0 if HIGHER_IS_BETTER[metric] else low > 0

@@ -31,10 +31,11 @@ class PredictionPages:
 
     Args:
         folder: where the pages go; made when missing.
+        note: what is to stand on each; "" for nothing.
     """
 
-    def __init__(self, folder: Path):
-        self._folder = folder
+    def __init__(self, folder: Path, note: str = ""):
+        self._folder, self._note = folder, note
         self._waiting: list[_Predicted] = []
         self._classes: tuple[str, ...] = ()
         self._written = 0
@@ -51,9 +52,13 @@ class PredictionPages:
             self._write_page()
 
     def finish(self) -> int:
-        """Write what is left; returns how many pages there are."""
+        """Write what is left, remove earlier pages beyond; returns how many there are."""
         if self._waiting:
             self._write_page()
+        written = {_name(number) for number in range(1, self._written + 1)}
+        for page in self._folder.glob(_name("[0-9]" * 3)):
+            if page.name not in written:
+                page.unlink()
         return self._written
 
     def _write_page(self) -> None:
@@ -61,10 +66,14 @@ class PredictionPages:
         page, self._waiting = self._waiting[:size], self._waiting[size:]
         self._folder.mkdir(parents=True, exist_ok=True)
         self._written += 1
-        plot_page(page, self._classes, self._folder / f"page_{self._written:03}.png")
+        plot_page(page, self._classes, self._folder / _name(self._written), self._note)
 
 
-def plot_page(page: list[_Predicted], classes: tuple[str, ...], path: Path) -> None:
+def _name(number: int | str) -> str:
+    return f"page_{number:0>3}.png"
+
+
+def plot_page(page: list[_Predicted], classes: tuple[str, ...], path: Path, note: str = "") -> None:
     """Plot photographs in rows of four, below each its likeliest classes as bars."""
     rows, bars = -(-len(page) // COLUMNS), min(len(classes), MOST_BARS)
     heights = [2.0, 0.22 + 0.16 * bars]  # inches of a picture, and of the bars below it
@@ -77,6 +86,7 @@ def plot_page(page: list[_Predicted], classes: tuple[str, ...], path: Path) -> N
             if place < len(page):
                 _plot_photo(axes[0], page[place])
                 _plot_bars(axes[1], page[place].probabilities, classes, bars)
+        figure.text(0.5, 0.005, note, ha="center", va="bottom", color=GREY)
         save_figure(figure, path)
 
 

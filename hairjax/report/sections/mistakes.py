@@ -6,6 +6,11 @@ from hairjax.report.contents import Report, SplitResults
 from hairjax.report.figures.classification import MOST_IN_COLUMN
 from hairjax.report.html import Html, estimate, figure, html_table, tag
 
+_UNDEFINED = (
+    "– is undefined: the precision of a class that is never predicted, the recall of one without "
+    "photographs, the F1 of one that is neither."
+)
+
 
 def mistakes_section(report: Report) -> list[Html]:
     """The matrices beside each other, then the rates of every split that was judged."""
@@ -36,9 +41,11 @@ def _rates(report: Report, results: SplitResults) -> list[Html]:
         (one.name, *map(estimate, (one.precision, one.recall, one.f1)), f"{one.photographs:,}")
         for one in results.analysis.classes
     ]
+    scores = [score for one in results.analysis.classes for score in (one.precision, one.recall)]
     return [
         tag("h3", f"By class, {results.split}, with 95 % intervals"),
         html_table(("Class", "precision", "recall", "F1", "n"), rows, class_="estimates"),
+        tag("p", _UNDEFINED, class_="muted") if None in scores else Html(""),
         tag(
             "details",
             tag("summary", f"The confusion matrix in numbers, {results.split}"),

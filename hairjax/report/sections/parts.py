@@ -13,6 +13,7 @@ _FEW = (
     f"Few: fewer than {FEW} photographs, or subjects where those are known; intervals are then "
     "wide."
 )
+_UNDEFINED = "Kappa is undefined (–) where all photographs of a part are of one class."
 
 
 def parts_section(report: Report) -> list[Html]:
@@ -32,6 +33,8 @@ def parts_section(report: Report) -> list[Html]:
         ]
     if any(part.few for _, _, found in tables for part in found):
         content.append(tag("p", _FEW, class_="muted"))
+    if any(part.metrics["quadratic_kappa"] is None for *_, found in tables for part in found):
+        content.append(tag("p", _UNDEFINED, class_="muted"))
     if left_out:
         said = f"Columns without a table: {'; '.join(left_out)}."
         content.append(tag("p", said, class_="muted"))

@@ -1,5 +1,6 @@
 """Headline numbers with their intervals, and every metric beside the baselines'."""
 
+from hairjax.evaluation.metrics.classification import why_undefined
 from hairjax.report.contents import HEADLINE, METRICS, Report, SplitResults
 from hairjax.report.html import Html, html_table, number, number_range, strip, tag
 from hairjax.report.sections.summary import amount
@@ -37,12 +38,14 @@ def _split_results(report: Report, found: SplitResults) -> list[Html]:
         for name in HEADLINE
     )
     said = _SELECTED if found.split == "validation" else _UNSEEN
+    undefined = why_undefined(found.metrics)
     note = f"Below each number stands its 95 % interval ({found.interval_note}). {said}"
     return [
         tag("h3", f"{found.split.capitalize()}: {amount(report, found.split)}"),
         tag("div", *tiles, class_="tiles"),
         tag("p", note, class_="muted"),
         _metrics_table(found),
+        tag("p", undefined, class_="muted") if undefined else Html(""),
     ]
 
 
@@ -75,9 +78,11 @@ def _metrics_table(found: SplitResults) -> Html:
         rows.append(
             (
                 tag("span", *title),
-                strip(value, interval, others) if metric.higher_is_better else "",
+                strip(value, interval, others)
+                if metric.higher_is_better and value is not None
+                else "",
                 tag("span", tag("strong", number(value)), tag("small", number_range(interval))),
-                *("–" if other is None else number(other) for other in others),
+                *map(number, others),
             )
         )
     header = ("", "from 0 to 1, with the baselines", "this model", *found.baselines)
