@@ -95,6 +95,7 @@ class PrepareOptions:
         workers: number of photographs decoded at the same time.
         hair: values of the masks that stand for hair.
         mask_coding: coding that the masks must have, as a run stores it; "" for any.
+        white: white of 16-bit greys, as a run stores it; 0: as the set tells.
     """
 
     side: int
@@ -106,6 +107,7 @@ class PrepareOptions:
     workers: int
     hair: Hair = AUTO
     mask_coding: str = ""
+    white: int = 0
 
 
 @dataclass(frozen=True)

@@ -112,8 +112,9 @@ def pair_views(first: PhotoSet, second: PhotoSet) -> PhotoSet:
         sha256=tuple(_digest(first, second, *pair) for pair in rows),
         classes=first.classes,
         has_masks=first.has_masks and second.has_masks,
-        # Of two codings none could be held against other masks.
+        # Of two codings or whites none could be held against other photographs.
         mask_coding=first.mask_coding if first.mask_coding == second.mask_coding else "",
+        white=first.white if first.white == second.white else 0,
     )
 
 

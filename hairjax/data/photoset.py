@@ -44,6 +44,7 @@ class PhotoSet:
     classes: tuple[str, ...]
     has_masks: bool
     mask_coding: str = ""  # of the files of the masks, see `prepare.mask_coding`; "": not known
+    white: int = 0  # of the 16-bit greys among the files, see `prepare.levels`; 0: there are none
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -63,4 +64,5 @@ class PhotoSet:
             classes=self.classes,
             has_masks=self.has_masks,
             mask_coding=self.mask_coding,
+            white=self.white,
         )

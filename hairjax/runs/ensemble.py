@@ -1,12 +1,13 @@
 """An ensemble's folder read back as a run: its models judge photographs together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from hairjax.builders.setup import resolve
+from hairjax.builders.setup import Setup, resolve
+from hairjax.data.options import PrepareOptions
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.mixture import mix
 from hairjax.evaluation.predictions import Predictions
@@ -69,8 +70,20 @@ def load_ensemble(folder: RunFolder, load: Callable[[Path], Run]) -> Run:
         one,
         folder=folder,
         config=config,
-        setup=resolve(config),
+        setup=_held_to_members(resolve(config), [one.setup.prepare for one in members]),
         best=best,
         params=params,
         predictor=predict,
     )
+
+
+def _held_to_members(setup: Setup, members: Sequence[PrepareOptions]) -> Setup:
+    """The setup with the levels of photographs on which the members that know any agree."""
+    codings = {one.mask_coding for one in members} - {""}
+    whites = {one.white for one in members} - {0}
+    prepare = replace(
+        setup.prepare,
+        mask_coding=codings.pop() if len(codings) == 1 else "",
+        white=whites.pop() if len(whites) == 1 else 0,
+    )
+    return replace(setup, prepare=prepare)

@@ -105,9 +105,15 @@ class RunFolder:
         """Names of the classes, in the order of the model's outputs."""
         return tuple(json.loads(self.classes.read_text()))
 
-    def read_mask_coding(self) -> str:
-        """Coding of the masks that the run was trained with; "" where it is not known."""
-        return json.loads(self.masks.read_text())["coding"] if self.masks.exists() else ""
+    def write_levels(self, coding: str, white: int) -> None:
+        """Write the coding of the masks and the white of 16-bit greys, where one is known."""
+        if coding or white:
+            self.write_json(self.masks, {"coding": coding, "white": white})
+
+    def read_levels(self) -> tuple[str, int]:
+        """Coding of the masks and white of 16-bit greys of the run; "" and 0 where not known."""
+        found = json.loads(self.masks.read_text()) if self.masks.exists() else {}
+        return found.get("coding", ""), found.get("white", 0)
 
     def read_lines(self, path: Path) -> list[dict]:
         """The rows of a ``.jsonl`` file; a line cut short by a kill is left out."""

@@ -143,8 +143,13 @@ class Run:
 
             part = replace(index, entries=index.entries[start : start + size], problems=())
             photos, problems = prepare(part, how, count)
-            # Where the run does not know the coding of its masks, that of the first is kept to.
-            how = replace(how, mask_coding=how.mask_coding or photos.mask_coding)
+            # Where the run does not know the levels of its photographs, those of the first are
+            # kept to.
+            how = replace(
+                how,
+                mask_coding=how.mask_coding or photos.mask_coding,
+                white=how.white or photos.white,
+            )
             nothing = join_predictions([], self.classes)
             yield photos, self.predictor(self.params, photos) if len(photos) else nothing, problems
 
@@ -210,8 +215,8 @@ def load_trained(folder: RunFolder) -> Run:
     count = config.devices.mesh * config.devices.shard if jax.process_count() == 1 else 0
     mesh = make_mesh(min(count, jax.device_count()), 1)
     setup = resolve(config)
-    prepare_options = replace(setup.prepare, mask_coding=folder.read_mask_coding())
-    setup = replace(setup, prepare=prepare_options)
+    coding, white = folder.read_levels()
+    setup = replace(setup, prepare=replace(setup.prepare, mask_coding=coding, white=white))
     graphdef, shapes = abstract_model(setup.model, len(classes))
     best, params = best_params(folder, shapes, mesh)
     predict = make_predictor(setup, graphdef, mesh)

@@ -252,8 +252,9 @@ def _photographs(
         require_matrices(setup.optim.lora, setup.model.names, shapes)
     none = [None] * len(setup.model.streams)
     weights: Sequence[Path | None] = none if saved else find_model_weights(setup.model)
-    coding = folder.read_mask_coding() if resuming else ""
-    photos = load_data(source, replace(setup.prepare, mask_coding=coding), classes, found)
+    coding, white = folder.read_levels() if resuming else ("", 0)
+    prepare = replace(setup.prepare, mask_coding=coding, white=white)
+    photos = load_data(source, prepare, classes, found)
     split = split_photos(photos, source, setup.split, folder.split if resuming else None)
     if not resuming:
         require_one_label(photos, source)
@@ -274,8 +275,7 @@ def _begin(folder: RunFolder, photos: PhotoSet, split: np.ndarray) -> None:
     """Make the run's directory and write the classes and the split."""
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.write_json(folder.classes, list(photos.classes))
-    if photos.mask_coding:
-        folder.write_json(folder.masks, {"coding": photos.mask_coding})
+    folder.write_levels(photos.mask_coding, photos.white)
     write_split(folder.split, photos, split)
 
 

@@ -16,7 +16,9 @@ import hairjax
 import launch
 from hairjax.commands.predict import show_predictions
 from hairjax.evaluation.predictions import Predictions
+from hairjax.runs.folder import RunFolder
 from hairjax.system.console import shown_on
+from hairjax.system.errors import UserError
 from tests import finished
 
 pytestmark = pytest.mark.usefixtures("tiny_swin")
@@ -177,16 +179,49 @@ def test_many_photographs_are_read_a_part_at_a_time(root, monkeypatch):
     assert parts.files == together.files == tuple(map(str, files))
 
 
+def test_a_run_keeps_the_coding_of_its_masks_and_the_white_of_its_greys(root):
+    assert json.loads((root / "run" / "masks.json").read_text()) == {
+        "coding": "soft 255",
+        "white": 0,
+    }
+
+
+def test_greys_are_read_by_the_white_of_the_run_in_every_part(root, tmp_path, monkeypatch):
+    """Alone each of the dark ones would be as bright as any."""
+    shutil.copytree(root / "run", tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    folder.write_levels("soft 255", 4095)
+    files, masks = [], sorted((root / "masks").rglob("*.png"))[:3]
+    ramp = np.linspace(0, 255, 32 * 32).astype(np.uint16).reshape(32, 32)
+    for i, picture in enumerate([ramp // 16, ramp // 20, ramp]):
+        for name, pixels in (("8", picture.astype(np.uint8)), ("16", picture * 16)):
+            Image.fromarray(pixels).save(tmp_path / f"{i}_{name}.png")
+        files.append(tmp_path / f"{i}_16.png")
+    monkeypatch.setattr("hairjax.runs.run.PREDICTED_AT_ONCE", 1)
+    run = hairjax.load_run(folder.path)
+    found = run.predict(files, masks=masks).probabilities
+    eight = [file.with_name(file.name.replace("_16", "_8")) for file in files]
+    expected = run.predict(eight, masks=masks).probabilities
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    folder.masks.write_text('{"coding": "soft 255"}')  # as a run of before has it
+    before = hairjax.load_run(folder.path)
+    assert before.setup.prepare.white == 0
+    with pytest.raises(UserError, match=r"2_16\.png: above 1023 of 16 bits, and white is 255"):
+        before.predict(files, masks=masks)
+    alone = before.predict(files[:1], masks=masks[:1]).probabilities
+    assert np.abs(alone - expected[:1]).max() > 0.01
+
+
 def test_what_cannot_be_used_is_named_and_the_rest_predicted(root, tmp_path, capsys):
     shutil.copytree(root / "photos" / "level_1", tmp_path / "new")
     first, second, third, *_ = sorted((tmp_path / "new").iterdir())
     first.write_bytes(first.read_bytes()[:50])
     second.rename(second.with_name("without mask.png"))
-    third.rename(third.with_suffix(".heic"))
+    third.rename(third.with_suffix(".jxl"))
     out = tmp_path / "new.csv"
     assert predict(root, tmp_path / "new", f"--masks={root}/masks/level_1", f"--out={out}") == 1
     message = capsys.readouterr().err
-    for name in (first.name, "without mask.png", third.stem + ".heic"):
+    for name in (first.name, "without mask.png", third.stem + ".jxl"):
         assert name in message
     assert "3 of" in message
     count = len(list((tmp_path / "new").iterdir()))

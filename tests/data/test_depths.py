@@ -31,8 +31,9 @@ def find(root):
     )
 
 
-def read(root, on_bad="skip"):
-    return prepare(find(root), reading(SIDE, on_bad=on_bad), lambda done, total: None)
+def read(root, on_bad="skip", white=0):
+    options = reading(SIDE, on_bad=on_bad, white=white)
+    return prepare(find(root), options, lambda done, total: None)
 
 
 def in_order(photos):
@@ -68,6 +69,76 @@ def test_what_a_tiff_states_is_its_white(tmp_path):
     write(tmp_path, [RAMP * 32] * 2, suffix="tif", tags={281: 65535})
     photos, _ = read(tmp_path)
     assert np.abs(in_order(photos) - RAMP // 8).max() <= 1
+
+
+@pytest.mark.situation(
+    "Photographs",
+    "greys of which a TIFF states the white, beside others of 16 bits",
+    "each by its own white",
+)
+def test_a_stated_white_is_not_that_of_the_others(tmp_path):
+    write(tmp_path / "stated", [RAMP * 16] * 2, suffix="tif", tags={281: 4095})
+    write(tmp_path / "whole", [RAMP * 257] * 2)
+    for file in (tmp_path / "stated").rglob("*.tif"):
+        file.rename(tmp_path / "whole" / file.parent.name / file.name)
+    photos, _ = read(tmp_path / "whole")
+    assert photos.white == 65535
+    assert np.abs(in_order(photos) - RAMP).max() <= 1
+
+
+@pytest.mark.situation(
+    "Photographs",
+    "one dark photograph of 16-bit greys for a run of 12-bit ones",
+    "as dark as the run would have seen it",
+)
+def test_a_dark_photograph_is_read_by_the_white_of_the_run(tmp_path):
+    write(tmp_path, [RAMP // 16 * 16, RAMP // 20 * 16])
+    photos, problems = read(tmp_path, white=4095)
+    assert not problems and photos.white == 4095
+    assert np.abs(in_order(photos) - np.stack([RAMP // 16, RAMP // 20])).max() <= 1
+
+
+@pytest.mark.situation(
+    "Photographs",
+    "16-bit greys above the white of the run, or many far below it",
+    "named, or refused with the run's white and theirs",
+)
+def test_greys_above_the_white_of_the_run_are_named(tmp_path):
+    write(tmp_path, [RAMP * 16, RAMP * 257, RAMP * 16])
+    photos, [problem] = read(tmp_path, white=4095)
+    assert len(photos) == 2 and problem.path.endswith("001.png")
+    assert problem.kind == "its 16-bit greys are above white"
+    assert problem.detail == "above 16383 of 16 bits, and white is 4095 in the others"
+
+
+def test_many_greys_far_below_the_white_of_the_run_are_refused(tmp_path):
+    write(tmp_path, [RAMP * 16] * 15)
+    photos, problems = read(tmp_path, white=65535)
+    assert not problems and in_order(photos).max() == 16
+    write(tmp_path, [RAMP * 16] * 16)
+    with pytest.raises(UserError, match=r"white of 65535, and none of these 16 .* above 4095"):
+        read(tmp_path, white=65535)
+    write(tmp_path, [RAMP * 16] * 15 + [RAMP * 257])
+    assert not read(tmp_path, white=65535)[1]
+
+
+@given(st.lists(st.integers(1, 255), min_size=1, max_size=5), st.sampled_from([10, 12, 14, 16]))
+@settings(max_examples=20)
+def test_by_the_white_of_the_run_no_photograph_depends_on_the_others(tmp_path_factory, peaks, bits):
+    root, scale = tmp_path_factory.mktemp("set"), 2 ** (bits - 8)
+    write(root / "all", [(RAMP * peak // 255 * scale).astype(np.uint16) for peak in peaks])
+    white = 2**bits - 1
+    for file in sorted((root / "all").rglob("*.png")):
+        (root / file.stem / "level_0").mkdir(parents=True)
+        (root / file.stem / "level_1").mkdir()
+        for label in range(2):
+            (root / file.stem / f"level_{label}" / file.name).symlink_to(file)
+    together, _ = (
+        read(root / "all", white=white) if len(peaks) > 1 else read(root / "000", white=white)
+    )
+    for row, name in zip(together.images, together.files, strict=True):
+        alone, _ = read(root / name[-7:-4], white=white)
+        np.testing.assert_array_equal(alone.images[0], row)
 
 
 @pytest.mark.situation(

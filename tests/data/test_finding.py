@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image, ImageCms, ImageFile, ImageOps
 
@@ -27,6 +28,7 @@ from hairjax.data.sources.problems import Problem
 from hairjax.system.errors import UserError
 from tests.data.reading import reading
 
+pillow_heif.register_heif_opener()
 WIDTH, HEIGHT = SIZE = (24, 16)
 PAGE = Path(__file__).parents[2] / "docs/photographs.md"
 HEADING = "## What each kind of file comes to\n"
@@ -208,7 +210,22 @@ def bomb(format: str) -> bytes:
     elif format == "WEBP":
         data = bytearray(encoded(RGB, "WEBP", save_all=True, append_images=[OTHER]))
         data[24:30] = 2 * struct.pack("<I", 29_999)[:3]
+    elif format == "HEIF":  # of sides that its encoder does not round up
+        data = bytearray(encoded(GREY.resize((64, 64)), "HEIF"))
+        start = data.index(b"ispe") + 8
+        data[start : start + 8] = struct.pack(">II", 30_000, 30_000)
+    elif format == "AVIF":  # libavif itself refuses more than 268 megapixels
+        start = data.index(b"ispe") + 8
+        data[start : start + 8] = struct.pack(">II", 14_000, 14_000)
     return bytes(data)
+
+
+def heic_of_10_bits() -> bytes:
+    """Colours, which Pillow does not hold in more than 8 bits."""
+    wide = np.dstack([WIDE, WIDE // 2, WIDE // 3])
+    buffer = io.BytesIO()
+    pillow_heif.from_bytes("RGB;16", SIZE, wide.tobytes()).save(buffer)
+    return buffer.getvalue()
 
 
 def in_palette(colours: Sequence[tuple[int, int, int]], index: np.ndarray = SHAPE) -> Image.Image:
@@ -354,8 +371,27 @@ TABLE: Mapping[str, Sequence[Case]] = {
         Case("PNG that its EXIF turns", turned("png"), Reads("turned")),
         Case("WebP that its EXIF turns", turned("webp"), Reads("turned")),
         Case("TIFF that its orientation turns", turned("tif"), Reads("turned")),
-        Case("HEIC, HEIF", both(raw("a.heic", b"x"), raw("b.HEIC", b"x")), Named(UNREAD(".heic"))),
-        Case("AVIF, whether or not this Pillow could", raw("a.avif", b"x"), Named(UNREAD(".avif"))),
+        Case("HEIC, HEIF (.heic, .heif, .hif), with pillow-heif",
+             both(photo("a.heic"), photo("b.HEIF"), photo("c.hif")), Reads()),
+        Case("HEIC, grey", photo("a.heic", GREY), Reads()),
+        Case("HEIC, 10 bits", both(photo("a.heic", WIDE), raw("b.heic", heic_of_10_bits())),
+             Reads("its 10 bits as 8")),
+        Case("HEIC with transparency", photo("a.heic", RGBA), Reads(WHITE)),
+        Case("HEIC with a colour profile", photo("a.heic", icc_profile=SRGB),
+             Reads("without regard to the profile")),
+        Case("HEIC with more pictures",
+             photo("a.heic", save_all=True, append_images=[OTHER], primary_index=1),
+             Reads("its primary one")),
+        Case("HEIC with a thumbnail", photo("a.heic", RGB.resize((240, 160)), thumbnails=[80]),
+             Reads()),
+        Case("HEIC that is turned (1 – 8)", turned("heic"), Reads("turned, once")),
+        Case("AVIF", photo("a.avif"), Reads()),
+        Case("AVIF, grey", photo("a.avif", GREY), Reads()),
+        Case("AVIF with transparency", photo("a.avif", RGBA), Reads(WHITE)),
+        Case("AVIF with a colour profile", photo("a.avif", icc_profile=SRGB),
+             Reads("without regard to the profile")),
+        Case("AVIF, animated", photo("a.avif", save_all=True, append_images=[OTHER]), Reads(FIRST)),
+        Case("AVIF that is turned (1 – 8)", turned("avif"), Reads("turned")),
         Case("JPEG XL", raw("a.jxl", b"x"), Named(UNREAD(".jxl"))),
         Case("JPEG 2000", raw("a.jp2", b"x"), Named(UNREAD(".jp2"))),
         Case("Raw files of cameras (.dng, .cr2, .nef, …)", raw("a.dng", b"x"),
@@ -368,10 +404,14 @@ TABLE: Mapping[str, Sequence[Case]] = {
         Case("A PNG, WebP or TIFF named .jpg",
              both(*(photo(f"{kind}.jpg", format=kind) for kind in ("PNG", "WEBP", "TIFF"))),
              Reads("by its content")),
-        Case("An AVIF or HEIC named .jpg",
-             both(*(raw(f"{brand}.jpg", f"\0\0\0\x18ftyp{brand}".encode() + bytes(90))
-                    for brand in ("avif", "heic"))),
-             Named(UNREADABLE, "its content is none of JPEG, PNG, WEBP, BMP, TIFF, GIF")),
+        Case("An AVIF or HEIC named .jpg, or a JPEG named .heic",
+             both(*(photo(f"{kind}.jpg", format=kind) for kind in ("AVIF", "HEIF")),
+                  photo("a.heic", format="JPEG")),
+             Reads("by its content")),
+        Case("A film of a phone (MP4, MOV) named .heic",
+             both(*(raw(f"{brand}.heic", f"\0\0\0\x18ftyp{brand}".encode() + bytes(90))
+                    for brand in ("mp42", "qt  "))),
+             Named(UNREADABLE, "none of JPEG, PNG, WEBP, BMP, TIFF, GIF, AVIF, HEIF")),
         Case("A text or web page named .jpg", raw("a.jpg", b"<html>not found</html>"),
              Named(UNREADABLE, "its content is none of")),
         Case("A suffix in capitals", both(photo("a.JPG"), photo("b.Tiff")), Reads()),
@@ -382,9 +422,13 @@ TABLE: Mapping[str, Sequence[Case]] = {
         Case("BMP, cut short", cut("a.bmp"), Named(UNREADABLE, "truncated")),
         Case("TIFF, cut short", cut("a.tif"), Named(UNREADABLE)),
         Case("GIF, cut short", cut("a.gif"), Named(UNREADABLE, "truncated")),
+        Case("HEIC, cut short", cut("a.heic"), Named(UNREADABLE)),
+        Case("AVIF, cut short", cut("a.avif"), Named(UNREADABLE)),
         Case("A header that promises 900 megapixels (more than 178 are refused unread)",
-             both(*(raw(f"{kind}.png", bomb(kind)) for kind in FORMATS)),
+             both(*(raw(f"{kind}.png", bomb(kind)) for kind in FORMATS if kind != "AVIF")),
              Named("too many pixels", "900000000 pixels")),
+        Case("AVIF of 196 megapixels", raw("a.avif", bomb("AVIF")),
+             Named("too many pixels", "196000000 pixels")),
         Case("EXIF that is not EXIF", photo("a.png", exif=b"Exif\0\0nonsense"),
              Named("EXIF orientation cannot be read")),
         Case("EXIF that ends too early", photo("a.jpg", exif=exif(6).tobytes()[:-6]),

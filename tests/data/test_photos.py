@@ -110,16 +110,16 @@ def test_hidden_and_unrelated_files_are_ignored(tmp_path):
 def test_pictures_that_are_not_read_are_reported(tmp_path):
     two_classes(tmp_path)
     touch(
-        tmp_path / "photos/level_0/c.HEIC",
-        tmp_path / "photos/level_0/d.avif",
+        tmp_path / "photos/level_0/c.JXL",
+        tmp_path / "photos/level_0/d.jp2",
         tmp_path / "photos/loose.jpg",
     )
     index = find(tmp_path)
     assert len(index.entries) == 2
     found = dict(problems(index, tmp_path))
     assert found["photos/loose.jpg"] == "in no class folder"
-    assert found["photos/level_0/c.HEIC"] == ".heic is not read: save it as JPEG or PNG"
-    assert found["photos/level_0/d.avif"] == ".avif is not read: save it as JPEG or PNG"
+    assert found["photos/level_0/c.JXL"] == ".jxl is not read: save it as JPEG or PNG"
+    assert found["photos/level_0/d.jp2"] == ".jp2 is not read: save it as JPEG or PNG"
 
 
 def test_links_are_followed_but_not_in_circles(tmp_path):
@@ -316,9 +316,9 @@ def test_expression_decides_over_the_manifest(tmp_path):
 )
 def test_manifest_problems_are_collected(tmp_path):
     photos = tmp_path / "photos"
-    touch(photos / "a.jpg", photos / "b.jpg", photos / "c.heic", photos / "d.txt", photos / "e.jpg")
+    touch(photos / "a.jpg", photos / "b.jpg", photos / "c.jxl", photos / "d.txt", photos / "e.jpg")
     text = (
-        "file,label,mask\na.jpg,0,m.png\nb.jpg,1,\nb.jpg,0,\nc.heic,0,\nd.txt,0,\ngone.jpg,1,\n"
+        "file,label,mask\na.jpg,0,m.png\nb.jpg,1,\nb.jpg,0,\nc.jxl,0,\nd.txt,0,\ngone.jpg,1,\n"
         f"{photos / 'a.jpg'},0,\n,1,\ne.jpg,1,gone.png\n"
     )
     touch(tmp_path / "masks/m.png")
@@ -329,7 +329,7 @@ def test_manifest_problems_are_collected(tmp_path):
     assert kinds == [
         ("manifest.csv, line 3", "listed more than once in the manifest"),
         ("manifest.csv, line 4", "listed more than once in the manifest"),
-        ("photos/c.heic", ".heic is not read"),
+        ("photos/c.jxl", ".jxl is not read"),
         ("photos/d.txt", "not named like a photograph"),
         ("photos/gone.jpg", "no such file"),
         ("manifest.csv, line 8", "not a path below config.data.photos"),

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
+from hairjax.data.prepare.containers import START, container_of
 from hairjax.data.sources.formats import FORMATS
 from hairjax.data.sources.lookup import missing
 from hairjax.data.sources.record import File
@@ -21,6 +22,7 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 LYING = frozenset(_TURNS[orientation] for orientation in (5, 6, 7, 8))
+_ALWAYS = tuple(name for name in FORMATS if name not in ("AVIF", "HEIF"))
 
 
 def read_file(path: File) -> bytes:
@@ -35,18 +37,33 @@ def open_image(path: File, data: bytes) -> Image.Image:
     """Open an image of a format that is read; nothing else is tried, so no other decoder runs.
 
     Pillow reads the header here and refuses too many pixels before any of them is decoded.
+
+    Raises:
+        PhotoError: it is AVIF or HEIC, and what decodes it is not installed.
+        OSError: it is of no format that is read.
     """
     if not data:
         raise OSError(f"{path.name} is empty")
+    formats = formats_of(path, data[:START])
     try:
-        image = Image.open(io.BytesIO(data), formats=tuple(FORMATS))
+        image = Image.open(io.BytesIO(data), formats=formats)
     except Image.UnidentifiedImageError as error:
-        formats = ", ".join(FORMATS)
-        raise OSError(f"{path.name} is damaged or its content is none of {formats}") from error
+        listed = ", ".join(FORMATS)
+        raise OSError(f"{path.name} is damaged or its content is none of {listed}") from error
     _require_known_transparency(image)
     # Not 64 kB at a time: between two of them threads wait for the interpreter's lock.
     image.decodermaxblock = len(data)
     return image
+
+
+def formats_of(path: File, start: bytes) -> tuple[str, ...]:
+    """Pillow's names of the formats that a file may be of, by its first bytes.
+
+    Raises:
+        PhotoError: it is AVIF or HEIC, and what decodes it is not installed.
+    """
+    container = container_of(path, start)
+    return (container,) if container else _ALWAYS
 
 
 def _require_known_transparency(image: Image.Image) -> None:
@@ -63,8 +80,18 @@ def turn_of(image: Image.Image) -> Image.Transpose | None:
 
     `ImageOps.exif_transpose` would turn it before it is made smaller, and write its EXIF anew,
     which fails on tags that are of no interest here.
+
+    AVIF and HEIC are turned by properties of their own (`irot`, `imir`), whatever EXIF and XMP say:
+    libheif has turned a HEIC as it was decoded, Pillow writes those of an AVIF into its EXIF.
     """
-    return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    if image.format == "HEIF":
+        return None
+    if image.format == "AVIF":
+        exif = Image.Exif()  # `getexif` would look into XMP where EXIF says nothing
+        exif.load(image.info.get("exif", b""))
+    else:
+        exif = image.getexif()
+    return _TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
 
 
 def resize_and_turn(

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from hairjax.data.options import PrepareOptions
 from hairjax.data.prepare.mask_coding import decide_coding
-from hairjax.data.prepare.mask_values import MaskValues
+from hairjax.data.prepare.mask_values import WHITES, MaskValues
+from hairjax.system.errors import UserError
 
 BLANK = 4  # levels within which a photograph is nearly one colour
+_MANY = 16  # photographs of which one at least comes near white
 
 
 class Facts(NamedTuple):
@@ -24,7 +26,8 @@ class Facts(NamedTuple):
 
     Attributes:
         sha256: SHA-256 of its file; "" where it cannot be used.
-        white: of a file of 16 bits the grey that 255 stands for in its pixels; 0 of 8 bits.
+        white: of 16-bit greys the one that 255 stands for in its pixels; 0 of others, and where
+            the file states it.
         spread: largest difference of the levels of a channel, 0 … 255.
         mask: what its mask holds; None without one.
     """
@@ -51,14 +54,18 @@ class Levels:
 
     Attributes:
         coding: coding of the masks, see `mask_coding.Coding`; "" where it is not known.
+        white: white of the 16-bit greys; 0 where there are none.
         factors: numbers by which pictures and masks are multiplied, float32 [n, 2].
         other: of each photograph whose mask is of another coding, what it holds.
+        brighter: of each photograph with greys above the white held to, what it holds.
         blank: photographs of nearly one colour, black ones among them.
     """
 
     coding: str
+    white: int
     factors: NDArray[np.float32]
     other: dict[int, str]
+    brighter: dict[int, str]
     blank: list[int]
 
 
@@ -67,18 +74,44 @@ def decide_levels(facts: Sequence[Facts], options: PrepareOptions) -> Levels:
 
     Args:
         facts: what is known of each photograph.
-        options: its ``hair`` and ``mask_coding``.
+        options: its ``hair``, ``mask_coding`` and ``white``.
 
     Raises:
-        UserError: it cannot be known which values of the masks are hair.
+        UserError: it cannot be known which values of the masks are hair, or the greys of 16 bits
+            are of another depth than those held to.
     """
     masks = [fact.mask for fact in facts]
     coding = decide_coding(masks, options.hair, options.mask_coding)
-    whites = np.array([fact.white for fact in facts], np.float32)
-    pictures = np.where(whites > 0, whites / max(whites.max(initial=0), 1), 1)
+    whites = np.array([fact.white for fact in facts], np.int64)
+    white = options.white or int(whites.max(initial=0))
+    _require_same_depth(whites[whites > 0], white)
+    pictures = np.where(whites > 0, whites / max(white, 1), 1)
+    brighter = {
+        int(i): f"above {_darker(int(whites[i]))} of 16 bits, and white is {white} in the others"
+        for i in np.flatnonzero(whites > white)
+    }
     factors = np.stack([pictures.astype(np.float32), coding.factors], axis=1)
     spread = np.array([fact.spread for fact in facts]) * factors[:, 0]
-    return Levels(coding.name, factors, coding.other, np.flatnonzero(spread <= BLANK).tolist())
+    blank = np.flatnonzero(spread <= BLANK).tolist()
+    return Levels(coding.name, white, factors, coding.other, brighter, blank)
+
+
+def _darker(white: int) -> int:
+    """The white of fewer bits."""
+    return WHITES[WHITES.index(white) - 1]
+
+
+def _require_same_depth(whites: NDArray[np.int64], white: int) -> None:
+    """Refuse many greys of 16 bits none of which comes near the white that they are held to.
+
+    One may be dark; that all are is a sign of fewer bits.
+    """
+    if len(whites) >= _MANY and whites.max() < white:
+        raise UserError(
+            f"the run's 16-bit greys have a white of {white}, and none of these {len(whites)} "
+            f"photographs is above {whites.max()}: they hold fewer bits, and would be seen as "
+            f"dark; save them with a white of {white}, or with 8 bits"
+        )
 
 
 def rescale(pixels: np.ndarray, factors: NDArray[np.float32]) -> None:

@@ -31,7 +31,7 @@ PREPARATION = 2
 # ImageNet's mean colour: zero once normalised, so that padding says nothing.
 _PADDING = (124, 116, 104)
 # What Pillow is known to raise on damaged files, over and above its own bomb error.
-DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error)
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError, struct.error)
 
 
 class Decoded(NamedTuple):
@@ -44,11 +44,12 @@ class Decoded(NamedTuple):
 def read_photo(path: File, mask: File | None, side: int, fit: str, hair: Hair = AUTO) -> Decoded:
     """Read one photograph and its mask as the model sees them, but for augmentation.
 
-    The photograph is turned as its EXIF orientation says. Grey, palette, CMYK and 16-bit pictures
-    become 8-bit RGB, without regard to colour profiles, as in timm and torchvision. Transparency is
-    laid on white, which is what whoever looks at the file sees: dropping the alpha channel, as
-    timm and torchvision do, would show what the file hides there. The photograph is then resized
-    by antialiased bicubic interpolation, the one under which the pretrained weights were made.
+    The photograph is turned as its EXIF orientation says (AVIF and HEIC as their own properties
+    do). Grey, palette, CMYK, 10- and 16-bit pictures become 8-bit RGB, without regard to colour
+    profiles, as in timm and torchvision. Transparency is laid on white, which is what whoever looks
+    at the file sees: dropping the alpha channel, as timm and torchvision do, would show what the
+    file hides there. The photograph is then resized by antialiased bicubic interpolation, the one
+    under which the pretrained weights were made.
 
     The mask, turned as its own EXIF orientation says, must have the turned photograph's shape or
     its aspect ratio. Where its alpha channel varies, that is the mask. It is resized by area, so
@@ -56,8 +57,8 @@ def read_photo(path: File, mask: File | None, side: int, fit: str, hair: Hair = 
     for is decided for a whole set, by `decide_levels`.
 
     Args:
-        path: a JPEG, PNG, WebP, BMP, TIFF or GIF file (its first picture), told by its content
-            and not by its name.
+        path: a JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC file (its first picture, of HEIC the
+            primary one), told by its content and not by its name.
         mask: an image file, or None for a mask of zeros.
         side: height and width of the result in pixels.
         fit: "squash" resizes both sides to the square; "pad" keeps the aspect ratio and pads both
@@ -119,7 +120,8 @@ def prepare(
         The photographs that could be read, and a problem for each of the others.
 
     Raises:
-        UserError: it cannot be known which values of the masks are hair.
+        UserError: it cannot be known which values of the masks are hair, or the 16-bit greys are
+            of another depth than the run's.
     """
     side, total = options.side, len(index.entries)
     _require_fit(side, options.fit)
@@ -159,12 +161,14 @@ class Usable(NamedTuple):
         places: their places in the index, int [m].
         factors: factors of their levels, float32 [m, 2], see `rescale`.
         coding: coding of their masks.
+        white: white of their greys of 16 bits; 0 where there are none.
         problems: one for each that cannot.
     """
 
     places: np.ndarray
     factors: np.ndarray
     coding: str
+    white: int
     problems: list[Problem]
 
 
@@ -177,18 +181,23 @@ def usable(index: Index, facts: Mapping[int, Facts], options: PrepareOptions) ->
         options: what the masks hold.
 
     Raises:
-        UserError: it cannot be known which values of the masks are hair.
+        UserError: it cannot be known which values of the masks are hair, or the 16-bit greys are
+            of another depth than the run's.
     """
     places = np.array([*facts], np.int64)
     levels = decide_levels([*facts.values()], options)
     problems = {
-        i: ("the mask is of another coding", detail) for i, detail in levels.other.items()
-    } | dict.fromkeys(levels.blank, ("the photograph is nearly one colour", ""))
+        **{i: ("the mask is of another coding", detail) for i, detail in levels.other.items()},
+        **dict.fromkeys(levels.blank, ("the photograph is nearly one colour", "")),
+        **{
+            i: ("its 16-bit greys are above white", detail) for i, detail in levels.brighter.items()
+        },
+    }
     kept = np.array([i for i in range(len(places)) if i not in problems], np.int64)
     said = [
         Problem(shown(index.entries[places[i]].path), *what) for i, what in sorted(problems.items())
     ]
-    return Usable(places[kept], levels.factors[kept], levels.coding, said)
+    return Usable(places[kept], levels.factors[kept], levels.coding, levels.white, said)
 
 
 def photoset_of(
@@ -205,6 +214,7 @@ def photoset_of(
         classes=index.classes,
         has_masks=index.has_masks,
         mask_coding=found.coding,
+        white=found.white,
     )
 
 
@@ -242,13 +252,14 @@ def _damage_named(path: File, kind: str) -> Iterator[None]:
 
 
 def _rgb(image: Image.Image) -> tuple[Image.Image, int]:
-    """The picture as 8-bit RGB; of 16 bits the grey that its 255 stands for, else 0."""
+    """The picture as 8-bit RGB; of 16-bit greys of no stated white what its 255 is, else 0."""
     white = 0
     if image.mode.startswith("I;16"):
         # Pillow would clip at 255.
         values = np.asarray(image)
-        white = _stated_white(image, values) or next(w for w in WHITES if w >= values.max())
-        image = Image.fromarray((values // ((white + 1) >> 8)).astype(np.uint8))
+        stated = _stated_white(image, values)
+        white = 0 if stated else next(w for w in WHITES if w >= values.max())
+        image = Image.fromarray((values // (((stated or white) + 1) >> 8)).astype(np.uint8))
     if image.mode in ("I", "F"):
         raise ValueError("its values have 32 bits, of which white cannot be known: save 8 or 16")
     if image.has_transparency_data:
@@ -260,10 +271,12 @@ def _rgb(image: Image.Image) -> tuple[Image.Image, int]:
 
 
 def _stated_white(image: Image.Image, values: np.ndarray) -> int | None:
-    """The largest value of a TIFF's greys as the file states it, where it is one of so many bits.
+    """The largest value of greys as the file states it, where it is one of so many bits.
 
-    MaxSampleValue, tag 281 of TIFF 6.0.
+    Of a TIFF MaxSampleValue, tag 281 of TIFF 6.0; HEIC of 10 and 12 bits is decoded to 16.
     """
+    if image.format == "HEIF":
+        return WHITES[-1]
     stated = getattr(image, "tag_v2", {}).get(281)
     white = max(stated) if isinstance(stated, tuple) else stated
     return white if white in WHITES and values.max() <= white else None

@@ -27,6 +27,7 @@ from hairjax.data.prepare.cache import (
     to_disk,
     unfinished,
 )
+from hairjax.data.prepare.containers import decoders
 from hairjax.data.prepare.levels import Facts
 from hairjax.data.prepare.pieces import Piece, changed, cut, joined, write_pieces
 from hairjax.data.prepare.read import PREPARATION, photoset_of, usable
@@ -44,10 +45,10 @@ _WORK = "work"  # what is known of each piece while the set is made
 def prepare_once(index: Index, options: PrepareOptions) -> tuple[PhotoSet, list[Problem]]:
     """Open the prepared set of these photographs, which is made first where there is none.
 
-    Any change of a file's path, size or time, of the side, the fit, what masks hold, Pillow or the
-    way photographs are read is another set; labels, subjects and classes are the index's and not
-    stored. Processes that want one set at the same time share the work; what a killed one had
-    finished is not done again.
+    Any change of a file's path, size or time, of the side, the fit, what masks hold, Pillow, what
+    decodes AVIF and HEIC, or the way photographs are read is another set; labels, subjects and
+    classes are the index's and not stored. Processes that want one set at the same time share the
+    work; what a killed one had finished is not done again.
 
     Args:
         index: the photographs that were found.
@@ -90,7 +91,7 @@ def _key(index: Index, options: PrepareOptions) -> str:
     """Key of a prepared set: 16 hexadecimal digits of a digest of its files and preparation."""
     files = [[entry.file, _stamp(entry.path), _stamp(entry.mask)] for entry in index.entries]
     how = [options.side, options.fit, options.hair.how, options.hair.value]
-    parts = [PREPARATION, VERSION, PIL.__version__, *how, files]
+    parts = [PREPARATION, VERSION, PIL.__version__, decoders(), *how, files]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from hairjax.data.sources.problems import Problem, shown
 
 # Pillow's name of each format read, for photographs and masks, and its suffixes. Every build of
-# Pillow reads these; AVIF and JPEG 2000 depend on the build, and a run should not.
+# Pillow reads these, but for the last two (`prepare.containers`).
 FORMATS: Mapping[str, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "PNG": (".png", ".apng"),
@@ -14,13 +14,14 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
     "BMP": (".bmp",),
     "TIFF": (".tif", ".tiff"),
     "GIF": (".gif",),
+    "AVIF": (".avif", ".avifs"),
+    "HEIF": (".heic", ".heif", ".hif", ".heics", ".heifs"),
 }
 SUFFIXES = frozenset(suffix for group in FORMATS.values() for suffix in group)
 # Files that are pictures to whoever put them there: they are reported, never passed over.
 UNREAD_SUFFIXES = frozenset(
     {
-        *(".avif", ".dcm", ".heic", ".heif", ".hif", ".j2k", ".jp2", ".jxl", ".pbm", ".pgm"),
-        *(".ppm", ".psb", ".psd", ".svg", ".tga"),
+        *(".dcm", ".j2k", ".jp2", ".jxl", ".pbm", ".pgm", ".ppm", ".psb", ".psd", ".svg", ".tga"),
         *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".raw", ".rw2"),
     }
 )
