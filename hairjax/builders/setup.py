@@ -21,6 +21,7 @@ class TrainingOptions:
 
     Attributes:
         epochs: times that every training photograph is seen.
+        patience: epochs in a row without a better one after which training ends; 0: off.
         batch_size: photographs in each step, over all devices.
         accumulate: micro-batches of a batch; 0: as many as suit the machine.
         balance: class balancing: ``none``, ``sample`` or ``loss``.
@@ -33,6 +34,7 @@ class TrainingOptions:
     """
 
     epochs: int
+    patience: int
     batch_size: int
     accumulate: int
     balance: str
@@ -186,6 +188,7 @@ def _split(config: ConfigDict) -> SplitOptions:
 def _training(config: ConfigDict) -> TrainingOptions:
     return TrainingOptions(
         epochs=config.train.epochs,
+        patience=config.train.patience,
         batch_size=config.train.batch_size,
         accumulate=config.optim.accumulate,
         balance=config.data.balance,

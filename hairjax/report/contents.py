@@ -161,6 +161,12 @@ class Report:
         return METRICS[self.best_by].named if self.best_by in METRICS else self.best_by
 
     @property
+    def ended_early(self) -> bool:
+        """True if training ended before the last epoch, as ``train.patience`` asks."""
+        train = self.config["train"]
+        return train["patience"] > 0 and self.history[-1]["epoch"] < train["epochs"]
+
+    @property
     def weights(self) -> Weights | None:
         """The pretrained weights that training began from, if any."""
         return self._last_read("weights")

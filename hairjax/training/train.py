@@ -45,7 +45,7 @@ from hairjax.training.learner import (
     make_learner,
     step_options,
 )
-from hairjax.training.loop import Plan, run_epochs
+from hairjax.training.loop import Plan, is_exhausted, run_epochs
 from hairjax.training.phases import PhaseData, begin_phase, make_phases
 from hairjax.training.train_state import TrainState
 from hairjax.weights.checkpoint import Checkpoints, last_step
@@ -290,7 +290,8 @@ def _start(
     evaluated, rest, best = plan.checkpoints.restore_last(shapes.evaluated, shapes.rest())
     state = TrainState.restored(evaluated, rest)
     plan.folder.cut_back(int(state.step) // plan.steps)
-    if int(state.step) < plan.setup.training.epochs * plan.steps:
+    epoch, epochs = int(state.step) // plan.steps, plan.setup.training.epochs
+    if epoch < epochs and not is_exhausted(plan, epoch, best):
         console.say(f"going on with {plan.folder.path} after step {int(state.step):,}")
     else:
         said = f"{plan.folder.path} has ended: nothing is left to train; to train it anew, give "
