@@ -7,6 +7,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from hairjax.config.continued import other_length
 from hairjax.config.load import load_config, to_plain
 from hairjax.config.resume import differences
 from hairjax.parallel.processes import is_first
@@ -71,9 +72,13 @@ class RunFolder:
         """Refuse to go on with a run under another configuration.
 
         Raises:
-            UserError: lists every key that differs.
+            UserError: lists every key that differs; where it is the number of epochs alone, says
+                how to train for more.
         """
-        if changed := differences(self.read_config(), config):
+        own = self.read_config()
+        if changed := differences(own, config):
+            if [one.partition(":")[0] for one in changed] == ["config.train.epochs"]:
+                raise UserError(other_length(self.path, own, config, ended=self.metrics.is_file()))
             raise UserError(
                 f"{self.path} holds a run of another configuration; give another --workdir or "
                 "undo:\n  " + "\n  ".join(changed)

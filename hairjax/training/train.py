@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 from hairjax.builders.data_set import find_data, load_data, split_photos
 from hairjax.builders.model import abstract_model, find_model_weights, pretrained_model
 from hairjax.builders.setup import Setup, resolve
+from hairjax.config.continued import continued_command
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.quality.conflicts import require_one_label
 from hairjax.data.quality.copies import require_no_copies
@@ -294,6 +295,10 @@ def _start(
     if epoch < epochs and not is_exhausted(plan, epoch, best):
         console.say(f"going on with {plan.folder.path} after step {int(state.step):,}")
     else:
-        said = f"{plan.folder.path} has ended: nothing is left to train; to train it anew, give "
-        console.say(f"{said}another --workdir, or remove it")
+        path = plan.folder.path
+        longer = continued_command(path, plan.folder.read_config(), epochs)
+        console.say(
+            f"{path} has ended: nothing is left to train; to train it anew, give another "
+            f"--workdir, or remove it; to train as many epochs more from its best weights: {longer}"
+        )
     return state, best

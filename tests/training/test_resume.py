@@ -190,10 +190,11 @@ def test_finished_run_says_so_and_changes_nothing(whole, capsys):
 
 
 def test_other_configuration_is_refused_with_the_differences(whole, capsys):
-    changed = ["--config.train.epochs=9", "--config.train.log_every=3"]
+    changed = ["--config.seed=9", "--config.train.epochs=9", "--config.train.log_every=3"]
     assert launch.main([*SHORT, f"--workdir={whole}", *changed]) == 1
     message = capsys.readouterr().err
     assert "config.train.epochs: 2 → 9" in message
+    assert "config.seed: 0 → 9" in message
     assert "log_every" not in message, "what is only shown may differ"
 
 
