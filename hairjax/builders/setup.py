@@ -145,17 +145,15 @@ def _source(config: ConfigDict, *, need_masks: bool) -> SourceOptions:
         on_conflict=data.on_conflict,
         classes=parse_classes(data.classes),
         spelling=data.spelling,
-        ordered_by=_ordered_by(config),
+        ordered_by=_ordered_by(config.model.head, config.keep.best_by),
     )
 
 
-def _ordered_by(config: ConfigDict) -> str:
+def _ordered_by(head: str, best_by: str) -> str:
     """The key that needs ordered classes, with its value; "" for none."""
-    if config.model.head != "softmax":
-        return f"config.model.head={config.model.head}"
-    if config.keep.best_by == "quadratic_kappa":
-        return f"config.keep.best_by={config.keep.best_by}"
-    return ""
+    if head != "softmax":
+        return f"config.model.head={head}"
+    return f"config.keep.best_by={best_by}" if best_by == "quadratic_kappa" else ""
 
 
 def _prepare(config: ConfigDict) -> PrepareOptions:

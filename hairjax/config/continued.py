@@ -12,12 +12,14 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from hairjax.config.load import load_config
 from hairjax.system.wording import counted
 
 
-def continued_command(run: Path, config: ConfigDict, epochs: int) -> str:
+def continued_command(run: Path, epochs: int) -> str:
     """The command that trains a run for so many epochs more, in a directory beside it."""
-    keys = {"weights.source": run}
+    config = load_config(str(run / "config.json"))
+    keys: dict[str, object] = {"weights.source": run}
     if config.weights.second:
         keys["weights.second"] = ""
     if config.weights.which != "auto":
@@ -53,8 +55,8 @@ def other_length(run: Path, old: ConfigDict, new: ConfigDict, *, ended: bool) ->
     """
     epochs, more = old.train.epochs, new.train.epochs - old.train.epochs
     said = (
-        f"{run} holds a run of {counted(epochs, 'epoch')}, not of {new.train.epochs} (config.train.epochs): "
-        "its rates rise and fall over these"
+        f"{run} holds a run of {counted(epochs, 'epoch')}, not of {new.train.epochs} "
+        "(config.train.epochs): its rates rise and fall over these"
     )
     if more < 0:
         return (
@@ -63,7 +65,7 @@ def other_length(run: Path, old: ConfigDict, new: ConfigDict, *, ended: bool) ->
         )
     before = "" if ended else "let it end first, with the number that it began with; then "
     return (
-        f"{said}; {before}train {more} more as a run of its own, from its best weights with the same "
-        "split, whose rates rise to config.optim.peak and fall anew (give a lower peak to change "
-        f"less):\n  {continued_command(run, old, more)}"
+        f"{said}; {before}train {more} more as a run of its own, from its best weights with the "
+        "same split, whose rates rise to config.optim.peak and fall anew (a lower peak changes "
+        f"less):\n  {continued_command(run, more)}"
     )

@@ -16,11 +16,14 @@ from hairjax.builders.data_set import find_data, load_data, split_photos
 from hairjax.builders.model import abstract_model, find_model_weights, pretrained_model
 from hairjax.builders.setup import Setup, resolve
 from hairjax.config.continued import continued_command
+from hairjax.config.load import at_its_places
+from hairjax.config.places import places_of
+from hairjax.config.schema import flatten
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.quality.conflicts import require_one_label
 from hairjax.data.quality.copies import require_no_copies
 from hairjax.data.sources.manifest import read_columns
-from hairjax.data.split import write_split
+from hairjax.data.split import require_same_masks, write_masks, write_split
 from hairjax.evaluation.inference import make_model_outputs
 from hairjax.optim.groups import ParameterGroup, make_groups
 from hairjax.optim.lora import require_matrices, with_pairs
@@ -55,6 +58,7 @@ from hairjax.weights.checkpoint import Checkpoints, last_step
 class Prepared(NamedTuple):
     """Run prepared for its first step."""
 
+    config: ConfigDict  # whose photographs lie where they are now
     setup: Setup
     folder: RunFolder
     resumed: bool  # whether the folder held the run
@@ -89,7 +93,7 @@ def train_run(config: ConfigDict, workdir: str | Path) -> dict[str, float]:
     """
     prepared = _prepare(config, RunFolder(workdir))
     with exclusive_lock(prepared.folder.environment):
-        _write_start(config, prepared)
+        _write_start(prepared)
         plan, learner = _plan(prepared)
         with _closing(prepared.checkpoints):
             state, best = _start(plan, learner, prepared)
@@ -103,6 +107,7 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
     resuming = folder.exists()
     if resuming:
         folder.require_same(config)
+        config = at_its_places(folder.path, config)
     dispatch_inline()
     setup = resolve(config)
     keep_compiled(setup.devices.compiled)
@@ -133,6 +138,7 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
             folder.write_config(config)  # last: it makes the folder a run
         wait_for(folder.config)
     return Prepared(
+        config=config,
         setup=setup,
         folder=folder,
         resumed=resuming,
@@ -150,13 +156,15 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
     )
 
 
-def _write_start(config: ConfigDict, prepared: Prepared) -> None:
+def _write_start(prepared: Prepared) -> None:
     """Write what the run is started with; begun anew it may be with other weights or masks."""
     if not is_first():
         return
     folder = prepared.folder
     if prepared.resumed and not prepared.saved:
-        folder.write_config(config)
+        folder.write_config(prepared.config)
+    if prepared.resumed:
+        folder.write_places(places_of(flatten(prepared.config)))
     if prepared.ancestry is not None:
         write_ancestry(folder, prepared.ancestry)
     start = describe_start(prepared.setup.model, prepared.mesh, prepared.params, prepared.weights)
@@ -256,6 +264,8 @@ def _photographs(
     coding = folder.read_mask_coding() if resuming else ""
     photos = load_data(source, replace(setup.prepare, mask_coding=coding), classes, found)
     split = split_photos(photos, source, setup.split, folder.split if resuming else None)
+    if resuming:
+        require_same_masks(folder.read_masks(), photos)
     if not resuming:
         require_one_label(photos, source)
         require_no_copies(photos, split, source, setup.split)
@@ -277,6 +287,8 @@ def _begin(folder: RunFolder, photos: PhotoSet, split: np.ndarray) -> None:
     folder.write_json(folder.classes, list(photos.classes))
     if photos.mask_coding:
         folder.write_json(folder.masks, {"coding": photos.mask_coding})
+    if photos.mask_sha256:
+        write_masks(folder.mask_files, photos)
     write_split(folder.split, photos, split)
 
 
@@ -296,7 +308,7 @@ def _start(
         console.say(f"going on with {plan.folder.path} after step {int(state.step):,}")
     else:
         path = plan.folder.path
-        longer = continued_command(path, plan.folder.read_config(), epochs)
+        longer = continued_command(path, epochs)
         console.say(
             f"{path} has ended: nothing is left to train; to train it anew, give another "
             f"--workdir, or remove it; to train as many epochs more from its best weights: {longer}"

@@ -60,7 +60,7 @@ def test_it_begins_with_every_parameter_of_the_best_epoch(finished_run):
     run = load_run(finished_run / "run")
     [argument] = [
         a
-        for a in given_in(continued_command(run.folder.path, run.config, 2))
+        for a in given_in(continued_command(run.folder.path, 2))
         if a.startswith("--config.weights.source")
     ]
     config = override(run.config.copy_and_resolve_references(), [])
@@ -104,7 +104,7 @@ def test_its_configuration_is_one_that_can_be_trained(own, flags, tmp_path):
     RunFolder(run).write_config(config)
     given = [
         a.removeprefix("--config.").partition("=")
-        for a in given_in(continued_command(run, config, 2))
+        for a in given_in(continued_command(run, 2))
         if a.startswith("--config.")
     ]
     asked = {key: value for key, _, value in given}

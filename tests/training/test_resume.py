@@ -212,7 +212,7 @@ def test_begun_anew_with_other_weights_it_says_so(tmp_path):
         write(dotted(zeros), {}, Path(file))
         config.weights.source = file
         begun = hairjax.training.train._prepare(config, folder)
-        hairjax.training.train._write_start(config, begun)
+        hairjax.training.train._write_start(begun)
         begun.checkpoints.close()
     assert [line["weights"]["source"] for line in folder.read_lines(folder.environment)] == files
     assert folder.read_config().weights.source == files[1]

@@ -27,22 +27,25 @@ class Facts(NamedTuple):
         white: of a file of 16 bits the grey that 255 stands for in its pixels; 0 of 8 bits.
         spread: largest difference of the levels of a channel, 0 … 255.
         mask: what its mask holds; None without one.
+        mask_sha256: SHA-256 of the mask's file; "" without one.
     """
 
     sha256: str
     white: int
     spread: int
     mask: MaskValues | None
+    mask_sha256: str = ""
 
     def to_json(self) -> list[Any]:
         """For the notes of a prepared set."""
-        return [self.sha256, self.white, self.spread, self.mask and self.mask.to_json()]
+        mask = self.mask and self.mask.to_json()
+        return [self.sha256, self.white, self.spread, mask, self.mask_sha256]
 
     @classmethod
     def from_json(cls, value: list[Any]) -> "Facts":
         """Read what `to_json` wrote."""
-        sha256, white, spread, mask = value
-        return cls(sha256, white, spread, mask and MaskValues(*mask))
+        sha256, white, spread, mask, mask_sha256 = value
+        return cls(sha256, white, spread, mask and MaskValues(*mask), mask_sha256)
 
 
 @dataclass(frozen=True)
