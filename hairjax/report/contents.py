@@ -1,7 +1,7 @@
 """Contents of the report of a run, as plain data; the sections turn them into a page."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -126,6 +126,7 @@ class Report:
         parameter_table: every parameter with its group.
         config: the resolved configuration, nested.
         curves_figure: the PNG of `figures.classification.learning_curves`.
+        moved: where photographs lay when training began, by key, of those that lie elsewhere now.
     """
 
     folder: Path
@@ -154,6 +155,7 @@ class Report:
     parameter_table: Sequence[ParameterRow]
     config: Mapping[str, Any]
     curves_figure: Path
+    moved: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def chosen_by(self) -> str:

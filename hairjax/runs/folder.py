@@ -1,7 +1,6 @@
 """The directory of a run: paths of its files, and reading and writing the small ones."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from hairjax.config.schema import flatten
 from hairjax.data.split import read_masks
 from hairjax.parallel.processes import is_first
 from hairjax.system.errors import UserError
-from hairjax.system.files import replacing
+from hairjax.system.files import append, replacing
 from hairjax.system.paths import absolute
 
 
@@ -143,10 +142,7 @@ class RunFolder:
         """Add a row to a ``.jsonl`` file and see it to the disk; of several processes one does."""
         if not is_first():
             return
-        with path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append(path, json.dumps(row) + "\n")
 
     def cut_back(self, epoch: int) -> None:
         """Drop the rows of epochs after ``epoch``: they will be run again; one process does."""

@@ -41,6 +41,8 @@ from hairjax.runs.folder import RunFolder
 from hairjax.runs.overlap import require_unlearnt_weights
 from hairjax.runs.run import make_explainer
 from hairjax.system import console
+from hairjax.system.disk import FullDisk, FullDiskError, free, full_disk
+from hairjax.system.wording import in_bytes
 from hairjax.training.agreement import require_same_command, require_same_start
 from hairjax.training.learner import (
     Learner,
@@ -52,7 +54,7 @@ from hairjax.training.learner import (
 from hairjax.training.loop import Plan, is_exhausted, run_epochs
 from hairjax.training.phases import PhaseData, begin_phase, make_phases
 from hairjax.training.train_state import TrainState
-from hairjax.weights.checkpoint import Checkpoints, last_step
+from hairjax.weights.checkpoint import Checkpoints, last_step, state_bytes
 
 
 class Prepared(NamedTuple):
@@ -90,12 +92,34 @@ def train_run(config: ConfigDict, workdir: str | Path) -> dict[str, float]:
             trains there.
         FloatingPointError: the loss is no longer finite; the last good checkpoint is kept.
         StoppedError: SIGTERM or SIGINT; the state is saved.
+        FullDiskError: something could not be written; what was saved is whole.
     """
-    prepared = _prepare(config, RunFolder(workdir))
+    try:
+        return _train(config, RunFolder(workdir))
+    except FullDiskError:
+        raise
+    except Exception as error:
+        if full := full_disk(error):
+            raise FullDiskError(_told_of_full_disk(full, Path(workdir))) from error
+        raise
+
+
+def _told_of_full_disk(full: FullDisk, workdir: Path) -> str:
+    step = last_step(workdir / "checkpoints")
+    kept, how = "nothing was saved before", "begins anew"
+    if step is not None:
+        kept, how = f"the state after step {step:,} and the best before it are whole", "goes on"
+    return f"{full.describe()}; {kept}: make room, and the same command {how}"
+
+
+def _train(config: ConfigDict, folder: RunFolder) -> dict[str, float]:
+    """As `train_run`; what the system raises is raised as it is."""
+    prepared = _prepare(config, folder)
     with exclusive_lock(prepared.folder.environment):
         _write_start(prepared)
         plan, learner = _plan(prepared)
         with _closing(prepared.checkpoints):
+            _require_room(plan, learner)
             state, best = _start(plan, learner, prepared)
             best = run_epochs(plan, state, best)
             params = prepared.checkpoints.restore_params(best["step"], learner.shapes.evaluated)
@@ -207,6 +231,31 @@ def _plan(prepared: Prepared) -> tuple[Plan, Learner]:
         checkpoints=prepared.checkpoints,
     )
     return plan, learner
+
+
+def _require_room(plan: Plan, learner: Learner) -> None:
+    """Refuse to train where no checkpoint can be saved; say where not all of them may.
+
+    Raises:
+        FullDiskError: there is no room for one.
+    """
+    last = last_step(plan.folder.checkpoints) or 0
+    left = plan.setup.training.epochs - last // plan.steps
+    if not left or not is_first():
+        return
+    size = state_bytes((learner.shapes.evaluated, learner.shapes.rest()))
+    most, room = plan.checkpoints.expected_bytes(size, left), free(plan.folder.checkpoints)
+    there = f"{in_bytes(room)} are free at {plan.folder.checkpoints}"
+    if room < plan.checkpoints.least_bytes(size):
+        raise FullDiskError(
+            f"a checkpoint of this run takes {in_bytes(size)}, and {there}: make room, or give "
+            "another --workdir"
+        )
+    if room < most:
+        console.say(
+            f"the checkpoints of this run take up to {in_bytes(most)} more (the best, the last, "
+            f"and the next while it is written), and {there}: training may end before its time"
+        )
 
 
 def _end(plan: Plan, prepared: Prepared, best: dict[str, Any], params: dict) -> dict[str, float]:

@@ -29,6 +29,7 @@ def given_in(message):
     return shlex.split(command)[2:]
 
 
+@pytest.mark.slow
 @pytest.mark.situation(
     "Runs",
     "more epochs asked of a run that has ended",
