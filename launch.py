@@ -41,6 +41,7 @@ from hairjax.cli.several_runs import run_ensemble, run_probe, run_soup
 from hairjax.cli.training import run_folds, run_train
 from hairjax.config.load import SUFFIXES, split_source
 from hairjax.config.suggestions import nearest
+from hairjax.system.disk import full_disk, sentence
 from hairjax.system.errors import UserError
 from hairjax.system.malloc import keep_freed_memory
 
@@ -79,10 +80,13 @@ def main(arguments: list[str]) -> int:
             raise UserError(f"there is no verb {verb!r}; {hint}")
         return VERBS[verb](arguments)
     except (UserError, OSError, MemoryError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {sentence(error)}", file=sys.stderr)
         return 1
-    except RuntimeError as error:
-        if "home directory" not in str(error):  # how pathlib says it
+    except Exception as error:
+        if full_disk(error):
+            print(f"error: {sentence(error)}", file=sys.stderr)
+            return 1
+        if not (isinstance(error, RuntimeError) and "home directory" in str(error)):  # of pathlib
             raise
         given = [one for one in arguments if one.startswith("~") or "=~" in one]
         where = ", ".join(given) or "the configuration"
@@ -108,4 +112,6 @@ if __name__ == "__main__":
         status = main(sys.argv[1:])
     except KeyboardInterrupt:
         stop()
+    if status:
+        gc.collect()  # what an error left half done is ended while Python still can
     sys.exit(status)

@@ -286,6 +286,14 @@ KEYS: Keys = {
     },
     "train": {
         "epochs": Key(100, "times that every training photograph is seen", least=1),
+        "patience": Key(
+            0,
+            "Epochs in a row, of those in which every part trains, without a better one by "
+            "keep.best_by, after which training ends early; the schedule stays that of all "
+            "epochs; 0: off.",
+            least=0,
+            before=0,
+        ),
         "batch_size": Key(32, "photographs in each step, over all devices", least=1),
         "log_every": Key(10, "steps between looks at the loss", least=1, free="resume"),
     },

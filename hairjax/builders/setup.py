@@ -21,6 +21,7 @@ class TrainingOptions:
 
     Attributes:
         epochs: times that every training photograph is seen.
+        patience: epochs in a row without a better one after which training ends; 0: off.
         batch_size: photographs in each step, over all devices.
         accumulate: micro-batches of a batch; 0: as many as suit the machine.
         balance: class balancing: ``none``, ``sample`` or ``loss``.
@@ -33,6 +34,7 @@ class TrainingOptions:
     """
 
     epochs: int
+    patience: int
     batch_size: int
     accumulate: int
     balance: str
@@ -143,17 +145,15 @@ def _source(config: ConfigDict, *, need_masks: bool) -> SourceOptions:
         on_conflict=data.on_conflict,
         classes=parse_classes(data.classes),
         spelling=data.spelling,
-        ordered_by=_ordered_by(config),
+        ordered_by=_ordered_by(config.model.head, config.keep.best_by),
     )
 
 
-def _ordered_by(config: ConfigDict) -> str:
+def _ordered_by(head: str, best_by: str) -> str:
     """The key that needs ordered classes, with its value; "" for none."""
-    if config.model.head != "softmax":
-        return f"config.model.head={config.model.head}"
-    if config.keep.best_by == "quadratic_kappa":
-        return f"config.keep.best_by={config.keep.best_by}"
-    return ""
+    if head != "softmax":
+        return f"config.model.head={head}"
+    return f"config.keep.best_by={best_by}" if best_by == "quadratic_kappa" else ""
 
 
 def _prepare(config: ConfigDict) -> PrepareOptions:
@@ -186,6 +186,7 @@ def _split(config: ConfigDict) -> SplitOptions:
 def _training(config: ConfigDict) -> TrainingOptions:
     return TrainingOptions(
         epochs=config.train.epochs,
+        patience=config.train.patience,
         batch_size=config.train.batch_size,
         accumulate=config.optim.accumulate,
         balance=config.data.balance,

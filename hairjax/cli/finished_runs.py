@@ -19,14 +19,16 @@ _OTHERS = ("photos", "masks", "manifest", "subject", "mask_value", "spelling")
 
 def run_evaluate(arguments: list[str]) -> int:
     """``launch.py evaluate``."""
-    names = ("workdir", "split", *_OTHERS, "out")
+    names = ("workdir", "split", *_OTHERS, "moved", "out")
     given, _ = parse(arguments, names, {}, switches=("flips",))
     if not given["workdir"]:
         raise UserError("evaluate needs --workdir, e.g. --workdir=runs/top")
     _check_selection(given)
 
     from hairjax.commands.evaluate import evaluate_run
+    from hairjax.runs.moved import move_runs
 
+    move_runs([Path(given["workdir"])], given["moved"])
     flips = given["flips"] == "true"
     evaluate_run(given["workdir"], _selection(given), given["out"], flips=flips)
     return 0
@@ -34,7 +36,7 @@ def run_evaluate(arguments: list[str]) -> int:
 
 def run_explain(arguments: list[str]) -> int:
     """``launch.py explain``."""
-    names = ("workdir", "split", *_OTHERS, "count", "stage", "out")
+    names = ("workdir", "split", *_OTHERS, "moved", "count", "stage", "out")
     given, _ = parse(arguments, names, {})
     if not given["workdir"]:
         raise UserError("explain needs --workdir, e.g. --workdir=runs/top")
@@ -45,7 +47,9 @@ def run_explain(arguments: list[str]) -> int:
     stage = whole_number("--stage", given.pop("stage") or "-1")
 
     from hairjax.commands.explain import explain_run
+    from hairjax.runs.moved import move_runs
 
+    move_runs([Path(given["workdir"])], given["moved"])
     explain_run(given["workdir"], _selection(given), count=count, stage=stage, out=given["out"])
     return 0
 
@@ -99,7 +103,7 @@ def _check_selection(given: dict[str, str]) -> None:
 
 def run_report(arguments: list[str]) -> int:
     """``launch.py report``."""
-    given, _ = parse(arguments, ("workdir",), {})
+    given, _ = parse(arguments, ("workdir", "moved"), {})
     if not given["workdir"]:
         raise UserError("report needs --workdir, e.g. --workdir=runs/top")
     workdir = Path(given["workdir"]).expanduser()
@@ -109,7 +113,9 @@ def run_report(arguments: list[str]) -> int:
 
     from hairjax.report.run_report import report_run
     from hairjax.runs.folder import RunFolder
+    from hairjax.runs.moved import move_runs
 
+    move_runs([workdir], given["moved"])
     folder = RunFolder(workdir)
     report_run(folder)
     print(f"written: {folder.report}")
@@ -166,7 +172,7 @@ def _require_nothing_there(out: Path, pages: Path | None) -> None:
 def run_compare(arguments: list[str]) -> int:
     """``launch.py compare``."""
     workdirs: list[str] = []
-    given, _ = parse(arguments, ("split", "out", "thumbnails"), {}, workdirs)
+    given, _ = parse(arguments, ("split", "moved", "out", "thumbnails"), {}, workdirs)
     runs = different_runs("compare", workdirs, least=2, example="runs/top runs/rgb")
     require_one_of("split", given, ("validation", "test"))
     require_one_of("thumbnails", given, ("true", "false"))
@@ -175,8 +181,10 @@ def run_compare(arguments: list[str]) -> int:
         raise UserError(f"--out={out} is in a run, which is left as it is; give another")
     require_writable("--out", out)
 
+    from hairjax.runs.moved import move_runs
     from hairjax.studies.compare import compare_runs
 
+    move_runs(runs, given["moved"])
     compare_runs(
         [str(run) for run in runs],
         given["split"],

@@ -3,34 +3,37 @@
 HELP = """\
 hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and hair masks
 
-  python launch.py [train]  --config=FILE[:VARIANT] [--workdir=DIR] [--config.KEY=VALUE ...]
+  python launch.py [train]  --config=FILE[:VARIANT] [--workdir=DIR] [--moved=OLD=NEW]
+                            [--config.KEY=VALUE ...]
   python launch.py check    --photos=DIR [--masks=DIR] [--manifest=FILE] [--subject=REGEX]
                             [--classes=NAMES] [--spelling=RULE] [--split=split.csv] [--out=DIR]
   python launch.py show     --config=FILE[:VARIANT] [--out=DIR] [--config.KEY=VALUE ...]
   python launch.py rates    --config=FILE[:VARIANT] [--out=DIR] [--config.KEY=VALUE ...]
-  python launch.py evaluate --workdir=DIR [--split=SPLIT] [--flips] [--out=DIR]
+  python launch.py evaluate --workdir=DIR [--split=SPLIT] [--flips] [--moved=OLD=NEW] [--out=DIR]
   python launch.py evaluate --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE]
                             [--subject=REGEX] [--spelling=RULE] [--flips] [--out=DIR]
-  python launch.py report   --workdir=DIR
+  python launch.py report   --workdir=DIR [--moved=OLD=NEW]
   python launch.py folds    --config=FILE[:VARIANT] --config.data.folds=K [--workdir=DIR]
-                            [--config.KEY=VALUE ...]
+                            [--moved=OLD=NEW] [--config.KEY=VALUE ...]
   python launch.py predict  --workdir=DIR PHOTO_OR_FOLDER ... [--masks=DIR] [--flips]
                             [--out=FILE.csv] [--pictures=DIR] [--overwrite]
-  python launch.py compare  RUN RUN ... [--split=SPLIT] [--out=DIR] [--thumbnails=false]
+  python launch.py compare  RUN RUN ... [--split=SPLIT] [--moved=OLD=NEW] [--out=DIR]
+                            [--thumbnails=false]
   python launch.py ensemble RUN RUN ... [--weights=WEIGHTS] [--by=subject] [--split=SPLIT]
-                            [--workdir=DIR]
-  python launch.py soup     RUN RUN ... [--workdir=DIR]
-  python launch.py probe    RUN [--split=SPLIT] [--workdir=DIR]
+                            [--moved=OLD=NEW] [--workdir=DIR]
+  python launch.py soup     RUN RUN ... [--moved=OLD=NEW] [--workdir=DIR]
+  python launch.py probe    RUN [--split=SPLIT] [--moved=OLD=NEW] [--workdir=DIR]
   python launch.py probe    --config=FILE[:VARIANT] [--split=SPLIT] [--workdir=DIR]
                             [--config.KEY=VALUE ...]
-  python launch.py explain  --workdir=DIR [--split=SPLIT] [--masks=DIR] [--count=N] [--stage=N]
-                            [--out=DIR]
+  python launch.py explain  --workdir=DIR [--split=SPLIT] [--masks=DIR] [--moved=OLD=NEW]
+                            [--count=N] [--stage=N] [--out=DIR]
   python launch.py explain  --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE]
                             [--subject=REGEX] [--spelling=RULE] [--count=N] [--stage=N]
                             [--out=DIR]
   python launch.py convert  --weights=SOURCE --model=NAME --out=FILE.safetensors [--licence=TEXT]
 
-train (the default): train, keep the best epoch, write a report; the same command resumes.
+train (the default): train, keep the best epoch, write a report; the same command resumes; see
+docs/runs.md.
   python launch.py --config=configs/top.py:demo
   python launch.py --config=configs/top.py --config.data.photos=PHOTOS --config.data.masks=MASKS
 
@@ -38,6 +41,7 @@ train (the default): train, keep the best epoch, write a report; the same comman
   --config=runs/top/config.json     or a run's configuration, to run it again
   --config.optim.peak.late=3e-4     any key of the configuration
   --workdir=runs/first              the run's directory; by default in runs/, named after --config
+  --moved=/old=/new                 the photographs of the run that goes on: as for evaluate
 
 check: photographs looked through without training: what is wrong, and what is there twice. A page
 (check.html), a table (check.csv), and exit status 1 where something should stop the training.
@@ -85,6 +89,9 @@ test photographs is a line in the run's looks.csv.
   --spelling=merge                  their names that are nearly equal: as for check
   --flips                           the mean over each photograph and its mirror image; in a folder
                                     of its own (test-flips)
+  --moved=/old=/new                 the run's own photographs, masks or manifest have moved: what
+                                    their paths began with, and what they begin with now; several
+                                    with commas between. Compared by checksum and kept: told once
   --out=results                     where to write; by default inside the run
 
 report: write a run's report.html and its figures (PNG and SVG) again, from the files of the run.
@@ -92,6 +99,7 @@ Looking at the test photographs (evaluate --split=test) does so too, and adds wh
   python launch.py report --workdir=runs/top
 
   --workdir=runs/top                the run
+  --moved=/old=/new                 its photographs have moved: as for evaluate
 
 folds: cross-validation: train every fold that is not finished, judge what each held out, and put
 the predictions of all together; the same command goes on.
@@ -100,6 +108,7 @@ the predictions of all together; the same command goes on.
   --config=configs/top.py:demo      as for train, like --config.KEY; data.folds says how many
   --workdir=runs/cv                 has a run in fold_0, fold_1 ...; by default in runs/, named
                                     after --config
+  --moved=/old=/new                 the photographs of its runs: as for evaluate
 
 predict: grade photographs that have no labels.
   python launch.py predict --workdir=runs/top new/ other/anna.jpg --masks=new_masks
@@ -120,6 +129,7 @@ A folder of folds counts as one run.
   python launch.py compare runs/top runs/rgb runs/again --split=test
 
   --split=test                      validation (the default) or test, once evaluate has judged it
+  --moved=/old=/new                 the photographs of the runs: as for evaluate
   --out=comparison                  where to write; by default in runs/, named after the runs
   --thumbnails=false                no pictures of the photographs on which they differ
 
@@ -133,12 +143,14 @@ and predict take it as a run. Of one folder of folds: its models, for new photog
   --by=photograph                   the runs judged the same photographs (the default); or subject:
                                     other views of the same people, each judged by those at hand
   --split=test                      validation (the default), or test: a look at those photographs
+  --moved=/old=/new                 the photographs of the runs: as for evaluate
   --workdir=both                    where to write; by default in runs/, named after the runs
 
 soup: one model whose parameters are the mean of runs' of the same model, best first, each kept if
 validation gets no worse (soup.csv).
   python launch.py soup runs/top runs/again
 
+  --moved=/old=/new                 the photographs of the runs: as for evaluate
   --workdir=mixed                   where to write; by default in runs/, named after the runs
 
 probe: other classifiers (logistic regression, linear and RBF SVM, nearest neighbours) on the frozen
@@ -148,6 +160,7 @@ features of a run, or of pretrained weights; chosen on training photographs alon
 
   --split=test                      validation (the default), or test: a look at those photographs,
                                     by the classifier taken
+  --moved=/old=/new                 the photographs of the run: as for evaluate
   --workdir=probed                  where to write; by default in runs/, named after the run
 
 explain: where a run's best model looks, and how much it relies on the mask: tables, figures, and a
@@ -163,6 +176,7 @@ is a run like any other.
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
   --subject='/([a-z]+)_'            whose they are, as for evaluate
   --spelling=merge                  their names that are nearly equal: as for check
+  --moved=/old=/new                 the run's own photographs: as for evaluate
   --count=100                       photographs for deletion and insertion; by default 32
   --stage=-2                        a map of an earlier stage, finer but in a ViT; by default -1,
                                     the last

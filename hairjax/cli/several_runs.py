@@ -16,7 +16,7 @@ _EXAMPLE = "runs/top runs/again"
 def run_ensemble(arguments: list[str]) -> int:
     """``launch.py ensemble``."""
     workdirs: list[str] = []
-    given, _ = parse(arguments, ("weights", "by", "split", "workdir"), {}, workdirs)
+    given, _ = parse(arguments, ("weights", "by", "split", "moved", "workdir"), {}, workdirs)
     runs = different_runs("ensemble", workdirs, least=1, example=_EXAMPLE)
     require_one_of("split", given, _SPLITS)
     require_one_of("by", given, ("photograph", "subject"))
@@ -28,8 +28,10 @@ def run_ensemble(arguments: list[str]) -> int:
         )
     out = _workdir("ensemble", given["workdir"], runs)
 
+    from hairjax.runs.moved import move_runs
     from hairjax.studies.ensemble import ensemble_runs
 
+    move_runs(runs, given["moved"])
     ensemble_runs(
         [str(run) for run in runs],
         weights=given["weights"],
@@ -43,14 +45,16 @@ def run_ensemble(arguments: list[str]) -> int:
 def run_soup(arguments: list[str]) -> int:
     """``launch.py soup``."""
     workdirs: list[str] = []
-    given, _ = parse(arguments, ("workdir",), {}, workdirs)
+    given, _ = parse(arguments, ("moved", "workdir"), {}, workdirs)
     runs = different_runs("soup", workdirs, least=2, example=_EXAMPLE)
     for run in runs:
         require_keys(run)
     out = _workdir("soup", given["workdir"], runs)
 
+    from hairjax.runs.moved import move_runs
     from hairjax.studies.soup import make_soup
 
+    move_runs(runs, given["moved"])
     make_soup([str(run) for run in runs], out=out)
     return 0
 
@@ -65,7 +69,7 @@ def run_probe(arguments: list[str]) -> int:
         source = default_workdir(given["config"])
     else:
         runs: list[str] = []
-        given, _ = parse(arguments, ("workdir", "split"), {}, runs)
+        given, _ = parse(arguments, ("moved", "workdir", "split"), {}, runs)
         if len(runs) != 1:
             raise UserError(
                 f"probe needs one run, or --config, not {', '.join(runs) or 'nothing'}; e.g. probe "
@@ -78,11 +82,13 @@ def run_probe(arguments: list[str]) -> int:
     out = Path(given["workdir"] or name).expanduser()
     _require_place(out)
 
+    from hairjax.runs.moved import move_runs
     from hairjax.studies.probe import probe_configuration, probe_run
 
     if run is None:
         probe_configuration(config, split=given["split"], out=out)
     else:
+        move_runs([run], given["moved"])
         probe_run(str(run), split=given["split"], out=out)
     return 0
 

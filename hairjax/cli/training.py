@@ -14,6 +14,8 @@ from hairjax.cli.configuration import (
     weights_paths,
 )
 from hairjax.cli.places import beside, default_workdir, require_writable
+from hairjax.config.load import at_its_places
+from hairjax.config.places import at_places
 from hairjax.parallel.cluster import find_place
 from hairjax.parallel.supervisor import follow_parent, is_child, supervise
 from hairjax.system.errors import UserError
@@ -21,12 +23,19 @@ from hairjax.system.errors import UserError
 
 def run_train(arguments: list[str]) -> int:
     """``launch.py [train]``."""
-    given, config = read_configuration("train", arguments, "workdir")
+    given, config = read_configuration("train", arguments, "workdir", "moved")
     place = find_place(process_options(config), os.environ)
     if place and not is_child():
         return supervise([str(ROOT / "launch.py"), "train", *arguments], str(place))
-    check_config(config)
     workdir = Path(given["workdir"] or default_workdir(given["config"])).expanduser()
+    if place and given["moved"]:
+        raise UserError(
+            "--moved is told in one process, and then all know: evaluate --workdir=DIR --moved=…"
+        )
+    config = at_places(config, _moved([workdir], given["moved"]))
+    if (workdir / "config.json").is_file():
+        config = at_its_places(workdir, config)
+    check_config(config)
     require_writable("--workdir", workdir)
     for run in (workdir, *weights_paths(config)):
         require_keys(run)
@@ -48,10 +57,15 @@ def run_train(arguments: list[str]) -> int:
 
 def run_folds(arguments: list[str]) -> int:
     """``launch.py folds``."""
-    given, config = read_configuration("folds", arguments, "workdir")
+    given, config = read_configuration("folds", arguments, "workdir", "moved")
     if not config.data.folds:
         raise UserError("folds needs how many, e.g. --config.data.folds=5")
     config.data.fold = 0
+    workdir = Path(given["workdir"] or beside(given["config"], "folds")).expanduser()
+    folds = sorted(path.parent for path in workdir.glob("fold_*/config.json"))
+    config = at_places(config, _moved(folds, given["moved"]))
+    for fold in folds:
+        config = at_its_places(fold, config)
     check_config(config)
     if find_place(process_options(config), os.environ):
         raise UserError(
@@ -59,7 +73,6 @@ def run_folds(arguments: list[str]) -> int:
             "(--config.data.fold=0 --workdir=DIR/fold_0, and on), then put them together with "
             "folds --workdir=DIR in one"
         )
-    workdir = Path(given["workdir"] or beside(given["config"], "folds")).expanduser()
     require_writable("--workdir", workdir)
     if (workdir / "config.json").exists():
         raise UserError(f"--workdir={workdir} is a run; give a folder to hold one for each fold")
@@ -69,6 +82,15 @@ def run_folds(arguments: list[str]) -> int:
     from hairjax.studies.folds import cross_validate
 
     return _status_of(lambda: cross_validate(config, workdir))
+
+
+def _moved(runs: list[Path], moved: str) -> dict[str, str]:
+    """The new places of photographs by key, kept by the runs; see `move_runs`."""
+    if not moved:
+        return {}
+    from hairjax.runs.moved import move_runs
+
+    return move_runs(runs, moved)
 
 
 def _status_of(work: Callable[[], object]) -> int:

@@ -9,8 +9,9 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from hairjax.config.places import FILE, at_places, places_of, read_places, require_places
 from hairjax.config.recipe import known_keys
-from hairjax.config.schema import complete
+from hairjax.config.schema import complete, flatten
 from hairjax.system.errors import UserError
 from hairjax.system.paths import placed
 
@@ -20,7 +21,8 @@ SUFFIXES = (".py", ".json")
 def load_config(source: str) -> ConfigDict:
     """A configuration from ``FILE.py``, ``FILE.py:variant``, or a run's ``config.json``.
 
-    A run of an earlier hairjax, which had fewer keys, is completed with what it meant by them.
+    A run of an earlier hairjax, which had fewer keys, is completed with what it meant by them. The
+    photographs of a run lie where it was told that they are now.
 
     Raises:
         UserError: no such file or variant, or the file is not a configuration.
@@ -39,6 +41,16 @@ def load_config(source: str) -> ConfigDict:
         return _run_python(path, variant)
     if variant:
         raise UserError(f"{path} has no variants such as {variant!r}; only a .py file may")
+    config = read_begun(path)
+    return at_places(config, read_places(path.with_name(FILE))) if "data" in config else config
+
+
+def read_begun(path: Path) -> ConfigDict:
+    """The configuration with which a run began, from its ``config.json``.
+
+    Raises:
+        UserError: the file is not a configuration.
+    """
     try:
         plain = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -46,6 +58,21 @@ def load_config(source: str) -> ConfigDict:
     if not isinstance(plain, dict):
         raise UserError(f"{path} is not a configuration: it holds no names with values")
     return complete(from_plain(plain), known_keys())
+
+
+def at_its_places(run: Path, config: ConfigDict) -> ConfigDict:
+    """The configuration of a command that goes on with a run, which may know that it moved.
+
+    A place at which the run began is where it was told to be now; another one is the command's.
+
+    Raises:
+        UserError: the photographs are not there.
+    """
+    begun = places_of(flatten(read_begun(run / "config.json")))
+    given, told = places_of(flatten(config)), read_places(run / FILE)
+    moved = {key: now for key, now in told.items() if given.get(key) == begun.get(key)}
+    require_places(run, (given | moved).values())
+    return at_places(config, moved)
 
 
 def split_source(source: str) -> tuple[Path, str]:

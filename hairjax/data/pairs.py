@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +110,12 @@ def pair_views(first: PhotoSet, second: PhotoSet) -> PhotoSet:
         labels=np.array([_label(first, second, *pair) for pair in rows], np.int32),
         files=tuple(f"{_file(first, a)} + {_file(second, b)}" for a, b in rows),
         subjects=tuple(subjects),
-        sha256=tuple(_digest(first, second, *pair) for pair in rows),
+        sha256=tuple(_digest(first.sha256, second.sha256, *pair) for pair in rows),
+        mask_sha256=(
+            tuple(_digest(first.mask_sha256, second.mask_sha256, *pair) for pair in rows)
+            if first.mask_sha256 and second.mask_sha256
+            else ()
+        ),
         classes=first.classes,
         has_masks=first.has_masks and second.has_masks,
         # Of two codings or whites none could be held against other photographs.
@@ -148,8 +154,8 @@ def _file(photos: PhotoSet, row: int) -> str:
     return MISSING if row == _NOWHERE else photos.files[row]
 
 
-def _digest(first: PhotoSet, second: PhotoSet, own: int, other: int) -> str:
+def _digest(first: Sequence[str], second: Sequence[str], own: int, other: int) -> str:
     """Digest of both files' digests, so that a pair changes when one of them does."""
     views = ((first, own), (second, other))
-    parts = (MISSING if row == _NOWHERE else photos.sha256[row] for photos, row in views)
+    parts = (MISSING if row == _NOWHERE else digests[row] for digests, row in views)
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()

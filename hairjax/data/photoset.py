@@ -43,6 +43,7 @@ class PhotoSet:
     sha256: tuple[str, ...]  # of the file's bytes (of the pixels where there is no file)
     classes: tuple[str, ...]
     has_masks: bool
+    mask_sha256: tuple[str, ...] = ()  # of the bytes of their files; () where they are not known
     mask_coding: str = ""  # of the files of the masks, see `prepare.mask_coding`; "": not known
     white: int = 0  # of the 16-bit greys among the files, see `prepare.levels`; 0: there are none
 
@@ -63,6 +64,7 @@ class PhotoSet:
             sha256=tuple(self.sha256[i] for i in chosen),
             classes=self.classes,
             has_masks=self.has_masks,
+            mask_sha256=tuple(self.mask_sha256[i] for i in chosen) if self.mask_sha256 else (),
             mask_coding=self.mask_coding,
             white=self.white,
         )

@@ -1,7 +1,7 @@
 """Contents of the report of a run, as plain data; the sections turn them into a page."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -127,6 +127,7 @@ class Report:
         parameter_table: every parameter with its group.
         config: the resolved configuration, nested.
         curves_figure: the PNG of `figures.classification.learning_curves`.
+        moved: where photographs lay when training began, by key, of those that lie elsewhere now.
     """
 
     folder: Path
@@ -155,11 +156,18 @@ class Report:
     parameter_table: Sequence[ParameterRow]
     config: Mapping[str, Any]
     curves_figure: Path
+    moved: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def chosen_by(self) -> str:
         """Name of the metric that the best epoch was chosen by, within a sentence."""
         return METRICS[self.best_by].named if self.best_by in METRICS else self.best_by
+
+    @property
+    def ended_early(self) -> bool:
+        """True if training ended before the last epoch, as ``train.patience`` asks."""
+        train = self.config["train"]
+        return train["patience"] > 0 and self.history[-1]["epoch"] < train["epochs"]
 
     @property
     def weights(self) -> Weights | None:

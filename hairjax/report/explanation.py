@@ -10,6 +10,7 @@ from hairjax.evaluation.explain.reliance import METRICS, Reliance
 from hairjax.evaluation.metrics.intervals import MEASURED_FROM, Interval
 from hairjax.report.comparison.summary import TITLES, signed
 from hairjax.report.html import number, number_range
+from hairjax.system.files import replacing
 from hairjax.system.wording import counted
 
 Mean = tuple[float, Interval | None]
@@ -217,7 +218,8 @@ class ExplainFolder:
 def write_explanation(found: Explanation, path: Path) -> None:
     """Write JSON."""
     text = json.dumps(asdict(found), indent=1, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n")
+    with replacing(path) as unfinished:
+        unfinished.write_text(text + "\n")
 
 
 def read_explanation(path: Path) -> Explanation:

@@ -8,7 +8,6 @@ import csv
 import fcntl
 import hashlib
 import io
-import os
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from hairjax.data.split import read_rows
 from hairjax.runs.derived import source_runs
 from hairjax.runs.folder import RunFolder
 from hairjax.system.errors import UserError
+from hairjax.system.files import append
 from hairjax.system.git import code_commit
 
 
@@ -77,15 +77,13 @@ def add_access(path: Path, record: AccessRecord) -> int:
         UserError: the file is not such a record.
         OSError: it cannot be written to.
     """
-    with path.open("a", encoding="utf-8", newline="") as file:
+    with path.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         before = read_access(path)
         rows = [] if path.stat().st_size else [_COLUMNS]
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([*rows, astuple(record)])
-        file.write(text.getvalue())
-        file.flush()
-        os.fsync(file.fileno())
+        append(path, text.getvalue())
     return len(before) + 1
 
 

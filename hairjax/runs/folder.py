@@ -1,17 +1,22 @@
 """The directory of a run: paths of its files, and reading and writing the small ones."""
 
 import json
-import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from hairjax.config.load import load_config, to_plain
+from hairjax.config.continued import other_length
+from hairjax.config.load import load_config, read_begun, to_plain
+from hairjax.config.places import FILE, places_of
 from hairjax.config.resume import differences
+from hairjax.config.schema import flatten
+from hairjax.data.split import read_masks
 from hairjax.parallel.processes import is_first
 from hairjax.system.errors import UserError
-from hairjax.system.files import replacing
+from hairjax.system.files import append, replacing
+from hairjax.system.paths import absolute
 
 FLIPS = "-flips"  # ends the name of a folder of results with flips
 
@@ -29,6 +34,8 @@ class RunFolder:
         self.config = self.path / "config.json"
         self.classes = self.path / "classes.json"
         self.masks = self.path / "masks.json"
+        self.mask_files = self.path / "masks.csv"
+        self.places = self.path / FILE
         self.groups_text = self.path / "groups.txt"
         self.groups_csv = self.path / "groups.csv"
         self.split = self.path / "split.csv"
@@ -71,16 +78,35 @@ class RunFolder:
         return found.get("epoch")
 
     def read_config(self) -> ConfigDict:
-        """The resolved configuration of the run."""
+        """The resolved configuration of the run, whose photographs lie where they are now."""
         return load_config(str(self.config))
+
+    def read_begun_config(self) -> ConfigDict:
+        """The resolved configuration with which the run began."""
+        return read_begun(self.config)
+
+    def write_places(self, places: Mapping[str, str]) -> None:
+        """Keep where the photographs of the run lie, by key, where it began with other places."""
+        own = places_of(flatten(self.read_begun_config()))
+        begun, now = (
+            {key: str(absolute(place)) for key, place in one.items()} for one in (own, places)
+        )
+        if moved := {key: place for key, place in now.items() if begun.get(key) != place}:
+            self.write_json(self.places, moved)
+        else:
+            self.places.unlink(missing_ok=True)
 
     def require_same(self, config: ConfigDict) -> None:
         """Refuse to go on with a run under another configuration.
 
         Raises:
-            UserError: lists every key that differs.
+            UserError: lists every key that differs; where it is the number of epochs alone, says
+                how to train for more.
         """
-        if changed := differences(self.read_config(), config):
+        own = self.read_config()
+        if changed := differences(own, config):
+            if [one.partition(":")[0] for one in changed] == ["config.train.epochs"]:
+                raise UserError(other_length(self.path, own, config, ended=self.metrics.is_file()))
             raise UserError(
                 f"{self.path} holds a run of another configuration; give another --workdir or "
                 "undo:\n  " + "\n  ".join(changed)
@@ -115,6 +141,10 @@ class RunFolder:
         found = json.loads(self.masks.read_text()) if self.masks.exists() else {}
         return found.get("coding", ""), found.get("white", 0)
 
+    def read_masks(self) -> dict[str, str]:
+        """SHA-256 of every photograph's mask; none where an earlier hairjax began the run."""
+        return read_masks(self.mask_files) if self.mask_files.is_file() else {}
+
     def read_lines(self, path: Path) -> list[dict]:
         """The rows of a ``.jsonl`` file; a line cut short by a kill is left out."""
         if not path.exists():
@@ -126,10 +156,7 @@ class RunFolder:
         """Add a row to a ``.jsonl`` file and see it to the disk; of several processes one does."""
         if not is_first():
             return
-        with path.open("a") as file:
-            file.write(json.dumps(row, allow_nan=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append(path, json.dumps(row, allow_nan=False) + "\n")
 
     def cut_back(self, epoch: int) -> None:
         """Drop the rows of epochs after ``epoch``: they will be run again; one process does."""

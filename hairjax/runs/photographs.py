@@ -6,13 +6,15 @@ import numpy as np
 
 from hairjax.builders.data_set import find_data, load_data
 from hairjax.builders.setup import Setup, resolve
+from hairjax.config.places import require_places
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.sources.photos import Index
 from hairjax.data.sources.subjects import compile_subject, subject_of
 from hairjax.data.sources.unify import unify_spelling
-from hairjax.data.split import read_own_split, read_rows, split_rows
+from hairjax.data.split import read_own_split, read_rows, require_same_masks, split_rows
 from hairjax.runs.ancestry import ancestors
 from hairjax.runs.folder import RunFolder
+from hairjax.runs.moved import read_own_masks
 from hairjax.runs.overlap import find_overlap
 from hairjax.runs.run import Run
 from hairjax.system import console
@@ -55,7 +57,12 @@ def read_run_photographs(
     Raises:
         UserError: they cannot be used, or are not those the run began with.
     """
+    views = [path for view in setup.source.views for path in (view.photos, view.masks)]
+    require_places(folder.path, (*views, setup.source.manifest))
     photos = load_data(setup.source, setup.prepare, classes)
+    own = resolve(folder.read_config()).source
+    if setup.source.views == own.views:  # of the run's own photographs, and not with other masks
+        require_same_masks(read_own_masks(folder), photos)
     return photos, read_own_split(folder.split, photos)
 
 

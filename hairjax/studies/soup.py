@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
 
 from hairjax.builders.setup import resolve
 from hairjax.config.schema import flatten
@@ -158,7 +157,7 @@ def _require_alike(runs: Sequence[RunPredictions]) -> None:
                 f"{run.path} is of {run.config.made.by}, and has no parameters of its own: give "
                 "soup runs"
             )
-    first, *others = (_decisive(run.config) for run in runs)
+    first, *others = (_decisive(run) for run in runs)
     for run, config in zip(runs[1:], others, strict=True):
         if changed := [key for key in first if config[key] != first[key]]:
             listed = "; ".join(f"config.{key}: {first[key]!r} → {config[key]!r}" for key in changed)
@@ -168,10 +167,10 @@ def _require_alike(runs: Sequence[RunPredictions]) -> None:
             )
 
 
-def _decisive(config: ConfigDict) -> dict[str, Any]:
+def _decisive(run: RunPredictions) -> dict[str, Any]:
     """The keys that must be the same, the normalisation as it comes to be."""
-    flat = dict(flatten(config))
-    return {key: flat[key] for key in _SAME} | {"data.normalise": resolve(config).inputs.normalise}
+    flat, normalise = dict(flatten(run.config)), resolve(run.config).inputs.normalise
+    return {key: flat[key] for key in _SAME} | {"data.normalise": normalise}
 
 
 def _validation_photographs(run: Run) -> PhotoSet:

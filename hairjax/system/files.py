@@ -1,6 +1,7 @@
 """Write a file whole or not at all."""
 
 import csv
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,14 +11,45 @@ from pathlib import Path
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; what was written there then takes its place.
 
-    A kill at any moment leaves the old file, or none, but never half of one.
+    A kill or a full disk at any moment leaves the old file, or none, but never half of one.
+
+    Raises:
+        OSError: it cannot be written; names ``path``.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        _name(error, path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def append(path: Path, text: str) -> None:
+    """Add text to the end of a file and see it to the disk, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written; names ``path``.
+    """
+    with path.open("ab", buffering=0) as file:
+        before = os.fstat(file.fileno()).st_size
+        left = text.encode("utf-8")
+        try:
+            while left:
+                left = left[file.write(left) :]
+            os.fsync(file.fileno())
+        except OSError as error:
+            # What follows would else be added to half a line.
+            os.ftruncate(file.fileno(), before)
+            _name(error, path)
+            raise
+
+
+def _name(error: OSError, path: Path) -> None:
+    """Have an error name the path: one in the middle of writing names none."""
+    error.filename = error.filename or str(path)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

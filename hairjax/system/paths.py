@@ -1,6 +1,7 @@
 """Paths that a person gives."""
 
 import difflib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,11 @@ def placed(path: str | Path) -> str:
     if str(full) != str(Path(path)):
         return f"{given}, which is {str(full)!r}"
     return given if full.is_absolute() else f"{given} in {Path.cwd()}"
+
+
+def absolute(path: str) -> Path:
+    """A path from the root, without ``~`` and ``..``; links are kept."""
+    return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 (which follows links)
 
 
 def require_run(workdir: Path) -> None:

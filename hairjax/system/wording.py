@@ -4,3 +4,12 @@
 def counted(count: int, one: str, many: str = "") -> str:
     """E.g. ``1 device``, ``1,200 devices``; ``many`` where the plural has another ending."""
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def in_bytes(count: float) -> str:
+    """E.g. ``512 B``, ``1.5 kB``, ``331.0 MB``."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.1f} {unit}" if unit != "B" else f"{count:.0f} B"
+        count /= 1000
+    return f"{count:.1f} TB"

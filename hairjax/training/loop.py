@@ -79,7 +79,7 @@ class _Watch:
 
 
 def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> dict[str, Any]:
-    """Train until the last epoch.
+    """Train until the last epoch, or until `is_exhausted` ends it early.
 
     Args:
         plan: plan of the training.
@@ -97,14 +97,17 @@ def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> di
     epochs = options.epochs
     live_line = console.training(epochs * plan.steps, step)
     events = epoch_events(plan.folder, on=options.tensorboard and is_first())
-    phase, data = None, plan.whole
+    phase, data, ended = None, plan.whole, step // plan.steps
     with stop_requests() as stop, live_line as show, events as add_events:
         for epoch in range(step // plan.steps + 1, epochs + 1):
+            # Of what every checkpoint holds: a run that was killed ends after the same epoch.
+            if is_exhausted(plan, epoch - 1, best):
+                break
             watch = _Watch(stop, show, best, EpochTimer(options.batch_size))
             if phase is not (phase := phase_of(plan.phases, epoch)):
                 data = plan.begin(phase, state.params)
                 _compile(plan, phase, data, state)
-            state = _train_epoch(plan, phase, data, state, epoch, watch)
+            state, ended = _train_epoch(plan, phase, data, state, epoch, watch), epoch
             row = _validate(plan, data, state, epoch)
             plan.folder.append_line(plan.folder.history, row)
             candidate = _candidate(plan, row)
@@ -120,7 +123,30 @@ def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> di
                 raise _stopped(plan, reason, epoch * plan.steps)
         plan.checkpoints.wait()
     assert best is not None, "a finished run has a best epoch"
+    if ended < epochs:
+        _tell_of_early_end(plan, ended, best)
     return best
+
+
+def is_exhausted(plan: Plan, epoch: int, best: dict[str, Any] | None) -> bool:
+    """True if so many epochs up to this one were no better that training ends early.
+
+    While parts of the model are still to thaw nothing is counted: epochs that train only some of
+    them say little of the others.
+    """
+    patience, last_phase = plan.setup.training.patience, plan.phases[-1].first
+    if not patience or best is None:
+        return False
+    return epoch - max(best["epoch"], last_phase - 1) >= patience
+
+
+def _tell_of_early_end(plan: Plan, ended: int, best: dict[str, Any]) -> None:
+    options = plan.setup.training
+    console.say(
+        f"ended early after epoch {ended} of {options.epochs}: none since epoch {best['epoch']} "
+        f"was better by {options.best_by} (config.train.patience={options.patience}); the rates "
+        "did not come down as far as all epochs bring them"
+    )
 
 
 def _compile(plan: Plan, phase: Phase, data: PhaseData, state: TrainState) -> None:

@@ -15,11 +15,15 @@ from ml_collections import ConfigDict
 from hairjax.builders.data_set import find_data, load_data, split_photos
 from hairjax.builders.model import abstract_model, find_model_weights, pretrained_model
 from hairjax.builders.setup import Setup, resolve
+from hairjax.config.continued import continued_command
+from hairjax.config.load import at_its_places
+from hairjax.config.places import places_of
+from hairjax.config.schema import flatten
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.quality.conflicts import require_one_label
 from hairjax.data.quality.copies import require_no_copies
 from hairjax.data.sources.manifest import read_columns
-from hairjax.data.split import write_split
+from hairjax.data.split import require_same_masks, write_masks, write_split
 from hairjax.evaluation.inference import make_model_outputs
 from hairjax.optim.groups import ParameterGroup, make_groups
 from hairjax.optim.lora import require_matrices, with_pairs
@@ -37,6 +41,8 @@ from hairjax.runs.folder import RunFolder
 from hairjax.runs.overlap import require_unlearnt_weights
 from hairjax.runs.run import make_explainer
 from hairjax.system import console
+from hairjax.system.disk import FullDisk, FullDiskError, free, full_disk
+from hairjax.system.wording import in_bytes
 from hairjax.training.agreement import require_same_command, require_same_start
 from hairjax.training.learner import (
     Learner,
@@ -45,15 +51,16 @@ from hairjax.training.learner import (
     make_learner,
     step_options,
 )
-from hairjax.training.loop import Plan, run_epochs
+from hairjax.training.loop import Plan, is_exhausted, run_epochs
 from hairjax.training.phases import PhaseData, begin_phase, make_phases
 from hairjax.training.train_state import TrainState
-from hairjax.weights.checkpoint import Checkpoints, last_step
+from hairjax.weights.checkpoint import Checkpoints, last_step, state_bytes
 
 
 class Prepared(NamedTuple):
     """Run prepared for its first step."""
 
+    config: ConfigDict  # whose photographs lie where they are now
     setup: Setup
     folder: RunFolder
     resumed: bool  # whether the folder held the run
@@ -85,12 +92,34 @@ def train_run(config: ConfigDict, workdir: str | Path) -> dict[str, float]:
             trains there.
         FloatingPointError: the loss is no longer finite; the last good checkpoint is kept.
         StoppedError: SIGTERM or SIGINT; the state is saved.
+        FullDiskError: something could not be written; what was saved is whole.
     """
-    prepared = _prepare(config, RunFolder(workdir))
+    try:
+        return _train(config, RunFolder(workdir))
+    except FullDiskError:
+        raise
+    except Exception as error:
+        if full := full_disk(error):
+            raise FullDiskError(_told_of_full_disk(full, Path(workdir))) from error
+        raise
+
+
+def _told_of_full_disk(full: FullDisk, workdir: Path) -> str:
+    step = last_step(workdir / "checkpoints")
+    kept, how = "nothing was saved before", "begins anew"
+    if step is not None:
+        kept, how = f"the state after step {step:,} and the best before it are whole", "goes on"
+    return f"{full.describe()}; {kept}: make room, and the same command {how}"
+
+
+def _train(config: ConfigDict, folder: RunFolder) -> dict[str, float]:
+    """As `train_run`; what the system raises is raised as it is."""
+    prepared = _prepare(config, folder)
     with exclusive_lock(prepared.folder.environment):
-        _write_start(config, prepared)
+        _write_start(prepared)
         plan, learner = _plan(prepared)
         with _closing(prepared.checkpoints):
+            _require_room(plan, learner)
             state, best = _start(plan, learner, prepared)
             best = run_epochs(plan, state, best)
             params = prepared.checkpoints.restore_params(best["step"], learner.shapes.evaluated)
@@ -102,6 +131,7 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
     resuming = folder.exists()
     if resuming:
         folder.require_same(config)
+        config = at_its_places(folder.path, config)
     dispatch_inline()
     setup = resolve(config)
     keep_compiled(setup.devices.compiled)
@@ -132,6 +162,7 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
             folder.write_config(config)  # last: it makes the folder a run
         wait_for(folder.config)
     return Prepared(
+        config=config,
         setup=setup,
         folder=folder,
         resumed=resuming,
@@ -149,13 +180,15 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
     )
 
 
-def _write_start(config: ConfigDict, prepared: Prepared) -> None:
+def _write_start(prepared: Prepared) -> None:
     """Write what the run is started with; begun anew it may be with other weights or masks."""
     if not is_first():
         return
     folder = prepared.folder
     if prepared.resumed and not prepared.saved:
-        folder.write_config(config)
+        folder.write_config(prepared.config)
+    if prepared.resumed:
+        folder.write_places(places_of(flatten(prepared.config)))
     if prepared.ancestry is not None:
         write_ancestry(folder, prepared.ancestry)
     start = describe_start(prepared.setup.model, prepared.mesh, prepared.params, prepared.weights)
@@ -198,6 +231,31 @@ def _plan(prepared: Prepared) -> tuple[Plan, Learner]:
         checkpoints=prepared.checkpoints,
     )
     return plan, learner
+
+
+def _require_room(plan: Plan, learner: Learner) -> None:
+    """Refuse to train where no checkpoint can be saved; say where not all of them may.
+
+    Raises:
+        FullDiskError: there is no room for one.
+    """
+    last = last_step(plan.folder.checkpoints) or 0
+    left = plan.setup.training.epochs - last // plan.steps
+    if not left or not is_first():
+        return
+    size = state_bytes((learner.shapes.evaluated, learner.shapes.rest()))
+    most, room = plan.checkpoints.expected_bytes(size, left), free(plan.folder.checkpoints)
+    there = f"{in_bytes(room)} are free at {plan.folder.checkpoints}"
+    if room < plan.checkpoints.least_bytes(size):
+        raise FullDiskError(
+            f"a checkpoint of this run takes {in_bytes(size)}, and {there}: make room, or give "
+            "another --workdir"
+        )
+    if room < most:
+        console.say(
+            f"the checkpoints of this run take up to {in_bytes(most)} more (the best, the last, "
+            f"and the next while it is written), and {there}: training may end before its time"
+        )
 
 
 def _end(plan: Plan, prepared: Prepared, best: dict[str, Any], params: dict) -> dict[str, float]:
@@ -256,6 +314,8 @@ def _photographs(
     prepare = replace(setup.prepare, mask_coding=coding, white=white)
     photos = load_data(source, prepare, classes, found)
     split = split_photos(photos, source, setup.split, folder.split if resuming else None)
+    if resuming:
+        require_same_masks(folder.read_masks(), photos)
     if not resuming:
         require_one_label(photos, source)
         require_no_copies(photos, split, source, setup.split)
@@ -276,6 +336,8 @@ def _begin(folder: RunFolder, photos: PhotoSet, split: np.ndarray) -> None:
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.write_json(folder.classes, list(photos.classes))
     folder.write_levels(photos.mask_coding, photos.white)
+    if photos.mask_sha256:
+        write_masks(folder.mask_files, photos)
     write_split(folder.split, photos, split)
 
 
@@ -290,9 +352,14 @@ def _start(
     evaluated, rest, best = plan.checkpoints.restore_last(shapes.evaluated, shapes.rest())
     state = TrainState.restored(evaluated, rest)
     plan.folder.cut_back(int(state.step) // plan.steps)
-    if int(state.step) < plan.setup.training.epochs * plan.steps:
+    epoch, epochs = int(state.step) // plan.steps, plan.setup.training.epochs
+    if epoch < epochs and not is_exhausted(plan, epoch, best):
         console.say(f"going on with {plan.folder.path} after step {int(state.step):,}")
     else:
-        said = f"{plan.folder.path} has ended: nothing is left to train; to train it anew, give "
-        console.say(f"{said}another --workdir, or remove it")
+        path = plan.folder.path
+        longer = continued_command(path, epochs)
+        console.say(
+            f"{path} has ended: nothing is left to train; to train it anew, give another "
+            f"--workdir, or remove it; to train as many epochs more from its best weights: {longer}"
+        )
     return state, best

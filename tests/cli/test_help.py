@@ -26,7 +26,7 @@ def test_help(arguments, capsys):
 def test_help_is_right(folders, trained, monkeypatch, capsys):
     """Its examples are understood, and it has every flag of every verb."""
     evaluated, converted, shown, predicted, compared, checked, divided = ([] for _ in range(7))
-    reported, mixed, cooked, probed, swept, explained = ([] for _ in range(6))
+    reported, mixed, cooked, probed, swept, explained, told = ([] for _ in range(7))
     monkeypatch.setattr(
         "hairjax.studies.ensemble.ensemble_runs",
         lambda *given, **named: mixed.append((given, named)),
@@ -74,6 +74,9 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         "hairjax.studies.compare.compare_runs",
         lambda *given, **named: compared.append((given, named)),
     )
+    monkeypatch.setattr(
+        "hairjax.runs.moved.move_runs", lambda runs, moved: told.append(moved) or {}
+    )
     for name in ("photos", "masks"):
         (Path.cwd() / name.upper()).symlink_to(folders / name)
     (Path.cwd() / "configs").symlink_to(ROOT / "configs")
@@ -84,7 +87,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     Path("runs/top/config.json").write_text(json.dumps(to_plain(top.get_config("demo"))))
 
     commands = re.findall(r"^  python launch.py (.*[^\]\n])$", launch.HELP, re.MULTILINE)
-    assert len(commands) == 19  # among them report's usage, which has nothing that may be left out
+    assert len(commands) == 18
     (
         _,
         of_train,
@@ -121,7 +124,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         photos += " --masks=MASKS" * flag.startswith("--mask_value")
         commands.append(f"evaluate --workdir=runs/top {photos} {flag}")
     for flag in re.findall(r"^  (--\S+)", of_report, re.MULTILINE):
-        commands.append(f"report {flag}")
+        commands.append(f"report --workdir=runs/top {flag}")
     for flag in re.findall(r"^  (--\S+)", of_folds, re.MULTILINE):
         commands.append(f"folds --config=configs/top.py:demo --config.data.folds=5 {flag}")
     for flag in re.findall(r"^  (--\S+)", of_predict, re.MULTILINE):
@@ -144,7 +147,8 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         commands.append(f"convert --weights=SOURCE --model=NAME --out=FILE.safetensors {flag}")
     for command in commands:
         assert launch.main(shlex.split(command)) == 0, capsys.readouterr().err
-    assert len(trained) == 2 + 4
+    assert len(trained) == 2 + 5
+    assert told.count("/old=/new") == 9
     assert len(checked) == 1 + len(flags_of_check) == 1 + 9
     assert {str(out) for _, out in checked} == {"runs/check-PHOTOS", "checked"}
     given = [config.data for config, _ in checked]
@@ -154,10 +158,14 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     assert {data.spelling for data in given} == {"refuse", "merge"}
     assert [str(out) for _, out in shown] == [*["runs/top-demo-show"] * 2, "pictures"]
     assert [str(out) for _, out in swept] == [*["runs/top-demo-rates"] * 2, "rates"]
-    assert [str(out) for _, out in divided] == [*["runs/top-demo-folds"] * 2, "runs/cv"]
+    assert [str(out) for _, out in divided] == [
+        *["runs/top-demo-folds"] * 2,
+        "runs/cv",
+        "runs/top-demo-folds",
+    ]
     assert {config.data.folds for config, _ in divided} == {5}
     assert len(converted) == 1 + len(flags_of_convert) == 1 + 5
-    assert [str(folder.path) for folder in reported] == ["DIR", "runs/top", "runs/top"]
+    assert [str(folder.path) for folder in reported] == ["runs/top"] * 3
     assert predicted[0] == (
         ("runs/top", ["new/", "other/anna.jpg"]),
         {
@@ -174,7 +182,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         (["runs/top", "runs/rgb", "runs/again"], "test"),
         {"out": Path("runs/compare-top-rgb-again"), "thumbnails": True},
     )
-    assert len(compared) == 1 + 3
+    assert len(compared) == 1 + 4
     assert mixed[1] == (
         (["runs/top", "runs/side"],),
         {
@@ -184,8 +192,12 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
             "out": Path("runs/ensemble-top-side"),
         },
     )
-    assert len(mixed) == 2 + 4
-    assert [str(call["out"]) for call in cooked] == ["runs/soup-top-again", "mixed"]
+    assert len(mixed) == 2 + 5
+    assert [str(call["out"]) for call in cooked] == [
+        "runs/soup-top-again",
+        "runs/soup-top-rgb",
+        "mixed",
+    ]
     assert {str(call["out"]) for call in probed} == {
         "runs/probe-top",
         "runs/probe-top-demo",
@@ -198,7 +210,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         ),
         **{"run": "runs/top", "split": "validation", "count": 32, "stage": -1},
     }
-    assert len(explained) == 1 + 11
+    assert len(explained) == 1 + 12
     given = {name for call in explained for name, value in call.items() if value}
     assert given == set(explained[0])
     given = {name for call in evaluated for name, value in call.items() if value}

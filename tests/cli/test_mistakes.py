@@ -37,7 +37,10 @@ MISTAKES = [
     ("--confg=x", ["unknown flag --confg", "did you mean --config?"]),
     (f"{DEMO} --wrkdir=x", ["unknown flag --wrkdir", "did you mean --workdir?"]),
     (f"{DEMO} --batch_size=8", ["--batch_size", "did you mean --config.train.batch_size?"]),
-    (f"{DEMO} --nonsense", ["unknown flag --nonsense", "--config, --workdir and --config.KEY"]),
+    (
+        f"{DEMO} --nonsense",
+        ["unknown flag --nonsense", "--config, --workdir, --moved and --config.KEY"],
+    ),
     (f"{DEMO} --flagfile=x", ["unknown flag --flagfile"]),
     (f"{DEMO} ---config.seed=3", ["unknown flag ---config.seed", "did you mean --config.seed?"]),
     (f"{DEMO} config.seed=3", ["unexpected argument 'config.seed=3'", "--config.seed?"]),

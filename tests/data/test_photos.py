@@ -415,9 +415,7 @@ def test_class_unknown_to_the_run_is_refused(tmp_path, run):
 def test_missing_folder_is_refused(tmp_path, key):
     two_classes(tmp_path)
     touch(tmp_path / "file")
-    how = (
-        rf"--config\.data\.{key}=FOLDER; of a finished run correct data\.{key} in its config\.json"
-    )
+    how = rf"--config\.data\.{key}=FOLDER; a run whose photographs have moved is told by --moved"
     with pytest.raises(UserError, match=f"none' does not exist: .*{how}"):
         find(tmp_path, **{key: str(tmp_path / "none")})
     with pytest.raises(UserError, match="file' is not a folder"):

@@ -144,3 +144,69 @@ def test_the_step_is_compiled_once_and_memory_given_back_before_it_is_taken(plan
     assert done.count("jit(own_step)") == 1
     before = done[: done.index("step")]
     assert before[-2:] == ["jit(own_step)", "given back"]
+
+
+class Scores:
+    """The task of `TASK`, whose validations come to accuracies of one's own choosing."""
+
+    def __init__(self, accuracies):
+        self.accuracies = iter(accuracies)
+
+    def __getattr__(self, name):
+        return getattr(TASK, name)
+
+    def evaluate(self, predictions):
+        return TASK.evaluate(predictions) | {"accuracy": next(self.accuracies), "log_loss": 1.0}
+
+
+def patient(plan, patience, accuracies, epochs=8, **changes):
+    setup = dataclasses.replace(
+        plan.setup,
+        training=dataclasses.replace(plan.setup.training, patience=patience, epochs=epochs),
+    )
+    options = dataclasses.replace(plan.options, task=Scores(accuracies))
+    return dataclasses.replace(plan, setup=setup, options=options, **changes)
+
+
+def epochs_of(plan):
+    return [row["epoch"] for row in plan.folder.read_lines(plan.folder.history)]
+
+
+LEARNS = (0.5, 0.7, 0.6, 0.7, 0.6, 0.9, 0.5, 0.5)  # 0.7 again is no better: the loss is the same
+
+
+@pytest.mark.situation(
+    "Runs",
+    "training that gets no better (`train.patience`)",
+    "ends early, keeps the best epoch, and says so at the end and in the report",
+)
+@pytest.mark.parametrize(("patience", "last", "best"), [(0, 8, 6), (2, 4, 2), (3, 5, 2), (4, 8, 6)])
+def test_patience_counts_epochs_since_the_best(plan, patience, last, best, capsys):
+    found = run_epochs(patient(plan, patience, LEARNS), begin(), None)
+    assert (epochs_of(plan)[-1], found["epoch"]) == (last, best)
+    early = f"ended early after epoch {last} of 8: none since epoch {best} was better by accuracy"
+    assert (early in capsys.readouterr().out) == (last < 8)
+    assert plan.checkpoints.best() == found
+
+
+@pytest.mark.parametrize("killed", [1, 2, 3])
+def test_a_killed_run_ends_early_after_the_same_epoch(plan, killed):
+    """However few epochs it had left: what counts is in the checkpoint."""
+    accuracies = iter(LEARNS)
+    short = patient(plan, 2, accuracies, epochs=killed)
+    run_epochs(short, begin(), None)
+    state = begin()
+    params, rest, best = plan.checkpoints.restore_last(state.evaluated, state.rest())
+    again = patient(plan, 2, accuracies)
+    found = run_epochs(again, type(state).restored(params, rest), best)
+    assert (epochs_of(plan), found["epoch"]) == ([1, 2, 3, 4], 2)
+    # Begun once more it is at its end: nothing is trained.
+    state = type(state).restored(*plan.checkpoints.restore_last(params, rest)[:2])
+    assert run_epochs(again, state, found) == found
+    assert epochs_of(plan) == [1, 2, 3, 4]
+
+
+def test_patience_begins_when_the_last_parts_thaw(plan):
+    phases = [Phase(1, ("stem",), 0, step), Phase(4, (), 0, step)]
+    run_epochs(patient(plan, 2, (0.5,) * 8, phases=phases), begin(), None)
+    assert epochs_of(plan) == [1, 2, 3, 4, 5]

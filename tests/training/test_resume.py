@@ -190,10 +190,11 @@ def test_finished_run_says_so_and_changes_nothing(whole, capsys):
 
 
 def test_other_configuration_is_refused_with_the_differences(whole, capsys):
-    changed = ["--config.train.epochs=9", "--config.train.log_every=3"]
+    changed = ["--config.seed=9", "--config.train.epochs=9", "--config.train.log_every=3"]
     assert launch.main([*SHORT, f"--workdir={whole}", *changed]) == 1
     message = capsys.readouterr().err
     assert "config.train.epochs: 2 → 9" in message
+    assert "config.seed: 0 → 9" in message
     assert "log_every" not in message, "what is only shown may differ"
 
 
@@ -211,7 +212,7 @@ def test_begun_anew_with_other_weights_it_says_so(tmp_path):
         write(dotted(zeros), {}, Path(file))
         config.weights.source = file
         begun = hairjax.training.train._prepare(config, folder)
-        hairjax.training.train._write_start(config, begun)
+        hairjax.training.train._write_start(begun)
         begun.checkpoints.close()
     assert [line["weights"]["source"] for line in folder.read_lines(folder.environment)] == files
     assert folder.read_config().weights.source == files[1]

@@ -11,10 +11,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hairjax.system import console
+from hairjax.system.disk import FullDisk, FullDiskError, full_disk
 from hairjax.system.errors import UserError
+from hairjax.system.wording import in_bytes
 
 VERSION = "1.0.0"
 _UNFINISHED = f"{VERSION}.incomplete"
+_INSTEAD = (
+    "give another folder with --config.data.cache=FOLDER, or none (--config.data.cache=) to keep "
+    "the photographs in memory only"
+)
 
 
 def place_of(cache: Path, key: str) -> Path:
@@ -33,22 +39,26 @@ def require_room(cache: Path, size: int) -> None:
     Raises:
         UserError: it cannot be made or written to, or has not `size` bytes free.
     """
-    instead = (
-        "give another folder with --config.data.cache=FOLDER, or none (--config.data.cache=) to "
-        "keep the photographs in memory only"
-    )
     try:
         cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"config.data.cache={cache} cannot be made: {error}; {instead}") from error
+        raise UserError(f"config.data.cache={cache} cannot be made: {error}; {_INSTEAD}") from error
     if not os.access(cache, os.W_OK | os.X_OK):
-        raise UserError(f"config.data.cache={cache} cannot be written to; {instead}")
+        raise UserError(f"config.data.cache={cache} cannot be written to; {_INSTEAD}")
     free = shutil.disk_usage(cache).free
     if free < size:
         raise UserError(
-            f"the prepared photographs take up to {size / 1e9:.1f} GB, and {cache} has "
-            f"{free / 1e9:.1f} GB free; make room, {instead}"
+            f"the prepared photographs take up to {in_bytes(size)}, and {cache} has "
+            f"{in_bytes(free)} free; make room, {_INSTEAD}"
         )
+
+
+def not_written(folder: Path, error: Exception) -> UserError:
+    """What to raise where a prepared set cannot be written."""
+    if full := full_disk(error):
+        said = FullDisk(full.code, str(folder)).describe()
+        return FullDiskError(f"{said}; make room, {_INSTEAD}")
+    return UserError(f"the prepared set {folder} cannot be written: {error}")
 
 
 @contextmanager

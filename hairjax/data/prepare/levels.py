@@ -30,22 +30,25 @@ class Facts(NamedTuple):
             the file states it.
         spread: largest difference of the levels of a channel, 0 … 255.
         mask: what its mask holds; None without one.
+        mask_sha256: SHA-256 of the mask's file; "" without one.
     """
 
     sha256: str
     white: int
     spread: int
     mask: MaskValues | None
+    mask_sha256: str = ""
 
     def to_json(self) -> list[Any]:
         """For the notes of a prepared set."""
-        return [self.sha256, self.white, self.spread, self.mask and self.mask.to_json()]
+        mask = self.mask and self.mask.to_json()
+        return [self.sha256, self.white, self.spread, mask, self.mask_sha256]
 
     @classmethod
     def from_json(cls, value: list[Any]) -> "Facts":
         """Read what `to_json` wrote."""
-        sha256, white, spread, mask = value
-        return cls(sha256, white, spread, mask and MaskValues(*mask))
+        sha256, white, spread, mask, mask_sha256 = value
+        return cls(sha256, white, spread, mask and MaskValues(*mask), mask_sha256)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Reading hair masks: whatever they are stored as, to uint8 in the shape of the photograph."""
 
+import hashlib
 from typing import NamedTuple
 
 import numpy as np
@@ -34,8 +35,8 @@ def read_mask(
     mask: File,
     placed: Placed,
     hair: Hair,
-) -> tuple[np.ndarray, MaskValues]:
-    """Read the mask of the photograph `path` as uint8 [height, width], and what it holds.
+) -> tuple[np.ndarray, MaskValues, str]:
+    """Read the mask of the photograph `path`: uint8 [height, width], what it holds, its SHA-256.
 
     `photo` is that photograph as decoded, and its file's bytes.
     """
@@ -44,11 +45,12 @@ def read_mask(
     image.load()
     _require_other(path, photo, mask, (image, data))
     turn = turn_of(image)
-    found = image.size[::-1] if turn in LYING else image.size
-    _require_shape(path, mask, found, placed.size, placed.lying)
+    size = image.size[::-1] if turn in LYING else image.size
+    _require_shape(path, mask, size, placed.size, placed.lying)
     share, values = read_values(image, hair)
     whole, box = Image.fromarray(share), (0, 0, *image.size)
-    return resize_and_turn(whole, box, placed.shape, turn, Image.Resampling.BOX), values
+    found = resize_and_turn(whole, box, placed.shape, turn, Image.Resampling.BOX)
+    return found, values, hashlib.sha256(data).hexdigest()
 
 
 def _require_other(

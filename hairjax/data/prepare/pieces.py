@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from hairjax.data.options import PrepareOptions
+from hairjax.data.prepare.cache import not_written
 from hairjax.data.prepare.levels import Facts
 from hairjax.data.prepare.read import Decoded, read_photo, without_warnings
 from hairjax.data.sources.photos import Entry, Index
 from hairjax.data.sources.problems import PhotoError, Problem
-from hairjax.system.errors import UserError
 
 MOST = 128  # pieces: of a million photographs too, since each is a file that readers keep open
 _POLL = 0.2  # seconds between looks at what other processes have finished
@@ -184,5 +184,4 @@ def _write(
         unfinished.write_text(json.dumps(notes))
         unfinished.replace(piece.side)
     except (OSError, RuntimeError) as error:  # the latter is how array_record fails
-        folder = piece.records.parent
-        raise UserError(f"the prepared set {folder} cannot be written: {error}") from error
+        raise not_written(piece.records.parent, error) from error

@@ -26,8 +26,8 @@ from hairjax.data.sources.record import File
 from hairjax.system.errors import UserError
 
 FITS = ("squash", "pad")
-# To be raised whenever `read_photo` gives other pixels: prepared sets are told apart by it.
-PREPARATION = 2
+# To be raised whenever `read_photo` gives other pixels or facts: it tells prepared sets apart.
+PREPARATION = 3
 # ImageNet's mean colour: zero once normalised, so that padding says nothing.
 _PADDING = (124, 116, 104)
 # What Pillow is known to raise on damaged files, over and above its own bomb error.
@@ -93,14 +93,15 @@ def read_photo(path: File, mask: File | None, side: int, fit: str, hair: Hair = 
     with _damage_named(path, "cannot be read"):
         rgb, white = _rgb(image)
         inside[..., :3] = resize_and_turn(rgb, whole, shape, turn, Image.Resampling.BICUBIC)
-    values = None
+    values, mask_sha256 = None, ""
     if mask is not None:
         placed = Placed(size, turn in LYING, shape)
         with _damage_named(path, "mask cannot be read"):
-            inside[..., 3], values = read_mask(path, (image, data), mask, placed, hair)
+            inside[..., 3], values, mask_sha256 = read_mask(path, (image, data), mask, placed, hair)
     # Channel by channel, on every other pixel: along the last axis it takes twenty times as long.
     spread = max(int(np.ptp(inside[::2, ::2, channel])) for channel in range(3))
-    return Decoded(pixels, Facts(hashlib.sha256(data).hexdigest(), white, spread, values))
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Decoded(pixels, Facts(sha256, white, spread, values, mask_sha256))
 
 
 def prepare(
@@ -215,6 +216,7 @@ def photoset_of(
         has_masks=index.has_masks,
         mask_coding=found.coding,
         white=found.white,
+        mask_sha256=tuple(facts[i].mask_sha256 for i in found.places) if index.has_masks else (),
     )
 
 

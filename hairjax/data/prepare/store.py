@@ -19,6 +19,7 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.cache import (
     VERSION,
     locked,
+    not_written,
     place_of,
     remove_leftovers,
     require_room,
@@ -214,7 +215,7 @@ def _finish(
         new.rename(folder)
         to_disk(folder.parent)
     except OSError as error:
-        raise UserError(f"the prepared set {new} cannot be written: {error}") from error
+        raise not_written(new, error) from error
     # Only now: whoever looked for them before would have begun anew.
     shutil.rmtree(folder / _WORK)
     return notes

@@ -148,8 +148,8 @@ def _folder(value: str, key: str) -> Path:
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
     raise UserError(
-        f"the folder {value!r} {what}: give one with --config.data.{key}=FOLDER; of a finished run "
-        f"correct data.{key} in its config.json"
+        f"the folder {value!r} {what}: give one with --config.data.{key}=FOLDER; a run whose "
+        "photographs have moved is told by --moved=OLD=NEW"
     )
 
 

@@ -204,7 +204,9 @@ BALANCE = {
 
 def _of_training(report: Report) -> dict[str, Answer]:
     config, recipe = report.config, report.config["optim"]
-    epochs = config["train"]["epochs"]
+    epochs = str(config["train"]["epochs"])
+    if report.ended_early:
+        epochs = f"{report.history[-1]['epoch']} of {epochs}"
     peaks = ", ".join(f"{group} {rate:g}" for group, rate in recipe["peak"].items())
     return {
         "training": Answer(

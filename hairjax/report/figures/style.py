@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hairjax.report.figures.fonts import families
+from hairjax.system.files import replacing
 
 WIDTH = 5.6  # inches; with 9-point text, legible at the width of a telephone
 DOTS_PER_INCH = 200
@@ -105,4 +106,5 @@ def _save(figure: Figure, path: Path, **options: Any) -> None:
         # A class may be named in a script that no font here knows. Its name comes out as boxes,
         # which the report says below the figure; its tables have it right.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-        figure.savefig(path, format=path.suffix[1:], **options)
+        with replacing(path) as unfinished:
+            figure.savefig(unfinished, format=path.suffix[1:], **options)

@@ -42,6 +42,9 @@ def photographs_section(report: Report) -> list[Html]:
             "classes: at most one label of each is right."
         )
     warnings += ancestry_sentences(report)
+    if report.moved:
+        before = ", ".join(f"{key} was {place}" for key, place in report.moved.items())
+        warnings.append(f"Moved since training began, with the same checksums: {before}.")
     return [
         html_table(("Class", *splits), rows),
         *(tag("p", one, class_="muted") for one in warnings),

@@ -29,7 +29,20 @@ def training_section(report: Report) -> list[Html]:
         tag("h3", "Learning rate of each group"),
         html_table(("Group", "highest", "at the best epoch", "at the end"), rows),
     ]
+    if report.ended_early:
+        content.insert(0, tag("p", _early_end(report)))
     if (decay := report.config["optim"]["layer_decay"]) != 1:
         said = f"Before layer decay: times {decay:g} for each layer up to the head."
         content.append(tag("p", said, class_="muted"))
     return content
+
+
+def _early_end(report: Report) -> str:
+    train, last = report.config["train"], report.history[-1]
+    share = max(last["rate"].values()) / max(max(row["rate"].values()) for row in report.history)
+    return (
+        f"Training ended early, after epoch {last['epoch']} of {train['epochs']}: none since epoch "
+        f"{report.best_epoch} was better by {report.chosen_by} (train.patience="
+        f"{train['patience']}). The schedule was that of all epochs; at the end the highest rate "
+        f"was at {share:.0%} of its peak."
+    )

@@ -1,0 +1,194 @@
+"""Photographs of a run that have moved: compared by checksum at their new place, which is kept."""
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from hairjax.builders.data_set import find_data
+from hairjax.builders.setup import Setup, resolve
+from hairjax.config.places import at_places, places_of
+from hairjax.config.schema import flatten
+from hairjax.data.pairs import pair_views
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.prepare.decode import read_file
+from hairjax.data.sources.photos import Index
+from hairjax.data.sources.problems import require_no_problems
+from hairjax.data.sources.record import File
+from hairjax.data.split import read_rows, require_same_masks, require_same_photographs
+from hairjax.runs.derived import source_runs
+from hairjax.runs.folder import RunFolder
+from hairjax.system import console
+from hairjax.system.errors import UserError
+from hairjax.system.paths import absolute, require_run
+from hairjax.system.wording import counted
+
+
+def move_runs(workdirs: Sequence[Path], moved: str) -> dict[str, str]:
+    """Tell runs where their photographs are now; see `move_run`.
+
+    Args:
+        workdirs: runs, or folders of folds; those that have nothing at the old places are passed
+            over.
+        moved: ``OLD=NEW``, or several with commas between; "" for none.
+
+    Returns:
+        The new place by key.
+
+    Raises:
+        UserError: no run has anything at an old place, or as `move_run`.
+    """
+    if not moved:
+        return {}
+    runs = []
+    for workdir in workdirs:
+        folds = sorted(path.parent for path in workdir.glob("fold_*/config.json"))
+        if not folds or (workdir / "config.json").is_file():
+            require_run(workdir)
+            folds = []
+        runs += [RunFolder(path) for path in folds or [workdir]]
+    told = [(folder, _told(folder, moved)) for folder in runs]
+    if not any(places for _, places in told):
+        own = {place: None for folder in runs for place in _places(folder).values()}
+        raise UserError(
+            f"--moved={moved}: give OLD=NEW, where OLD is what the places of the run begin with "
+            f"({', '.join(own) or 'it has none: its photographs were drawn'})"
+        )
+    found: dict[str, str] = {}
+    for folder, places in told:
+        if places:
+            move_run(folder, places, moved)
+            found |= places
+    return found
+
+
+def _told(folder: RunFolder, moved: str) -> dict[str, str]:
+    """The new place by key, of those of a run that begin with an old place."""
+    configs = folder.read_config(), folder.read_begun_config()
+    current, begun = (places_of(flatten(config)) for config in configs)
+    places = {}
+    for old, new in _pairs(moved):
+        for key in current:
+            # What was told before may be told again: the place of the beginning is known too.
+            for place in (current[key], begun.get(key, "")):
+                if place and (inside := _below(place, old)) is not None:
+                    places[key] = str(absolute(new) / inside)
+                    break
+    return places
+
+
+def _places(folder: RunFolder) -> dict[str, str]:
+    return places_of(flatten(folder.read_config()))
+
+
+def _pairs(moved: str) -> list[tuple[str, str]]:
+    """Old and new places.
+
+    Raises:
+        UserError: they are not ``OLD=NEW``.
+    """
+    pairs = [one.partition("=") for one in moved.split(",")]
+    if not all(old and new for old, _, new in pairs):
+        raise UserError(
+            f"--moved is {moved!r}; give OLD=NEW, what the places of the run began with and what "
+            "they begin with now, or several with commas between: OLD=NEW,OLD=NEW"
+        )
+    return [(old, new) for old, _, new in pairs]
+
+
+def _below(path: str, folder: str) -> Path | None:
+    """The rest of a path below a folder; None where it is elsewhere."""
+    place, root = absolute(path), absolute(folder)
+    return place.relative_to(root) if place.is_relative_to(root) else None
+
+
+def move_run(folder: RunFolder, places: dict[str, str], moved: str) -> None:
+    """Keep new places of a run's photographs, once every photograph and mask is found unchanged.
+
+    Args:
+        folder: folder of the run, or of what was made of runs.
+        places: the new place by key.
+        moved: as it was told, for messages.
+
+    Raises:
+        UserError: photographs or masks are missing or differ; nothing is kept.
+    """
+    config = at_places(folder.read_config(), places)
+    setup = resolve(config)
+    for key, place in places.items():
+        if not Path(place).exists():
+            raise UserError(f"--moved={moved}: there is no {place}, where config.{key} would be")
+    try:
+        photographs, masks = _compare(folder, setup)
+    except UserError as error:
+        raise UserError(f"--moved={moved} is not kept by {folder.path}: {error}") from error
+    folder.write_places(_places(folder) | places)
+    known = f"{counted(masks, 'mask')}" if masks else "no masks, whose checksums it does not have"
+    console.say(
+        f"moved: {counted(photographs, 'photograph')} and {known} are those of {folder.path}; kept "
+        f"in {folder.places}"
+    )
+
+
+def _compare(folder: RunFolder, setup: Setup) -> tuple[int, int]:
+    """How many photographs and masks have the checksums of the run, which are all."""
+    found = find_data(setup.source, folder.read_classes())
+    on_bad = setup.prepare.on_bad
+    require_no_problems([problem for index in found for problem in index.problems], on_bad)
+    files: set[str] | None = None
+    if on_bad == "skip":  # then a photograph that could not be used is in no split
+        files = {one for row in read_rows(folder.split) for one in row["file"].split(" + ")}
+    each = [_with_checksums(index, files, setup.prepare.workers) for index in found]
+    photos = pair_views(*each) if len(each) > 1 else each[0]
+    require_same_photographs(folder.split, photos)
+    masks = read_own_masks(folder)
+    require_same_masks(masks, photos)
+    return len(photos), len(masks) if photos.mask_sha256 else 0
+
+
+def _with_checksums(index: Index, files: set[str] | None, workers: int) -> PhotoSet:
+    """The photographs of an index, or those named, without pixels."""
+    entries = [one for one in index.entries if files is None or one.file in files]
+    with console.progress("photographs compared") as progress, ThreadPoolExecutor(workers) as pool:
+        digests = []
+        for done, pair in enumerate(pool.map(lambda e: _sha256(e.path, e.mask), entries), 1):
+            digests.append(pair)
+            progress(done, len(entries))
+    return PhotoSet(
+        images=np.empty((len(entries), 0, 0, 4), np.uint8),
+        labels=np.array([entry.label for entry in entries], np.int32),
+        files=tuple(entry.file for entry in entries),
+        subjects=tuple(entry.subject for entry in entries),
+        sha256=tuple(photo for photo, _ in digests),
+        classes=index.classes,
+        has_masks=index.has_masks,
+        mask_sha256=tuple(mask for _, mask in digests) if index.has_masks else (),
+    )
+
+
+def _sha256(*paths: File | None) -> tuple[str, ...]:
+    """SHA-256 of each file; "" for none, and for one that cannot be read."""
+    digests = []
+    for path in paths:
+        try:
+            digests.append(hashlib.sha256(read_file(path)).hexdigest() if path else "")
+        except OSError:
+            digests.append("")
+    return tuple(digests)
+
+
+def read_own_masks(folder: RunFolder) -> dict[str, str]:
+    """SHA-256 of the mask of every photograph of a run, or of the runs that it was made of.
+
+    None where an earlier hairjax began it.
+    """
+    if folder.mask_files.is_file():
+        return folder.read_masks()
+    found: dict[str, str] = {}
+    if "made" in folder.read_config():
+        for run in map(RunFolder, source_runs(folder)):
+            if run.exists():
+                found |= read_own_masks(run)
+    return found

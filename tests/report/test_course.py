@@ -1,0 +1,40 @@
+"""What the report says of a run that ended early, or whose photographs moved since."""
+
+import copy
+import dataclasses
+
+import pytest
+
+from hairjax.report.checklists.answers import checklist_answers
+from hairjax.report.sections.photographs import photographs_section
+from hairjax.report.sections.training import training_section
+from tests.report.example import example_report
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    return example_report(tmp_path_factory.mktemp("figures"))
+
+
+def said_in(report):
+    """The text of the sections that tell of it."""
+    answer = checklist_answers(report)["training"].text
+    return f"{photographs_section(report)} {training_section(report)} {answer}"
+
+
+def test_an_early_end_is_told(report):
+    config = copy.deepcopy(dict(report.config))
+    last = report.history[-1]["epoch"]
+    config["train"] |= {"patience": 3, "epochs": last + 5}
+    said = said_in(dataclasses.replace(report, config=config))
+    early = f"Training ended early, after epoch {last} of {last + 5}: none since epoch"
+    assert early in said
+    assert "(train.patience=3)" in said
+    assert f"AdamW for {last} of {last + 5} epochs" in said
+    assert "ended early" not in said_in(report)
+
+
+def test_what_moved_is_told(report):
+    moved = dataclasses.replace(report, moved={"data.photos": "/old/photos"})
+    assert "the same checksums: data.photos was /old/photos." in said_in(moved)
+    assert "checksums" not in said_in(report)
