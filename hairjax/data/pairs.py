@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hairjax.data.photoset import PhotoSet, Rows
+from hairjax.data.sources.mask_rule import NOT_FOUND
 from hairjax.system import console
 from hairjax.system.errors import UserError, examples
 from hairjax.system.wording import counted
@@ -114,6 +115,7 @@ def pair_views(first: PhotoSet, second: PhotoSet) -> PhotoSet:
         has_masks=first.has_masks and second.has_masks,
         # Of two codings none could be held against other masks.
         mask_coding=first.mask_coding if first.mask_coding == second.mask_coding else "",
+        mask_facts=first.mask_facts if first.mask_facts == second.mask_facts else NOT_FOUND,
     )
 
 

@@ -6,6 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
+from hairjax.data.sources.mask_rule import NOT_FOUND, MaskFacts
+
 
 class Rows(Protocol):
     """Rows of pixels that are read or composed on access, indexed like a uint8 array."""
@@ -44,6 +46,7 @@ class PhotoSet:
     classes: tuple[str, ...]
     has_masks: bool
     mask_coding: str = ""  # of the files of the masks, see `prepare.mask_coding`; "": not known
+    mask_facts: MaskFacts = NOT_FOUND  # how these were found
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -63,4 +66,5 @@ class PhotoSet:
             classes=self.classes,
             has_masks=self.has_masks,
             mask_coding=self.mask_coding,
+            mask_facts=self.mask_facts,
         )

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from hairjax.config.load import load_config, to_plain
 from hairjax.config.resume import differences
+from hairjax.data.sources.mask_rule import MaskFacts
 from hairjax.parallel.processes import is_first
 from hairjax.system.errors import UserError
 from hairjax.system.files import replacing
@@ -100,6 +101,11 @@ class RunFolder:
     def read_mask_coding(self) -> str:
         """Coding of the masks that the run was trained with; "" where it is not known."""
         return json.loads(self.masks.read_text())["coding"] if self.masks.exists() else ""
+
+    def read_mask_facts(self) -> MaskFacts:
+        """How the masks were found that the run was trained with."""
+        found = json.loads(self.masks.read_text()) if self.masks.exists() else {}
+        return MaskFacts(found.get("name", ""), found.get("category", ""))
 
     def read_lines(self, path: Path) -> list[dict]:
         """The rows of a ``.jsonl`` file; a line cut short by a kill is left out."""

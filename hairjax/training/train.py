@@ -246,6 +246,7 @@ def _photographs(
     source, classes = setup.source, folder.read_classes() if resuming else None
     if resuming:  # with the names that it began with
         source = replace(source, spelling=folder.read_config().data.spelling)
+        source = source.holding(folder.read_mask_facts())
     found = find_data(source, classes) if source.kind == "photos" else None
     if not resuming:
         _, shapes = abstract_model(setup.model, num_classes=2)
@@ -275,7 +276,9 @@ def _begin(folder: RunFolder, photos: PhotoSet, split: np.ndarray) -> None:
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.write_json(folder.classes, list(photos.classes))
     if photos.mask_coding:
-        folder.write_json(folder.masks, {"coding": photos.mask_coding})
+        facts = photos.mask_facts
+        masks = {"coding": photos.mask_coding, "name": facts.name, "category": facts.category}
+        folder.write_json(folder.masks, masks)
     write_split(folder.split, photos, split)
 
 

@@ -205,6 +205,7 @@ def photoset_of(
         classes=index.classes,
         has_masks=index.has_masks,
         mask_coding=found.coding,
+        mask_facts=index.masks,
     )
 
 
@@ -249,6 +250,9 @@ def _rgb(image: Image.Image) -> tuple[Image.Image, int]:
         values = np.asarray(image)
         white = _stated_white(image, values) or next(w for w in WHITES if w >= values.max())
         image = Image.fromarray((values // ((white + 1) >> 8)).astype(np.uint8))
+    if image.format == "PPM" and image.mode == "I":  # whose white Pillow has made that of 16 bits
+        white = WHITES[-1]
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
         raise ValueError("its values have 32 bits, of which white cannot be known: save 8 or 16")
     if image.has_transparency_data:
