@@ -15,7 +15,7 @@ class AnnotatedObject:
     """One thing in a picture: its category as it was typed, and its area."""
 
     category: str
-    shape: Region
+    region: Region
 
 
 @dataclass(frozen=True)
@@ -50,5 +50,5 @@ class AnnotatedImage:
         union = np.zeros((height, width), bool)
         for one in self.objects:
             if one.category in categories:
-                union |= one.shape.fill(width, height)
+                union |= one.region.fill(width, height)
         return union
