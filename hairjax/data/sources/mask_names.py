@@ -118,7 +118,7 @@ def tell_naming(folders: Sequence[FolderNames], held: MaskName | None, shared: b
     """
     plain = _Fit() if shared else _plain_fit(folders)
     total = sum(len(folder.photos) for folder in folders)
-    if len(plain.photos) == total:
+    if len(plain.photos) == total and (held or PLAIN).is_plain:
         return PLAIN
     fits = _fits(folders)
     pictures = {(folder.path, name) for folder in folders for name in folder.masks}
@@ -128,7 +128,7 @@ def tell_naming(folders: Sequence[FolderNames], held: MaskName | None, shared: b
         enough = len(fit.photos) >= _LEAST or fit.masks == pictures - (
             fit.photos if shared else set()
         )
-        if not enough or (fit.joined and 2 * len(fit.photos) <= people):
+        if (naming != held and not enough) or (fit.joined and 2 * len(fit.photos) <= people):
             del fits[naming]
     if not shared:
         fits[PLAIN] = plain
@@ -147,6 +147,12 @@ def _chosen(
     # Of equally many the photographs' own names.
     order = sorted(fits, key=lambda one: (-len(fits[one].photos), not one.is_plain, str(one)))
     best = order[0]
+    if (
+        held is not None
+        and held in fits
+        and 2 * len(fits[held].photos) >= len(fits[best].photos) > 0
+    ):
+        return held
     if best.is_plain:
         return PLAIN
     fit = fits[best]
@@ -156,8 +162,6 @@ def _chosen(
         for one in order[1:]
         if fits[one].masks & other and 2 * len(fits[one].photos) >= len(fit.photos)
     ]
-    if rivals and held in (best, *rivals) and held is not None:
-        return held
     if rivals:
         raise UserError(
             "the masks are named in several ways, and whose are of hair cannot be known: "

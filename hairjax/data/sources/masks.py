@@ -154,8 +154,9 @@ class Masks:
         if self._hinted > PROBLEMS_SHOWN:
             return ""
         stem, folder = re.escape(one_form(file.stem)), self._lookup.find(file.parent.as_posix())
-        # 1 is not in 11.
-        held = re.compile(rf"(?<![0-9])(?=[0-9]){stem}|(?![0-9]){stem}", re.IGNORECASE)
+        # 1 is not in 11, and a not in anna.
+        before, after = (_more(edge) for edge in (file.stem[0], file.stem[-1]))
+        held = re.compile(f"(?<!{before}){stem}(?!{after})", re.IGNORECASE)
         for place in dict.fromkeys((folder, self._place)):
             there = [
                 shown((place / name).relative_to(self._place))
@@ -197,6 +198,11 @@ class Masks:
             return [name for alike in self._lookup.names(folder).values() for name in alike]
         except OSError:
             return []
+
+
+def _more(edge: str) -> str:
+    """Return, as an expression, what goes on with a number or a word that ends in `edge`."""
+    return "[0-9]" if edge.isdigit() else r"[^\W\d_]"
 
 
 def _beside(folders: Iterable[FolderNames], naming: MaskName) -> dict[str, bool]:
