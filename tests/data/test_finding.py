@@ -41,6 +41,7 @@ RGBA = Image.merge("RGBA", [*RGB.split(), ALPHA])
 WIDE = RAMP.astype(np.uint16) * 256 + 77
 SHAPE = np.zeros((HEIGHT, WIDTH), np.uint8)
 SHAPE[:10, 5:20] = 1
+LABELS = 2 * SHAPE + RAMP // 200  # 0, 1, 2
 MASK = Image.fromarray(SHAPE * 255)
 FULL = Image.new("L", SIZE, 255)
 
@@ -515,8 +516,8 @@ TABLE: Mapping[str, Sequence[Case]] = {
              both(*(raw(f"masks/level_{n}/plain.pgm", pgm(SHAPE, 1)) for n in range(2)),
                   photo("a.png"), raw("masks/level_0/a.pgm", pgm(SHAPE, 2))), Lays()),
         Case("Label map of a PGM",
-             both(*(raw(f"masks/level_{n}/plain.pgm", pgm(SHAPE + RAMP // 200, 2)) for n in range(2)),
-                  photo("a.png"), raw("masks/level_0/a.pgm", pgm(SHAPE + RAMP // 200, 18))),
+             both(*(raw(f"masks/level_{n}/plain.pgm", pgm(LABELS, 2)) for n in range(2)),
+                  photo("a.png"), raw("masks/level_0/a.pgm", pgm(LABELS, 18))),
              Refused("perhaps 2, as maps of background, skin and hair do")),
         Case("With an affix: a_mask, mask_a, …",
              both(photo("a.png"), photo("masks/level_0/a_hair.png", MASK),

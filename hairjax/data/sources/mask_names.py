@@ -144,14 +144,11 @@ def _chosen(
     held: MaskName | None,
     shared: bool,
 ) -> MaskName:
-    # Of equally many the photographs' own names.
-    order = sorted(fits, key=lambda one: (-len(fits[one].photos), not one.is_plain, str(one)))
+    # Of equally many the photographs' own names, or the shortest affix.
+    order = sorted(fits, key=lambda one: (-len(fits[one].photos), len(str(one)), str(one)))
     best = order[0]
-    if (
-        held is not None
-        and held in fits
-        and 2 * len(fits[held].photos) >= len(fits[best].photos) > 0
-    ):
+    most = len(fits[best].photos)
+    if most and held is not None and held in fits and 2 * len(fits[held].photos) >= most:
         return held
     if best.is_plain:
         return PLAIN
