@@ -21,9 +21,8 @@ from hairjax.system.paths import require_paths
 
 def run_check(arguments: list[str]) -> int:
     """``launch.py check``."""
-    photographs = ("photos", "manifest", "subject", "classes", "spelling")
     masks = ("masks", "mask_value", "mask_name", "mask_category")
-    names = (*photographs, *masks, "split", "out")
+    names = ("photos", *masks, "manifest", "subject", "classes", "spelling", "split", "out")
     given, _ = parse(arguments, names, {})
     if not given["photos"]:
         raise UserError("check needs --photos, a folder with a folder per class")

@@ -187,6 +187,27 @@ def test_beside_the_photographs_of_a_manifest(tmp_path):
 
 @pytest.mark.situation(
     "Masks",
+    "masks beside the photographs, and no `--masks`",
+    "refused: they would be counted as photographs",
+)
+@pytest.mark.parametrize("pattern", ["{name}_segmentation", "{name}"])
+def test_masks_are_no_photographs(tmp_path, pattern):
+    files = ["level_0/a.jpg", "level_0/b.jpg", "level_1/c.jpg", "level_1/d.jpg"]
+    photo = PHOTO.resize((60, 40), Image.Resampling.BICUBIC)
+    put(tmp_path / "photos", files, photo)
+    put(tmp_path / "photos", [named(file, pattern) for file in files[1:]], MASK)
+    where = {"photos": str(tmp_path / "photos"), "masks": "", "manifest": "", "subject": ""}
+    with pytest.raises(UserError, match=r"3 of the 7 pictures are masks of others, beside them"):
+        find_photos(**where, classes=None, need_masks=False)
+    with pytest.raises(UserError, match=r"3 of the 7 pictures are masks of others"):
+        find_unlabelled([where["photos"]], "", ("0", "1"))
+    # Photographs of the same names are photographs.
+    put(tmp_path / "photos", [named(file, pattern) for file in files[1:]], photo)
+    assert len(find_photos(**where, classes=None, need_masks=False).entries) == 7
+
+
+@pytest.mark.situation(
+    "Masks",
     "`x.jpg` and its mask `x.png` in one folder",
     "what cameras write is the photograph, the other the mask",
 )

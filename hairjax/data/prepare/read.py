@@ -56,7 +56,7 @@ def read_photo(path: File, mask: File | None, side: int, fit: str, hair: Hair = 
     for is decided for a whole set, by `decide_levels`.
 
     Args:
-        path: a JPEG, PNG, WebP, BMP, TIFF or GIF file (its first picture), told by its content
+        path: a file of a format that is read (its first picture), told by its content
             and not by its name.
         mask: an image file, or None for a mask of zeros.
         side: height and width of the result in pixels.

@@ -100,7 +100,9 @@ class FolderNames:
     masks: Sequence[str]
 
 
-def tell_naming(folders: Sequence[FolderNames], held: MaskName | None, shared: bool) -> MaskName:
+def tell_naming(
+    folders: Sequence[FolderNames], held: MaskName | None, shared: bool, ask: bool = True
+) -> MaskName:
     """Return the one naming that makes the masks of a set fit its photographs.
 
     It is that of the photographs' own names unless more of them have a mask by another, whose
@@ -111,6 +113,7 @@ def tell_naming(folders: Sequence[FolderNames], held: MaskName | None, shared: b
         folders: what lies where.
         held: the naming of a run, which is preferred where several fit; None for none.
         shared: True if masks and photographs lie in the same folders.
+        ask: True to refuse what cannot be known, False to take what fits most.
 
     Raises:
         UserError: several namings fit the same photographs, or the one that fits has another
@@ -134,7 +137,7 @@ def tell_naming(folders: Sequence[FolderNames], held: MaskName | None, shared: b
         fits[PLAIN] = plain
     if not fits:
         return PLAIN
-    return _chosen(fits, pictures, total, held, shared)
+    return _chosen(fits, pictures, total, held, shared, ask)
 
 
 def _chosen(
@@ -143,6 +146,7 @@ def _chosen(
     total: int,
     held: MaskName | None,
     shared: bool,
+    ask: bool,
 ) -> MaskName:
     # Of equally many the photographs' own names, or the shortest affix.
     order = sorted(fits, key=lambda one: (-len(fits[one].photos), len(str(one)), str(one)))
@@ -159,7 +163,7 @@ def _chosen(
         for one in order[1:]
         if fits[one].masks & other and 2 * len(fits[one].photos) >= len(fit.photos)
     ]
-    if rivals:
+    if rivals and ask:
         raise UserError(
             "the masks are named in several ways, and whose are of hair cannot be known: "
             + ", ".join(

@@ -84,7 +84,7 @@ class Masks:
             naming = tell_naming(folders, parse_naming(rule.held_name), among)
         self._naming = naming
         if among:
-            self.beside = _beside(folders, naming)
+            self.beside = beside(folders, naming)
             self._taken = frozenset(photos) - self.beside.keys()
         left = by_folder((file for file in photos if file not in self.beside), names)
         having = sum(
@@ -205,7 +205,7 @@ def _more(edge: str) -> str:
     return "[0-9]" if edge.isdigit() else r"[^\W\d_]"
 
 
-def _beside(folders: Iterable[FolderNames], naming: MaskName) -> dict[str, bool]:
+def beside(folders: Iterable[FolderNames], naming: MaskName) -> dict[str, bool]:
     """Which of the pictures of a folder are masks, and of each whether its photograph is there."""
     found: dict[str, bool] = {}
     for folder in folders:

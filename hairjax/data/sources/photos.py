@@ -19,6 +19,7 @@ from hairjax.data.sources.manifest import Row, read_manifest
 from hairjax.data.sources.mask_names import HOW
 from hairjax.data.sources.mask_rule import NOT_FOUND, TOLD, MaskFacts, MaskRule
 from hairjax.data.sources.masks import Masks, mask_folder
+from hairjax.data.sources.mixed import require_no_masks_among
 from hairjax.data.sources.problems import NO_MASK, PhotoError, Problem, shown
 from hairjax.data.sources.record import File
 from hairjax.data.sources.spelling import Spellings, most_frequent, near_equal_classes
@@ -107,6 +108,9 @@ def find_photos(
         rows, labels = without_masks(*walk_classes(root, problems), root, mask_place)
         if classes is None:
             require_classes_on_top(photos, rows)
+        if mask_place is None:
+            advice = f"give --config.data.masks={photos} too (of check --masks={photos})"
+            require_no_masks_among({row.file: root / row.file for row in rows}, advice)
     finder = None
     if mask_place is not None:
         finder, rows = _find_masks(rows, root, mask_place, mask_rule, bool(manifest), problems)

@@ -9,6 +9,7 @@ from hairjax.data.sources.lookup import missing
 from hairjax.data.sources.manifest import Row
 from hairjax.data.sources.mask_rule import NOT_FOUND, TOLD, MaskRule
 from hairjax.data.sources.masks import Masks, mask_folder
+from hairjax.data.sources.mixed import require_no_masks_among
 from hairjax.data.sources.photos import Entry, Index, unowned
 from hairjax.data.sources.problems import PhotoError, Problem, shown
 from hairjax.data.sources.record import File
@@ -44,6 +45,9 @@ def find_unlabelled(
     if masks and not (mask.is_dir() or drawn) and (missing(mask) or len(found) != 1):
         wanted = "the folder of the masks" if len(found) != 1 else "a mask or a folder of masks"
         raise UserError(f"--masks={masks} is not {wanted}; give one that is")
+    if not masks:
+        places = {below: Path(name).expanduser() for name, below in found}
+        require_no_masks_among(places, "give --masks with their folder too")
     finder = None
     if masks and (mask.is_dir() or drawn):
         among = any(os.path.realpath(path) == os.path.realpath(mask) for path in paths) or None
