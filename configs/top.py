@@ -94,12 +94,27 @@ KEYS: Keys = {
             free="process",
         ),
         "masks": Key(
-            "", "a folder with a mask under each photograph's relative path", free="process"
+            "",
+            "A folder with a mask under each photograph's relative path (it can be that of the "
+            "photographs), or annotations: .json of COCO, LabelMe or Label Studio.",
+            free="process",
         ),
         "mask_value": Key(
             "",
             "Of masks, what is hair: a number in a label map (17), a colour (#0000cc), soft "
             "(degrees of hair), inverted; empty: recognised for the whole set (0/1, 0/255, …).",
+            before="",
+        ),
+        "mask_name": Key(
+            "",
+            "How masks are named: {name}_mask, mask_{name} ({file}: the photograph's name with its "
+            "suffix); empty: told for the whole set.",
+            before="{name}",
+        ),
+        "mask_category": Key(
+            "",
+            "of annotations (COCO, LabelMe, Label Studio), the category that is hair; empty: told "
+            "where there is one",
             before="",
         ),
         "second_photos": Key(

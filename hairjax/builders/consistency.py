@@ -9,6 +9,7 @@ from hairjax.builders.second_model import check_second, check_views, require_joi
 from hairjax.builders.setup import Setup, resolve
 from hairjax.config.streams import Stream
 from hairjax.data.options import SplitOptions
+from hairjax.data.sources.masks import mask_folder
 from hairjax.models.factory import stage_count
 from hairjax.models.table import SWIN, VARIANTS
 from hairjax.optim.groups import frozen_parts, make_groups
@@ -187,6 +188,7 @@ def _check_photographs(setup: Setup) -> None:
         )
     for view in source.views[1:]:
         folders |= {"second_photos": view.photos, "second_masks": view.masks}
+    folders |= {key: mask_folder(path) for key, path in folders.items() if key.endswith("masks")}
     require_paths(
         folders={f"config.data.{key}": path for key, path in folders.items()},
         files={"config.data.manifest": source.manifest},

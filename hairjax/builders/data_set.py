@@ -31,7 +31,8 @@ from hairjax.system.errors import UserError
 def find_data(source: SourceOptions, classes: tuple[str, ...] | None) -> tuple[Index, ...]:
     """Find the photographs of every view, without decoding any; none where they are synthetic.
 
-    Where the classes are not those of an earlier run, says their order and how it was told.
+    Says how the masks are named or drawn, where not simply as the photographs; and, where the
+    classes are not those of an earlier run, their order and how it was told.
 
     Args:
         source: source of the photographs.
@@ -47,6 +48,9 @@ def find_data(source: SourceOptions, classes: tuple[str, ...] | None) -> tuple[I
     first = _find_view(source, source.views[0], classes)
     # The classes are those of the first view: a sample has one label.
     others = [_find_view(source, view, first.classes) for view in source.views[1:]]
+    for said in dict.fromkeys(index.masks.said for index in (first, *others)):
+        if said:
+            console.say(said)
     found = unify_spelling((first, *others), source.spelling)
     if classes is None:
         console.say(tell_order(first.classes, source))
@@ -96,6 +100,7 @@ def _find_view(source: SourceOptions, view: View, classes: tuple[str, ...] | Non
         given=source.classes,
         # What is to be refused is so when people are known too, all in one report.
         merge=source.spelling != "apart",
+        mask_rule=view.mask_rule,
     )
 
 

@@ -12,6 +12,8 @@ from hairjax.data.inputs import InputSpecification
 from hairjax.data.options import VIEWS, PrepareOptions, SourceOptions, SplitOptions, View
 from hairjax.data.prepare.mask_values import parse_hair
 from hairjax.data.sources.classes import parse_classes
+from hairjax.data.sources.mask_names import parse_naming
+from hairjax.data.sources.mask_rule import MaskRule
 from hairjax.optim.options import OptimOptions
 
 
@@ -130,10 +132,12 @@ def optim_options(config: ConfigDict) -> OptimOptions:
 
 def _source(config: ConfigDict, *, need_masks: bool) -> SourceOptions:
     data = config.data
-    views = [View(data.view, data.photos, data.masks)]
+    parse_naming(data.mask_name)
+    rule = MaskRule(data.mask_name, data.mask_category)
+    views = [View(data.view, data.photos, data.masks, rule)]
     if config.model.second_sees == "view":
         [other] = (name for name in VIEWS if name != data.view)
-        views.append(View(other, data.second_photos, data.second_masks))
+        views.append(View(other, data.second_photos, data.second_masks, rule))
     return SourceOptions(
         kind=data.source,
         views=tuple(views),

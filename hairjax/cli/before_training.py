@@ -13,6 +13,7 @@ from hairjax.cli.configuration import (
 from hairjax.cli.flags import parse, require_one_of
 from hairjax.cli.places import beside, require_writable
 from hairjax.config.recipe import default_config
+from hairjax.data.sources.masks import mask_folder
 from hairjax.parallel.cluster import find_place
 from hairjax.system.errors import UserError
 from hairjax.system.paths import require_paths
@@ -20,13 +21,13 @@ from hairjax.system.paths import require_paths
 
 def run_check(arguments: list[str]) -> int:
     """``launch.py check``."""
-    photographs = ("photos", "masks", "mask_value", "manifest", "subject", "classes", "spelling")
-    names = (*photographs, "split", "out")
+    masks = ("masks", "mask_value", "mask_name", "mask_category")
+    names = ("photos", *masks, "manifest", "subject", "classes", "spelling", "split", "out")
     given, _ = parse(arguments, names, {})
     if not given["photos"]:
         raise UserError("check needs --photos, a folder with a folder per class")
     require_paths(
-        folders={"--photos": given["photos"], "--masks": given["masks"]},
+        folders={"--photos": given["photos"], "--masks": mask_folder(given["masks"])},
         files={"--manifest": given["manifest"], "--split": given["split"]},
     )
     require_one_of("spelling", given, ("refuse", "merge", "apart"))

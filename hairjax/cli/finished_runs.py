@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from hairjax.cli.configuration import require_keys
 from hairjax.cli.flags import different_runs, parse, require_one_of, whole_number
 from hairjax.cli.places import default_comparison, require_writable
+from hairjax.data.sources.masks import mask_folder
 from hairjax.data.sources.subjects import compile_subject
 from hairjax.system.errors import UserError
 from hairjax.system.paths import require_paths, require_run
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
     from hairjax.runs.photographs import Selection
 
 # Flags of other photographs, as `Selection`.
-_OTHERS = ("photos", "masks", "manifest", "subject", "mask_value", "spelling")
+_OTHERS = (
+    *("photos", "masks", "manifest", "subject", "mask_value", "spelling"),
+    *("mask_name", "mask_category"),
+)
 
 
 def run_evaluate(arguments: list[str]) -> int:
@@ -70,8 +74,9 @@ def _check_selection(given: dict[str, str]) -> None:
         raise UserError(
             "--subject needs --photos: of the run's own photographs subjects are in its split.csv"
         )
-    if given["mask_value"] and not given["masks"]:
-        raise UserError("--mask_value needs --masks, the folder of the masks that it speaks of")
+    for name in ("mask_value", "mask_name", "mask_category"):
+        if given[name] and not given["masks"]:
+            raise UserError(f"--{name} needs --masks, the folder of the masks that it speaks of")
     if given["spelling"]:
         if not given["photos"]:
             raise UserError("--spelling goes with --photos, for other photographs than the run's")
@@ -91,7 +96,7 @@ def _check_selection(given: dict[str, str]) -> None:
             "and give --photos"
         )
     require_paths(
-        folders={"--photos": given["photos"], "--masks": given["masks"]},
+        folders={"--photos": given["photos"], "--masks": mask_folder(given["masks"])},
         files={"--manifest": given["manifest"]},
     )
     for name in ("workdir", "out"):
@@ -125,7 +130,7 @@ def run_report(arguments: list[str]) -> int:
 def run_predict(arguments: list[str]) -> int:
     """``launch.py predict``."""
     paths: list[str] = []
-    names = ("workdir", "masks", "mask_value", "out", "pictures")
+    names = ("workdir", "masks", "mask_value", "mask_name", "mask_category", "out", "pictures")
     given, _ = parse(arguments, names, {}, paths, switches=("flips", "overwrite"))
     if not given["workdir"] or not paths:
         lacking = "photographs or folders of them" if given["workdir"] else "--workdir"
@@ -151,6 +156,8 @@ def run_predict(arguments: list[str]) -> int:
         paths,
         masks=given["masks"],
         mask_value=given["mask_value"],
+        mask_name=given["mask_name"],
+        mask_category=given["mask_category"],
         out=out,
         pictures=pages,
         flips=given["flips"] == "true",

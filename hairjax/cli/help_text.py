@@ -51,6 +51,8 @@ check: photographs looked through without training: what is wrong, and what is t
   --masks=MASKS                     their masks
   --mask_value=17                   what is hair in them, where it is not told by itself: the number
                                     in a label map, a colour (#0000cc), soft or inverted
+  --mask_name={name}_hair           how they are named, where several names fit
+  --mask_category=hair              which category of annotations (.json) is hair
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
   --subject='/([a-z]+)_'            a regular expression that finds the subject in a path
   --classes=none,mild,severe        the classes in order, the lowest first, where names do not tell
@@ -83,6 +85,8 @@ test photographs is a line in the run's looks.csv.
   --masks=MASKS                     their masks
   --mask_value=17                   what is hair in them, where it is not told by itself: the number
                                     in a label map, a colour (#0000cc), soft or inverted
+  --mask_name={name}_hair           how they are named, where several names fit
+  --mask_category=hair              which category of annotations (.json) is hair
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
   --subject='/([a-z]+)_'            whose they are, found in a path; by default the manifest's
                                     column, or else as config.data.subject of the run says
@@ -117,6 +121,8 @@ predict: grade photographs that have no labels.
   --masks=MASKS                     masks, under a photograph's path below the folder given (or its
                                     name, where it is given itself); or the mask of a single one
   --mask_value=17                   what is hair in them, where they are not as the run's own were
+  --mask_name={name}_hair           how they are named, where not as the run's own were
+  --mask_category=hair              which category of annotations (.json) is hair
   --out=predictions.csv             the file to write: file, label (empty), predicted, and of
                                     every class probability_CLASS and calibrated_CLASS
   --pictures=pages                  a folder for pages of photographs with what was predicted
@@ -173,6 +179,8 @@ is a run like any other.
   --photos=PHOTOS                   other photographs, in a folder per class; not in the report
   --masks=MASKS                     their masks; or those of the run's, where its model sees RGB
   --mask_value=17                   what is hair in them, where they are not as the run's own were
+  --mask_name={name}_hair           how they are named, where not as the run's own were
+  --mask_category=hair              which category of annotations (.json) is hair
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
   --subject='/([a-z]+)_'            whose they are, as for evaluate
   --spelling=merge                  their names that are nearly equal: as for check

@@ -103,7 +103,12 @@ def _with_asked(run: Run, asked: Selection) -> Run:
         require_one_view(run.setup.source, "--photos")
         run = run.with_mask_value(asked.mask_value)
         return run.with_photographs(
-            asked.photos, asked.masks, asked.manifest, asked.subject, asked.spelling
+            asked.photos,
+            asked.masks,
+            asked.manifest,
+            asked.subject,
+            asked.spelling,
+            mask_rule=run.mask_rule(asked.mask_name, asked.mask_category),
         )
     if asked.masks:
         raise UserError("--masks goes with --photos, for other photographs than the run's")

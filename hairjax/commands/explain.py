@@ -102,9 +102,15 @@ def _write_and_show(run: Run, data: PhotoSet, split: str, maps: Maps, place: Exp
 def _with_asked(run: Run, asked: Selection) -> Run:
     """The run, with the photographs and masks that it is asked on."""
     run = run.with_mask_value(asked.mask_value)
+    rule = run.mask_rule(asked.mask_name, asked.mask_category)
     if asked.photos:
         return run.with_photographs(
-            asked.photos, asked.masks, asked.manifest, asked.subject, asked.spelling
+            asked.photos,
+            asked.masks,
+            asked.manifest,
+            asked.subject,
+            asked.spelling,
+            mask_rule=rule,
         )
     if not asked.masks:
         return run
@@ -114,7 +120,7 @@ def _with_asked(run: Run, asked: Selection) -> Run:
             f"--masks={asked.masks}: the run's photographs are {source.describe()}, which has its "
             "own masks or none; leave --masks out"
         )
-    views = (replace(source.views[0], masks=asked.masks),)
+    views = (replace(source.views[0], masks=asked.masks, mask_rule=rule),)
     return replace(run, setup=replace(run.setup, source=replace(source, views=views)))
 
 

@@ -31,6 +31,8 @@ def predict_files(
     *,
     masks: str,
     mask_value: str = "",
+    mask_name: str = "",
+    mask_category: str = "",
     out: Path,
     pictures: Path | None,
     flips: bool = False,
@@ -42,6 +44,8 @@ def predict_files(
         paths: photographs and folders of them.
         masks: the folder of their masks, or the mask of a single one; "" for none.
         mask_value: what is hair in them, as ``data.mask_value`` says; "": as in the run's own.
+        mask_name: how they are named, as ``data.mask_name`` says; "": as the run's own, or told.
+        mask_category: of annotations, which category is hair, likewise.
         out: the CSV file, in place of what is there: the model's own probabilities, and calibrated
             ones where there is a temperature.
         pictures: a folder for pages of photographs with what the model says of them; None for none.
@@ -59,8 +63,11 @@ def predict_files(
     keep_compiled(run.setup.devices.compiled)
     require_one_view(run.setup.source, "predict")
     run.require_masks(bool(masks), "--masks=FOLDER")
-    index = find_unlabelled(paths, masks, run.classes)
+    rule = run.mask_rule(mask_name, mask_category)
+    index = find_unlabelled(paths, masks, run.classes, rule)
     console.say(run.describe())
+    if index.masks.said:
+        console.say(index.masks.said)
     temperature, why = run_temperature(run)
     parts: list[Predictions] = []
     problems: list[Problem] = list(index.problems)

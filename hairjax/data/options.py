@@ -1,8 +1,9 @@
 """Source, preparation and division of photographs: frozen specifications."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hairjax.data.prepare.mask_values import AUTO, Hair
+from hairjax.data.sources.mask_rule import TOLD, MaskFacts, MaskRule
 
 VIEWS = ("top", "side")  # of synthetic photographs
 TFDS = "tfds:"  # before the name of a set of tensorflow-datasets
@@ -15,12 +16,14 @@ class View:
     Attributes:
         name: name of a synthetic view, ``top`` or ``side``.
         photos: folder of the photographs; "" for synthetic ones.
-        masks: folder of their masks; "" for none.
+        masks: folder of their masks, or a file of annotations; "" for none.
+        mask_rule: how these are looked for.
     """
 
     name: str
     photos: str
     masks: str
+    mask_rule: MaskRule = TOLD
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,12 @@ class SourceOptions:
     def data_set(self) -> str:
         """Name of the tensorflow-datasets set; "" for another kind of source."""
         return self.kind.removeprefix(TFDS) if self.kind.startswith(TFDS) else ""
+
+    def holding(self, facts: MaskFacts) -> "SourceOptions":
+        """The source, whose first view's masks are rather looked for as a run found its own."""
+        first = self.views[0]
+        rule = replace(first.mask_rule, held_name=facts.name, held_category=facts.category)
+        return replace(self, views=(replace(first, mask_rule=rule), *self.views[1:]))
 
     def describe(self) -> str:
         """One phrase for every output: where the photographs are from."""

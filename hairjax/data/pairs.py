@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hairjax.data.photoset import PhotoSet, Rows
+from hairjax.data.sources.mask_rule import NOT_FOUND
 from hairjax.system import console
 from hairjax.system.errors import UserError, examples
 from hairjax.system.wording import counted
@@ -121,6 +122,7 @@ def pair_views(first: PhotoSet, second: PhotoSet) -> PhotoSet:
         # Of two codings or whites none could be held against other photographs.
         mask_coding=first.mask_coding if first.mask_coding == second.mask_coding else "",
         white=first.white if first.white == second.white else 0,
+        mask_facts=first.mask_facts if first.mask_facts == second.mask_facts else NOT_FOUND,
     )
 
 

@@ -6,6 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
+from hairjax.data.sources.mask_rule import NOT_FOUND, MaskFacts
+
 
 class Rows(Protocol):
     """Rows of pixels that are read or composed on access, indexed like a uint8 array."""
@@ -45,6 +47,7 @@ class PhotoSet:
     has_masks: bool
     mask_sha256: tuple[str, ...] = ()  # of the bytes of their files; () where they are not known
     mask_coding: str = ""  # of the files of the masks, see `prepare.mask_coding`; "": not known
+    mask_facts: MaskFacts = NOT_FOUND  # how these were found
     white: int = 0  # of the 16-bit greys among the files, see `prepare.levels`; 0: there are none
 
     def __len__(self) -> int:
@@ -66,5 +69,6 @@ class PhotoSet:
             has_masks=self.has_masks,
             mask_sha256=tuple(self.mask_sha256[i] for i in chosen) if self.mask_sha256 else (),
             mask_coding=self.mask_coding,
+            mask_facts=self.mask_facts,
             white=self.white,
         )

@@ -12,6 +12,8 @@ from hairjax.config.load import load_config, read_begun, to_plain
 from hairjax.config.places import FILE, places_of
 from hairjax.config.resume import differences
 from hairjax.config.schema import flatten
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.sources.mask_rule import MaskFacts
 from hairjax.data.split import read_masks
 from hairjax.parallel.processes import is_first
 from hairjax.system.errors import UserError
@@ -131,10 +133,12 @@ class RunFolder:
         """Names of the classes, in the order of the model's outputs."""
         return tuple(json.loads(self.classes.read_text()))
 
-    def write_levels(self, coding: str, white: int) -> None:
-        """Write the coding of the masks and the white of 16-bit greys, where one is known."""
-        if coding or white:
-            self.write_json(self.masks, {"coding": coding, "white": white})
+    def write_levels(self, photos: PhotoSet) -> None:
+        """Write how the masks are named and coded, and the white of 16-bit greys, where known."""
+        facts = photos.mask_facts
+        known = {"name": facts.name, "category": facts.category, "coding": photos.mask_coding}
+        if any(known.values()) or photos.white:
+            self.write_json(self.masks, known | {"white": photos.white})
 
     def read_levels(self) -> tuple[str, int]:
         """Coding of the masks and white of 16-bit greys of the run; "" and 0 where not known."""
@@ -144,6 +148,11 @@ class RunFolder:
     def read_masks(self) -> dict[str, str]:
         """SHA-256 of every photograph's mask; none where an earlier hairjax began the run."""
         return read_masks(self.mask_files) if self.mask_files.is_file() else {}
+
+    def read_mask_facts(self) -> MaskFacts:
+        """How the masks were found that the run was trained with."""
+        found = json.loads(self.masks.read_text()) if self.masks.exists() else {}
+        return MaskFacts(found.get("name", ""), found.get("category", ""))
 
     def read_lines(self, path: Path) -> list[dict]:
         """The rows of a ``.jsonl`` file; a line cut short by a kill is left out."""

@@ -38,6 +38,8 @@ class Selection:
         mask_value: what is hair in their masks; "": as in the run's own.
         spelling: their names that are nearly equal: ``refuse``, ``merge`` or ``apart``; "" for the
             run's own rule.
+        mask_name: how their masks are named; "": as the run's own, or told.
+        mask_category: of annotations, which category is hair, likewise.
     """
 
     split: str
@@ -47,6 +49,8 @@ class Selection:
     subject: str = ""
     mask_value: str = ""
     spelling: str = ""
+    mask_name: str = ""
+    mask_category: str = ""
 
 
 def read_run_photographs(

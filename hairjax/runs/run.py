@@ -17,6 +17,8 @@ from hairjax.data.options import View
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.mask_values import parse_hair
 from hairjax.data.prepare.read import prepare
+from hairjax.data.sources.mask_names import parse_naming
+from hairjax.data.sources.mask_rule import MaskRule
 from hairjax.data.sources.photos import Index
 from hairjax.data.sources.problems import Problem, describe_problems
 from hairjax.data.sources.unlabelled import pair_photos
@@ -167,8 +169,28 @@ class Run:
         how = replace(self.setup.prepare, hair=parse_hair(mask_value), mask_coding="")
         return replace(self, setup=replace(self.setup, prepare=how))
 
+    def mask_rule(self, name: str, category: str) -> MaskRule:
+        """How masks of other photographs are looked for.
+
+        Args:
+            name: how they are named, as ``data.mask_name`` says; "": like the run's own, or told.
+            category: the category of their annotations, likewise.
+
+        Raises:
+            UserError: `name` is none.
+        """
+        parse_naming(name)
+        return replace(self.setup.source.views[0].mask_rule, name=name, category=category)
+
     def with_photographs(
-        self, photos: str, masks: str, manifest: str, subject: str, spelling: str
+        self,
+        photos: str,
+        masks: str,
+        manifest: str,
+        subject: str,
+        spelling: str,
+        *,
+        mask_rule: MaskRule | None = None,
     ) -> "Run":
         """The run with other photographs than its own.
 
@@ -178,6 +200,7 @@ class Run:
             manifest: their labels; "" for a folder per class.
             subject: a regular expression that finds the subject in a path; "" for none.
             spelling: rule for names that are nearly equal; "" for the run's own.
+            mask_rule: how masks are looked for; None: like the run's own, or told.
 
         Raises:
             UserError: the model sees masks and none are given.
@@ -186,7 +209,7 @@ class Run:
         source = replace(
             self.setup.source,
             kind="photos",
-            views=(View("", photos, masks),),
+            views=(View("", photos, masks, mask_rule or self.mask_rule("", "")),),
             manifest=manifest,
             subject=subject,
             spelling=spelling or self.setup.source.spelling,
@@ -216,7 +239,11 @@ def load_trained(folder: RunFolder) -> Run:
     mesh = make_mesh(min(count, jax.device_count()), 1)
     setup = resolve(config)
     coding, white = folder.read_levels()
-    setup = replace(setup, prepare=replace(setup.prepare, mask_coding=coding, white=white))
+    setup = replace(
+        setup,
+        prepare=replace(setup.prepare, mask_coding=coding, white=white),
+        source=setup.source.holding(folder.read_mask_facts()),
+    )
     graphdef, shapes = abstract_model(setup.model, len(classes))
     best, params = best_params(folder, shapes, mesh)
     predict = make_predictor(setup, graphdef, mesh)

@@ -101,7 +101,7 @@ def make_soup(workdirs: Sequence[str], *, out: Path) -> list[Ingredient]:
     config = derived_config(runs[0].config, "soup", [places[i] for i in included], out)
     folder = RunFolder(out)
     begin_derived(folder, config, runs[0].classes, rows)
-    folder.write_levels(photos.mask_coding, photos.white)
+    folder.write_levels(photos)
     write_ancestry(folder, joined([run_ancestry(places[i]) for i in included]))
     _save(folder, params, epochs, tried)
     _write_tried(folder.path / "soup.csv", places, best_by, tried)

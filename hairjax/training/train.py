@@ -304,6 +304,7 @@ def _photographs(
     source, classes = setup.source, folder.read_classes() if resuming else None
     if resuming:  # with the names that it began with
         source = replace(source, spelling=folder.read_config().data.spelling)
+        source = source.holding(folder.read_mask_facts())
     found = find_data(source, classes) if source.kind == "photos" else None
     if not resuming:
         _, shapes = abstract_model(setup.model, num_classes=2)
@@ -335,7 +336,7 @@ def _begin(folder: RunFolder, photos: PhotoSet, split: np.ndarray) -> None:
     """Make the run's directory and write the classes and the split."""
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.write_json(folder.classes, list(photos.classes))
-    folder.write_levels(photos.mask_coding, photos.white)
+    folder.write_levels(photos)
     if photos.mask_sha256:
         write_masks(folder.mask_files, photos)
     write_split(folder.split, photos, split)

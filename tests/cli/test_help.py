@@ -14,7 +14,8 @@ from hairjax.config.load import to_plain
 from tests.cli.commands import ROOT
 
 # Flags of photographs that are not the run's own.
-OF_OTHERS = ("--masks", "--manifest", "--subject", "--spelling", "--mask_value")
+MASK_FLAGS = ("mask_value", "mask_name", "mask_category")
+OF_OTHERS = ("--masks", "--manifest", "--subject", "--spelling", "--mask_")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"], ["evaluate", "--help"]])
@@ -121,7 +122,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         commands.append(f"show --config=configs/top.py:demo {flag}")
     for flag in re.findall(r"^  (--\S+)", of_evaluate, re.MULTILINE):
         photos = "--photos=PHOTOS" if flag.startswith(OF_OTHERS) else ""
-        photos += " --masks=MASKS" * flag.startswith("--mask_value")
+        photos += " --masks=MASKS" * flag.startswith("--mask_")
         commands.append(f"evaluate --workdir=runs/top {photos} {flag}")
     for flag in re.findall(r"^  (--\S+)", of_report, re.MULTILINE):
         commands.append(f"report --workdir=runs/top {flag}")
@@ -140,7 +141,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
             commands.append(f"{verb} {flag}")
     for flag in re.findall(r"^  (--\S+)", of_explain, re.MULTILINE):
         photos = "--photos=PHOTOS" if flag.startswith(OF_OTHERS[1:]) else ""
-        photos += " --masks=MASKS" * flag.startswith("--mask_value")
+        photos += " --masks=MASKS" * flag.startswith("--mask_")
         commands.append(f"explain --workdir=runs/top {photos} {flag}")
     flags_of_convert = re.findall(r"^  (--\S+)", of_convert, re.MULTILINE)
     for flag in flags_of_convert:
@@ -149,7 +150,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         assert launch.main(shlex.split(command)) == 0, capsys.readouterr().err
     assert len(trained) == 2 + 5
     assert told.count("/old=/new") == 9
-    assert len(checked) == 1 + len(flags_of_check) == 1 + 9
+    assert len(checked) == 1 + len(flags_of_check) == 1 + 11
     assert {str(out) for _, out in checked} == {"runs/check-PHOTOS", "checked"}
     given = [config.data for config, _ in checked]
     assert {data.split for data in given} == {"", "runs/top/split.csv"}
@@ -170,14 +171,14 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         ("runs/top", ["new/", "other/anna.jpg"]),
         {
             "masks": "new_masks",
-            "mask_value": "",
+            **dict.fromkeys(MASK_FLAGS, ""),
             "out": Path("predictions.csv"),
             "pictures": None,
             "flips": False,
         },
     )
     assert [named["flips"] for _, named in predicted].count(True) == 1
-    assert len(predicted) == 1 + 7
+    assert len(predicted) == 1 + 9
     assert compared[0] == (
         (["runs/top", "runs/rgb", "runs/again"], "test"),
         {"out": Path("runs/compare-top-rgb-again"), "thumbnails": True},
@@ -206,11 +207,11 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     assert {call["split"] for call in probed} == {"validation", "test"}
     assert explained[0] == {
         **dict.fromkeys(
-            ("photos", "masks", "mask_value", "manifest", "subject", "spelling", "out"), ""
+            ("photos", "masks", *MASK_FLAGS, "manifest", "subject", "spelling", "out"), ""
         ),
         **{"run": "runs/top", "split": "validation", "count": 32, "stage": -1},
     }
-    assert len(explained) == 1 + 12
+    assert len(explained) == 1 + 14
     given = {name for call in explained for name, value in call.items() if value}
     assert given == set(explained[0])
     given = {name for call in evaluated for name, value in call.items() if value}

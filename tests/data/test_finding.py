@@ -43,6 +43,7 @@ RGBA = Image.merge("RGBA", [*RGB.split(), ALPHA])
 WIDE = RAMP.astype(np.uint16) * 256 + 77
 SHAPE = np.zeros((HEIGHT, WIDTH), np.uint8)
 SHAPE[:10, 5:20] = 1
+LABELS = 2 * SHAPE + RAMP // 200  # 0, 1, 2
 MASK = Image.fromarray(SHAPE * 255)
 FULL = Image.new("L", SIZE, 255)
 
@@ -207,6 +208,8 @@ def bomb(format: str) -> bytes:
         for tag in (256, 257):
             start = data.index(struct.pack("<HHI", tag, 4, 1)) + 8
             data[start : start + 4] = struct.pack("<I", 30_000)
+    elif format == "PPM":
+        data = bytearray(b"P5 30000 30000 255 ")
     elif format == "WEBP":
         data = bytearray(encoded(RGB, "WEBP", save_all=True, append_images=[OTHER]))
         data[24:30] = 2 * struct.pack("<I", 29_999)[:3]
@@ -226,6 +229,12 @@ def heic_of_10_bits() -> bytes:
     buffer = io.BytesIO()
     pillow_heif.from_bytes("RGB;16", SIZE, wide.tobytes()).save(buffer)
     return buffer.getvalue()
+
+
+def pgm(values: np.ndarray, largest: int) -> bytes:
+    """Greys as netpbm writes them, with the largest value that there can be."""
+    head = f"P5\n# greys\n{values.shape[1]} {values.shape[0]}\n{largest}\n".encode()
+    return head + values.astype(np.uint8).tobytes()
 
 
 def in_palette(colours: Sequence[tuple[int, int, int]], index: np.ndarray = SHAPE) -> Image.Image:
@@ -367,6 +376,8 @@ TABLE: Mapping[str, Sequence[Case]] = {
         Case("GIF with a transparent colour", photo("a.gif", RGB.quantize(16), transparency=3),
              Reads(WHITE)),
         Case("GIF, animated", photo("a.gif", save_all=True, append_images=[OTHER]), Reads(FIRST)),
+        Case("PPM, PGM, PBM", both(photo("a.ppm"), photo("b.pgm", GREY),
+                                   photo("c.pbm", MASK.convert("1"))), Reads()),
         Case("JPEG that its EXIF turns (1 – 8)", turned("jpg"), Reads("turned")),
         Case("PNG that its EXIF turns", turned("png"), Reads("turned")),
         Case("WebP that its EXIF turns", turned("webp"), Reads("turned")),
@@ -542,6 +553,24 @@ TABLE: Mapping[str, Sequence[Case]] = {
              both(mask("a.png"), photo("a.png", exif=exif(6))),
              Named("the mask has the shape of the photograph before EXIF turns it: turn the mask "
                    "too")),
+        Case("PBM, also under the name .png",
+             both(mask("a.pbm", MASK.convert("1")), photo("b.png"),
+                  raw("masks/level_0/b.png", encoded(MASK.convert("1"), "PPM"))), Lays()),
+        Case("PGM that states its largest value (0 … 1)",
+             both(*(raw(f"masks/level_{n}/plain.pgm", pgm(SHAPE, 1)) for n in range(2)),
+                  photo("a.png"), raw("masks/level_0/a.pgm", pgm(SHAPE, 2))), Lays()),
+        Case("Label map of a PGM",
+             both(*(raw(f"masks/level_{n}/plain.pgm", pgm(LABELS, 2)) for n in range(2)),
+                  photo("a.png"), raw("masks/level_0/a.pgm", pgm(LABELS, 18))),
+             Refused("perhaps 2, as maps of background, skin and hair do")),
+        Case("With an affix: a_mask, mask_a, …",
+             both(photo("a.png"), photo("masks/level_0/a_hair.png", MASK),
+                  *(photo(f"masks/level_{n}/plain_hair.png", MASK) for n in range(2))),
+             Lays("told for the whole set")),
+        Case("With two affixes",
+             both(photo("a.png"), *(photo(f"masks/level_{n}/plain_{kind}.png", MASK)
+                                    for n in range(2) for kind in ("hair", "skin"))),
+             Refused("and whose are of hair cannot be known")),
         Case("All zero", mask("a.png", SHAPE * 0), Lays("no hair", SHAPE * 0)),
         Case("All 255", mask("a.png", FULL), Lays("hair everywhere", np.asarray(FULL))),
         Case("Composed (NFC) where the photograph's name is not (NFD)",
@@ -766,6 +795,14 @@ def test_large_jpeg_is_decoded_smaller(tmp_path, monkeypatch):
     assert {*decoded} == {(300, 200)}
     expected = np.asarray(Image.open(path).resize((96, 96), Image.Resampling.BICUBIC))
     assert_near(pixels[..., :3], expected, 3)
+
+
+def test_a_pgm_of_16_bits_is_read_as_a_png_of_them(tmp_path):
+    head = f"P5 {WIDTH} {HEIGHT} 65535 ".encode()
+    pgm = put(tmp_path / "a.pgm", head + WIDE.astype(">u2").tobytes())
+    found = [read_photo(path, None, WIDTH, "pad") for path in (pgm, photo("b.png", WIDE)(tmp_path))]
+    np.testing.assert_array_equal(found[0].pixels, found[1].pixels)
+    assert np.ptp(found[0].pixels[4:20]) > 200
 
 
 def test_result_does_not_depend_on_the_threads(folder):

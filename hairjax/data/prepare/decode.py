@@ -4,10 +4,10 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, PpmImagePlugin
 
 from hairjax.data.prepare.containers import START, container_of
-from hairjax.data.sources.formats import FORMATS
+from hairjax.data.sources.formats import FORMATS, STATED_WHITE
 from hairjax.data.sources.lookup import missing
 from hairjax.data.sources.record import File
 
@@ -51,6 +51,7 @@ def open_image(path: File, data: bytes) -> Image.Image:
         listed = ", ".join(FORMATS)
         raise OSError(f"{path.name} is damaged or its content is none of {listed}") from error
     _require_known_transparency(image)
+    _note_white(image)
     # Not 64 kB at a time: between two of them threads wait for the interpreter's lock.
     image.decodermaxblock = len(data)
     return image
@@ -73,6 +74,16 @@ def _require_known_transparency(image: Image.Image) -> None:
         raise ValueError("one of its 16-bit greys is transparent: save 8 bits, or without it")
     if isinstance(value, tuple) and max(value) > 255:
         raise ValueError("one of its 16-bit colours is transparent: save 8 bits, or without it")
+
+
+def _note_white(image: Image.Image) -> None:
+    """Keep the largest value that a PGM or PPM states, of which Pillow makes 255 or 65535."""
+    image.info.pop(STATED_WHITE, None)  # which a text in a PNG could be named
+    if isinstance(image, PpmImagePlugin.PpmImageFile) and image.tile:
+        args = image.tile[0].args
+        decoder = image.tile[0].codec_name
+        if decoder.startswith("ppm") and isinstance(args, tuple):
+            image.info[STATED_WHITE] = args[1]
 
 
 def turn_of(image: Image.Image) -> Image.Transpose | None:

@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from PIL import Image, ImageChops
 
+from hairjax.data.sources.formats import STATED_WHITE
 from hairjax.system.errors import UserError
 
 MOST = 32  # different values of a label map; a soft mask has more
@@ -126,6 +127,8 @@ def _stored(image: Image.Image, by_index: bool) -> tuple[str, np.ndarray]:
         low, high = cast(tuple[int, int], alpha.getextrema())
         if low < high:
             return "alpha", np.asarray(alpha)
+    if STATED_WHITE in image.info:
+        return "grey", _as_stated(image)
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image)
         if not (values.min() >= 0 and values.max() <= WHITES[-1]):
@@ -148,6 +151,21 @@ def _stored(image: Image.Image, by_index: bool) -> tuple[str, np.ndarray]:
     if apart[1] <= _GREY:
         return "grey", np.asarray(brightest)
     return "colours", np.asarray(colours)
+
+
+def _as_stated(image: Image.Image) -> np.ndarray:
+    """The numbers of a PGM as they are in the file; Pillow makes the largest that it states white.
+
+    Files of one set state different ones: a bald head in a label map may state 1. Degrees of hair
+    stay as Pillow reads them.
+    """
+    stated = image.info[STATED_WHITE]
+    if image.mode not in ("L", "I"):
+        raise ValueError(f"its colours are of 0 … {stated}: save it with 255, or as PNG")
+    values = np.asarray(image)
+    if len(np.unique(values)) > MOST:
+        return values
+    return np.rint(values * (stated / (255 if image.mode == "L" else 65535))).astype(np.int32)
 
 
 def _floating(values: np.ndarray) -> tuple[str, np.ndarray]:

@@ -57,8 +57,8 @@ def read_photo(path: File, mask: File | None, side: int, fit: str, hair: Hair = 
     for is decided for a whole set, by `decide_levels`.
 
     Args:
-        path: a JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC file (its first picture, of HEIC the
-            primary one), told by its content and not by its name.
+        path: a file of a format that is read (its first picture, of HEIC the primary one), told by
+            its content and not by its name.
         mask: an image file, or None for a mask of zeros.
         side: height and width of the result in pixels.
         fit: "squash" resizes both sides to the square; "pad" keeps the aspect ratio and pads both
@@ -217,6 +217,7 @@ def photoset_of(
         mask_coding=found.coding,
         white=found.white,
         mask_sha256=tuple(facts[i].mask_sha256 for i in found.places) if index.has_masks else (),
+        mask_facts=index.masks,
     )
 
 
@@ -262,6 +263,8 @@ def _rgb(image: Image.Image) -> tuple[Image.Image, int]:
         stated = _stated_white(image, values)
         white = 0 if stated else next(w for w in WHITES if w >= values.max())
         image = Image.fromarray((values // (((stated or white) + 1) >> 8)).astype(np.uint8))
+    if image.format == "PPM" and image.mode == "I":  # of whose stated white Pillow makes 65535
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
         raise ValueError("its values have 32 bits, of which white cannot be known: save 8 or 16")
     if image.has_transparency_data:

@@ -35,7 +35,7 @@ from hairjax.data.prepare.read import PREPARATION, photoset_of, usable
 from hairjax.data.prepare.stored import SPLIT, Stored
 from hairjax.data.sources.photos import Index
 from hairjax.data.sources.problems import Problem, require_no_problems
-from hairjax.data.sources.record import File, Record
+from hairjax.data.sources.record import File
 from hairjax.system import console
 from hairjax.system.errors import UserError
 
@@ -99,8 +99,8 @@ def _key(index: Index, options: PrepareOptions) -> str:
 def _stamp(path: File | None) -> list[str | int]:
     if path is None:
         return []
-    if isinstance(path, Record):
-        return [str(path), *path.records.stamp]
+    if not isinstance(path, Path):
+        return [str(path), *path.stamp]
     place = os.path.abspath(path)  # noqa: PTH100 (resolving links costs a look at every folder)
     try:
         stat = path.stat()

@@ -16,12 +16,14 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
     "GIF": (".gif",),
     "AVIF": (".avif", ".avifs"),
     "HEIF": (".heic", ".heif", ".hif", ".heics", ".heifs"),
+    "PPM": (".pbm", ".pgm", ".ppm", ".pnm"),
 }
+STATED_WHITE = "largest value stated"  # in the info of an opened PGM or PPM
 SUFFIXES = frozenset(suffix for group in FORMATS.values() for suffix in group)
 # Files that are pictures to whoever put them there: they are reported, never passed over.
 UNREAD_SUFFIXES = frozenset(
     {
-        *(".dcm", ".j2k", ".jp2", ".jxl", ".pbm", ".pgm", ".ppm", ".psb", ".psd", ".svg", ".tga"),
+        *(".dcm", ".j2k", ".jp2", ".jxl", ".pfm", ".psb", ".psd", ".svg", ".tga"),
         *(".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".raf", ".raw", ".rw2"),
     }
 )

@@ -4,26 +4,27 @@ Nothing is decoded here. What cannot be used is collected as `Problem`s, so that
 them all; what makes the whole set unusable (a missing folder, an unknown class) is raised at once.
 """
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from hairjax.data.sources.classes import class_names, label_index, require_classes_on_top
 from hairjax.data.sources.folders import walk_classes
-from hairjax.data.sources.formats import SUFFIXES
 from hairjax.data.sources.labels import leave_out_missing, missing_labels, require_no_opinions
-from hairjax.data.sources.lookup import Lookup, leads_outside, missing, one_form
+from hairjax.data.sources.lookup import one_form
 from hairjax.data.sources.manifest import Row, read_manifest
-from hairjax.data.sources.problems import PhotoError, Problem, shown
+from hairjax.data.sources.mask_names import HOW
+from hairjax.data.sources.mask_rule import NOT_FOUND, TOLD, MaskFacts, MaskRule
+from hairjax.data.sources.masks import Masks, mask_folder
+from hairjax.data.sources.mixed import require_no_masks_among
+from hairjax.data.sources.problems import NO_MASK, PhotoError, Problem, shown
 from hairjax.data.sources.record import File
 from hairjax.data.sources.spelling import Spellings, most_frequent, near_equal_classes
 from hairjax.data.sources.subjects import compile_subject, subject_of
 from hairjax.system.errors import UserError
-
-_NO_MASK = "no mask"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Entry:
 class Index:
     """Photographs found: usable entries ordered by `file`, and the problems beside them.
 
-    `spellings` are groups of labels that are nearly equal, whether or not they were merged.
+    `spellings` are groups of labels that are nearly equal, whether or not they were merged, and
+    `masks` is how the masks were found.
     """
 
     entries: tuple[Entry, ...]
@@ -54,6 +56,7 @@ class Index:
     classes: tuple[str, ...]
     has_masks: bool
     spellings: Spellings = ()
+    masks: MaskFacts = NOT_FOUND
 
 
 def find_photos(
@@ -66,6 +69,7 @@ def find_photos(
     need_masks: bool,
     given: tuple[str, ...] = (),
     merge: bool = False,
+    mask_rule: MaskRule = TOLD,
 ) -> Index:
     """Find every photograph with its label, subject and mask, without decoding any.
 
@@ -73,7 +77,8 @@ def find_photos(
         photos: folder that holds a folder per class (searched recursively), or, with a manifest,
             the files that the manifest names.
         masks: folder that holds the masks, under the photographs' relative paths and with any
-            image suffix, or as the manifest's column `mask` says; "" means without masks.
+            image suffix, or as the manifest's column `mask` says, or a file of annotations or the
+            folder of such; "" means without masks.
         manifest: CSV file with the columns file, label and optionally subject and mask, or "".
         subject: regular expression searched in each relative path; its first group, or the whole
             match where it has none, is the subject. "" means the manifest's column `subject`, or
@@ -83,6 +88,7 @@ def find_photos(
         need_masks: True if the model reads the mask, so that a missing `masks` is an error.
         given: the class names that the user gave, in order; () to tell the order from the names.
         merge: True to make one class of names that are nearly equal, False to keep them apart.
+        mask_rule: how masks are looked for.
 
     Raises:
         UserError: a folder or the manifest is missing or unusable, the expression is invalid,
@@ -92,32 +98,40 @@ def find_photos(
     """
     _require_masks_given(masks, need_masks)
     root = _folder(photos, "photos")
-    mask_root = _folder(masks, "masks") if masks else None
+    mask_place = _mask_place(masks) if masks else None
     pattern = compile_subject(subject)
     problems: list[Problem] = []
     where = manifest or photos
     if manifest:
         rows, labels = read_manifest(Path(manifest).expanduser(), root, problems)
     else:
-        rows, labels = walk_classes(root, problems)
+        rows, labels = without_masks(*walk_classes(root, problems), root, mask_place)
         if classes is None:
             require_classes_on_top(photos, rows)
-    missing = missing_labels(labels, classes or given)
-    rows = leave_out_missing(rows, missing, root, problems)
-    labels = [label for label in labels if label not in missing]
+        if mask_place is None:
+            advice = f"give --config.data.masks={photos} too (of check --masks={photos})"
+            require_no_masks_among({row.file: root / row.file for row in rows}, advice)
+    finder = None
+    if mask_place is not None:
+        finder, rows = _find_masks(rows, root, mask_place, mask_rule, bool(manifest), problems)
+    absent = missing_labels(labels, classes or given)
+    rows = leave_out_missing(rows, absent, root, problems)
+    labels = [label for label in labels if label not in absent]
     spellings: Spellings = ()
     if classes is None:
         spellings = near_equal_classes(labels)
         form = most_frequent(spellings if merge else (), [row.label for row in rows])
         if not given:
             require_no_opinions([row.label for row in rows], where)
-        names = class_names([form.get(one, one) for one in labels], given, where, missing)
+        names = class_names([form.get(one, one) for one in labels], given, where, absent)
         label_of = {label: label_index(form.get(label, label), names) for label in labels}
     else:
         names, label_of = classes, {label: label_index(label, classes) for label in labels}
-    entries = _entries(rows, root, mask_root, pattern, label_of, problems)
-    _require_any_mask(masks, rows, problems)
-    return Index(entries, tuple(problems), names, bool(masks), spellings)
+    entries = _entries(rows, root, finder, pattern, label_of, problems)
+    if finder is not None:
+        _require_any_mask(masks, finder, rows, problems)
+    facts = finder.facts if finder else NOT_FOUND
+    return Index(entries, tuple(problems), names, bool(masks), spellings, facts)
 
 
 def _require_masks_given(masks: str, need_masks: bool) -> None:
@@ -129,13 +143,55 @@ def _require_masks_given(masks: str, need_masks: bool) -> None:
         )
 
 
-def _require_any_mask(masks: str, rows: list[Row], problems: list[Problem]) -> None:
+def without_masks(
+    rows: list[Row], labels: list[str], root: Path, masks: Path | None
+) -> tuple[list[Row], list[str]]:
+    """Leave out what lies in a folder of masks that is inside the folder of photographs."""
+    if masks is None or not masks.is_dir():
+        return rows, labels
+    inside = os.path.relpath(os.path.realpath(masks), os.path.realpath(root))
+    if inside == os.curdir or inside.startswith(os.pardir):
+        return rows, labels
+    below = PurePosixPath(inside)
+    left = [row for row in rows if below not in PurePosixPath(row.file).parents]
+    return left, [label for label in labels if label != inside]
+
+
+def _find_masks(
+    rows: list[Row],
+    root: Path,
+    place: Path,
+    rule: MaskRule,
+    listed: bool,
+    problems: list[Problem],
+) -> tuple[Masks, list[Row]]:
+    """Return the masks, and the rows without those that are masks beside the photographs."""
+    among = not listed if os.path.realpath(place) == os.path.realpath(root) else None
+    photos = {row.file: root / row.file for row in rows if not row.mask}
+    masks = Masks(place, photos, rule, among)
+    for file, has_photograph in masks.beside.items():
+        if not has_photograph:
+            problems.append(Problem(shown(root / file), unowned(masks.facts), ""))
+    return masks, [row for row in rows if row.file not in masks.beside]
+
+
+def unowned(facts: MaskFacts) -> str:
+    """Return the kind of problem of a mask beside the photographs that is of none of them."""
+    return f"named as masks are ({facts.name}), and there is no photograph of it"
+
+
+def _require_any_mask(place: str, masks: Masks, rows: list[Row], problems: list[Problem]) -> None:
     """Refuse a folder of masks in which not one photograph has its own."""
-    if rows and sum(problem.kind == _NO_MASK for problem in problems) == len(rows):
+    if rows and sum(problem.kind == NO_MASK for problem in problems) == len(rows):
         raise UserError(
-            f"no photograph has a mask below {masks!r}: the mask of {rows[0].file!r} would be "
-            f"{_mask_pattern(rows[0])!r} there; correct --config.data.masks"
+            f"no photograph has a mask below {place!r}: the mask of {rows[0].file!r} would be "
+            f"{masks.expected(rows[0])}; correct --config.data.masks, or {HOW}"
         )
+
+
+def _mask_place(value: str) -> Path:
+    """Return the folder of masks, or a file of annotations."""
+    return _folder(value, "masks") if mask_folder(value) else Path(value).expanduser()
 
 
 def _folder(value: str, key: str) -> Path:
@@ -169,21 +225,20 @@ def _subject(pattern: re.Pattern[str] | None, row: Row, path: Path) -> str:
 def _entries(
     rows: list[Row],
     root: Path,
-    mask_root: Path | None,
+    masks: Masks | None,
     pattern: re.Pattern[str] | None,
     label_of: Mapping[str, int],
     problems: list[Problem],
 ) -> tuple[Entry, ...]:
     """Return an entry, ordered by file, for each row whose subject and mask are found."""
-    mask_finder = None if mask_root is None else MaskFinder(mask_root)
     entries = []
     # By mask, the photographs that have it by their name: `a.jpg` and `a.png` may be two.
-    named: dict[Path, list[Entry]] = defaultdict(list)
+    named: dict[File, list[Entry]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row.file):
         path = root / row.file
         try:
             owner = _subject(pattern, row, path)
-            mask = None if mask_finder is None else mask_finder.find(row, path)
+            mask = None if masks is None else masks.find(row, path)
         except PhotoError as error:
             problems.append(error.problem)
         else:
@@ -197,53 +252,3 @@ def _entries(
         problems += [Problem(shown(one.path), kind, f"{shown(mask)}: {others}") for one in found]
     unclear = {one.file for found in shared.values() for one in found}
     return tuple(entry for entry in entries if entry.file not in unclear)
-
-
-def _mask_pattern(row: Row) -> str:
-    return row.mask or f"{PurePosixPath(row.file).with_suffix('')}.*"
-
-
-class MaskFinder:
-    """Finds masks below a folder, which is listed once however many photographs ask."""
-
-    def __init__(self, root: Path):
-        self._lookup = Lookup(root)
-        self._stems: dict[Path, dict[str, list[str]]] = {}
-
-    def find(self, row: Row, path: Path) -> Path:
-        """Return the mask of `row`, or raise PhotoError for the photograph `path`."""
-        if row.mask:
-            return self._listed(row, path)
-        file = PurePosixPath(row.file)
-        folder = self._lookup.find(file.parent.as_posix())
-        try:
-            names = self._names(folder).get(one_form(file.stem), [])
-        except OSError as error:
-            detail = f"{shown(folder)}: {error.strerror}"
-            raise PhotoError(Problem(shown(path), "masks cannot be read", detail)) from error
-        if len(names) > 1:
-            raise PhotoError(Problem(shown(path), "several masks", ", ".join(names)))
-        if not names:
-            raise PhotoError(Problem(shown(path), _NO_MASK, f"{shown(folder / file.stem)}.*"))
-        return folder / names[0]
-
-    def _listed(self, row: Row, path: Path) -> Path:
-        if leads_outside(row.mask):
-            kind = "the mask is not a path below config.data.masks"
-            raise PhotoError(Problem(shown(path), kind, row.mask))
-        mask = self._lookup.find(row.mask)
-        reason = missing(mask)
-        if reason:
-            raise PhotoError(Problem(shown(path), _NO_MASK, f"{shown(mask)}: {reason}"))
-        return mask
-
-    def _names(self, folder: Path) -> dict[str, list[str]]:
-        """Map the stem of every image in `folder` to its names."""
-        if folder not in self._stems:
-            stems: dict[str, list[str]] = {}
-            for name in chain.from_iterable(self._lookup.names(folder).values()):
-                path = Path(name)
-                if path.suffix.lower() in SUFFIXES and not name.startswith("."):
-                    stems.setdefault(one_form(path.stem), []).append(name)
-            self._stems[folder] = stems
-        return self._stems[folder]

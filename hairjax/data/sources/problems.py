@@ -9,7 +9,8 @@ from hairjax.system.errors import UserError
 from hairjax.system.wording import counted
 
 NO_LABEL = "no label"
-_PROBLEMS_SHOWN = 20
+NO_MASK = "no mask"
+PROBLEMS_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,15 @@ class PhotoError(UserError):
 def describe_problems(problems: Iterable[Problem]) -> str:
     """Return the problems as text, grouped by kind, the first twenty with their paths."""
     problems = list(problems)
-    lines, room = [], _PROBLEMS_SHOWN
+    lines, room = [], PROBLEMS_SHOWN
     for kind, count in Counter(problem.kind for problem in problems).most_common():
         lines.append(f"  {kind} ({count:,}):")
         for problem in [problem for problem in problems if problem.kind == kind][:room]:
             detail = f": {problem.detail}" if problem.detail else ""
             lines.append(f"    {problem.path}{detail}")
             room -= 1
-    if len(problems) > _PROBLEMS_SHOWN:
-        lines.append(f"  and {len(problems) - _PROBLEMS_SHOWN:,} more")
+    if len(problems) > PROBLEMS_SHOWN:
+        lines.append(f"  and {len(problems) - PROBLEMS_SHOWN:,} more")
     return "\n".join(lines)
 
 

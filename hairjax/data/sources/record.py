@@ -1,4 +1,7 @@
-"""A photograph or mask inside a tensorflow-datasets set, read like a file."""
+"""Photographs and masks that are no files of their own, read like files.
+
+They are inside a tensorflow-datasets set, or drawn by what an annotation file says.
+"""
 
 import io
 from collections.abc import Sequence
@@ -7,7 +10,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
+
+from hairjax.data.annotations.image import AnnotatedImage
 
 
 class Source(Protocol):
@@ -46,6 +51,11 @@ class Record:
         """E.g. ``train/000123: image``."""
         return f"{self.records.split}/{self.position:06}: {self.feature}"
 
+    @property
+    def stamp(self) -> tuple[int, ...]:
+        """What changes with the files it is in."""
+        return self.records.stamp
+
     def __str__(self) -> str:
         return str(self.records.folder / self.name)
 
@@ -65,4 +75,51 @@ class Record:
         return file.getvalue()
 
 
-File = Path | Record
+@dataclass(frozen=True, eq=False)
+class DrawnMask:
+    """A mask that an annotation file describes.
+
+    Attributes:
+        image: what the file says of the photograph.
+        categories: what is hair, as it was typed.
+        size: width and height of what was annotated.
+        orientation: the EXIF orientation by which it is turned; 1 where it was annotated upright.
+        file_stamp: of the file it is in: bytes, and when it was last written (ns).
+    """
+
+    image: AnnotatedImage
+    categories: tuple[str, ...]
+    size: tuple[int, int]
+    orientation: int
+    file_stamp: tuple[int, int]
+
+    @property
+    def name(self) -> str:
+        """E.g. ``instances.json: level_0/a.jpg``."""
+        return f"{self.image.file.name}: {self.image.name}"
+
+    @property
+    def stamp(self) -> tuple[int, ...]:
+        """What changes with the file it is in and with how it is drawn."""
+        return (*self.file_stamp, *self.size, self.orientation)
+
+    def __str__(self) -> str:
+        return f"{self.image.file}: {self.image.name}, {', '.join(self.categories)}"
+
+    def read_bytes(self) -> bytes:
+        """The mask as a PNG of 0 and 255.
+
+        Raises:
+            ValueError: an area is damaged, or the picture is too large.
+        """
+        width, height = self.size
+        if not 0 < width * height <= 2 * (Image.MAX_IMAGE_PIXELS or 0):
+            raise ValueError(f"the annotations are of a picture of {width} × {height}")
+        mask = Image.fromarray(self.image.mask(self.categories, self.size)).convert("L")
+        exif, file = Image.Exif(), io.BytesIO()
+        exif[ExifTags.Base.Orientation] = self.orientation
+        mask.save(file, "PNG", compress_level=1, exif=exif)
+        return file.getvalue()
+
+
+File = Path | Record | DrawnMask

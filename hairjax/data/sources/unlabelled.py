@@ -1,28 +1,36 @@
 """Photographs that are only to be predicted: given one by one or in folders, without labels."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hairjax.data.sources.folders import walk_photos
 from hairjax.data.sources.lookup import missing
 from hairjax.data.sources.manifest import Row
-from hairjax.data.sources.photos import Entry, Index, MaskFinder
+from hairjax.data.sources.mask_rule import NOT_FOUND, TOLD, MaskRule
+from hairjax.data.sources.masks import Masks, mask_folder
+from hairjax.data.sources.mixed import require_no_masks_among
+from hairjax.data.sources.photos import Entry, Index, unowned
 from hairjax.data.sources.problems import PhotoError, Problem, shown
+from hairjax.data.sources.record import File
 from hairjax.system.errors import UserError
 from hairjax.system.wording import counted
 
 UNKNOWN = -1  # the label
 
 
-def find_unlabelled(paths: Sequence[str], masks: str, classes: tuple[str, ...]) -> Index:
+def find_unlabelled(
+    paths: Sequence[str], masks: str, classes: tuple[str, ...], rule: MaskRule = TOLD
+) -> Index:
     """Find photographs and their masks.
 
     Args:
         paths: photographs, whatever their names end in, and folders, searched recursively.
         masks: the folder of masks, under a photograph's path below the folder it was found in (its
             name alone, where it was given by itself) with any image suffix; or the mask of a
-            single photograph; "" means without masks.
+            single photograph; or a file of annotations; "" means without masks.
         classes: classes of the grading.
+        rule: how masks are looked for.
 
     Returns:
         An entry for each photograph in the order of `paths`, named as it was given.
@@ -31,14 +39,26 @@ def find_unlabelled(paths: Sequence[str], masks: str, classes: tuple[str, ...]) 
         UserError: nothing is at a path, a folder holds no photograph, or `masks` is not there.
     """
     problems: list[Problem] = []
-    found = [pair for path in paths for pair in _photographs(path, problems)]
     mask = Path(masks).expanduser()
-    if masks and not mask.is_dir() and (missing(mask) or len(found) != 1):
+    found = [pair for path in paths for pair in _photographs(path, mask, problems)]
+    drawn = bool(masks) and not mask_folder(masks)
+    if masks and not (mask.is_dir() or drawn) and (missing(mask) or len(found) != 1):
         wanted = "the folder of the masks" if len(found) != 1 else "a mask or a folder of masks"
         raise UserError(f"--masks={masks} is not {wanted}; give one that is")
-    finder = MaskFinder(mask) if masks and mask.is_dir() else None
+    if not masks:
+        places = {below: Path(name).expanduser() for name, below in found}
+        require_no_masks_among(places, "give --masks with their folder too")
+    finder = None
+    if masks and (mask.is_dir() or drawn):
+        among = any(os.path.realpath(path) == os.path.realpath(mask) for path in paths) or None
+        photos = {below: Path(name).expanduser() for name, below in found}
+        finder = Masks(mask, photos, rule, among)
+        for name, below in found:
+            if not finder.beside.get(below, True):
+                problems.append(Problem(shown(Path(name)), unowned(finder.facts), ""))
+        found = [(name, below) for name, below in found if below not in finder.beside]
     entries: list[Entry] = []
-    taken: dict[Path, str] = {}
+    taken: dict[File, str] = {}
     for name, below in found:
         path = Path(name).expanduser()
         try:
@@ -52,11 +72,15 @@ def find_unlabelled(paths: Sequence[str], masks: str, classes: tuple[str, ...]) 
             problems.append(Problem(shown(path), f"{its} is the mask of {other} too", ""))
         else:
             entries.append(Entry(name, path, its, UNKNOWN, ""))
-    return Index(tuple(entries), tuple(problems), classes, bool(masks))
+    facts = finder.facts if finder else NOT_FOUND
+    return Index(tuple(entries), tuple(problems), classes, bool(masks), masks=facts)
 
 
-def _photographs(given: str, problems: list[Problem]) -> Iterator[tuple[str, str]]:
-    """Yield each photograph at a path: its name in the outputs, and its path below the folder."""
+def _photographs(given: str, masks: Path, problems: list[Problem]) -> Iterator[tuple[str, str]]:
+    """Yield each photograph at a path: its name in the outputs, and its path below the folder.
+
+    A folder of masks in it is passed over.
+    """
     path = Path(given).expanduser()
     if not path.is_dir():
         if reason := missing(path):
@@ -64,7 +88,8 @@ def _photographs(given: str, problems: list[Problem]) -> Iterator[tuple[str, str
         yield given, path.name
         return
     before, empty = len(problems), True
-    for photo in walk_photos(path, (), problems):
+    inside = {os.path.realpath(masks)} - {os.path.realpath(path), os.path.realpath(".")}
+    for photo in walk_photos(path, inside, problems):
         below = photo.relative_to(path)
         yield str(Path(given) / below), below.as_posix()
         empty = False

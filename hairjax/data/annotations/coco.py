@@ -1,0 +1,67 @@
+"""COCO's JSON: outlines and run lengths of a whole set of pictures in one file."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hairjax.data.annotations.image import AnnotatedImage, AnnotatedObject
+from hairjax.data.annotations.regions import CocoPolygons, CocoRuns, import_pycocotools
+
+
+def is_coco(content: Any) -> bool:
+    """True if what a JSON file holds is a set as COCO describes one."""
+    return isinstance(content, dict) and {"images", "annotations"} <= content.keys()
+
+
+def read_coco(content: Mapping[str, Any], file: Path) -> list[AnnotatedImage]:
+    """Return every picture that a COCO file lists, with or without objects.
+
+    Raises:
+        UserError: pycocotools is not installed.
+        KeyError, TypeError, ValueError: something is not as COCO describes it.
+    """
+    if content["annotations"]:
+        import_pycocotools()
+    names = {one["id"]: str(one["name"]) for one in content.get("categories", ())}
+    objects = defaultdict(list)
+    for annotation in content["annotations"]:
+        objects[annotation["image_id"]].append(annotation)
+    return [_image(image, objects[image["id"]], names, file) for image in content["images"]]
+
+
+def _image(
+    image: Mapping[str, Any],
+    annotations: list[Mapping[str, Any]],
+    names: Mapping[Any, str],
+    file: Path,
+) -> AnnotatedImage:
+    width, height = image.get("width"), image.get("height")
+    name = str(image["file_name"]).replace("\\", "/")
+    objects, problem = [], ""
+    for one in annotations:
+        shape = _shape(one.get("segmentation"))
+        if isinstance(shape, str):
+            problem = shape
+        else:
+            objects.append(AnnotatedObject(names[one["category_id"]], shape))
+            if isinstance(shape, CocoRuns) and not (width and height):
+                height, width = shape.size
+    size = (int(width), int(height)) if width and height else None
+    return AnnotatedImage(name, size, tuple(objects), file, problem)
+
+
+def _shape(segmentation: Any) -> CocoPolygons | CocoRuns | str:
+    """Return the area of an annotation, or in words why there is none."""
+    if isinstance(segmentation, dict):
+        height, width = segmentation["size"]
+        counts = segmentation["counts"]
+        kept = counts if isinstance(counts, str) else tuple(map(int, counts))
+        return CocoRuns((int(height), int(width)), kept)
+    if not segmentation:
+        return "an object has a box and no outline"
+    polygons = tuple(tuple(map(float, polygon)) for polygon in segmentation)
+    # pycocotools would take four numbers for a box.
+    if any(len(polygon) < 6 or len(polygon) % 2 for polygon in polygons):
+        return "an outline has fewer than three corners"
+    return CocoPolygons(polygons)

@@ -1,0 +1,60 @@
+"""Masks among photographs of which nobody has spoken: they are not to be taken for photographs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from PIL import Image
+
+from hairjax.data.sources.formats import FORMATS
+from hairjax.data.sources.mask_names import by_folder, tell_naming
+from hairjax.data.sources.masks import beside
+from hairjax.system.errors import UserError
+
+_LEAST = 2  # masks from which it is more than chance
+_LOOKED_AT = 8
+_FEW = 32  # colours of a label map
+
+
+def require_no_masks_among(photos: Mapping[str, Path], advice: str) -> None:
+    """Refuse photographs of which at least half have a mask beside them, by name and content.
+
+    Args:
+        photos: where each is, by its path below its folder.
+        advice: what to do.
+
+    Raises:
+        UserError: so many pictures are masks of others.
+    """
+    names: dict[str, list[str]] = {}
+    for file in photos:
+        folder, _, name = file.rpartition("/")
+        names.setdefault(folder or ".", []).append(name)
+    folders = by_folder(photos, lambda folder: names[folder])
+    naming = tell_naming(folders, None, True, ask=False)
+    found = sorted(file for file, its in beside(folders, naming).items() if its)
+    if len(found) < _LEAST or 3 * len(found) < len(photos):
+        return
+    step = max(1, len(found) // _LOOKED_AT)
+    if all(_is_like_a_mask(photos[file]) for file in found[::step]):
+        raise UserError(
+            f"{len(found):,} of the {len(photos):,} pictures are masks of others, beside them, "
+            f"such as {found[0]}: {advice}, or move them elsewhere"
+        )
+
+
+def _is_like_a_mask(path: Path) -> bool:
+    """True if a picture has few colours, or is grey and mostly black and white."""
+    try:
+        with Image.open(path, formats=tuple(FORMATS)) as image:
+            red, green, blue = image.convert("RGB").split()
+            grey = red.tobytes() == green.tobytes() == blue.tobytes()
+            colours = image.convert("RGB").getcolors(256)
+            ends = sum(red.histogram()[end] for end in (0, 255))
+            size = image.width * image.height
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False  # which reading it will report
+    if colours is None:
+        return False
+    if len(colours) <= _FEW:
+        return True
+    return grey and 2 * ends >= size
