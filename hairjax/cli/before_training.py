@@ -11,8 +11,9 @@ from hairjax.cli.configuration import (
     weights_paths,
 )
 from hairjax.cli.flags import parse, require_one_of
-from hairjax.cli.places import beside, require_writable
+from hairjax.cli.places import beside, require_manifest, require_writable
 from hairjax.config.recipe import default_config
+from hairjax.data.options import FOLDERS
 from hairjax.parallel.cluster import find_place
 from hairjax.system.errors import UserError
 from hairjax.system.paths import require_paths
@@ -21,15 +22,19 @@ from hairjax.system.paths import require_paths
 def run_check(arguments: list[str]) -> int:
     """``launch.py check``."""
     photographs = ("photos", "masks", "mask_value", "manifest", "subject", "classes", "spelling")
-    names = (*photographs, "split", "out")
+    names = (*photographs, "columns", "prefix", "split", "out")
     given, _ = parse(arguments, names, {})
     if not given["photos"]:
         raise UserError("check needs --photos, a folder with a folder per class")
     require_paths(
         folders={"--photos": given["photos"], "--masks": given["masks"]},
-        files={"--manifest": given["manifest"], "--split": given["split"]},
+        files={
+            "--manifest": given["manifest"],
+            "--split": given["split"] if given["split"] != FOLDERS else "",
+        },
     )
     require_one_of("spelling", given, ("refuse", "merge", "apart"))
+    require_manifest(given)
     name = Path(given["photos"]).expanduser().absolute().name
     out = Path(given.pop("out") or Path("runs") / f"check-{name}").expanduser()
     require_writable("--out", out)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from hairjax.cli.configuration import require_keys
 from hairjax.cli.flags import different_runs, parse, require_one_of, whole_number
-from hairjax.cli.places import default_comparison, require_writable
+from hairjax.cli.places import default_comparison, require_manifest, require_writable
 from hairjax.data.sources.subjects import compile_subject
 from hairjax.system.errors import UserError
 from hairjax.system.paths import require_paths, require_run
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from hairjax.runs.photographs import Selection
 
 # Flags of other photographs, as `Selection`.
-_OTHERS = ("photos", "masks", "manifest", "subject", "mask_value", "spelling")
+_OTHERS = (
+    *("photos", "masks", "manifest", "subject", "mask_value", "spelling"),
+    *("columns", "prefix"),
+)
 
 
 def run_evaluate(arguments: list[str]) -> int:
@@ -71,6 +74,7 @@ def _check_selection(given: dict[str, str]) -> None:
         if not given["photos"]:
             raise UserError("--spelling goes with --photos, for other photographs than the run's")
         require_one_of("spelling", given, ("refuse", "merge", "apart"))
+    require_manifest(given)
     elsewhere = bool(given["photos"])
     compile_subject(given["subject"])
     allowed = ("all",) if elsewhere else ("validation", "test", "train")

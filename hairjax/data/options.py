@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from hairjax.data.prepare.mask_values import AUTO, Hair
+from hairjax.data.sources.manifest import Manifest
 
 VIEWS = ("top", "side")  # of synthetic photographs
+FOLDERS = "folders"  # as a split: those that the class folders are in
 TFDS = "tfds:"  # before the name of a set of tensorflow-datasets
 
 
@@ -32,26 +34,33 @@ class SourceOptions:
         views: one view, or two of the same subjects.
         count: number of synthetic photographs.
         seed: seed of synthetic photographs.
-        manifest: a CSV file with their labels; "" for a folder per class.
+        manifest: a CSV file with their labels, and how it is read; without a path there is a folder
+            per class.
         subject: a regular expression that finds the subject in a path; "" for none.
         need_masks: True if a photograph without a mask cannot be used.
         on_conflict: ``refuse`` or ``allow`` training on identical files in different classes.
         classes: names of the classes, the lowest first; () to tell their order from the names.
         spelling: names that are nearly equal: ``refuse``, ``merge`` or ``apart``.
         ordered_by: the key and value that need ordered classes; "" for none.
+        own_split: a split that people bring: a file, ``folders`` for those that class folders are
+            in, "" for the manifest's column, if it has one.
+        keep_test_aside: True to leave out the test photographs of that split, for folds of the
+            others.
     """
 
     kind: str
     views: tuple[View, ...]
     count: int
     seed: int
-    manifest: str
+    manifest: Manifest
     subject: str
     need_masks: bool
     on_conflict: str
     classes: tuple[str, ...]
     spelling: str
     ordered_by: str
+    own_split: str
+    keep_test_aside: bool
 
     @property
     def synthetic(self) -> bool:
@@ -77,7 +86,7 @@ class SourceOptions:
             return f"the tensorflow-datasets set {self.data_set}"
         if self.two_views:
             return f"{self.views[0].photos} and {self.views[1].photos}, paired by subject"
-        return self.manifest or self.views[0].photos
+        return self.manifest.path or self.views[0].photos
 
 
 @dataclass(frozen=True)
@@ -113,7 +122,6 @@ class SplitOptions:
     """Division of photographs into train, validation and test.
 
     Attributes:
-        file: a ``split.csv`` to reuse; "" for none.
         fractions: shares of train, validation and test.
         folds: number of equal parts, in place of fractions; 0: off.
         fold: index of the part that tests, from 0.
@@ -123,7 +131,6 @@ class SplitOptions:
             or that the weights have learnt from.
     """
 
-    file: str
     fractions: tuple[float, ...]
     folds: int
     fold: int

@@ -125,6 +125,7 @@ class Report:
         timing: the lines of ``timing.jsonl``.
         parameter_table: every parameter with its group.
         config: the resolved configuration, nested.
+        division: what gave the split, in words; "" where it was drawn.
         curves_figure: the PNG of `figures.classification.learning_curves`.
     """
 
@@ -153,6 +154,7 @@ class Report:
     timing: Sequence[Mapping[str, Any]]
     parameter_table: Sequence[ParameterRow]
     config: Mapping[str, Any]
+    division: str
     curves_figure: Path
 
     @property

@@ -25,6 +25,7 @@ class RunFolder:
         self.groups_text = self.path / "groups.txt"
         self.groups_csv = self.path / "groups.csv"
         self.split = self.path / "split.csv"
+        self.division = self.path / "division.json"
         self.history = self.path / "metrics.jsonl"
         self.timing = self.path / "timing.jsonl"
         self.environment = self.path / "environment.jsonl"
@@ -100,6 +101,10 @@ class RunFolder:
     def read_mask_coding(self) -> str:
         """Coding of the masks that the run was trained with; "" where it is not known."""
         return json.loads(self.masks.read_text())["coding"] if self.masks.exists() else ""
+
+    def read_division(self) -> str:
+        """What gave the split, in words; "" where it was drawn, or an earlier hairjax began."""
+        return json.loads(self.division.read_text())["by"] if self.division.exists() else ""
 
     def read_lines(self, path: Path) -> list[dict]:
         """The rows of a ``.jsonl`` file; a line cut short by a kill is left out."""

@@ -35,6 +35,8 @@ class Selection:
         mask_value: what is hair in their masks; "": as in the run's own.
         spelling: their names that are nearly equal: ``refuse``, ``merge`` or ``apart``; "" for the
             run's own rule.
+        columns: which column of the manifest says what, as `data.columns`.
+        prefix: what to drop at the start of the manifest's paths.
     """
 
     split: str
@@ -44,6 +46,8 @@ class Selection:
     subject: str = ""
     mask_value: str = ""
     spelling: str = ""
+    columns: str = ""
+    prefix: str = ""
 
 
 def read_run_photographs(

@@ -17,6 +17,7 @@ from hairjax.data.options import View
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.mask_values import parse_hair
 from hairjax.data.prepare.read import prepare
+from hairjax.data.sources.manifest import Manifest
 from hairjax.data.sources.photos import Index
 from hairjax.data.sources.problems import Problem, describe_problems
 from hairjax.data.sources.unlabelled import pair_photos
@@ -152,14 +153,14 @@ class Run:
         return replace(self, setup=replace(self.setup, prepare=how))
 
     def with_photographs(
-        self, photos: str, masks: str, manifest: str, subject: str, spelling: str
+        self, *, photos: str, masks: str, manifest: Manifest, subject: str, spelling: str
     ) -> "Run":
         """The run with other photographs than its own.
 
         Args:
             photos: their folder.
             masks: the folder of their masks; "" for none.
-            manifest: their labels; "" for a folder per class.
+            manifest: their labels; without a path there is a folder per class.
             subject: a regular expression that finds the subject in a path; "" for none.
             spelling: rule for names that are nearly equal; "" for the run's own.
 
@@ -174,6 +175,8 @@ class Run:
             manifest=manifest,
             subject=subject,
             spelling=spelling or self.setup.source.spelling,
+            own_split="",
+            keep_test_aside=False,
         )
         return replace(self, setup=replace(self.setup, source=source))
 

@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 from hairjax.builders.data_set import find_data, load_data, split_photos
 from hairjax.builders.model import abstract_model, find_model_weights, pretrained_model
 from hairjax.builders.setup import Setup, resolve
+from hairjax.data.options import SourceOptions
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.quality.conflicts import require_one_label
 from hairjax.data.quality.copies import require_no_copies
@@ -104,6 +105,8 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
         folder.require_same(config)
     dispatch_inline()
     setup = resolve(config)
+    if resuming:
+        setup = replace(setup, source=_as_begun(setup.source, folder.read_config()))
     keep_compiled(setup.devices.compiled)
     require_same_command(config, resuming)
     mesh = make_mesh(setup.devices.mesh, setup.devices.shard)
@@ -112,7 +115,7 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
     console.say(f"devices: {describe_mesh(mesh)}, {compute_dtype(setup.model.dtype)}")
     last = last_step(folder.checkpoints) if resuming else None
     saved = last is not None
-    photos, split, weights = _photographs(setup, folder, resuming, saved)
+    photos, split, given, weights = _photographs(setup, folder, resuming, saved)
     columns = read_columns(setup.source.manifest, setup.source.views[0].photos)
     graphdef, params = initial_model(setup, len(photos.classes), weights, saved)
     ancestry = None
@@ -125,7 +128,7 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
     require_same_start(photos, split, params, last)
     if not resuming:
         if is_first():
-            _begin(folder, photos, split)
+            _begin(folder, photos, split, given)
             table = make_parameter_table(params, groups, setup.optim)
             write_groups_text(table, (*groups, FROZEN), folder.groups_text)
             write_groups_csv(table, folder.groups_csv)
@@ -235,17 +238,22 @@ def _closing(checkpoints: Checkpoints) -> Iterator[None]:
     checkpoints.close()
 
 
+def _as_begun(source: SourceOptions, began: ConfigDict) -> SourceOptions:
+    """The source of a run that is gone on with: names and columns as the run has read them."""
+    columns = source.manifest.columns or began.data.columns
+    manifest = replace(source.manifest, columns=columns)
+    return replace(source, spelling=began.data.spelling, manifest=manifest)
+
+
 def _photographs(
     setup: Setup, folder: RunFolder, resuming: bool, saved: bool
-) -> tuple[PhotoSet, np.ndarray, Sequence[Path | None]]:
-    """Photographs, the split of each, and the weights that will be read.
+) -> tuple[PhotoSet, np.ndarray, str, Sequence[Path | None]]:
+    """Photographs, the split of each, what gave it, and the weights that will be read.
 
     What is quick to refuse is refused before photographs are decoded: missing photographs, a model
     that cannot take their size, weights that are not there.
     """
     source, classes = setup.source, folder.read_classes() if resuming else None
-    if resuming:  # with the names that it began with
-        source = replace(source, spelling=folder.read_config().data.spelling)
     found = find_data(source, classes) if source.kind == "photos" else None
     if not resuming:
         _, shapes = abstract_model(setup.model, num_classes=2)
@@ -254,11 +262,11 @@ def _photographs(
     weights: Sequence[Path | None] = none if saved else find_model_weights(setup.model)
     coding = folder.read_mask_coding() if resuming else ""
     photos = load_data(source, replace(setup.prepare, mask_coding=coding), classes, found)
-    split = split_photos(photos, source, setup.split, folder.split if resuming else None)
+    split, given = split_photos(photos, source, setup.split, folder.split if resuming else None)
     if not resuming:
         require_one_label(photos, source)
         require_no_copies(photos, split, source, setup.split)
-    return photos, split, weights
+    return photos, split, given, weights
 
 
 def initial_model(
@@ -270,12 +278,14 @@ def initial_model(
     return pretrained_model(setup.model, num_classes, weights)
 
 
-def _begin(folder: RunFolder, photos: PhotoSet, split: np.ndarray) -> None:
-    """Make the run's directory and write the classes and the split."""
+def _begin(folder: RunFolder, photos: PhotoSet, split: np.ndarray, given: str) -> None:
+    """Make the run's directory and write the classes, the split and what gave it."""
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.write_json(folder.classes, list(photos.classes))
     if photos.mask_coding:
         folder.write_json(folder.masks, {"coding": photos.mask_coding})
+    if given:
+        folder.write_json(folder.division, {"by": given})
     write_split(folder.split, photos, split)
 
 

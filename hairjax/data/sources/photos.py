@@ -12,16 +12,17 @@ from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from hairjax.data.sources.classes import class_names, label_index, require_classes_on_top
-from hairjax.data.sources.folders import walk_classes
+from hairjax.data.sources.folders import walk_classes, walk_parts
 from hairjax.data.sources.formats import SUFFIXES
 from hairjax.data.sources.labels import leave_out_missing, missing_labels, require_no_opinions
 from hairjax.data.sources.lookup import Lookup, leads_outside, missing, one_form
-from hairjax.data.sources.manifest import Row, read_manifest
+from hairjax.data.sources.manifest import Manifest, Row, read_manifest
 from hairjax.data.sources.problems import PhotoError, Problem, shown
 from hairjax.data.sources.record import File
 from hairjax.data.sources.spelling import Spellings, most_frequent, near_equal_classes
 from hairjax.data.sources.subjects import compile_subject, subject_of
 from hairjax.system.errors import UserError
+from hairjax.system.paths import nearest_path
 
 _NO_MASK = "no mask"
 
@@ -66,6 +67,9 @@ def find_photos(
     need_masks: bool,
     given: tuple[str, ...] = (),
     merge: bool = False,
+    columns: str = "",
+    prefix: str = "",
+    in_parts: bool = False,
 ) -> Index:
     """Find every photograph with its label, subject and mask, without decoding any.
 
@@ -74,7 +78,7 @@ def find_photos(
             the files that the manifest names.
         masks: folder that holds the masks, under the photographs' relative paths and with any
             image suffix, or as the manifest's column `mask` says; "" means without masks.
-        manifest: CSV file with the columns file, label and optionally subject and mask, or "".
+        manifest: CSV file with the columns file, label, optionally subject, mask and split, or "".
         subject: regular expression searched in each relative path; its first group, or the whole
             match where it has none, is the subject. "" means the manifest's column `subject`, or
             unknown. Where both are given the expression decides.
@@ -83,6 +87,9 @@ def find_photos(
         need_masks: True if the model reads the mask, so that a missing `masks` is an error.
         given: the class names that the user gave, in order; () to tell the order from the names.
         merge: True to make one class of names that are nearly equal, False to keep them apart.
+        columns: which column of the manifest says what, as `data.columns`.
+        prefix: what to drop at the start of the manifest's paths.
+        in_parts: True if the class folders are in folders of a split: train, valid, test.
 
     Raises:
         UserError: a folder or the manifest is missing or unusable, the expression is invalid,
@@ -97,11 +104,13 @@ def find_photos(
     problems: list[Problem] = []
     where = manifest or photos
     if manifest:
-        rows, labels = read_manifest(Path(manifest).expanduser(), root, problems)
+        rows, labels = read_manifest(Manifest(manifest, columns, prefix), root, problems)
+    elif in_parts:
+        rows, labels = walk_parts(root, problems)
     else:
         rows, labels = walk_classes(root, problems)
         if classes is None:
-            require_classes_on_top(photos, rows)
+            require_classes_on_top(photos, rows, given)
     missing = missing_labels(labels, classes or given)
     rows = leave_out_missing(rows, missing, root, problems)
     labels = [label for label in labels if label not in missing]
@@ -147,9 +156,11 @@ def _folder(value: str, key: str) -> Path:
         what = "is not a folder" if value and folder.exists() else "does not exist"
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
+    near = nearest_path(folder) if value else ""
+    meant = f" (is it {near}?)" if near else ""
     raise UserError(
-        f"the folder {value!r} {what}: give one with --config.data.{key}=FOLDER; of a finished run "
-        f"correct data.{key} in its config.json"
+        f"the folder {value!r} {what}{meant}: give one with --config.data.{key}=FOLDER; of a "
+        f"finished run correct data.{key} in its config.json"
     )
 
 
