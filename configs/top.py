@@ -126,7 +126,23 @@ KEYS: Keys = {
         ),
         "second_masks": Key("", "as masks, of second_photos", free="process", before=""),
         "manifest": Key(
-            "", "a CSV file: file, label, optionally subject, mask, any others", free="process"
+            "",
+            "a CSV file: file, label, optionally subject, mask, split, any others",
+            free="process",
+        ),
+        "columns": Key(
+            "",
+            "Which column of the manifest says what: file=id_code,label=diagnosis (subject, mask, "
+            "split; one per class: label=MEL|NV; none: split=); empty: recognised; exact: file, "
+            "label, subject and mask by just these names, paths as written.",
+            free="resume",
+            before="exact",
+        ),
+        "prefix": Key(
+            "",
+            "what the manifest's paths begin with and photos has not: /data/old/photos/",
+            free="process",
+            before="",
         ),
         "subject": Key("", "a regular expression: whose photograph, from its relative path"),
         "classes": Key(
@@ -157,11 +173,17 @@ KEYS: Keys = {
             "squash (every side to the square) | pad (keep the aspect)",
             choices=("squash", "pad"),
         ),
-        "split": Key("", "a split.csv to reuse", free="process"),
+        "split": Key(
+            "",
+            "A split of your own: a CSV file (file, split) or a run's split.csv | folders: class "
+            "folders lie in train, valid, test; empty: the manifest's column split, else drawn.",
+            free="process",
+        ),
         "fractions": Key((0.8, 0.1, 0.1), "of train, validation and test"),
         "folds": Key(
             0,
-            "instead of all other splits: equal parts, of which one tests; 0: off",
+            "equal parts, of which one tests, of all but the test part of a split of your own; 0: "
+            "off",
             least=0,
             before=0,
         ),

@@ -8,7 +8,8 @@ from ml_collections import ConfigDict
 from hairjax.builders.second_model import check_second, check_views, require_join_trains
 from hairjax.builders.setup import Setup, resolve
 from hairjax.config.streams import Stream
-from hairjax.data.options import SplitOptions
+from hairjax.data.options import FOLDERS, SplitOptions
+from hairjax.data.sources.columns import EXACT, parse_columns
 from hairjax.data.sources.masks import mask_folder
 from hairjax.models.factory import stage_count
 from hairjax.models.table import SWIN, VARIANTS
@@ -38,7 +39,7 @@ def check_consistency(config: ConfigDict) -> None:
     for key, stream in zip(("source", "second"), setup.model.streams, strict=False):
         _check_weights(key, stream)
     _check_which(setup)
-    require_paths(files={"config.data.split": setup.split.file})
+    _check_own_split(setup)
     check_views(config)
     _check_photographs(setup)
     if setup.training.tensorboard:
@@ -60,10 +61,25 @@ def _check_shares(split: SplitOptions) -> None:
             f"config.data.fold={fold} of config.data.folds={folds}: give 3 folds or more (one "
             "tests, one selects, the others train) and fold from 0 to folds - 1, or folds=0"
         )
-    if folds and split.file:
+
+
+def _check_own_split(setup: Setup) -> None:
+    """Refuse a split that is not there, or folders of one where there can be none."""
+    source = setup.source
+    parse_columns(source.manifest.columns)
+    if source.own_split != FOLDERS:
+        require_paths(files={"config.data.split": source.own_split})
+    elif source.kind != "photos" or source.two_views:
         raise UserError(
-            f"config.data.folds={folds} makes a split, and config.data.split gives one; take one"
+            f"config.data.split={FOLDERS} takes folders train, valid and test in "
+            "config.data.photos for the split, of one view: leave it empty or give a split.csv"
         )
+    for key, value in (("columns", source.manifest.columns), ("prefix", source.manifest.prefix)):
+        if value not in ("", EXACT) and not source.manifest.path:
+            raise UserError(
+                f"config.data.{key} is {value!r}, which says how a manifest is read: give "
+                "config.data.manifest too, or leave it empty"
+            )
 
 
 def _check_schedule(setup: Setup) -> None:
@@ -167,14 +183,14 @@ def _check_photographs(setup: Setup) -> None:
     folders = {"photos": first.photos, "masks": first.masks}
     if source.data_set:
         _require_empty(
-            {"masks": first.masks, "manifest": source.manifest, "subject": source.subject},
+            {"masks": first.masks, "manifest": source.manifest.path, "subject": source.subject},
             f"config.data.source={source.kind} has its own; leave it empty",
         )
         require_paths(folders={"config.data.photos": first.photos})
         return
     if source.synthetic:
         _require_empty(
-            {**folders, "manifest": source.manifest, "classes": ",".join(source.classes)},
+            {**folders, "manifest": source.manifest.path, "classes": ",".join(source.classes)},
             "config.data.source=synthetic draws its photographs; add --config.data.source=photos "
             "to use yours",
         )
@@ -191,7 +207,7 @@ def _check_photographs(setup: Setup) -> None:
     folders |= {key: mask_folder(path) for key, path in folders.items() if key.endswith("masks")}
     require_paths(
         folders={f"config.data.{key}": path for key, path in folders.items()},
-        files={"config.data.manifest": source.manifest},
+        files={"config.data.manifest": source.manifest.path},
     )
 
 

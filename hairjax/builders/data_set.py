@@ -6,26 +6,27 @@ from pathlib import Path
 
 import numpy as np
 
-from hairjax.data.options import PrepareOptions, SourceOptions, SplitOptions, View
+from hairjax.data.options import FOLDERS, PrepareOptions, SourceOptions, SplitOptions, View
+from hairjax.data.own_split import find_own_split
 from hairjax.data.pairs import pair_views
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.load import load_photos
 from hairjax.data.sources.ordered import tell_order
 from hairjax.data.sources.photos import Index, find_photos
-from hairjax.data.sources.spelling import subject_key
 from hairjax.data.sources.tfds import complete_split, find_records
 from hairjax.data.sources.unify import unify_spelling
 from hairjax.data.split import (
     SPLITS,
     check_split,
+    draw_part,
     make_folds,
     make_split,
     read_own_split,
-    read_split,
 )
 from hairjax.data.synthetic import synthesise
 from hairjax.system import console
 from hairjax.system.errors import UserError
+from hairjax.system.wording import counted
 
 
 def find_data(source: SourceOptions, classes: tuple[str, ...] | None) -> tuple[Index, ...]:
@@ -65,6 +66,8 @@ def load_data(
 ) -> PhotoSet:
     """Read or synthesise every photograph, with a progress bar; of two views their pairs.
 
+    For folds, the test photographs of a split that people bring are left out, which is said.
+
     Args:
         source: source of the photographs.
         options: decoding, resizing and caching of photographs.
@@ -78,7 +81,8 @@ def load_data(
         loaded = [_synthesise(source, options, view) for view in source.views]
     else:
         loaded = _load(find_data(source, classes) if found is None else found, options, classes)
-    return pair_views(*loaded) if len(loaded) > 1 else loaded[0]
+    photos = pair_views(*loaded) if len(loaded) > 1 else loaded[0]
+    return _without_own_test(photos, source) if source.keep_test_aside else photos
 
 
 def _find_view(source: SourceOptions, view: View, classes: tuple[str, ...] | None) -> Index:
@@ -93,7 +97,10 @@ def _find_view(source: SourceOptions, view: View, classes: tuple[str, ...] | Non
     return find_photos(
         photos=view.photos,
         masks=view.masks,
-        manifest=source.manifest,
+        manifest=source.manifest.path,
+        columns=source.manifest.columns,
+        prefix=source.manifest.prefix,
+        in_parts=source.own_split == FOLDERS,
         subject=source.subject,
         classes=classes,
         need_masks=source.need_masks,
@@ -124,10 +131,59 @@ def _load(
     return loaded
 
 
+def _without_own_test(photos: PhotoSet, source: SourceOptions) -> PhotoSet:
+    own = find_own_split(source, photos)
+    if own is None:
+        return photos
+    test = own.parts == "test"
+    if test.any():
+        console.say(
+            f"split by {own.source}: its {counted(int(test.sum()), 'test photograph')} kept aside, "
+            f"folds are made of the other {int((~test).sum()):,}; a run without config.data.folds "
+            "is judged by them with evaluate --split=test"
+        )
+    elif source.own_split:
+        raise UserError(
+            f"config.data.folds makes a split, and config.data.split={source.own_split} has no "
+            "test photographs to keep aside from it: take one of the two"
+        )
+    else:
+        console.say(f"{own.source} has no test photographs to keep aside: folds are made of all")
+    return photos.subset(~test)
+
+
+def divide_photos(
+    photos: PhotoSet, source: SourceOptions, options: SplitOptions
+) -> tuple[np.ndarray, str]:
+    """Divide photographs by a split that people bring, or draw one.
+
+    Args:
+        photos: all of them.
+        source: source of the photographs.
+        options: rules of the division.
+
+    Returns:
+        str [n], "train", "validation" or "test"; what gave it in words, "" where it was drawn.
+
+    Raises:
+        UserError: the photographs cannot be divided so.
+    """
+    if options.folds:
+        return make_folds(photos, options.folds, options.fold, options.seed), ""
+    own = find_own_split(source, photos)
+    if own is None:
+        make = complete_split if source.data_set else make_split
+        return make(photos, options.fractions, options.seed), ""
+    if "validation" in own.parts or "train" not in own.parts:
+        return own.parts, own.source
+    split = draw_part(photos, own.parts, "validation", options.fractions, options.seed)
+    return split, f"{own.source}, validation drawn from its training photographs"
+
+
 def split_photos(
     photos: PhotoSet, source: SourceOptions, options: SplitOptions, written: Path | None
-) -> np.ndarray:
-    """Split of each photograph: str [n], "train", "validation" or "test".
+) -> tuple[np.ndarray, str]:
+    """Split of each photograph, checked and said.
 
     Args:
         photos: all of them.
@@ -135,26 +191,24 @@ def split_photos(
         options: rules of the division.
         written: the split of the run to resume; None to divide by the options.
 
+    Returns:
+        As `divide_photos`.
+
     Raises:
         UserError: the photographs cannot be divided so, or too few train.
     """
+    given = ""
     if written:
         split = read_own_split(written, photos)
-    elif options.file:
-        form = subject_key if source.spelling == "merge" else str
-        split = read_split(Path(options.file).expanduser(), photos, form)
-    elif options.folds:
-        split = make_folds(photos, options.folds, options.fold, options.seed)
-    elif source.data_set:
-        split = complete_split(photos, options.fractions, options.seed)
     else:
-        split = make_split(photos, options.fractions, options.seed)
+        split, given = divide_photos(photos, source, options)
     check_split(photos, split)
     counts = {name: int(np.sum(split == name)) for name in SPLITS}
-    console.say("split: " + ", ".join(f"{name} {count:,}" for name, count in counts.items()))
+    by = f" by {given}" if given else ""
+    console.say(f"split{by}: " + ", ".join(f"{name} {count:,}" for name, count in counts.items()))
     if counts["train"] < options.least:
         raise UserError(
             f"config.train.batch_size is {options.least}, but only {counts['train']} "
             "photographs train; take a smaller batch"
         )
-    return split
+    return split, given

@@ -12,6 +12,7 @@ from hairjax.data.inputs import InputSpecification
 from hairjax.data.options import VIEWS, PrepareOptions, SourceOptions, SplitOptions, View
 from hairjax.data.prepare.mask_values import parse_hair
 from hairjax.data.sources.classes import parse_classes
+from hairjax.data.sources.manifest import Manifest
 from hairjax.data.sources.mask_names import parse_naming
 from hairjax.data.sources.mask_rule import MaskRule
 from hairjax.optim.options import OptimOptions
@@ -143,13 +144,15 @@ def _source(config: ConfigDict, *, need_masks: bool) -> SourceOptions:
         views=tuple(views),
         count=data.count,
         seed=config.seed,
-        manifest=data.manifest,
+        manifest=Manifest(data.manifest, data.columns, data.prefix),
         subject=data.subject,
         need_masks=need_masks,
         on_conflict=data.on_conflict,
         classes=parse_classes(data.classes),
         spelling=data.spelling,
         ordered_by=_ordered_by(config.model.head, config.keep.best_by),
+        own_split=data.split,
+        keep_test_aside=data.folds > 0,
     )
 
 
@@ -177,7 +180,6 @@ def _prepare(config: ConfigDict) -> PrepareOptions:
 def _split(config: ConfigDict) -> SplitOptions:
     data = config.data
     return SplitOptions(
-        file=data.split,
         fractions=tuple(data.fractions),
         folds=data.folds,
         fold=data.fold,

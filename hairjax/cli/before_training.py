@@ -11,8 +11,9 @@ from hairjax.cli.configuration import (
     weights_paths,
 )
 from hairjax.cli.flags import parse, require_one_of
-from hairjax.cli.places import beside, require_writable
+from hairjax.cli.places import beside, require_manifest, require_writable
 from hairjax.config.recipe import default_config
+from hairjax.data.options import FOLDERS
 from hairjax.data.sources.masks import mask_folder
 from hairjax.parallel.cluster import find_place
 from hairjax.system.errors import UserError
@@ -22,15 +23,20 @@ from hairjax.system.paths import require_paths
 def run_check(arguments: list[str]) -> int:
     """``launch.py check``."""
     masks = ("masks", "mask_value", "mask_name", "mask_category")
-    names = ("photos", *masks, "manifest", "subject", "classes", "spelling", "split", "out")
+    manifests = ("manifest", "columns", "prefix")
+    names = ("photos", *masks, *manifests, "subject", "classes", "spelling", "split", "out")
     given, _ = parse(arguments, names, {})
     if not given["photos"]:
         raise UserError("check needs --photos, a folder with a folder per class")
     require_paths(
         folders={"--photos": given["photos"], "--masks": mask_folder(given["masks"])},
-        files={"--manifest": given["manifest"], "--split": given["split"]},
+        files={
+            "--manifest": given["manifest"],
+            "--split": given["split"] if given["split"] != FOLDERS else "",
+        },
     )
     require_one_of("spelling", given, ("refuse", "merge", "apart"))
+    require_manifest(given)
     name = Path(given["photos"]).expanduser().absolute().name
     out = Path(given.pop("out") or Path("runs") / f"check-{name}").expanduser()
     require_writable("--out", out)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from hairjax.cli.configuration import require_keys
 from hairjax.cli.flags import different_runs, parse, require_one_of, whole_number
-from hairjax.cli.places import default_comparison, require_writable
+from hairjax.cli.places import default_comparison, require_manifest, require_writable
 from hairjax.data.sources.masks import mask_folder
 from hairjax.data.sources.subjects import compile_subject
 from hairjax.system.errors import UserError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Flags of other photographs, as `Selection`.
 _OTHERS = (
     *("photos", "masks", "manifest", "subject", "mask_value", "spelling"),
-    *("mask_name", "mask_category"),
+    *("mask_name", "mask_category", "columns", "prefix"),
 )
 
 
@@ -81,6 +81,7 @@ def _check_selection(given: dict[str, str]) -> None:
         if not given["photos"]:
             raise UserError("--spelling goes with --photos, for other photographs than the run's")
         require_one_of("spelling", given, ("refuse", "merge", "apart"))
+    require_manifest(given)
     elsewhere = bool(given["photos"])
     compile_subject(given["subject"])
     allowed = ("all",) if elsewhere else ("validation", "test", "train")

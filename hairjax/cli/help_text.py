@@ -6,12 +6,14 @@ hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and ha
   python launch.py [train]  --config=FILE[:VARIANT] [--workdir=DIR] [--moved=OLD=NEW]
                             [--config.KEY=VALUE ...]
   python launch.py check    --photos=DIR [--masks=DIR] [--manifest=FILE] [--subject=REGEX]
-                            [--classes=NAMES] [--spelling=RULE] [--split=split.csv] [--out=DIR]
+                            [--columns=COLUMNS] [--prefix=START] [--classes=NAMES]
+                            [--spelling=RULE] [--split=SPLIT] [--out=DIR]
   python launch.py show     --config=FILE[:VARIANT] [--out=DIR] [--config.KEY=VALUE ...]
   python launch.py rates    --config=FILE[:VARIANT] [--out=DIR] [--config.KEY=VALUE ...]
   python launch.py evaluate --workdir=DIR [--split=SPLIT] [--flips] [--moved=OLD=NEW] [--out=DIR]
   python launch.py evaluate --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE]
-                            [--subject=REGEX] [--spelling=RULE] [--flips] [--out=DIR]
+                            [--columns=COLUMNS] [--prefix=START] [--subject=REGEX]
+                            [--spelling=RULE] [--flips] [--out=DIR]
   python launch.py report   --workdir=DIR [--moved=OLD=NEW]
   python launch.py folds    --config=FILE[:VARIANT] --config.data.folds=K [--workdir=DIR]
                             [--moved=OLD=NEW] [--config.KEY=VALUE ...]
@@ -28,8 +30,8 @@ hairjax: fine-tune a Swin Transformer to grade hair loss from photographs and ha
   python launch.py explain  --workdir=DIR [--split=SPLIT] [--masks=DIR] [--moved=OLD=NEW]
                             [--count=N] [--stage=N] [--out=DIR]
   python launch.py explain  --workdir=DIR --photos=DIR [--masks=DIR] [--manifest=FILE]
-                            [--subject=REGEX] [--spelling=RULE] [--count=N] [--stage=N]
-                            [--out=DIR]
+                            [--columns=COLUMNS] [--prefix=START] [--subject=REGEX]
+                            [--spelling=RULE] [--count=N] [--stage=N] [--out=DIR]
   python launch.py convert  --weights=SOURCE --model=NAME --out=FILE.safetensors [--licence=TEXT]
 
 train (the default): train, keep the best epoch, write a report; the same command resumes; see
@@ -54,11 +56,15 @@ check: photographs looked through without training: what is wrong, and what is t
   --mask_name={name}_hair           how they are named, where several names fit
   --mask_category=hair              which category of annotations (.json) is hair
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
+  --columns=file=id,label=grade     which column of it says what, where their names do not tell
+  --prefix=/data/old/photos/        what its paths begin with, and is not below --photos
   --subject='/([a-z]+)_'            a regular expression that finds the subject in a path
   --classes=none,mild,severe        the classes in order, the lowest first, where names do not tell
   --spelling=merge                  names that are nearly equal (P1, p01) are one; or apart; by
                                     default refuse: they are found
-  --split=runs/top/split.csv        a run's split; by default the one that the recipe would draw
+  --split=split.csv                 a split of your own or a run's; or folders: class folders are
+                                    in train, valid and test; by default the manifest's column
+                                    split, or else the one that the recipe would draw
   --out=checked                     where to write; by default in runs/, named after --photos
 
 show: before training, pictures of the data as the model sees it and of the rates; and counts.
@@ -88,6 +94,8 @@ test photographs is a line in the run's looks.csv.
   --mask_name={name}_hair           how they are named, where several names fit
   --mask_category=hair              which category of annotations (.json) is hair
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
+  --columns=file=id,label=grade     which column of it says what, where their names do not tell
+  --prefix=/data/old/photos/        what its paths begin with, and is not below --photos
   --subject='/([a-z]+)_'            whose they are, found in a path; by default the manifest's
                                     column, or else as config.data.subject of the run says
   --spelling=merge                  their names that are nearly equal: as for check
@@ -182,6 +190,8 @@ is a run like any other.
   --mask_name={name}_hair           how they are named, where not as the run's own were
   --mask_category=hair              which category of annotations (.json) is hair
   --manifest=labels.csv             their labels, where the folders below --photos do not tell
+  --columns=file=id,label=grade     which column of it says what, where their names do not tell
+  --prefix=/data/old/photos/        what its paths begin with, and is not below --photos
   --subject='/([a-z]+)_'            whose they are, as for evaluate
   --spelling=merge                  their names that are nearly equal: as for check
   --moved=/old=/new                 the run's own photographs: as for evaluate

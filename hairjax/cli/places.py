@@ -1,9 +1,11 @@
 """Default output folders of commands, and checks that they can be written."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from hairjax.config.load import split_source
+from hairjax.data.sources.columns import parse_columns
 from hairjax.system.errors import UserError
 
 
@@ -28,6 +30,16 @@ def default_comparison(workdirs: list[Path]) -> Path:
         names = ["-".join(path.resolve().parts[-2:]) for path in workdirs]
     more = [f"and-{len(names) - 3}-more"] if len(names) > 3 else []
     return Path("runs") / "-".join(["compare", *names[:3], *more])
+
+
+def require_manifest(given: Mapping[str, str]) -> None:
+    """Refuse flags that say how a manifest is read, where none is given or they cannot be read."""
+    parse_columns(given["columns"])
+    for name in ("columns", "prefix"):
+        if given[name] and not given["manifest"]:
+            raise UserError(
+                f"--{name} says how a manifest is read, and needs --manifest, the CSV file"
+            )
 
 
 def require_writable(flag: str, folder: Path) -> None:

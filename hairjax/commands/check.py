@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from numpy.typing import NDArray
 from PIL import Image
 
-from hairjax.builders.data_set import find_data
+from hairjax.builders.data_set import divide_photos, find_data
 from hairjax.builders.setup import Setup, resolve
 from hairjax.data.options import SplitOptions
 from hairjax.data.overview import count_table
@@ -26,9 +26,8 @@ from hairjax.data.quality.neighbours import same_subject
 from hairjax.data.quality.thumbnails import make_thumbnails
 from hairjax.data.sources.photos import Index
 from hairjax.data.sources.problems import Problem, describe_problems
-from hairjax.data.sources.spelling import subject_key
 from hairjax.data.sources.unify import near_equal_names
-from hairjax.data.split import make_split, read_split
+from hairjax.data.split import check_split, make_split
 from hairjax.evaluation.baselines import THUMBNAIL
 from hairjax.report.check_page import CheckReport, write_check_page
 from hairjax.system import console
@@ -59,7 +58,9 @@ def check_photographs(config: ConfigDict, out: Path) -> list[Finding]:
     console.say(f"source: {setup.source.describe()}")
     refused_spelling = setup.source.spelling == "refuse"
     index, photos, problems = _load(setup)
-    split, refused = _split(setup.split, photos, setup.source.spelling)
+    split, given, refused = _split(setup, photos)
+    if given:
+        console.say(f"split by {given}")
     paths = {entry.file: cast(Path, entry.path) for entry in index.entries}
     headers = read_headers([paths[file] for file in photos.files], setup.prepare.workers)
     found = [
@@ -81,7 +82,7 @@ def check_photographs(config: ConfigDict, out: Path) -> list[Finding]:
             *([("Coding of the masks", photos.mask_coding)] if photos.mask_coding else []),
             *_sizes(headers, setup.inputs.side),
         ],
-        leaks=_leaks(setup.split, photos, split),
+        leaks=_leaks(setup.split, photos, split, given),
         findings=found,
         photos=photos,
     )
@@ -119,17 +120,19 @@ def _require_any(usable: Sequence[object], problems: Sequence[Problem]) -> None:
         raise UserError(f"no photograph can be used:\n{describe_problems(problems)}")
 
 
-def _split(
-    options: SplitOptions, photos: PhotoSet, spelling: str
-) -> tuple[NDArray[np.str_] | None, list[Finding]]:
-    """The split that is given or that training would draw; or why there is none."""
+def _split(setup: Setup, photos: PhotoSet) -> tuple[NDArray[np.str_] | None, str, list[Finding]]:
+    """The split that is given or that training would draw, and what gave it; or why there is none.
+
+    What gave it is "" where it is drawn.
+    """
+    own = setup.source.own_split
     try:
-        if options.file:
-            form = subject_key if spelling == "merge" else str
-            return read_split(Path(options.file).expanduser(), photos, form), []
-        return make_split(photos, options.fractions, options.seed), []
+        split, given = divide_photos(photos, setup.source, setup.split)
+        if given:
+            check_split(photos, split)
+        return split, given, []
     except UserError as error:
-        return None, [Finding(findings.SPLIT, options.file, "", str(error))]
+        return None, own, [Finding(findings.SPLIT, own, "", str(error))]
 
 
 def _find_pairs(photos: PhotoSet) -> list[DuplicatePair]:
@@ -177,13 +180,13 @@ def _sizes(headers: list[Header], seen: int) -> list[tuple[str, str]]:
 
 
 def _leaks(
-    options: SplitOptions, photos: PhotoSet, split: NDArray[np.str_] | None
+    options: SplitOptions, photos: PhotoSet, split: NDArray[np.str_] | None, given: str
 ) -> list[tuple[str, float]]:
     """For every split, the share of validation photographs with their subject nearest in train."""
     if split is None:
         return []
-    splits = {options.file or "a split by subject": split}
-    if not options.file:
+    splits = {given or "a split by subject": split}
+    if not given:
         unknown = replace(photos, subjects=("",) * len(photos))
         mixed = make_split(unknown, options.fractions, options.seed)
         splits["a split that ignores subjects"] = mixed

@@ -7,7 +7,7 @@ import numpy as np
 
 from hairjax.builders.inputs import require_one_view
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.sources.manifest import read_columns
+from hairjax.data.sources.manifest import Manifest, read_columns
 from hairjax.data.split import SPLITS
 from hairjax.evaluation.analysis import analyse
 from hairjax.evaluation.metrics.classification import Metrics
@@ -103,11 +103,11 @@ def _with_asked(run: Run, asked: Selection) -> Run:
         require_one_view(run.setup.source, "--photos")
         run = run.with_mask_value(asked.mask_value)
         return run.with_photographs(
-            asked.photos,
-            asked.masks,
-            asked.manifest,
-            asked.subject,
-            asked.spelling,
+            photos=asked.photos,
+            masks=asked.masks,
+            manifest=Manifest(asked.manifest, asked.columns, asked.prefix),
+            subject=asked.subject,
+            spelling=asked.spelling,
             mask_rule=run.mask_rule(asked.mask_name, asked.mask_category),
         )
     if asked.masks:

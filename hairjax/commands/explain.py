@@ -10,6 +10,7 @@ from hairjax.builders.inputs import require_one_view
 from hairjax.commands.explain_results import Maps, show_explanation, summarise_maps, write_maps
 from hairjax.data.overview import example_photographs
 from hairjax.data.photoset import PhotoSet
+from hairjax.data.sources.manifest import Manifest
 from hairjax.evaluation.explain.deletion import make_curves, random_maps
 from hairjax.evaluation.explain.maps import evidence, share_inside
 from hairjax.evaluation.explain.reliance import Reliance, measure_reliance, predict_changed
@@ -105,11 +106,11 @@ def _with_asked(run: Run, asked: Selection) -> Run:
     rule = run.mask_rule(asked.mask_name, asked.mask_category)
     if asked.photos:
         return run.with_photographs(
-            asked.photos,
-            asked.masks,
-            asked.manifest,
-            asked.subject,
-            asked.spelling,
+            photos=asked.photos,
+            masks=asked.masks,
+            manifest=Manifest(asked.manifest, asked.columns, asked.prefix),
+            subject=asked.subject,
+            spelling=asked.spelling,
             mask_rule=rule,
         )
     if not asked.masks:

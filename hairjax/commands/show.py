@@ -49,7 +49,7 @@ def show_data(config: ConfigDict, out: str | Path) -> None:
     # Before photographs are decoded: a model that cannot be is refused here.
     _, shapes = abstract_model(setup.model, num_classes=2)
     photos = load_data(setup.source, setup.prepare, None)
-    split = split_photos(photos, setup.source, setup.split, None)
+    split, _ = split_photos(photos, setup.source, setup.split, None)
     train = np.flatnonzero(split == "train")
     title, header, rows = count_table(photos, split)
     console.table(title, header, rows)

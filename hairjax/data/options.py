@@ -3,9 +3,11 @@
 from dataclasses import dataclass, replace
 
 from hairjax.data.prepare.mask_values import AUTO, Hair
+from hairjax.data.sources.manifest import Manifest
 from hairjax.data.sources.mask_rule import TOLD, MaskFacts, MaskRule
 
 VIEWS = ("top", "side")  # of synthetic photographs
+FOLDERS = "folders"  # as a split: those that the class folders are in
 TFDS = "tfds:"  # before the name of a set of tensorflow-datasets
 
 
@@ -35,26 +37,33 @@ class SourceOptions:
         views: one view, or two of the same subjects.
         count: number of synthetic photographs.
         seed: seed of synthetic photographs.
-        manifest: a CSV file with their labels; "" for a folder per class.
+        manifest: a CSV file with their labels, and how it is read; without a path there is a folder
+            per class.
         subject: a regular expression that finds the subject in a path; "" for none.
         need_masks: True if a photograph without a mask cannot be used.
         on_conflict: ``refuse`` or ``allow`` training on identical files in different classes.
         classes: names of the classes, the lowest first; () to tell their order from the names.
         spelling: names that are nearly equal: ``refuse``, ``merge`` or ``apart``.
         ordered_by: the key and value that need ordered classes; "" for none.
+        own_split: a split that people bring: a file, ``folders`` for those that class folders are
+            in, "" for the manifest's column, if it has one.
+        keep_test_aside: True to leave out the test photographs of that split, for folds of the
+            others.
     """
 
     kind: str
     views: tuple[View, ...]
     count: int
     seed: int
-    manifest: str
+    manifest: Manifest
     subject: str
     need_masks: bool
     on_conflict: str
     classes: tuple[str, ...]
     spelling: str
     ordered_by: str
+    own_split: str
+    keep_test_aside: bool
 
     @property
     def synthetic(self) -> bool:
@@ -65,6 +74,11 @@ class SourceOptions:
     def two_views(self) -> bool:
         """True if every subject is seen from two sides at once."""
         return len(self.views) > 1
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where the photographs and masks of every view lie; "" for none."""
+        return tuple(path for view in self.views for path in (view.photos, view.masks))
 
     @property
     def data_set(self) -> str:
@@ -86,7 +100,7 @@ class SourceOptions:
             return f"the tensorflow-datasets set {self.data_set}"
         if self.two_views:
             return f"{self.views[0].photos} and {self.views[1].photos}, paired by subject"
-        return self.manifest or self.views[0].photos
+        return self.manifest.path or self.views[0].photos
 
 
 @dataclass(frozen=True)
@@ -124,7 +138,6 @@ class SplitOptions:
     """Division of photographs into train, validation and test.
 
     Attributes:
-        file: a ``split.csv`` to reuse; "" for none.
         fractions: shares of train, validation and test.
         folds: number of equal parts, in place of fractions; 0: off.
         fold: index of the part that tests, from 0.
@@ -134,7 +147,6 @@ class SplitOptions:
             or that the weights have learnt from.
     """
 
-    file: str
     fractions: tuple[float, ...]
     folds: int
     fold: int

@@ -13,6 +13,7 @@ import numpy as np
 
 from hairjax.data.division import divide
 from hairjax.data.photoset import PhotoSet
+from hairjax.data.sources.own_parts import is_part, part_of
 from hairjax.system.errors import UserError, examples
 from hairjax.system.files import write_csv
 from hairjax.system.wording import counted
@@ -21,7 +22,7 @@ SPLITS = ("train", "validation", "test")
 _COLUMNS = ("file", "label", "subject", "sha256", "split")
 _MASK_COLUMNS = ("file", "sha256")
 _EXAMPLES = 5
-_NEW_SPLIT = (
+NEW_SPLIT = (
     "make a new split with --config.data.split= (or, of a data set that brings its own, "
     "--config.data.folds=5)"
 )
@@ -82,6 +83,35 @@ def make_folds(photoset: PhotoSet, folds: int, fold: int, seed: int) -> np.ndarr
     return names[part]
 
 
+def draw_part(
+    photoset: PhotoSet, split: np.ndarray, part: str, fractions: Sequence[float], seed: int
+) -> np.ndarray:
+    """Take a part that a split lacks from its training photographs, as `make_split` would.
+
+    Args:
+        photoset: the photographs.
+        split: str [n].
+        part: "validation" or "test".
+        fractions: shares of train, validation and test, of which those of train and the part count,
+            in proportion.
+        seed: seed of the division.
+
+    Returns:
+        str [n]: the split with that part.
+
+    Raises:
+        UserError: as in `make_split`.
+    """
+    train, shares = np.flatnonzero(split == "train"), dict(zip(SPLITS, fractions, strict=True))
+    whole = shares["train"] + shares[part]
+    drawn = make_split(
+        photoset.subset(train), (shares["train"] / whole, shares[part] / whole, 0), seed
+    )
+    found = split.astype(f"<U{max(map(len, SPLITS))}")
+    found[train[drawn == "validation"]] = part
+    return found
+
+
 def check_split(photoset: PhotoSet, split: np.ndarray) -> None:
     """Refuse a split (str [n]) on which nothing can be trained or nothing it measures believed.
 
@@ -92,8 +122,8 @@ def check_split(photoset: PhotoSet, split: np.ndarray) -> None:
     if len(split) != len(photoset):
         raise ValueError(f"{len(split)} splits are given for {len(photoset)} photographs")
     _require_names(split, "the split")
-    _require_together(photoset.subjects, split, "the split")
-    _require_one_copy(photoset.files, photoset.sha256, split, "the split")
+    require_together(photoset.subjects, split, "the split")
+    require_one_copy(photoset.files, photoset.sha256, split, "the split")
     _require_classes(photoset, split)
 
 
@@ -134,13 +164,13 @@ def read_split(path: Path, photoset: PhotoSet, form: Callable[[str], str] = str)
             photograph belongs.
     """
     rows = read_rows(path)
-    listed = [row["split"] for row in rows]
+    listed = [part_of(row["split"]) if is_part(row["split"]) else row["split"] for row in rows]
     _require_names(listed, str(path))
     owners = [form(row["subject"]) for row in rows]
-    _require_together(owners, listed, str(path))
+    require_together(owners, listed, str(path))
     files = [row["file"] for row in rows]
-    _require_one_copy(files, [row["sha256"] for row in rows], listed, str(path))
-    by_contents = {row["sha256"]: row["split"] for row in rows}
+    require_one_copy(files, [row["sha256"] for row in rows], listed, str(path))
+    by_contents = {row["sha256"]: name for row, name in zip(rows, listed, strict=True)}
     by_subject = {owner: name for owner, name in zip(owners, listed, strict=True) if owner}
     known = {*files}
     split, unknown = [], []
@@ -156,7 +186,7 @@ def read_split(path: Path, photoset: PhotoSet, form: Callable[[str], str] = str)
         raise UserError(
             f"{str(path)!r} does not say to which split {len(unknown):,} of {len(photoset):,} "
             f"photographs belong, neither by their contents nor by their subjects: "
-            f"{examples(unknown, _EXAMPLES)}; {_NEW_SPLIT}"
+            f"{examples(unknown, _EXAMPLES)}; {NEW_SPLIT}"
         )
     return np.array(split, dtype=f"<U{max(map(len, SPLITS))}")
 
@@ -259,17 +289,27 @@ def _parted(keys: Sequence[str], split: Iterable[str]) -> list[str]:
     return sorted(key for key, names in where.items() if key and len(names) > 1)
 
 
-def _require_together(subjects: Sequence[str], split: Iterable[str], source: str) -> None:
+def require_together(subjects: Sequence[str], split: Iterable[str], source: str) -> None:
+    """Refuse a split that has photographs of one subject in two parts.
+
+    Raises:
+        UserError: names the subjects, and the split by ``source``.
+    """
     if parted := _parted(subjects, split):
         raise UserError(
             f"{source} parts {counted(len(parted), 'subject')}, whose photographs resemble each "
-            f"other: {examples(parted, _EXAMPLES)}; {_NEW_SPLIT}"
+            f"other: {examples(parted, _EXAMPLES)}; {NEW_SPLIT}"
         )
 
 
-def _require_one_copy(
+def require_one_copy(
     files: Sequence[str], sha256: Sequence[str], split: Iterable[str], source: str
 ) -> None:
+    """Refuse a split that has identical files in two parts.
+
+    Raises:
+        UserError: names the files, and the split by ``source``.
+    """
     split = list(split)
     if parted := _parted(sha256, split):
         copies = defaultdict(list)
@@ -277,7 +317,7 @@ def _require_one_copy(
             copies[contents].append(f"{file} ({name})")
         alike = [" = ".join(copies[contents]) for contents in parted]
         raise UserError(
-            f"{source} parts identical files: {examples(alike, _EXAMPLES)}; {_NEW_SPLIT}"
+            f"{source} parts identical files: {examples(alike, _EXAMPLES)}; {NEW_SPLIT}"
         )
 
 
@@ -290,6 +330,11 @@ def _require_classes(photoset: PhotoSet, split: np.ndarray) -> None:
                 f"{', '.join(f'{part} {count}' for part, count in held.items())}): photographs of "
                 "at least two subjects are needed in each class"
             )
+
+
+def is_written_split(columns: Iterable[str]) -> bool:
+    """True of the columns of a file that `write_split` writes, perhaps among others."""
+    return {*_COLUMNS} <= {*columns}
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

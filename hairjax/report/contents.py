@@ -126,6 +126,7 @@ class Report:
         timing: the lines of ``timing.jsonl``.
         parameter_table: every parameter with its group.
         config: the resolved configuration, nested.
+        division: what gave the split, in words; "" where it was drawn.
         curves_figure: the PNG of `figures.classification.learning_curves`.
         moved: where photographs lay when training began, by key, of those that lie elsewhere now.
     """
@@ -155,6 +156,7 @@ class Report:
     timing: Sequence[Mapping[str, Any]]
     parameter_table: Sequence[ParameterRow]
     config: Mapping[str, Any]
+    division: str
     curves_figure: Path
     moved: Mapping[str, str] = field(default_factory=dict)
 

@@ -108,6 +108,7 @@ def _read_report(folder: RunFolder) -> Report:
         timing=folder.read_lines(folder.timing),
         parameter_table=_parameter_table(folder, setup, len(classes)),
         config=to_plain(config),
+        division=folder.read_division(),
         curves_figure=folder.curves,
         moved=_moved(folder),
     )

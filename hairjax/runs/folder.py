@@ -41,6 +41,7 @@ class RunFolder:
         self.groups_text = self.path / "groups.txt"
         self.groups_csv = self.path / "groups.csv"
         self.split = self.path / "split.csv"
+        self.division = self.path / "division.json"
         self.history = self.path / "metrics.jsonl"
         self.timing = self.path / "timing.jsonl"
         self.environment = self.path / "environment.jsonl"
@@ -153,6 +154,10 @@ class RunFolder:
         """How the masks were found that the run was trained with."""
         found = json.loads(self.masks.read_text()) if self.masks.exists() else {}
         return MaskFacts(found.get("name", ""), found.get("category", ""))
+
+    def read_division(self) -> str:
+        """What gave the split, in words; "" where it was drawn, or an earlier hairjax began."""
+        return json.loads(self.division.read_text())["by"] if self.division.exists() else ""
 
     def read_lines(self, path: Path) -> list[dict]:
         """The rows of a ``.jsonl`` file; a line cut short by a kill is left out."""

@@ -40,6 +40,8 @@ class Selection:
             run's own rule.
         mask_name: how their masks are named; "": as the run's own, or told.
         mask_category: of annotations, which category is hair, likewise.
+        columns: which column of the manifest says what, as `data.columns`.
+        prefix: what to drop at the start of the manifest's paths.
     """
 
     split: str
@@ -51,6 +53,8 @@ class Selection:
     spelling: str = ""
     mask_name: str = ""
     mask_category: str = ""
+    columns: str = ""
+    prefix: str = ""
 
 
 def read_run_photographs(
@@ -61,11 +65,11 @@ def read_run_photographs(
     Raises:
         UserError: they cannot be used, or are not those the run began with.
     """
-    views = [path for view in setup.source.views for path in (view.photos, view.masks)]
-    require_places(folder.path, (*views, setup.source.manifest))
+    places = setup.source.places
+    require_places(folder.path, (*places, setup.source.manifest.path))
     photos = load_data(setup.source, setup.prepare, classes)
     own = resolve(folder.read_config()).source
-    if setup.source.views == own.views:  # of the run's own photographs, and not with other masks
+    if places == own.places:  # of the run's own photographs, and not with other masks
         require_same_masks(read_own_masks(folder), photos)
     return photos, read_own_split(folder.split, photos)
 

@@ -17,6 +17,7 @@ from hairjax.data.options import View
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.mask_values import parse_hair
 from hairjax.data.prepare.read import prepare
+from hairjax.data.sources.manifest import Manifest
 from hairjax.data.sources.mask_names import parse_naming
 from hairjax.data.sources.mask_rule import MaskRule
 from hairjax.data.sources.photos import Index
@@ -184,12 +185,12 @@ class Run:
 
     def with_photographs(
         self,
+        *,
         photos: str,
         masks: str,
-        manifest: str,
+        manifest: Manifest,
         subject: str,
         spelling: str,
-        *,
         mask_rule: MaskRule | None = None,
     ) -> "Run":
         """The run with other photographs than its own.
@@ -197,7 +198,7 @@ class Run:
         Args:
             photos: their folder.
             masks: the folder of their masks; "" for none.
-            manifest: their labels; "" for a folder per class.
+            manifest: their labels; without a path there is a folder per class.
             subject: a regular expression that finds the subject in a path; "" for none.
             spelling: rule for names that are nearly equal; "" for the run's own.
             mask_rule: how masks are looked for; None: like the run's own, or told.
@@ -213,6 +214,8 @@ class Run:
             manifest=manifest,
             subject=subject,
             spelling=spelling or self.setup.source.spelling,
+            own_split="",
+            keep_test_aside=False,
         )
         return replace(self, setup=replace(self.setup, source=source))
 

@@ -125,7 +125,7 @@ def probe_configuration(config: ConfigDict, *, split: str, out: Path) -> list[Ch
     console.say(f"source: {setup.source.describe()}")
     weights = find_model_weights(setup.model)
     photos = load_data(setup.source, setup.prepare, None)
-    parts = split_photos(photos, setup.source, setup.split, None)
+    parts, _ = split_photos(photos, setup.source, setup.split, None)
     require_one_label(photos, setup.source)
     require_no_copies(photos, parts, setup.source, setup.split)
     require_unlearnt_weights(setup.model, weights, photos, parts, setup.source, setup.split)

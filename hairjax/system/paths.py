@@ -50,7 +50,23 @@ def require_paths(
     """
     for name, path in (folders or {}).items():
         if path and not Path(path).expanduser().is_dir():
-            raise UserError(f"{name}: there is no folder {placed(path)}")
+            raise UserError(f"{name}: there is no folder {placed(path)}{_meant(path)}")
     for name, path in (files or {}).items():
         if path and not Path(path).expanduser().is_file():
-            raise UserError(f"{name}: there is no file {placed(path)}")
+            raise UserError(f"{name}: there is no file {placed(path)}{_meant(path)}")
+
+
+def nearest_path(path: Path) -> str:
+    """What is beside a path that is not there and has nearly its name; "" for nothing."""
+    try:
+        names = [one.name for one in path.parent.iterdir()]
+    except OSError:
+        return ""
+    folded = [name for name in names if name.casefold() == path.name.casefold()]
+    near = folded or difflib.get_close_matches(path.name, names, n=1, cutoff=0.7)
+    return str(path.with_name(near[0])) if near and near[0] != path.name else ""
+
+
+def _meant(path: str) -> str:
+    near = nearest_path(Path(path).expanduser())
+    return f"; did you mean {near}?" if near else ""

@@ -69,7 +69,8 @@ def run_rate_range_test(config: ConfigDict, out: Path) -> dict[str, float]:
     count_micro_batches(setup, mesh)  # refuses what the devices cannot share, before all else
     weights = find_model_weights(setup.model)
     photos = load_data(setup.source, setup.prepare, None)
-    train = np.flatnonzero(split_photos(photos, setup.source, setup.split, None) == "train")
+    split, _ = split_photos(photos, setup.source, setup.split, None)
+    train = np.flatnonzero(split == "train")
     graphdef, params = pretrained_model(setup.model, len(photos.classes), weights)
     require_matrices(setup.optim.lora, setup.model.names, params)
     groups = make_groups(setup.optim, len(params["stages"]), setup.training.epochs)

@@ -19,6 +19,7 @@ from hairjax.config.continued import continued_command
 from hairjax.config.load import at_its_places
 from hairjax.config.places import places_of
 from hairjax.config.schema import flatten
+from hairjax.data.options import SourceOptions
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.quality.conflicts import require_one_label
 from hairjax.data.quality.copies import require_no_copies
@@ -134,6 +135,8 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
         config = at_its_places(folder.path, config)
     dispatch_inline()
     setup = resolve(config)
+    if resuming:
+        setup = replace(setup, source=_as_begun(setup.source, folder.read_config()))
     keep_compiled(setup.devices.compiled)
     require_same_command(config, resuming)
     mesh = make_mesh(setup.devices.mesh, setup.devices.shard)
@@ -142,7 +145,7 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
     console.say(f"devices: {describe_mesh(mesh)}, {compute_dtype(setup.model.dtype)}")
     last = last_step(folder.checkpoints) if resuming else None
     saved = last is not None
-    photos, split, weights = _photographs(setup, folder, resuming, saved)
+    photos, split, given, weights = _photographs(setup, folder, resuming, saved)
     columns = read_columns(setup.source.manifest, setup.source.views[0].photos)
     graphdef, params = initial_model(setup, len(photos.classes), weights, saved)
     ancestry = None
@@ -155,7 +158,7 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
     require_same_start(photos, split, params, last)
     if not resuming:
         if is_first():
-            _begin(folder, photos, split)
+            _begin(folder, photos, split, given)
             table = make_parameter_table(params, groups, setup.optim)
             write_groups_text(table, (*groups, FROZEN), folder.groups_text)
             write_groups_csv(table, folder.groups_csv)
@@ -293,17 +296,23 @@ def _closing(checkpoints: Checkpoints) -> Iterator[None]:
     checkpoints.close()
 
 
+def _as_begun(source: SourceOptions, began: ConfigDict) -> SourceOptions:
+    """The source of a run that is gone on with: names and columns as the run has read them."""
+    columns = source.manifest.columns or began.data.columns
+    manifest = replace(source.manifest, columns=columns)
+    return replace(source, spelling=began.data.spelling, manifest=manifest)
+
+
 def _photographs(
     setup: Setup, folder: RunFolder, resuming: bool, saved: bool
-) -> tuple[PhotoSet, np.ndarray, Sequence[Path | None]]:
-    """Photographs, the split of each, and the weights that will be read.
+) -> tuple[PhotoSet, np.ndarray, str, Sequence[Path | None]]:
+    """Photographs, the split of each, what gave it, and the weights that will be read.
 
     What is quick to refuse is refused before photographs are decoded: missing photographs, a model
     that cannot take their size, weights that are not there.
     """
     source, classes = setup.source, folder.read_classes() if resuming else None
-    if resuming:  # with the names that it began with
-        source = replace(source, spelling=folder.read_config().data.spelling)
+    if resuming:
         source = source.holding(folder.read_mask_facts())
     found = find_data(source, classes) if source.kind == "photos" else None
     if not resuming:
@@ -314,13 +323,13 @@ def _photographs(
     coding, white = folder.read_levels() if resuming else ("", 0)
     prepare = replace(setup.prepare, mask_coding=coding, white=white)
     photos = load_data(source, prepare, classes, found)
-    split = split_photos(photos, source, setup.split, folder.split if resuming else None)
+    split, given = split_photos(photos, source, setup.split, folder.split if resuming else None)
     if resuming:
         require_same_masks(folder.read_masks(), photos)
     if not resuming:
         require_one_label(photos, source)
         require_no_copies(photos, split, source, setup.split)
-    return photos, split, weights
+    return photos, split, given, weights
 
 
 def initial_model(
@@ -332,13 +341,15 @@ def initial_model(
     return pretrained_model(setup.model, num_classes, weights)
 
 
-def _begin(folder: RunFolder, photos: PhotoSet, split: np.ndarray) -> None:
-    """Make the run's directory and write the classes and the split."""
+def _begin(folder: RunFolder, photos: PhotoSet, split: np.ndarray, given: str) -> None:
+    """Make the run's directory and write the classes, the split and what gave it."""
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.write_json(folder.classes, list(photos.classes))
     folder.write_levels(photos)
     if photos.mask_sha256:
         write_masks(folder.mask_files, photos)
+    if given:
+        folder.write_json(folder.division, {"by": given})
     write_split(folder.split, photos, split)
 
 

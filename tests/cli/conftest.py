@@ -23,7 +23,7 @@ def folders(tmp_path_factory):
         (root / file).touch()
     (root / "taken").mkdir()
     (root / "taken" / "thesis.tex").touch()
-    (root / "labels.csv").write_text("photo,label\n")
+    (root / "labels.csv").write_text("where,label\n")
     (root / "my.py").write_text("from configs import top\nget_config = top.get_config\n")
     (root / "old.py").write_text(
         "from configs import top\n"

@@ -16,6 +16,7 @@ from tests.cli.commands import ROOT
 # Flags of photographs that are not the run's own.
 MASK_FLAGS = ("mask_value", "mask_name", "mask_category")
 OF_OTHERS = ("--masks", "--manifest", "--subject", "--spelling", "--mask_")
+OF_MANIFESTS = ("--columns", "--prefix")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"], ["evaluate", "--help"]])
@@ -84,7 +85,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     Path("labels.csv").touch()
     Path("runs/top").mkdir(parents=True)
     Path("DIR").symlink_to("runs/top")
-    Path("runs/top/split.csv").touch()
+    Path("split.csv").touch()
     Path("runs/top/config.json").write_text(json.dumps(to_plain(top.get_config("demo"))))
 
     commands = re.findall(r"^  python launch.py (.*[^\]\n])$", launch.HELP, re.MULTILINE)
@@ -115,13 +116,15 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         commands.append(f"--config=configs/top.py:demo {flag}")
     flags_of_check = re.findall(r"^  (--\S+)", of_check, re.MULTILINE)
     for flag in flags_of_check:
-        commands.append(f"check --photos=PHOTOS {flag}")
+        manifest = "--manifest=labels.csv" if flag.startswith(OF_MANIFESTS) else ""
+        commands.append(f"check --photos=PHOTOS {manifest} {flag}")
     for flag in re.findall(r"^  (--\S+)", of_rates, re.MULTILINE):
         commands.append(f"rates --config=configs/top.py:demo {flag}")
     for flag in re.findall(r"^  (--\S+)", of_show, re.MULTILINE):
         commands.append(f"show --config=configs/top.py:demo {flag}")
     for flag in re.findall(r"^  (--\S+)", of_evaluate, re.MULTILINE):
-        photos = "--photos=PHOTOS" if flag.startswith(OF_OTHERS) else ""
+        photos = "--photos=PHOTOS" if flag.startswith((*OF_OTHERS, *OF_MANIFESTS)) else ""
+        photos += " --manifest=labels.csv" * flag.startswith(OF_MANIFESTS)
         photos += " --masks=MASKS" * flag.startswith("--mask_")
         commands.append(f"evaluate --workdir=runs/top {photos} {flag}")
     for flag in re.findall(r"^  (--\S+)", of_report, re.MULTILINE):
@@ -140,7 +143,8 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         for flag in re.findall(r"^  (--\S+)", text, re.MULTILINE):
             commands.append(f"{verb} {flag}")
     for flag in re.findall(r"^  (--\S+)", of_explain, re.MULTILINE):
-        photos = "--photos=PHOTOS" if flag.startswith(OF_OTHERS[1:]) else ""
+        photos = "--photos=PHOTOS" if flag.startswith((*OF_OTHERS[1:], *OF_MANIFESTS)) else ""
+        photos += " --manifest=labels.csv" * flag.startswith(OF_MANIFESTS)
         photos += " --masks=MASKS" * flag.startswith("--mask_")
         commands.append(f"explain --workdir=runs/top {photos} {flag}")
     flags_of_convert = re.findall(r"^  (--\S+)", of_convert, re.MULTILINE)
@@ -150,12 +154,14 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         assert launch.main(shlex.split(command)) == 0, capsys.readouterr().err
     assert len(trained) == 2 + 5
     assert told.count("/old=/new") == 9
-    assert len(checked) == 1 + len(flags_of_check) == 1 + 11
+    assert len(checked) == 1 + len(flags_of_check) == 1 + 13
     assert {str(out) for _, out in checked} == {"runs/check-PHOTOS", "checked"}
     given = [config.data for config, _ in checked]
-    assert {data.split for data in given} == {"", "runs/top/split.csv"}
+    assert {data.split for data in given} == {"", "split.csv"}
     assert {data.subject for data in given} == {"", "/([a-z]+)_"}
     assert {data.classes for data in given} == {"", "none,mild,severe"}
+    assert {data.columns for data in given} == {"", "file=id,label=grade"}
+    assert {data.prefix for data in given} == {"", "/data/old/photos/"}
     assert {data.spelling for data in given} == {"refuse", "merge"}
     assert [str(out) for _, out in shown] == [*["runs/top-demo-show"] * 2, "pictures"]
     assert [str(out) for _, out in swept] == [*["runs/top-demo-rates"] * 2, "rates"]
@@ -207,11 +213,15 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     assert {call["split"] for call in probed} == {"validation", "test"}
     assert explained[0] == {
         **dict.fromkeys(
-            ("photos", "masks", *MASK_FLAGS, "manifest", "subject", "spelling", "out"), ""
+            (
+                *("photos", "masks", *MASK_FLAGS, "manifest", "columns", "prefix", "subject"),
+                *("spelling", "out"),
+            ),
+            "",
         ),
         **{"run": "runs/top", "split": "validation", "count": 32, "stage": -1},
     }
-    assert len(explained) == 1 + 14
+    assert len(explained) == 1 + 16
     given = {name for call in explained for name, value in call.items() if value}
     assert given == set(explained[0])
     given = {name for call in evaluated for name, value in call.items() if value}

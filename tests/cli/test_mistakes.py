@@ -300,7 +300,8 @@ def test_a_path_is_looked_for_where_the_person_is(folders, monkeypatch, capsys):
     monkeypatch.chdir(folders)
     assert f"file 'nothere.py' in {folders};" in refusal("--config=nothere.py", capsys)
     photos = f"{TOP} --config.data.photos="
-    assert refusal(f"{photos}fotos", capsys).endswith(f"no folder 'fotos' in {folders}")
+    said = refusal(f"{photos}fotos", capsys)
+    assert said.endswith(f"no folder 'fotos' in {folders}; did you mean photos?")
     assert refusal(f"{photos}/nowhere", capsys).endswith("no folder '/nowhere'")
     home = str(Path.home() / "nowhere")
     assert refusal(f"{photos}~/nowhere", capsys).endswith(f"'~/nowhere', which is {home!r}")

@@ -653,8 +653,9 @@ TABLE: Mapping[str, Sequence[Case]] = {
         Case("Another file than a photograph",
              both(raw("a.txt", b"x"), manifest("level_0/a.txt,bald,,")),
              Named("not named like a photograph")),
-        Case("Without the column file or label", manifest(header="path,label,subject,mask"),
-             Refused("lacks file: its first line must name the columns file, label")),
+        Case("Without the column file or label", manifest(header="where,label,subject,mask"),
+             Refused("say which is which with --config.data.columns=file=where (of check, evaluate "
+                     "and explain --columns=…)")),
         Case("A column twice", manifest(header="file,label,label,mask"),
              Refused("has more than one column label: leave one of them")),
         Case("Separated by semicolons", text("file;label\nlevel_0/plain.png;0\n"),

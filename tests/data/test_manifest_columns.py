@@ -2,18 +2,18 @@ import unicodedata
 
 import pytest
 
-from hairjax.data.sources.manifest import read_columns
+from hairjax.data.sources.manifest import Manifest, read_columns
 from hairjax.system.errors import UserError
 
 
 def read(folder, text):
     manifest = folder / "manifest.csv"
     manifest.write_text(text, "utf-8")
-    return read_columns(str(manifest), str(folder))
+    return read_columns(Manifest(str(manifest)), str(folder))
 
 
 def test_without_a_manifest_there_are_none():
-    assert read_columns("", "photos") == {}
+    assert read_columns(Manifest(""), "photos") == {}
 
 
 def test_other_columns_by_file(tmp_path):

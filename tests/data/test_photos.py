@@ -319,7 +319,7 @@ def test_manifest_problems_are_collected(tmp_path):
     touch(photos / "a.jpg", photos / "b.jpg", photos / "c.jxl", photos / "d.txt", photos / "e.jpg")
     text = (
         "file,label,mask\na.jpg,0,m.png\nb.jpg,1,\nb.jpg,0,\nc.jxl,0,\nd.txt,0,\ngone.jpg,1,\n"
-        f"{photos / 'a.jpg'},0,\n,1,\ne.jpg,1,gone.png\n"
+        f"{tmp_path / 'a.jpg'},0,\n,1,\ne.jpg,1,gone.png\n"
     )
     touch(tmp_path / "masks/m.png")
     manifest = write_manifest(tmp_path, text)
@@ -341,8 +341,8 @@ def test_manifest_problems_are_collected(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("path,label\na.jpg,0\n", "lacks file: .* names path, label"),
-        ("name;stage\na.jpg;0\n", "lacks file and label: .* names name;stage"),
+        ("where,label\na.jpg,0\n", "lacks file: .* names where, label"),
+        ("name;stage\na.jpg;0\n", "lacks file and label: .* names name;stage; separated by ';'"),
         ("", "lacks file and label: .* names nothing"),
         ("file,label\n", "holds 0 classes"),
         ("file,label\nlevel_0/a.jpg,0\n", "holds 1 class 0: at least two"),
@@ -432,7 +432,7 @@ def test_unusable_class_folders_are_refused(tmp_path):
     with pytest.raises(UserError, match="the folder '' does not exist"):
         find(tmp_path, photos="")
     touch(photos / "a.jpg")
-    with pytest.raises(UserError, match=r"holds no folders: .*level_0"):
+    with pytest.raises(UserError, match=r"holds no folders, but 1 \.jpg: .*level_0"):
         find(tmp_path)
     touch(photos / "level_0/a.jpg")
     with pytest.raises(UserError, match="holds 1 class level_0: at least two"):
@@ -467,7 +467,11 @@ def test_classes_below_other_folders_are_refused_with_the_ways_out(tmp_path, ins
     with pytest.raises(UserError, match=message):
         find(tmp_path)
     (tmp_path / "photos" / min(inside) / "loose.jpg").touch()
-    if len(inside) > 1:
+    if {*inside} <= {"train", "val", "test"}:
+        with pytest.raises(UserError, match="named like the parts of a split, not like classes"):
+            find(tmp_path)
+        assert find(tmp_path, given=(*inside,)).classes == (*inside,)
+    elif len(inside) > 1:
         assert find(tmp_path).classes == class_order(inside)
 
 

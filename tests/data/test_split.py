@@ -259,7 +259,7 @@ def test_photographs_that_a_split_does_not_know_are_refused(tmp_path):
     [
         ("file,split\na,train\n", "lacks label, subject, sha256: .*has file, split"),
         ("", "lacks file, .*has none"),
-        ("file,label,subject,sha256,split\na,0,,x,training\n", "'training': .* train, validation"),
+        ("file,label,subject,sha256,split\na,0,,x,holdout\n", "'holdout': .* train, validation"),
         ("file,label,subject,sha256,split\na,0,p,x,train\nb,0,p,y,test\n", "parts 1 subject.*p;"),
         (
             "file,label,subject,sha256,split\na,0,,x,train\nb,0,,x,test\n",

@@ -10,6 +10,7 @@ import pytest
 from configs import top
 from hairjax.builders.data_set import find_data
 from hairjax.builders.setup import resolve
+from hairjax.data.sources.manifest import Manifest
 from hairjax.system.errors import UserError
 
 
@@ -113,7 +114,9 @@ def test_people_in_several_spellings(tmp_path, how):
         one = made(tmp_path, rows, **keys)
         if how == "manifest":
             return one
-        return replace(one, manifest="", views=(replace(one.views[0], photos=f"{tmp_path}/again"),))
+        return replace(
+            one, manifest=Manifest(""), views=(replace(one.views[0], photos=f"{tmp_path}/again"),)
+        )
 
     with pytest.raises(UserError) as caught:
         found(source("refuse"))
@@ -231,7 +234,7 @@ def test_a_view_spells_people_as_the_other_does(tmp_path):
         replace(view, photos=str(tmp_path / name))
         for view, name in ((one.views[0], "a"), (other.views[0], "b"))
     )
-    both = replace(one, manifest="", subject="/([^/]+)_", views=views)
+    both = replace(one, manifest=Manifest(""), subject="/([^/]+)_", views=views)
     with pytest.raises(UserError, match="'P1' = 'p01'"):
         find_data(both, None)
     first, second = find_data(replace(both, spelling="merge"), None)

@@ -151,6 +151,7 @@ def example_report(folder):
         timing=[{"epoch": epoch, "devices": 2} | timing for epoch in range(1, 9)],
         parameter_table=ENTRIES,
         config=to_plain(load_config("configs/top.py")),
+        division="",
         curves_figure=folder / "curves.png",
     )
 

@@ -15,6 +15,7 @@ import hairjax.training.train
 import launch
 from hairjax.builders.model import find_model_weights
 from hairjax.commands.convert import convert_weights, write
+from hairjax.data.sources.manifest import Manifest
 from hairjax.data.split import read_rows
 from hairjax.report.run_report import report_run
 from hairjax.runs.ancestry import (
@@ -397,7 +398,13 @@ def test_evaluation_tells_of_them(copied, tmp_path):
         f"2 of the {count} test photographs have trained these weights (training of before: "
         f"{tests[0]['file']} (test), {tests[1]['file']} (test)): what is found flatters the run"
     )
-    other = run.with_photographs(str(copied / "photos"), str(copied / "masks"), "", "", "")
+    other = run.with_photographs(
+        photos=str(copied / "photos"),
+        masks=str(copied / "masks"),
+        manifest=Manifest(""),
+        subject="",
+        spelling="",
+    )
     with messages() as said:
         read_asked_photographs(other, "all")
     assert re.search(r"and 2 of its weights' training photographs", said[-1])

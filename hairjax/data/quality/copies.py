@@ -55,7 +55,7 @@ def require_no_copies(
     if source.synthetic:
         return
     found, conflicts = _find(photos, split) if is_first() else ([], [])
-    _tell_of_conflicts(photos, conflicts, _command(source, options))
+    _tell_of_conflicts(photos, conflicts, _command(source))
     held = int(np.sum(split != "train"))
     certain = sum(pair.likeness >= CERTAIN for pair in found)
     copies = len({pair.second for pair in found})
@@ -73,7 +73,7 @@ def require_no_copies(
     )
     if refuse:
         raise UserError(
-            f"the split leaks: {said}. See all with {_command(source, options)}; give copies the "
+            f"the split leaks: {said}. See all with {_command(source)}; give copies the "
             "same subject, or remove them, or train nevertheless with --config.data.on_leak=allow"
         )
     why = "config.data.on_leak=allow" if leaks else "so few may be chance"
@@ -148,14 +148,16 @@ def _examples(photos: PhotoSet, split: np.ndarray, found: Sequence[DuplicatePair
     return "; ".join(named) + (" …" if len(found) > _EXAMPLES else "")
 
 
-def _command(source: SourceOptions, options: SplitOptions) -> str:
+def _command(source: SourceOptions) -> str:
     """The command that looks at the same photographs; it knows folders only."""
     flags = {
         "photos": source.views[0].photos,
         "masks": source.views[0].masks,
-        "manifest": source.manifest,
+        "manifest": source.manifest.path,
+        "columns": source.manifest.columns,
+        "prefix": source.manifest.prefix,
         "subject": source.subject,
-        "split": options.file,
+        "split": source.own_split,
     }
     given = [f"--{name}={value}" for name, value in flags.items() if value]
     if source.kind != "photos":

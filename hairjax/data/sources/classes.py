@@ -8,9 +8,11 @@ from pathlib import PurePath, PurePosixPath
 
 from hairjax.data.sources.class_order import NUMBER, are_numbered, class_order, number_in
 from hairjax.data.sources.manifest import Row
+from hairjax.data.sources.own_parts import is_part
 from hairjax.data.sources.spelling import class_key, plain
 from hairjax.system.errors import UserError
 
+_FOLDERS = "--config.data.split=folders (of check --split=folders)"
 # What makes of a number a stage between two.
 _BETWEEN = re.compile(r"[0-9][\s_-]*(?:[a-z]|vertex|anterior)$|[0-9][+-]+$")
 
@@ -128,14 +130,20 @@ def label_index(label: str, classes: tuple[str, ...]) -> int:
     return place
 
 
-def require_classes_on_top(photos: str, rows: Iterable[Row]) -> None:
+def require_classes_on_top(photos: str, rows: Iterable[Row], given: Sequence[str] = ()) -> None:
     """Refuse `photos/train/level_0 …`, where train, val and test would be read as the classes.
 
     Class folders that all hold the same folders, such as one per camera, are refused too, unless
     the outer names are numbered and the inner are not: only their owner knows which are meant.
 
+    Args:
+        photos: the folder.
+        rows: the photographs in it, by their outer folders.
+        given: the names of the classes that the user gave.
+
     Raises:
-        UserError: the folders in `photos` all hold the same folders and no photographs.
+        UserError: the folders in `photos` are those of a split, or all hold the same folders and
+            no photographs.
     """
     inside: dict[str, set[str]] = {}
     photographs: Counter[str] = Counter()
@@ -143,20 +151,33 @@ def require_classes_on_top(photos: str, rows: Iterable[Row]) -> None:
         outer, inner, *_ = *PurePosixPath(row.file).parts, ""
         photographs[outer] += 1
         inside.setdefault(outer, set()).add(inner if row.file.count("/") > 1 else "")
-    if not inside or any("" in names for names in inside.values()):
+    if not inside:
         return
+    flat = any("" in names for names in inside.values())
     every = max(inside.values(), key=len)
     common = set.intersection(*inside.values())
-    same = len(common) > 1 and all(names <= every for names in inside.values())
+    same = not flat and len(common) > 1 and all(names <= every for names in inside.values())
+    parts = len(inside) > 1 and all(is_part(name) for name in inside) and not {*inside} & {*given}
     if same and not (are_numbered([*inside]) and not are_numbered([*every])):
-        [(largest, _)] = photographs.most_common(1)
+        # Of folders of photographs and of masks the former.
+        named = {name: count for name, count in photographs.items() if "mask" not in name.lower()}
+        largest = max(named or photographs, key=photographs.__getitem__)
+        divide = f"divide them as these folders do with {_FOLDERS}, " if parts else ""
         raise UserError(
             f"each folder in {photos!r} ({_few(sorted(inside))}) holds folders of the same names "
-            f"({_few(class_order(every))}), so which are the classes? If the inner ones, put the "
-            "photographs of each class into one folder (hairjax splits them itself) or give one "
-            f"of the outer ones, as in --config.data.photos={PurePath(photos, largest)}; if the "
-            "outer ones, list the photographs with --config.data.manifest=FILE (of check, evaluate "
-            "and explain --manifest=FILE)"
+            f"({_few(class_order(every))}), so which are the classes? If the inner ones, {divide}"
+            "put the photographs of each class into one folder (hairjax splits them itself) or "
+            f"give one of the outer ones, as in --config.data.photos={PurePath(photos, largest)}; "
+            "if the outer ones, list the photographs with --config.data.manifest=FILE (of check, "
+            "evaluate and explain --manifest=FILE)"
+        )
+    if parts:
+        raise UserError(
+            f"the folders in {photos!r} ({_few(sorted(inside))}) are named like the parts of a "
+            f"split, not like classes: where class folders are in them, give {_FOLDERS}; where "
+            "photographs are, list them with --config.data.manifest=FILE (of check, evaluate and "
+            "explain --manifest=FILE); and if these are the classes, say "
+            f"--config.data.classes={','.join(sorted(inside))}"
         )
 
 

@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from hairjax.data.sources.formats import SUFFIXES, UNREAD_SUFFIXES, usable_name
+from hairjax.data.sources.holdings import describe_holdings
 from hairjax.data.sources.lookup import missing
 from hairjax.data.sources.manifest import Row
+from hairjax.data.sources.own_parts import is_part
 from hairjax.data.sources.problems import Problem, shown
-from hairjax.system.errors import UserError
+from hairjax.system.errors import UserError, examples
 
 # What macOS leaves in archives and a Synology beside photographs: previews among other things.
 _SYSTEM_FOLDERS = frozenset({"__MACOSX", "@eaDir"})
@@ -28,9 +31,10 @@ def walk_classes(root: Path, problems: list[Problem]) -> tuple[list[Row], list[s
         raise UserError(f"the folder {str(root)!r} cannot be read: {error.strerror}") from error
     if not folders:
         raise UserError(
-            f"{str(root)!r} holds no folders: put the photographs of each class in a folder of "
-            "its own, such as level_0, level_1, or list them with --config.data.manifest=FILE (of "
-            "check, evaluate and explain --manifest=FILE)"
+            f"{str(root)!r} holds no folders, but {describe_holdings(root)}: put the photographs "
+            "of each class in a folder of its own, such as level_0, level_1, or list them with "
+            "--config.data.manifest=FILE (of check, evaluate and explain --manifest=FILE)"
+            f"{_beside(root)}"
         )
     for path in inside:
         if path in folders or _is_broken_link(path, problems):
@@ -41,6 +45,54 @@ def walk_classes(root: Path, problems: list[Problem]) -> tuple[list[Row], list[s
     known = {os.path.realpath(path) for path in (root, *folders)}
     rows = [row for folder in folders for row in _class_rows(root, folder, known, problems)]
     return rows, [folder.name for folder in folders]
+
+
+def walk_parts(root: Path, problems: list[Problem]) -> tuple[list[Row], list[str]]:
+    """List the photographs of class folders inside `train`, `valid` and `test`, and the classes.
+
+    Raises:
+        UserError: as `walk_classes`, or a folder in `root` is not named like a part of a split.
+    """
+    names = [path.name for path in sorted(root.iterdir()) if path.is_dir()]
+    names = [name for name in names if not _is_hidden(name)]
+    others = [name for name in names if not is_part(name)]
+    if others or not names:
+        raise UserError(
+            f"config.data.split=folders takes the folders in {str(root)!r} for the split, and "
+            f"{examples(others, 5) + ' is none of' if others else 'it holds none of'} train, "
+            "validation (val, valid, dev) and test: move it elsewhere, or leave config.data.split "
+            f"empty; there is {describe_holdings(root)}"
+        )
+    rows: list[Row] = []
+    labels: set[str] = set()
+    for name in names:
+        inside, found = walk_classes(root / name, problems)
+        rows += [replace(row, file=f"{name}/{row.file}") for row in inside]
+        labels.update(found)
+    return rows, sorted(labels)
+
+
+def _beside(root: Path) -> str:
+    """What may have been meant: a table in the folder, or the folder above of which it is a class.
+
+    An answer begins with a stop; "" for none.
+    """
+    tables = sorted(path.name for path in root.glob("*.csv"))
+    if tables:
+        return f"; is it {root / tables[0]}?"
+    above = root.absolute().parent
+    try:
+        classes = [path for path in above.iterdir() if path.is_dir() and _holds_photograph(path)]
+    except OSError:
+        return ""
+    if root.resolve() in [path.resolve() for path in classes] and len(classes) > 1:
+        names = examples(sorted(path.name for path in classes), 4)
+        return f"; if it is one class of {names}, give the folder above: {above}"
+    return ""
+
+
+def _holds_photograph(folder: Path) -> bool:
+    return any(path.suffix.lower() in SUFFIXES for path in folder.iterdir())
 
 
 def _class_rows(
@@ -60,7 +112,8 @@ def _class_rows(
     if not rows and len(problems) == before:
         raise UserError(
             f"the class folder {str(folder)!r} holds no photograph "
-            f"({', '.join(sorted(SUFFIXES))}): fill it or remove it"
+            f"({', '.join(sorted(SUFFIXES))}), but {describe_holdings(folder)}: fill it or remove "
+            "it"
         )
     return rows
 

@@ -1,23 +1,21 @@
-"""Reading a CSV manifest: which photographs it lists, with label and optional subject and mask.
+"""Reading a manifest: which photographs it lists, with label and optional subject and mask.
 
 A row that cannot be used is collected as a `Problem`; an unreadable manifest is raised at once.
 """
 
-import codecs
-import csv
-import io
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from hairjax.data.sources.columns import EXACT, Columns, find_columns
 from hairjax.data.sources.formats import SUFFIXES, UNREAD_SUFFIXES, usable_name
-from hairjax.data.sources.lookup import Lookup, leads_outside, missing
+from hairjax.data.sources.listed import NO_FILE, OUTSIDE, Listed, ListedFile
 from hairjax.data.sources.problems import NO_LABEL, Problem, shown
-from hairjax.system.errors import UserError
+from hairjax.data.sources.table import Table, read_table
+from hairjax.system import console
 
-_REQUIRED_COLUMNS = ("file", "label")
-_COLUMNS = (*_REQUIRED_COLUMNS, "subject", "mask")
+_HINTS = 20  # files that are not there for which their like is looked for: as many as are shown
 
 
 @dataclass(frozen=True)
@@ -30,125 +28,153 @@ class Row:
     mask: str
 
 
-def read_manifest(path: Path, root: Path, problems: list[Problem]) -> tuple[list[Row], list[str]]:
-    """Return the rows whose photographs exist, and every label; for others see `read_columns`."""
-    rows = []
-    lookup = Lookup(root)
-    listed = [
-        (line, _found(_row(cells), root, lookup)) for line, cells in _manifest_rows(path, problems)
-    ]
-    labels = sorted({row.label for _, row in listed if row.label})
-    times = Counter(row.file for _, row in listed)
-    for line, row in listed:
-        where, photo = f"{path}, line {line}", root / row.file
-        if not row.file or not row.label:
-            problems.append(Problem(where, NO_LABEL if row.file else "no file", ""))
-        elif leads_outside(row.file):
-            problems.append(Problem(where, "not a path below config.data.photos", row.file))
-        elif times[row.file] > 1:
-            problems.append(Problem(where, "listed more than once in the manifest", row.file))
-        elif reason := missing(photo):
-            hint = " (write / and not \\)" if "\\" in row.file else ""
-            problems.append(Problem(shown(photo), "no such file", f"line {line}: {reason}{hint}"))
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest and how it is read.
+
+    Attributes:
+        path: the CSV file; "" for none.
+        columns: which column says what, as `data.columns`.
+        prefix: what to drop at the start of its paths, as `data.prefix`.
+    """
+
+    path: str
+    columns: str = ""
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """A manifest that was read: its table, what its columns say, and where each row leads."""
+
+    table: Table
+    columns: Columns
+    listed: Listed
+    places: tuple[ListedFile, ...]
+
+
+def read_manifest(
+    manifest: Manifest, root: Path, problems: list[Problem]
+) -> tuple[list[Row], list[str]]:
+    """Return the rows whose photographs exist, and every label; for others see `read_columns`.
+
+    Says how columns and paths are read where that is not by the usual names, just as written.
+    """
+    contents = _contents(manifest, root)
+    table = contents.table
+    contents.listed.require_found()
+    _tell(contents)
+    too_long = "more cells than columns: put quotes around what has a comma in it"
+    problems += [Problem(f"{table.path}, line {line}", too_long, "") for line in table.too_long]
+    given = [contents.columns.label_of(cells) for _, cells in table.rows]
+    listed: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for (line, _), place, (label, _) in zip(table.rows, contents.places, given, strict=True):
+        listed[place.file].append((line, label))
+    rows: list[Row] = []
+    hints = 0
+    for (line, cells), place, (label, fault) in zip(
+        table.rows, contents.places, given, strict=True
+    ):
+        where, photo = f"{table.path}, line {line}", root / place.file
+        if not place.file or not label:
+            problems.append(Problem(where, NO_LABEL if place.file else "no file", fault))
+        elif place.why_not == OUTSIDE:
+            problems.append(Problem(where, OUTSIDE, place.detail))
+        elif len(listed[place.file]) > 1:
+            problems.append(_repeated(where, place.file, listed[place.file]))
+        elif place.why_not:
+            hint = _missing_hint(contents, place) if hints < _HINTS else ""
+            hints += 1
+            detail = f"line {line}: {place.detail}{hint}"
+            problems.append(Problem(shown(photo), place.why_not, detail))
         elif photo.suffix.lower() not in SUFFIXES | UNREAD_SUFFIXES:
             problems.append(Problem(shown(photo), "not named like a photograph", ""))
         elif usable_name(photo, problems):
-            rows.append(row)
-    return rows, labels
+            rows.append(_row(cells, contents.columns, place.file, label))
+    return rows, sorted({label for label, _ in given} - {""})
 
 
-def read_columns(manifest: str, photos: str) -> dict[str, dict[str, str]]:
+def read_columns(manifest: Manifest, photos: str) -> dict[str, dict[str, str]]:
     """Return the other columns of the manifest: value by file, by column.
 
     Args:
-        manifest: the CSV file, or "" for none, which has no columns.
+        manifest: the manifest; without a path it has no columns.
         photos: the folder that its paths start from.
 
     Raises:
         UserError: the manifest cannot be read.
     """
-    if not manifest:
+    if not manifest.path:
         return {}
-    path, root = Path(manifest).expanduser(), Path(photos).expanduser()
+    contents = _contents(manifest, Path(photos).expanduser())
     columns: dict[str, dict[str, str]] = {}
-    lookup = Lookup(root)
-    for _, cells in _manifest_rows(path, []):
-        file = _found(_row(cells), root, lookup).file
+    for (_, cells), place in zip(contents.table.rows, contents.places, strict=True):
         for name, cell in cells.items():
-            if name and name not in _COLUMNS:
-                columns.setdefault(name, {})[file] = cell.strip()
+            if name and name not in contents.columns.used:
+                columns.setdefault(name, {})[place.file] = cell
     return columns
 
 
-def _found(row: Row, root: Path, lookup: Lookup) -> Row:
-    """Return the row with its file as the file system writes it."""
-    if not row.file or leads_outside(row.file):
-        return row
-    return replace(row, file=lookup.find(row.file).relative_to(root).as_posix())
+def read_split_column(manifest: Manifest, photos: str) -> tuple[str, dict[str, str]]:
+    """Return the name of the column that divides the photographs, and its value by file.
+
+    Args:
+        manifest: the manifest.
+        photos: the folder that its paths start from.
+
+    Returns:
+        "" and nothing where there is no such column.
+
+    Raises:
+        UserError: the manifest cannot be read, or a value is not the name of a part.
+    """
+    if not manifest.path:
+        return "", {}
+    contents = _contents(manifest, Path(photos).expanduser())
+    name = contents.columns.split
+    if not name:
+        return "", {}
+    rows = zip(contents.table.rows, contents.places, strict=True)
+    return name, {place.file: cells[name] for (_, cells), place in rows}
 
 
-def _manifest_rows(path: Path, problems: list[Problem]) -> list[tuple[int, dict[str, str]]]:
-    """Return (line number, cells) for each row of a CSV file in UTF-8, with or without its mark."""
-    try:
-        # Without `strict`, a quotation mark that is never closed would swallow the other rows.
-        reader = csv.DictReader(io.StringIO(_text(path), newline=""), restval="", strict=True)
-        reader.fieldnames = _columns(path, reader.fieldnames or ())
-        rows = []
-        for cells in reader:
-            where = f"{path}, line {reader.line_num}"
-            if None in cells:
-                kind = "more cells than columns: put quotes around what has a comma in it"
-                problems.append(Problem(where, kind, ""))
-            elif any(cell.strip() for cell in cells.values()):
-                rows.append((reader.line_num, cells))
-        return rows
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(
-            f"the manifest {str(path)!r} cannot be read as CSV in UTF-8 ({error}): correct "
-            "--config.data.manifest or save the file again"
-        ) from error
-
-
-def _text(path: Path) -> str:
-    data = path.read_bytes()
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in data:
-        raise UserError(
-            f"the manifest {str(path)!r} is in UTF-16, as a spreadsheet's “Unicode text” is, and "
-            "must be in UTF-8: save it as “CSV UTF-8”"
-        )
-    return data.decode("utf-8-sig")
-
-
-def _columns(path: Path, header: Sequence[str]) -> list[str]:
-    """Return the names of the columns, or refuse a header that lacks one or repeats one."""
-    columns = [name.strip() for name in header]
-    missing_columns = [name for name in _REQUIRED_COLUMNS if name not in columns]
-    if missing_columns:
-        cut = next((cut for cut in ";\t" if len(columns) == 1 and cut in columns[0]), "")
-        advice = f"; separated by {cut!r}, and commas are needed" if cut else ""
-        raise UserError(
-            f"the manifest {str(path)!r} lacks {' and '.join(missing_columns)}: its first line "
-            f"must name the columns {', '.join(_REQUIRED_COLUMNS)} (and may name subject and "
-            f"mask), and names {', '.join(columns) or 'nothing'}{advice}"
-        )
-    repeated = [name for name in dict.fromkeys(columns) if name and columns.count(name) > 1]
-    if repeated:
-        raise UserError(
-            f"the manifest {str(path)!r} has more than one column {' and '.join(repeated)}: "
-            "leave one of them"
-        )
-    return columns
-
-
-def _row(cells: Mapping[str, str]) -> Row:
-    # `./a.jpg` and `a.jpg` are one photograph.
-    def name(column: str) -> str:
-        cell = cells.get(column, "").strip()
-        return PurePosixPath(cell).as_posix() if cell else ""
-
-    return Row(
-        file=name("file"),
-        label=cells["label"].strip(),
-        subject=cells.get("subject", "").strip(),
-        mask=name("mask"),
+def _contents(manifest: Manifest, root: Path) -> _Contents:
+    table = read_table(Path(manifest.path).expanduser(), "manifest", "manifest")
+    columns = find_columns(table, manifest.columns, root)
+    paths = [cells[columns.file] for _, cells in table.rows]
+    listed = Listed(paths, root, manifest.prefix, exact=manifest.columns == EXACT)
+    return _Contents(
+        table,
+        columns,
+        listed,
+        tuple(listed.place(path) if path else ListedFile("") for path in paths),
     )
+
+
+def _tell(contents: _Contents) -> None:
+    said = [part for part in (contents.columns.describe(), contents.listed.said) if part]
+    if said:
+        console.say(f"manifest: {'; '.join(said)}")
+
+
+def _repeated(where: str, file: str, listed: Sequence[tuple[int, str]]) -> Problem:
+    """A photograph that is listed more than once: (line, label) of each row."""
+    labels = sorted({label for _, label in listed if label})
+    said = f"{file} in lines {', '.join(str(line) for line, _ in listed)}"
+    if len(labels) > 1:
+        said += f", labelled {' and '.join(labels)}"
+    return Problem(where, "listed more than once in the manifest", said)
+
+
+def _missing_hint(contents: _Contents, place: ListedFile) -> str:
+    if place.why_not != NO_FILE:
+        return ""
+    there = contents.listed.hint(place.file)
+    return f"; {there}" if there else " (write / and not \\)" if "\\" in place.file else ""
+
+
+def _row(cells: Mapping[str, str], columns: Columns, file: str, label: str) -> Row:
+    subject = cells[columns.subject] if columns.subject else ""
+    mask = cells[columns.mask] if columns.mask else ""
+    # `./a.png` and `a.png` are one mask.
+    return Row(file, label, subject, PurePosixPath(mask).as_posix() if mask else "")

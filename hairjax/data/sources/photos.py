@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from hairjax.data.sources.classes import class_names, label_index, require_classes_on_top
-from hairjax.data.sources.folders import walk_classes
+from hairjax.data.sources.folders import walk_classes, walk_parts
 from hairjax.data.sources.labels import leave_out_missing, missing_labels, require_no_opinions
 from hairjax.data.sources.lookup import one_form
-from hairjax.data.sources.manifest import Row, read_manifest
+from hairjax.data.sources.manifest import Manifest, Row, read_manifest
 from hairjax.data.sources.mask_names import HOW
 from hairjax.data.sources.mask_rule import NOT_FOUND, TOLD, MaskFacts, MaskRule
 from hairjax.data.sources.masks import Masks, mask_folder
@@ -25,6 +25,7 @@ from hairjax.data.sources.record import File
 from hairjax.data.sources.spelling import Spellings, most_frequent, near_equal_classes
 from hairjax.data.sources.subjects import compile_subject, subject_of
 from hairjax.system.errors import UserError
+from hairjax.system.paths import nearest_path
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,9 @@ def find_photos(
     given: tuple[str, ...] = (),
     merge: bool = False,
     mask_rule: MaskRule = TOLD,
+    columns: str = "",
+    prefix: str = "",
+    in_parts: bool = False,
 ) -> Index:
     """Find every photograph with its label, subject and mask, without decoding any.
 
@@ -79,7 +83,7 @@ def find_photos(
         masks: folder that holds the masks, under the photographs' relative paths and with any
             image suffix, or as the manifest's column `mask` says, or a file of annotations or the
             folder of such; "" means without masks.
-        manifest: CSV file with the columns file, label and optionally subject and mask, or "".
+        manifest: CSV file with the columns file, label, optionally subject, mask and split, or "".
         subject: regular expression searched in each relative path; its first group, or the whole
             match where it has none, is the subject. "" means the manifest's column `subject`, or
             unknown. Where both are given the expression decides.
@@ -89,6 +93,9 @@ def find_photos(
         given: the class names that the user gave, in order; () to tell the order from the names.
         merge: True to make one class of names that are nearly equal, False to keep them apart.
         mask_rule: how masks are looked for.
+        columns: which column of the manifest says what, as `data.columns`.
+        prefix: what to drop at the start of the manifest's paths.
+        in_parts: True if the class folders are in folders of a split: train, valid, test.
 
     Raises:
         UserError: a folder or the manifest is missing or unusable, the expression is invalid,
@@ -103,11 +110,12 @@ def find_photos(
     problems: list[Problem] = []
     where = manifest or photos
     if manifest:
-        rows, labels = read_manifest(Path(manifest).expanduser(), root, problems)
+        rows, labels = read_manifest(Manifest(manifest, columns, prefix), root, problems)
     else:
-        rows, labels = without_masks(*walk_classes(root, problems), root, mask_place)
-        if classes is None:
-            require_classes_on_top(photos, rows)
+        walk = walk_parts if in_parts else walk_classes
+        rows, labels = without_masks(*walk(root, problems), root, mask_place)
+        if classes is None and not in_parts:
+            require_classes_on_top(photos, rows, given)
         if mask_place is None:
             advice = f"give --config.data.masks={photos} too (of check --masks={photos})"
             require_no_masks_among({row.file: root / row.file for row in rows}, advice)
@@ -203,9 +211,11 @@ def _folder(value: str, key: str) -> Path:
         what = "is not a folder" if value and folder.exists() else "does not exist"
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
+    near = nearest_path(folder) if value else ""
+    meant = f" (is it {near}?)" if near else ""
     raise UserError(
-        f"the folder {value!r} {what}: give one with --config.data.{key}=FOLDER; a run whose "
-        "photographs have moved is told by --moved=OLD=NEW"
+        f"the folder {value!r} {what}{meant}: give one with --config.data.{key}=FOLDER; a run "
+        "whose photographs have moved is told by --moved=OLD=NEW"
     )
 
 

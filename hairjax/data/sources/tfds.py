@@ -17,7 +17,7 @@ from hairjax.data.sources.class_order import recognise_order
 from hairjax.data.sources.photos import Entry, Index
 from hairjax.data.sources.problems import NO_LABEL, Problem
 from hairjax.data.sources.record import Record, Records
-from hairjax.data.split import SPLITS, make_split
+from hairjax.data.split import SPLITS, draw_part, make_split
 from hairjax.system import console
 from hairjax.system.errors import UserError
 
@@ -105,14 +105,10 @@ def complete_split(photoset: PhotoSet, fractions: Sequence[float], seed: int) ->
     lacking = [part for part in SPLITS[1:] if part not in own]
     if len(lacking) == 2:
         return make_split(photoset, fractions, seed)
-    train, shares = np.flatnonzero(own == "train"), dict(zip(SPLITS, fractions, strict=True))
+    shares = dict(zip(SPLITS, fractions, strict=True))
     for part in lacking:
         if shares[part]:
-            whole = shares["train"] + shares[part]
-            drawn = make_split(
-                photoset.subset(train), (shares["train"] / whole, shares[part] / whole, 0), seed
-            )
-            own[train[drawn == "validation"]] = part
+            own = draw_part(photoset, own, part, fractions, seed)
     return own
 
 

@@ -94,7 +94,7 @@ def _normalisations(input_spec: InputSpecification) -> list[str]:
 def _of_division(report: Report) -> dict[str, Answer]:
     data, counts = report.config["data"], _counts(report)
     known = any(report.subjects.values())
-    given = data["split"] or data["source"].startswith("tfds:")
+    given = report.division or data["split"] or data["source"].startswith("tfds:")
     return {
         "division": Answer(_division(report), "how it was made" if given else "", "photographs"),
         "disjoint": Answer(
@@ -125,13 +125,13 @@ def _division(report: Report) -> str:
     data, seed = report.config["data"], report.config["seed"]
     shares = " / ".join(f"{100 * share:g}" for share in data["fractions"])
     unit = "subject" if any(report.subjects.values()) else "photograph"
-    if data["split"]:
-        drawn = f"As in {data['split']}."
-    elif data["folds"]:
+    if data["folds"]:
         drawn = (
             f"Fold {data['fold']} of {data['folds']}, drawn at random by {unit}, stratified by "
             f"class (seed {seed})."
         )
+    elif report.division or data["split"]:
+        drawn = f"As given by {report.division or data['split']}."
     elif data["source"].startswith("tfds:"):
         drawn = f"As the data set brings it; what it lacks is drawn by {unit} (seed {seed})."
     else:

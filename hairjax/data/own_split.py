@@ -1,0 +1,192 @@
+"""A split that people bring: a file, a column of the manifest, or folders train, valid, test."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from hairjax.data.options import FOLDERS, SourceOptions
+from hairjax.data.photoset import PhotoSet
+from hairjax.data.sources.columns import PARTS, find_named, require_parts
+from hairjax.data.sources.formats import SUFFIXES, UNREAD_SUFFIXES
+from hairjax.data.sources.lookup import one_form
+from hairjax.data.sources.manifest import read_split_column
+from hairjax.data.sources.own_parts import describe_names, is_part, part_of
+from hairjax.data.sources.spelling import subject_key
+from hairjax.data.sources.table import Table, read_table, separator
+from hairjax.data.split import (
+    NEW_SPLIT,
+    SPLITS,
+    is_written_split,
+    read_split,
+    require_one_copy,
+    require_together,
+)
+from hairjax.system.errors import UserError, examples
+
+_EXAMPLES = 5
+# What the column of parts may be called in a file that holds a split and nothing else.
+_SPLIT_NAMES = frozenset({"split", "set", "subset", "partition", "part"})
+
+
+@dataclass(frozen=True, eq=False)
+class OwnSplit:
+    """A split that people bring.
+
+    Attributes:
+        parts: str [n], "train", "validation" or "test"; a part may be missing.
+        source: in words, what it is from, and what names were taken for these.
+    """
+
+    parts: np.ndarray
+    source: str
+
+
+def find_own_split(source: SourceOptions, photos: PhotoSet) -> OwnSplit | None:
+    """The split that `data.split` or the manifest's column gives; None where there is none.
+
+    Raises:
+        UserError: the file, the column or the folders cannot be used, or part a subject or
+            identical files.
+    """
+    if source.synthetic or source.data_set:
+        return _of_file(source, photos) if source.own_split else None
+    if source.own_split == FOLDERS:
+        names = [PurePosixPath(file).parts[0] for file in photos.files]
+        found = _named(photos, names, "the folders")
+    elif source.own_split:
+        return _of_file(source, photos)
+    else:
+        column, by_file = read_split_column(source.manifest, source.views[0].photos)
+        if not column:
+            return None
+        names = [by_file[file] for file in photos.files]
+        found = _named(photos, names, f"the manifest's column {column!r}")
+    require_together(photos.subjects, found.parts, found.source)
+    require_one_copy(photos.files, photos.sha256, found.parts, found.source)
+    return found
+
+
+def _named(photos: PhotoSet, names: Sequence[str], source: str) -> OwnSplit:
+    """The split of which every photograph has the name of a part."""
+    others = {name: file for file, name in zip(photos.files, names, strict=True)
+              if not is_part(name)}  # fmt: skip
+    if others:
+        said = [f"{name!r} ({file})" for name, file in others.items()]
+        raise UserError(
+            f"{source} name {examples(said, _EXAMPLES)}: a photograph is in one of train, "
+            "validation (val, valid, dev) and test"
+        )
+    meant = describe_names({*names})
+    return OwnSplit(_parts(names), f"{source}{f' ({meant})' if meant else ''}")
+
+
+def _parts(names: Sequence[str]) -> np.ndarray:
+    return np.array([part_of(name) for name in names], f"<U{max(map(len, SPLITS))}")
+
+
+def _of_file(source: SourceOptions, photos: PhotoSet) -> OwnSplit:
+    path = Path(source.own_split).expanduser()
+    form: Callable[[str], str] = subject_key if source.spelling == "merge" else str
+    table = read_table(path, "split", "split")
+    if is_written_split(table.columns):
+        return OwnSplit(read_split(path, photos, form), str(path))
+    return _of_table(table, photos, form)
+
+
+def _of_table(table: Table, photos: PhotoSet, form: Callable[[str], str]) -> OwnSplit:
+    """The split of a file with a name and a part in each row, and perhaps a subject.
+
+    A photograph belongs where its name is listed, else where its subject is.
+    """
+    split = find_named(table.columns, _SPLIT_NAMES)
+    file = find_named(table.columns, PARTS["file"])
+    if not split or not file:
+        shown = examples([name or "(no name)" for name in table.columns], 12) or "nothing"
+        raise UserError(
+            f"the split {str(table.path)!r} needs one column file and one column split (a "
+            f"split.csv of a run has label, subject and sha256 too), and its first line names "
+            f"{shown}{separator(table.columns)}: rename them"
+        )
+    require_parts(table, split, "split")
+    subject = find_named(table.columns, PARTS["subject"])
+    rows = [cells for _, cells in table.rows]
+    way, by_name = _by_name([row[file] for row in rows], [row[split] for row in rows], photos)
+    by_subject = _by_subject(table, subject, split, form) if subject else {}
+    names, unknown = [], []
+    for one, owner in zip(photos.files, photos.subjects, strict=True):
+        name = by_name.get(one) or by_subject.get(owner)
+        if name:
+            names.append(name)
+        else:
+            unknown.append(one)
+    if unknown:
+        listed = examples([row[file] for row in rows], 3)
+        raise UserError(
+            f"{str(table.path)!r} does not say to which split {len(unknown):,} of {len(photos):,} "
+            f"photographs belong{', nor by their subjects' if subject else ''}: "
+            f"{examples(unknown, _EXAMPLES)} (it lists {listed}); {NEW_SPLIT}"
+        )
+    said = ", ".join(filter(None, (way, describe_names({*names}))))
+    return OwnSplit(_parts(names), f"{table.path}{f' ({said})' if said else ''}")
+
+
+def _by_subject(
+    table: Table, subject: str, split: str, form: Callable[[str], str]
+) -> dict[str, str]:
+    owners = [form(cells[subject]) for _, cells in table.rows]
+    parts = [part_of(cells[split]) for _, cells in table.rows]
+    require_together(owners, parts, str(table.path))
+    return {owner: part for owner, part in zip(owners, parts, strict=True) if owner}
+
+
+def _by_name(
+    listed: Sequence[str], parts: Sequence[str], photos: PhotoSet
+) -> tuple[str, dict[str, str]]:
+    """The part of each photograph that is listed, and how names were compared.
+
+    One way for all: as written, without suffixes, by the last part, or both; the first by which
+    most photographs are found, where no two photographs have one name.
+
+    Raises:
+        UserError: a photograph is listed in two parts.
+    """
+    best: tuple[str, dict[str, str]] = "", {}
+    for way, key in _WAYS.items():
+        keys = [key(file) for file in photos.files]
+        if max(Counter(keys).values(), default=0) > 1:
+            continue
+        named: Mapping[str, dict[str, str]] = defaultdict(dict)
+        for name, part in zip(listed, parts, strict=True):
+            named[key(name)].setdefault(part_of(part), part)
+        found = {file: named[one] for file, one in zip(photos.files, keys, strict=True)
+                 if one in named}  # fmt: skip
+        if len(found) > len(best[1]):
+            apart = [f"{file} ({', '.join(its)})" for file, its in found.items() if len(its) > 1]
+            if apart:
+                raise UserError(
+                    f"the split has {len(apart):,} of the photographs in two parts: "
+                    f"{examples(apart, _EXAMPLES)}; leave each in one"
+                )
+            best = way, {file: next(iter(its.values())) for file, its in found.items()}
+    return best
+
+
+def _whole(name: str) -> str:
+    return one_form(PurePosixPath(name.replace("\\", "/")).as_posix())
+
+
+def _stem(name: str) -> str:
+    path = PurePosixPath(_whole(name))
+    picture = path.suffix.lower() in SUFFIXES | UNREAD_SUFFIXES
+    return (path.with_suffix("") if picture else path).as_posix()
+
+
+_WAYS: Mapping[str, Callable[[str], str]] = {
+    "": _whole,
+    "names without suffix": _stem,
+    "names without folder": lambda name: PurePosixPath(_whole(name)).name,
+    "names without folder and suffix": lambda name: PurePosixPath(_stem(name)).name,
+}
