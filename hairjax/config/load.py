@@ -16,6 +16,7 @@ from hairjax.system.errors import UserError
 from hairjax.system.paths import placed
 
 SUFFIXES = (".py", ".json")
+OF_RUN = "config.json"
 
 
 def load_config(source: str) -> ConfigDict:
@@ -42,7 +43,8 @@ def load_config(source: str) -> ConfigDict:
     if variant:
         raise UserError(f"{path} has no variants such as {variant!r}; only a .py file may")
     config = read_begun(path)
-    return at_places(config, read_places(path.with_name(FILE))) if "data" in config else config
+    # Beside other files, one of that name is something else.
+    return at_places(config, read_places(path.with_name(FILE))) if path.name == OF_RUN else config
 
 
 def read_begun(path: Path) -> ConfigDict:
@@ -68,7 +70,7 @@ def at_its_places(run: Path, config: ConfigDict) -> ConfigDict:
     Raises:
         UserError: the photographs are not there.
     """
-    begun = places_of(flatten(read_begun(run / "config.json")))
+    begun = places_of(flatten(read_begun(run / OF_RUN)))
     given, told = places_of(flatten(config)), read_places(run / FILE)
     moved = {key: now for key, now in told.items() if given.get(key) == begun.get(key)}
     require_places(run, (given | moved).values())

@@ -9,8 +9,6 @@ from pathlib import Path
 from hairjax.builders.model import abstract_model
 from hairjax.builders.setup import Setup, resolve
 from hairjax.config.load import to_plain
-from hairjax.config.places import places_of, read_places
-from hairjax.config.schema import flatten
 from hairjax.data.split import SPLITS, read_rows
 from hairjax.evaluation.analysis import read_analysis
 from hairjax.evaluation.metrics.classification import confusion_matrix
@@ -110,14 +108,8 @@ def _read_report(folder: RunFolder) -> Report:
         config=to_plain(config),
         division=folder.read_division(),
         curves_figure=folder.curves,
-        moved=_moved(folder),
+        moved=folder.moved_from(),
     )
-
-
-def _moved(folder: RunFolder) -> dict[str, str]:
-    """Where photographs lay when training began, by key, of those that lie elsewhere now."""
-    begun = places_of(flatten(folder.read_begun_config()))
-    return {key: begun[key] for key in read_places(folder.places) if key in begun}
 
 
 def _parameter_table(folder: RunFolder, setup: Setup, num_classes: int) -> list[ParameterRow]:

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from hairjax.config.continued import other_length
 from hairjax.config.load import load_config, read_begun, to_plain
-from hairjax.config.places import FILE, places_of
+from hairjax.config.places import FILE, places_of, read_places
 from hairjax.config.resume import differences
 from hairjax.config.schema import flatten
 from hairjax.data.photoset import PhotoSet
@@ -87,6 +87,11 @@ class RunFolder:
     def read_begun_config(self) -> ConfigDict:
         """The resolved configuration with which the run began."""
         return read_begun(self.config)
+
+    def moved_from(self) -> dict[str, str]:
+        """Where photographs lay when the run began, by key, of those that lie elsewhere now."""
+        begun = places_of(flatten(self.read_begun_config()))
+        return {key: begun[key] for key in read_places(self.places) if key in begun}
 
     def write_places(self, places: Mapping[str, str]) -> None:
         """Keep where the photographs of the run lie, by key, where it began with other places."""

@@ -165,7 +165,9 @@ def group_runs(runs: Sequence[RunPredictions]) -> list[RunGroup]:
     free = {"seed", *free_on_resume()} - _NEVER_FREE
     together: dict[tuple, list[RunPredictions]] = {}
     for run in runs:
-        kept = [(key, value) for key, value in flatten(run.config) if key not in free]
+        # Where photographs have moved to since makes no other configuration of it.
+        values = dict(flatten(run.config)) | run.folder.moved_from()
+        kept = [(key, value) for key, value in values.items() if key not in free]
         together.setdefault(tuple(sorted(kept, key=lambda pair: pair[0])), []).append(run)
     if len(together) == 1:
         seeds = [f"seed={run.config.seed}" for run in runs]

@@ -246,6 +246,7 @@ def _require_room(plan: Plan, learner: Learner) -> None:
     left = plan.setup.training.epochs - last // plan.steps
     if not left or not is_first():
         return
+    plan.checkpoints.clean()
     size = state_bytes((learner.shapes.evaluated, learner.shapes.rest()))
     most, room = plan.checkpoints.expected_bytes(size, left), free(plan.folder.checkpoints)
     there = f"{in_bytes(room)} are free at {plan.folder.checkpoints}"

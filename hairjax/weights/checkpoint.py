@@ -107,7 +107,7 @@ class Checkpoints:
         last = self.last_step()
         if last is not None and step <= last:
             raise RuntimeError(f"step {step} was not saved: step {last} is already there")
-        self._clean()
+        self.clean()
         if best:
             self._keep_best.step = best["step"]
         args = ocp.args.Composite(
@@ -120,6 +120,16 @@ class Checkpoints:
             self._require_room(state_bytes((params, rest)))
             if not self._manager.save(step, args=args, force=True):
                 raise RuntimeError(f"step {step} was not saved: orbax refused")
+
+    def clean(self) -> None:
+        """Remove, once, what a kill in the middle of an earlier save left; for who trains here.
+
+        Not whenever the folder is opened (as orbax would): a run may be evaluated while it trains,
+        and the reader must not remove what the trainer is writing.
+        """
+        if not self._cleaned and jax.process_index() == 0:
+            self._remove_leftovers()
+        self._cleaned = True
 
     def last_step(self) -> int | None:
         """The step of the last whole checkpoint; None when there is none."""
@@ -216,16 +226,6 @@ class Checkpoints:
                 raise
             self._failed = True
             raise OSError(full.code, os.strerror(full.code), str(self._folder)) from error
-
-    def _clean(self) -> None:
-        """Remove, once, what a kill in the middle of an earlier save left.
-
-        Before the first save rather than at the start (as orbax would): a run may be evaluated
-        while it trains, and the reader must not remove what the trainer is writing.
-        """
-        if not self._cleaned and jax.process_index() == 0:
-            self._remove_leftovers()
-        self._cleaned = True
 
     def _remove_leftovers(self) -> None:
         for leftover in self._folder.glob(f"*{ocp.utils.TMP_DIR_SUFFIX}*"):

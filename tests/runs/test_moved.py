@@ -13,6 +13,7 @@ from hairjax.config.schema import flatten
 from hairjax.data.split import read_rows
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.moved import move_runs, read_own_masks
+from hairjax.runs.read_predictions import group_runs, read_run
 from hairjax.system.errors import UserError
 from tests import finished
 from tests.messages import messages
@@ -237,6 +238,18 @@ def test_what_was_made_of_runs_knows_their_masks(moved):
         move_runs([made.path, moved / "run"], f"{moved}/old={moved}/new")
     assert sum("80 photographs and 80 masks" in line for line in said) == 2
     assert load_config(str(made.config)).data.photos == f"{moved}/new/photos"
+
+
+def test_runs_of_one_configuration_stay_so_where_one_has_moved(moved):
+    shutil.copytree(moved / "run", moved / "other")
+    run = RunFolder(moved / "other")
+    config = run.read_begun_config()
+    config.seed = 1
+    run.write_config(config)
+    tell(moved, ("old", "new"))
+    runs = [read_run(moved / name, "validation") for name in ("run", "other")]
+    assert runs[0].config.data.masks != runs[1].config.data.masks
+    assert [group.name for group in group_runs(runs)] == ["seed=0", "seed=1"]
 
 
 @pytest.mark.parametrize(
