@@ -23,6 +23,7 @@ from hairjax.runs.access import read_access
 from hairjax.runs.ancestry import read_ancestry, run_ancestry, write_ancestry
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.photographs import read_run_photographs
+from hairjax.runs.temperature import run_temperature
 from hairjax.studies.soup import greedy_soup, mean_params
 from hairjax.system.errors import UserError
 from hairjax.weights.checkpoint import Checkpoints
@@ -164,7 +165,7 @@ def test_an_ensembles_test_is_the_mean_of_the_runs(root):
     assert len(read_access(root / "both" / "looks.csv")) == 1
 
 
-def test_new_photographs_are_predicted(root, tmp_path):
+def test_new_photographs_are_predicted(root, tmp_path, capsys):
     setup = hairjax.load_run(root / "a").setup
     photos = load_data(setup.source, setup.prepare, None)
     for kind, pixels in (("photo", photos.images[0, ..., :3]), ("mask", photos.images[0, ..., 3])):
@@ -181,6 +182,9 @@ def test_new_photographs_are_predicted(root, tmp_path):
     flags = [f"--workdir={root / 'both'}", f"--masks={given[1][0]}", f"--out={out}"]
     assert command("predict", *flags, given[0][0]) == 0
     assert np.allclose(np.float32([*shares(out).values()]), both, atol=1e-6)
+    assert "\ncalibrated probabilities: by a temperature of" in capsys.readouterr().out
+    value, how = run_temperature(hairjax.load_run(root / "soup"))
+    assert value and how.startswith("fitted on the")
 
 
 @pytest.mark.situation(

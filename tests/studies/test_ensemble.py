@@ -18,7 +18,9 @@ from hairjax.evaluation.predictions import Predictions, write_predictions
 from hairjax.runs.access import read_access
 from hairjax.runs.ancestry import run_ancestry, write_ancestry
 from hairjax.runs.folder import RunFolder
+from hairjax.runs.read_predictions import read_run
 from hairjax.studies.compare import compare_runs
+from hairjax.system.errors import UserError
 from tests.runs.written_runs import write_folder
 
 pytestmark = pytest.mark.usefixtures("blank_figures")
@@ -392,6 +394,9 @@ def test_the_models_of_all_folds_are_for_new_photographs(divisions, tmp_path, ca
         assert "has trained some of its models" in capsys.readouterr().err
     assert ensemble(root / "one", f"--workdir={out}") == 0
     assert made(out).runs == tuple(f"../cv/one/fold_{fold}" for fold in range(3))
+    # So that no temperature can be fitted, which predict says.
+    with pytest.raises(UserError, match="has no validation photographs"):
+        read_run(out, "validation")
     assert made(out).weights == pytest.approx([1 / 3] * 3)
     assert {row["split"] for row in rows_of(out / "split.csv")} == {"train"}
     assert not (out / "predictions.csv").exists()
