@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hairjax.data.sources.folders import walk_photos
+from hairjax.data.sources.holdings import describe_holdings
 from hairjax.data.sources.lookup import missing
 from hairjax.data.sources.manifest import Row
 from hairjax.data.sources.photos import Entry, Index, MaskFinder
@@ -69,7 +70,8 @@ def _photographs(given: str, problems: list[Problem]) -> Iterator[tuple[str, str
         yield str(Path(given) / below), below.as_posix()
         empty = False
     if empty and len(problems) == before:
-        raise UserError(f"the folder {given!r} holds no photograph; give another")
+        there = describe_holdings(path)
+        raise UserError(f"the folder {given!r} holds no photograph, but {there}; give another")
 
 
 def pair_photos(
