@@ -27,7 +27,7 @@ from hairjax.data.quality.thumbnails import make_thumbnails
 from hairjax.data.sources.photos import Index
 from hairjax.data.sources.problems import Problem, describe_problems
 from hairjax.data.sources.unify import near_equal_names
-from hairjax.data.split import check_split, make_split
+from hairjax.data.split import make_split
 from hairjax.evaluation.baselines import THUMBNAIL
 from hairjax.report.check_page import CheckReport, write_check_page
 from hairjax.system import console
@@ -127,10 +127,7 @@ def _split(setup: Setup, photos: PhotoSet) -> tuple[NDArray[np.str_] | None, str
     """
     own = setup.source.own_split
     try:
-        split, given = divide_photos(photos, setup.source, setup.split)
-        if given:
-            check_split(photos, split)
-        return split, given, []
+        return *divide_photos(photos, setup.source, setup.split), []
     except UserError as error:
         return None, own, [Finding(findings.SPLIT, own, "", str(error))]
 

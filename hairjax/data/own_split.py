@@ -9,11 +9,11 @@ import numpy as np
 
 from hairjax.data.options import FOLDERS, SourceOptions
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.sources.columns import PARTS, find_named, require_parts
+from hairjax.data.sources.columns import PARTS, find_named
 from hairjax.data.sources.formats import SUFFIXES, UNREAD_SUFFIXES
 from hairjax.data.sources.lookup import one_form
 from hairjax.data.sources.manifest import read_split_column
-from hairjax.data.sources.own_parts import describe_names, is_part, part_of
+from hairjax.data.sources.own_parts import describe_names, is_part, part_of, require_parts
 from hairjax.data.sources.spelling import subject_key
 from hairjax.data.sources.table import Table, read_table, separator
 from hairjax.data.split import (
@@ -64,6 +64,11 @@ def find_own_split(source: SourceOptions, photos: PhotoSet) -> OwnSplit | None:
             return None
         names = [by_file[file] for file in photos.files]
         found = _named(photos, names, f"the manifest's column {column!r}")
+    return _together(found, photos)
+
+
+def _together(found: OwnSplit, photos: PhotoSet) -> OwnSplit:
+    """The split, unless it parts what belongs together."""
     require_together(photos.subjects, found.parts, found.source)
     require_one_copy(photos.files, photos.sha256, found.parts, found.source)
     return found
@@ -93,7 +98,7 @@ def _of_file(source: SourceOptions, photos: PhotoSet) -> OwnSplit:
     table = read_table(path, "split", "split")
     if is_written_split(table.columns):
         return OwnSplit(read_split(path, photos, form), str(path))
-    return _of_table(table, photos, form)
+    return _together(_of_table(table, photos, form), photos)
 
 
 def _of_table(table: Table, photos: PhotoSet, form: Callable[[str], str]) -> OwnSplit:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hairjax.data.sources.columns import find_columns, parse_columns
+from hairjax.data.sources.columns import PARTS, find_columns, parse_columns
 from hairjax.data.sources.listed import other_starts
 from hairjax.data.sources.manifest import Manifest, read_columns
 from hairjax.data.sources.photos import find_photos
@@ -186,6 +186,23 @@ def test_other_columns_of_0_and_1_are_not_the_classes(photos):
     assert "lacks label" in refused(photos, text)
     index = find(photos, text, columns="label=grade")
     assert index.classes == ("0", "1", "2")
+
+
+def test_a_column_each_for_train_and_test_is_not_the_label(photos):
+    rows = [f"{name}.jpg,{i % 2},{1 - i % 2}" for i, name in enumerate(NAMES)]
+    assert "lacks label" in refused(photos, listing("file,train,test", rows))
+
+
+@given(st.sampled_from(sorted(PARTS["file"])), st.sampled_from(sorted(PARTS["label"])), st.data())
+def test_names_in_any_case_and_width(tmp_path_factory, file, label, data):
+    def spelt(name):
+        forms = [str.lower, str.upper, str.title, lambda text: f" {text}", "_".join]
+        return data.draw(st.sampled_from(forms))(name)
+
+    header = (spelt(file), spelt(label), "age")
+    table = Table(tmp_path_factory.getbasetemp() / "t.csv", header, (), ())
+    columns = find_columns(table, "", tmp_path_factory.getbasetemp())
+    assert (columns.file, columns.label) == (header[0], (header[1],))
 
 
 @given(

@@ -219,6 +219,8 @@ def test_leaks_of_a_split_of_ones_own(tmp_path):
     person = replace(PHOTOS, subjects=("p0", *PHOTOS.subjects[1:-1], "p0"))
     with pytest.raises(UserError, match=r"column 'split' .* parts 1 subject, .*: p0"):
         find_own_split(source, person)
+    with pytest.raises(UserError, match=r"mine\.csv .* parts 1 subject, .*: p0"):
+        by_file(tmp_path, listed(), person)
     copy = replace(PHOTOS, sha256=(*PHOTOS.sha256[:-1], PHOTOS.sha256[0]))
     with pytest.raises(UserError, match="parts identical files: level_0/00_0"):
         find_own_split(source, copy)
@@ -332,6 +334,10 @@ def test_folds_leave_the_test_part_aside(tmp_path):
     split, given = divide_photos(photos, setup.source, setup.split)
     assert given == "" and {*split} == {"train", "validation", "test"}
     assert sum(split == "test") == 4
+    # Whoever reads the photographs of the fold's run again has the same.
+    write_split(tmp_path / "split.csv", photos, split)
+    again = split_photos(load(setup), setup.source, setup.split, tmp_path / "split.csv")[0]
+    np.testing.assert_array_equal(again, split)
 
 
 def test_folds_of_a_split_without_test_are_refused(tmp_path):

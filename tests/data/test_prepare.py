@@ -360,7 +360,7 @@ def test_damaged_photographs_are_named(tmp_path):
     assert found.pop("bomb.png")[0] in ("too many pixels", "cannot be read")
     assert {kind for kind, _ in found.values()} == {"cannot be read"}
     assert found["zero bytes.jpg"][1] == "zero bytes.jpg is empty"
-    unknown = "is damaged or its content is none of JPEG, PNG, WEBP, BMP, TIFF, GIF, AVIF, HEIF, PPM"
+    unknown = f"is damaged or its content is none of {', '.join(FORMATS)}"
     assert found["text.jpg"][1] == f"text.jpg {unknown}"
     assert found["eps.jpg"][1] == f"eps.jpg {unknown}"
     assert found["absent.jpg"][1] == "No such file or directory"

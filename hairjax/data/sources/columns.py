@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hairjax.data.sources.own_parts import is_part
+from hairjax.data.sources.own_parts import is_part, split_column
 from hairjax.data.sources.spelling import plain
 from hairjax.data.sources.table import Table, separator
 from hairjax.system.errors import UserError, examples
@@ -141,7 +141,7 @@ def find_columns(table: Table, text: str, root: Path) -> Columns:
     if lacking:
         _refuse(table, lacking, found, root)
     if found["split"]:
-        found["split"] = _split_column(table, found["split"], asked="split" in given)
+        found["split"] = split_column(table, found["split"], asked="split" in given)
     return Columns(found["file"], labels, found["subject"], found["mask"], found["split"])
 
 
@@ -206,7 +206,10 @@ def _one_per_class(table: Table, used: set[str]) -> tuple[str, ...]:
         if name and name not in used and not re.fullmatch(r"unnamed: ?[0-9]+", name.lower())
     )
     cells = [(line, [row[name].lower() for name in names]) for line, row in table.rows]
-    if len(names) < 2 or not cells or any({*row} - _ONE - _ZERO for _, row in cells):
+    # A column each for train and test says what a photograph is for, not what it shows.
+    if len(names) < 2 or not cells or all(map(is_part, names)):
+        return ()
+    if any({*row} - _ONE - _ZERO for _, row in cells):
         return ()
     ones = {line: sum(cell in _ONE for cell in row) for line, row in cells}
     none, several = ([line for line, count in ones.items() if f(count)] for f in _FAULTS)
@@ -227,47 +230,6 @@ def _one_per_class(table: Table, used: set[str]) -> tuple[str, ...]:
 
 
 _FAULTS = (lambda count: count == 0, lambda count: count > 1)
-
-
-def _split_column(table: Table, name: str, *, asked: bool) -> str:
-    """The column of that name, if its values name parts of a split; "" if none of them does.
-
-    Raises:
-        UserError: some do and some do not, or none does though it was asked for.
-    """
-    if not asked and not any(is_part(cells[name]) for _, cells in table.rows):
-        return ""
-    require_parts(table, name)
-    return name
-
-
-def require_parts(table: Table, name: str, what: str = "manifest") -> None:
-    """Refuse a column of which not every value is the name of a part of a split.
-
-    Args:
-        table: the table.
-        name: the column.
-        what: what the table is: the ``manifest``, or a ``split``.
-
-    Raises:
-        UserError: names the others, with their lines.
-    """
-    others: dict[str, list[str]] = {}
-    for line, cells in table.rows:
-        if not is_part(cells[name]):
-            others.setdefault(cells[name], []).append(str(line))
-    if not others:
-        return
-    said = [
-        f"{repr(value) if value else 'nothing'} in line {examples(lines, _LINES_SHOWN)}"
-        for value, lines in others.items()
-    ]
-    aside = f", or leave the column aside with {KEY}=split= ({FLAGS})"
-    raise UserError(
-        f"the column {name!r} of {str(table.path)!r} holds {examples(said, _EXAMPLES)}: a "
-        "photograph is in one of train, validation (val, valid, dev) and test; correct it"
-        f"{aside if what == 'manifest' else ''}"
-    )
 
 
 def _refuse(table: Table, lacking: Sequence[str], found: Mapping[str, str], root: Path) -> None:

@@ -63,6 +63,7 @@ class Listed:
         self._prefix, self._exact = f"{prefix.rstrip('/')}/" if prefix else "", exact
         self._slashes = self._suffixless = False
         self._stems: dict[Path, dict[str, list[str]]] = {}
+        self._places: dict[str, ListedFile] = {}
         self.said = ""
         self._named = [path for path in paths if path]
         self._found = 0 if exact else self._choose(self._named)
@@ -87,6 +88,11 @@ class Listed:
 
     def place(self, path: str) -> ListedFile:
         """Where a path leads."""
+        if path not in self._places:
+            self._places[path] = self._look(path)
+        return self._places[path]
+
+    def _look(self, path: str) -> ListedFile:
         file = self._below(path)
         if leads_outside(file):
             return ListedFile(path, OUTSIDE, path)
@@ -115,12 +121,14 @@ class Listed:
         for self._slashes, self._suffixless in ways:
             if self._slashes and not slashes:
                 continue
+            self._places.clear()
             count = sum(not self.place(path).why_not for path in named)
             if 2 * count > len(named):
                 self.said = self._described(named)
                 return count
             found = max(found, count)
         self._slashes = self._suffixless = False
+        self._places.clear()
         return found
 
     def _described(self, named: Sequence[str]) -> str:

@@ -1,7 +1,10 @@
-"""The names that people give to the parts of a split."""
+"""The names that people give to the parts of a split, and a column that holds them."""
 
 from hairjax.data.sources.spelling import plain
+from hairjax.data.sources.table import Table
+from hairjax.system.errors import UserError, examples
 
+_SHOWN = 5  # values, and lines of each
 _NAMES = {
     "train": ("train", "training"),
     "validation": ("validation", "val", "valid", "dev"),
@@ -28,3 +31,47 @@ def describe_names(names: set[str]) -> str:
     """In words, what names other than these three were taken for; "" where there is none."""
     said = [f"{name} is {part_of(name)}" for name in sorted(names) if name != part_of(name)]
     return ", ".join(said)
+
+
+def split_column(table: Table, name: str, *, asked: bool) -> str:
+    """Return the column of that name, if its values name parts of a split; "" if none of them does.
+
+    Raises:
+        UserError: some do and some do not, or none does though it was asked for.
+    """
+    if not asked and not any(is_part(cells[name]) for _, cells in table.rows):
+        return ""
+    require_parts(table, name)
+    return name
+
+
+def require_parts(table: Table, name: str, what: str = "manifest") -> None:
+    """Refuse a column of which not every value is the name of a part of a split.
+
+    Args:
+        table: the table.
+        name: the column.
+        what: what the table is: the ``manifest``, or a ``split``.
+
+    Raises:
+        UserError: names the others, with their lines.
+    """
+    others: dict[str, list[str]] = {}
+    for line, cells in table.rows:
+        if not is_part(cells[name]):
+            others.setdefault(cells[name], []).append(str(line))
+    if not others:
+        return
+    said = [
+        f"{repr(value) if value else 'nothing'} in line {examples(lines, _SHOWN)}"
+        for value, lines in others.items()
+    ]
+    aside = (
+        ", or leave the column aside with --config.data.columns=split= (of check, evaluate and "
+        "explain --columns=…)"
+    )
+    raise UserError(
+        f"the column {name!r} of {str(table.path)!r} holds {examples(said, _SHOWN)}: a "
+        "photograph is in one of train, validation (val, valid, dev) and test; correct it"
+        f"{aside if what == 'manifest' else ''}"
+    )

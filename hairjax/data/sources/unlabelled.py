@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hairjax.data.sources.folders import walk_photos
+from hairjax.data.sources.holdings import describe_holdings
 from hairjax.data.sources.lookup import missing
 from hairjax.data.sources.manifest import Row
 from hairjax.data.sources.mask_rule import NOT_FOUND, TOLD, MaskRule
@@ -94,7 +95,8 @@ def _photographs(given: str, masks: Path, problems: list[Problem]) -> Iterator[t
         yield str(Path(given) / below), below.as_posix()
         empty = False
     if empty and len(problems) == before:
-        raise UserError(f"the folder {given!r} holds no photograph; give another")
+        there = describe_holdings(path)
+        raise UserError(f"the folder {given!r} holds no photograph, but {there}; give another")
 
 
 def pair_photos(
