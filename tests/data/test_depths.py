@@ -189,6 +189,20 @@ def test_dark_and_clipped_photographs_are_found_and_no_other(tmp_path):
     }
 
 
+def test_a_white_background_is_no_clipping(tmp_path):
+    """One photograph against a white wall among others: what is in its middle is not clipped."""
+    generator = np.random.default_rng(0)
+    usual = [generator.integers(30, 220, (64, 64, 3), np.uint8) for _ in range(6)]
+    wall, blown = np.full((64, 64, 3), 255, np.uint8), usual[1].copy()
+    wall[16:48, 16:48] = usual[0][16:48, 16:48]
+    blown[16:48, 16:34] = 253  # as a JPEG has it
+    write(tmp_path, [*usual, wall, blown])
+    options = reading(64)
+    photos, _ = prepare(find(tmp_path), options, lambda done, total: None)
+    [found] = findings.of_exposure(photos, measure(photos, 3)[1])
+    assert found.kind == findings.CLIPPED and found.file.endswith("007.png")
+
+
 @pytest.mark.situation(
     "Masks",
     "masks that are all faint, all empty, or rather look inverted",

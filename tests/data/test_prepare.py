@@ -12,6 +12,7 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.load import load_photos
 from hairjax.data.prepare.mask_values import parse_hair
 from hairjax.data.prepare.read import prepare, read_photo
+from hairjax.data.sources.formats import FORMATS
 from hairjax.data.sources.photos import find_photos
 from hairjax.data.sources.problems import PhotoError
 from hairjax.system.errors import UserError

@@ -217,4 +217,4 @@ def _read_colours(colours: np.ndarray, hair: Hair) -> tuple[np.ndarray, MaskValu
 
 
 def _full(chosen: np.ndarray) -> np.ndarray:
-    return np.where(chosen, 255, 0).astype(np.uint8)
+    return chosen * np.uint8(255)

@@ -99,7 +99,7 @@ def read_photo(path: File, mask: File | None, side: int, fit: str, hair: Hair = 
         with _damage_named(path, "mask cannot be read"):
             inside[..., 3], values, mask_sha256 = read_mask(path, (image, data), mask, placed, hair)
     # Channel by channel, on every other pixel: along the last axis it takes twenty times as long.
-    spread = max(int(np.ptp(inside[::2, ::2, channel])) for channel in range(3))
+    spread = max(int(np.ptp(inside[::2, ::2, channel].ravel())) for channel in range(3))
     sha256 = hashlib.sha256(data).hexdigest()
     return Decoded(pixels, Facts(sha256, white, spread, values, mask_sha256))
 

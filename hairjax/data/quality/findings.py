@@ -43,7 +43,7 @@ _UNEQUAL = 3.0  # times as many photographs
 _FAINTEST = 128  # level that some hair of a set reaches
 _HAIR = 0.8  # share of hair in the corners
 _DARKEST = 48  # level that the brightest hundredth of a photograph reaches
-_CLIPPED = 0.25  # share of pixels at an end of the scale, above what is usual in the set
+_CLIPPED = 0.25  # share of pixels in the middle at an end of the scale, above the set's usual
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def of_exposure(photos: PhotoSet, exposure: Exposure) -> list[Finding]:
             if level < _DARKEST
         ),
         *(
-            Finding(CLIPPED, photos.files[i], "", f"{share:.0%} of its pixels")
+            Finding(CLIPPED, photos.files[i], "", f"{share:.0%} of its middle")
             for i, share in enumerate(exposure.clipped)
             if share > most
         ),

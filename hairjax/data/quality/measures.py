@@ -10,6 +10,7 @@ from hairjax.data.photoset import PhotoSet
 _CORNER = 8  # a corner is an eighth of each side
 _STEP = 4  # exposure is measured on every fourth pixel of both sides
 _BRIGHTEST = 0.99
+_END = 5  # levels from 0 and 255: a JPEG of white is not quite 255
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Exposure:
     """Exposure of every photograph [n].
 
     brightest is the level that a hundredth of its pixels exceed, in their brightest channel, 0 …
-    255; clipped the share of pixels that are 0 or 255 there.
+    255; clipped the share of pixels in its middle, a half of both sides, that are white or black:
+    around it is what a photograph may be taken against.
     """
 
     brightest: NDArray[np.float64]
@@ -51,18 +53,26 @@ def measure(photos: PhotoSet, chunk: int) -> tuple[MaskShapes, Exposure]:
 
 def _of_masks(masks: np.ndarray) -> tuple[np.ndarray, ...]:
     side = masks.shape[1]
-    place, mask = (np.arange(side) + 0.5) / side, masks / 255
-    area = mask.mean(axis=(1, 2))
+    place, full = (np.arange(side) + 0.5) / side, 255 * side
+    masks = np.ascontiguousarray(masks)
+    # Sums of whole numbers: in floating point they take four times as long.
+    rows, columns = (masks.sum(axis=axis, dtype=np.uint32) / full for axis in (2, 1))
+    area = rows.mean(axis=1)
     with np.errstate(invalid="ignore"):  # 0 / 0 of an empty mask is meant
-        down = mask.mean(axis=2) @ place / side / area
-        right = mask.mean(axis=1) @ place / side / area
+        down, right = rows @ place / side / area, columns @ place / side / area
     edge = max(side // _CORNER, 1)
     ends = [*range(edge), *range(-edge, 0)]
-    corners = mask[:, ends][:, :, ends].mean(axis=(1, 2))
+    corners = masks[:, ends][:, :, ends].mean(axis=(1, 2)) / 255
     return area, down, right, corners, masks.max(axis=(1, 2)).astype(np.int64)
 
 
 def _of_exposure(rgb: np.ndarray) -> tuple[np.ndarray, ...]:
-    levels = rgb[:, ::_STEP, ::_STEP].max(axis=3).reshape(len(rgb), -1)
-    clipped = ((levels == 0) | (levels == 255)).mean(axis=1)
-    return np.quantile(levels, _BRIGHTEST, axis=1), clipped
+    # Channel by channel: along the last axis it takes four times as long.
+    red, green, blue = (rgb[:, ::_STEP, ::_STEP, channel] for channel in range(3))
+    brightest = np.maximum(np.maximum(red, green), blue)
+    darkest = np.minimum(np.minimum(red, green), blue)
+    edge = brightest.shape[1] // 4
+    middle = np.s_[:, edge : brightest.shape[1] - edge, edge : brightest.shape[1] - edge]
+    ends = (darkest[middle] >= 255 - _END) | (brightest[middle] <= _END)
+    levels = brightest.reshape(len(rgb), -1)
+    return np.quantile(levels, _BRIGHTEST, axis=1), ends.mean(axis=(1, 2))
