@@ -195,7 +195,9 @@ def test_a_run_with_an_ordinal_head_is_one_like_any_other(tmp_path, capsys, tiny
     assert "weights of the classes in the loss: level_0 " in capsys.readouterr().out
     assert "head.classifier.corn.steps.kernel" in (workdir / "groups.txt").read_text()
     rows = list(csv.DictReader((workdir / "predictions.csv").read_text().splitlines()))
-    probabilities = np.array([[float(row[f"p{i}"]) for i in range(4)] for row in rows])
+    probabilities = np.array(
+        [[float(row[f"probability_level_{i}"]) for i in range(4)] for row in rows]
+    )
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     options = {"in_channels": 6, "image_size": 32, "head": "corn"}
     model = hairjax.create_model("tiny", weights=str(workdir), **options)

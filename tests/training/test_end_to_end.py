@@ -121,7 +121,9 @@ def test_metrics_are_those_of_the_predictions(run):
     classes = json.loads((run / "classes.json").read_text())
     labels = [classes.index(row["label"]) for row in rows]
     predicted = [classes.index(row["predicted"]) for row in rows]
-    probabilities = np.array([[float(row[f"p{i}"]) for i in range(4)] for row in rows])
+    probabilities = np.array(
+        [[float(row[f"probability_{name}"]) for name in classes] for row in rows]
+    )
     assert (probabilities.argmax(axis=1) == predicted).all()
     written = json.loads((run / "metrics.json").read_text())
     assert written["accuracy"] == pytest.approx(metrics.accuracy_score(labels, predicted))
