@@ -1,5 +1,6 @@
 """A disk that fills up while a run trains, is reported, or its photographs are prepared."""
 
+import gc
 import json
 import shutil
 
@@ -14,6 +15,7 @@ from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
 from hairjax.runs.photographs import read_run_photographs
 from hairjax.system.disk import FullDiskError
+from hairjax.training.events import epoch_events
 from hairjax.weights import checkpoint
 from hairjax.weights.checkpoint import Checkpoints, state_bytes
 from tests import finished
@@ -159,3 +161,19 @@ def test_full_while_photographs_are_prepared(finished_run, tmp_path, monkeypatch
         photos, _ = read_run_photographs(resolve(config), run, run.read_classes())
         assert len(photos) == 80
         assert json.loads(next((tmp_path / "disk").rglob("photographs.json")).read_text())
+
+
+def test_events_that_cannot_be_written_end_with_the_disk_named(tmp_path, capfd):
+    """Without a word of the writer's own, then or when Python ends."""
+    row = {"epoch": 1, "train": {"loss": 1.0}}
+    with small_disk(tmp_path / "disk", 400_000):
+        folder = RunFolder(tmp_path / "disk")
+        full = pytest.raises(OSError, match="No space left")
+        with full as raised, epoch_events(folder, on=True) as add:
+            fill(tmp_path / "disk")
+            add(row, {"epoch": 1})
+        assert raised.value.filename == str(folder.tensorboard)
+        writers = [one for one in gc.get_objects() if type(one).__name__ == "EventFileWriter"]
+        for writer in writers:
+            writer.close()  # as at Python's end: nothing is left to be tried
+    assert "Traceback" not in capfd.readouterr().err
