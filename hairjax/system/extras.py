@@ -1,5 +1,7 @@
 """Packages that only some configurations need."""
 
+from typing import Any
+
 from hairjax.system.errors import UserError
 
 
@@ -16,3 +18,19 @@ def require_tensorboardx() -> None:
             f"config.log.tensorboard=True needs tensorboardX ({error}): pip install -r "
             "requirements-tensorboard.txt, or leave it False"
         ) from error
+
+
+def import_pycocotools() -> Any:
+    """Import the module of masks of pycocotools.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        from pycocotools import mask
+    except ImportError as error:
+        raise UserError(
+            "masks in COCO's JSON need the package pycocotools: pip install -r "
+            "requirements-coco.txt"
+        ) from error
+    return mask

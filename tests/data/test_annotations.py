@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from hairjax.data.annotations.read import read_annotations
 from hairjax.data.annotations.regions import CocoRuns
+from hairjax.data.prepare.mask_values import parse_hair
 from hairjax.data.prepare.read import prepare, read_photo
 from hairjax.data.prepare.store import prepare_once
 from hairjax.data.sources.mask_rule import MaskRule
@@ -325,6 +326,23 @@ def turned_photograph(path: Path, orientation: int):
 
 @pytest.mark.situation(
     "Masks",
+    "a run trained on masks of another coding (inverted, a label map), new masks as outlines",
+    "what is drawn is hair, whatever the coding of the run",
+)
+@pytest.mark.parametrize("value, held", [("inverted", "inverted 0/255"), ("17", ""), ("", "0/1")])
+def test_what_is_drawn_is_hair_in_any_coding(tmp_path, value, held):
+    photographs(tmp_path)
+    write(tmp_path / "masks/level_0/a.json", labelme(polygon("hair")))
+    write(tmp_path / "masks/level_1/b.json", labelme())
+    options = reading(WIDTH, fit="pad", hair=parse_hair(value), mask_coding=held)
+    photos, problems = prepare(find(tmp_path), options, lambda done, total: None)
+    assert not problems and photos.mask_coding == (held or "0/255")
+    assert photos.images[0, ..., 3].sum() == 255 * 8 * 13
+    assert not photos.images[1, ..., 3].any()
+
+
+@pytest.mark.situation(
+    "Masks",
     "outlines of photographs that EXIF turns, drawn upright or on the stored pixels",
     "told by the sizes of the whole set; what fits neither is named",
 )
@@ -338,13 +356,9 @@ def test_outlines_of_turned_photographs(tmp_path, orientation):
     upright = masks["level_0/a.jpg"]
     assert upright[2:10, 3:16].all() and upright.sum() == 255 * 8 * 13
     # The same outline, as a tool that does not turn would have shown the stored pixels.
-    with Image.open(tmp_path / "photos/level_0/a.jpg") as image:
-        stored = Image.fromarray(upright)
-        back = {5: 5, 6: 8, 7: 7, 8: 6}[orientation]
-        exif = Image.Exif()
-        exif[274] = back
-        assert image.size == (HEIGHT, WIDTH)
-    rows, columns = np.nonzero(np.asarray(transposed(stored, back)))
+    back = {5: 5, 6: 8, 7: 7, 8: 6}[orientation]
+    stored = transposed(Image.fromarray(upright), back)
+    rows, columns = np.nonzero(np.asarray(stored))
     corners = [[columns.min(), rows.min()], [columns.max(), rows.max()]]
     points = [[int(x), int(y)] for x, y in corners]
     for name in ("level_0/a", "level_1/b"):
@@ -360,8 +374,6 @@ def test_outlines_of_turned_photographs(tmp_path, orientation):
 
 
 def transposed(image: Image.Image, orientation: int) -> Image.Image:
-    from PIL import ImageOps
-
     buffer, exif = io.BytesIO(), Image.Exif()
     exif[274] = orientation
     image.save(buffer, "PNG", exif=exif)

@@ -229,6 +229,8 @@ def test_masks_inside_the_folder_of_photographs(tmp_path):
     put(tmp_path / "photos/masks", [named(file, "{name}") for file in FILES], MASK)
     index = find(tmp_path, masks="photos/masks")
     assert index.classes == ("level_0", "level_1") and len(index.entries) == 4
+    with pytest.raises(UserError, match="a folder of classes is named 'masks': if it holds masks"):
+        find(tmp_path, masks="photos/level_0")
     unlabelled = find_unlabelled(
         [str(tmp_path / "photos")], str(tmp_path / "photos/masks"), index.classes
     )

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from hairjax.data.annotations.image import AnnotatedImage, AnnotatedObject
-from hairjax.data.annotations.regions import CocoPolygons, CocoRuns, import_pycocotools
+from hairjax.data.annotations.regions import CocoPolygons, CocoRuns
+from hairjax.system.extras import import_pycocotools
 
 
 def is_coco(content: Any) -> bool:

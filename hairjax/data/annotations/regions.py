@@ -4,13 +4,13 @@ import base64
 import io
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from hairjax.system.errors import UserError
+from hairjax.system.extras import import_pycocotools
 
 Points = tuple[tuple[float, float], ...]
 
@@ -124,22 +124,6 @@ class CocoRuns:
                 raise ValueError(f"its run lengths are not those of {width} × {height} pixels")
             runs = coco.frPyObjects(runs | {"counts": [*self.counts]}, height, width)
         return coco.decode(runs).astype(bool)
-
-
-def import_pycocotools() -> Any:
-    """Import the module of masks of pycocotools.
-
-    Raises:
-        UserError: it is not installed.
-    """
-    try:
-        from pycocotools import mask
-    except ImportError as error:
-        raise UserError(
-            "masks in COCO's JSON need the package pycocotools: pip install -r "
-            "requirements-coco.txt"
-        ) from error
-    return mask
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hairjax.data.prepare.mask_values import WHITES, Hair, MaskValues
+from hairjax.data.prepare.mask_values import DRAWN, WHITES, Hair, MaskValues
 from hairjax.system.errors import UserError
 
 _SHOWN = 8  # values of a label map in a message
@@ -62,9 +62,13 @@ def decide_coding(masks: Sequence[MaskValues | None], hair: Hair, held: str) -> 
             is of the coding held.
     """
     factors = np.ones(len(masks), np.float32)
-    found = {i: mask for i, mask in enumerate(masks) if mask and mask.values}
+    drawn = [mask for mask in masks if mask and mask.kind == DRAWN]
+    pictures = {i: mask for i, mask in enumerate(masks) if mask and mask.kind != DRAWN}
+    found = {i: mask for i, mask in pictures.items() if mask.values}
+    if drawn and not found:
+        return Coding(held or ("0/255" if any(mask.values for mask in drawn) else ""), factors, {})
     if hair.how == "value":
-        _require_value([mask for mask in masks if mask], hair)
+        _require_value([*pictures.values()], hair)
         return Coding(f"value {hair.value}", factors, {})
     if not found:
         return Coding(held, factors, {})

@@ -15,6 +15,7 @@ MOST = 32  # different values of a label map; a soft mask has more
 WHITES = (255, 1023, 4095, 16383, 65535)
 _GREY = 16  # largest difference of the channels of a grey that was saved as a JPEG in colour
 SOFT, INVERTED = "soft", "inverted"
+DRAWN = "drawn"  # kind of a mask that an annotation file draws: what is hair in it is known
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class MaskValues:
     """What one mask holds.
 
     Attributes:
-        kind: "grey", "fractions" (0 … 1 in floating point), "colours" or "alpha" (transparency).
+        kind: "grey", "fractions" (0 … 1 in floating point), "colours", "alpha" (transparency) or
+            "drawn" (by an annotation file).
         shares: share of the pixels by value (``17``, ``#0000cc``), of most of the pixels first; of
             more than `MOST` values the extremes alone.
         many: True if there are more than `MOST` values.

@@ -1,15 +1,16 @@
 """Reading hair masks: whatever they are stored as, to uint8 in the shape of the photograph."""
 
 import hashlib
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from hairjax.data.prepare.decode import LYING, open_image, read_file, resize_and_turn, turn_of
-from hairjax.data.prepare.mask_values import Hair, MaskValues, read_values
+from hairjax.data.prepare.mask_values import AUTO, DRAWN, Hair, MaskValues, read_values
 from hairjax.data.sources.problems import PhotoError, Problem
-from hairjax.data.sources.record import File
+from hairjax.data.sources.record import DrawnMask, File
 
 
 class Placed(NamedTuple):
@@ -47,7 +48,11 @@ def read_mask(
     turn = turn_of(image)
     size = image.size[::-1] if turn in LYING else image.size
     _require_shape(path, mask, size, placed.size, placed.lying)
-    share, values = read_values(image, hair)
+    if isinstance(mask, DrawnMask):
+        share, values = read_values(image, AUTO)
+        values = replace(values, kind=DRAWN)
+    else:
+        share, values = read_values(image, hair)
     whole, box = Image.fromarray(share), (0, 0, *image.size)
     found = resize_and_turn(whole, box, placed.shape, turn, Image.Resampling.BOX)
     return found, values, hashlib.sha256(data).hexdigest()

@@ -1,6 +1,6 @@
 """Masks among photographs of which nobody has spoken: they are not to be taken for photographs."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from PIL import Image
@@ -8,11 +8,28 @@ from PIL import Image
 from hairjax.data.sources.formats import FORMATS
 from hairjax.data.sources.mask_names import by_folder, tell_naming
 from hairjax.data.sources.masks import beside
+from hairjax.data.sources.spelling import class_key
 from hairjax.system.errors import UserError
 
+_FOLDERS = frozenset(map(class_key, ("mask", "masks", "segmentation", "segmentations")))
 _LEAST = 2  # masks from which it is more than chance
 _LOOKED_AT = 8
 _FEW = 32  # colours of a label map
+
+
+def require_no_class_of_masks(labels: Collection[str]) -> None:
+    """Refuse a class folder that is named as folders of masks are.
+
+    Raises:
+        UserError: there is one.
+    """
+    for label in labels:
+        if class_key(label) in _FOLDERS:
+            raise UserError(
+                f"a folder of classes is named {label!r}: if it holds masks, give it with "
+                "--config.data.masks (of check --masks); if it is a class, name all of them in "
+                "config.data.classes"
+            )
 
 
 def require_no_masks_among(photos: Mapping[str, Path], advice: str) -> None:

@@ -19,7 +19,7 @@ from hairjax.data.sources.manifest import Manifest, Row, read_manifest
 from hairjax.data.sources.mask_names import HOW
 from hairjax.data.sources.mask_rule import NOT_FOUND, TOLD, MaskFacts, MaskRule
 from hairjax.data.sources.masks import Masks, mask_folder
-from hairjax.data.sources.mixed import require_no_masks_among
+from hairjax.data.sources.mixed import require_no_class_of_masks, require_no_masks_among
 from hairjax.data.sources.problems import NO_MASK, PhotoError, Problem, shown
 from hairjax.data.sources.record import File
 from hairjax.data.sources.spelling import Spellings, most_frequent, near_equal_classes
@@ -116,6 +116,8 @@ def find_photos(
         rows, labels = without_masks(*walk(root, problems), root, mask_place)
         if classes is None and not in_parts:
             require_classes_on_top(photos, rows, given)
+        if classes is None and not given:
+            require_no_class_of_masks(labels)
         if mask_place is None:
             advice = f"give --config.data.masks={photos} too (of check --masks={photos})"
             require_no_masks_among({row.file: root / row.file for row in rows}, advice)
