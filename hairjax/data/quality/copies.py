@@ -153,6 +153,8 @@ def _command(source: SourceOptions, options: SplitOptions) -> str:
     flags = {
         "photos": source.views[0].photos,
         "masks": source.views[0].masks,
+        "mask_name": source.views[0].mask_rule.name,
+        "mask_category": source.views[0].mask_rule.category,
         "manifest": source.manifest,
         "subject": source.subject,
         "split": options.file,
