@@ -153,6 +153,8 @@ def _command(source: SourceOptions) -> str:
     flags = {
         "photos": source.views[0].photos,
         "masks": source.views[0].masks,
+        "mask_name": source.views[0].mask_rule.name,
+        "mask_category": source.views[0].mask_rule.category,
         "manifest": source.manifest.path,
         "columns": source.manifest.columns,
         "prefix": source.manifest.prefix,
