@@ -239,6 +239,25 @@ def test_masks_inside_the_folder_of_photographs(tmp_path):
 
 @pytest.mark.situation(
     "Masks",
+    "all masks in one folder, photographs in a folder per class",
+    "found by name and said, where no two photographs have one name",
+)
+@pytest.mark.parametrize("pattern", ["{name}", "{name}_mask"])
+def test_masks_in_one_folder(tmp_path, pattern):
+    put(tmp_path / "photos", FILES, PHOTO)
+    flat = {file: named(file, pattern).rpartition("/")[2] for file in FILES}
+    put(tmp_path / "masks", flat.values(), MASK)
+    index = find(tmp_path)
+    assert pairs(tmp_path, index) == flat and not index.problems
+    assert index.masks.said == f"masks: named {pattern}, all in one folder, of 4 of 4 photographs"
+    # Of two photographs of one name it cannot be known whose a mask is.
+    put(tmp_path / "photos", ["level_1/ISIC_01.jpg"], PHOTO)
+    with pytest.raises(UserError, match=r"no photograph has a mask .*ISIC_01.* is there"):
+        find(tmp_path)
+
+
+@pytest.mark.situation(
+    "Masks",
     "no mask fits a photograph",
     "refused with what the folder holds, and what is named nearly so",
 )

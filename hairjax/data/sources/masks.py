@@ -14,6 +14,7 @@ from hairjax.data.sources.mask_names import (
     FolderNames,
     MaskName,
     by_folder,
+    is_picture,
     masks_of,
     parse_naming,
     tell_naming,
@@ -66,6 +67,7 @@ class Masks:
         self._by_core: dict[Path, dict[str, list[str]]] = {}
         self._taken: frozenset[str] = frozenset() if among is None else frozenset(photos)
         self._hinted = 0
+        self._flat = among is None and self._is_flat(photos)
         self.beside: dict[str, bool] = {}
         self.facts = NOT_FOUND
         if rule.category or place.is_file() or not self._find_pictures(photos, rule, bool(among)):
@@ -78,7 +80,7 @@ class Masks:
             found = self._names(self._lookup.find(folder))
             return found if among else [name for name in found if not self._is_taken(folder, name)]
 
-        folders = by_folder(photos, names)
+        folders = by_folder(map(self._at, photos), names)
         naming = parse_naming(rule.name)
         if naming is None:
             naming = tell_naming(folders, parse_naming(rule.held_name), among)
@@ -86,19 +88,34 @@ class Masks:
         if among:
             self.beside = beside(folders, naming)
             self._taken = frozenset(photos) - self.beside.keys()
-        left = by_folder((file for file in photos if file not in self.beside), names)
+        left = by_folder((self._at(file) for file in photos if file not in self.beside), names)
         having = sum(
             naming.key(name) in cores
             for folder in left
             for cores in [masks_of(naming, self._untaken(folder.path, folder.masks))]
             for name in folder.photos
         )
-        where = ", beside them" if among else ""
+        where = ", beside them" if among else ", all in one folder" if self._flat else ""
         total = len(photos) - len(self.beside)
-        told = not naming.is_plain or self.beside
+        told = not naming.is_plain or self.beside or self._flat
         said = f"masks: named {naming}{where}, of {having:,} of {total:,} photographs"
         self.facts = MaskFacts(str(naming), "", said if told else "")
         return having > 0
+
+    def _is_flat(self, photos: Mapping[str, Path]) -> bool:
+        """True if all masks lie in one folder, and no two photographs in others have one name."""
+        files = [PurePosixPath(one_form(file)) for file in photos]
+        folders = {file.parent.as_posix() for file in files} - {"."}
+        return (
+            bool(folders)
+            and len({file.stem for file in files}) == len(files)
+            and not any(self._lookup.find(folder).is_dir() for folder in folders)
+            and any(map(is_picture, self._names(self._place)))
+        )
+
+    def _at(self, file: str) -> str:
+        """Return the path of a photograph as that of its mask below the folder of the masks."""
+        return PurePosixPath(file).name if self._flat else file
 
     def _read_annotations(self, photos: Mapping[str, Path], rule: MaskRule) -> None:
         alone = self._place.is_file()
@@ -120,7 +137,7 @@ class Masks:
             return self._listed(row, path)
         if self._drawn:
             return self._drawn.find(row.file, path)
-        file = PurePosixPath(row.file)
+        file = PurePosixPath(self._at(row.file))
         folder = self._lookup.find(file.parent.as_posix())
         try:
             names = self._masks(folder, file.parent.as_posix()).get(self._naming.key(file.name), [])
@@ -136,7 +153,7 @@ class Masks:
 
     def expected(self, row: Row) -> str:
         """Return where below the folder the mask of a photograph would be, and what is there."""
-        file = PurePosixPath(row.file)
+        file = PurePosixPath(self._at(row.file))
         wanted = row.mask or f"{file.with_name(self._stem(file))}.*"
         if self._drawn:
             return f"{wanted!r} there; {self._drawn.said.removeprefix('masks: ')}"
