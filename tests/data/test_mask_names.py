@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -325,6 +325,7 @@ affix = st.tuples(
 
 
 @settings(deadline=None, max_examples=150)
+@example({"0", "_", "a"}, ("", "_mask"), 2)
 @given(st.sets(letters, min_size=3, max_size=12), affix, st.integers(0, 2))
 def test_any_affix_of_any_names(stems, around, lacking):
     """What made the masks' names is found, or asked for; a photograph never gets another's mask."""

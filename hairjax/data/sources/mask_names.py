@@ -158,11 +158,7 @@ def _chosen(
         return PLAIN
     fit = fits[best]
     other = pictures - fit.masks - (fit.photos if shared else set())
-    rivals = [
-        one
-        for one in order[1:]
-        if fits[one].masks & other and 2 * len(fits[one].photos) >= len(fit.photos)
-    ]
+    rivals = [one for one in order[1:] if _rivals(fits[one], fit, other)]
     if rivals and ask:
         raise UserError(
             "the masks are named in several ways, and whose are of hair cannot be known: "
@@ -181,6 +177,13 @@ def _chosen(
             f"of hair too, say so with --mask_name={best}"
         )
     return best
+
+
+def _rivals(one: _Fit, best: _Fit, other: set[tuple[str, str]]) -> bool:
+    """True if a naming may be meant too: of other masks, or of as many other photographs."""
+    if len(one.photos) == len(best.photos) and one.photos != best.photos:
+        return True
+    return bool(one.masks & other) and 2 * len(one.photos) >= len(best.photos)
 
 
 def _plain_fit(folders: Iterable[FolderNames]) -> _Fit:
