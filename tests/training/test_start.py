@@ -132,6 +132,8 @@ def test_a_run_goes_on_with_the_names_that_it_began_with(tmp_path, monkeypatch, 
     """As one of before, which took every spelling for another person."""
     _, config = read_configuration("train", flags(tmp_path), "workdir")
     config.data.spelling = spelling
+    # One of before knew the columns of a manifest by their names alone.
+    config.data.columns = "exact" if spelling == "apart" else ""
     run = RunFolder(tmp_path / "run")
     run.path.mkdir()
     run.write_json(run.classes, ["level_0", "level_1"])
@@ -139,11 +141,11 @@ def test_a_run_goes_on_with_the_names_that_it_began_with(tmp_path, monkeypatch, 
     asked = []
 
     def find_data(source, classes):
-        asked.append((source.spelling, classes))
+        asked.append((source.spelling, source.manifest.columns, classes))
         raise StoppedError
 
     monkeypatch.setattr(hairjax.training.train, "find_data", find_data)
     for folder in ("photos", "masks"):
         (tmp_path / folder).mkdir()
     assert launch.main(flags(tmp_path)) == STOPPED
-    assert asked == [(spelling, ("level_0", "level_1"))]
+    assert asked == [(spelling, config.data.columns, ("level_0", "level_1"))]
