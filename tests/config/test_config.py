@@ -262,7 +262,7 @@ def test_the_nearest_name():
         ("modle.name", "did you mean config.model.name?"),
         ("batch_size", "did you mean config.train.batch_size?"),
         ("optim.late", "did you mean config.optim.peak.late?"),
-        ("train.steps", "config.train.batch_size, config.train.epochs, config.train.log_every"),
+        ("train.steps", "config.train.epochs, config.train.log_every, config.train.patience"),
         ("optim.peak", "config.optim.peak.early, config.optim.peak.late, config.optim.peak.middle"),
         ("nonsense", "configs/top.py has every key"),
     ],
