@@ -21,7 +21,11 @@ from tests.cli.commands import DEMO, ROOT
         (DivergedError("the loss of step 3 is nan"), 1, "error: the loss of step 3 is nan\n"),
         (StoppedError("stopped after step 3"), 143, "stopped after step 3\n"),
         (KeyboardInterrupt(), 130, "stopped by Ctrl-C\n"),
-        (OSError(28, "No space left on device", "x"), 1, "error: the disk is full: x could not be written ("),
+        (
+            OSError(28, "No space left on device", "x"),
+            1,
+            "error: the disk is full: x could not be written (",
+        ),
         (MemoryError("Unable to allocate 4 TiB"), 1, "error: Unable to allocate 4 TiB\n"),
     ],
 )
