@@ -190,7 +190,7 @@ def test_new_photographs_are_predicted(root, tmp_path, capsys):
 @pytest.mark.situation(
     "Results",
     "`--flips` of an ensemble or a soup",
-    "Every model judges each photograph and its mirror image, and all of it is averaged",
+    "every model judges each photograph and its mirror image, and all of it is averaged",
 )
 def test_an_ensemble_flips_for_all_its_models(root):
     a, b, both = (hairjax.load_run(root / name).with_flips() for name in ("a", "b", "both"))
