@@ -109,6 +109,7 @@ KEYS: Keys = {
             "",
             "How masks are named: {name}_mask, mask_{name} ({file}: the photograph's name with its "
             "suffix); empty: told for the whole set.",
+            free="resume",
             before="{name}",
         ),
         "mask_category": Key(

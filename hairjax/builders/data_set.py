@@ -82,7 +82,7 @@ def load_data(
     else:
         loaded = _load(find_data(source, classes) if found is None else found, options, classes)
     photos = pair_views(*loaded) if len(loaded) > 1 else loaded[0]
-    return _without_own_test(photos, source) if source.keep_test_aside else photos
+    return without_own_test(photos, source)
 
 
 def _find_view(source: SourceOptions, view: View, classes: tuple[str, ...] | None) -> Index:
@@ -131,8 +131,13 @@ def _load(
     return loaded
 
 
-def _without_own_test(photos: PhotoSet, source: SourceOptions) -> PhotoSet:
-    own = find_own_split(source, photos)
+def without_own_test(photos: PhotoSet, source: SourceOptions) -> PhotoSet:
+    """Leave out, and say so, the test photographs of a split that people bring, for folds.
+
+    Raises:
+        UserError: the split cannot be used, or is given for folds and has no such photographs.
+    """
+    own = find_own_split(source, photos) if source.keep_test_aside else None
     if own is None:
         return photos
     test = own.parts == "test"

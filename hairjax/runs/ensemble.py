@@ -1,14 +1,15 @@
 """An ensemble's folder read back as a run: its models judge photographs together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from hairjax.builders.setup import Setup, resolve
-from hairjax.data.options import PrepareOptions
 from hairjax.data.photoset import PhotoSet
+from hairjax.data.sources.mask_rule import MaskFacts
 from hairjax.evaluation.mixture import mix
 from hairjax.evaluation.predictions import Predictions
 from hairjax.runs.aligned import PHOTOGRAPH
@@ -70,20 +71,28 @@ def load_ensemble(folder: RunFolder, load: Callable[[Path], Run]) -> Run:
         one,
         folder=folder,
         config=config,
-        setup=_held_to_members(resolve(config), [one.setup.prepare for one in members]),
+        setup=_held_to_members(resolve(config), [one.setup for one in members]),
         best=best,
         params=params,
         predictor=predict,
     )
 
 
-def _held_to_members(setup: Setup, members: Sequence[PrepareOptions]) -> Setup:
-    """The setup with the levels of photographs on which the members that know any agree."""
-    codings = {one.mask_coding for one in members} - {""}
-    whites = {one.white for one in members} - {0}
+def _held_to_members(setup: Setup, members: Sequence[Setup]) -> Setup:
+    """The setup with the levels of photographs and the names of masks that its members agree on."""
+    rules = [one.source.views[0].mask_rule for one in members]
     prepare = replace(
         setup.prepare,
-        mask_coding=codings.pop() if len(codings) == 1 else "",
-        white=whites.pop() if len(whites) == 1 else 0,
+        mask_coding=_agreed((one.prepare.mask_coding for one in members), ""),
+        white=_agreed((one.prepare.white for one in members), 0),
     )
-    return replace(setup, prepare=prepare)
+    name = _agreed((rule.held_name for rule in rules), "")
+    category = _agreed((rule.held_category for rule in rules), "")
+    source = setup.source.holding(MaskFacts(name, category))
+    return replace(setup, prepare=prepare, source=source)
+
+
+def _agreed(values: Iterable[Any], unknown: Any) -> Any:
+    """The one value of those that know it; `unknown` where they know none, or several."""
+    known = {*values} - {unknown}
+    return known.pop() if len(known) == 1 else unknown

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hairjax.builders.data_set import find_data
+from hairjax.builders.data_set import find_data, without_own_test
 from hairjax.builders.setup import Setup, resolve
 from hairjax.config.places import at_places, places_of
 from hairjax.config.schema import flatten
@@ -134,14 +134,15 @@ def move_run(folder: RunFolder, places: dict[str, str], moved: str) -> None:
 
 def _compare(folder: RunFolder, setup: Setup) -> tuple[int, int]:
     """How many photographs and masks have the checksums of the run, which are all."""
-    found = find_data(setup.source, folder.read_classes())
+    source = setup.source.holding(folder.read_mask_facts())
+    found = find_data(source, folder.read_classes())
     on_bad = setup.prepare.on_bad
     require_no_problems([problem for index in found for problem in index.problems], on_bad)
     files: set[str] | None = None
     if on_bad == "skip":  # then a photograph that could not be used is in no split
         files = {one for row in read_rows(folder.split) for one in row["file"].split(" + ")}
     each = [_with_checksums(index, files, setup.prepare.workers) for index in found]
-    photos = pair_views(*each) if len(each) > 1 else each[0]
+    photos = without_own_test(pair_views(*each) if len(each) > 1 else each[0], source)
     require_same_photographs(folder.split, photos)
     masks = read_own_masks(folder)
     require_same_masks(masks, photos)

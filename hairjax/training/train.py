@@ -19,7 +19,6 @@ from hairjax.config.continued import continued_command
 from hairjax.config.load import at_its_places
 from hairjax.config.places import places_of
 from hairjax.config.schema import flatten
-from hairjax.data.options import SourceOptions
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.quality.conflicts import require_one_label
 from hairjax.data.quality.copies import require_no_copies
@@ -132,11 +131,9 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
     resuming = folder.exists()
     if resuming:
         folder.require_same(config)
-        config = at_its_places(folder.path, config)
+        config = _as_begun(at_its_places(folder.path, config), folder.read_config())
     dispatch_inline()
     setup = resolve(config)
-    if resuming:
-        setup = replace(setup, source=_as_begun(setup.source, folder.read_config()))
     keep_compiled(setup.devices.compiled)
     require_same_command(config, resuming)
     mesh = make_mesh(setup.devices.mesh, setup.devices.shard)
@@ -297,11 +294,13 @@ def _closing(checkpoints: Checkpoints) -> Iterator[None]:
     checkpoints.close()
 
 
-def _as_begun(source: SourceOptions, began: ConfigDict) -> SourceOptions:
-    """The source of a run that is gone on with: names and columns as the run has read them."""
-    columns = source.manifest.columns or began.data.columns
-    manifest = replace(source.manifest, columns=columns)
-    return replace(source, spelling=began.data.spelling, manifest=manifest)
+def _as_begun(config: ConfigDict, began: ConfigDict) -> ConfigDict:
+    """The configuration that a run goes on with: names and columns as the run has read them."""
+    config = ConfigDict(config)
+    config.data.spelling = began.data.spelling
+    for key in ("columns", "mask_name"):
+        config.data[key] = config.data[key] or began.data[key]
+    return config
 
 
 def _photographs(

@@ -59,7 +59,7 @@ def test_flips_are_the_mean_over_mirrored_files(root, tmp_path):
 @pytest.mark.situation(
     "Results",
     "`evaluate --flips` beside an `evaluate` without",
-    "A folder of its own (`validation-flips`), a column `flips`, and its own line in looks.csv",
+    "a folder of its own (`validation-flips`), a column `flips`, and its own line in looks.csv",
 )
 def test_what_is_judged_with_flips_is_kept_apart_and_says_so(root, capsys):
     run = root / "run"
@@ -87,7 +87,7 @@ def test_what_is_judged_with_flips_is_kept_apart_and_says_so(root, capsys):
 @pytest.mark.situation(
     "Results",
     "`predict --flips` where the temperature was fitted without flips",
-    "It is not applied; `evaluate --flips` fits one, by which `predict --flips` calibrates",
+    "it is not applied; `evaluate --flips` fits one, by which `predict --flips` calibrates",
 )
 def test_predict_flips_as_evaluate_does_and_calibrates_by_its_temperature(root, tmp_path, capsys):
     run = root / "run"
@@ -123,7 +123,7 @@ def test_predict_flips_as_evaluate_does_and_calibrates_by_its_temperature(root, 
 @pytest.mark.situation(
     "Results",
     "`evaluate --out` names the folder where a run keeps its own results",
-    "Refused: results of other photographs, or with flips, would be taken for the run's",
+    "refused: results of other photographs, or with flips, would be taken for the run's",
 )
 @pytest.mark.parametrize("name", ["test", "validation", "test-flips"])
 def test_the_runs_own_results_are_not_written_over(root, capsys, name):

@@ -68,7 +68,7 @@ def test_one_photograph_with_its_mask_or_a_folder_of_masks(root, tmp_path):
 
 @pytest.mark.situation(
     "Results",
-    "Probabilities that are to be taken at their word",
+    "probabilities that are to be taken at their word",
     "`predict` writes calibrated ones beside the model's own, by the temperature from validation",
 )
 def test_calibrated_probabilities_stand_beside_the_models_own(root, tmp_path, capsys):
@@ -90,7 +90,7 @@ def test_calibrated_probabilities_stand_beside_the_models_own(root, tmp_path, ca
 @pytest.mark.situation(
     "Results",
     "`predict` by a run without predictions for its validation photographs",
-    "The model's own probabilities alone; it is said why and what writes them",
+    "the model's own probabilities alone; it is said why and what writes them",
 )
 def test_without_validation_there_are_no_calibrated_probabilities(root, tmp_path, capsys):
     run = shutil.copytree(root / "run", tmp_path / "run")
@@ -107,7 +107,7 @@ def test_without_validation_there_are_no_calibrated_probabilities(root, tmp_path
 @pytest.mark.situation(
     "Results",
     "`predict --out` names a file that is there, or `--pictures` a folder with pages",
-    "Refused before anything is read; `--overwrite` replaces them",
+    "refused before anything is read; `--overwrite` replaces them",
 )
 def test_nothing_that_is_there_is_replaced_unless_told(root, tmp_path, monkeypatch, capsys):
     out, pages = tmp_path / "my.csv", tmp_path / "pages"

@@ -78,7 +78,7 @@ def test_some_of_them_are_no_answer():
 @pytest.mark.situation(
     "Results",
     "`evaluate --photos` finds people by the run's expression, one of them as `s1` and `s01`",
-    "Refused with the names, as in training; `--spelling=merge` counts them once, `apart` twice",
+    "refused with the names, as in training; `--spelling=merge` counts them once, `apart` twice",
 )
 @pytest.mark.usefixtures("tiny_swin")
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image, ImageOps
 from pycocotools import mask as coco_mask
@@ -14,6 +15,7 @@ from pycocotools.coco import COCO
 
 from hairjax.data.annotations.read import read_annotations
 from hairjax.data.annotations.regions import CocoRuns
+from hairjax.data.prepare import containers
 from hairjax.data.prepare.mask_values import parse_hair
 from hairjax.data.prepare.read import prepare, read_photo
 from hairjax.data.prepare.store import prepare_once
@@ -78,11 +80,11 @@ def photographs(root: Path, names=("level_0/a.jpg", "level_1/b.jpg"), size=(WIDT
         Image.fromarray(rng.integers(0, 256, (*size[::-1], 3), np.uint8)).save(path)
 
 
-def find(root: Path, masks="masks", photos="photos", **rule):
+def find(root: Path, masks="masks", photos="photos", manifest="", **rule):
     return find_photos(
         photos=str(root / photos),
         masks=str(root / masks),
-        manifest="",
+        manifest=manifest and str(root / manifest),
         subject="",
         classes=None,
         need_masks=True,
@@ -477,3 +479,44 @@ def test_a_changed_annotation_is_another_prepared_set(tmp_path):
         ]
         np.testing.assert_array_equal(drawn, np.stack(direct)[..., 3])
     assert len([*(tmp_path / "cache").glob("photos_*")]) == 2
+
+
+@pytest.mark.parametrize("name", ["a.heic", "a.png"])
+def test_what_reads_photographs_is_there_where_no_heic_was_read_before(tmp_path, monkeypatch, name):
+    """Pillow knows HEIC once pillow-heif was asked for, and asks for it where nothing else fits."""
+    photographs(tmp_path, ["level_0/a.png", "level_1/b.png"])
+    path = tmp_path / "photos" / "level_0" / "a.png"
+    if name == "a.heic":
+        pillow_heif.register_heif_opener()
+        Image.open(path).save(path.with_suffix(".heic"))
+        path.unlink()
+    else:
+        path.write_bytes(b"damaged")
+    for one in ("level_0/a", "level_1/b"):
+        write(tmp_path / f"masks/{one}.json", labelme(polygon("hair"), size=None))
+    monkeypatch.delitem(Image.OPEN, "HEIF", raising=False)
+    containers._register_heif.cache_clear()
+    found = {entry.file for entry in find(tmp_path).entries}
+    assert ("level_0/a.heic" in found, "level_1/b.png" in found) == (name == "a.heic", True)
+
+
+def test_the_checksum_of_a_drawn_mask_is_of_its_pixels(tmp_path):
+    """And not of what one build of zlib makes of them."""
+    photographs(tmp_path)
+    write(tmp_path / "masks/level_0/a.json", labelme(polygon("hair")))
+    write(tmp_path / "masks/level_1/b.json", labelme())
+    drawn = find(tmp_path).entries[0].mask.read_bytes()
+    pixels = np.asarray(Image.open(io.BytesIO(drawn)))
+    assert pixels.any() and pixels.tobytes() in drawn
+
+
+def test_a_manifest_that_names_every_mask_needs_no_annotations(tmp_path):
+    photographs(tmp_path)
+    names = {"level_0/a.jpg": "x.png", "level_1/b.jpg": "y.png"}
+    lines = [f"{file},{file[:7]},{mask}" for file, mask in names.items()]
+    (tmp_path / "list.csv").write_text("\n".join(["file,label,mask", *lines, ""]))
+    write(tmp_path / "masks" / "notes.json", {"by": "anna"})
+    for mask in names.values():
+        Image.fromarray(HAIR).save(tmp_path / "masks" / mask)
+    index = find(tmp_path, manifest="list.csv")
+    assert [entry.mask.name for entry in index.entries] == ["x.png", "y.png"]

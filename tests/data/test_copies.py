@@ -85,10 +85,10 @@ def test_a_clean_split_passes(clean, split, capsys):
 def test_one_certain_copy_is_refused(edit, place, clean, split):
     photos = planted(clean, SURE[edit], [(7, place)])
     with pytest.raises(UserError, match=r"^the split leaks: 1 of the 20 validation and test") as e:
-        require_no_copies(photos, split, *configured(subject="/(a b)"))
+        require_no_copies(photos, split, *configured(subject="/(a b)", spelling="merge"))
     said = str(e.value)
     assert f"{photos.files[place]} ({split[place]}) = {photos.files[7]}, likeness " in said
-    assert "python launch.py check --photos=PHOTOS '--subject=/(a b)';" in said
+    assert "python launch.py check --photos=PHOTOS '--subject=/(a b)' --spelling=merge;" in said
     assert said.endswith("--config.data.on_leak=allow")
 
 

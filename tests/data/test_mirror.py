@@ -28,7 +28,7 @@ def test_in_memory_nothing_is_copied():
 @pytest.mark.situation(
     "Results",
     "`evaluate --flips` of a model of two views, some of them missing",
-    "Both views are mirrored, their masks too; a view that is missing stays missing",
+    "both views are mirrored, their masks too; a view that is missing stays missing",
 )
 def test_both_views_are_mirrored_and_a_missing_one_stays_missing():
     views = Pairs((PIXELS, PIXELS[::-1]), np.array([[0, 1], [2, -1]]))

@@ -121,8 +121,8 @@ def write_as_before(expected, path):
 
 @pytest.mark.situation(
     "Results",
-    "An ensemble or a comparison of runs whose tables have their classes in another order",
-    "Refused: the columns of probabilities bear the classes' names and are held against the run's",
+    "an ensemble or a comparison of runs whose tables have their classes in another order",
+    "refused: the columns of probabilities bear the classes' names and are held against the run's",
 )
 def test_another_class_order_is_refused(tmp_path):
     path = tmp_path / "predictions.csv"
@@ -137,7 +137,7 @@ def test_another_class_order_is_refused(tmp_path):
 @pytest.mark.situation(
     "Results",
     "`predictions.csv` of an earlier version, its columns `p0`, `p1`, …",
-    "Read as before; now they are `probability_none`, `probability_mild`, …, the classes in order",
+    "read as before; now they are `probability_none`, `probability_mild`, …, the classes in order",
 )
 def test_columns_of_an_earlier_version_are_read():
     reference = Path(__file__).parents[1] / "reference"
@@ -153,8 +153,8 @@ def test_columns_of_an_earlier_version_are_read():
 
 @pytest.mark.situation(
     "Results",
-    "A class that is called `0`, `p0` or `fold`, or has commas, line breaks or Korean in its name",
-    "Its column is `probability_0`, …: no two names of columns are ever the same",
+    "a class that is called `0`, `p0` or `fold`, or has commas, line breaks or Korean in its name",
+    "its column is `probability_0`, …: no two names of columns are ever the same",
 )
 @pytest.mark.parametrize(
     "classes",

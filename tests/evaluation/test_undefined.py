@@ -57,8 +57,8 @@ def without_nan(value):
 
 @pytest.mark.situation(
     "Results",
-    "One photograph, one person, one class, or a class that is never there or never predicted",
-    "What is undefined is null in JSON, empty in CSV and – on pages and terminals, with the reason",
+    "one photograph, one person, one class, or a class that is never there or never predicted",
+    "what is undefined is null in JSON, empty in CSV and – on pages and terminals, with the reason",
 )
 @settings(deadline=None, max_examples=60)
 @given(degenerate())

@@ -10,7 +10,7 @@ import launch
 from hairjax.config.load import from_plain, load_config, to_plain
 from hairjax.config.places import PLACES, at_places, places_of, read_places
 from hairjax.config.schema import flatten
-from hairjax.data.split import read_rows
+from hairjax.data.split import read_rows, write_rows
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.moved import move_runs, read_own_masks
 from hairjax.runs.read_predictions import group_runs, read_run
@@ -238,6 +238,28 @@ def test_what_was_made_of_runs_knows_their_masks(moved):
         move_runs([made.path, moved / "run"], f"{moved}/old={moved}/new")
     assert sum("80 photographs and 80 masks" in line for line in said) == 2
     assert load_config(str(made.config)).data.photos == f"{moved}/new/photos"
+
+
+def test_a_fold_of_what_a_split_of_ones_own_leaves(moved):
+    run, own = RunFolder(moved / "run"), moved / "own.csv"
+    shutil.copy(run.split, own)
+    write_rows(run.split, [row for row in read_rows(own) if row["split"] != "test"])
+    config = run.read_begun_config()
+    config.data.folds, config.data.split = 3, str(own)
+    run.write_config(config)
+    told = tell(moved, ("old", "new"))
+    assert f"moved: {len(read_rows(run.split))} photographs" in told[-1]
+    assert places(moved)["data.photos"] == f"{moved}/new/photos"
+
+
+def test_masks_are_looked_for_as_the_run_found_its_own(moved):
+    for mask in (moved / "new" / "masks").rglob("*.png"):
+        shutil.copy(mask, mask.with_name(f"{mask.stem}_hair.png"))
+        mask.rename(mask.with_name(f"{mask.stem}_skin.png"))
+    run = RunFolder(moved / "run")
+    run.masks.write_text(json.dumps(json.loads(run.masks.read_text()) | {"name": "{name}_hair"}))
+    tell(moved, ("old", "new"))
+    assert places(moved)["data.masks"] == f"{moved}/new/masks"
 
 
 def test_runs_of_one_configuration_stay_so_where_one_has_moved(moved):

@@ -19,9 +19,10 @@ import pytest
 
 import launch
 from hairjax.builders.model import find_model_weights, model_specification, pretrained_model
-from hairjax.config.load import load_config
-from hairjax.config.recipe import known_keys
-from hairjax.config.schema import NEVER
+from hairjax.config.load import from_plain, load_config
+from hairjax.config.recipe import default_config, known_keys
+from hairjax.config.resume import differences
+from hairjax.config.schema import NEVER, flatten
 from hairjax.runs.load import load_run
 from hairjax.weights.paths import dotted
 
@@ -137,3 +138,15 @@ def test_it_is_loaded_by_what_is_installed_alone(tmp_path):
     command = [sys.executable, "-I", "-c", code, tmp_path, REFERENCE / "run"]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert ended.stdout.split()[0] == str(tmp_path / "hairjax" / "__init__.py")
+
+
+def test_the_command_that_it_began_with_goes_on(begun):
+    """The defaults of keys that it did not have keep it from nothing."""
+    began = load_config(str(begun / "config.json"))
+    own, defaults = json.loads((begun / "config.json").read_text()), dict(flatten(default_config()))
+    asked = load_config(str(begun / "config.json"))
+    for key in known_keys():
+        section, _, name = key.rpartition(".")
+        if key not in dict(flatten(from_plain(own))):
+            asked[section][name] = defaults[key]
+    assert differences(began, asked) == []

@@ -244,8 +244,8 @@ def of_one_class(run, folder):
 
 @pytest.mark.situation(
     "Results",
-    "Runs compared on photographs that are all of one class",
-    "Kappa and its difference are undefined on the page, in Markdown, LaTeX and on the terminal",
+    "runs compared on photographs that are all of one class",
+    "kappa and its difference are undefined on the page, in Markdown, LaTeX and on the terminal",
 )
 def test_kappa_of_one_class_is_undefined_in_every_table(runs, tmp_path, capsys):
     pair = [of_one_class(runs / name, tmp_path / name) for name in ("a", "zero_0")]

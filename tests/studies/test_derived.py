@@ -190,7 +190,7 @@ def test_new_photographs_are_predicted(root, tmp_path, capsys):
 @pytest.mark.situation(
     "Results",
     "`--flips` of an ensemble or a soup",
-    "Every model judges each photograph and its mirror image, and all of it is averaged",
+    "every model judges each photograph and its mirror image, and all of it is averaged",
 )
 def test_an_ensemble_flips_for_all_its_models(root):
     a, b, both = (hairjax.load_run(root / name).with_flips() for name in ("a", "b", "both"))
@@ -343,10 +343,12 @@ def test_what_cannot_be_probed_is_refused(root, tmp_path, capsys):
         assert not (tmp_path / "out").exists()
 
 
-def test_what_is_made_of_runs_holds_photographs_to_their_levels(root):
+def test_what_is_made_of_runs_holds_photographs_to_their_levels_and_masks_to_their_names(root):
     assert RunFolder(root / "soup").read_levels() == RunFolder(root / "a").read_levels()
     for name in ("a", "soup", "both"):
-        assert hairjax.load_run(root / name).setup.prepare.mask_coding == "soft 255"
+        setup = hairjax.load_run(root / name).setup
+        assert setup.prepare.mask_coding == "soft 255"
+        assert setup.source.views[0].mask_rule.held_name == "{name}"
 
 
 def test_a_soup_has_learnt_what_its_runs_have(root):

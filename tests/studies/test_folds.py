@@ -99,8 +99,8 @@ def test_every_photograph_is_judged_once_by_its_fold(whole):
 
 @pytest.mark.situation(
     "Results",
-    "A fold whose photographs are all of one class",
-    "Its kappa, the mean and the spread over folds are undefined; that of all together is given",
+    "a fold whose photographs are all of one class",
+    "its kappa, the mean and the spread over folds are undefined; that of all together is given",
 )
 def test_a_fold_of_one_class_has_no_kappa(copied, capsys):
     place = copied / "fold_1"

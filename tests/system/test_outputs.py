@@ -34,8 +34,8 @@ def test_what_hairjax_wrote_may_be_written_again(tmp_path):
 
 @pytest.mark.situation(
     "Results",
-    "A table that hairjax wrote, and somebody has written notes into since",
-    "Not written over: refused, until it is moved away or another folder is given",
+    "a table that hairjax wrote, and somebody has written notes into since",
+    "not written over: refused, until it is moved away or another folder is given",
 )
 @pytest.mark.parametrize("name", ["table.csv", "examples/000.jpg", "examples/mine.jpg"])
 def test_what_was_changed_since_is_its_owners(name, tmp_path):
@@ -87,7 +87,7 @@ WRITERS = {
     "Results",
     "`--out` of check, show, rates, compare, evaluate or explain, or `--workdir` of folds, where "
     "files of these names are",
-    "Refused before anything is read, unless hairjax wrote them there and nobody changed them",
+    "refused before anything is read, unless hairjax wrote them there and nobody changed them",
 )
 @pytest.mark.parametrize("name", WRITERS)
 def test_no_verb_replaces_a_persons_file(name, tmp_path):

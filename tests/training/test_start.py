@@ -132,8 +132,9 @@ def test_a_run_goes_on_with_the_names_that_it_began_with(tmp_path, monkeypatch, 
     """As one of before, which took every spelling for another person."""
     _, config = read_configuration("train", flags(tmp_path), "workdir")
     config.data.spelling = spelling
-    # One of before knew the columns of a manifest by their names alone.
+    # One of before knew the columns of a manifest by their names alone, and so the masks.
     config.data.columns = "exact" if spelling == "apart" else ""
+    config.data.mask_name = "{name}" if spelling == "apart" else ""
     run = RunFolder(tmp_path / "run")
     run.path.mkdir()
     run.write_json(run.classes, ["level_0", "level_1"])
@@ -141,11 +142,13 @@ def test_a_run_goes_on_with_the_names_that_it_began_with(tmp_path, monkeypatch, 
     asked = []
 
     def find_data(source, classes):
-        asked.append((source.spelling, source.manifest.columns, classes))
+        names = source.manifest.columns, source.views[0].mask_rule.name
+        asked.append((source.spelling, *names, classes))
         raise StoppedError
 
     monkeypatch.setattr(hairjax.training.train, "find_data", find_data)
     for folder in ("photos", "masks"):
         (tmp_path / folder).mkdir()
     assert launch.main(flags(tmp_path)) == STOPPED
-    assert asked == [(spelling, config.data.columns, ("level_0", "level_1"))]
+    names = config.data.columns, config.data.mask_name
+    assert asked == [(spelling, *names, ("level_0", "level_1"))]

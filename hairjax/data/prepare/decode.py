@@ -86,23 +86,41 @@ def _note_white(image: Image.Image) -> None:
             image.info[STATED_WHITE] = args[1]
 
 
+def open_header(path: Path) -> Image.Image:
+    """Open an image to look at its header; the pixels are read where they are asked for.
+
+    Raises:
+        PhotoError: it is AVIF or HEIC, and what decodes it is not installed.
+        OSError: it cannot be read, or is of no format that is read.
+    """
+    with path.open("rb") as file:
+        formats = formats_of(path, file.read(START))
+    return Image.open(path, formats=formats)
+
+
 def turn_of(image: Image.Image) -> Image.Transpose | None:
     """Return how to turn a loaded image (a PNG may say it at its end).
 
     `ImageOps.exif_transpose` would turn it before it is made smaller, and write its EXIF anew,
     which fails on tags that are of no interest here.
+    """
+    return _TURNS.get(orientation_of(image))
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Return the EXIF orientation of an image as it is decoded; 1 where it is upright.
 
     AVIF and HEIC are turned by properties of their own (`irot`, `imir`), whatever EXIF and XMP say:
     libheif has turned a HEIC as it was decoded, Pillow writes those of an AVIF into its EXIF.
     """
     if image.format == "HEIF":
-        return None
+        return 1
     if image.format == "AVIF":
         exif = Image.Exif()  # `getexif` would look into XMP where EXIF says nothing
         exif.load(image.info.get("exif", b""))
     else:
         exif = image.getexif()
-    return _TURNS.get(exif.get(ExifTags.Base.Orientation, 1))
+    return exif.get(ExifTags.Base.Orientation, 1)
 
 
 def resize_and_turn(

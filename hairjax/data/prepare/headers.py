@@ -6,8 +6,7 @@ from pathlib import Path
 
 from PIL import ExifTags, Image
 
-from hairjax.data.prepare.containers import START
-from hairjax.data.prepare.decode import LYING, formats_of, turn_of
+from hairjax.data.prepare.decode import LYING, open_header, turn_of
 from hairjax.data.prepare.read import DAMAGE, without_warnings
 
 
@@ -27,9 +26,7 @@ def read_headers(paths: list[Path], workers: int) -> list[Header]:
 
 
 def _read_header(path: Path) -> Header:
-    with path.open("rb") as file:
-        formats = formats_of(path, file.read(START))
-    with Image.open(path, formats=formats) as image:
+    with open_header(path) as image:
         width, height = image.size[::-1] if turn_of(image) in LYING else image.size
         # What a phone writes, and what programs write beside it or in its place.
         xmp = image.info.get("xmp", b"")

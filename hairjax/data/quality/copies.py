@@ -159,6 +159,8 @@ def _command(source: SourceOptions) -> str:
         "columns": source.manifest.columns,
         "prefix": source.manifest.prefix,
         "subject": source.subject,
+        "classes": ",".join(source.classes),
+        "spelling": source.spelling if source.spelling != "refuse" else "",
         "split": source.own_split,
     }
     given = [f"--{name}={value}" for name, value in flags.items() if value]

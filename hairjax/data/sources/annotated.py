@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from PIL import ExifTags, Image
+from PIL import Image
 
 from hairjax.data.annotations.image import AnnotatedImage
 from hairjax.data.annotations.read import read_annotations
-from hairjax.data.sources.formats import FORMATS, SUFFIXES, UNREAD_SUFFIXES
+from hairjax.data.prepare.decode import open_header, orientation_of
+from hairjax.data.sources.formats import SUFFIXES, UNREAD_SUFFIXES
 from hairjax.data.sources.lookup import one_form
 from hairjax.data.sources.problems import NO_MASK, PhotoError, Problem, shown
 from hairjax.data.sources.record import DrawnMask
@@ -28,7 +29,7 @@ HOW = (
 
 
 class _Photo(NamedTuple):
-    """Size as it is stored, and EXIF orientation, of a photograph; no size if it is damaged."""
+    """Size as it is decoded, and EXIF orientation, of a photograph; no size if it is damaged."""
 
     size: tuple[int, int] | None
     orientation: int
@@ -182,9 +183,9 @@ def _categories(images: Sequence[AnnotatedImage], category: str, held: str) -> l
 
 def _photo(path: Path) -> _Photo:
     try:
-        with Image.open(path, formats=tuple(FORMATS)) as image:
-            return _Photo(image.size, image.getexif().get(ExifTags.Base.Orientation, 1))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        with open_header(path) as image:
+            return _Photo(image.size, orientation_of(image))
+    except (PhotoError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return _Photo(None, 1)  # which reading it will report
 
 

@@ -70,6 +70,8 @@ class Masks:
         self._flat = among is None and self._is_flat(photos)
         self.beside: dict[str, bool] = {}
         self.facts = NOT_FOUND
+        if not photos:  # a manifest names the mask of every one
+            return
         if rule.category or place.is_file() or not self._find_pictures(photos, rule, bool(among)):
             self._read_annotations(photos, rule)
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from hairjax.data.sources.formats import FORMATS
+from hairjax.data.prepare.decode import open_header
 from hairjax.data.sources.mask_names import by_folder, tell_naming
 from hairjax.data.sources.masks import beside
+from hairjax.data.sources.problems import PhotoError
 from hairjax.data.sources.spelling import class_key
 from hairjax.system.errors import UserError
 
@@ -62,13 +63,13 @@ def require_no_masks_among(photos: Mapping[str, Path], advice: str) -> None:
 def _is_like_a_mask(path: Path) -> bool:
     """True if a picture has few colours, or is grey and mostly black and white."""
     try:
-        with Image.open(path, formats=tuple(FORMATS)) as image:
+        with open_header(path) as image:
             red, green, blue = image.convert("RGB").split()
             grey = red.tobytes() == green.tobytes() == blue.tobytes()
             colours = image.convert("RGB").getcolors(256)
             ends = sum(red.histogram()[end] for end in (0, 255))
             size = image.width * image.height
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (PhotoError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return False  # which reading it will report
     if colours is None:
         return False

@@ -107,7 +107,10 @@ class DrawnMask:
         return f"{self.image.file}: {self.image.name}, {', '.join(self.categories)}"
 
     def read_bytes(self) -> bytes:
-        """The mask as a PNG of 0 and 255.
+        """The mask as a TIFF of 0 and 255.
+
+        It is not compressed, for its checksum is the mask's: another build of zlib would write
+        other bytes.
 
         Raises:
             ValueError: an area is damaged, or the picture is too large.
@@ -116,9 +119,8 @@ class DrawnMask:
         if not 0 < width * height <= 2 * (Image.MAX_IMAGE_PIXELS or 0):
             raise ValueError(f"the annotations are of a picture of {width} × {height}")
         mask = Image.fromarray(self.image.mask(self.categories, self.size)).convert("L")
-        exif, file = Image.Exif(), io.BytesIO()
-        exif[ExifTags.Base.Orientation] = self.orientation
-        mask.save(file, "PNG", compress_level=1, exif=exif)
+        file = io.BytesIO()
+        mask.save(file, "TIFF", tiffinfo={ExifTags.Base.Orientation: self.orientation})
         return file.getvalue()
 
 
