@@ -82,9 +82,6 @@ _OF_MASKS = (
     findings.FULL,
     findings.TINY,
     findings.OUTLIER,
-    findings.ALL_EMPTY,
-    findings.FAINT,
-    findings.INVERTED,
 )
 
 

@@ -83,6 +83,23 @@ def test_a_clean_set_is_clean(folder, capsys):
     assert "|A side below 224 pixels|48 of 48|" in text
 
 
+@pytest.mark.parametrize(
+    ("kind", "repainted"),
+    [
+        (findings.ALL_EMPTY, lambda mask: mask * 0),
+        (findings.FAINT, lambda mask: mask // 4 + mask // 255),
+        (findings.INVERTED, lambda mask: 255 - mask),
+    ],
+)
+def test_what_is_found_of_all_masks_stands_on_the_page(folder, kind, repainted):
+    for file in folder.glob("masks/*/*"):
+        Image.fromarray(repainted(np.array(Image.open(file)))).save(file)
+    _, rows = check("--mask_value=soft")
+    [(of_set, detail)] = [(row["file"], row["detail"]) for row in rows if row["kind"] == kind]
+    assert of_set == ""
+    assert f"|The set|{detail}|" in re.sub(r"\|\s*\|", "|", page_text())
+
+
 def spoil(folder, clean):
     """Plant one defect of every kind; returns (kind, file, other) of each."""
     photos, masks = folder / "photos", folder / "masks"
