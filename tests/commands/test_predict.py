@@ -181,6 +181,8 @@ def test_many_photographs_are_read_a_part_at_a_time(root, monkeypatch):
 
 def test_a_run_keeps_the_coding_of_its_masks_and_the_white_of_its_greys(root):
     assert json.loads((root / "run" / "masks.json").read_text()) == {
+        "name": "{name}",
+        "category": "",
         "coding": "soft 255",
         "white": 0,
     }
@@ -190,7 +192,7 @@ def test_greys_are_read_by_the_white_of_the_run_in_every_part(root, tmp_path, mo
     """Alone each of the dark ones would be as bright as any."""
     shutil.copytree(root / "run", tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
-    folder.write_levels("soft 255", 4095)
+    folder.masks.write_text('{"coding": "soft 255", "white": 4095}')
     files, masks = [], sorted((root / "masks").rglob("*.png"))[:3]
     ramp = np.linspace(0, 255, 32 * 32).astype(np.uint16).reshape(32, 32)
     for i, picture in enumerate([ramp // 16, ramp // 20, ramp]):

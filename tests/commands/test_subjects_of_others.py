@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 import launch
+from hairjax.data.sources.manifest import Manifest
 from hairjax.data.sources.photos import Entry, Index
 from hairjax.runs.load import load_run
 from hairjax.runs.photographs import find_subjects, read_asked_photographs
@@ -93,8 +94,13 @@ def test_near_equal_names_of_people_are_found(spelling, people, run, tmp_path, c
             pixels[:20] = 255
             Image.fromarray(pixels).save(path)
     own = load_run(run)
-    given = (str(tmp_path / "photos"), str(tmp_path / "masks"), "", "", spelling)
-    other = own.with_photographs(*given)
+    other = own.with_photographs(
+        photos=str(tmp_path / "photos"),
+        masks=str(tmp_path / "masks"),
+        manifest=Manifest(""),
+        subject="",
+        spelling=spelling,
+    )
     if people is None:
         with pytest.raises(UserError, match=r"people \(1\):\n *'s01' = 's1'"):
             read_asked_photographs(other, "all")

@@ -74,9 +74,9 @@ def test_training_does_not_depend_on_test_photographs(clean, tmp_path, monkeypat
     real = hairjax.training.train._photographs
 
     def poisoned(*given):
-        photos, split, weights = real(*given)
+        photos, split, *others = real(*given)
         poison(photos, split)
-        return photos, split, weights
+        return photos, split, *others
 
     monkeypatch.setattr(hairjax.training.train, "_photographs", poisoned)
     workdir = tmp_path / "run"

@@ -223,7 +223,7 @@ def test_a_mask_that_two_photographs_may_have_is_reported_unless_a_manifest_says
 
 def test_masks_that_match_nothing_are_refused_at_once(tmp_path):
     two_classes(tmp_path)
-    touch(tmp_path / "masks/a.png")
+    touch(tmp_path / "masks/other/a.png")
     with pytest.raises(UserError, match=r"no photograph has a mask below .*'level_0/a\.\*'"):
         find(tmp_path, masks=str(tmp_path / "masks"))
 

@@ -90,6 +90,7 @@ def test_everything_is_written(run):
         "groups.txt",
         "learning_curves.png",
         "learning_curves.svg",
+        "masks.csv",
         "masks.json",
         "metrics.json",
         "metrics.jsonl",
