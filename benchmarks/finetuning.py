@@ -17,7 +17,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from benchmarks.training_step import CLASSES, noise, temporary_bytes, training_step
-from hairjax.builders.inputs import stored_side
+from hairjax.builders.inputs import image_side, stored_side
 from hairjax.builders.setup import resolve
 from hairjax.config.load import load_config
 from hairjax.data.augment import Amounts
@@ -103,7 +103,7 @@ def draw(count: int, side: int) -> PhotoSet:
 
 def measure(config: ConfigDict, photographs: int, rounds: int) -> dict:
     """Steps of all strategies and epochs of feature extraction, each in turns."""
-    side, batch = stored_side(config), config.train.batch_size
+    side, batch = stored_side(config.data.stored_size, image_side(config)), config.train.batch_size
     photos, validation = draw(photographs, side), draw(photographs // 8, side)
     programs = {}
     for name in (*STRATEGIES, "head, maps kept"):

@@ -15,9 +15,9 @@ def image_side(config: ConfigDict) -> int:
     return config.data.image_size or native_size(config.model.name)
 
 
-def stored_side(config: ConfigDict) -> int:
-    """Side of the stored photographs: the model's input with room for a random crop."""
-    return config.data.stored_size or round(image_side(config) * 8 / 7)
+def stored_side(given: int, side: int) -> int:
+    """Side of the stored photographs: as given, or (0) the input's with room for a random crop."""
+    return given or round(side * 8 / 7)
 
 
 def input_specification(config: ConfigDict) -> InputSpecification:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ml_collections import ConfigDict
 
-from hairjax.builders.inputs import input_specification, stored_side
+from hairjax.builders.inputs import image_side, input_specification, stored_side
 from hairjax.builders.model import ModelSpecification, model_specification
 from hairjax.data.augment import Amounts
 from hairjax.data.inputs import InputSpecification
@@ -166,7 +166,7 @@ def _ordered_by(head: str, best_by: str) -> str:
 def _prepare(config: ConfigDict) -> PrepareOptions:
     data = config.data
     return PrepareOptions(
-        side=stored_side(config),
+        side=stored_side(data.stored_size, image_side(config)),
         fit=data.fit,
         on_bad=data.on_bad,
         cache=data.cache,
