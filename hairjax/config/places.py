@@ -22,7 +22,9 @@ PLACES = (
     "data.second_photos",
     "data.second_masks",
     "data.manifest",
+    "data.split",
 )
+_NO_PLACES = ("folders",)  # as `data.split`: the photographs' own
 
 
 def read_places(path: Path) -> dict[str, str]:
@@ -47,7 +49,7 @@ def read_places(path: Path) -> dict[str, str]:
 def places_of(values: Iterable[tuple[str, Any]]) -> dict[str, str]:
     """The places that a configuration names, by key; its values as `flatten` gives them."""
     given = dict(values)
-    return {key: given[key] for key in PLACES if given.get(key)}
+    return {key: given[key] for key in PLACES if given.get(key) and given[key] not in _NO_PLACES}
 
 
 def at_places(config: ConfigDict, places: Mapping[str, str]) -> ConfigDict:

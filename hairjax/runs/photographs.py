@@ -7,6 +7,7 @@ import numpy as np
 from hairjax.builders.data_set import find_data, load_data
 from hairjax.builders.setup import Setup, resolve
 from hairjax.config.places import require_places
+from hairjax.data.options import FOLDERS
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.sources.photos import Index
 from hairjax.data.sources.subjects import compile_subject, subject_of
@@ -66,7 +67,12 @@ def read_run_photographs(
         UserError: they cannot be used, or are not those the run began with.
     """
     places = setup.source.places
-    require_places(folder.path, (*places, setup.source.manifest.path))
+    # Which photographs were kept aside of folds is said by the split alone that people brought.
+    aside = setup.source.own_split if setup.source.keep_test_aside else ""
+    require_places(
+        folder.path,
+        (*places, setup.source.manifest.path, aside if aside != FOLDERS else ""),
+    )
     photos = load_data(setup.source, setup.prepare, classes)
     own = resolve(folder.read_config()).source
     if places == own.places:  # of the run's own photographs, and not with other masks

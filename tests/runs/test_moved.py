@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 import launch
+from hairjax.builders.setup import resolve
 from hairjax.config.load import from_plain, load_config, to_plain
 from hairjax.config.places import PLACES, at_places, places_of, read_places
 from hairjax.config.schema import flatten
 from hairjax.data.split import read_rows, write_rows
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.moved import move_runs, read_own_masks
+from hairjax.runs.photographs import read_run_photographs
 from hairjax.runs.read_predictions import group_runs, read_run
 from hairjax.system.errors import UserError
 from tests import finished
@@ -250,6 +252,16 @@ def test_a_fold_of_what_a_split_of_ones_own_leaves(moved):
     told = tell(moved, ("old", "new"))
     assert f"moved: {len(read_rows(run.split))} photographs" in told[-1]
     assert places(moved)["data.photos"] == f"{moved}/new/photos"
+    # The split may have moved too.
+    own.rename(moved / "new" / "own.csv")
+    setup = resolve(run.read_config())
+    with pytest.raises(UserError, match=r"no .*own\.csv.*--moved="):
+        read_run_photographs(setup, run, run.read_classes())
+    tell(moved, ("own.csv", "new/own.csv"))
+    assert places(moved)["data.split"] == f"{moved}/new/own.csv"
+    assert places(moved)["data.photos"] == f"{moved}/new/photos"
+    photos, _ = read_run_photographs(resolve(run.read_config()), run, run.read_classes())
+    assert len(photos) == len(read_rows(run.split))
 
 
 def test_masks_are_looked_for_as_the_run_found_its_own(moved):
