@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from hairjax.builders.inputs import require_one_view
+from hairjax.data.quality.findings import describe_masks
 from hairjax.data.sources.problems import Problem, describe_problems
 from hairjax.data.sources.unlabelled import find_unlabelled
 from hairjax.evaluation.metrics.calibration import apply_temperature
@@ -71,13 +72,17 @@ def predict_files(
     temperature, why = run_temperature(run)
     parts: list[Predictions] = []
     problems: list[Problem] = list(index.problems)
+    told: list[str] = []
     pages = PredictionPages(pictures, _NOTE if flips else "") if pictures else None
     with console.progress("photographs predicted") as progress:
         for photos, predictions, unread in run.predict_in_parts(index, progress):
             parts.append(predictions)
             problems += unread
+            told += describe_masks(photos)
             if pages:
                 pages.add(photos, predictions)
+    for line in told[:1]:  # of the first part; the others are of one making
+        console.say(line)
     predictions = join_predictions(parts, run.classes)
     if problems and not predictions.files:
         raise UserError(

@@ -9,6 +9,7 @@ from hairjax.builders.setup import Setup, resolve
 from hairjax.config.places import require_places
 from hairjax.data.options import FOLDERS
 from hairjax.data.photoset import PhotoSet
+from hairjax.data.quality.findings import describe_masks
 from hairjax.data.sources.photos import Index
 from hairjax.data.sources.subjects import compile_subject, subject_of
 from hairjax.data.sources.unify import unify_spelling
@@ -103,6 +104,8 @@ def read_asked_photographs(run: Run, split: str) -> tuple[PhotoSet, np.ndarray, 
             if index is not found[0]:  # people are held against each other as in training
                 found = unify_spelling((replace(index, spellings=()),), setup.source.spelling)
         photos = load_data(setup.source, setup.prepare, run.classes, found)
+        for line in describe_masks(photos):
+            console.say(line)
         _tell_of_known(run.folder, photos)
         parts = np.full(len(photos), split)
     else:

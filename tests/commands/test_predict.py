@@ -8,7 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from rich.console import Console
 from scipy import special
 
@@ -228,6 +228,29 @@ def test_what_cannot_be_used_is_named_and_the_rest_predicted(root, tmp_path, cap
     assert "3 of" in message
     count = len(list((tmp_path / "new").iterdir()))
     assert len(rows_of(out)) == count - 3
+
+
+@pytest.mark.situation(
+    "Masks",
+    "masks with black hair for `predict`, `evaluate --photos` or `explain --photos`",
+    "said, as far as the corners show it, with the flag that turns them",
+)
+def test_black_hair_is_told(root, tmp_path, capsys):
+    for file in sorted((root / "masks" / "level_1").iterdir())[:4]:
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        with Image.open(file) as mask:
+            ImageOps.invert(mask.convert("L")).save(tmp_path / "masks" / file.name)
+        (tmp_path / "new").mkdir(exist_ok=True)
+        shutil.copy(root / "photos" / "level_1" / file.name, tmp_path / "new")
+    given = (tmp_path / "new", f"--masks={tmp_path}/masks")
+    assert predict(root, *given, f"--out={tmp_path}/a.csv") == 0
+    assert "--mask_value=inverted" in capsys.readouterr().out
+    assert predict(root, *given, "--mask_value=inverted", f"--out={tmp_path}/b.csv") == 0
+    assert "rather look inverted" not in capsys.readouterr().out
+    right = (tmp_path / "new", f"--masks={root}/masks/level_1", f"--out={tmp_path}/c.csv")
+    assert predict(root, *right) == 0
+    assert "rather look inverted" not in capsys.readouterr().out
+    assert (tmp_path / "b.csv").read_text() == (tmp_path / "c.csv").read_text()
 
 
 def test_masks_given_for_photographs_are_told_and_nothing_is_written(root, tmp_path, capsys):

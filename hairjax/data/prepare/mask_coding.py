@@ -6,7 +6,7 @@ binary mask does.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,9 +73,11 @@ def decide_coding(masks: Sequence[MaskValues | None], hair: Hair, held: str) -> 
     if not found:
         return Coding(held, factors, {})
     name = held or _common_coding(found.values(), hair)
+    # Of one's own such masks would have been asked for; a run of soft ones knows degrees.
+    several = bool(held) and "soft" not in (held.split()[0], hair.how) and _hold_several(found)
     other = {}
     for i, mask in found.items():
-        factor = _factor(mask, name)
+        factor = None if several and not mask.is_binary else _factor(mask, name)
         if factor is None:
             other[i] = f"{describe_values([mask])}; the others are {name}"
         else:
@@ -114,6 +116,13 @@ def _common_coding(masks: Collection[MaskValues], hair: Hair) -> str:
         )
     prefix = "inverted " if hair.how == "inverted" else ""
     return f"{prefix}{'alpha ' if group == 'alpha' else ''}{name}"
+
+
+def _hold_several(masks: Mapping[int, MaskValues]) -> bool:
+    """True if more than half hold more than two values, and none so many as degrees of hair."""
+    values = masks.values()
+    few = sum(not mask.is_binary for mask in values)
+    return 2 * few > len(masks) and not any(mask.many for mask in values)
 
 
 def _group(mask: MaskValues) -> str:

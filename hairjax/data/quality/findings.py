@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.headers import Header
 from hairjax.data.quality.duplicates import DuplicatePair
-from hairjax.data.quality.measures import Exposure, MaskShapes
+from hairjax.data.quality.measures import Exposure, MaskShapes, measure
 from hairjax.data.sources.problems import Problem
 from hairjax.data.sources.spelling import Spellings, shown_group
 from hairjax.system.files import write_csv
@@ -27,6 +27,7 @@ NEAR_SPLITS = "near-duplicates across splits"
 NEAR_CLASSES = "near-duplicates in different classes"
 EMPTY, FULL, TINY = "mask empty", "mask nearly full", "mask tiny"
 OUTLIER = "mask unlike its class"
+_AT_ONCE = 256  # photographs whose masks are measured at a time
 ALL_EMPTY = "all masks empty"
 FAINT, INVERTED = "all masks faint", "masks that rather look inverted"
 DARK, CLIPPED = "photograph very dark", "photograph clipped"
@@ -122,8 +123,16 @@ def of_coding(shapes: MaskShapes) -> list[Finding]:
         found.append(Finding(FAINT, "", "", f"none is above {peak} of 255; is their white less?"))
     if 2 * inverted.sum() > known.sum():
         said = f"{inverted.sum():,} of {known.sum():,} have hair in the corners"
-        found.append(Finding(INVERTED, "", "", f"{said}; if so, data.mask_value=inverted"))
+        said += "; if so, data.mask_value=inverted, of a verb with flags --mask_value=inverted"
+        found.append(Finding(INVERTED, "", "", said))
     return found
+
+
+def describe_masks(photos: PhotoSet) -> list[str]:
+    """What `of_coding` finds, a line each; none where there are no masks."""
+    if not photos.has_masks or not len(photos):
+        return []
+    return [f"{one.kind}: {one.detail}" for one in of_coding(measure(photos, _AT_ONCE)[0])]
 
 
 def of_exposure(photos: PhotoSet, exposure: Exposure) -> list[Finding]:
