@@ -81,7 +81,7 @@ def _pass_on(child: subprocess.Popen, name: str) -> tuple[bool, str]:
     """Print what the child says; returns whether that was an error, and what JAX logged."""
     said, hidden, fatal, logged = False, False, False, []
     assert child.stderr is not None
-    for line in child.stderr:
+    for line in (part for line in child.stderr for part in _apart(line)):
         error = line.startswith(("error: ", "stopped by "))
         if LOGGED.match(line):
             hidden, fatal = True, fatal or line[0] == "F"
@@ -94,6 +94,14 @@ def _pass_on(child: subprocess.Popen, name: str) -> tuple[bool, str]:
         else:
             print(f"{name}: {line}", end="", file=sys.stderr, flush=True)
     return said, "".join(logged)
+
+
+def _apart(line: str) -> list[str]:
+    """What Python says, and what JAX logs behind it before the line has ended."""
+    found = LOGGED.search(line)
+    if not found or not found.start():
+        return [line]
+    return [line[: found.start()] + "\n", line[found.start() :]]
 
 
 def _explain(logged: str) -> str:

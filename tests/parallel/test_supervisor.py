@@ -47,6 +47,13 @@ def test_what_a_child_says_names_the_process(capfd):
     assert ended(capfd, "sys.exit(143)") == (143, "")
 
 
+def test_what_jax_logs_behind_a_message_is_none_of_it(capfd):
+    logged = "E1130 20:00:00.000000  123 coordination_service_agent.cc:289] Polled an error"
+    said = f"error: gone; go on{logged}\nmore\n"
+    status, text = ended(capfd, f"sys.stderr.write({said!r}); sys.exit(1)")
+    assert (status, text) == (1, "process 1: error: gone; go on\n")
+
+
 def test_an_abort_of_jax_is_told_in_one_sentence(capfd):
     status, text = ended(capfd, dying(LOST))
     assert status == 1
