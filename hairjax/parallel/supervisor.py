@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from itertools import chain
 
 CHILD = "HAIRJAX_SUPERVISED"  # set in the environment of a child
 # What JAX's own C++ logs when processes lose each other.
@@ -81,7 +82,7 @@ def _pass_on(child: subprocess.Popen, name: str) -> tuple[bool, str]:
     """Print what the child says; returns whether that was an error, and what JAX logged."""
     said, hidden, fatal, logged = False, False, False, []
     assert child.stderr is not None
-    for line in (part for line in child.stderr for part in _apart(line)):
+    for line in chain.from_iterable(map(_apart, child.stderr)):
         error = line.startswith(("error: ", "stopped by "))
         if LOGGED.match(line):
             hidden, fatal = True, fatal or line[0] == "F"
