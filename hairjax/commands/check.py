@@ -110,6 +110,8 @@ def _load(setup: Setup) -> tuple[Index, PhotoSet, list[Problem]]:
     [index] = find_data(source, None)
     _require_any(index.entries, index.problems)
     photos, unread = prepare_once(index, replace(setup.prepare, on_bad="skip"))
+    if photos.mask_coding:
+        console.say(f"masks: {photos.mask_coding}")
     problems = [*index.problems, *unread]
     _require_any(photos.files, problems)
     return index, photos, problems

@@ -34,7 +34,7 @@ def tell_order(classes: Sequence[str], source: SourceOptions) -> str:
         )
     return (
         f"classes: {_shown(classes, ', ')}, alphabetical, for their names tell no order: "
-        f"{MEANINGLESS} until {flag}, put in order, gives it"
+        f"{MEANINGLESS} until {flag} (of check --classes), put in order, gives it"
     )
 
 
