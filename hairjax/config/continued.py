@@ -38,7 +38,7 @@ def continued_command(run: Path, epochs: int) -> str:
 
 
 def _thawed(finetune: str) -> str:
-    """What trains in the last epochs of ``optim.finetune``, from the first epoch on."""
+    """Give the ``optim.finetune`` that trains from the first epoch on what another does last."""
     if finetune == "gradual":
         return "full"
     return finetune if finetune.startswith("last:") else re.sub(r":\d+", ":1", finetune)

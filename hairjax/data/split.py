@@ -20,7 +20,6 @@ from hairjax.system.wording import counted
 
 SPLITS = ("train", "validation", "test")
 _COLUMNS = ("file", "label", "subject", "sha256", "split")
-_MASK_COLUMNS = ("file", "sha256")
 _EXAMPLES = 5
 NEW_SPLIT = (
     "make a new split with --config.data.split= (or, of a data set that brings its own, "
@@ -221,34 +220,19 @@ def require_same_photographs(path: Path, photoset: PhotoSet) -> None:
         "changed": sorted(file for file in both if listed[file][0] != present[file][0]),
         "with another label": sorted(file for file in both if listed[file][1] != present[file][1]),
     }
-    _refuse_others("photographs", kinds)
+    refuse_others("photographs", kinds)
 
 
-def write_masks(path: Path, photoset: PhotoSet) -> None:
-    """Write the checksum of every photograph's mask as CSV: file (the photograph's), sha256."""
-    write_csv(path, _MASK_COLUMNS, zip(photoset.files, photoset.mask_sha256, strict=True))
+def refuse_others(what: str, kinds: Mapping[str, Sequence[str]]) -> None:
+    """Refuse files that a run did not begin with.
 
-
-def read_masks(path: Path) -> dict[str, str]:
-    """The inverse of `write_masks`: SHA-256 of the mask by its photograph's file."""
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as text:
-        return {row["file"]: row["sha256"] for row in csv.DictReader(text)}
-
-
-def require_same_masks(listed: Mapping[str, str], photoset: PhotoSet) -> None:
-    """Refuse masks that are not exactly those a run began with; nothing listed refuses none.
+    Args:
+        what: what they are, in the plural.
+        kinds: in what they differ → their names; empty lists are no difference.
 
     Raises:
-        UserError: masks have other contents; examples are named.
+        UserError: one list is not empty; examples are named.
     """
-    if not listed or not photoset.mask_sha256:
-        return
-    present = zip(photoset.files, photoset.mask_sha256, strict=True)
-    changed = sorted(file for file, sha256 in present if listed.get(file, sha256) != sha256)
-    _refuse_others("masks", {"changed, of": changed})
-
-
-def _refuse_others(what: str, kinds: Mapping[str, Sequence[str]]) -> None:
     if any(kinds.values()):
         found = "; ".join(
             f"{len(files):,} {kind} ({examples(files, _EXAMPLES)})"

@@ -98,7 +98,7 @@ def _pass_on(child: subprocess.Popen, name: str) -> tuple[bool, str]:
 
 
 def _apart(line: str) -> list[str]:
-    """What Python says, and what JAX logs behind it before the line has ended."""
+    """Part what Python says from what JAX logs behind it on the same line."""
     found = LOGGED.search(line)
     if not found or not found.start():
         return [line]

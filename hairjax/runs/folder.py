@@ -12,9 +12,9 @@ from hairjax.config.load import load_config, read_begun, to_plain
 from hairjax.config.places import FILE, places_of, read_places
 from hairjax.config.resume import differences
 from hairjax.config.schema import flatten
+from hairjax.data.mask_checksums import read_masks
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.sources.mask_rule import MaskFacts
-from hairjax.data.split import read_masks
 from hairjax.parallel.processes import is_first
 from hairjax.system.errors import UserError
 from hairjax.system.files import append, replacing
@@ -156,12 +156,12 @@ class RunFolder:
         return read_masks(self.mask_files) if self.mask_files.is_file() else {}
 
     def read_mask_facts(self) -> MaskFacts:
-        """How the masks were found that the run was trained with."""
+        """Name and category by which the masks of the run were found; empty where not known."""
         found = json.loads(self.masks.read_text()) if self.masks.exists() else {}
         return MaskFacts(found.get("name", ""), found.get("category", ""))
 
     def read_division(self) -> str:
-        """What gave the split, in words; "" where it was drawn, or an earlier hairjax began."""
+        """Source of the split, in words; "" where it was drawn, or an earlier hairjax began."""
         return json.loads(self.division.read_text())["by"] if self.division.exists() else ""
 
     def read_lines(self, path: Path) -> list[dict]:

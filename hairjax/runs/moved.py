@@ -11,13 +11,14 @@ from hairjax.builders.data_set import find_data, without_own_test
 from hairjax.builders.setup import Setup, resolve
 from hairjax.config.places import at_places, places_of
 from hairjax.config.schema import flatten
+from hairjax.data.mask_checksums import require_same_masks
 from hairjax.data.pairs import pair_views
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.decode import read_file
 from hairjax.data.sources.photos import Index
 from hairjax.data.sources.problems import require_no_problems
 from hairjax.data.sources.record import File
-from hairjax.data.split import read_rows, require_same_masks, require_same_photographs
+from hairjax.data.split import read_rows, require_same_photographs
 from hairjax.runs.derived import source_runs
 from hairjax.runs.folder import RunFolder
 from hairjax.system import console

@@ -7,13 +7,14 @@ import numpy as np
 from hairjax.builders.data_set import find_data, load_data
 from hairjax.builders.setup import Setup, resolve
 from hairjax.config.places import require_places
+from hairjax.data.mask_checksums import require_same_masks
 from hairjax.data.options import FOLDERS
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.quality.findings import describe_masks
 from hairjax.data.sources.photos import Index
 from hairjax.data.sources.subjects import compile_subject, subject_of
 from hairjax.data.sources.unify import unify_spelling
-from hairjax.data.split import read_own_split, read_rows, require_same_masks, split_rows
+from hairjax.data.split import read_own_split, read_rows, split_rows
 from hairjax.runs.ancestry import ancestors
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.moved import read_own_masks

@@ -19,11 +19,12 @@ from hairjax.config.continued import continued_command
 from hairjax.config.load import at_its_places
 from hairjax.config.places import places_of
 from hairjax.config.schema import flatten
+from hairjax.data.mask_checksums import require_same_masks, write_masks
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.quality.conflicts import require_one_label
 from hairjax.data.quality.copies import require_no_copies
 from hairjax.data.sources.manifest import read_columns
-from hairjax.data.split import require_same_masks, write_masks, write_split
+from hairjax.data.split import write_split
 from hairjax.evaluation.inference import make_model_outputs
 from hairjax.optim.groups import ParameterGroup, make_groups
 from hairjax.optim.lora import require_matrices, with_pairs
@@ -41,8 +42,7 @@ from hairjax.runs.folder import RunFolder
 from hairjax.runs.overlap import require_unlearnt_weights
 from hairjax.runs.run import make_explainer
 from hairjax.system import console
-from hairjax.system.disk import FullDisk, FullDiskError, free, full_disk
-from hairjax.system.wording import in_bytes
+from hairjax.system.disk import FullDiskError, full_disk
 from hairjax.training.agreement import require_same_command, require_same_start
 from hairjax.training.learner import (
     Learner,
@@ -53,8 +53,9 @@ from hairjax.training.learner import (
 )
 from hairjax.training.loop import Plan, is_exhausted, run_epochs
 from hairjax.training.phases import PhaseData, begin_phase, make_phases
+from hairjax.training.room import require_room, told_of_full_disk
 from hairjax.training.train_state import TrainState
-from hairjax.weights.checkpoint import Checkpoints, last_step, state_bytes
+from hairjax.weights.checkpoint import Checkpoints, last_step
 
 
 class Prepared(NamedTuple):
@@ -100,16 +101,8 @@ def train_run(config: ConfigDict, workdir: str | Path) -> dict[str, float]:
         raise
     except Exception as error:
         if full := full_disk(error):
-            raise FullDiskError(_told_of_full_disk(full, Path(workdir))) from error
+            raise FullDiskError(told_of_full_disk(full, Path(workdir))) from error
         raise
-
-
-def _told_of_full_disk(full: FullDisk, workdir: Path) -> str:
-    step = last_step(workdir / "checkpoints")
-    kept, how = "nothing was saved before", "begins anew"
-    if step is not None:
-        kept, how = f"the state after step {step:,} and the best before it are whole", "goes on"
-    return f"{full.describe()}; {kept}: make room, and the same command {how}"
 
 
 def _train(config: ConfigDict, folder: RunFolder) -> dict[str, float]:
@@ -119,7 +112,7 @@ def _train(config: ConfigDict, folder: RunFolder) -> dict[str, float]:
         _write_start(prepared)
         plan, learner = _plan(prepared)
         with _closing(prepared.checkpoints):
-            _require_room(plan, learner)
+            require_room(plan, learner)
             state, best = _start(plan, learner, prepared)
             best = run_epochs(plan, state, best)
             params = prepared.checkpoints.restore_params(best["step"], learner.shapes.evaluated)
@@ -231,32 +224,6 @@ def _plan(prepared: Prepared) -> tuple[Plan, Learner]:
         checkpoints=prepared.checkpoints,
     )
     return plan, learner
-
-
-def _require_room(plan: Plan, learner: Learner) -> None:
-    """Refuse to train where no checkpoint can be saved; say where not all of them may.
-
-    Raises:
-        FullDiskError: there is no room for one.
-    """
-    last = last_step(plan.folder.checkpoints) or 0
-    left = plan.setup.training.epochs - last // plan.steps
-    if not left or not is_first():
-        return
-    plan.checkpoints.clean()
-    size = state_bytes((learner.shapes.evaluated, learner.shapes.rest()))
-    most, room = plan.checkpoints.expected_bytes(size, left), free(plan.folder.checkpoints)
-    there = f"{in_bytes(room)} are free at {plan.folder.checkpoints}"
-    if room < plan.checkpoints.least_bytes(size):
-        raise FullDiskError(
-            f"a checkpoint of this run takes {in_bytes(size)}, and {there}: make room, or give "
-            "another --workdir"
-        )
-    if room < most:
-        console.say(
-            f"the checkpoints of this run take up to {in_bytes(most)} more (the best, the last, "
-            f"and the next while it is written), and {there}: training may end before its time"
-        )
 
 
 def _end(plan: Plan, prepared: Prepared, best: dict[str, Any], params: dict) -> dict[str, float]:

@@ -54,7 +54,7 @@ def require_room(cache: Path, size: int) -> None:
 
 
 def not_written(folder: Path, error: Exception) -> UserError:
-    """What to raise where a prepared set cannot be written."""
+    """Return the error to raise where a prepared set cannot be written."""
     if full := full_disk(error):
         said = FullDisk(full.code, str(folder)).describe()
         return FullDiskError(f"{said}; make room, {_INSTEAD}")

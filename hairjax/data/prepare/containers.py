@@ -47,7 +47,7 @@ def container_of(path: File, start: bytes) -> str | None:
 
 
 def decoders() -> list[str]:
-    """What decodes them here, with versions: other decoders give other pixels, or none."""
+    """Return versions of the decoders, "" for none: others give other pixels."""
     try:
         heif = version("pillow-heif")
     except PackageNotFoundError:

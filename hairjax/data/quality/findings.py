@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.headers import Header
 from hairjax.data.quality.duplicates import DuplicatePair
-from hairjax.data.quality.measures import Exposure, MaskShapes, measure
+from hairjax.data.quality.measures import Exposure, MaskShapes, measure_masks
 from hairjax.data.sources.problems import Problem
 from hairjax.data.sources.spelling import Spellings, shown_group
 from hairjax.system.files import write_csv
@@ -129,10 +129,10 @@ def of_coding(shapes: MaskShapes) -> list[Finding]:
 
 
 def describe_masks(photos: PhotoSet) -> list[str]:
-    """What `of_coding` finds, a line each; none where there are no masks."""
+    """Describe what `of_coding` finds, a line each; nothing where there are no masks."""
     if not photos.has_masks or not len(photos):
         return []
-    return [f"{one.kind}: {one.detail}" for one in of_coding(measure(photos, _AT_ONCE)[0])]
+    return [f"{one.kind}: {one.detail}" for one in of_coding(measure_masks(photos, _AT_ONCE))]
 
 
 def of_exposure(photos: PhotoSet, exposure: Exposure) -> list[Finding]:

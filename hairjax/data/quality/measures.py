@@ -51,6 +51,13 @@ def measure(photos: PhotoSet, chunk: int) -> tuple[MaskShapes, Exposure]:
     return MaskShapes(*columns[:5]), Exposure(*columns[5:])
 
 
+def measure_masks(photos: PhotoSet, chunk: int) -> MaskShapes:
+    """Measure masks alone, `chunk` photographs in memory at a time."""
+    starts = range(0, len(photos), chunk)
+    rows = [_of_masks(photos.images[start : start + chunk][..., 3]) for start in starts]
+    return MaskShapes(*(np.concatenate(part) for part in zip(*rows, strict=True)))
+
+
 def _of_masks(masks: np.ndarray) -> tuple[np.ndarray, ...]:
     side = masks.shape[1]
     place, full = (np.arange(side) + 0.5) / side, 255 * side

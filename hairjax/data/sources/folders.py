@@ -73,7 +73,7 @@ def walk_parts(root: Path, problems: list[Problem]) -> tuple[list[Row], list[str
 
 
 def _beside(root: Path) -> str:
-    """What may have been meant: a table in the folder, or the folder above of which it is a class.
+    """Suggest what was meant: a table in the folder, or the folder above of which it is a class.
 
     An answer begins with a stop; "" for none.
     """

@@ -104,7 +104,7 @@ class Listed:
         return ListedFile(below, NO_FILE, reason) if reason else ListedFile(below)
 
     def hint(self, file: str) -> str:
-        """What is there in place of a file that is not; "" for nothing like it."""
+        """Name a file like one that is not there; "" for none."""
         path = self._lookup.find(file)
         try:
             there = [one for names in self._lookup.names(path.parent).values() for one in names]

@@ -239,7 +239,7 @@ def beside(folders: Iterable[FolderNames], naming: MaskName) -> dict[str, bool]:
 
 
 def _lossless(names: list[str]) -> list[str]:
-    """Of two pictures of one name, of which one alone is as cameras save it, the other."""
+    """Return the picture that no camera saves so, of two of one name; none in any other case."""
     other = [name for name in names if PurePosixPath(name).suffix.lower() not in _LOSSY]
     return other if len(names) == 2 and len(other) == 1 else []
 

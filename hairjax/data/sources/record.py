@@ -53,7 +53,7 @@ class Record:
 
     @property
     def stamp(self) -> tuple[int, ...]:
-        """What changes with the files it is in."""
+        """Return what changes with the files it is in."""
         return self.records.stamp
 
     def __str__(self) -> str:
@@ -100,7 +100,7 @@ class DrawnMask:
 
     @property
     def stamp(self) -> tuple[int, ...]:
-        """What changes with the file it is in and with how it is drawn."""
+        """Return what changes with the file it is in and with how it is drawn."""
         return (*self.file_stamp, *self.size, self.orientation)
 
     def __str__(self) -> str:
