@@ -304,6 +304,18 @@ def test_photographs_to_predict(tmp_path):
         assert entry.mask.name == "a_hair.png"
 
 
+def test_one_photograph_whose_mask_lies_beside_it(tmp_path):
+    put(tmp_path, ["a.jpg", "b.jpg"], PHOTO)
+    put(tmp_path, ["a_mask.png", "b_mask.png"], MASK)
+    one = [str(tmp_path / "a.jpg")]
+    [entry] = find_unlabelled(
+        one, str(tmp_path), ("0", "1"), MaskRule(held_name="{name}_mask")
+    ).entries
+    assert entry.mask.name == "a_mask.png"
+    [problem] = find_unlabelled(one, str(tmp_path), ("0", "1")).problems
+    assert problem.kind == "no mask" and problem.detail.endswith("a_mask.png is there")
+
+
 @pytest.mark.parametrize(
     "text", ["_mask", "{name}/{name}", "masks/{name}", "{nam}_x", "{name}{file}"]
 )

@@ -437,6 +437,13 @@ def test_unusable_class_folders_are_refused(tmp_path):
     touch(photos / "level_0/a.jpg")
     with pytest.raises(UserError, match="holds 1 class level_0: at least two"):
         find(tmp_path)
+    touch(photos / "level_0/_classes.csv")
+    inside = photos / "level_0"
+    with pytest.raises(UserError) as caught:
+        find(tmp_path)
+    assert f"--config.data.photos={inside} --config.data.manifest={inside}/_classes.csv" in str(
+        caught.value
+    )
     touch(photos / "level_1/notes.txt")
     with pytest.raises(UserError, match=r"class folder .*level_1' holds no photograph \(.*\.jpg"):
         find(tmp_path)

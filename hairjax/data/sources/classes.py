@@ -4,7 +4,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import PurePath, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from hairjax.data.sources.class_order import NUMBER, are_numbered, class_order, number_in
 from hairjax.data.sources.manifest import Row
@@ -64,12 +64,25 @@ def class_names(
         raise UserError(
             f"{source!r} holds {len(names)} class{'es' * (not names)} {', '.join(names)}: at least "
             "two are needed, each a folder of photographs or a label of the manifest"
+            + _tables_inside(source)
             + (
                 f"; if {left_out} is a class too, name all with --config.data.classes"
                 * bool(left_out)
             )
         )
     return names
+
+
+def _tables_inside(source: str) -> str:
+    """Name a table that lies in a folder of `source`, as Roboflow has it; "" for none."""
+    tables = sorted(Path(source).expanduser().glob("*/*.csv"))
+    if not tables:
+        return ""
+    folder, table = tables[0].parent, tables[0]
+    return (
+        f"; {table} is there: if it lists the labels, give --config.data.photos={folder} "
+        f"--config.data.manifest={table} (of check --photos and --manifest)"
+    )
 
 
 def _require_given(names: Sequence[str], given: tuple[str, ...], source: str) -> None:

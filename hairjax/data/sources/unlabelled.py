@@ -51,7 +51,7 @@ def find_unlabelled(
         require_no_masks_among(places, "give --masks with their folder too")
     finder = None
     if masks and (mask.is_dir() or drawn):
-        among = any(os.path.realpath(path) == os.path.realpath(mask) for path in paths) or None
+        among = _lie_among(paths, mask)
         photos = {below: Path(name).expanduser() for name, below in found}
         finder = Masks(mask, photos, rule, among)
         for name, below in found:
@@ -75,6 +75,14 @@ def find_unlabelled(
             entries.append(Entry(name, path, its, UNKNOWN, ""))
     facts = finder.facts if finder else NOT_FOUND
     return Index(tuple(entries), tuple(problems), classes, bool(masks), masks=facts)
+
+
+def _lie_among(paths: Sequence[str], masks: Path) -> bool | None:
+    """Return how photographs and masks share a folder, as `Masks` takes it; None: they do not."""
+    given, place = [Path(path).expanduser() for path in paths], os.path.realpath(masks)
+    if any(os.path.realpath(path) == place for path in given):
+        return True
+    return False if any(os.path.realpath(path.parent) == place for path in given) else None
 
 
 def _photographs(given: str, masks: Path, problems: list[Problem]) -> Iterator[tuple[str, str]]:
