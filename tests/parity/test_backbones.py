@@ -111,7 +111,11 @@ def test_torchvision(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["resnet18", "efficientnet_b0", "tf_efficientnet_b0", "vgg16_bn"])
 def test_other_sizes(name, tmp_path):
-    theirs = torchvision.models.vgg16_bn() if name == "vgg16_bn" else timm.create_model(name)
+    theirs = (
+        torchvision.models.vgg16_bn(init_weights=False)
+        if name == "vgg16_bn"
+        else timm.create_model(name)
+    )
     compare(name, randomised(theirs), tmp_path, (161, 230))
 
 
