@@ -82,17 +82,17 @@ def main() -> None:
     TABLE.write_text(json.dumps(rows, indent=1) + "\n")
     print("| | accuracy | kappa | accuracy less the first |\n|---|---|---|---|")
     for variant, row in rows.items():
-        cells = ("{:.3f} ({:.3f} – {:.3f})".format(*row[name]) for name in row)
+        cells = ("{:.3f} ({:.3f} – {:.3f})".format(*row[name]) if row[name] else "" for name in row)
         print(f"| {variant} | " + " | ".join(cells) + " |")
 
 
-def row_of(predictions: Predictions, reference: Predictions) -> dict[str, tuple]:
-    """Accuracy, kappa and the difference from a reference, each with its interval."""
+def row_of(predictions: Predictions, reference: Predictions) -> dict[str, tuple | None]:
+    """Accuracy, kappa and the difference from a reference (None of itself), with intervals."""
     found = measure(predictions)
     names = ("accuracy", "quadratic_kappa")
     ends = {name: found.intervals[name] or (np.nan, np.nan) for name in names}
     return {name: (found.metrics[name], *ends[name]) for name in names} | {
-        "difference": difference(predictions, reference)
+        "difference": None if predictions is reference else difference(predictions, reference)
     }
 
 
