@@ -73,7 +73,7 @@ def check_source(checkpoint: Checkpoint, name: str) -> None:
     """Refuse weights that are not exactly this model's; a body without a classifier is.
 
     Raises:
-        WeightsError: lists all that is missing, unexpected, or of another shape.
+        WeightsError: says what is missing, unexpected, or of another shape.
     """
     arrays = checkpoint.arrays
     if has_streams(arrays):

@@ -1,12 +1,14 @@
 """Grade photographs that nobody has labelled with a run's best model."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from hairjax.builders.inputs import require_one_view
 from hairjax.data.quality.findings import describe_masks
+from hairjax.data.sources.photos import Index
 from hairjax.data.sources.problems import Problem, describe_problems
 from hairjax.data.sources.unlabelled import find_unlabelled
 from hairjax.evaluation.metrics.calibration import apply_temperature
@@ -15,6 +17,7 @@ from hairjax.parallel.compilation import keep_compiled
 from hairjax.report.figures.contact_sheets import shorten
 from hairjax.report.figures.prediction_pages import PredictionPages
 from hairjax.runs.load import load_run
+from hairjax.runs.run import Run
 from hairjax.runs.temperature import run_temperature
 from hairjax.system import console
 from hairjax.system.errors import UserError
@@ -26,27 +29,33 @@ LETTERS = 12  # of a class's name, likewise
 _NOTE = "with flips: means over each photograph and its mirror image"
 
 
-def predict_files(
-    workdir: str,
-    paths: Sequence[str],
-    *,
-    masks: str,
-    mask_value: str = "",
-    mask_name: str = "",
-    mask_category: str = "",
-    out: Path,
-    pictures: Path | None,
-    flips: bool = False,
-) -> Predictions:
-    """Predict, write a CSV file and, where asked for, pictures, and show.
+@dataclass(frozen=True)
+class Unlabelled:
+    """The photographs to grade.
 
-    Args:
-        workdir: the run.
+    Attributes:
         paths: photographs and folders of them.
         masks: the folder of their masks, or the mask of a single one; "" for none.
         mask_value: what is hair in them, as ``data.mask_value`` says; "": as in the run's own.
         mask_name: how they are named, as ``data.mask_name`` says; "": as the run's own, or told.
         mask_category: of annotations, which category is hair, likewise.
+    """
+
+    paths: Sequence[str]
+    masks: str = ""
+    mask_value: str = ""
+    mask_name: str = ""
+    mask_category: str = ""
+
+
+def predict_files(
+    workdir: str, asked: Unlabelled, *, out: Path, pictures: Path | None, flips: bool = False
+) -> Predictions:
+    """Predict, write a CSV file and, where asked for, pictures, and show.
+
+    Args:
+        workdir: the run.
+        asked: the photographs.
         out: the CSV file, in place of what is there: the model's own probabilities, and calibrated
             ones where there is a temperature.
         pictures: a folder for pages of photographs with what the model says of them; None for none.
@@ -59,21 +68,47 @@ def predict_files(
         UserError: there is no such run, photographs or masks are missing, or some cannot be used:
             these are named, and the others' predictions are written, if there are any.
     """
-    run = load_run(workdir).with_mask_value(mask_value)
-    run = run.with_flips() if flips else run
-    keep_compiled(run.setup.devices.compiled)
-    require_one_view(run.setup.source, "predict")
-    run.require_masks(bool(masks), "--masks=FOLDER")
-    rule = run.mask_rule(mask_name, mask_category)
-    index = find_unlabelled(paths, masks, run.classes, rule)
+    run = _load(workdir, asked, flips)
+    rule = run.mask_rule(asked.mask_name, asked.mask_category)
+    index = find_unlabelled(asked.paths, asked.masks, run.classes, rule)
     console.say(run.describe())
     if index.masks.said:
         console.say(index.masks.said)
-    temperature, why = run_temperature(run)
+    pages = PredictionPages(pictures, _NOTE if flips else "") if pictures else None
+    predictions, problems = _predict(run, index, pages)
+    if problems and not predictions.files:
+        raise UserError(
+            f"none of {counted(len(problems), 'photograph')} can be used, and nothing is written:\n"
+            f"{describe_problems(problems)}"
+        )
+    _write(run, predictions, out)
+    if pages:
+        console.say(f"written: {counted(pages.finish(), 'page')} in {pictures}")
+    if problems:
+        raise UserError(
+            f"{len(problems):,} of {counted(len(problems) + len(predictions.files), 'photograph')} "
+            f"cannot be used and are not in {out}:\n{describe_problems(problems)}"
+        )
+    return predictions
+
+
+def _load(workdir: str, asked: Unlabelled, flips: bool) -> Run:
+    """The run, which can grade single photographs of the kind that it is asked on."""
+    run = load_run(workdir).with_mask_value(asked.mask_value)
+    run = run.with_flips() if flips else run
+    keep_compiled(run.setup.devices.compiled)
+    require_one_view(run.setup.source, "predict")
+    run.require_masks(bool(asked.masks), "--masks=FOLDER")
+    return run
+
+
+def _predict(
+    run: Run, index: Index, pages: PredictionPages | None
+) -> tuple[Predictions, list[Problem]]:
+    """Predictions for the photographs, and those that cannot be used; pages as they come."""
     parts: list[Predictions] = []
     problems: list[Problem] = list(index.problems)
     told: list[str] = []
-    pages = PredictionPages(pictures, _NOTE if flips else "") if pictures else None
     with console.progress("photographs predicted") as progress:
         for photos, predictions, unread in run.predict_in_parts(index, progress):
             parts.append(predictions)
@@ -83,32 +118,21 @@ def predict_files(
                 pages.add(photos, predictions)
     for line in told[:1]:  # of the first part; the others are of one making
         console.say(line)
-    predictions = join_predictions(parts, run.classes)
-    if problems and not predictions.files:
-        raise UserError(
-            f"none of {counted(len(problems), 'photograph')} can be used, and nothing is written:\n"
-            f"{describe_problems(problems)}"
-        )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    calibrated = None
+    return join_predictions(parts, run.classes), problems
+
+
+def _write(run: Run, predictions: Predictions, out: Path) -> None:
+    """Write the CSV file, calibrated where there is a temperature, and show."""
+    temperature, why = run_temperature(run)
+    calibrated, said = None, f"no calibrated probabilities: {why}"
     if temperature is not None:
         calibrated = apply_temperature(predictions.probabilities, temperature)
-    write_predictions(predictions, out, calibrated=calibrated, flips=flips)
+        said = f"calibrated probabilities: by a temperature of {temperature:.2f}, {why}"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_predictions(predictions, out, calibrated=calibrated, flips=run.flips)
     show_predictions(predictions)
-    console.say(
-        f"no calibrated probabilities: {why}"
-        if temperature is None
-        else f"calibrated probabilities: by a temperature of {temperature:.2f}, {why}"
-    )
+    console.say(said)
     console.say(f"written: {out}")
-    if pages:
-        console.say(f"written: {counted(pages.finish(), 'page')} in {pictures}")
-    if problems:
-        raise UserError(
-            f"{len(problems):,} of {counted(len(problems) + len(predictions.files), 'photograph')} "
-            f"cannot be used and are not in {out}:\n{describe_problems(problems)}"
-        )
-    return predictions
 
 
 def show_predictions(predictions: Predictions) -> None:

@@ -2,7 +2,7 @@
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from hairjax.parallel.processes import is_first, largest
@@ -18,13 +18,17 @@ def exclusive_lock(file: Path) -> Iterator[None]:
     lock however a process ends. The processes of one run all call this, and the first one locks.
 
     Args:
-        file: file that is locked; it exists and is never replaced.
+        file: file that is locked; made, and its folder too, where it is missing; never replaced.
 
     Raises:
         UserError: another command trains there; in every process.
     """
-    with file.open("a") as held:
-        if largest(int(is_first() and _locked_by_another(held.fileno(), file.parent))):
+    with ExitStack() as held:
+        taken = False
+        if is_first():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            taken = _locked_by_another(held.enter_context(file.open("a")).fileno(), file.parent)
+        if largest(int(taken)):
             raise UserError(
                 f"another command trains in {file.parent} now: wait for its end, stop it, or give "
                 "another --workdir"

@@ -68,6 +68,8 @@ class RunFolder:
         """
         if self.config.is_file():
             return True
+        if self.environment.is_file() and not self.environment.stat().st_size:
+            return False  # locked by a start that ended, or has not come, before it was one
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise UserError(
                 f"--workdir={self.path} is neither empty nor a run (it has no config.json); give "

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hairjax.parallel.processes import is_first
+from hairjax.parallel.processes import is_first, largest
 from hairjax.system import console
 from hairjax.system.disk import FullDisk, FullDiskError, free
 from hairjax.system.wording import in_bytes
@@ -14,19 +14,28 @@ from hairjax.weights.checkpoint import last_step, state_bytes
 def require_room(plan: Plan, learner: Learner) -> None:
     """Refuse to train where no checkpoint can be saved; say where not all of them may.
 
+    Every process calls this; the first looks.
+
     Raises:
-        FullDiskError: there is no room for one.
+        FullDiskError: there is no room for one; in every process, and the first says how much.
     """
+    lacking = _lacking_room(plan, learner) if is_first() else ""
+    if largest(int(bool(lacking))):
+        raise FullDiskError(lacking or "there is no room for a checkpoint; process 0 says how much")
+
+
+def _lacking_room(plan: Plan, learner: Learner) -> str:
+    """A sentence where no checkpoint can be saved, else "", and said where not all of them may."""
     last = last_step(plan.folder.checkpoints) or 0
     left = plan.setup.training.epochs - last // plan.steps
-    if not left or not is_first():
-        return
+    if not left:
+        return ""
     plan.checkpoints.clean()
     size = state_bytes((learner.shapes.evaluated, learner.shapes.rest()))
     most, room = plan.checkpoints.expected_bytes(size, left), free(plan.folder.checkpoints)
     there = f"{in_bytes(room)} are free at {plan.folder.checkpoints}"
     if room < plan.checkpoints.least_bytes(size):
-        raise FullDiskError(
+        return (
             f"a checkpoint of this run takes {in_bytes(size)}, and {there}: make room, or give "
             "another --workdir"
         )
@@ -35,6 +44,7 @@ def require_room(plan: Plan, learner: Learner) -> None:
             f"the checkpoints of this run take up to {in_bytes(most)} more (the best, the last, "
             f"and the next while it is written), and {there}: training may end before its time"
         )
+    return ""
 
 
 def told_of_full_disk(full: FullDisk, workdir: Path) -> str:

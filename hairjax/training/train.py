@@ -35,7 +35,7 @@ from hairjax.optim.schedules import make_schedules
 from hairjax.parallel.compilation import compute_dtype, dispatch_inline, keep_compiled
 from hairjax.parallel.lock import exclusive_lock
 from hairjax.parallel.mesh import describe_mesh, make_mesh
-from hairjax.parallel.processes import is_first, leave_processes, lost, wait_for
+from hairjax.parallel.processes import is_first, largest, leave_processes, lost, wait_for
 from hairjax.runs.ancestry import Ancestry, write_ancestry
 from hairjax.runs.environment import describe_start, to_line
 from hairjax.runs.folder import RunFolder
@@ -43,6 +43,7 @@ from hairjax.runs.overlap import require_unlearnt_weights
 from hairjax.runs.run import make_explainer
 from hairjax.system import console
 from hairjax.system.disk import FullDiskError, full_disk
+from hairjax.system.errors import UserError
 from hairjax.training.agreement import require_same_command, require_same_start
 from hairjax.training.learner import (
     Learner,
@@ -68,13 +69,13 @@ class Prepared(NamedTuple):
     mesh: Mesh
     photos: PhotoSet
     split: np.ndarray  # str [n], what each photograph is for
+    given: str  # what gave the split; "" where it was drawn
     columns: Mapping[str, Mapping[str, str]]  # what else a manifest says of them
     weights: Sequence[Path | None]  # files or runs that were read, for each stream
     ancestry: Ancestry | None  # from what these have learnt; None where none were read
     graphdef: nnx.GraphDef
     params: dict  # shapes alone where a checkpoint has the numbers
     groups: dict[str, ParameterGroup]
-    checkpoints: Checkpoints
     saved: bool  # whether there is a checkpoint
 
 
@@ -108,19 +109,21 @@ def train_run(config: ConfigDict, workdir: str | Path) -> dict[str, float]:
 def _train(config: ConfigDict, folder: RunFolder) -> dict[str, float]:
     """As `train_run`; what the system raises is raised as it is."""
     prepared = _prepare(config, folder)
-    with exclusive_lock(prepared.folder.environment):
+    with exclusive_lock(folder.environment):
+        _require_as_prepared(prepared)
+        _begin(prepared)
         _write_start(prepared)
         plan, learner = _plan(prepared)
-        with _closing(prepared.checkpoints):
+        with _closing(plan.checkpoints):
             require_room(plan, learner)
             state, best = _start(plan, learner, prepared)
             best = run_epochs(plan, state, best)
-            params = prepared.checkpoints.restore_params(best["step"], learner.shapes.evaluated)
+            params = plan.checkpoints.restore_params(best["step"], learner.shapes.evaluated)
         return _end(plan, prepared, best, params)
 
 
 def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
-    """Read the photographs and the model, and begin the run's directory or go on with it."""
+    """Read the photographs and the model to begin a run or go on with one; nothing is written."""
     resuming = folder.exists()
     if resuming:
         folder.require_same(config)
@@ -146,14 +149,6 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
     groups = make_groups(setup.optim, len(params["stages"]), setup.training.epochs)
     params = with_pairs(params, groups, setup.optim.lora, setup.seed)
     require_same_start(photos, split, params, last)
-    if not resuming:
-        if is_first():
-            _begin(folder, photos, split, given)
-            table = make_parameter_table(params, groups, setup.optim)
-            write_groups_text(table, (*groups, FROZEN), folder.groups_text)
-            write_groups_csv(table, folder.groups_csv)
-            folder.write_config(config)  # last: it makes the folder a run
-        wait_for(folder.config)
     return Prepared(
         config=config,
         setup=setup,
@@ -162,15 +157,47 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
         mesh=mesh,
         photos=photos,
         split=split,
+        given=given,
         columns=columns,
         weights=weights,
         ancestry=ancestry,
         graphdef=graphdef,
         params=params,
         groups=groups,
-        checkpoints=Checkpoints(folder.checkpoints),
         saved=saved,
     )
+
+
+def _require_as_prepared(prepared: Prepared) -> None:
+    """Refuse where another command has begun the run, or saved its first state, in the meantime."""
+    folder = prepared.folder
+    found = folder.config.is_file(), last_step(folder.checkpoints) is not None
+    if largest(int(is_first() and found != (prepared.resumed, prepared.saved))):
+        raise UserError(
+            f"another command has trained in {folder.path} while this one read photographs: give "
+            "the command again to go on with that run, or give another --workdir"
+        )
+
+
+def _begin(prepared: Prepared) -> None:
+    """Make the directory of a run that is new: its classes, split, groups and configuration."""
+    folder, photos = prepared.folder, prepared.photos
+    if prepared.resumed:
+        return
+    if is_first():
+        folder.write_json(folder.classes, list(photos.classes))
+        folder.write_levels(photos)
+        if photos.mask_sha256:
+            write_masks(folder.mask_files, photos)
+        if prepared.given:
+            folder.write_json(folder.division, {"by": prepared.given})
+        write_split(folder.split, photos, prepared.split)
+        groups = prepared.groups
+        table = make_parameter_table(prepared.params, groups, prepared.setup.optim)
+        write_groups_text(table, (*groups, FROZEN), folder.groups_text)
+        write_groups_csv(table, folder.groups_csv)
+        folder.write_config(prepared.config)  # last: it makes the folder a run
+    wait_for(folder.config)
 
 
 def _write_start(prepared: Prepared) -> None:
@@ -221,7 +248,7 @@ def _plan(prepared: Prepared) -> tuple[Plan, Learner]:
         begin=functools.partial(
             begin_phase, setup=setup, graphdef=graphdef, options=options, whole=whole
         ),
-        checkpoints=prepared.checkpoints,
+        checkpoints=Checkpoints(prepared.folder.checkpoints),
     )
     return plan, learner
 
@@ -306,18 +333,6 @@ def initial_model(
     if saved:
         return abstract_model(setup.model, num_classes)
     return pretrained_model(setup.model, num_classes, weights)
-
-
-def _begin(folder: RunFolder, photos: PhotoSet, split: np.ndarray, given: str) -> None:
-    """Make the run's directory and write the classes, the split and what gave it."""
-    folder.path.mkdir(parents=True, exist_ok=True)
-    folder.write_json(folder.classes, list(photos.classes))
-    folder.write_levels(photos)
-    if photos.mask_sha256:
-        write_masks(folder.mask_files, photos)
-    if given:
-        folder.write_json(folder.division, {"by": given})
-    write_split(folder.split, photos, split)
 
 
 def _start(

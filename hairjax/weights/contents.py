@@ -48,7 +48,9 @@ class Contents:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Contents]:
-    """The contents of a file while it is open; arrays are read when asked for, as float32.
+    """The contents of a file while it is open; arrays are read when asked for.
+
+    Numbers with a point come as float32, others as they are.
 
     Raises:
         WeightsError: the file is no file of weights, damaged, asks for what no weights need, or
@@ -62,7 +64,8 @@ def opened(path: Path) -> Iterator[Contents]:
 
         def read(place: str) -> np.ndarray:
             with _reported(path, kind):
-                return np.asarray(contents.read(places[place]), np.float32)
+                array = contents.read(places[place])
+                return array if array.dtype.kind in "iubc" else np.asarray(array, np.float32)
 
         yield Contents(tuple(places), read, contents.others, contents.metadata)
 

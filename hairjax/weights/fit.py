@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import jax
 import numpy as np
 
+from hairjax.system.errors import examples
 from hairjax.system.wording import counted
 from hairjax.weights import WeightsError
 from hairjax.weights.bias_table import resize_bias_table
@@ -16,6 +17,7 @@ from hairjax.weights.stem import INITIALISING_RULES, expand_stem
 
 Arrays = Mapping[str, np.ndarray] | Mapping[str, jax.ShapeDtypeStruct]
 STEM = "stem.proj.kernel"
+_EXAMPLES = 4
 
 
 def fit_weights(
@@ -41,7 +43,7 @@ def fit_weights(
         Every parameter by path, and a sentence for each thing that was not taken as it is.
 
     Raises:
-        WeightsError: names are missing or unexpected, or shapes differ; all are listed.
+        WeightsError: names are missing or unexpected, or shapes differ, with their numbers.
     """
     found = dict(checkpoint.arrays)
     notes = list(checkpoint.notes)
@@ -74,7 +76,7 @@ def require_fit(
         fresh: paths that need not be found.
 
     Raises:
-        WeightsError: lists all that is missing, unexpected, or of another shape.
+        WeightsError: counts what is missing, unexpected, or of another shape, with examples.
     """
     kinds = {
         "missing": sorted(shapes.keys() - found.keys() - fresh),
@@ -86,7 +88,7 @@ def require_fit(
         ],
     }
     lists = [
-        f"{len(names)} {kind}:\n    " + "\n    ".join(names)
+        f"{len(names):,} {kind}: {examples(names, _EXAMPLES)}"
         for kind, names in kinds.items()
         if names
     ]

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,8 @@ import numpy as np
 
 from hairjax.config.load import load_config
 from hairjax.system import console
-from hairjax.system.errors import UserError
+from hairjax.system.errors import UserError, examples
+from hairjax.system.wording import counted
 from hairjax.weights import WeightsError
 from hairjax.weights.choice import AUTO, belonging, choose, models_in, passed_over
 from hairjax.weights.contents import Contents, listed_parts, opened, parts_of
@@ -25,6 +26,7 @@ from hairjax.weights.paths import dotted
 SUFFIXES = (".safetensors", ".npz", ".pth", ".pt", ".th", ".bin", ".ckpt", ".tar")
 PART = re.compile(r"-\d+-of-\d+\.")  # in the name of a file that holds a part of the weights
 ON_HUB = "model.safetensors"
+_EXAMPLES = 3
 PATIENCE = 5  # seconds for the hub's first answer
 
 
@@ -207,11 +209,13 @@ def read_checkpoint(
         naming = found[prefix]
         names = belonging(contents.names, prefix, models)
         notes += passed_over(contents.names, models)
-        if head := other_head(naming, prefix, names):
-            notes.append(f"a head of other names, not taken: {', '.join(head)}")
-        taken = {name: contents.read(name) for name in names if name not in head}
+        taken = {name: contents.read(name) for name in names}
         metadata = contents.metadata
+    if head := other_head(naming, prefix, taken):
+        notes.append(f"a head of other names, not taken: {', '.join(head)}")
+        taken = {name: array for name, array in taken.items() if name not in head}
     arrays, unexpected = translate(naming, prefix, taken)
+    _require_numbers(path, arrays)
     return Checkpoint(
         arrays=arrays,
         unexpected=unexpected,
@@ -222,6 +226,23 @@ def read_checkpoint(
         metadata=metadata,
         notes=tuple(notes),
     )
+
+
+def _require_numbers(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse parameters that are no numbers to compute with: quantised, or not finite."""
+    other = {name: str(array.dtype) for name, array in arrays.items() if array.dtype.kind != "f"}
+    if other:
+        kinds = ", ".join(sorted({*other.values()}))
+        raise WeightsError(
+            f"{path} is refused: {kinds} is no kind of weights ({examples([*other], _EXAMPLES)}); "
+            "a quantised number means little without its scale: take the file that it was made from"
+        )
+    if broken := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
+        raise WeightsError(
+            f"{path} holds numbers that are not finite, in {len(broken):,} of "
+            f"{counted(len(arrays), 'parameter')} ({examples(broken, _EXAMPLES)}): its training "
+            "had diverged, or they were too large for float16; take another checkpoint"
+        )
 
 
 def check_source(path: Path, family: str, namings: Iterable[Naming], which: str) -> None:

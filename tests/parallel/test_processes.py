@@ -19,6 +19,7 @@ from hairjax.data.synthetic import synthesise
 from hairjax.parallel.mesh import make_mesh
 from hairjax.runs.load import load_run
 from hairjax.weights.checkpoint import Checkpoints
+from tests.small_disk import small_disk
 
 pytestmark = pytest.mark.multiprocess
 
@@ -233,6 +234,16 @@ def test_processes_find_each_other_through_a_launcher_and_are_told_in_what_they_
             "command, code and photographs\n"
         )
     assert not workdir.exists()
+
+
+def test_a_disk_without_room_is_told_in_every_process(tmp_path):
+    """By their own sentence, and not as a process that was lost."""
+    with small_disk(tmp_path / "disk", 200_000):
+        (status, _, text), second = finish(start_pair(tmp_path / "disk" / "run"))
+    assert status == 1
+    assert text.startswith("process 0: error: a checkpoint of this run takes"), text
+    said = "process 1: error: there is no room for a checkpoint; process 0 says how much\n"
+    assert second == (1, "", said)
 
 
 def test_a_port_that_is_taken_and_processes_that_cannot_meet(tmp_path):

@@ -212,8 +212,9 @@ def test_begun_anew_with_other_weights_it_says_so(tmp_path):
         write(dotted(zeros), {}, Path(file))
         config.weights.source = file
         begun = hairjax.training.train._prepare(config, folder)
-        hairjax.training.train._write_start(begun)
-        begun.checkpoints.close()
+        with exclusive_lock(folder.environment):
+            hairjax.training.train._begin(begun)
+            hairjax.training.train._write_start(begun)
     assert [line["weights"]["source"] for line in folder.read_lines(folder.environment)] == files
     assert folder.read_config().weights.source == files[1]
 

@@ -381,6 +381,70 @@ def test_a_head_of_other_names_is_said_and_not_taken(names, tmp_path):
     assert checkpoint.notes == (f"a head of other names, not taken: {listed}",)
 
 
+@pytest.mark.parametrize("called", ["prediction", "cls", "grade_of_hair", "regressor.1", "out.4"])
+@pytest.mark.situation(
+    "Weights",
+    "a head that is called as nobody else calls one (`prediction`, `grade_of_hair`)",
+    "not taken, said, where it is the one dense module that the model does not have",
+)
+def test_the_one_dense_module_that_is_unknown_is_the_head(called, tmp_path):
+    body = {name: array for name, array in RAW.items() if not name.startswith("head")}
+    names = f"{called}.weight", f"{called}.bias"
+    head = dict(zip(names, (RAW["head.fc.weight"], RAW["head.fc.bias"]), strict=True))
+    save(tmp_path / "file", body | head)
+    checkpoint = read(tmp_path / "file")
+    assert checkpoint.unexpected == []
+    assert checkpoint.notes == (f"a head of other names, not taken: {', '.join(names)}",)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"neck.weight": np.ones((2, 2)), "head.fc.weight": RAW["head.fc.weight"]},  # not the head
+        {"a.weight": np.ones((2, 2)), "b.weight": np.ones((2, 2))},
+        {"normalizer.mean": ONE},
+        {"neck.weight": np.ones((2, 2, 1, 1))},
+        {"layers.0.blocks.0.gate.weight": np.ones((2, 2))},
+        {"absolute_pos_embed": np.ones((1, 2))},
+    ],
+)
+def test_what_is_no_head_is_not_left_out(more, tmp_path):
+    body = {name: array for name, array in RAW.items() if not name.startswith("head")}
+    save(tmp_path / "file", body | more)
+    checkpoint = read(tmp_path / "file")
+    assert checkpoint.unexpected == [name for name in more if not name.startswith("head")]
+
+
+# --- numbers that are none
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int32, np.int64, np.bool_, np.complex64])
+@pytest.mark.situation(
+    "Weights",
+    "quantised weights, as whole numbers",
+    "refused: without their scales they mean little",
+)
+def test_whole_numbers_are_no_weights(kind, tmp_path):
+    save_npz(tmp_path / "file", RAW | {"norm.bias": np.ones(2, kind)})
+    with pytest.raises(WeightsError, match=rf"{np.dtype(kind)} is no kind of weights \(head.norm"):
+        read(tmp_path / "file")
+    save_npz(tmp_path / "file", RAW | {"layers.0.attn_mask": np.ones(2, kind)})
+    assert_read(read(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("write", [save, save_safetensors, save_npz])
+@pytest.mark.situation(
+    "Weights",
+    "weights with nan or infinite numbers, of a training that diverged or an overflow in float16",
+    "refused, with how many parameters hold them",
+)
+def test_numbers_that_are_not_finite_are_refused(write, number, tmp_path):
+    write(tmp_path / "file", RAW | {"norm.bias": np.array([0, number], np.float32)})
+    with pytest.raises(WeightsError, match=r"not finite, in 1 of 5 parameters \(head.norm.bias\)"):
+        read(tmp_path / "file")
+
+
 # --- in parts
 
 
