@@ -10,7 +10,7 @@ from hairjax.data.prepare.load import load_photos
 from hairjax.data.prepare.mask_values import parse_hair
 from hairjax.data.prepare.read import prepare
 from hairjax.data.prepare.store import prepare_once
-from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.photos import Search, find_photos
 from hairjax.system.errors import UserError
 from tests.data.reading import reading
 
@@ -39,12 +39,14 @@ def write(root, masks):
 
 def find(root):
     return find_photos(
-        photos=str(root / "photos"),
-        masks=str(root / "masks"),
-        manifest="",
-        subject="",
-        classes=None,
-        need_masks=True,
+        Search(
+            photos=str(root / "photos"),
+            masks=str(root / "masks"),
+            manifest="",
+            subject="",
+            classes=None,
+            need_masks=True,
+        )
     )
 
 

@@ -218,6 +218,7 @@ def photoset_of(
         white=found.white,
         mask_sha256=tuple(facts[i].mask_sha256 for i in found.places) if index.has_masks else (),
         mask_facts=index.masks,
+        further=index.further,
     )
 
 
