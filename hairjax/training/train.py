@@ -290,7 +290,7 @@ def _photographs(
         require_same_masks(folder.read_masks(), photos)
     if not resuming:
         require_one_label(photos, source)
-        require_no_copies(photos, split, source, setup.split)
+        require_no_copies(photos, split, source, setup.split, setup.prepare.hair)
     return photos, split, given, weights
 
 

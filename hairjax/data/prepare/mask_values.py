@@ -64,6 +64,11 @@ class Hair:
     how: Literal["auto", "soft", "inverted", "value"]
     value: str = ""
 
+    @property
+    def key(self) -> str:
+        """As ``data.mask_value`` says it."""
+        return self.value or ("" if self.how == "auto" else self.how)
+
 
 AUTO = Hair("auto")
 
