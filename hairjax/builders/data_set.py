@@ -12,7 +12,7 @@ from hairjax.data.pairs import pair_views
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.load import load_photos
 from hairjax.data.sources.ordered import tell_order
-from hairjax.data.sources.photos import Index, find_photos
+from hairjax.data.sources.photos import Index, Search, find_photos
 from hairjax.data.sources.tfds import complete_split, find_records
 from hairjax.data.sources.unify import unify_spelling
 from hairjax.data.split import (
@@ -95,19 +95,21 @@ def _find_view(source: SourceOptions, view: View, classes: tuple[str, ...] | Non
             given=source.classes,
         )
     return find_photos(
-        photos=view.photos,
-        masks=view.masks,
-        manifest=source.manifest.path,
-        columns=source.manifest.columns,
-        prefix=source.manifest.prefix,
-        in_parts=source.own_split == FOLDERS,
-        subject=source.subject,
-        classes=classes,
-        need_masks=source.need_masks,
-        given=source.classes,
-        # What is to be refused is so when people are known too, all in one report.
-        merge=source.spelling != "apart",
-        mask_rule=view.mask_rule,
+        Search(
+            photos=view.photos,
+            masks=view.masks,
+            manifest=source.manifest.path,
+            columns=source.manifest.columns,
+            prefix=source.manifest.prefix,
+            in_parts=source.own_split == FOLDERS,
+            subject=source.subject,
+            classes=classes,
+            need_masks=source.need_masks,
+            given=source.classes,
+            # What is to be refused is so when people are known too, all in one report.
+            merge=source.spelling != "apart",
+            mask_rule=view.mask_rule,
+        )
     )
 
 

@@ -26,7 +26,7 @@ from hairjax.data.quality.neighbours import same_subject
 from hairjax.data.quality.thumbnails import make_thumbnails
 from hairjax.data.sources.photos import Index
 from hairjax.data.sources.problems import Problem, describe_problems
-from hairjax.data.sources.unify import near_equal_names
+from hairjax.data.sources.unify import TELL, near_equal_names
 from hairjax.data.split import make_split
 from hairjax.evaluation.baselines import THUMBNAIL
 from hairjax.report.check_page import CheckReport, write_check_page
@@ -106,7 +106,7 @@ def _load(setup: Setup) -> tuple[Index, PhotoSet, list[Problem]]:
     """Everything that can be read, and what cannot; prepared as training prepares it."""
     source = replace(setup.source, need_masks=False)
     if source.spelling == "refuse":  # which spellings there are is a finding
-        source = replace(source, spelling="apart")
+        source = replace(source, spelling=TELL)
     [index] = find_data(source, None)
     _require_any(index.entries, index.problems)
     photos, unread = prepare_once(index, replace(setup.prepare, on_bad="skip"))

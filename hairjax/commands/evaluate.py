@@ -7,7 +7,7 @@ import numpy as np
 
 from hairjax.builders.inputs import require_one_view
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.sources.manifest import Manifest, read_columns
+from hairjax.data.sources.manifest import Manifest
 from hairjax.data.split import SPLITS
 from hairjax.evaluation.analysis import analyse
 from hairjax.evaluation.metrics.classification import Metrics
@@ -66,9 +66,7 @@ def evaluate_run(
     command = f"evaluate{' --flips' if flips else ''}"
     opened = record_access(run.folder, data, split, accuracy, command=command)
     validation = predictions if split == "validation" else validation_predictions(run)
-    source = run.setup.source
-    columns = read_columns(source.manifest, source.views[0].photos)
-    analysis = analyse(predictions, results.sample, validation, columns)
+    analysis = analyse(predictions, results.sample, validation, data.further.columns)
     target = RunFolder(folder)
     epoch = run.best["epoch"]
     write_results(target, epoch, predictions, results, analysis, compared, flips=flips)

@@ -12,7 +12,6 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.data.sources.columns import PARTS, find_named
 from hairjax.data.sources.formats import SUFFIXES, UNREAD_SUFFIXES
 from hairjax.data.sources.lookup import one_form
-from hairjax.data.sources.manifest import read_split_column
 from hairjax.data.sources.own_parts import describe_names, is_part, part_of, require_parts
 from hairjax.data.sources.spelling import subject_key
 from hairjax.data.sources.table import Table, read_table, separator
@@ -59,11 +58,11 @@ def find_own_split(source: SourceOptions, photos: PhotoSet) -> OwnSplit | None:
     elif source.own_split:
         return _of_file(source, photos)
     else:
-        column, by_file = read_split_column(source.manifest, source.views[0].photos)
-        if not column:
+        further = photos.further
+        if not further.split:
             return None
-        names = [by_file[file] for file in photos.files]
-        found = _named(photos, names, f"the manifest's column {column!r}")
+        names = [further.parts[file] for file in photos.files]
+        found = _named(photos, names, f"the manifest's column {further.split!r}")
     return _together(found, photos)
 
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from hairjax.data.sources.manifest import NOTHING_FURTHER, Further
 from hairjax.data.sources.mask_rule import NOT_FOUND, MaskFacts
 
 
@@ -49,6 +50,7 @@ class PhotoSet:
     mask_coding: str = ""  # of the files of the masks, see `prepare.mask_coding`; "": not known
     mask_facts: MaskFacts = NOT_FOUND  # how these were found
     white: int = 0  # of the 16-bit greys among the files, see `prepare.levels`; 0: there are none
+    further: Further = NOTHING_FURTHER  # what a manifest says of them besides
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -71,4 +73,5 @@ class PhotoSet:
             mask_coding=self.mask_coding,
             mask_facts=self.mask_facts,
             white=self.white,
+            further=self.further,
         )

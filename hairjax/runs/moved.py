@@ -167,6 +167,7 @@ def _with_checksums(index: Index, files: set[str] | None, workers: int) -> Photo
         classes=index.classes,
         has_masks=index.has_masks,
         mask_sha256=tuple(mask for _, mask in digests) if index.has_masks else (),
+        further=index.further,
     )
 
 

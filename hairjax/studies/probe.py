@@ -127,7 +127,7 @@ def probe_configuration(config: ConfigDict, *, split: str, out: Path) -> list[Ch
     photos = load_data(setup.source, setup.prepare, None)
     parts, _ = split_photos(photos, setup.source, setup.split, None)
     require_one_label(photos, setup.source)
-    require_no_copies(photos, parts, setup.source, setup.split)
+    require_no_copies(photos, parts, setup.source, setup.split, setup.prepare.hair)
     require_unlearnt_weights(setup.model, weights, photos, parts, setup.source, setup.split)
     graphdef, params = pretrained_model(setup.model, len(photos.classes), weights)
     features = _features(setup, graphdef, params, photos, _wanted(parts, split))

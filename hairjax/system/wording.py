@@ -1,9 +1,20 @@
-"""Numbers with their nouns, as messages say them."""
+"""Numbers with their nouns, and lists, as messages say them."""
+
+import csv
+import io
+from collections.abc import Sequence
 
 
 def counted(count: int, one: str, many: str = "") -> str:
     """E.g. ``1 device``, ``1,200 devices``; ``many`` where the plural has another ending."""
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def as_csv(cells: Sequence[str]) -> str:
+    """Return cells with commas between, in quotation marks where they hold one."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(cells)
+    return line.getvalue()
 
 
 def in_bytes(count: float) -> str:

@@ -1,6 +1,5 @@
 """Files at the end of a run: predictions, metrics, figures and the report of its best epoch."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +73,6 @@ def finish_run(
     folder: RunFolder,
     photos: PhotoSet,
     split: np.ndarray,
-    columns: Mapping[str, Mapping[str, str]],
     trained: Trained,
 ) -> dict[str, Any]:
     """Write predictions, metrics, figures and report, and show the metrics.
@@ -83,7 +81,6 @@ def finish_run(
         folder: folder of the run.
         photos: all of them.
         split: split of each photograph.
-        columns: further columns of the manifest, as `manifest.read_columns` returns them.
         trained: the best epoch and its predictions.
 
     Returns:
@@ -91,7 +88,7 @@ def finish_run(
     """
     best, predictions, mistakes = trained.best, trained.predictions, trained.mistakes
     results = measure(predictions)
-    analysis = analyse(predictions, results.sample, predictions, columns)
+    analysis = analyse(predictions, results.sample, predictions, photos.further.columns)
     train, validation = (np.flatnonzero(split == name) for name in ("train", "validation"))
     compared = compare_baselines(photos, train, validation)
     write_results(folder, best["epoch"], predictions, results, analysis, compared)

@@ -1,7 +1,7 @@
 """One run, from configuration to report: read top to bottom."""
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,6 @@ from hairjax.data.mask_checksums import require_same_masks, write_masks
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.quality.conflicts import require_one_label
 from hairjax.data.quality.copies import require_no_copies
-from hairjax.data.sources.manifest import read_columns
 from hairjax.data.split import write_split
 from hairjax.evaluation.inference import make_model_outputs
 from hairjax.optim.groups import ParameterGroup, make_groups
@@ -70,7 +69,6 @@ class Prepared(NamedTuple):
     photos: PhotoSet
     split: np.ndarray  # str [n], what each photograph is for
     given: str  # what gave the split; "" where it was drawn
-    columns: Mapping[str, Mapping[str, str]]  # what else a manifest says of them
     weights: Sequence[Path | None]  # files or runs that were read, for each stream
     ancestry: Ancestry | None  # from what these have learnt; None where none were read
     graphdef: nnx.GraphDef
@@ -139,7 +137,6 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
     last = last_step(folder.checkpoints) if resuming else None
     saved = last is not None
     photos, split, given, weights = _photographs(setup, folder, resuming, saved)
-    columns = read_columns(setup.source.manifest, setup.source.views[0].photos)
     graphdef, params = initial_model(setup, len(photos.classes), weights, saved)
     ancestry = None
     if not saved:
@@ -158,7 +155,6 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
         photos=photos,
         split=split,
         given=given,
-        columns=columns,
         weights=weights,
         ancestry=ancestry,
         graphdef=graphdef,
@@ -271,7 +267,6 @@ def _end(plan: Plan, prepared: Prepared, best: dict[str, Any], params: dict) -> 
         prepared.folder,
         prepared.photos,
         prepared.split,
-        prepared.columns,
         Trained(best, predictions, mistakes),
     )
 
@@ -322,7 +317,7 @@ def _photographs(
         require_same_masks(folder.read_masks(), photos)
     if not resuming:
         require_one_label(photos, source)
-        require_no_copies(photos, split, source, setup.split)
+        require_no_copies(photos, split, source, setup.split, setup.prepare.hair)
     return photos, split, given, weights
 
 

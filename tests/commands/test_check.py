@@ -229,8 +229,12 @@ def test_names_in_several_spellings(folder, capsys):
     assert (status, kinds(rows)) == (1, {findings.SPELLING: 1})
     [said] = [row["detail"] for row in rows if row["kind"] == findings.SPELLING]
     assert said == "classes: 'Level 0' = 'level_0'"
-    assert findings.SPELLING in capsys.readouterr().err
+    captured = capsys.readouterr()
+    assert findings.SPELLING in captured.err
     assert findings.SPELLING in page_text()
+    # Once they are one, the order of the classes is known.
+    assert re.search(r"order of the classes: .evel.0 < level_1 < level_2 < level_3", captured.out)
+    assert len(re.findall(r"^ *.evel.0 ", captured.out, re.MULTILINE)) == 1
     status, rows = check("--spelling=merge --classes=level_3,level_2,level_1,level_0")
     assert (status, rows) == (0, [])
     said = capsys.readouterr().out

@@ -1,6 +1,7 @@
 """Training refuses copies across the split, and only those."""
 
 import io
+import shlex
 from dataclasses import replace
 
 import numpy as np
@@ -63,11 +64,14 @@ def planted(photos, edit, pairs):
     return replace(photos, images=images)
 
 
+MORE = {"spelling": "merge", "mask_value": "17", "classes": '"a,b",c'}
+
+
 def configured(**data):
     config = top.get_config()
     config.data.update(photos="PHOTOS", **data)
     setup = resolve(config)
-    return setup.source, setup.split
+    return setup.source, setup.split, setup.prepare.hair
 
 
 def test_a_clean_split_passes(clean, split, capsys):
@@ -85,10 +89,14 @@ def test_a_clean_split_passes(clean, split, capsys):
 def test_one_certain_copy_is_refused(edit, place, clean, split):
     photos = planted(clean, SURE[edit], [(7, place)])
     with pytest.raises(UserError, match=r"^the split leaks: 1 of the 20 validation and test") as e:
-        require_no_copies(photos, split, *configured(subject="/(a b)", spelling="merge"))
+        require_no_copies(photos, split, *configured(subject="/(a b)", **MORE))
     said = str(e.value)
     assert f"{photos.files[place]} ({split[place]}) = {photos.files[7]}, likeness " in said
-    assert "python launch.py check --photos=PHOTOS '--subject=/(a b)' --spelling=merge;" in said
+    command = said.partition("See all with ")[2].partition("; give")[0]
+    assert shlex.split(command) == [
+        *("python", "launch.py", "check", "--photos=PHOTOS", "--mask_value=17"),
+        *("--subject=/(a b)", '--classes="a,b",c', "--spelling=merge"),
+    ]
     assert said.endswith("--config.data.on_leak=allow")
 
 

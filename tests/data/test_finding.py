@@ -23,7 +23,7 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.load import require_classes
 from hairjax.data.prepare.read import prepare, read_photo
 from hairjax.data.sources.formats import FORMATS
-from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.photos import Search, find_photos
 from hairjax.data.sources.problems import Problem
 from hairjax.system.errors import UserError
 from tests.data.reading import reading
@@ -705,12 +705,14 @@ def load(folder: Path, workers: int = 1) -> tuple[PhotoSet, list[Problem]]:
         return str(folder / name) if os.path.lexists(folder / name) else ""
 
     index = find_photos(
-        photos=where("photos"),
-        masks=where("masks"),
-        manifest=where("manifest.csv"),
-        subject="",
-        classes=None,
-        need_masks=False,
+        Search(
+            photos=where("photos"),
+            masks=where("masks"),
+            manifest=where("manifest.csv"),
+            subject="",
+            classes=None,
+            need_masks=False,
+        )
     )
     photoset, unread = prepare(
         index, reading(WIDTH, fit="pad", workers=workers), lambda done, total: None

@@ -17,7 +17,7 @@ from hairjax.data.prepare.headers import read_headers
 from hairjax.data.prepare.load import load_photos
 from hairjax.data.prepare.read import prepare, read_photo
 from hairjax.data.prepare.store import prepare_once
-from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.photos import Search, find_photos
 from hairjax.data.sources.problems import PhotoError
 from hairjax.system.errors import UserError
 from tests.data.reading import reading
@@ -92,7 +92,7 @@ def write(root, files):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encoded(RGB, "PNG") if data is None else data)
     return find_photos(
-        photos=str(root), masks="", manifest="", subject="", classes=None, need_masks=False
+        Search(photos=str(root), masks="", manifest="", subject="", classes=None, need_masks=False)
     )
 
 

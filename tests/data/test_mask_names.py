@@ -8,7 +8,7 @@ from PIL import Image
 
 from hairjax.data.sources.mask_names import FolderNames, MaskName, parse_naming, tell_naming
 from hairjax.data.sources.mask_rule import MaskRule
-from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.photos import Search, find_photos
 from hairjax.data.sources.unlabelled import find_unlabelled
 from hairjax.system.errors import UserError
 
@@ -35,13 +35,15 @@ def named(file, pattern, suffix=".png"):
 
 def find(root, masks="masks", manifest="", **rule):
     return find_photos(
-        photos=str(root / "photos"),
-        masks=str(root / masks),
-        manifest=manifest and str(root / manifest),
-        subject="",
-        classes=None,
-        need_masks=True,
-        mask_rule=MaskRule(**rule),
+        Search(
+            photos=str(root / "photos"),
+            masks=str(root / masks),
+            manifest=manifest and str(root / manifest),
+            subject="",
+            classes=None,
+            need_masks=True,
+            mask_rule=MaskRule(**rule),
+        )
     )
 
 
@@ -198,12 +200,12 @@ def test_masks_are_no_photographs(tmp_path, pattern):
     put(tmp_path / "photos", [named(file, pattern) for file in files[1:]], MASK)
     where = {"photos": str(tmp_path / "photos"), "masks": "", "manifest": "", "subject": ""}
     with pytest.raises(UserError, match=r"3 of the 7 pictures are masks of others, beside them"):
-        find_photos(**where, classes=None, need_masks=False)
+        find_photos(Search(**where, classes=None, need_masks=False))
     with pytest.raises(UserError, match=r"3 of the 7 pictures are masks of others"):
         find_unlabelled([where["photos"]], "", ("0", "1"))
     # Photographs of the same names are photographs.
     put(tmp_path / "photos", [named(file, pattern) for file in files[1:]], photo)
-    assert len(find_photos(**where, classes=None, need_masks=False).entries) == 7
+    assert len(find_photos(Search(**where, classes=None, need_masks=False)).entries) == 7
 
 
 @pytest.mark.situation(

@@ -22,7 +22,7 @@ from hairjax.data.prepare import pieces, store
 from hairjax.data.prepare.load import load_photos
 from hairjax.data.prepare.read import prepare, read_photo
 from hairjax.data.prepare.stored import Stored
-from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.photos import Search, find_photos
 from hairjax.system.errors import UserError
 from tests.data.reading import reading, stored
 
@@ -36,7 +36,7 @@ import sys, time
 from pathlib import Path
 from hairjax.data.options import PrepareOptions
 from hairjax.data.prepare import pieces, store
-from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.photos import Search, find_photos
 
 photos, masks, cache, log, go = sys.argv[1:]
 read = pieces.read_photo
@@ -49,9 +49,9 @@ def slowly(path, *rest):
     return read(path, *rest)
 
 pieces.read_photo = slowly
-index = find_photos(
+index = find_photos(Search(
     photos=photos, masks=masks, manifest="", subject="", classes=None, need_masks=True
-)
+))
 options = PrepareOptions(
     side=6, fit="squash", on_bad="refuse", cache=cache, beam="", memory=0.0, workers=2
 )
@@ -82,7 +82,7 @@ def find(folder, **changes):
         "classes": None,
         "need_masks": True,
     }
-    return find_photos(**(arguments | changes))
+    return find_photos(Search(**(arguments | changes)))
 
 
 def prepared(folder, index=None, **changes):

@@ -1,7 +1,8 @@
-"""What a start does once: folders are walked, weights are looked for."""
+"""What a start does once: folders are walked, a manifest is read, weights are looked for."""
 
 import shutil
 from collections import Counter
+from itertools import groupby
 
 import jax
 import numpy as np
@@ -31,6 +32,7 @@ def counted(monkeypatch):
     calls = Counter()
     places = (
         "hairjax.data.sources.photos.walk_classes",
+        "hairjax.data.sources.manifest.read_table",
         "hairjax.builders.model.find_weights",
         "hairjax.models.factory.find_weights",
         "hairjax.commands.convert.find_weights",
@@ -108,6 +110,19 @@ def test_folders_are_walked_and_weights_looked_for_once(folders, counted):
     # The run has its parameters in a checkpoint: weights are not asked for again.
     assert launch.main(command) == STOPPED
     assert counted == {"walk_classes": 2, "find_weights": 1}
+
+
+def test_a_manifest_is_read_once(folders, counted):
+    files = sorted(file.relative_to(folders / "photos") for file in folders.glob("photos/*/*"))
+    parts = {}
+    for folder, group in groupby(files, lambda file: file.parent):
+        owners = dict.fromkeys(file.name.partition("_")[0] for file in group)
+        parts |= {(folder, owner): ("train", "val")[i % 2] for i, owner in enumerate(owners)}
+    rows = [f"{f},{f.parent},{parts[f.parent, f.name.partition('_')[0]]},x" for f in files]
+    (folders / "list.csv").write_text("\n".join(["file,label,split,site", *rows]))
+    command = [*flags(folders), f"--config.data.manifest={folders / 'list.csv'}"]
+    assert launch.main(command) == STOPPED
+    assert counted == {"read_table": 1, "find_weights": 1}
 
 
 def test_identical_files_in_two_classes_stop_a_start_and_no_later_one(folders, capsys):

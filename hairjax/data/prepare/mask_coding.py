@@ -18,6 +18,7 @@ from hairjax.system.errors import UserError
 _SHOWN = 8  # values of a label map in a message
 _LOW = 8  # times below white: no degrees of hair
 _MUCH = 0.2  # of the pixels
+_SOME = 0.1  # of the masks
 # Numbers of hair in label maps by their largest number, and who writes them so.
 _KNOWN = {
     2: ("2", "as maps of background, skin and hair do"),
@@ -99,11 +100,17 @@ def _common_coding(masks: Collection[MaskValues], hair: Hair) -> str:
     [(group, count)] = Counter(_group(mask) for mask in masks).most_common(1)
     same = [mask for mask in masks if _group(mask) == group]
     binary = Counter(value for mask in same if mask.is_binary for value in mask.values)
-    if group != "colours" and (hair.how == "soft" or any(mask.many for mask in same)):
+    degrees = hair.how == "soft" or any(mask.many or len(mask.levels) == 2 for mask in same)
+    if group != "colours" and degrees:
+        blurred = sum(len(mask.levels) > 2 for mask in same)
+        if hair.how == "auto" and blurred > max(1, _SOME * len(same)):
+            raise UserError(f"{_labels(same)}: {_HOW}")
         whites = {_white(mask) for mask in same}
         name = f"soft {1 if 1 in whites else max(whites)}"
     elif binary and 2 * max(binary.values()) > len(masks):
         [(value, count)] = binary.most_common(1)
+        if hair.how == "auto" and _is_one_of_several(value, same):
+            raise UserError(f"{_labels(same)}: {_HOW}")
         name = f"0/{value}"
     elif sum(binary.values()) < len(same):
         raise UserError(f"{_labels(same)}: {_HOW}")
@@ -118,10 +125,17 @@ def _common_coding(masks: Collection[MaskValues], hair: Hair) -> str:
     return f"{prefix}{'alpha ' if group == 'alpha' else ''}{name}"
 
 
+def _is_one_of_several(value: str, masks: Collection[MaskValues]) -> bool:
+    """True if the one value of most masks is in others one of several, as skin is of bald heads."""
+    if value.isdigit() and _LOW * int(value) >= WHITES[0]:
+        return False  # the others have soft edges
+    return any(value in mask.values and not (mask.is_binary or mask.many) for mask in masks)
+
+
 def _hold_several(masks: Mapping[int, MaskValues]) -> bool:
     """True if more than half hold more than two values, and none so many as degrees of hair."""
     values = masks.values()
-    few = sum(not mask.is_binary for mask in values)
+    few = sum(not mask.is_binary and len(mask.levels) != 2 for mask in values)
     return 2 * few > len(masks) and not any(mask.many for mask in values)
 
 
@@ -152,7 +166,7 @@ def _factor(mask: MaskValues, name: str) -> float | None:
     white = int(name.removeprefix("0/").removeprefix("soft "))
     if white == 1 or mask.kind == "fractions":
         return 1.0 if white == 1 and (mask.kind == "fractions" or mask.white == 1) else None
-    if _is_label_map(mask, white) or (inverted and mask.white != white):
+    if _is_label_map(mask, white) or mask.white > white or (inverted and mask.white != white):
         return None
     return mask.white / white
 
@@ -161,13 +175,19 @@ def _is_label_map(mask: MaskValues, white: int) -> bool:
     """True if a mask holds few and low numbers on much of the picture, or no other than one."""
     if mask.many or _LOW * max(map(int, mask.values)) >= white:
         return False
+    if mask.lossy and len(mask.shares) == 1:  # black, of which JPEG made 1
+        return False
     return mask.is_binary or 1 - mask.shares.get("0", 0.0) > _MUCH
 
 
 def _labels(masks: Collection[MaskValues]) -> str:
     """Describe what label maps hold, with a guess at the value of hair."""
     said = "the masks hold several things, and which is hair cannot be known: "
-    said += describe_values(masks)
+    said += _about(masks) or describe_values(masks)
+    if any(mask.lossy for mask in masks):
+        return (
+            f"{said}; they are saved as JPEG or the like, which changes numbers: save PNG, and then"
+        )
     values = {value for mask in masks for value in mask.values}
     if all(value.isdigit() for value in values):
         number, who = _KNOWN.get(max(map(int, values)), ("", ""))
@@ -176,8 +196,21 @@ def _labels(masks: Collection[MaskValues]) -> str:
     return said
 
 
+def _about(masks: Collection[MaskValues]) -> str:
+    """Levels of masks saved with loss; "" of others."""
+    levels = Counter(level for mask in masks for level in mask.levels if len(mask.levels) > 2)
+    return f"values about {', '.join(map(str, sorted(levels)[:_SHOWN]))}" if levels else ""
+
+
 def _require_value(masks: Collection[MaskValues], hair: Hair) -> None:
-    """Refuse a value of hair that no mask holds."""
+    """Refuse a value of hair that no mask holds, and a number of several colours in palettes."""
+    colours = Counter(mask.colour for mask in masks if mask.colour)
+    if len(colours) > 1:
+        said = ", ".join(f"{name} in {count:,}" for name, count in colours.most_common(_SHOWN))
+        raise UserError(
+            f"config.data.mask_value is {hair.value}, which is another colour in the palettes of "
+            f"other masks ({said}): give the colour that is hair"
+        )
     # Of more values than are kept any may be among them.
     if masks and not any(hair.value in mask.shares or mask.many for mask in masks):
         raise UserError(

@@ -1,7 +1,8 @@
 """Values of one mask as it is stored: greys, colours or transparency, and what of it is hair."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -15,6 +16,9 @@ MOST = 32  # different values of a label map; a soft mask has more
 WHITES = (255, 1023, 4095, 16383, 65535)
 _GREY = 16  # largest difference of the channels of a grey that was saved as a JPEG in colour
 SOFT, INVERTED = "soft", "inverted"
+_LOSSY = ("JPEG", "MPO", "AVIF", "HEIF")  # formats that change numbers, mostly
+# Of such, levels are one within so many greys; fewer of the pixels are edges and no level.
+_NEAR, _FEWEST = 12, 0.04
 DRAWN = "drawn"  # kind of a mask that an annotation file draws: what is hair in it is known
 
 
@@ -29,12 +33,18 @@ class MaskValues:
             more than `MOST` values the extremes alone.
         many: True if there are more than `MOST` values.
         white: the value that 255 stands for in the pixels that were read.
+        colour: of a palette the colour of the number that is hair; "" without either.
+        levels: of greys saved with loss those about which most of the pixels are; () of others.
+        lossy: True if it is saved with loss, so that its numbers are not what they were.
     """
 
     kind: str
     shares: dict[str, float]
     many: bool
     white: int
+    colour: str = ""
+    levels: Sequence[int] = ()
+    lossy: bool = False
 
     @property
     def values(self) -> set[str]:
@@ -48,7 +58,8 @@ class MaskValues:
 
     def to_json(self) -> list[Any]:
         """For the notes of a prepared set."""
-        return [self.kind, self.shares, self.many, self.white]
+        facts = [self.kind, self.shares, self.many, self.white]
+        return [*facts, self.colour, [*self.levels], self.lossy]
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,11 @@ class Hair:
 
     how: Literal["auto", "soft", "inverted", "value"]
     value: str = ""
+
+    @property
+    def key(self) -> str:
+        """As ``data.mask_value`` says it."""
+        return self.value or ("" if self.how == "auto" else self.how)
 
 
 AUTO = Hair("auto")
@@ -111,12 +127,34 @@ def read_values(image: Image.Image, hair: Hair) -> tuple[np.ndarray, MaskValues]
         Share of hair of every pixel, uint8 [height, width], 0 … 255; and what the mask holds.
 
     Raises:
-        ValueError: its values are not within 0 … 65535.
+        ValueError: its values are not within 0 … 65535, or not in its palette.
     """
-    kind, values = _stored(image, by_index=hair.value.isdigit())
+    numbered = hair.value.isdigit()
+    kind, values = _stored(image, by_index=numbered)
+    lossy = image.format in _LOSSY
     if kind == "colours":
-        return _read_colours(values, hair)
-    return _read_greys(kind, values, hair)
+        found, facts = _read_colours(values, hair)
+        return found, replace(facts, lossy=lossy)
+    found, facts = _read_greys(kind, values, hair)
+    return found, replace(
+        facts,
+        colour=_colour_of(image, int(hair.value)) if numbered and image.mode == "P" else "",
+        levels=_levels(values) if lossy and values.dtype == np.uint8 else (),
+        lossy=lossy,
+    )
+
+
+def _levels(values: np.ndarray) -> list[int]:
+    """Greys about which the pixels are: a few where numbers or colours were saved with loss."""
+    shares = np.bincount(values.ravel(), minlength=256) / values.size
+    levels = []
+    while True:
+        around = np.convolve(shares, np.ones(2 * _NEAR + 1), "same")
+        level = int(around.argmax())
+        if around[level] < _FEWEST:
+            return sorted(levels)
+        levels.append(level)
+        shares[max(0, level - 2 * _NEAR) : level + 2 * _NEAR + 1] = 0
 
 
 def _stored(image: Image.Image, by_index: bool) -> tuple[str, np.ndarray]:
@@ -178,12 +216,28 @@ def _floating(values: np.ndarray) -> tuple[str, np.ndarray]:
 
 def _only_numbers(image: Image.Image, by_index: bool) -> bool:
     """True if the indices of a palette are its values: all of its used colours are one."""
-    palette = np.zeros((256, 3), np.uint8)
-    stored = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
-    palette[: len(stored)] = stored
-    used = palette[np.flatnonzero(image.histogram()[:256])]
+    palette = _palette(image)
+    indices = np.flatnonzero(image.histogram()[:256])
+    if indices[-1] >= len(palette):
+        # As Pillow writes one that was made without a palette: of all but 0 it makes 1.
+        raise ValueError(
+            f"its palette has {len(palette)} colours and its pixels are of more, so that its "
+            "numbers are lost: save it anew as greys"
+        )
+    used = palette[indices]
     one = len(used) > 1 and bool((used == used[:1]).all())
     return one or (by_index and bool((used != used[:, :1]).any()))
+
+
+def _palette(image: Image.Image) -> np.ndarray:
+    """The colours of a palette, uint8 [n, 3]."""
+    return np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+
+
+def _colour_of(image: Image.Image, number: int) -> str:
+    """The colour that stands for a number which occurs in a palette; "" if it does not occur."""
+    there = image.histogram()[number : number + 1] if number < 256 else []
+    return "#{:02x}{:02x}{:02x}".format(*_palette(image)[number]) if any(there) else ""
 
 
 def _read_greys(kind: str, values: np.ndarray, hair: Hair) -> tuple[np.ndarray, MaskValues]:

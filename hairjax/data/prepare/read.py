@@ -27,7 +27,7 @@ from hairjax.system.errors import UserError
 
 FITS = ("squash", "pad")
 # To be raised whenever `read_photo` gives other pixels or facts: it tells prepared sets apart.
-PREPARATION = 3
+PREPARATION = 4
 # ImageNet's mean colour: zero once normalised, so that padding says nothing.
 _PADDING = (124, 116, 104)
 # What Pillow is known to raise on damaged files, over and above its own bomb error.
@@ -218,6 +218,7 @@ def photoset_of(
         white=found.white,
         mask_sha256=tuple(facts[i].mask_sha256 for i in found.places) if index.has_masks else (),
         mask_facts=index.masks,
+        further=index.further,
     )
 
 

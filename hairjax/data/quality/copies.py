@@ -13,6 +13,7 @@ import numpy as np
 from hairjax.data.options import SourceOptions, SplitOptions
 from hairjax.data.pairs import Pairs
 from hairjax.data.photoset import PhotoSet, Rows
+from hairjax.data.prepare.mask_values import AUTO, Hair
 from hairjax.data.quality.duplicates import (
     DuplicatePair,
     find_conflicts,
@@ -22,7 +23,7 @@ from hairjax.data.quality.duplicates import (
 from hairjax.parallel.processes import is_first, largest
 from hairjax.system import console
 from hairjax.system.errors import UserError
-from hairjax.system.wording import counted
+from hairjax.system.wording import as_csv, counted
 
 # Of two pictures' likeness. Whatever is encoded anew (JPEG 60 and better), made half as large,
 # mirrored or turned has 0.975 and more; of two tomatoes, no pair of different files had more than
@@ -35,7 +36,11 @@ _EXAMPLES = 3
 
 
 def require_no_copies(
-    photos: PhotoSet, split: np.ndarray, source: SourceOptions, options: SplitOptions
+    photos: PhotoSet,
+    split: np.ndarray,
+    source: SourceOptions,
+    options: SplitOptions,
+    hair: Hair = AUTO,
 ) -> None:
     """Refuse a split with copies of training photographs in validation or test.
 
@@ -48,14 +53,16 @@ def require_no_copies(
         split: split of each photograph, str [n].
         source: source of the photographs.
         options: with ``on_leak`` "allow" copies are told of and not refused.
+        hair: what is hair in the masks, for the command that shows all.
 
     Raises:
         UserError: there are copies; in every process, and the first names some.
     """
     if source.synthetic:
         return
+    command = _command(source, hair)
     found, conflicts = _find(photos, split) if is_first() else ([], [])
-    _tell_of_conflicts(photos, conflicts, _command(source))
+    _tell_of_conflicts(photos, conflicts, command)
     held = int(np.sum(split != "train"))
     certain = sum(pair.likeness >= CERTAIN for pair in found)
     copies = len({pair.second for pair in found})
@@ -73,7 +80,7 @@ def require_no_copies(
     )
     if refuse:
         raise UserError(
-            f"the split leaks: {said}. See all with {_command(source)}; give copies the "
+            f"the split leaks: {said}. See all with {command}; give copies the "
             "same subject, or remove them, or train nevertheless with --config.data.on_leak=allow"
         )
     why = "config.data.on_leak=allow" if leaks else "so few may be chance"
@@ -148,18 +155,19 @@ def _examples(photos: PhotoSet, split: np.ndarray, found: Sequence[DuplicatePair
     return "; ".join(named) + (" …" if len(found) > _EXAMPLES else "")
 
 
-def _command(source: SourceOptions) -> str:
+def _command(source: SourceOptions, hair: Hair) -> str:
     """The command that looks at the same photographs; it knows folders only."""
     flags = {
         "photos": source.views[0].photos,
         "masks": source.views[0].masks,
+        "mask_value": hair.key,
         "mask_name": source.views[0].mask_rule.name,
         "mask_category": source.views[0].mask_rule.category,
         "manifest": source.manifest.path,
         "columns": source.manifest.columns,
         "prefix": source.manifest.prefix,
         "subject": source.subject,
-        "classes": ",".join(source.classes),
+        "classes": as_csv(source.classes),
         "spelling": source.spelling if source.spelling != "refuse" else "",
         "split": source.own_split,
     }

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from hairjax.data.sources.annotated import AnnotatedMasks
-from hairjax.data.sources.lookup import Lookup, leads_outside, missing, one_form
+from hairjax.data.sources.listed import OUTSIDE, Listed
+from hairjax.data.sources.lookup import Lookup, one_form
 from hairjax.data.sources.manifest import Row
 from hairjax.data.sources.mask_names import (
     PLAIN,
@@ -47,7 +48,12 @@ class Masks:
     """
 
     def __init__(
-        self, place: Path, photos: Mapping[str, Path], rule: MaskRule, among: bool | None = None
+        self,
+        place: Path,
+        photos: Mapping[str, Path],
+        rule: MaskRule,
+        among: bool | None = None,
+        listed: Listed | None = None,
     ):
         """Tell how the masks are named, or read the annotation files.
 
@@ -57,11 +63,12 @@ class Masks:
             rule: how masks are looked for.
             among: None if photographs lie in another folder; else they lie in this one, and
                 `photos` are all of its pictures, masks among them (True), or photographs (False).
+            listed: where the paths lead that a manifest gives; None without one.
 
         Raises:
             UserError: it cannot be known which masks are meant.
         """
-        self._place, self._lookup = place, Lookup(place)
+        self._place, self._lookup, self._listed = place, Lookup(place), listed
         self._naming = PLAIN
         self._drawn: AnnotatedMasks | None = None
         self._by_core: dict[Path, dict[str, list[str]]] = {}
@@ -135,8 +142,8 @@ class Masks:
 
     def find(self, row: Row, path: Path) -> File:
         """Return the mask of `row`, or raise PhotoError for the photograph `path`."""
-        if row.mask:
-            return self._listed(row, path)
+        if row.mask and self._listed:
+            return self._named(self._listed, row, path)
         if self._drawn:
             return self._drawn.find(row.file, path)
         file = PurePosixPath(self._at(row.file))
@@ -187,14 +194,18 @@ class Masks:
                 return f"; {examples(there, _SHOWN)} {'is' if len(there) == 1 else 'are'} there"
         return ""
 
-    def _listed(self, row: Row, path: Path) -> Path:
-        if leads_outside(row.mask):
+    def _named(self, listed: Listed, row: Row, path: Path) -> Path:
+        """Return the mask that a manifest names."""
+        found = listed.place(row.mask)
+        if found.why_not == OUTSIDE:
             kind = "the mask is not a path below config.data.masks"
             raise PhotoError(Problem(shown(path), kind, row.mask))
-        mask = self._lookup.find(row.mask)
-        reason = missing(mask)
-        if reason:
-            raise PhotoError(Problem(shown(path), NO_MASK, f"{shown(mask)}: {reason}"))
+        mask = self._place / found.file
+        if found.why_not:
+            self._hinted += 1
+            hint = listed.hint(found.file) if self._hinted <= PROBLEMS_SHOWN else ""
+            said = f"{shown(mask)}: {found.detail}{f'; {hint}' if hint else ''}"
+            raise PhotoError(Problem(shown(path), NO_MASK, said))
         return mask
 
     def _masks(self, folder: Path, below: str) -> Mapping[str, list[str]]:

@@ -1,13 +1,12 @@
 """What is said of the order of the classes before training, and what is refused without one."""
 
-import csv
-import io
 import shlex
 from collections.abc import Sequence
 
 from hairjax.data.options import SourceOptions
 from hairjax.data.sources.class_order import how_ordered
 from hairjax.system.errors import UserError
+from hairjax.system.wording import as_csv
 
 _SHOWN = 20
 MEANINGLESS = (
@@ -26,7 +25,7 @@ def tell_order(classes: Sequence[str], source: SourceOptions) -> str:
         return f"order of the classes: {_shown(classes, ' < ')} ({how})"
     if len(classes) == 2:
         return f"classes: {_shown(classes, ', ')}; no figure depends on the order of two"
-    flag = shlex.quote(f"--config.data.classes={_as_csv(classes)}")
+    flag = shlex.quote(f"--config.data.classes={as_csv(classes)}")
     if source.ordered_by:
         raise UserError(
             f"{source.ordered_by} needs the order of the classes, which their names do not tell: "
@@ -40,10 +39,3 @@ def tell_order(classes: Sequence[str], source: SourceOptions) -> str:
 
 def _shown(classes: Sequence[str], between: str) -> str:
     return between.join(classes[:_SHOWN]) + " …" * (len(classes) > _SHOWN)
-
-
-def _as_csv(names: Sequence[str]) -> str:
-    """The names with commas between, in quotation marks where they hold one."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(names)
-    return line.getvalue()

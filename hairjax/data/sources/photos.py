@@ -7,15 +7,23 @@ them all; what makes the whole set unusable (a missing folder, an unknown class)
 import os
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from hairjax.data.sources.classes import class_names, label_index, require_classes_on_top
 from hairjax.data.sources.folders import walk_classes, walk_parts
 from hairjax.data.sources.labels import leave_out_missing, missing_labels, require_no_opinions
 from hairjax.data.sources.lookup import one_form
-from hairjax.data.sources.manifest import Manifest, Row, read_manifest
+from hairjax.data.sources.manifest import (
+    NOTHING_FURTHER,
+    Further,
+    Manifest,
+    Row,
+    find_listed_masks,
+    read_manifest,
+)
 from hairjax.data.sources.mask_names import HOW
 from hairjax.data.sources.mask_rule import NOT_FOUND, TOLD, MaskFacts, MaskRule
 from hairjax.data.sources.masks import Masks, mask_folder
@@ -48,8 +56,8 @@ class Entry:
 class Index:
     """Photographs found: usable entries ordered by `file`, and the problems beside them.
 
-    `spellings` are groups of labels that are nearly equal, whether or not they were merged, and
-    `masks` is how the masks were found.
+    `spellings` are groups of labels that are nearly equal, whether or not they were merged,
+    `masks` is how the masks were found, and `further` what else a manifest says.
     """
 
     entries: tuple[Entry, ...]
@@ -58,26 +66,14 @@ class Index:
     has_masks: bool
     spellings: Spellings = ()
     masks: MaskFacts = NOT_FOUND
+    further: Further = NOTHING_FURTHER
 
 
-def find_photos(
-    *,
-    photos: str,
-    masks: str,
-    manifest: str,
-    subject: str,
-    classes: tuple[str, ...] | None,
-    need_masks: bool,
-    given: tuple[str, ...] = (),
-    merge: bool = False,
-    mask_rule: MaskRule = TOLD,
-    columns: str = "",
-    prefix: str = "",
-    in_parts: bool = False,
-) -> Index:
-    """Find every photograph with its label, subject and mask, without decoding any.
+@dataclass(frozen=True)
+class Search:
+    """Which photographs are looked for, and how.
 
-    Args:
+    Attributes:
         photos: folder that holds a folder per class (searched recursively), or, with a manifest,
             the files that the manifest names.
         masks: folder that holds the masks, under the photographs' relative paths and with any
@@ -94,8 +90,26 @@ def find_photos(
         merge: True to make one class of names that are nearly equal, False to keep them apart.
         mask_rule: how masks are looked for.
         columns: which column of the manifest says what, as `data.columns`.
-        prefix: what to drop at the start of the manifest's paths.
+        prefix: what to drop at the start of the manifest's paths, as `data.prefix`.
         in_parts: True if the class folders are in folders of a split: train, valid, test.
+    """
+
+    photos: str
+    masks: str
+    manifest: str
+    subject: str
+    classes: tuple[str, ...] | None
+    need_masks: bool
+    given: tuple[str, ...] = ()
+    merge: bool = False
+    mask_rule: MaskRule = TOLD
+    columns: str = ""
+    prefix: str = ""
+    in_parts: bool = False
+
+
+def find_photos(search: Search) -> Index:
+    """Find every photograph with its label, subject and mask, without decoding any.
 
     Raises:
         UserError: a folder or the manifest is missing or unusable, the expression is invalid,
@@ -103,54 +117,90 @@ def find_photos(
             is empty, a label is not one of `classes`, labels are no classes but measured, masks
             are needed and not given, or not one photograph has a mask.
     """
-    _require_masks_given(masks, need_masks)
-    root = _folder(photos, "photos")
-    mask_place = _mask_place(masks) if masks else None
-    pattern = compile_subject(subject)
+    _require_masks_given(search)
+    root = _folder(search.photos, "photos")
+    place = _mask_place(search.masks) if search.masks else None
+    pattern = compile_subject(search.subject)
     problems: list[Problem] = []
-    where = manifest or photos
-    if manifest:
-        rows, labels = read_manifest(Manifest(manifest, columns, prefix), root, problems)
+    further, listed = NOTHING_FURTHER, None
+    if search.manifest:
+        manifest = Manifest(search.manifest, search.columns, search.prefix)
+        rows, labels, further = read_manifest(manifest, root, problems)
+        listed = place and find_listed_masks(rows, place, manifest)
     else:
-        walk = walk_parts if in_parts else walk_classes
-        rows, labels = without_masks(*walk(root, problems), root, mask_place)
-        if classes is None and not in_parts:
-            require_classes_on_top(photos, rows, given)
-        if classes is None and not given:
-            require_no_class_of_masks(labels)
-        if mask_place is None:
-            advice = f"give --config.data.masks={photos} too (of check --masks={photos})"
-            require_no_masks_among({row.file: root / row.file for row in rows}, advice)
+        rows, labels = _walk(search, root, place, problems)
     finder = None
-    if mask_place is not None:
-        finder, rows = _find_masks(rows, root, mask_place, mask_rule, bool(manifest), problems)
-    absent = missing_labels(labels, classes or given)
+    if place is not None:
+        among = not search.manifest if os.path.realpath(place) == os.path.realpath(root) else None
+        photos = {row.file: root / row.file for row in rows if not row.mask}
+        finder = Masks(place, photos, search.mask_rule, among, listed)
+        rows = _without_masks_beside(rows, root, finder, problems)
+    absent = missing_labels(labels, search.classes or search.given)
     rows = leave_out_missing(rows, absent, root, problems)
-    labels = [label for label in labels if label not in absent]
-    spellings: Spellings = ()
-    if classes is None:
-        spellings = near_equal_classes(labels)
-        form = most_frequent(spellings if merge else (), [row.label for row in rows])
-        if not given:
-            require_no_opinions([row.label for row in rows], where)
-        names = class_names([form.get(one, one) for one in labels], given, where, absent)
-        label_of = {label: label_index(form.get(label, label), names) for label in labels}
-    else:
-        names, label_of = classes, {label: label_index(label, classes) for label in labels}
-    entries = _entries(rows, root, finder, pattern, label_of, problems)
+    found = _Labels.of(search, rows, [label for label in labels if label not in absent], absent)
+    entries = _entries(rows, root, finder, pattern, found.place, problems)
     if finder is not None:
-        _require_any_mask(masks, finder, rows, problems)
+        _require_any_mask(search.masks, finder, rows, problems)
     facts = finder.facts if finder else NOT_FOUND
-    return Index(entries, tuple(problems), names, bool(masks), spellings, facts)
+    return Index(
+        entries,
+        tuple(problems),
+        found.classes,
+        finder is not None,
+        found.spellings,
+        facts,
+        further,
+    )
 
 
-def _require_masks_given(masks: str, need_masks: bool) -> None:
-    if need_masks and not masks:
+class _Labels(NamedTuple):
+    """The classes, which of them each label is, and the labels that are nearly equal."""
+
+    classes: tuple[str, ...]
+    place: dict[str, int]
+    spellings: Spellings
+
+    @classmethod
+    def of(
+        cls, search: Search, rows: list[Row], labels: list[str], absent: Collection[str]
+    ) -> "_Labels":
+        """Find the classes of a set, or those of the run that its labels are."""
+        if search.classes is not None:
+            place = {label: label_index(label, search.classes) for label in labels}
+            return cls(search.classes, place, ())
+        given, where = [row.label for row in rows], search.manifest or search.photos
+        spellings = near_equal_classes(labels)
+        form = most_frequent(spellings if search.merge else (), given)
+        if not search.given:
+            require_no_opinions(given, where)
+        names = class_names([form.get(one, one) for one in labels], search.given, where, absent)
+        place = {label: label_index(form.get(label, label), names) for label in labels}
+        return cls(names, place, spellings)
+
+
+def _require_masks_given(search: Search) -> None:
+    if search.need_masks and not search.masks:
         raise UserError(
             "the model reads hair masks: give their folder with "
             "--config.data.masks=FOLDER, or use the photographs alone with "
             "--config.model.in_channels=3"
         )
+
+
+def _walk(
+    search: Search, root: Path, masks: Path | None, problems: list[Problem]
+) -> tuple[list[Row], list[str]]:
+    """List the photographs of a folder per class, and the classes."""
+    walk = walk_parts if search.in_parts else walk_classes
+    rows, labels = without_masks(*walk(root, problems), root, masks)
+    if search.classes is None and not search.in_parts:
+        require_classes_on_top(search.photos, rows, search.given)
+    if search.classes is None and not search.given:
+        require_no_class_of_masks(labels)
+    if masks is None:
+        advice = f"give --config.data.masks={search.photos} too (of check --masks={search.photos})"
+        require_no_masks_among({row.file: root / row.file for row in rows}, advice)
+    return rows, labels
 
 
 def without_masks(
@@ -167,22 +217,14 @@ def without_masks(
     return left, [label for label in labels if label != inside]
 
 
-def _find_masks(
-    rows: list[Row],
-    root: Path,
-    place: Path,
-    rule: MaskRule,
-    listed: bool,
-    problems: list[Problem],
-) -> tuple[Masks, list[Row]]:
-    """Return the masks, and the rows without those that are masks beside the photographs."""
-    among = not listed if os.path.realpath(place) == os.path.realpath(root) else None
-    photos = {row.file: root / row.file for row in rows if not row.mask}
-    masks = Masks(place, photos, rule, among)
+def _without_masks_beside(
+    rows: list[Row], root: Path, masks: Masks, problems: list[Problem]
+) -> list[Row]:
+    """Return the rows without those that are masks beside the photographs."""
     for file, has_photograph in masks.beside.items():
         if not has_photograph:
             problems.append(Problem(shown(root / file), unowned(masks.facts), ""))
-    return masks, [row for row in rows if row.file not in masks.beside]
+    return [row for row in rows if row.file not in masks.beside]
 
 
 def unowned(facts: MaskFacts) -> str:

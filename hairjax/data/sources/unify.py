@@ -17,6 +17,7 @@ from hairjax.system import console
 from hairjax.system.errors import examples
 from hairjax.system.wording import counted
 
+TELL = "tell"  # as a spelling: of classes as merge, and people as they are
 CLASSES, PEOPLE = "classes", "people"
 _SHOWN = 5  # groups
 
@@ -39,7 +40,8 @@ def unify_spelling(found: Sequence[Index], spelling: str) -> tuple[Index, ...]:
 
     Args:
         found: the photographs of every view, their classes merged where they are to be.
-        spelling: ``refuse``, ``merge`` or ``apart``.
+        spelling: ``refuse``, ``merge``, ``apart`` or ``tell``: it is left to the caller to tell
+            of `near_equal_names`.
 
     Raises:
         UserError: names are nearly equal and are to be refused.
@@ -47,6 +49,8 @@ def unify_spelling(found: Sequence[Index], spelling: str) -> tuple[Index, ...]:
     if spelling == "apart":
         return tuple(found)
     found = _without_unknown(found)
+    if spelling == TELL:
+        return tuple(found)
     groups = near_equal_names(found)
     if spelling == "refuse":
         require_one_spelling(groups)
