@@ -100,6 +100,24 @@ def test_what_is_found_of_all_masks_stands_on_the_page(folder, kind, repainted):
     assert f"|The set|{detail}|" in re.sub(r"\|\s*\|", "|", page_text())
 
 
+@pytest.mark.situation(
+    "Masks",
+    "some masks with black hair, the others with white",
+    "told by `check`, each by its name, as far as the corners show it",
+)
+@pytest.mark.parametrize("share", [2, 6])
+def test_masks_of_which_some_are_inverted(folder, share):
+    inverted = sorted(folder.glob("masks/*/*"))[1::share]
+    for file in inverted:
+        Image.fromarray(255 - np.array(Image.open(file))).save(file)
+    status, rows = check()
+    told = [row for row in rows if row["kind"] == findings.ONE_INVERTED]
+    assert status == 0
+    names = [path.relative_to(folder / "masks").as_posix() for path in inverted]
+    assert sorted(row["file"] for row in told) == names
+    assert all(f"|{name}|" in page_text() for name in names)
+
+
 def spoil(folder, clean):
     """Plant one defect of every kind; returns (kind, file, other) of each."""
     photos, masks = folder / "photos", folder / "masks"

@@ -30,6 +30,7 @@ OUTLIER = "mask unlike its class"
 _AT_ONCE = 256  # photographs whose masks are measured at a time
 ALL_EMPTY = "all masks empty"
 FAINT, INVERTED = "all masks faint", "masks that rather look inverted"
+ONE_INVERTED = "mask rather looks inverted"
 DARK, CLIPPED = "photograph very dark", "photograph clipped"
 IMBALANCE, POSITION = "classes of unequal size", "position in the file"
 # On these, what is measured after training could not be believed, or nothing can be trained.
@@ -114,8 +115,7 @@ def _pair(kind: str, photos: PhotoSet, one: int, other: int, detail: str) -> Fin
 
 def of_coding(shapes: MaskShapes) -> list[Finding]:
     """Masks of which all are faint, or of which most show hair in the corners and not within."""
-    known = (shapes.area > 0) & (shapes.area < _NEARLY_FULL)
-    inverted = known & (shapes.corners > _HAIR) & (shapes.area < shapes.corners)
+    known, inverted = _inverted(shapes)
     found, peak = [], shapes.peak.max(initial=0)
     if not peak:
         found.append(Finding(ALL_EMPTY, "", "", "there is no hair in any"))
@@ -128,11 +128,25 @@ def of_coding(shapes: MaskShapes) -> list[Finding]:
     return found
 
 
+def _inverted(shapes: MaskShapes) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Masks of which it can be told, and those of them with hair in the corners and not within."""
+    known = (shapes.area > 0) & (shapes.area < _NEARLY_FULL)
+    return known, known & (shapes.corners > _HAIR) & (shapes.area < shapes.corners)
+
+
 def describe_masks(photos: PhotoSet) -> list[str]:
-    """Describe what `of_coding` finds, a line each; nothing where there are no masks."""
+    """Describe what is found of all masks, a line each; nothing where there are none."""
     if not photos.has_masks or not len(photos):
         return []
-    return [f"{one.kind}: {one.detail}" for one in of_coding(measure_masks(photos, _AT_ONCE))]
+    shapes = measure_masks(photos, _AT_ONCE)
+    said = [f"{one.kind}: {one.detail}" for one in of_coding(shapes)]
+    known, inverted = _inverted(shapes)
+    if 1 < inverted.sum() <= known.sum() / 2:
+        said.append(
+            f"{inverted.sum():,} of {known.sum():,} masks have hair in the corners, as most have "
+            "not: if hair is black in these, save all alike"
+        )
+    return said
 
 
 def of_exposure(photos: PhotoSet, exposure: Exposure) -> list[Finding]:
@@ -153,9 +167,14 @@ def of_exposure(photos: PhotoSet, exposure: Exposure) -> list[Finding]:
 
 
 def of_masks(photos: PhotoSet, shapes: MaskShapes) -> list[Finding]:
-    """Masks that are empty, nearly full, tiny, or unlike the others of their class."""
+    """Masks that are empty, nearly full, tiny, inverted, or unlike the others of their class.
+
+    Where most look inverted, `of_coding` says so of the set.
+    """
     found = []
-    for file, area in zip(photos.files, shapes.area, strict=True):
+    known, inverted = _inverted(shapes)
+    few = inverted & (2 * inverted.sum() <= known.sum())
+    for file, area, turned in zip(photos.files, shapes.area, few, strict=True):
         share = f"{area:.1%} of the photograph"
         if area == 0:
             found.append(Finding(EMPTY, file, "", ""))
@@ -163,6 +182,8 @@ def of_masks(photos: PhotoSet, shapes: MaskShapes) -> list[Finding]:
             found.append(Finding(FULL, file, "", share))
         elif area < _TINY:
             found.append(Finding(TINY, file, "", share))
+        elif turned:
+            found.append(Finding(ONE_INVERTED, file, "", "hair in the corners and less within"))
     named = {finding.file for finding in found}
     usual = [i for i, file in enumerate(photos.files) if file not in named]
     measures = zip(_SPREADS, (shapes.area, shapes.down, shapes.right), strict=True)
