@@ -1,4 +1,4 @@
-"""Stop a training in good order when SIGTERM or Ctrl-C comes."""
+"""Orderly stop of a training on SIGTERM or Ctrl-C."""
 
 import signal
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ STOPS = ("", "stopped by SIGTERM", "stopped by Ctrl-C")
 
 
 class StoppedError(Exception):
-    """The run was asked to stop (SIGTERM, Ctrl-C) and has saved its state."""
+    """Training stopped by SIGTERM or Ctrl-C after saving its state."""
 
 
 def stop_reason(stop: list[str]) -> str:
-    """Reason to stop now; "" to go on.
+    """Reason to stop now; "" to continue.
 
-    Several processes all call this at the same place, and all stop, whichever of them was told to.
+    A collective: every process calls it at the same place, and one signal stops all.
     """
     mine = stop[0] if stop else ""
     return STOPS[largest(STOPS.index(mine))]
@@ -26,9 +26,10 @@ def stop_reason(stop: list[str]) -> str:
 
 @contextmanager
 def stop_requests() -> Iterator[list[str]]:
-    """Yield a list that is empty until SIGTERM or Ctrl-C comes.
+    """Yield a list that is empty until SIGTERM or Ctrl-C.
 
-    A second one acts as usual; not in several processes, to which launchers may send each twice.
+    A second signal has its default effect; with several processes it is ignored, as launchers may
+    send signals twice.
     """
     asked: list[str] = []
     before = {int(s): signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)}

@@ -1,4 +1,4 @@
-"""Room on the disk for a run: required before the first step, and told of where it has run out."""
+"""Disk space of a run: required before the first step, reported when exhausted."""
 
 from pathlib import Path
 
@@ -11,11 +11,11 @@ from hairjax.training.loop import Plan
 from hairjax.weights.checkpoint import last_step, state_bytes
 
 
-def require_room(plan: Plan, learner: Learner) -> None:
-    """Refuse to train where no checkpoint can be saved; say where not all of them may.
+def require_disk_space(plan: Plan, learner: Learner) -> None:
+    """Raise if no checkpoint fits on the disk; warn if not all do.
 
     Raises:
-        FullDiskError: there is no room for one.
+        FullDiskError: no room for a single checkpoint.
     """
     last = last_step(plan.folder.checkpoints) or 0
     left = plan.setup.training.epochs - last // plan.steps
@@ -32,13 +32,13 @@ def require_room(plan: Plan, learner: Learner) -> None:
         )
     if room < most:
         console.say(
-            f"the checkpoints of this run take up to {in_bytes(most)} more (the best, the last, "
-            f"and the next while it is written), and {there}: training may end before its time"
+            f"the checkpoints of this run take up to {in_bytes(most)} more (best, last, and the "
+            f"one being written), and {there}: training may end early"
         )
 
 
-def told_of_full_disk(full: FullDisk, workdir: Path) -> str:
-    """One sentence: what could not be written, what of the run is whole, and how it goes on."""
+def full_disk_message(full: FullDisk, workdir: Path) -> str:
+    """Sentence about a full disk: unwritten file, saved state, and how to resume."""
     step = last_step(workdir / "checkpoints")
     kept, how = "nothing was saved before", "begins anew"
     if step is not None:
