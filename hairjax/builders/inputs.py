@@ -25,17 +25,18 @@ def input_specification(config: ConfigDict) -> InputSpecification:
 
     ``auto`` takes the normalisation of the published weights.
     """
-    found, asked = configured_streams(config), config.data.normalise
+    found, normalise_by = configured_streams(config), config.data.normalise
     return InputSpecification(
         side=image_side(config),
         channels=tuple(stream.channels for stream in found),
         normalise=tuple(
-            VARIANTS[stream.name].family.normalise if asked == "auto" else asked for stream in found
+            VARIANTS[stream.name].family.normalise if normalise_by == "auto" else normalise_by
+            for stream in found
         ),
     )
 
 
-def require_one_view(source: SourceOptions, what: str) -> None:
+def require_one_view(source: SourceOptions, caller: str) -> None:
     """Raise if the model sees two views at once, for commands on single photographs.
 
     Raises:
@@ -44,5 +45,5 @@ def require_one_view(source: SourceOptions, what: str) -> None:
     if source.two_views:
         raise UserError(
             f"the model sees two views of a subject at once (config.model.second_sees=view), and "
-            f"{what} takes single photographs; launch.py evaluate evaluates the run's own pairs"
+            f"{caller} takes single photographs; launch.py evaluate evaluates the run's own pairs"
         )

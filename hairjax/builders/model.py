@@ -14,12 +14,12 @@ from hairjax.config.streams import Stream, configured_streams
 from hairjax.models.backbone import Backbone
 from hairjax.models.factory import (
     check_weights,
-    filled,
     load_model,
     model_builder,
     outline,
     read_weights,
     with_head,
+    with_parameters,
 )
 from hairjax.models.layers.common import ParameterKeys
 from hairjax.models.options import ModelOptions
@@ -155,9 +155,9 @@ def pretrained_model(
     else:
         built, notes = _two_streams(model, num_classes, checkpoints)
     for name, stream in zip(STREAMS, model.streams, strict=False):
-        whose = f" of the {name}, {stream.name}" if len(checkpoints) > 1 else ""
+        owner = f" of the {name}, {stream.name}" if len(checkpoints) > 1 else ""
         source = "initialised, not pretrained" if stream.source == "none" else stream.source
-        console.say(f"weights{whose}: {source}")
+        console.say(f"weights{owner}: {source}")
     for note in notes:
         console.say(f"  {note}")
     graphdef, state = nnx.split(built)
@@ -176,7 +176,7 @@ def _builder(model: ModelSpecification, num_classes: int) -> Callable[..., Backb
         first=first,
         second=second,
         fuse_after=model.fuse_after,
-        lacking=model.second_view,
+        optional_views=model.second_view,
     )
     return with_head(build, options)
 
@@ -202,4 +202,4 @@ def _two_streams(
         whole=model.streams[0].source == model.streams[1].source,
         stem=model.stem,
     )
-    return filled(whole, parameters), notes
+    return with_parameters(whole, parameters), notes

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from hairjax.builders.setup import Setup
 from hairjax.models.factory import stage_count
 from hairjax.models.table import VARIANTS
-from hairjax.models.two_stream import fusing_stages
+from hairjax.models.two_stream import fusion_stages
 from hairjax.models.vit import ViT
 from hairjax.optim.groups import ParameterGroup, frozen_parts
 from hairjax.system.errors import UserError
@@ -96,17 +96,18 @@ def _check_fusing(first: str, second: str, fuse_after: int) -> None:
     if not fuse_after:
         return
     counts = [stage_count(name) for name in (first, second)]
-    allowed = fusing_stages(*counts)
+    allowed = fusion_stages(*counts)
     if fuse_after not in allowed:
-        said = "".join(f"{stage}, " for stage in allowed)
+        stages_text = "".join(f"{stage}, " for stage in allowed)
         raise UserError(
             f"config.model.fuse_after is {fuse_after}; with the {counts[0]} stages of {first} and "
-            f"the {counts[1]} of {second}, which end together, it can be {said}0 (at the end)"
+            f"the {counts[1]} of {second}, which end together, it can be {stages_text}"
+            "0 (at the end)"
         )
     if VARIANTS[first].family.build is ViT:
         raise UserError(
-            f"config.model.fuse_after={fuse_after} joins maps, and config.model.name={first} goes "
-            "on with tokens; make it the second, or use 0"
+            f"config.model.fuse_after={fuse_after} fuses maps, and config.model.name={first} "
+            "continues with tokens; make it the second, or use 0"
         )
 
 

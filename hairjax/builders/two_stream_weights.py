@@ -12,7 +12,7 @@ from flax import nnx
 from hairjax.models.backbone import Backbone
 from hairjax.models.factory import Initialise
 from hairjax.models.two_stream import STREAMS
-from hairjax.weights.fit import fit_weights, in_words, replace_head
+from hairjax.weights.fit import fit_weights, head_in_words, replace_head
 from hairjax.weights.heads import is_classifier
 from hairjax.weights.load import Checkpoint
 from hairjax.weights.paths import dotted
@@ -49,14 +49,14 @@ def fit_streams(
     found: dict[str, np.ndarray] = {}
     notes: list[str] = []
     if checkpoints[0] and whole and has_streams(checkpoints[0].arrays):
-        found = _rest(checkpoints[0], shapes, notes)
+        found = _shared_arrays(checkpoints[0], shapes, notes)
     elif any(checkpoints):
-        notes.append(f"head: initialised for {in_words(shapes)}")
+        notes.append(f"head: initialised for {head_in_words(shapes)}")
     for stream, checkpoint, model in zip(STREAMS, checkpoints, models, strict=True):
         if checkpoint:
-            fitted, said = _fit_stream(stream, checkpoint, model, shapes, initialise, stem)
+            fitted, stream_notes = _fit_stream(stream, checkpoint, model, shapes, initialise, stem)
             found |= fitted
-            notes += [f"{stream}: {note}" for note in said]
+            notes += [f"{stream}: {note}" for note in stream_notes]
     fresh = [path for path in shapes if path not in found]
     if any(".join." in path for path in fresh) and any(checkpoints):
         notes.append("fusion of the streams: initialised to the first stream's map")
@@ -116,7 +116,7 @@ def _fit_stream(
     return {paths[path]: array for path, array in fitted.items()}, notes
 
 
-def _rest(
+def _shared_arrays(
     checkpoint: Checkpoint, shapes: Mapping[str, jax.ShapeDtypeStruct], notes: list[str]
 ) -> dict[str, np.ndarray]:
     """Parameters outside the streams, where names and shapes match the run's."""

@@ -74,8 +74,8 @@ def make_outputs(
         rows = []
         # Replicated even if training shards them: the same sums as in a later evaluation.
         params = jax.device_put(params, replicated(mesh))
-        for mine, count in read_batches(photos, batch_size, share(batch_size)):
-            images = join_shares(mine, mesh)
+        for local_rows, count in read_batches(photos, batch_size, share(batch_size)):
+            images = join_shares(local_rows, mesh)
             rows.append(np.asarray(compiled(params, images))[:count])
         return np.concatenate(rows)
 

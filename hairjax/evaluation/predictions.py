@@ -95,8 +95,13 @@ def write_predictions(
     """Write predictions with the columns of `columns`, atomically and deterministic to the byte.
 
     Read back to the same float32. Unknown labels are empty; subjects are in ``split.csv``.
-    Optional: calibrated probabilities, float [n, k]; the fold of each photograph; ``flips`` for
-    means over mirror images.
+
+    Args:
+        predictions: predictions to write.
+        path: CSV file.
+        calibrated: calibrated probabilities, float [n, k]; None for no such columns.
+        folds: fold of each photograph; None for no such column.
+        flips: True if the probabilities are means over mirror images.
     """
     names, predicted = predictions.classes, predictions.predicted
     rows = []

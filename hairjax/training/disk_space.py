@@ -24,23 +24,23 @@ def require_disk_space(plan: Plan, learner: Learner) -> None:
     plan.checkpoints.clean()
     size = state_bytes((learner.shapes.evaluated, learner.shapes.rest()))
     most, room = plan.checkpoints.expected_bytes(size, left), free(plan.folder.checkpoints)
-    there = f"{in_bytes(room)} are free at {plan.folder.checkpoints}"
+    free_text = f"{in_bytes(room)} are free at {plan.folder.checkpoints}"
     if room < plan.checkpoints.least_bytes(size):
         raise FullDiskError(
-            f"a checkpoint of this run takes {in_bytes(size)}, and {there}: make room, or give "
+            f"a checkpoint of this run takes {in_bytes(size)}, and {free_text}: make room, or give "
             "another --workdir"
         )
     if room < most:
         console.say(
             f"the checkpoints of this run take up to {in_bytes(most)} more (best, last, and the "
-            f"one being written), and {there}: training may end early"
+            f"one being written), and {free_text}: training may end early"
         )
 
 
 def full_disk_message(full: FullDisk, workdir: Path) -> str:
     """Sentence about a full disk: unwritten file, saved state, and how to resume."""
     step = last_step(workdir / "checkpoints")
-    kept, how = "nothing was saved before", "begins anew"
+    saved, how = "nothing was saved before", "starts over"
     if step is not None:
-        kept, how = f"the state after step {step:,} and the best before it are whole", "goes on"
-    return f"{full.describe()}; {kept}: make room, and the same command {how}"
+        saved, how = f"the state after step {step:,} and the best before it are saved", "resumes"
+    return f"{full.describe()}; {saved}: make room, and the same command {how}"

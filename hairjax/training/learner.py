@@ -77,8 +77,10 @@ def classification_task(setup: Setup, classes: tuple[str, ...], labels: np.ndarr
     weights = None
     if setup.training.balance == "loss":
         weights = class_weights(labels, len(classes))
-        said = (f"{name} {weight:.3g}" for name, weight in zip(classes, weights, strict=True))
-        console.say(f"class weights in the loss: {', '.join(said)}")
+        weights_text = (
+            f"{name} {weight:.3g}" for name, weight in zip(classes, weights, strict=True)
+        )
+        console.say(f"class weights in the loss: {', '.join(weights_text)}")
     return Classification(len(classes), setup.training.label_smoothing, weights)
 
 

@@ -202,7 +202,7 @@ def _validate(plan: Plan, data: PhaseData, state: TrainState, epoch: int) -> dic
 def _stopped(plan: Plan, reason: str, step: int) -> StoppedError:
     plan.checkpoints.wait()
     return StoppedError(
-        f"{reason} after step {step:,}: the state is saved, the same command goes on"
+        f"{reason} after step {step:,}: the state is saved, the same command resumes"
     )
 
 
@@ -222,9 +222,9 @@ def _rank(epoch: dict[str, Any]) -> tuple[float, float]:
 def _require_finite(loss: jax.Array, step: int, best: dict[str, Any] | None) -> None:
     if math.isfinite(float(loss)):
         return
-    kept = f"the best checkpoint is that of epoch {best['epoch']}" if best else "none was saved"
+    saved = f"the best checkpoint is that of epoch {best['epoch']}" if best else "none was saved"
     raise DivergedError(
-        f"the loss of step {step:,} is {float(loss)}: stopped; {kept}. Lower rates "
+        f"the loss of step {step:,} is {float(loss)}: stopped; {saved}. Lower rates "
         "(config.optim.peak), a longer warm-up or clipping (config.optim.clip) may help"
     )
 

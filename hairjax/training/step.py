@@ -116,9 +116,17 @@ def make_train_step(
 ) -> Step:
     """Jitted step (state, photographs, labels) → (state, loss); the state is donated.
 
-    Photographs: uint8 [batch, stored, stored, 4], or maps of ``cached_stages`` stages. Randomness
-    is a function of (seed, step) and, for augmentation, of the position in the batch: independent
-    of devices and micro-batches. ``layout``: sharding of every array of the state, or one for all.
+    Photographs: uint8 [batch, stored, stored, 4], or maps of cached stages. Randomness is a
+    function of (seed, step) and, for augmentation, of the position in the batch: independent of
+    devices and micro-batches.
+
+    Args:
+        graphdef: model without parameters.
+        tx: optimizer.
+        options: options of all steps.
+        layout: sharding of every array of the state, or one for all.
+        frozen: frozen parts of the model.
+        cached_stages: number of leading stages with cached maps; 0: photographs.
     """
     how: dict[str, Any] = {"frozen": frozen, "cached_stages": cached_stages}
 

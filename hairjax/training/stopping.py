@@ -20,8 +20,8 @@ def stop_reason(stop: list[str]) -> str:
 
     A collective: every process calls it at the same place, and one signal stops all.
     """
-    mine = stop[0] if stop else ""
-    return STOPS[largest(STOPS.index(mine))]
+    local = stop[0] if stop else ""
+    return STOPS[largest(STOPS.index(local))]
 
 
 @contextmanager
@@ -31,18 +31,18 @@ def stop_requests() -> Iterator[list[str]]:
     A second signal has its default effect; with several processes it is ignored, as launchers may
     send signals twice.
     """
-    asked: list[str] = []
+    requests: list[str] = []
     before = {int(s): signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)}
 
     def ask(number: int, _: object) -> None:
-        asked.append(STOPS[2] if number == signal.SIGINT else STOPS[1])
+        requests.append(STOPS[2] if number == signal.SIGINT else STOPS[1])
         if jax.process_count() == 1:
             signal.signal(number, before[number])
 
     for number in before:
         signal.signal(number, ask)
     try:
-        yield asked
+        yield requests
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

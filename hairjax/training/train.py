@@ -16,7 +16,7 @@ from hairjax.builders.data_set import find_data, load_data, split_photos
 from hairjax.builders.model import abstract_model, find_model_weights, pretrained_model
 from hairjax.builders.setup import Setup, resolve
 from hairjax.config.continued import continued_command
-from hairjax.config.load import at_its_places
+from hairjax.config.load import with_moved_places
 from hairjax.config.places import places_of
 from hairjax.config.schema import flatten
 from hairjax.data.mask_checksums import require_same_masks, write_masks
@@ -118,7 +118,7 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
     resuming = folder.exists()
     if resuming:
         folder.require_same(config)
-        config = _with_resolved_names(at_its_places(folder.path, config), folder.read_config())
+        config = _with_resolved_names(with_moved_places(folder.path, config), folder.read_config())
     dispatch_inline()
     setup = resolve(config)
     keep_compiled(setup.devices.compiled)

@@ -69,7 +69,7 @@ def test_full_in_the_second_epoch_it_goes_on_from_the_first(finished_run, tmp_pa
         assert "training may end early" in said
         [step] = (int(path.name) for path in run.glob("checkpoints/*"))
         assert f"error: the disk is full: {run}/checkpoints could not be written (" in message
-        assert f"the state after step {step} and the best before it are whole" in message
+        assert f"the state after step {step} and the best before it are saved" in message
         assert load_run(run).best["epoch"] == 1
         enlarge(4 * saved + 10 * FILES)
         status, said = finished.train(finished_run, run, longer)

@@ -61,11 +61,11 @@ def make_explain(
         rows: list[NDArray[np.float32]] = []
         params = jax.device_put(params, whole)
         place = 0
-        for mine, count in read_batches(photos, batch_size, share(batch_size)):
-            asked = np.zeros(batch_size, np.int32)
-            asked[:count] = classes[place : place + count]
+        for local_rows, count in read_batches(photos, batch_size, share(batch_size)):
+            padded = np.zeros(batch_size, np.int32)
+            padded[:count] = classes[place : place + count]
             place += count
-            batch = join_shares(mine, mesh), join_shares(asked[share(batch_size)], mesh)
+            batch = join_shares(local_rows, mesh), join_shares(padded[share(batch_size)], mesh)
             rows.append(np.asarray(compiled(params, *batch))[:count])
         return np.concatenate(rows)
 

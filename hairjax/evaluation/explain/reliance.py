@@ -54,7 +54,10 @@ def predict_changed(
         images, masks = part.images[:], photos.images[donors[place]][..., 3]
         for change, changed in _changes(images, masks, pixels):
             parts.setdefault(change, []).append(predict(replace(part, images=changed)))
-    return {change: join_predictions(said, photos.classes) for change, said in parts.items()}
+    return {
+        change: join_predictions(predictions, photos.classes)
+        for change, predictions in parts.items()
+    }
 
 
 def _changes(
@@ -96,8 +99,8 @@ def measure_reliance(original: Predictions, changed: dict[str, Predictions]) -> 
     """Metrics of the original and of every perturbation, with paired differences."""
     unit = subject_indices(original.subjects)
     summaries = {
-        change: summarise(original.labels, [said.probabilities], unit)
-        for change, said in {"": original, **changed}.items()
+        change: summarise(original.labels, [predictions.probabilities], unit)
+        for change, predictions in {"": original, **changed}.items()
     }
     pairs = {
         change: compare(summaries[""], summary).differences

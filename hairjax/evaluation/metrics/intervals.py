@@ -86,7 +86,13 @@ def score_interval(
     Effective trials: share · (1 - share) / error² with the jackknife error (Korn & Graubard, Survey
     Methodology 24, 1998; compared by Franco, Little, Louis & Slud, Journal of Survey Statistics and
     Methodology 7, 2019); one per unit if nothing varies. Holds the estimate, stays within the
-    bounds. None for a single unit. Arguments as `standard_error` and `degrees_of_freedom`.
+    bounds. None for a single unit.
+
+    Args:
+        estimate: statistic over all units.
+        left_out: statistic with each unit left out, float [units].
+        bounds: minimum and maximum of the statistic.
+        kurtosis: see `degrees_of_freedom`.
     """
     units = len(left_out)
     if units < 2:
