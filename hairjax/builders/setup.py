@@ -22,12 +22,12 @@ from hairjax.optim.options import OptimOptions
 class TrainingOptions:
     """Length, batches, loss and reporting of training."""
 
-    epochs: int  # epochs
+    epochs: int
     patience: int  # epochs without improvement before early stopping; 0: off
     batch_size: int  # photographs per step, over all devices
     accumulate: int  # micro-batches per batch; 0: chosen for the machine
     balance: str  # class balancing: ``none``, ``sample`` or ``loss``
-    label_smoothing: float  # label smoothing
+    label_smoothing: float
     ema: float  # decay of the EMA of the parameters; 0: off
     best_by: str  # metric that selects the best epoch
     log_every: int  # steps between reports of the loss
@@ -48,8 +48,8 @@ class DeviceOptions:
 class Setup:
     """Resolved configuration: one specification per concern."""
 
-    seed: int  # seed of all randomness
-    inputs: InputSpecification  # input specification
+    seed: int  # of all randomness
+    inputs: InputSpecification
     source: SourceOptions  # source of the photographs
     prepare: PrepareOptions  # decoding, resizing and caching
     split: SplitOptions  # split into train, validation and test
@@ -57,7 +57,7 @@ class Setup:
     model: ModelSpecification  # model and weights
     optim: OptimOptions  # groups, rates, weight decay
     training: TrainingOptions  # length, batches, loss and reporting
-    devices: DeviceOptions  # mesh
+    devices: DeviceOptions  # mesh and compilation cache
 
 
 def resolve(config: ConfigDict) -> Setup:

@@ -28,7 +28,7 @@ class Analysis:
     error_by_chance: float  # expected calibration error of perfectly calibrated probabilities
     temperature: Temperature | None  # fitted temperature and its effect; None if there is none
     no_temperature: str  # reason for a missing temperature, else ""
-    referral: SelectivePrediction  # selective prediction
+    referral: SelectivePrediction
     slices: Slices  # metrics by further manifest columns
 
 

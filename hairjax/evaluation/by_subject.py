@@ -17,7 +17,10 @@ def mean_by_subject(
 ) -> Predictions:
     """Mean probabilities per subject, in order of the subjects' names.
 
-    ``labels``: label of every subject; ``source``: origin of the predictions, for the message.
+    Args:
+        predictions: predictions by photograph.
+        labels: label of every subject.
+        source: origin of the predictions, for the message.
 
     Raises:
         UserError: a photograph has no known subject.

@@ -48,7 +48,7 @@ class Stem(nnx.Module):
         maps = self.first(own, keys[0]), self.second(other, keys[1])
         if not self.optional_views:
             return maps
-        # No photograph is 0 everywhere.
+        # A missing view is 0 everywhere; no photograph is.
         present = [jnp.any(part != 0, axis=(1, 2, 3)) for part in (own, other)]
         return (*maps, jnp.stack(present, axis=-1).astype(x.dtype))
 
@@ -61,12 +61,12 @@ class Absent(nnx.Module):
 
     def __call__(self, x: Sequence[jax.Array], present: jax.Array) -> list[jax.Array]:
         """Features [batch, …, dim] of both streams, replaced where ``present`` [batch, 2] is 0."""
-        parts = []
-        for i, (part, vector) in enumerate(zip(x, (self.first, self.second), strict=True)):
-            ones = (1,) * (part.ndim - 1)
-            there = present[:, i].reshape(-1, *ones) > 0
-            parts.append(jnp.where(there, part, vector[...].reshape(*ones, -1).astype(part.dtype)))
-        return parts
+        outputs = []
+        for i, (own, vector) in enumerate(zip(x, (self.first, self.second), strict=True)):
+            ones = (1,) * (own.ndim - 1)
+            mask = present[:, i].reshape(-1, *ones) > 0
+            outputs.append(jnp.where(mask, own, vector[...].reshape(*ones, -1).astype(own.dtype)))
+        return outputs
 
 
 class Join(nnx.Module):

@@ -35,7 +35,7 @@ class DivergedError(ArithmeticError):
 class Plan:
     """Constants of the training loop."""
 
-    setup: Setup  # setup of the run
+    setup: Setup
     options: StepOptions  # task and mesh of the steps
     folder: RunFolder  # run directory
     whole: PhaseData  # photographs without cached stages
@@ -57,7 +57,7 @@ class _EpochMonitor:
     stop: list[str]  # empty until SIGTERM or Ctrl-C
     show: Callable[[int, str], None]  # (steps done, text) → live line
     best: dict[str, Any] | None  # best epoch so far
-    timer: EpochTimer  # timer of the epoch
+    timer: EpochTimer
 
 
 def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class StepOptions:
 
     task: Task  # targets and loss
     amounts: Amounts  # augmentation; all off with cached stages
-    input_spec: InputSpecification  # input specification
+    input_spec: InputSpecification
     ema: float  # decay of the EMA of the parameters; 0: off
     micro_batches: int  # number of micro-batches for gradient accumulation
     seed: int  # seed of all randomness
@@ -178,8 +178,9 @@ def accumulate_gradients(
     """Gradients of a batch, accumulated over equal micro-batches to save memory.
 
     Equals the mean over the batch. Batch norms use each micro-batch's statistics; their running
-    statistics all start from the same values and are averaged. ``function``: (params, *arrays, key)
-    → gradients of a micro-batch; ``batch``: arrays with the batch as first axis.
+    statistics all start from the same values and are averaged, so that a step forgets equally.
+    ``function``: (params, *arrays, key) → gradients of a micro-batch; ``batch``: arrays with the
+    batch as first axis.
     """
     if micro_batches == 1:
         return function(params, *batch, key)

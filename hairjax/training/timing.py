@@ -23,7 +23,7 @@ class EpochTimer:
 
     @property
     def step_seconds(self) -> float:
-        """Median step time; the first step, with compilation, counts only if alone."""
+        """Median step time, without the first step (compilation) unless it is the only one."""
         return float(np.median(np.diff([self.begun, *self.ticks])[-max(len(self.ticks) - 1, 1) :]))
 
     @property

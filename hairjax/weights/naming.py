@@ -85,7 +85,12 @@ def translate(
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Arrays by our dotted path in our layout, and names without a counterpart.
 
-    A parameter with a missing part of three is unexpected as a whole.
+    A parameter with a missing part of three (query, key, value) is unexpected as a whole.
+
+    Args:
+        naming: naming of the source.
+        prefix: prefix of the parameters.
+        arrays: the source's arrays by name.
     """
     found: dict[str, np.ndarray] = {}
     parts: dict[str, dict[int, tuple[str, np.ndarray]]] = {}

@@ -109,8 +109,12 @@ def weighted_area(
     """AURC: mean error rate over the 1, 2, … most confident photographs, float64 [sets].
 
     Ties count as the mean over all orders (Geifman, Uziel & El-Yaniv, "Bias-reduced uncertainty
-    estimation for deep neural classifiers", ICLR 2019, for distinct confidences). ``weights``:
-    multiplicity of each photograph, float [sets, n].
+    estimation for deep neural classifiers", ICLR 2019, for distinct confidences).
+
+    Args:
+        right: bool [n], correctly classified.
+        confidence: float [n].
+        weights: float [sets, n], multiplicity of each photograph; not all 0.
     """
     order, ends = _by_confidence(confidence)
     counts = weights[:, order]
