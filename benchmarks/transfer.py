@@ -155,7 +155,7 @@ def measure(workdirs: list[Path]) -> dict:
     if not (workdirs[0] / "groups.csv").is_file():
         return found
     rows = read_groups_csv(workdirs[0] / "groups.csv")
-    found["trainable"] = sum(row.count for row in rows if row.learnt and row.first_epoch)
+    found["trainable"] = sum(row.count for row in rows if row.is_parameter and row.first_epoch)
     # The first epoch compiles; a part that thaws compiles again.
     seconds = [
         json.loads(line)["seconds"]

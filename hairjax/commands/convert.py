@@ -17,7 +17,7 @@ from hairjax.system.files import replacing
 from hairjax.weights import WeightsError
 from hairjax.weights.choice import AUTO
 from hairjax.weights.contents import files_sha256
-from hairjax.weights.fit import STEM, own_head, require_fit
+from hairjax.weights.fit import STEM, head_layout, require_fit
 from hairjax.weights.heads import is_classifier
 from hairjax.weights.load import Checkpoint, fetch_from_hub, find_weights, is_run
 
@@ -81,7 +81,7 @@ def check_source(checkpoint: Checkpoint, name: str) -> None:
             "these are the weights of a model with two streams, which is not written as one file; "
             "a run with two streams can be given as it is: config.weights.source=RUN"
         )
-    classes, hidden, head = own_head(arrays)
+    classes, hidden, head = head_layout(arrays)
     kernel = arrays.get(STEM)
     shapes = abstract_shapes(
         name,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hairjax.data.split import SPLITS, read_rows
-from hairjax.evaluation.by_subject import stack, subject_views
+from hairjax.evaluation.by_subject import mean_by_subject, stack_views
 from hairjax.evaluation.mixture import mix
 from hairjax.evaluation.predictions import Predictions
 from hairjax.runs.read_predictions import RunPredictions, align, read_run
@@ -87,8 +87,8 @@ def align_predictions(workdirs: Sequence[Path], split: str, unit: str) -> Aligne
             )
     classes = runs[0].predictions.classes
     labels = {row["file"]: classes.index(row["label"]) for row in subject_rows(runs)}
-    views = [subject_views(run.predictions, labels, str(run.path)) for run in runs]
-    return AlignedPredictions(tuple(runs), *stack(views))
+    views = [mean_by_subject(run.predictions, labels, str(run.path)) for run in runs]
+    return AlignedPredictions(tuple(runs), *stack_views(views))
 
 
 def photograph_rows(runs: Sequence[RunPredictions]) -> list[dict[str, str]]:

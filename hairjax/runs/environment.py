@@ -16,7 +16,7 @@ from hairjax.optim.parts import count_parameters
 from hairjax.parallel.compilation import compute_dtype
 from hairjax.parallel.mesh import describe_mesh
 from hairjax.system.git import code_commit
-from hairjax.weights.contents import files_sha256, parts_of
+from hairjax.weights.contents import files_sha256, shard_files
 from hairjax.weights.load import is_run
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pillow", "scikit-learn")
@@ -117,7 +117,7 @@ def from_line(line: dict[str, Any]) -> Start:
 def _describe_weights(source: str, path: Path) -> Weights:
     if is_run(path):
         return Weights(source, file="", sha256="", size=0)
-    size = sum(part.stat().st_size for part in parts_of(path))
+    size = sum(part.stat().st_size for part in shard_files(path))
     return Weights(source, path.name, files_sha256(path), size)
 
 

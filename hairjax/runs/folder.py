@@ -7,8 +7,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from hairjax.config.continued import other_length
-from hairjax.config.load import load_config, read_begun, to_plain
+from hairjax.config.continued import explain_other_length
+from hairjax.config.load import load_config, read_initial_config, to_plain
 from hairjax.config.places import FILE, places_of, read_places
 from hairjax.config.resume import differences
 from hairjax.config.schema import flatten
@@ -88,7 +88,7 @@ class RunFolder:
 
     def read_begun_config(self) -> ConfigDict:
         """The resolved configuration with which the run began."""
-        return read_begun(self.config)
+        return read_initial_config(self.config)
 
     def moved_from(self) -> dict[str, str]:
         """Where photographs lay when the run began, by key, of those that lie elsewhere now."""
@@ -116,7 +116,9 @@ class RunFolder:
         own = self.read_config()
         if changed := differences(own, config):
             if [one.partition(":")[0] for one in changed] == ["config.train.epochs"]:
-                raise UserError(other_length(self.path, own, config, ended=self.metrics.is_file()))
+                raise UserError(
+                    explain_other_length(self.path, own, config, ended=self.metrics.is_file())
+                )
             raise UserError(
                 f"{self.path} holds a run of another configuration; give another --workdir or "
                 "undo:\n  " + "\n  ".join(changed)

@@ -36,7 +36,7 @@ class Results:
 
 def measure(predictions: Predictions) -> Results:
     """All metrics of predictions."""
-    labels, sample = predictions.labels, Sample.of(predictions)
+    labels, sample = predictions.labels, Sample.from_predictions(predictions)
     return Results(
         metrics=evaluate(labels, predictions.probabilities),
         intervals=sample.intervals(),

@@ -13,7 +13,7 @@ from hairjax.builders.data_set import load_data
 from hairjax.builders.model import find_model_weights
 from hairjax.builders.setup import Setup, resolve
 from hairjax.commands.evaluate import evaluate_run
-from hairjax.config.load import at_its_places, from_plain, to_plain
+from hairjax.config.load import from_plain, to_plain, with_moved_places
 from hairjax.config.resume import differences
 from hairjax.data.split import read_rows, split_rows
 from hairjax.evaluation.metrics.classification import evaluate, why_undefined
@@ -75,7 +75,7 @@ def cross_validate(config: ConfigDict, out: Path) -> dict[str, Any]:
         require_replaceable(out, _WRITTEN, "--workdir")
     for folder in every:
         if folder.exists():  # and may have been told where its photographs are now
-            config = at_its_places(folder.path, config)
+            config = with_moved_places(folder.path, config)
     if not all(folder.exists() for folder in every):
         _require_unlearnt(resolve(config))
     for fold in range(config.data.folds):

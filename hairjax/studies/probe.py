@@ -22,7 +22,13 @@ from hairjax.data.quality.copies import require_no_copies
 from hairjax.data.split import split_rows
 from hairjax.evaluation.inference import make_outputs
 from hairjax.evaluation.predictions import Predictions
-from hairjax.evaluation.probes import SCORES, Chosen, Fold, kinds, select_classifier
+from hairjax.evaluation.probes import (
+    SCORES,
+    Fold,
+    SelectedClassifier,
+    classifier_grids,
+    select_classifier,
+)
 from hairjax.parallel.compilation import keep_compiled
 from hairjax.parallel.mesh import make_mesh
 from hairjax.report.show_results import RESULTS, result_cells
@@ -73,7 +79,7 @@ class ProbeData:
         """The photographs of a split."""
         return np.flatnonzero(self.split == part)
 
-    def predict(self, chosen: Chosen, part: str) -> Predictions:
+    def predict(self, chosen: SelectedClassifier, part: str) -> Predictions:
         """Predictions of a classifier for a split."""
         rows = self.rows(part)
         return Predictions(
@@ -85,7 +91,7 @@ class ProbeData:
         )
 
 
-def probe_run(workdir: str, *, split: str, out: Path) -> list[Chosen]:
+def probe_run(workdir: str, *, split: str, out: Path) -> list[SelectedClassifier]:
     """Fit classifiers on the features of a run's best model; see `_probe`.
 
     Raises:
@@ -109,7 +115,7 @@ def probe_run(workdir: str, *, split: str, out: Path) -> list[Chosen]:
     )
 
 
-def probe_configuration(config: ConfigDict, *, split: str, out: Path) -> list[Chosen]:
+def probe_configuration(config: ConfigDict, *, split: str, out: Path) -> list[SelectedClassifier]:
     """Fit classifiers on the features of pretrained weights, without training; see `_probe`.
 
     Args:
@@ -156,7 +162,7 @@ def _features(
     return features
 
 
-def _probe(data: ProbeData, split: str, out: Path) -> list[Chosen]:
+def _probe(data: ProbeData, split: str, out: Path) -> list[SelectedClassifier]:
     """Choose, fit, evaluate and write classifiers, and show them.
 
     Only training photographs choose: the parameters of each kind of classifier and, for the
@@ -182,7 +188,7 @@ def _probe(data: ProbeData, split: str, out: Path) -> list[Chosen]:
     return found
 
 
-def _choose(data: ProbeData) -> tuple[list[Chosen], str]:
+def _choose(data: ProbeData) -> tuple[list[SelectedClassifier], str]:
     """Choose a classifier of every kind, the best first, and return the metric too."""
     best_by = data.setup.training.best_by
     if best_by not in SCORES:
@@ -193,7 +199,7 @@ def _choose(data: ProbeData) -> tuple[list[Chosen], str]:
         best_by = "accuracy"
     train = data.rows("train")
     folds = _grouped_folds(data, train)
-    names = list(kinds(1, 1))
+    names = list(classifier_grids(1, 1))
     found = []
     with console.progress("classifiers chosen") as progress:
         for done, name in enumerate(names, 1):
@@ -218,7 +224,7 @@ def _grouped_folds(data: ProbeData, train: NDArray[np.int64]) -> list[Fold]:
     return [(np.flatnonzero(part != i), np.flatnonzero(part == i)) for i in sorted(set(part))]
 
 
-def _write(data: ProbeData, chosen: Chosen, out: Path) -> Results:
+def _write(data: ProbeData, chosen: SelectedClassifier, out: Path) -> Results:
     """A run's folder with one classifier's predictions for the validation photographs."""
     how = {"classifier": chosen.name, "parameters": _written(chosen.parameters)}
     paths = [folder.path for folder in data.runs]
@@ -229,7 +235,7 @@ def _write(data: ProbeData, chosen: Chosen, out: Path) -> Results:
     return write_evaluation(RunFolder(out), data.epoch, predictions, resolve(config), predictions)
 
 
-def _evaluate_test(data: ProbeData, chosen: Chosen, out: Path) -> None:
+def _evaluate_test(data: ProbeData, chosen: SelectedClassifier, out: Path) -> None:
     predictions = data.predict(chosen, "test")
     if not predictions.files:
         raise UserError("there are no test photographs (config.data.fractions); leave out --split")
@@ -253,7 +259,7 @@ def _written(parameters: dict[str, Any]) -> str:
 
 
 def _write_table(
-    path: Path, found: Sequence[Chosen], results: Sequence[Results], best_by: str
+    path: Path, found: Sequence[SelectedClassifier], results: Sequence[Results], best_by: str
 ) -> None:
     names = list(results[0].metrics)
     header = ["classifier", "parameters", f"cross_validated_{best_by}", "sd"]
@@ -266,7 +272,7 @@ def _write_table(
 
 
 def _show(
-    found: Sequence[Chosen],
+    found: Sequence[SelectedClassifier],
     results: Sequence[Results],
     best_by: str,
     photographs: int,

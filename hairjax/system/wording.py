@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def counted(count: int, one: str, many: str = "") -> str:
-    """E.g. ``1 device``, ``1,200 devices``; ``many`` where the plural has another ending."""
+    """E.g. ``1 device``, ``1,200 devices``; ``many`` for an irregular plural."""
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 

@@ -1,4 +1,4 @@
-"""One run, from configuration to report: read top to bottom."""
+"""One training from configuration to report: read top to bottom."""
 
 import functools
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from hairjax.builders.data_set import find_data, load_data, split_photos
 from hairjax.builders.model import abstract_model, find_model_weights, pretrained_model
 from hairjax.builders.setup import Setup, resolve
 from hairjax.config.continued import continued_command
-from hairjax.config.load import at_its_places
+from hairjax.config.load import with_moved_places
 from hairjax.config.places import places_of
 from hairjax.config.schema import flatten
 from hairjax.data.mask_checksums import require_same_masks, write_masks
@@ -44,6 +44,7 @@ from hairjax.system import console
 from hairjax.system.disk import FullDiskError, full_disk
 from hairjax.system.errors import UserError
 from hairjax.training.agreement import require_same_command, require_same_start
+from hairjax.training.disk_space import full_disk_message, require_disk_space
 from hairjax.training.learner import (
     Learner,
     classification_task,
@@ -51,48 +52,42 @@ from hairjax.training.learner import (
     make_learner,
     step_options,
 )
-from hairjax.training.loop import Plan, is_exhausted, run_epochs
+from hairjax.training.loop import Plan, patience_exhausted, run_epochs
 from hairjax.training.phases import PhaseData, begin_phase, make_phases
-from hairjax.training.room import require_room, told_of_full_disk
 from hairjax.training.train_state import TrainState
 from hairjax.weights.checkpoint import Checkpoints, last_step
 
 
 class Prepared(NamedTuple):
-    """Run prepared for its first step."""
+    """A run ready for its first step."""
 
-    config: ConfigDict  # whose photographs lie where they are now
+    config: ConfigDict  # with the current locations of the photographs
     setup: Setup
     folder: RunFolder
-    resumed: bool  # whether the folder held the run
+    resumed: bool  # True if the directory already held the run
     mesh: Mesh
     photos: PhotoSet
-    split: np.ndarray  # str [n], what each photograph is for
-    given: str  # what gave the split; "" where it was drawn
-    weights: Sequence[Path | None]  # files or runs that were read, for each stream
-    ancestry: Ancestry | None  # from what these have learnt; None where none were read
+    split: np.ndarray  # str [n]: train, validation or test
+    given: str  # origin of a split that was not drawn; "" if drawn
+    weights: Sequence[Path | None]  # file or run of pretrained weights per stream
+    ancestry: Ancestry | None  # training data of these; None without weights
     graphdef: nnx.GraphDef
-    params: dict  # shapes alone where a checkpoint has the numbers
+    params: dict  # shapes only, if restored from a checkpoint
     groups: dict[str, ParameterGroup]
-    saved: bool  # whether there is a checkpoint
+    saved: bool  # True if there is a checkpoint
 
 
 def train_run(config: ConfigDict, workdir: str | Path) -> dict[str, float]:
-    """Train, keep the best, report; on the directory of an unfinished run, go on with it.
-
-    Args:
-        config: checked by ``check_config``.
-        workdir: where everything is written.
+    """Train, keep the best epoch, report; resumes an unfinished run in ``workdir``.
 
     Returns:
-        The best epoch's validation metrics, as in ``metrics.json``.
+        Validation metrics of the best epoch, as in ``metrics.json``.
 
     Raises:
-        UserError: what was given cannot be used, and nothing has been written; or another command
-            trains there.
-        FloatingPointError: the loss is no longer finite; the last good checkpoint is kept.
+        UserError: unusable input (nothing is written), or another command trains in ``workdir``.
+        DivergedError: the loss is not finite; the last finite checkpoint is kept.
         StoppedError: SIGTERM or SIGINT; the state is saved.
-        FullDiskError: something could not be written; what was saved is whole.
+        FullDiskError: a write failed; saved files are intact.
     """
     try:
         return _train(config, RunFolder(workdir))
@@ -100,12 +95,11 @@ def train_run(config: ConfigDict, workdir: str | Path) -> dict[str, float]:
         raise
     except Exception as error:
         if full := full_disk(error):
-            raise FullDiskError(told_of_full_disk(full, Path(workdir))) from error
+            raise FullDiskError(full_disk_message(full, Path(workdir))) from error
         raise
 
 
 def _train(config: ConfigDict, folder: RunFolder) -> dict[str, float]:
-    """As `train_run`; what the system raises is raised as it is."""
     prepared = _prepare(config, folder)
     with exclusive_lock(folder.environment):
         _require_as_prepared(prepared)
@@ -113,7 +107,7 @@ def _train(config: ConfigDict, folder: RunFolder) -> dict[str, float]:
         _write_start(prepared)
         plan, learner = _plan(prepared)
         with _closing(plan.checkpoints):
-            require_room(plan, learner)
+            require_disk_space(plan, learner)
             state, best = _start(plan, learner, prepared)
             best = run_epochs(plan, state, best)
             params = plan.checkpoints.restore_params(best["step"], learner.shapes.evaluated)
@@ -121,17 +115,17 @@ def _train(config: ConfigDict, folder: RunFolder) -> dict[str, float]:
 
 
 def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
-    """Read the photographs and the model to begin a run or go on with one; nothing is written."""
+    """Load photographs and model to create or resume a run; writes nothing."""
     resuming = folder.exists()
     if resuming:
         folder.require_same(config)
-        config = _as_begun(at_its_places(folder.path, config), folder.read_config())
+        config = _with_resolved_names(with_moved_places(folder.path, config), folder.read_config())
     dispatch_inline()
     setup = resolve(config)
     keep_compiled(setup.devices.compiled)
     require_same_command(config, resuming)
     mesh = make_mesh(setup.devices.mesh, setup.devices.shard)
-    count_micro_batches(setup, mesh)  # refuses what the devices cannot share, before all else
+    count_micro_batches(setup, mesh)  # raises before anything expensive
     console.say(f"source: {setup.source.describe()}")
     console.say(f"devices: {describe_mesh(mesh)}, {compute_dtype(setup.model.dtype)}")
     last = last_step(folder.checkpoints) if resuming else None
@@ -165,18 +159,18 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
 
 
 def _require_as_prepared(prepared: Prepared) -> None:
-    """Refuse where another command has begun the run, or saved its first state, in the meantime."""
+    """Raise if another command has begun the run or saved its first state in the meantime."""
     folder = prepared.folder
     found = folder.config.is_file(), last_step(folder.checkpoints) is not None
     if largest(int(is_first() and found != (prepared.resumed, prepared.saved))):
         raise UserError(
             f"another command has trained in {folder.path} while this one read photographs: give "
-            "the command again to go on with that run, or give another --workdir"
+            "the command again to resume that run, or give another --workdir"
         )
 
 
 def _begin(prepared: Prepared) -> None:
-    """Make the directory of a run that is new: its classes, split, groups and configuration."""
+    """Create the directory of a new run: classes, split, groups and configuration."""
     folder, photos = prepared.folder, prepared.photos
     if prepared.resumed:
         return
@@ -197,7 +191,7 @@ def _begin(prepared: Prepared) -> None:
 
 
 def _write_start(prepared: Prepared) -> None:
-    """Write what the run is started with; begun anew it may be with other weights or masks."""
+    """Record this start: environment, and changed locations or weights."""
     if not is_first():
         return
     folder = prepared.folder
@@ -212,7 +206,7 @@ def _write_start(prepared: Prepared) -> None:
 
 
 def _plan(prepared: Prepared) -> tuple[Plan, Learner]:
-    """Plan of the epochs (photographs, schedules), and the learner with its compiled step."""
+    """Constants of the loop, and the learner."""
     setup, photos, split, mesh = prepared.setup, prepared.photos, prepared.split, prepared.mesh
     graphdef, params, groups = prepared.graphdef, prepared.params, prepared.groups
     train, validation = (np.flatnonzero(split == name) for name in ("train", "validation"))
@@ -250,14 +244,14 @@ def _plan(prepared: Prepared) -> tuple[Plan, Learner]:
 
 
 def _end(plan: Plan, prepared: Prepared, best: dict[str, Any], params: dict) -> dict[str, float]:
-    """Predict the validation photographs by the best epoch, report, and part from the others."""
-    # Figures and statistics take a second to start, which the first step need not wait for.
+    """Predict validation with the best epoch, leave the other processes, report."""
+    # Imported late: figures and statistics take a second, which need not delay the first step.
     from hairjax.training.finish import Trained, find_mistakes, finish_run
 
     setup, validation = prepared.setup, plan.whole.validation
     predictions = plan.whole.predict(params, validation)
     explain = make_explainer(setup, prepared.graphdef, prepared.mesh, stage=-1)
-    # Two photographs have no place in common that a map could show.
+    # Maps of two views share no coordinates, so they are not shown.
     shown = 0 if setup.source.two_views else setup.training.gallery
     mistakes = find_mistakes(shown, explain, params, validation, predictions)
     leave_processes()
@@ -273,7 +267,7 @@ def _end(plan: Plan, prepared: Prepared, best: dict[str, Any], params: dict) -> 
 
 @contextmanager
 def _closing(checkpoints: Checkpoints) -> Iterator[None]:
-    """Commit and close at the end, unless it comes from another process's, for which both wait."""
+    """Commit and close the checkpoints, unless another process is lost (both would wait)."""
     try:
         yield
     except BaseException as error:
@@ -283,8 +277,8 @@ def _closing(checkpoints: Checkpoints) -> Iterator[None]:
     checkpoints.close()
 
 
-def _as_begun(config: ConfigDict, began: ConfigDict) -> ConfigDict:
-    """The configuration that a run goes on with: names and columns as the run has read them."""
+def _with_resolved_names(config: ConfigDict, began: ConfigDict) -> ConfigDict:
+    """Configuration with the names and columns resolved at the first start."""
     config = ConfigDict(config)
     config.data.spelling = began.data.spelling
     for key in ("columns", "mask_name"):
@@ -295,10 +289,9 @@ def _as_begun(config: ConfigDict, began: ConfigDict) -> ConfigDict:
 def _photographs(
     setup: Setup, folder: RunFolder, resuming: bool, saved: bool
 ) -> tuple[PhotoSet, np.ndarray, str, Sequence[Path | None]]:
-    """Photographs, the split of each, what gave it, and the weights that will be read.
+    """Photographs, split, origin of the split, and paths of the pretrained weights.
 
-    What is quick to refuse is refused before photographs are decoded: missing photographs, a model
-    that cannot take their size, weights that are not there.
+    Cheap checks (missing files, image size, absent weights) come before decoding.
     """
     source, classes = setup.source, folder.read_classes() if resuming else None
     if resuming:
@@ -324,7 +317,7 @@ def _photographs(
 def initial_model(
     setup: Setup, num_classes: int, weights: Sequence[Path | None], saved: bool
 ) -> tuple[nnx.GraphDef, dict]:
-    """The model's graph and parameters; shapes alone when a checkpoint has the parameters."""
+    """Graph and initial parameters; shapes only if ``saved`` (restored from a checkpoint)."""
     if saved:
         return abstract_model(setup.model, num_classes)
     return pretrained_model(setup.model, num_classes, weights)
@@ -333,7 +326,7 @@ def initial_model(
 def _start(
     plan: Plan, learner: Learner, prepared: Prepared
 ) -> tuple[TrainState, dict[str, Any] | None]:
-    """The state to go on from, and the best epoch so far."""
+    """Initial or restored state, and the best epoch so far."""
     if not prepared.saved:
         plan.folder.cut_back(0)
         return learner.begin(prepared.params), None
@@ -342,8 +335,8 @@ def _start(
     state = TrainState.restored(evaluated, rest)
     plan.folder.cut_back(int(state.step) // plan.steps)
     epoch, epochs = int(state.step) // plan.steps, plan.setup.training.epochs
-    if epoch < epochs and not is_exhausted(plan, epoch, best):
-        console.say(f"going on with {plan.folder.path} after step {int(state.step):,}")
+    if epoch < epochs and not patience_exhausted(plan, epoch, best):
+        console.say(f"resuming {plan.folder.path} after step {int(state.step):,}")
     else:
         path = plan.folder.path
         longer = continued_command(path, epochs)

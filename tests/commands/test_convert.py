@@ -96,7 +96,7 @@ def test_which_parameters_were_taken_is_said_and_written(tmp_path):
         with messages() as said:
             written = convert_weights(str(source), "small", out, "", which)
         kind = "raw" if which == "auto" else "averaged"
-        assert said[0].startswith(f"taken are {kind} parameters")
+        assert said[0].startswith(f"taking {kind} parameters")
         assert written.get("which", "auto") == which
         np.testing.assert_array_equal(
             safetensors.numpy.load_file(out)["head.norm.scale"], factor * arrays["norm.weight"]
@@ -110,11 +110,11 @@ def test_a_head_of_other_names_is_left_out_and_said(tmp_path):
     safetensors.numpy.save_file(arrays, tmp_path / "own.pth")
     with messages() as said:
         convert_weights(str(tmp_path / "own.pth"), "small", tmp_path / "a.safetensors", "")
-    assert said == ["a head of other names, not taken: fc.bias, fc.weight"]
+    assert said == ["a foreign head, not taken: fc.bias, fc.weight"]
     _, notes = model_and_notes(tmp_path / "own.pth")
     assert notes == [
         *said,
-        "head: drawn anew for 10 classes; the checkpoint's has no known classifier",
+        "head: initialised for 10 classes; the checkpoint's has no known classifier",
     ]
 
 
@@ -176,7 +176,7 @@ def test_a_body_without_a_head_stays_one(tmp_path):
     safetensors.numpy.save_file(body, tmp_path / "body.safetensors")
     convert_weights(str(tmp_path / "body.safetensors"), "small", tmp_path / "out.safetensors", "")
     _, notes = model_and_notes(tmp_path / "out.safetensors")
-    assert notes == ["head: drawn anew for 10 classes; the checkpoint's has no known classifier"]
+    assert notes == ["head: initialised for 10 classes; the checkpoint's has no known classifier"]
 
 
 # --- refusals
@@ -273,7 +273,7 @@ def test_a_run_of_other_classes_gives_all_but_the_head(run):
     path, params = run
     parameters, notes = model_and_notes(path, num_classes=4, **SAME | {"mask_shifted": True})
     assert notes == [
-        "head: drawn anew for 4 classes behind 5 hidden; the checkpoint's has 2 classes behind 5 "
+        "head: initialised for 4 classes behind 5 hidden; the checkpoint's has 2 classes behind 5 "
         "hidden",
         "shifted windows: these weights were trained with model.mask_shifted=False, the model has "
         "True",

@@ -57,7 +57,7 @@ def shown(text):
     kept = [
         re.sub(r"of [\d.]+ GiB", "", line)
         for line in text.splitlines()
-        if not re.search("images/s|runs|/run|photographs drawn", line)
+        if not re.search("images/s|runs|/run|photographs synthesised", line)
     ]
     assert any("nearest" in line for line in kept)
     return kept

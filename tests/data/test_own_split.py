@@ -249,7 +249,7 @@ def test_validation_is_drawn_where_there_is_none(tmp_path):
     path.write_text("\n".join(lines))
     setup = setup_of(photos=str(tmp_path), split=str(path))
     split, given = divide_photos(PHOTOS, setup.source, setup.split)
-    assert given == f"{path}, validation drawn from its training photographs"
+    assert given == f"{path}, validation sampled from its training photographs"
     np.testing.assert_array_equal(split == "test", two == "test")
     assert 0 < np.sum(split == "validation") < np.sum(split == "train")
     check_split(PHOTOS, split)

@@ -18,7 +18,7 @@ import hairjax
 import launch
 from hairjax.builders.data_set import load_data
 from hairjax.data.inputs import InputSpecification, model_inputs
-from hairjax.evaluation.probes import Chosen
+from hairjax.evaluation.probes import SelectedClassifier
 from hairjax.runs.access import read_access
 from hairjax.runs.ancestry import read_ancestry, run_ancestry, write_ancestry
 from hairjax.runs.folder import RunFolder
@@ -308,7 +308,9 @@ def test_a_configuration_with_weights_is_probed_without_training(root, tmp_path,
     def choose(name, features, labels, folds, best_by):
         seen.append((features, labels, folds))
         even = np.full((1, 4), 0.25, np.float32)
-        return Chosen(name, {"C": 1.0}, 0.5, 0.1, lambda rows: np.repeat(even, len(rows), 0))
+        return SelectedClassifier(
+            name, {"C": 1.0}, 0.5, 0.1, lambda rows: np.repeat(even, len(rows), 0)
+        )
 
     monkeypatch.setattr("hairjax.studies.probe.select_classifier", choose)
     weights = f"--config.weights.source={root / 'a'}"

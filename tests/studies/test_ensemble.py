@@ -242,7 +242,7 @@ def test_an_ensemble_is_not_trained(runs, tmp_path, capsys):
     capsys.readouterr()
     assert launch.main([f"--config={out}/config.json", f"--workdir={tmp_path / 'new'}"]) == 1
     said = capsys.readouterr().err
-    assert "this configuration is of what ensemble made of finished runs (../runs/a, " in said
+    assert "a result that ensemble derived from finished runs (../runs/a, " in said
     assert launch.main([f"--config={runs}/a/config.json", f"--workdir={out}"]) == 1
     assert "config.made.by: 'ensemble' → None" in capsys.readouterr().err
     assert launch.main(["report", f"--workdir={out}"]) == 1

@@ -164,7 +164,7 @@ def test_killed_and_terminated_it_ends_as_the_run_that_was_not(uninterrupted, tm
     assert saved, output
     assert last_step(workdir) == int(saved[1].replace(",", ""))
     assert "Traceback" not in output
-    assert "going on with" in finish(workdir)
+    assert "resuming" in finish(workdir)
     assert_same(workdir, uninterrupted)
 
 
@@ -176,7 +176,7 @@ def test_stopped_in_the_middle_of_an_epoch_it_ends_as_the_run_that_was_not(whole
     assert f"SIGTERM after step {step}: the state is saved" in capsys.readouterr().err
     assert last_step(workdir) == step
     assert launch.main([*SHORT, f"--workdir={workdir}"]) == 0
-    assert "going on with" in capsys.readouterr().out
+    assert "resuming" in capsys.readouterr().out
     assert_same(workdir, whole, epochs=2)
 
 
@@ -185,7 +185,7 @@ def test_finished_run_says_so_and_changes_nothing(whole, capsys):
     assert launch.main([*SHORT, f"--workdir={whole}"]) == 0
     said = capsys.readouterr().out
     assert f"{whole} has ended: nothing is left to train" in said
-    assert "going on with" not in said
+    assert "resuming" not in said
     assert before == {name: (whole / name).read_bytes() for name in SAME}
 
 

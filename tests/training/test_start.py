@@ -142,7 +142,7 @@ def test_identical_files_in_two_classes_stop_a_start_and_no_later_one(folders, c
     assert "further: weights.safetensors does not say on which photographs it was" in found.out
     assert launch.main(command) != 0
     found = capsys.readouterr()
-    assert "going on with" in found.out
+    assert "resuming" in found.out
     assert "identical files" not in found.out + found.err
 
 

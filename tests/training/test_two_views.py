@@ -276,7 +276,10 @@ def test_every_pair_is_judged_once_over_the_folds(root, views):
     [
         ("--config.data.second_photos=", "give config.data.second_photos=FOLDER"),
         ("--config.data.subject=", "and config.data.subject=EXPRESSION"),
-        ("--config.data.source=synthetic", "is 'FOLDER', but config.data.source=synthetic draws"),
+        (
+            "--config.data.source=synthetic",
+            "is 'FOLDER', but config.data.source=synthetic synthesises",
+        ),
         ("--config.data.source=tfds:set", "config.data.source=tfds:set has one view; give folders"),
         ("--config.data.manifest=x.csv", "config.data.manifest=x.csv is of one: give folders"),
         ("--config.model.second_sees=same", "is 'FOLDER', and nothing sees another view"),

@@ -114,7 +114,7 @@ def test_buffers_that_follow_from_the_window_are_ignored(arrays):
 
 def test_head_of_other_classes_is_drawn_anew_with_a_note(arrays):
     parameters, notes = fit(arrays, num_classes=4)
-    assert notes == ["head: drawn anew for 4 classes; the checkpoint's has 10 classes"]
+    assert notes == ["head: initialised for 4 classes; the checkpoint's has 10 classes"]
     assert drawn(parameters) == {"head.classifier.kernel", "head.classifier.bias"}
 
 
@@ -130,7 +130,7 @@ def test_hidden_layers_are_drawn_with_the_classifier_behind_them(arrays):
 def test_headless_checkpoint_gets_a_head_with_a_note(arrays):
     del arrays["head.fc.weight"], arrays["head.fc.bias"]
     parameters, notes = fit(arrays)
-    assert notes == ["head: drawn anew for 10 classes; the checkpoint's has no known classifier"]
+    assert notes == ["head: initialised for 10 classes; the checkpoint's has no known classifier"]
     assert drawn(parameters) == {"head.classifier.kernel", "head.classifier.bias"}
 
 
@@ -150,7 +150,7 @@ def test_hidden_layers_that_do_not_fit_are_drawn_with_the_classifier(arrays, cha
     ours = {path: np.asarray(array) for path, array in ours.items()}
     parameters, notes = fit(ours, naming=OURS, **changes)
     assert len(notes) == 1
-    assert notes[0].startswith("head: drawn anew for 10 classes")
+    assert notes[0].startswith("head: initialised for 10 classes")
     assert notes[0].endswith("the checkpoint's has 10 classes behind 6 hidden")
     assert all("head" in path and "norm" not in path for path in drawn(parameters))
 
@@ -227,7 +227,7 @@ def test_checkpoint_of_six_channels_does_not_fit_rgb(arrays):
         WeightsError, match=r"kernel is \[4, 4, 6, 8\], the model has \[4, 4, 3, 8\]"
     ) as error:
         fit(arrays)
-    assert "they see 6 channels" in str(error.value) and "in_channels, here 3" in str(error.value)
+    assert "they take 6 channels" in str(error.value) and "in_channels, here 3" in str(error.value)
 
 
 @settings(deadline=None, max_examples=200)
@@ -337,7 +337,7 @@ def stored_as(dtype, path):
 )
 def test_numbers_that_are_no_weights_are_refused_by_name(dtype, tmp_path):
     path = stored_as(dtype, tmp_path / "model.safetensors")
-    message = f"is refused: head.fc.weight is {dtype}, .* only of F64, F32, F16, BF16; .* write one"
+    message = f"is refused: head.fc.weight is {dtype}; .* as F64, F32, F16, BF16 only, .* write one"
     with pytest.raises(WeightsError, match=message):
         read_arrays(path)
 

@@ -1,4 +1,4 @@
-"""Room on the disk for a run: required before the first step, and told of where it has run out."""
+"""Disk space of a run: required before the first step, reported when exhausted."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ from hairjax.training.loop import Plan
 from hairjax.weights.checkpoint import last_step, state_bytes
 
 
-def require_room(plan: Plan, learner: Learner) -> None:
-    """Refuse to train where no checkpoint can be saved; say where not all of them may.
+def require_disk_space(plan: Plan, learner: Learner) -> None:
+    """Raise if no checkpoint fits on the disk; warn if not all do.
 
-    Every process calls this; the first looks.
+    A collective; process 0 looks.
 
     Raises:
-        FullDiskError: there is no room for one; in every process, and the first says how much.
+        FullDiskError: no room for a single checkpoint; in every process, the first says how much.
     """
     lacking = _lacking_room(plan, learner) if is_first() else ""
     if largest(int(bool(lacking))):
@@ -25,7 +25,7 @@ def require_room(plan: Plan, learner: Learner) -> None:
 
 
 def _lacking_room(plan: Plan, learner: Learner) -> str:
-    """A sentence where no checkpoint can be saved, else "", and said where not all of them may."""
+    """Sentence if not even one checkpoint fits, else ""; warns if not all do."""
     last = last_step(plan.folder.checkpoints) or 0
     left = plan.setup.training.epochs - last // plan.steps
     if not left:
@@ -33,24 +33,24 @@ def _lacking_room(plan: Plan, learner: Learner) -> str:
     plan.checkpoints.clean()
     size = state_bytes((learner.shapes.evaluated, learner.shapes.rest()))
     most, room = plan.checkpoints.expected_bytes(size, left), free(plan.folder.checkpoints)
-    there = f"{in_bytes(room)} are free at {plan.folder.checkpoints}"
+    free_text = f"{in_bytes(room)} are free at {plan.folder.checkpoints}"
     if room < plan.checkpoints.least_bytes(size):
         return (
-            f"a checkpoint of this run takes {in_bytes(size)}, and {there}: make room, or give "
+            f"a checkpoint of this run takes {in_bytes(size)}, and {free_text}: make room, or give "
             "another --workdir"
         )
     if room < most:
         console.say(
-            f"the checkpoints of this run take up to {in_bytes(most)} more (the best, the last, "
-            f"and the next while it is written), and {there}: training may end before its time"
+            f"the checkpoints of this run take up to {in_bytes(most)} more (best, last, and the "
+            f"one being written), and {free_text}: training may end early"
         )
     return ""
 
 
-def told_of_full_disk(full: FullDisk, workdir: Path) -> str:
-    """One sentence: what could not be written, what of the run is whole, and how it goes on."""
+def full_disk_message(full: FullDisk, workdir: Path) -> str:
+    """Sentence about a full disk: unwritten file, saved state, and how to resume."""
     step = last_step(workdir / "checkpoints")
-    kept, how = "nothing was saved before", "begins anew"
+    saved, how = "nothing was saved before", "starts over"
     if step is not None:
-        kept, how = f"the state after step {step:,} and the best before it are whole", "goes on"
-    return f"{full.describe()}; {kept}: make room, and the same command {how}"
+        saved, how = f"the state after step {step:,} and the best before it are saved", "resumes"
+    return f"{full.describe()}; {saved}: make room, and the same command {how}"
