@@ -184,7 +184,7 @@ def test_a_start_waits_for_none_that_is_just_beginning(folders, capsys):
 @pytest.mark.situation(
     "Runs",
     "a disk too full for the first small files of a run, or a kill while these are written",
-    "the same command begins anew",
+    "the same command starts over",
 )
 def test_what_could_not_be_begun_is_begun_by_the_same_command(folders, capsys):
     with small_disk(folders / "disk", 12_000) as enlarge:
@@ -193,7 +193,7 @@ def test_what_could_not_be_begun_is_begun_by_the_same_command(folders, capsys):
         message = capsys.readouterr().err
         assert message.count("\n") == 1
         assert message.endswith(
-            "free); nothing was saved before: make room, and the same command begins anew\n"
+            "free); nothing was saved before: make room, and the same command starts over\n"
         )
         assert [file.name for file in (folders / "disk" / "run").iterdir()]
         enlarge(20_000_000)

@@ -394,7 +394,7 @@ def test_the_one_dense_module_that_is_unknown_is_the_head(called, tmp_path):
     save(tmp_path / "file", body | head)
     checkpoint = read(tmp_path / "file")
     assert checkpoint.unexpected == []
-    assert checkpoint.notes == (f"a head of other names, not taken: {', '.join(names)}",)
+    assert checkpoint.notes == (f"a foreign head, not taken: {', '.join(names)}",)
 
 
 @pytest.mark.parametrize(
