@@ -1,8 +1,7 @@
-"""The coding of a set of masks: what their values stand for, decided once for all of them.
+"""Mask coding: the meaning of mask values, decided over a whole set.
 
-Annotation tools and networks write hair as 1, 255, a number in a label map, a colour or degrees of
-grey. One file cannot tell: a bald head in a label map of 0, 1 (skin), 2 (hair) holds 0 and 1, as a
-binary mask does.
+Hair may be 1, 255, a label, a colour or a soft grey. A single file is ambiguous: a bald head in a
+label map of 0, 1 (skin), 2 (hair) holds 0 and 1, like a binary mask.
 """
 
 from collections import Counter, defaultdict
@@ -16,9 +15,9 @@ from hairjax.data.prepare.mask_values import DRAWN, WHITES, Hair, MaskValues
 from hairjax.system.errors import UserError
 
 _SHOWN = 8  # values of a label map in a message
-_LOW = 8  # times below white: no degrees of hair
-_MUCH = 0.2  # of the pixels
-# Numbers of hair in label maps by their largest number, and who writes them so.
+_LOW = 8  # factor below white: labels, not soft values
+_MUCH = 0.2  # fraction of the pixels
+# Label of hair in known label maps, by their largest label.
 _KNOWN = {
     2: ("2", "as maps of background, skin and hair do"),
     5: ("1", "as MediaPipe's selfie segmentation does"),
@@ -28,38 +27,28 @@ _KNOWN = {
     18: ("17", "as face-parsing.PyTorch does, or 13 as CelebAMask-HQ does"),
 }
 _HOW = (
-    "give config.data.mask_value=NUMBER (of check, predict and evaluate --mask_value=NUMBER; a "
+    "give config.data.mask_value=NUMBER (check, predict and evaluate: --mask_value=NUMBER; a "
     "colour as #0000cc), or soft if all are degrees of hair"
 )
 
 
 @dataclass(frozen=True)
 class Coding:
-    """Coding of the masks of a set.
+    """Mask coding of a set."""
 
-    Attributes:
-        name: ``0/1``, ``0/255``, ``soft 255``, ``alpha``, ``value 17`` …; "" where all are empty,
-            so that it is not known.
-        factors: number by which the mask of each photograph is multiplied, float32 [n].
-        other: of each photograph whose mask is of another coding, what it holds.
-    """
-
-    name: str
-    factors: NDArray[np.float32]
-    other: dict[int, str]
+    name: str  # ``0/1``, ``0/255``, ``soft 255``, ``alpha``, ``value 17`` …; "" if all are empty
+    factors: NDArray[np.float32]  # scale factor of each mask, float32 [n]
+    other: dict[int, str]  # images with a mask of another coding, with a description of its values
 
 
 def decide_coding(masks: Sequence[MaskValues | None], hair: Hair, held: str) -> Coding:
-    """Decide what the values of a set of masks stand for.
+    """Decide the coding of a set of masks (None: no mask).
 
-    Args:
-        masks: what each holds; None for a photograph without a mask.
-        hair: values that stand for hair, as ``data.mask_value`` says.
-        held: the coding that a run was trained with, to which these masks must keep; "" for none.
+    `held` is the coding stored by a run, which the masks must have, "" for none.
 
     Raises:
-        UserError: it cannot be known which values are hair, no mask holds the given one, or none
-            is of the coding held.
+        UserError: the values of hair are ambiguous, the given one is absent, or no mask has the
+            required coding.
     """
     factors = np.ones(len(masks), np.float32)
     drawn = [mask for mask in masks if mask and mask.kind == DRAWN]
@@ -73,7 +62,7 @@ def decide_coding(masks: Sequence[MaskValues | None], hair: Hair, held: str) -> 
     if not found:
         return Coding(held, factors, {})
     name = held or _common_coding(found.values(), hair)
-    # Of one's own such masks would have been asked for; a run of soft ones knows degrees.
+    # Label maps, ambiguous except for runs trained with soft masks.
     several = bool(held) and "soft" not in (held.split()[0], hair.how) and _hold_several(found)
     other = {}
     for i, mask in found.items():
@@ -84,17 +73,17 @@ def decide_coding(masks: Sequence[MaskValues | None], hair: Hair, held: str) -> 
             factors[i] = factor
     if held and len(other) == len(found):
         raise UserError(
-            f"the run was trained with masks of {held}, and these hold "
+            f"the run was trained with masks of {held}; these hold "
             f"{describe_values(found.values())}: {_HOW}"
         )
     return Coding(name, factors, other)
 
 
 def _common_coding(masks: Collection[MaskValues], hair: Hair) -> str:
-    """Coding of more than half of the masks.
+    """Coding of the majority of masks.
 
     Raises:
-        UserError: there is none, or they are label maps.
+        UserError: there is none, or the masks are label maps.
     """
     [(group, count)] = Counter(_group(mask) for mask in masks).most_common(1)
     same = [mask for mask in masks if _group(mask) == group]
@@ -111,7 +100,7 @@ def _common_coding(masks: Collection[MaskValues], hair: Hair) -> str:
         count = 0
     if 2 * count <= len(masks):
         raise UserError(
-            "the masks are of several codings, none that of more than half: "
+            "the masks are of several codings, none of them in the majority: "
             f"{describe_values(masks)}; save all in one, or {_HOW}"
         )
     prefix = "inverted " if hair.how == "inverted" else ""
@@ -119,7 +108,7 @@ def _common_coding(masks: Collection[MaskValues], hair: Hair) -> str:
 
 
 def _hold_several(masks: Mapping[int, MaskValues]) -> bool:
-    """True if more than half hold more than two values, and none so many as degrees of hair."""
+    """True if the majority holds more than two values and none is soft."""
     values = masks.values()
     few = sum(not mask.is_binary for mask in values)
     return 2 * few > len(masks) and not any(mask.many for mask in values)
@@ -130,14 +119,14 @@ def _group(mask: MaskValues) -> str:
 
 
 def _white(mask: MaskValues) -> int:
-    """The white of the fewest bits that hold the mask; 1 of fractions."""
+    """White of the smallest bit depth holding the mask; 1 for fractions."""
     if mask.kind == "fractions":
         return 1
     return next(white for white in WHITES if white >= mask.white)
 
 
 def _factor(mask: MaskValues, name: str) -> float | None:
-    """Number by which the pixels of a mask are multiplied in a coding; None if it is of another."""
+    """Scale factor of a mask under a coding; None if it has another coding."""
     inverted, name = name.startswith("inverted "), name.removeprefix("inverted ")
     alpha, name = name.startswith("alpha "), name.removeprefix("alpha ")
     if (mask.kind == "alpha") != alpha:
@@ -158,14 +147,13 @@ def _factor(mask: MaskValues, name: str) -> float | None:
 
 
 def _is_label_map(mask: MaskValues, white: int) -> bool:
-    """True if a mask holds few and low numbers on much of the picture, or no other than one."""
+    """True if a mask holds few, low values on much of the image, or a single value."""
     if mask.many or _LOW * max(map(int, mask.values)) >= white:
         return False
     return mask.is_binary or 1 - mask.shares.get("0", 0.0) > _MUCH
 
 
 def _labels(masks: Collection[MaskValues]) -> str:
-    """Describe what label maps hold, with a guess at the value of hair."""
     said = "the masks hold several things, and which is hair cannot be known: "
     said += describe_values(masks)
     values = {value for mask in masks for value in mask.values}
@@ -177,17 +165,16 @@ def _labels(masks: Collection[MaskValues]) -> str:
 
 
 def _require_value(masks: Collection[MaskValues], hair: Hair) -> None:
-    """Refuse a value of hair that no mask holds."""
-    # Of more values than are kept any may be among them.
+    # Masks with many values store the extremes only.
     if masks and not any(hair.value in mask.shares or mask.many for mask in masks):
         raise UserError(
-            f"config.data.mask_value is {hair.value}, and no mask holds it: they hold "
+            f"config.data.mask_value is {hair.value}, which no mask holds; they hold "
             f"{describe_values(masks)}"
         )
 
 
 def describe_values(masks: Iterable[MaskValues]) -> str:
-    """Values of masks with their shares of the pixels, of most of the pixels first."""
+    """Describe mask values by their fraction of the pixels, in descending order."""
     masks = list(masks)
     shares: dict[str, float] = defaultdict(float)
     holders: Counter[str] = Counter()
