@@ -1,4 +1,4 @@
-"""Checksums of the masks that a run began with, to which it keeps."""
+"""Checksums of the masks of a run, verified on resuming."""
 
 import csv
 from collections.abc import Mapping
@@ -12,21 +12,21 @@ _COLUMNS = ("file", "sha256")
 
 
 def write_masks(path: Path, photoset: PhotoSet) -> None:
-    """Write the checksum of every photograph's mask as CSV: file (the photograph's), sha256."""
+    """Write mask checksums as CSV: file (of the image), sha256."""
     write_csv(path, _COLUMNS, zip(photoset.files, photoset.mask_sha256, strict=True))
 
 
 def read_masks(path: Path) -> dict[str, str]:
-    """The inverse of `write_masks`: SHA-256 of the mask by its photograph's file."""
+    """Read mask checksums: SHA-256 by image file."""
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as text:
         return {row["file"]: row["sha256"] for row in csv.DictReader(text)}
 
 
 def require_same_masks(listed: Mapping[str, str], photoset: PhotoSet) -> None:
-    """Refuse masks that are not exactly those a run began with; nothing listed refuses none.
+    """Raise if masks differ from the recorded checksums; images without a record pass.
 
     Raises:
-        UserError: masks have other contents; examples are named.
+        UserError: masks have other contents.
     """
     if not listed or not photoset.mask_sha256:
         return

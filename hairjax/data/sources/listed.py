@@ -1,7 +1,6 @@
-"""Paths as a list of photographs writes them, read as paths below the folder of photographs.
+"""Resolve listed paths below the folder of images.
 
-The way to read them is one for the whole list: as they are written, with Windows' separators, or
-without the suffix that the files have.
+One rule for the whole list: as written, with Windows separators, or without suffix.
 """
 
 import os
@@ -22,13 +21,12 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True)
 class ListedFile:
-    """Where a path leads.
+    """Resolved path.
 
     Attributes:
-        file: the path below the root, as the file system writes it; as the list does where nothing
-            is there.
-        why_not: why nothing can be read there; "" where something can.
-        detail: what more there is to say of that.
+        file: path below the root as in the file system; as listed if nothing exists.
+        why_not: reason if unreadable; "" otherwise.
+        detail: further details of the reason.
     """
 
     file: str
@@ -42,21 +40,14 @@ SEVERAL = "several files of this name"
 
 
 class Listed:
-    """Finds what a list names, in one way for all of it.
+    """Resolver of a list's paths.
 
     Attributes:
-        said: how paths are read where they are not read as written; "" where they are.
+        said: description of the rule; "" for paths as written.
     """
 
     def __init__(self, paths: Sequence[str], root: Path, prefix: str, exact: bool):
-        """Choose the way.
-
-        Args:
-            paths: as the list writes them, "" for none.
-            root: the folder that they start from.
-            prefix: what to drop at their start.
-            exact: True to take them as they are written.
-        """
+        """Choose the rule for `paths` ("" for none); `exact`: take them literally."""
         self._root, self._lookup = root, Lookup(root)
         self._roots = tuple(dict.fromkeys((root.absolute(), root.resolve())))
         prefix = prefix.replace("\\", "/")
@@ -69,11 +60,11 @@ class Listed:
         self._found = 0 if exact else self._choose(self._named)
 
     def require_found(self) -> None:
-        """Refuse a list of which nothing is there, or most of it from another start.
+        """Raise if no path resolves, or most resolve from another folder.
 
         Raises:
-            UserError: no path begins with the prefix; or says with which start most paths would
-                lead to a file, or what is there where none does.
+            UserError: no path has the prefix; suggests the folder or prefix by which most paths
+                would resolve, or describes the folder.
         """
         named = self._named
         if self._exact or not named:
@@ -87,7 +78,7 @@ class Listed:
             self._refuse(named)
 
     def place(self, path: str) -> ListedFile:
-        """Where a path leads."""
+        """Resolve a path."""
         if path not in self._places:
             self._places[path] = self._look(path)
         return self._places[path]
@@ -104,7 +95,7 @@ class Listed:
         return ListedFile(below, NO_FILE, reason) if reason else ListedFile(below)
 
     def hint(self, file: str) -> str:
-        """Name a file like one that is not there; "" for none."""
+        """Name of a similar file; "" for none."""
         path = self._lookup.find(file)
         try:
             there = [one for names in self._lookup.names(path.parent).values() for one in names]
@@ -114,7 +105,7 @@ class Listed:
         return f"{PurePosixPath(file).with_name(name)} is there" if name else ""
 
     def _choose(self, named: Sequence[str]) -> int:
-        """Take the first way in which more than half of the paths lead to a file; how many do."""
+        """Choose the first rule that resolves more than half of the paths; return their number."""
         slashes = any("\\" in path for path in named)
         ways = [(False, False), (True, False), (False, True), (True, True)]
         found = 0
@@ -144,7 +135,7 @@ class Listed:
         return path.replace("\\", "/")
 
     def _below(self, path: str) -> str:
-        """The path below the root as written, `./` left out, one from `/` that leads there too."""
+        """Path below the root, without `./`; absolute paths below the root become relative."""
         if self._exact:
             return PurePosixPath(path).as_posix()
         if self._slashes:
@@ -158,7 +149,7 @@ class Listed:
         return pure.as_posix()
 
     def _with_suffix(self, file: str) -> ListedFile:
-        """Where a path without suffix leads, to the only picture of that name."""
+        """Resolve a path without suffix to the only image of that name."""
         folder = self._lookup.find(PurePosixPath(file).parent.as_posix())
         name = PurePosixPath(file).name
         if folder not in self._stems:
@@ -181,7 +172,6 @@ class Listed:
         return ListedFile(file, NO_FILE, "nor with a suffix")
 
     def _refuse(self, named: Sequence[str]) -> None:
-        """Say how most of the paths would lead to a file, or what is there where none does."""
         below = walk_names(self._root)
         wanted = [self._plain(self._below(path)) for path in named]
         starts = other_starts(wanted, below)
@@ -223,7 +213,7 @@ class Listed:
 
 
 def walk_names(root: Path) -> Mapping[str, list[str]]:
-    """Paths below a folder by their last part, and without its suffix too."""
+    """Paths below a folder by file name, with and without suffix."""
     found: dict[str, list[str]] = defaultdict(list)
     for parent, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -236,7 +226,7 @@ def walk_names(root: Path) -> Mapping[str, list[str]]:
 
 
 def other_starts(wanted: Iterable[str], below: Mapping[str, list[str]]) -> Counter[tuple[str, str]]:
-    """Count with which starts dropped and added the paths would be of files that are there."""
+    """Number of resolved paths by (dropped, added) leading folders."""
     counts: Counter[tuple[str, str]] = Counter()
     for path in wanted:
         parts = [part for part in PurePosixPath(path).parts if part != "."]

@@ -1,6 +1,6 @@
-"""Reading a manifest: which photographs it lists, with label and optional subject and mask.
+"""Read a manifest: images with label and optional subject and mask.
 
-A row that cannot be used is collected as a `Problem`; an unreadable manifest is raised at once.
+Unusable rows become `Problem`s; an unreadable manifest raises.
 """
 
 from collections import defaultdict
@@ -15,12 +15,12 @@ from hairjax.data.sources.problems import NO_LABEL, Problem, shown
 from hairjax.data.sources.table import Table, read_table
 from hairjax.system import console
 
-_HINTS = 20  # files that are not there for which their like is looked for: as many as are shown
+_HINTS = 20  # missing files with a hint at a similar name: as many as are shown
 
 
 @dataclass(frozen=True)
 class Row:
-    """A photograph as a class folder or a manifest names it; `mask` is "" where it does not."""
+    """Image of a class folder or manifest; `mask` is "" if not given."""
 
     file: str
     label: str
@@ -30,12 +30,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest and how it is read.
+    """A manifest and its format.
 
     Attributes:
-        path: the CSV file; "" for none.
-        columns: which column says what, as `data.columns`.
-        prefix: what to drop at the start of its paths, as `data.prefix`.
+        path: CSV file; "" for none.
+        columns: meaning of the columns, as `data.columns`.
+        prefix: prefix to strip from paths, as `data.prefix`.
     """
 
     path: str
@@ -45,7 +45,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class _Contents:
-    """A manifest that was read: its table, what its columns say, and where each row leads."""
+    """Table, meaning of its columns, and resolved path of each row."""
 
     table: Table
     columns: Columns
@@ -56,9 +56,9 @@ class _Contents:
 def read_manifest(
     manifest: Manifest, root: Path, problems: list[Problem]
 ) -> tuple[list[Row], list[str]]:
-    """Return the rows whose photographs exist, and every label; for others see `read_columns`.
+    """Rows with an existing image, and all labels; reports unusual columns and paths.
 
-    Says how columns and paths are read where that is not by the usual names, just as written.
+    See `read_columns` for other columns.
     """
     contents = _contents(manifest, root)
     table = contents.table
@@ -95,14 +95,10 @@ def read_manifest(
 
 
 def read_columns(manifest: Manifest, photos: str) -> dict[str, dict[str, str]]:
-    """Return the other columns of the manifest: value by file, by column.
-
-    Args:
-        manifest: the manifest; without a path it has no columns.
-        photos: the folder that its paths start from.
+    """Other columns of the manifest: value by file, by column; {} without a manifest.
 
     Raises:
-        UserError: the manifest cannot be read.
+        UserError: the manifest is unreadable.
     """
     if not manifest.path:
         return {}
@@ -116,17 +112,10 @@ def read_columns(manifest: Manifest, photos: str) -> dict[str, dict[str, str]]:
 
 
 def read_split_column(manifest: Manifest, photos: str) -> tuple[str, dict[str, str]]:
-    """Return the name of the column that divides the photographs, and its value by file.
-
-    Args:
-        manifest: the manifest.
-        photos: the folder that its paths start from.
-
-    Returns:
-        "" and nothing where there is no such column.
+    """Split column of the manifest: (name, value by file); "" and {} without one.
 
     Raises:
-        UserError: the manifest cannot be read, or a value is not the name of a part.
+        UserError: the manifest is unreadable, or a value is no part of a split.
     """
     if not manifest.path:
         return "", {}
@@ -158,7 +147,7 @@ def _tell(contents: _Contents) -> None:
 
 
 def _repeated(where: str, file: str, listed: Sequence[tuple[int, str]]) -> Problem:
-    """A photograph that is listed more than once: (line, label) of each row."""
+    """Problem of an image listed several times: (line, label) of each row."""
     labels = sorted({label for _, label in listed if label})
     said = f"{file} in lines {', '.join(str(line) for line, _ in listed)}"
     if len(labels) > 1:

@@ -1,7 +1,7 @@
-"""Finding photographs: a folder per class, or a CSV manifest, to entries with label, mask, subject.
+"""Find images in class folders or a CSV manifest: entries with label, mask and subject.
 
-Nothing is decoded here. What cannot be used is collected as `Problem`s, so that one report names
-them all; what makes the whole set unusable (a missing folder, an unknown class) is raised at once.
+Nothing is decoded. Unusable files become `Problem`s, reported together; errors of the whole set
+(missing folder, unknown class) raise immediately.
 """
 
 import os
@@ -30,11 +30,10 @@ from hairjax.system.paths import nearest_path
 
 @dataclass(frozen=True)
 class Entry:
-    """One photograph that was found.
+    """Image of a set.
 
-    `file` is its name in every output: the path below the photographs' folder, with `/`.
-    `mask` is None where masks are not asked for, `subject` is "" where unknown, and `label` is
-    an index into the classes, -1 where it is not known.
+    `file` is its name in every output: the path below the folder of images, with `/`. `mask` is
+    None if not required, `subject` "" if unknown, `label` an index into the classes, -1 if unknown.
     """
 
     file: str
@@ -46,10 +45,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Index:
-    """Photographs found: usable entries ordered by `file`, and the problems beside them.
+    """Usable entries, sorted by `file`, and problems of the others.
 
-    `spellings` are groups of labels that are nearly equal, whether or not they were merged, and
-    `masks` is how the masks were found.
+    `spellings` are groups of nearly equal labels, merged or not; `masks` is the rule by which masks
+    were matched.
     """
 
     entries: tuple[Entry, ...]
@@ -75,33 +74,28 @@ def find_photos(
     prefix: str = "",
     in_parts: bool = False,
 ) -> Index:
-    """Find every photograph with its label, subject and mask, without decoding any.
+    """Find images with label, subject and mask, without decoding.
 
     Args:
-        photos: folder that holds a folder per class (searched recursively), or, with a manifest,
-            the files that the manifest names.
-        masks: folder that holds the masks, under the photographs' relative paths and with any
-            image suffix, or as the manifest's column `mask` says, or a file of annotations or the
-            folder of such; "" means without masks.
-        manifest: CSV file with the columns file, label, optionally subject, mask and split, or "".
-        subject: regular expression searched in each relative path; its first group, or the whole
-            match where it has none, is the subject. "" means the manifest's column `subject`, or
-            unknown. Where both are given the expression decides.
-        classes: the class names of an earlier run, to which every label must belong, or None to
-            find them.
-        need_masks: True if the model reads the mask, so that a missing `masks` is an error.
-        given: the class names that the user gave, in order; () to tell the order from the names.
-        merge: True to make one class of names that are nearly equal, False to keep them apart.
-        mask_rule: how masks are looked for.
-        columns: which column of the manifest says what, as `data.columns`.
-        prefix: what to drop at the start of the manifest's paths.
-        in_parts: True if the class folders are in folders of a split: train, valid, test.
+        photos: folder with one folder per class (recursive), or the folder of a manifest's files.
+        masks: folder of masks, with the images' relative paths and any image suffix, or as in the
+            manifest's column `mask`; or an annotation file or folder; "" for none.
+        manifest: CSV file with columns file, label, optionally subject, mask and split; or "".
+        subject: regular expression for the subject in the relative path, its first group if any; ""
+            for the manifest's column `subject`, or unknown. Takes precedence over the column.
+        classes: class names of a run, which all labels must match; None to find them.
+        need_masks: True if the model reads masks.
+        given: class names ordered by the user; () to infer the order.
+        merge: True to merge nearly equal class names.
+        mask_rule: rule for matching masks.
+        columns: meaning of the manifest's columns, as `data.columns`.
+        prefix: prefix to strip from the manifest's paths.
+        in_parts: True if class folders are inside train, valid and test.
 
     Raises:
         UserError: a folder or the manifest is missing or unusable, the expression is invalid,
-            there are fewer than two classes, they may not be the outer folders, a class folder
-            is empty, a label is not one of `classes`, labels are no classes but measured, masks
-            are needed and not given, or not one photograph has a mask.
+            classes are fewer than two, ambiguous, empty, unknown or measurements, or masks are
+            missing.
     """
     _require_masks_given(masks, need_masks)
     root = _folder(photos, "photos")
@@ -156,7 +150,7 @@ def _require_masks_given(masks: str, need_masks: bool) -> None:
 def without_masks(
     rows: list[Row], labels: list[str], root: Path, masks: Path | None
 ) -> tuple[list[Row], list[str]]:
-    """Leave out what lies in a folder of masks that is inside the folder of photographs."""
+    """Exclude a folder of masks inside the folder of images."""
     if masks is None or not masks.is_dir():
         return rows, labels
     inside = os.path.relpath(os.path.realpath(masks), os.path.realpath(root))
@@ -175,7 +169,7 @@ def _find_masks(
     listed: bool,
     problems: list[Problem],
 ) -> tuple[Masks, list[Row]]:
-    """Return the masks, and the rows without those that are masks beside the photographs."""
+    """Masks, and the rows without masks beside the images."""
     among = not listed if os.path.realpath(place) == os.path.realpath(root) else None
     photos = {row.file: root / row.file for row in rows if not row.mask}
     masks = Masks(place, photos, rule, among)
@@ -186,12 +180,11 @@ def _find_masks(
 
 
 def unowned(facts: MaskFacts) -> str:
-    """Return the kind of problem of a mask beside the photographs that is of none of them."""
+    """Kind of problem of a mask without image."""
     return f"named as masks are ({facts.name}), and there is no photograph of it"
 
 
 def _require_any_mask(place: str, masks: Masks, rows: list[Row], problems: list[Problem]) -> None:
-    """Refuse a folder of masks in which not one photograph has its own."""
     if rows and sum(problem.kind == NO_MASK for problem in problems) == len(rows):
         raise UserError(
             f"no photograph has a mask below {place!r}: the mask of {rows[0].file!r} would be "
@@ -200,14 +193,13 @@ def _require_any_mask(place: str, masks: Masks, rows: list[Row], problems: list[
 
 
 def _mask_place(value: str) -> Path:
-    """Return the folder of masks, or a file of annotations."""
     return _folder(value, "masks") if mask_folder(value) else Path(value).expanduser()
 
 
 def _folder(value: str, key: str) -> Path:
     folder = Path(value).expanduser()
     try:
-        # Path("") is the current folder, which nobody meant.
+        # Path("") would be the current folder.
         if value and folder.is_dir():
             return folder
         what = "is not a folder" if value and folder.exists() else "does not exist"
@@ -242,9 +234,9 @@ def _entries(
     label_of: Mapping[str, int],
     problems: list[Problem],
 ) -> tuple[Entry, ...]:
-    """Return an entry, ordered by file, for each row whose subject and mask are found."""
+    """Entries with subject and mask, sorted by file."""
     entries = []
-    # By mask, the photographs that have it by their name: `a.jpg` and `a.png` may be two.
+    # Images by mask: `a.jpg` and `a.png` may share one.
     named: dict[File, list[Entry]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row.file):
         path = root / row.file
