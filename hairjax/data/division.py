@@ -90,6 +90,6 @@ def _distance(
     """Number of classes missing from the needed parts, and χ² distance to the shares."""
     total = counts.sum(axis=0)
     splits = np.flatnonzero(shares)
-    held = np.stack([counts[assigned == split].sum(axis=0) for split in splits])
+    counted = np.stack([counts[assigned == split].sum(axis=0) for split in splits])
     share = shares[splits, None]
-    return int((held[:needed] == 0).sum()), float(((held / total - share) ** 2 / share).sum())
+    return int((counted[:needed] == 0).sum()), float(((counted / total - share) ** 2 / share).sum())

@@ -75,8 +75,8 @@ def model_inputs(
     parts = []
     for i, view in enumerate(views):
         own = None if keys is None else jax.vmap(jax.random.fold_in, (0, None))(keys, i)
-        seen = one_view(view, own, amounts, side, streams[i : i + 1])
-        parts.append(jnp.where(rearrange(present[i], "b -> b 1 1 1"), seen, 0))
+        inputs = one_view(view, own, amounts, side, streams[i : i + 1])
+        parts.append(jnp.where(rearrange(present[i], "b -> b 1 1 1"), inputs, 0))
     return jnp.concatenate(parts, axis=-1)
 
 
@@ -90,8 +90,8 @@ def one_view(
     """Stream inputs (channels, normalisation) of one view: float32 [batch, side, side, c]."""
 
     def finish(picture: jax.Array, rgb: jax.Array) -> jax.Array:
-        seen = [stream_channels(rgb, picture[..., 3:], *stream) for stream in streams]
-        return jnp.concatenate(seen, axis=-1)
+        inputs = [stream_channels(rgb, picture[..., 3:], *stream) for stream in streams]
+        return jnp.concatenate(inputs, axis=-1)
 
     def whole_view(photo: jax.Array) -> jax.Array:
         picture = warp(photo, jnp.asarray(IDENTITY), side)
@@ -103,17 +103,17 @@ def one_view(
     def augmented(photo: jax.Array, key: jax.Array) -> jax.Array:
         geometry_key, colour_key, erase_key, _ = jax.random.split(key, 4)
         picture = warp(photo, sample_transform(geometry_key, amounts), side)
-        seen = finish(picture, jitter_colour(picture[..., :3], colour_key, amounts))
-        return erase(seen, erase_key, amounts.erase) if amounts.erase else seen
+        inputs = finish(picture, jitter_colour(picture[..., :3], colour_key, amounts))
+        return erase(inputs, erase_key, amounts.erase) if amounts.erase else inputs
 
     return jax.vmap(augmented)(photos, keys)
 
 
 def hide_view(key: jax.Array, present: jax.Array, probability: float) -> jax.Array:
     """Sample the view to drop: bool [2]; none if a view is missing already."""
-    chance_key, which_key = jax.random.split(jax.random.fold_in(key, 2))
+    chance_key, view_key = jax.random.split(jax.random.fold_in(key, 2))
     hidden = jax.random.bernoulli(chance_key, probability) & jnp.all(present)
-    first = jax.random.bernoulli(which_key)
+    first = jax.random.bernoulli(view_key)
     return jnp.stack([hidden & first, hidden & ~first])
 
 

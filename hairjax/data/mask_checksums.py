@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.split import refuse_others
+from hairjax.data.split import require_same_files
 from hairjax.system.files import write_csv
 
 _COLUMNS = ("file", "sha256")
@@ -32,4 +32,4 @@ def require_same_masks(listed: Mapping[str, str], photoset: PhotoSet) -> None:
         return
     present = zip(photoset.files, photoset.mask_sha256, strict=True)
     changed = sorted(file for file, sha256 in present if listed.get(file, sha256) != sha256)
-    refuse_others("masks", {"changed, of": changed})
+    require_same_files("masks", {"changed, of": changed})

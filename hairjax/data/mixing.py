@@ -19,16 +19,16 @@ def own_shares(keys: jax.Array, amounts: Amounts, side: int) -> tuple[jax.Array,
     if not amounts.cutmix:
         shares = mixup_shares(keys, amounts.mixup)
         return shares, shares
-    kept, shares = cutmix_shares(keys, amounts.cutmix, side)
+    remaining, shares = cutmix_shares(keys, amounts.cutmix, side)
     if not amounts.mixup:
-        return kept, shares
+        return remaining, shares
     blended = mixup_shares(keys, amounts.mixup)
     cut = jax.vmap(lambda key: jax.random.bernoulli(_key_of(key, 4)))(keys)
-    pixels = jax.vmap(jnp.where)(cut, kept, blended)
+    pixels = jax.vmap(jnp.where)(cut, remaining, blended)
     return pixels, jnp.where(cut, shares, blended)
 
 
-def without_missing(mixed: jax.Array, own: jax.Array, first: int) -> jax.Array:
+def zero_missing_views(mixed: jax.Array, own: jax.Array, first: int) -> jax.Array:
     """Zero the missing views in mixed inputs, float32 [batch, side, side, channels].
 
     `own` are the inputs with the larger weight, `first` the number of channels of the first view. A
@@ -46,8 +46,8 @@ def mixup_shares(keys: jax.Array, alpha: float) -> jax.Array:
     """
 
     def share(key: jax.Array) -> jax.Array:
-        drawn = jax.random.beta(_key_of(key, 0), alpha, alpha)
-        return jnp.maximum(drawn, 1 - drawn)
+        weight = jax.random.beta(_key_of(key, 0), alpha, alpha)
+        return jnp.maximum(weight, 1 - weight)
 
     return jax.vmap(share)(keys)
 
@@ -61,13 +61,13 @@ def cutmix_shares(keys: jax.Array, alpha: float, side: int) -> tuple[jax.Array, 
     """
 
     def sample_share(key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        drawn = jax.random.beta(_key_of(key, 1), alpha, alpha)
-        length = jnp.floor(side * jnp.sqrt(1 - drawn)).astype(jnp.int32)
+        weight = jax.random.beta(_key_of(key, 1), alpha, alpha)
+        length = jnp.floor(side * jnp.sqrt(1 - weight)).astype(jnp.int32)
         across, width = _interval(_key_of(key, 2), length, side)
         down, height = _interval(_key_of(key, 3), length, side)
         box = jnp.expand_dims(down, 1) & jnp.expand_dims(across, 0)
-        kept = jnp.expand_dims(~box, 2).astype(jnp.float32)
-        return kept, 1 - width * height / side**2
+        remaining = jnp.expand_dims(~box, 2).astype(jnp.float32)
+        return remaining, 1 - width * height / side**2
 
     return jax.vmap(sample_share)(keys)
 

@@ -37,7 +37,7 @@ class SourceOptions:
     spelling: str  # nearly equal names: ``refuse``, ``merge`` or ``apart``
     ordered_by: str  # configuration key and value requiring ordered classes; "" for none
     own_split: str  # user-defined split: a file, ``folders``, or "" for the manifest column, if any
-    keep_test_aside: bool  # True to exclude the test images of that split from cross-validation
+    exclude_test: bool  # True to exclude the test images of that split from cross-validation
 
     @property
     def synthetic(self) -> bool:

@@ -44,12 +44,12 @@ def example_photographs(photos: PhotoSet, train: np.ndarray, seed: int) -> np.nd
     order = np.random.default_rng(seed).permutation(train)
     chosen: list[int] = []
     for label in classes:
-        seen: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         turns = []
         for photo in order[photos.labels[order] == label]:
             # An image without a subject counts as a subject of its own.
             subject = photos.subjects[photo]
-            turns.append((seen[subject], int(photo)))
-            seen[subject] += bool(subject)
+            turns.append((counts[subject], int(photo)))
+            counts[subject] += bool(subject)
         chosen += [photo for _, photo in sorted(turns, key=lambda turn: turn[0])[:count]]
     return np.array(chosen)

@@ -46,34 +46,34 @@ def find_own_split(source: SourceOptions, photos: PhotoSet) -> OwnSplit | None:
         UserError: the split is unusable, or separates images of a subject or identical files.
     """
     if source.synthetic or source.data_set:
-        return _of_file(source, photos) if source.own_split else None
+        return _from_file(source, photos) if source.own_split else None
     if source.own_split == FOLDERS:
         names = [PurePosixPath(file).parts[0] for file in photos.files]
-        found = _named(photos, names, "the folders")
+        found = _from_names(photos, names, "the folders")
     elif source.own_split:
-        return _of_file(source, photos)
+        return _from_file(source, photos)
     else:
         column, by_file = read_split_column(source.manifest, source.views[0].photos)
         if not column:
             return None
         names = [by_file[file] for file in photos.files]
-        found = _named(photos, names, f"the manifest's column {column!r}")
-    return _together(found, photos)
+        found = _from_names(photos, names, f"the manifest's column {column!r}")
+    return _checked(found, photos)
 
 
-def _together(found: OwnSplit, photos: PhotoSet) -> OwnSplit:
+def _checked(found: OwnSplit, photos: PhotoSet) -> OwnSplit:
     require_together(photos.subjects, found.parts, found.source)
     require_one_copy(photos.files, photos.sha256, found.parts, found.source)
     return found
 
 
-def _named(photos: PhotoSet, names: Sequence[str], source: str) -> OwnSplit:
-    others = {name: file for file, name in zip(photos.files, names, strict=True)
+def _from_names(photos: PhotoSet, names: Sequence[str], source: str) -> OwnSplit:
+    unknown = {name: file for file, name in zip(photos.files, names, strict=True)
               if not is_part(name)}  # fmt: skip
-    if others:
-        said = [f"{name!r} ({file})" for name, file in others.items()]
+    if unknown:
+        named = [f"{name!r} ({file})" for name, file in unknown.items()]
         raise UserError(
-            f"{source} name {examples(said, _EXAMPLES)}; the parts of a split are train, "
+            f"{source} name {examples(named, _EXAMPLES)}; the parts of a split are train, "
             "validation (val, valid, dev) and test"
         )
     meant = describe_names({*names})
@@ -84,16 +84,16 @@ def _parts(names: Sequence[str]) -> np.ndarray:
     return np.array([part_of(name) for name in names], f"<U{max(map(len, SPLITS))}")
 
 
-def _of_file(source: SourceOptions, photos: PhotoSet) -> OwnSplit:
+def _from_file(source: SourceOptions, photos: PhotoSet) -> OwnSplit:
     path = Path(source.own_split).expanduser()
     form: Callable[[str], str] = subject_key if source.spelling == "merge" else str
     table = read_table(path, "split", "split")
     if is_written_split(table.columns):
         return OwnSplit(read_split(path, photos, form), str(path))
-    return _together(_of_table(table, photos, form), photos)
+    return _checked(_from_table(table, photos, form), photos)
 
 
-def _of_table(table: Table, photos: PhotoSet, form: Callable[[str], str]) -> OwnSplit:
+def _from_table(table: Table, photos: PhotoSet, form: Callable[[str], str]) -> OwnSplit:
     """Split of a table with columns for file and part, and optionally subject.
 
     An image is looked up by its name, then by its subject.
@@ -126,8 +126,8 @@ def _of_table(table: Table, photos: PhotoSet, form: Callable[[str], str]) -> Own
             f"{len(unknown):,} of {len(photos):,} photographs: "
             f"{examples(unknown, _EXAMPLES)} (it lists {listed}); {NEW_SPLIT}"
         )
-    said = ", ".join(filter(None, (way, describe_names({*names}))))
-    return OwnSplit(_parts(names), f"{table.path}{f' ({said})' if said else ''}")
+    description = ", ".join(filter(None, (way, describe_names({*names}))))
+    return OwnSplit(_parts(names), f"{table.path}{f' ({description})' if description else ''}")
 
 
 def _by_subject(
@@ -161,11 +161,13 @@ def _by_name(
         found = {file: named[one] for file, one in zip(photos.files, keys, strict=True)
                  if one in named}  # fmt: skip
         if len(found) > len(best[1]):
-            apart = [f"{file} ({', '.join(its)})" for file, its in found.items() if len(its) > 1]
-            if apart:
+            conflicts = [
+                f"{file} ({', '.join(its)})" for file, its in found.items() if len(its) > 1
+            ]
+            if conflicts:
                 raise UserError(
-                    f"the split lists {len(apart):,} of the photographs in two parts: "
-                    f"{examples(apart, _EXAMPLES)}; keep one of each"
+                    f"the split lists {len(conflicts):,} of the photographs in two parts: "
+                    f"{examples(conflicts, _EXAMPLES)}; keep one of each"
                 )
             best = way, {file: next(iter(its.values())) for file, its in found.items()}
     return best

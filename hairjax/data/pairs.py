@@ -53,9 +53,9 @@ class Pairs:
         rows = self.rows[chosen]
         pixels = np.zeros((len(rows), *self.shape[1:]), np.uint8)
         for i, view in enumerate(self.views):
-            there = np.flatnonzero(rows[:, i] != _NOWHERE)
-            if len(there):
-                pixels[there, ..., 4 * i : 4 * i + 4] = view[rows[there, i]]
+            present = np.flatnonzero(rows[:, i] != _NOWHERE)
+            if len(present):
+                pixels[present, ..., 4 * i : 4 * i + 4] = view[rows[present, i]]
         return pixels
 
     def subset(self, chosen: np.ndarray) -> "Pairs":
@@ -96,9 +96,9 @@ def pair_views(first: PhotoSet, second: PhotoSet) -> PhotoSet:
         f"view is missing in {lacking[0]:,}, the second in {lacking[1]:,}"
     )
     both = pairs[(pairs != _NOWHERE).all(axis=1)]
-    if apart := int(np.sum(first.labels[both[:, 0]] != second.labels[both[:, 1]])):
+    if conflicts := int(np.sum(first.labels[both[:, 0]] != second.labels[both[:, 1]])):
         console.say(
-            f"{apart:,} of these pairs have different labels: that of the first view is used"
+            f"{conflicts:,} of these pairs have different labels: that of the first view is used"
         )
     return PhotoSet(
         images=Pairs((first.images, second.images), pairs),

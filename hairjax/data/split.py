@@ -52,10 +52,10 @@ def make_folds(photoset: PhotoSet, folds: int, fold: int, seed: int) -> np.ndarr
     """
     part = divide(photoset, np.full(folds, 1 / folds), seed, needed=folds)
     for label, name in enumerate(photoset.classes):
-        held = len(set(part[photoset.labels == label]))
-        if held < folds:
+        parts = len(set(part[photoset.labels == label]))
+        if parts < folds:
             raise UserError(
-                f"the class {name!r} is in {held} of config.data.folds={folds} parts: each class "
+                f"the class {name!r} is in {parts} of config.data.folds={folds} parts: each class "
                 "needs at least as many subjects as folds; use fewer folds"
             )
     names = np.full(folds, "train", dtype=f"<U{max(map(len, SPLITS))}")
@@ -63,7 +63,7 @@ def make_folds(photoset: PhotoSet, folds: int, fold: int, seed: int) -> np.ndarr
     return names[part]
 
 
-def draw_part(
+def split_off_part(
     photoset: PhotoSet, split: np.ndarray, part: str, fractions: Sequence[float], seed: int
 ) -> np.ndarray:
     """Split a missing `part`, "validation" or "test", off the training images of a split, str [n].
@@ -75,11 +75,11 @@ def draw_part(
     """
     train, shares = np.flatnonzero(split == "train"), dict(zip(SPLITS, fractions, strict=True))
     whole = shares["train"] + shares[part]
-    drawn = make_split(
+    parts = make_split(
         photoset.subset(train), (shares["train"] / whole, shares[part] / whole, 0), seed
     )
     found = split.astype(f"<U{max(map(len, SPLITS))}")
-    found[train[drawn == "validation"]] = part
+    found[train[parts == "validation"]] = part
     return found
 
 
@@ -183,13 +183,13 @@ def require_same_photographs(path: Path, photoset: PhotoSet) -> None:
         "changed": sorted(file for file in both if listed[file][0] != present[file][0]),
         "with another label": sorted(file for file in both if listed[file][1] != present[file][1]),
     }
-    refuse_others("photographs", kinds)
+    require_same_files("photographs", kinds)
 
 
-def refuse_others(what: str, kinds: Mapping[str, Sequence[str]]) -> None:
+def require_same_files(noun: str, kinds: Mapping[str, Sequence[str]]) -> None:
     """Raise if files differ from those a run began with.
 
-    `what` is a plural noun for them, `kinds` their names by kind of difference.
+    `noun` is a plural noun for them, `kinds` their names by kind of difference.
 
     Raises:
         UserError: a list of names is not empty.
@@ -201,7 +201,7 @@ def refuse_others(what: str, kinds: Mapping[str, Sequence[str]]) -> None:
             if files
         )
         raise UserError(
-            f"the {what} differ from those the run began with: {found}; restore them, or start a "
+            f"the {noun} differ from those the run began with: {found}; restore them, or start a "
             "new run with another --workdir"
         )
 
@@ -267,11 +267,11 @@ def require_one_copy(
 
 def _require_classes(photoset: PhotoSet, split: np.ndarray) -> None:
     for label, name in enumerate(photoset.classes):
-        held = {part: int((split[photoset.labels == label] == part).sum()) for part in SPLITS}
-        if not (held["train"] and held["validation"]):
+        counts = {part: int((split[photoset.labels == label] == part).sum()) for part in SPLITS}
+        if not (counts["train"] and counts["validation"]):
             raise UserError(
                 f"the class {name!r} is not in both train and validation (photographs: "
-                f"{', '.join(f'{part} {count}' for part, count in held.items())}): each class "
+                f"{', '.join(f'{part} {count}' for part, count in counts.items())}): each class "
                 "needs photographs of at least two subjects"
             )
 

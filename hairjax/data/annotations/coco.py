@@ -56,8 +56,8 @@ def _shape(segmentation: Any) -> CocoPolygons | CocoRuns | str:
     if isinstance(segmentation, dict):
         height, width = segmentation["size"]
         counts = segmentation["counts"]
-        kept = counts if isinstance(counts, str) else tuple(map(int, counts))
-        return CocoRuns((int(height), int(width)), kept)
+        runs = counts if isinstance(counts, str) else tuple(map(int, counts))
+        return CocoRuns((int(height), int(width)), runs)
     if not segmentation:
         return "an object has a box and no outline"
     polygons = tuple(tuple(map(float, polygon)) for polygon in segmentation)

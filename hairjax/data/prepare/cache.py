@@ -55,16 +55,16 @@ def require_room(cache: Path, size: int) -> None:
         )
 
 
-def not_written(folder: Path, error: Exception) -> UserError:
+def write_error(folder: Path, error: Exception) -> UserError:
     """Error for a failed write of a prepared set."""
     if full := full_disk(error):
-        said = FullDisk(full.code, str(folder)).describe()
-        return FullDiskError(f"{said}; make room, {_INSTEAD}")
+        message = FullDisk(full.code, str(folder)).describe()
+        return FullDiskError(f"{message}; make room, {_INSTEAD}")
     return UserError(f"the prepared set {folder} cannot be written: {error}")
 
 
 @contextmanager
-def taking_part(folder: Path) -> Iterator[None]:
+def shared_lock(folder: Path) -> Iterator[None]:
     """Hold a shared lock on an unfinished set; the last holder removes its remains.
 
     The operating system releases the lock when a process ends.
@@ -103,7 +103,7 @@ def remove_leftovers(folder: Path) -> None:
             shutil.rmtree(other)
 
 
-def show_others(folder: Path) -> None:
+def report_other_sets(folder: Path) -> None:
     """Report prepared sets of other images, for the user to delete."""
     cache = folder.parents[1]
     others = [path for path in cache.glob(f"photos_*/{VERSION}") if path != folder]

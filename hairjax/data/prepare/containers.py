@@ -64,11 +64,11 @@ def _brands(start: bytes) -> set[bytes]:
 def _register_heif() -> bool:
     # One thread per image, as images are decoded in parallel. No thumbnails, which Pillow would
     # use for downsizing, no depth.
-    wanted = {"decode_threads": 1, "thumbnails": False, "depth_images": False, "aux_images": False}
+    options = {"decode_threads": 1, "thumbnails": False, "depth_images": False, "aux_images": False}
     try:
         from pillow_heif import register_heif_opener
 
-        register_heif_opener(**wanted)
+        register_heif_opener(**options)
     except ImportError:  # of the package or of its library
         return False
     return True

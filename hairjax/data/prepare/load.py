@@ -50,7 +50,7 @@ def load_photos(index: Index, options: PrepareOptions, expected: Iterable[int]) 
     require_hair(photoset, options)
     if photoset.mask_coding:
         console.say(f"masks: {photoset.mask_coding}")
-    return _placed(photoset, limit)
+    return _into_memory(photoset, limit)
 
 
 def require_classes(
@@ -82,7 +82,7 @@ def require_hair(photoset: PhotoSet, options: PrepareOptions) -> None:
         )
 
 
-def _placed(photoset: PhotoSet, limit: float) -> PhotoSet:
+def _into_memory(photoset: PhotoSet, limit: float) -> PhotoSet:
     """Move images from disk to memory if they fit; report where they are.
 
     With several processes they stay on disk: each reads its rows of every batch.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hairjax.data.prepare.mask_values import DRAWN, WHITES, Hair, MaskValues
+from hairjax.data.prepare.mask_values import RASTERISED, WHITES, Hair, MaskValues
 from hairjax.system.errors import UserError
 
 _SHOWN = 8  # values of a label map in a message
@@ -41,29 +41,33 @@ class Coding:
     other: dict[int, str]  # images with a mask of another coding, with a description of its values
 
 
-def decide_coding(masks: Sequence[MaskValues | None], hair: Hair, held: str) -> Coding:
+def decide_coding(masks: Sequence[MaskValues | None], hair: Hair, required: str) -> Coding:
     """Decide the coding of a set of masks (None: no mask).
 
-    `held` is the coding stored by a run, which the masks must have, "" for none.
+    `required` is the coding stored by a run, which the masks must have, "" for none.
 
     Raises:
         UserError: the values of hair are ambiguous, the given one is absent, or no mask has the
             required coding.
     """
     factors = np.ones(len(masks), np.float32)
-    drawn = [mask for mask in masks if mask and mask.kind == DRAWN]
-    pictures = {i: mask for i, mask in enumerate(masks) if mask and mask.kind != DRAWN}
+    rasterised = [mask for mask in masks if mask and mask.kind == RASTERISED]
+    pictures = {i: mask for i, mask in enumerate(masks) if mask and mask.kind != RASTERISED}
     found = {i: mask for i, mask in pictures.items() if mask.values}
-    if drawn and not found:
-        return Coding(held or ("0/255" if any(mask.values for mask in drawn) else ""), factors, {})
+    if rasterised and not found:
+        return Coding(
+            required or ("0/255" if any(mask.values for mask in rasterised) else ""), factors, {}
+        )
     if hair.how == "value":
         _require_value([*pictures.values()], hair)
         return Coding(f"value {hair.value}", factors, {})
     if not found:
-        return Coding(held, factors, {})
-    name = held or _common_coding(found.values(), hair)
+        return Coding(required, factors, {})
+    name = required or _common_coding(found.values(), hair)
     # Label maps, ambiguous except for runs trained with soft masks.
-    several = bool(held) and "soft" not in (held.split()[0], hair.how) and _hold_several(found)
+    several = (
+        bool(required) and "soft" not in (required.split()[0], hair.how) and _are_label_maps(found)
+    )
     other = {}
     for i, mask in found.items():
         factor = None if several and not mask.is_binary else _factor(mask, name)
@@ -71,9 +75,9 @@ def decide_coding(masks: Sequence[MaskValues | None], hair: Hair, held: str) -> 
             other[i] = f"{describe_values([mask])}; the others are {name}"
         else:
             factors[i] = factor
-    if held and len(other) == len(found):
+    if required and len(other) == len(found):
         raise UserError(
-            f"the run was trained with masks of {held}; these hold "
+            f"the run was trained with masks of {required}; these hold "
             f"{describe_values(found.values())}: {_HOW}"
         )
     return Coding(name, factors, other)
@@ -107,7 +111,7 @@ def _common_coding(masks: Collection[MaskValues], hair: Hair) -> str:
     return f"{prefix}{'alpha ' if group == 'alpha' else ''}{name}"
 
 
-def _hold_several(masks: Mapping[int, MaskValues]) -> bool:
+def _are_label_maps(masks: Mapping[int, MaskValues]) -> bool:
     """True if the majority holds more than two values and none is soft."""
     values = masks.values()
     few = sum(not mask.is_binary for mask in values)
@@ -154,14 +158,14 @@ def _is_label_map(mask: MaskValues, white: int) -> bool:
 
 
 def _labels(masks: Collection[MaskValues]) -> str:
-    said = "the masks hold several things, and which is hair cannot be known: "
-    said += describe_values(masks)
+    message = "the masks hold several things, and which is hair cannot be known: "
+    message += describe_values(masks)
     values = {value for mask in masks for value in mask.values}
     if all(value.isdigit() for value in values):
-        number, who = _KNOWN.get(max(map(int, values)), ("", ""))
+        number, origin = _KNOWN.get(max(map(int, values)), ("", ""))
         if number in values:
-            said += f"; perhaps {number}, {who}"
-    return said
+            message += f"; perhaps {number}, {origin}"
+    return message
 
 
 def _require_value(masks: Collection[MaskValues], hair: Hair) -> None:
@@ -183,11 +187,11 @@ def describe_values(masks: Iterable[MaskValues]) -> str:
             shares[value] += share / len(masks)
             holders[value] += 1
     listed = sorted(shares, key=lambda value: -shares[value])
-    said = [
+    parts = [
         f"{value} ({shares[value]:.1%} of the pixels, in {holders[value]:,})"
         if len(masks) > 1
         else f"{value} ({shares[value]:.1%})"
         for value in listed[:_SHOWN]
     ]
     more = len(listed) - _SHOWN
-    return ", ".join(said) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(parts) + (f" and {more} more" if more > 0 else "")

@@ -15,7 +15,7 @@ MOST = 32  # distinct values of a label map; soft masks have more
 WHITES = (255, 1023, 4095, 16383, 65535)
 _GREY = 16  # largest channel difference of a grey saved as colour JPEG
 SOFT, INVERTED = "soft", "inverted"
-DRAWN = "drawn"  # kind of masks rasterised from annotations; 255 is hair
+RASTERISED = "drawn"  # kind of masks rasterised from annotations; 255 is hair
 
 
 @dataclass(frozen=True)
@@ -139,8 +139,8 @@ def _stored(image: Image.Image, by_index: bool) -> tuple[str, np.ndarray]:
     red, green, blue = colours.split()
     brightest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
     darkest = ImageChops.darker(ImageChops.darker(red, green), blue)
-    apart = cast(tuple[int, int], ImageChops.difference(brightest, darkest).getextrema())
-    if apart[1] <= _GREY:
+    extrema = cast(tuple[int, int], ImageChops.difference(brightest, darkest).getextrema())
+    if extrema[1] <= _GREY:
         return "grey", np.asarray(brightest)
     return "colours", np.asarray(colours)
 
@@ -202,8 +202,8 @@ def _read_colours(colours: np.ndarray, hair: Hair) -> tuple[np.ndarray, MaskValu
     shares = {f"#{found[i]:06x}": float(counts[i] / codes.size) for i in order}
     facts = MaskValues("colours", shares, len(found) > MOST, 255)
     if hair.how == "value":
-        wanted = int(hair.value[1:], 16) if hair.value.startswith("#") else -1
-        return _full(codes == wanted), facts
+        colour = int(hair.value[1:], 16) if hair.value.startswith("#") else -1
+        return _full(codes == colour), facts
     return _full(codes == 0 if hair.how == "inverted" else codes > 0), facts
 
 

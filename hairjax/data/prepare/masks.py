@@ -8,12 +8,12 @@ import numpy as np
 from PIL import Image
 
 from hairjax.data.prepare.decode import LYING, open_image, read_file, resize_and_turn, turn_of
-from hairjax.data.prepare.mask_values import AUTO, DRAWN, Hair, MaskValues, read_values
+from hairjax.data.prepare.mask_values import AUTO, RASTERISED, Hair, MaskValues, read_values
 from hairjax.data.sources.problems import PhotoError, Problem
-from hairjax.data.sources.record import DrawnMask, File
+from hairjax.data.sources.record import File, RasterisedMask
 
 
-class Placed(NamedTuple):
+class MaskGeometry(NamedTuple):
     """Geometry of an image for its mask; sizes are (width, height)."""
 
     size: tuple[int, int]  # image size after orientation
@@ -28,7 +28,7 @@ def read_mask(
     path: File,
     photo: tuple[Image.Image, bytes],
     mask: File,
-    placed: Placed,
+    geometry: MaskGeometry,
     hair: Hair,
 ) -> tuple[np.ndarray, MaskValues, str]:
     """Read the mask of the image `path`: uint8 [height, width], its values, SHA-256 of its file.
@@ -44,14 +44,14 @@ def read_mask(
     _require_other(path, photo, mask, (image, data))
     turn = turn_of(image)
     size = image.size[::-1] if turn in LYING else image.size
-    _require_shape(path, mask, size, placed.size, placed.lying)
-    if isinstance(mask, DrawnMask):
+    _require_shape(path, mask, size, geometry.size, geometry.lying)
+    if isinstance(mask, RasterisedMask):
         share, values = read_values(image, AUTO)
-        values = replace(values, kind=DRAWN)
+        values = replace(values, kind=RASTERISED)
     else:
         share, values = read_values(image, hair)
     whole, box = Image.fromarray(share), (0, 0, *image.size)
-    found = resize_and_turn(whole, box, placed.shape, turn, Image.Resampling.BOX)
+    found = resize_and_turn(whole, box, geometry.shape, turn, Image.Resampling.BOX)
     return found, values, hashlib.sha256(data).hexdigest()
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from hairjax.data.options import PrepareOptions
-from hairjax.data.prepare.cache import not_written
+from hairjax.data.prepare.cache import write_error
 from hairjax.data.prepare.levels import Facts
 from hairjax.data.prepare.read import Decoded, read_photo, without_warnings
 from hairjax.data.sources.photos import Entry, Index
@@ -87,10 +87,10 @@ def write_pieces(
     def write(piece: Piece) -> bool:
         if _is_finished(piece, index):
             return True
-        with _try_lock(piece.side.with_suffix(".lock")) as mine:
-            if mine and not _is_finished(piece, index):
+        with _try_lock(piece.side.with_suffix(".lock")) as acquired:
+            if acquired and not _is_finished(piece, index):
                 _write(piece, index, encode, options, stop)
-        return mine
+        return acquired
 
     while left and pieces[0].side.parent.exists():
         others = []
@@ -179,4 +179,4 @@ def _write(
         unfinished.write_text(json.dumps(notes))
         unfinished.replace(piece.side)
     except (OSError, RuntimeError) as error:  # array_record raises RuntimeError
-        raise not_written(piece.records.parent, error) from error
+        raise write_error(piece.records.parent, error) from error

@@ -19,7 +19,7 @@ from hairjax.data.photoset import PhotoSet, Rows
 from hairjax.data.prepare.decode import LYING, open_image, read_file, resize_and_turn, turn_of
 from hairjax.data.prepare.levels import Facts, decide_levels, rescale
 from hairjax.data.prepare.mask_values import AUTO, WHITES, Hair
-from hairjax.data.prepare.masks import Placed, read_mask
+from hairjax.data.prepare.masks import MaskGeometry, read_mask
 from hairjax.data.sources.photos import Index
 from hairjax.data.sources.problems import PhotoError, Problem, shown
 from hairjax.data.sources.record import File
@@ -91,9 +91,11 @@ def read_photo(path: File, mask: File | None, side: int, fit: str, hair: Hair = 
         inside[..., :3] = resize_and_turn(rgb, whole, shape, turn, Image.Resampling.BICUBIC)
     values, mask_sha256 = None, ""
     if mask is not None:
-        placed = Placed(size, turn in LYING, shape)
+        geometry = MaskGeometry(size, turn in LYING, shape)
         with _damage_named(path, "mask cannot be read"):
-            inside[..., 3], values, mask_sha256 = read_mask(path, (image, data), mask, placed, hair)
+            inside[..., 3], values, mask_sha256 = read_mask(
+                path, (image, data), mask, geometry, hair
+            )
     # By channel, on every other pixel: 20 times faster than along the last axis.
     spread = max(int(np.ptp(inside[::2, ::2, channel].ravel())) for channel in range(3))
     sha256 = hashlib.sha256(data).hexdigest()
@@ -170,11 +172,12 @@ def usable(index: Index, facts: Mapping[int, Facts], options: PrepareOptions) ->
             i: ("its 16-bit greys are above white", detail) for i, detail in levels.brighter.items()
         },
     }
-    kept = np.array([i for i in range(len(places)) if i not in problems], np.int64)
-    said = [
-        Problem(shown(index.entries[places[i]].path), *what) for i, what in sorted(problems.items())
+    selected = np.array([i for i in range(len(places)) if i not in problems], np.int64)
+    reported = [
+        Problem(shown(index.entries[places[i]].path), *reason)
+        for i, reason in sorted(problems.items())
     ]
-    return Usable(places[kept], levels.factors[kept], levels.coding, levels.white, said)
+    return Usable(places[selected], levels.factors[selected], levels.coding, levels.white, reported)
 
 
 def photoset_of(

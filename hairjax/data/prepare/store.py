@@ -19,14 +19,14 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.cache import (
     VERSION,
     locked,
-    not_written,
     place_of,
     remove_leftovers,
+    report_other_sets,
     require_room,
-    show_others,
-    taking_part,
+    shared_lock,
     to_disk,
     unfinished,
+    write_error,
 )
 from hairjax.data.prepare.containers import decoders
 from hairjax.data.prepare.levels import Facts
@@ -61,9 +61,9 @@ def prepare_once(index: Index, options: PrepareOptions) -> tuple[PhotoSet, list[
     if notes is None:
         require_room(cache, len(index.entries) * side * side * 4)
         remove_leftovers(folder)
-        with taking_part(folder):
+        with shared_lock(folder):
             notes = _make(folder, index, options)
-        show_others(folder)
+        report_other_sets(folder)
     facts = {
         i: Facts.from_json(fact)
         for i, fact in enumerate(notes["facts"])
@@ -203,7 +203,7 @@ def _finish(
         new.rename(folder)
         to_disk(folder.parent)
     except OSError as error:
-        raise not_written(new, error) from error
+        raise write_error(new, error) from error
     # Last: without the sidecars, other processes would start over.
     shutil.rmtree(folder / _WORK)
     return notes

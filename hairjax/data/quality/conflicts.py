@@ -24,20 +24,20 @@ def require_one_label(photos: PhotoSet, source: SourceOptions) -> None:
     copies: dict[str, list[int]] = defaultdict(list)
     for place, contents in enumerate(photos.sha256):
         copies[contents].append(place)
-    apart = [own for own in copies.values() if len({int(photos.labels[i]) for i in own}) > 1]
-    if not apart:
+    conflicts = [own for own in copies.values() if len({int(photos.labels[i]) for i in own}) > 1]
+    if not conflicts:
         return
     named = [
         " = ".join(f"{photos.files[i]} ({photos.classes[photos.labels[i]]})" for i in own)
-        for own in apart
+        for own in conflicts
     ]
-    said = (
-        f"{counted(sum(map(len, apart)), 'photograph')} are identical files in different classes: "
-        f"{examples(named, _EXAMPLES)}"
+    message = (
+        f"{counted(sum(map(len, conflicts)), 'photograph')} are identical files in different "
+        f"classes: {examples(named, _EXAMPLES)}"
     )
     if source.on_conflict == "refuse":
         raise UserError(
-            f"{said}; correct the labels, remove the files, or train on them with "
+            f"{message}; correct the labels, remove the files, or train on them with "
             "--config.data.on_conflict=allow"
         )
-    console.say(f"{said}; training continues: config.data.on_conflict=allow")
+    console.say(f"{message}; training continues: config.data.on_conflict=allow")

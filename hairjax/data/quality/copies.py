@@ -47,49 +47,50 @@ def require_no_copies(
     if source.synthetic:
         return
     found, conflicts = _find(photos, split) if is_first() else ([], [])
-    _tell_of_conflicts(photos, conflicts, _command(source))
-    held = int(np.sum(split != "train"))
+    _report_conflicts(photos, conflicts, _command(source))
+    held_out = int(np.sum(split != "train"))
     certain = sum(pair.likeness >= CERTAIN for pair in found)
     copies = len({pair.second for pair in found})
     # A single one may be chance.
-    leaks = certain > 0 or copies > max(1, MOST * held)
+    leaks = certain > 0 or copies > max(1, MOST * held_out)
     refuse = leaks and options.on_leak == "refuse"
     if largest(int(refuse)) and not refuse:
         raise UserError("the split leaks; process 0 names the copies")
     if not found:
         console.say("copies of training photographs in validation and test: none found")
         return
-    said = (
-        f"{copies:,} of the {held:,} validation and test photographs look like copies of training "
-        f"photographs with another or an unknown subject ({_examples(photos, split, found)})"
+    message = (
+        f"{copies:,} of the {held_out:,} validation and test photographs look like copies of "
+        "training photographs with another or an unknown subject "
+        f"({_examples(photos, split, found)})"
     )
     if refuse:
         raise UserError(
-            f"the split leaks: {said}. List all with {_command(source)}; give copies the "
+            f"the split leaks: {message}. List all with {_command(source)}; give copies the "
             "same subject, remove them, or train anyway with --config.data.on_leak=allow"
         )
     why = "config.data.on_leak=allow" if leaks else "so few may be chance"
-    console.say(f"{said}; training continues: {why}")
+    console.say(f"{message}; training continues: {why}")
 
 
 def _find(photos: PhotoSet, split: np.ndarray) -> tuple[list[DuplicatePair], list[DuplicatePair]]:
     """Leaks (held-out image second) and near-duplicates with conflicting labels, best first."""
     leaks: list[DuplicatePair] = []
     conflicts: list[DuplicatePair] = []
-    for images, there, sample in _views(photos):
-        if len(there) < 2:
+    for images, rows, sample in _views(photos):
+        if len(rows) < 2:
             continue
         trains, known = split[sample] == "train", measure_details(images)
         # One of each set of identical files, which would be each other's only candidates.
         _, once = np.unique(np.array(photos.sha256)[sample[trains]], return_index=True)
         labels = np.full(len(images), -1)
-        labels[there] = photos.labels[sample]
+        labels[rows] = photos.labels[sample]
         with console.progress("pairs compared") as progress:
-            copies = find_copies(known, there[trains][np.sort(once)], there[~trains], progress)
+            copies = find_copies(known, rows[trains][np.sort(once)], rows[~trains], progress)
         with console.progress("pairs of different classes compared") as progress:
-            apart = find_conflicts(known, labels, progress)
-        of_row = dict(zip(there.tolist(), sample.tolist(), strict=True))
-        for pairs, found in ((copies, leaks), (apart, conflicts)):
+            conflicting = find_conflicts(known, labels, progress)
+        of_row = dict(zip(rows.tolist(), sample.tolist(), strict=True))
+        for pairs, found in ((copies, leaks), (conflicting, conflicts)):
             found += [DuplicatePair(of_row[p.first], of_row[p.second], p.likeness) for p in pairs]
     # Identical files are handled by `conflicts`.
     conflicts = [p for p in conflicts if photos.sha256[p.first] != photos.sha256[p.second]]
@@ -108,11 +109,11 @@ def _views(photos: PhotoSet) -> Iterator[tuple[np.ndarray | Rows, np.ndarray, np
         return
     for images, rows in zip(photos.images.views, photos.images.rows.T, strict=True):
         # The first of several samples, all of one subject.
-        there, sample = np.unique(rows, return_index=True)
-        yield images, there[there >= 0], sample[there >= 0]
+        used, sample = np.unique(rows, return_index=True)
+        yield images, used[used >= 0], sample[used >= 0]
 
 
-def _tell_of_conflicts(photos: PhotoSet, found: Sequence[DuplicatePair], command: str) -> None:
+def _report_conflicts(photos: PhotoSet, found: Sequence[DuplicatePair], command: str) -> None:
     if not found:
         return
     named = [
@@ -151,7 +152,7 @@ def _command(source: SourceOptions) -> str:
         "spelling": source.spelling if source.spelling != "refuse" else "",
         "split": source.own_split,
     }
-    given = [f"--{name}={value}" for name, value in flags.items() if value]
+    arguments = [f"--{name}={value}" for name, value in flags.items() if value]
     if source.kind != "photos":
-        given = ["--photos=FOLDER"]
-    return shlex.join(["python", "launch.py", "check", *given])
+        arguments = ["--photos=FOLDER"]
+    return shlex.join(["python", "launch.py", "check", *arguments])

@@ -22,7 +22,7 @@ from hairjax.data.quality.registration import details, likeness, register
 from hairjax.data.quality.thumbnails import make_thumbnails
 
 SIDE = 64  # resolution of the detailed comparison, in pixels
-ALIKE = 0.8  # minimum likeness: copies reach 0.84, other pairs rarely 0.7
+MIN_LIKENESS = 0.8  # minimum likeness: copies reach 0.84, other pairs rarely 0.7
 _TURNS = range(8)
 _COARSE = 8  # resolution of the candidate search, in pixels
 _DIMENSIONS = 10
@@ -34,7 +34,7 @@ _CROPS = 8  # crops of each of them
 _CUT = 0.07  # largest margin of a crop, in sides
 _CHUNK = 256  # pairs per comparison
 # Coarse to fine: side in pixels, registration steps, minimum likeness to continue.
-_STAGES = ((16, 6, 0.5), (32, 4, 0.65), (SIDE, 3, ALIKE))
+_STAGES = ((16, 6, 0.5), (32, 4, 0.65), (SIDE, 3, MIN_LIKENESS))
 
 
 @dataclass(frozen=True)
@@ -77,26 +77,28 @@ def find_duplicates(
     if len(images) < 2:
         return []
     every, known = np.arange(len(images)), measure_details(images)
-    return _compared(known, _candidates(known, every, every, _NEIGHBOURS), progress)
+    return _confirmed(known, _candidates(known, every, every, _NEIGHBOURS), progress)
 
 
 def find_copies(
     found: Details,
     train: NDArray[np.intp],
-    held: NDArray[np.intp],
+    held_out: NDArray[np.intp],
     progress: Callable[[int, int], None],
 ) -> list[DuplicatePair]:
     """Find held-out near-duplicates of training images: pairs (training image, held-out image).
 
-    `train`, int [m], are indices without identical images, `held`, int [k], those of held-out
+    `train`, int [m], are indices without identical images, `held_out`, int [k], those of held-out
     images. Not all pairs of several copies are found. Takes a fraction of the time of
     `find_duplicates`.
     """
-    if not len(train) or not len(held):
+    if not len(train) or not len(held_out):
         return []
-    mine = frozenset(train.tolist())
-    pairs = _compared(found, _candidates(found, train, held, _NEAREST), progress)
-    return [p if p.first in mine else DuplicatePair(p.second, p.first, p.likeness) for p in pairs]
+    training = frozenset(train.tolist())
+    pairs = _confirmed(found, _candidates(found, train, held_out, _NEAREST), progress)
+    return [
+        p if p.first in training else DuplicatePair(p.second, p.first, p.likeness) for p in pairs
+    ]
 
 
 def find_conflicts(
@@ -116,10 +118,10 @@ def find_conflicts(
         )
         for label in np.unique(labels[labels >= 0])[1:]
     ]
-    return _compared(found, np.concatenate(parts), progress) if parts else []
+    return _confirmed(found, np.concatenate(parts), progress) if parts else []
 
 
-def _compared(
+def _confirmed(
     known: Details, candidates: NDArray[np.intp], progress: Callable[[int, int], None]
 ) -> list[DuplicatePair]:
     chunks = [candidates[i : i + _CHUNK] for i in range(0, len(candidates), _CHUNK)]
@@ -145,23 +147,23 @@ def turned(pictures: NDArray, turn: int) -> NDArray:
 
 
 def _candidates(
-    known: Details, among: NDArray[np.intp], asked: NDArray[np.intp], neighbours: int
+    known: Details, among: NDArray[np.intp], queries: NDArray[np.intp], neighbours: int
 ) -> NDArray[np.intp]:
     """(first, second, turn) [m, 3] of candidate pairs; the second is turned."""
     coarse, space = known.coarse, known.space
-    tree = cKDTree(_described(coarse[among]) @ space)
-    wanted = min(len(among), neighbours + 1)
+    tree = cKDTree(_descriptors(coarse[among]) @ space)
+    count = min(len(among), neighbours + 1)
     found = []
     for turn in _TURNS:
-        where = _described(turned(coarse[asked], turn)) @ space
-        distance, place = tree.query(where, [*range(1, wanted + 1)], workers=os.cpu_count() or 1)
+        where = _descriptors(turned(coarse[queries], turn)) @ space
+        distance, place = tree.query(where, [*range(1, count + 1)], workers=os.cpu_count() or 1)
         neighbour = among[place]
-        distance[neighbour == asked[:, None]] = np.inf
+        distance[neighbour == queries[:, None]] = np.inf
         found.append((distance, neighbour, np.full_like(neighbour, turn)))
     distance, neighbour, turns = (np.concatenate(part, 1) for part in zip(*found, strict=True))
     nearest = np.argsort(distance, axis=1, kind="stable")[:, :neighbours]
     near = np.isfinite(np.take_along_axis(distance, nearest, 1))
-    second = np.broadcast_to(asked[:, None], nearest.shape)[near]
+    second = np.broadcast_to(queries[:, None], nearest.shape)[near]
     first = np.take_along_axis(neighbour, nearest, 1)[near]
     turns = np.take_along_axis(turns, nearest, 1)[near]
     return np.unique(np.stack([first, second, turns], axis=1), axis=0)
@@ -173,11 +175,11 @@ def _learn_space(small: NDArray[np.uint8]) -> NDArray[np.float32]:
     chosen = rng.permutation(len(small))[:_FITTED]
     crops = np.stack([list(_crops(Image.fromarray(small[i]), rng)) for i in chosen])
     flat = crops.reshape(-1, _COARSE, _COARSE, 3).astype(np.float32)
-    described = np.concatenate([_described(turned(flat, turn)) for turn in _TURNS])
+    described = np.concatenate([_descriptors(turned(flat, turn)) for turn in _TURNS])
     described = described.reshape(-1, _CROPS, described.shape[1])
     means = described.mean(axis=1)
-    apart = (described - means[:, None]).reshape(-1, described.shape[2])
-    within = apart.T @ apart / len(apart)
+    deviations = (described - means[:, None]).reshape(-1, described.shape[2])
+    within = deviations.T @ deviations / len(deviations)
     # Shrinkage: few crops underestimate the variance of some directions.
     within += np.eye(len(within)) * (np.trace(within) / len(within) * 0.05 + 1e-6)
     between = np.cov(means, rowvar=False)
@@ -193,7 +195,7 @@ def _crops(photo: Image.Image, rng: np.random.Generator) -> Iterator[NDArray[np.
         yield np.asarray(photo.resize((_COARSE, _COARSE), Image.Resampling.BOX, tuple(box)))
 
 
-def _described(coarse: NDArray) -> NDArray[np.float32]:
+def _descriptors(coarse: NDArray) -> NDArray[np.float32]:
     """Colours, centred and contrast-normalised: [n, h, w, 3] → [n, h · w · 3]."""
     pixels = coarse.reshape(len(coarse), -1, 3).astype(np.float32)
     pixels = pixels - pixels.mean(axis=1, keepdims=True)
@@ -223,8 +225,8 @@ def _compare(
             second[those] = turned(second[those], turn)
         crop = register(first, second, crop, steps)
         alike = likeness(details(first), details(second), crop)
-        kept = alike >= least
-        candidates, crop, alike = candidates[kept], crop[kept], alike[kept]
+        passing = alike >= least
+        candidates, crop, alike = candidates[passing], crop[passing], alike[passing]
     return [
         (first, second, value)
         for (first, second, _), value in zip(candidates.tolist(), alike.tolist(), strict=True)

@@ -65,8 +65,8 @@ def of_problems(problems: Iterable[Problem]) -> list[Finding]:
 def of_spellings(found: Mapping[str, Spellings]) -> list[Finding]:
     """Nearly equal names, by kind of name."""
     return [
-        Finding(SPELLING, "", "", f"{what}: {shown_group(group)}")
-        for what, groups in found.items()
+        Finding(SPELLING, "", "", f"{noun}: {shown_group(group)}")
+        for noun, groups in found.items()
         for group in groups
     ]
 
@@ -100,13 +100,13 @@ def of_duplicates(
 
 
 def _pair(kind: str, photos: PhotoSet, one: int, other: int, detail: str) -> Finding:
-    said = [detail] if detail else []
+    details = [detail] if detail else []
     if photos.labels[one] != photos.labels[other]:
         names = (photos.classes[photos.labels[i]] for i in (one, other))
-        said.append(f"classes {' and '.join(names)}")
+        details.append(f"classes {' and '.join(names)}")
     if photos.subjects[one] != photos.subjects[other]:
-        said.append(f"subjects {' and '.join(photos.subjects[i] or '?' for i in (one, other))}")
-    return Finding(kind, photos.files[one], photos.files[other], "; ".join(said))
+        details.append(f"subjects {' and '.join(photos.subjects[i] or '?' for i in (one, other))}")
+    return Finding(kind, photos.files[one], photos.files[other], "; ".join(details))
 
 
 def of_coding(shapes: MaskShapes) -> list[Finding]:
@@ -119,9 +119,9 @@ def of_coding(shapes: MaskShapes) -> list[Finding]:
     if 0 < peak < _FAINTEST:
         found.append(Finding(FAINT, "", "", f"none is above {peak} of 255; is their white less?"))
     if 2 * inverted.sum() > known.sum():
-        said = f"{inverted.sum():,} of {known.sum():,} have hair in the corners"
-        said += "; if so, use data.mask_value=inverted (check, predict: --mask_value=inverted)"
-        found.append(Finding(INVERTED, "", "", said))
+        detail = f"{inverted.sum():,} of {known.sum():,} have hair in the corners"
+        detail += "; if so, use data.mask_value=inverted (check, predict: --mask_value=inverted)"
+        found.append(Finding(INVERTED, "", "", detail))
     return found
 
 
@@ -163,12 +163,13 @@ def of_masks(photos: PhotoSet, shapes: MaskShapes) -> list[Finding]:
     named = {finding.file for finding in found}
     usual = [i for i, file in enumerate(photos.files) if file not in named]
     measures = zip(_SPREADS, (shapes.area, shapes.down, shapes.right), strict=True)
-    said: dict[int, list[str]] = defaultdict(list)
+    details: dict[int, list[str]] = defaultdict(list)
     for name, values in measures:
         for i, text in _outliers(photos, np.array(usual, int), values, name):
-            said[i].append(text)
+            details[i].append(text)
     return found + [
-        Finding(OUTLIER, photos.files[i], "", "; ".join(texts)) for i, texts in sorted(said.items())
+        Finding(OUTLIER, photos.files[i], "", "; ".join(texts))
+        for i, texts in sorted(details.items())
     ]
 
 

@@ -17,10 +17,10 @@ def same_subject(
     """
     names = np.array(subjects)
     train = np.flatnonzero(split == "train")
-    asked = np.flatnonzero((split == "validation") & (names != ""))
-    if not len(asked) or not len(train):
+    queries = np.flatnonzero((split == "validation") & (names != ""))
+    if not len(queries) or not len(train):
         return None
     flat = small.reshape(len(small), -1).astype(np.float32)
     nearest = NearestNeighbors(n_neighbors=1).fit(flat[train])
-    neighbour = nearest.kneighbors(flat[asked], return_distance=False)[:, 0]
-    return float(np.mean(names[train[neighbour]] == names[asked]))
+    neighbour = nearest.kneighbors(flat[queries], return_distance=False)[:, 0]
+    return float(np.mean(names[train[neighbour]] == names[queries]))

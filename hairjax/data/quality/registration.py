@@ -30,18 +30,18 @@ def register(first: Pictures, second: Pictures, start: Crops, steps: int) -> Cro
     crop = start
     for _ in range(steps):
         rows, columns = _sampling(crop, side)
-        seen = _inside(rows, columns)
+        overlap = _inside(rows, columns)
         cropped = rows @ first @ columns
         moved_down = rows @ down @ columns * (side / 2)
         moved_right = rows @ right @ columns * (side / 2)
         slopes = (moved_down * at[:, None], moved_down, moved_right * at, moved_right)
         # Contrast and brightness are fitted along with the crop.
-        unknowns = np.stack([*slopes, -second, -np.ones_like(second)], axis=1) * seen[:, None]
+        unknowns = np.stack([*slopes, -second, -np.ones_like(second)], axis=1) * overlap[:, None]
         unknowns = rearrange(unknowns, "n unknown h w -> n unknown (h w)")
         normal = unknowns @ unknowns.swapaxes(1, 2)
         # Damping: an image without details keeps its crop.
         normal += np.diag([1, 1, 1, 1, 1e-3, 1e-3]).astype(np.float32)
-        error = unknowns @ rearrange(cropped * seen, "n h w -> n (h w) 1")
+        error = unknowns @ rearrange(cropped * overlap, "n h w -> n (h w) 1")
         crop = np.clip(crop - np.linalg.solve(normal, error)[:, :4, 0], -_MOST, _MOST)
     return crop
 
@@ -62,11 +62,11 @@ def details(pictures: Pictures) -> Pictures:
 def likeness(first: Pictures, second: Pictures, crop: Crops) -> NDArray[np.float32]:
     """Correlation [pairs] of `details` over the common area: 1 for equal images."""
     rows, columns = _sampling(crop, first.shape[1])
-    seen = _inside(rows, columns)
-    count = seen.sum(axis=(1, 2), keepdims=True)
+    overlap = _inside(rows, columns)
+    count = overlap.sum(axis=(1, 2), keepdims=True)
 
     def centred(values: Pictures) -> Pictures:
-        return (values - (values * seen).sum(axis=(1, 2), keepdims=True) / count) * seen
+        return (values - (values * overlap).sum(axis=(1, 2), keepdims=True) / count) * overlap
 
     one, other = centred(np.asarray(rows @ first @ columns, np.float32)), centred(second)
     energy = (one**2).sum(axis=(1, 2)) * (other**2).sum(axis=(1, 2))

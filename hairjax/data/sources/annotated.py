@@ -14,7 +14,7 @@ from hairjax.data.prepare.decode import open_header, orientation_of
 from hairjax.data.sources.formats import SUFFIXES, UNREAD_SUFFIXES
 from hairjax.data.sources.lookup import one_form
 from hairjax.data.sources.problems import NO_MASK, PhotoError, Problem, shown
-from hairjax.data.sources.record import DrawnMask
+from hairjax.data.sources.record import RasterisedMask
 from hairjax.data.sources.spelling import class_key
 from hairjax.system.errors import UserError, examples
 from hairjax.system.wording import counted
@@ -76,7 +76,7 @@ class AnnotatedMasks:
         self._stored = _annotated_as_stored(alone, self._photos)
         self.said = self._describe(program, alone, len(photos), passed_over)
 
-    def find(self, file: str, path: Path) -> DrawnMask:
+    def find(self, file: str, path: Path) -> RasterisedMask:
         """Mask of an image.
 
         Raises:
@@ -107,7 +107,7 @@ class AnnotatedMasks:
             stat = image.file.stat()
             self._stamps[image.file] = (stat.st_size, stat.st_mtime_ns)
         orientation = orientation if self._stored else 1
-        return DrawnMask(
+        return RasterisedMask(
             image, tuple(self._categories), size, orientation, self._stamps[image.file]
         )
 

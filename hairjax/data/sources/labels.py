@@ -35,7 +35,7 @@ def missing_labels(labels: Iterable[str], classes: Sequence[str]) -> set[str]:
     return missing | nothing if not others or severity_places(others) is None else missing
 
 
-def names_nobody(subject: str) -> bool:
+def is_unknown_subject(subject: str) -> bool:
     """True if a subject denotes an unknown person: `nan`, `N/A`, `?`, `unknown`.
 
     `na`, `nil` and `null` may be names or initials.

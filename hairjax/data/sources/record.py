@@ -73,7 +73,7 @@ class Record:
 
 
 @dataclass(frozen=True, eq=False)
-class DrawnMask:
+class RasterisedMask:
     """Mask from an annotation file.
 
     Attributes:
@@ -118,4 +118,4 @@ class DrawnMask:
         return file.getvalue()
 
 
-File = Path | Record | DrawnMask
+File = Path | Record | RasterisedMask

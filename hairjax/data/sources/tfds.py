@@ -17,7 +17,7 @@ from hairjax.data.sources.class_order import recognise_order
 from hairjax.data.sources.photos import Entry, Index
 from hairjax.data.sources.problems import NO_LABEL, Problem
 from hairjax.data.sources.record import Record, Records
-from hairjax.data.split import SPLITS, draw_part, make_split
+from hairjax.data.split import SPLITS, make_split, split_off_part
 from hairjax.system import console
 from hairjax.system.errors import UserError
 
@@ -99,7 +99,7 @@ def complete_split(photoset: PhotoSet, fractions: Sequence[float], seed: int) ->
     shares = dict(zip(SPLITS, fractions, strict=True))
     for part in lacking:
         if shares[part]:
-            own = draw_part(photoset, own, part, fractions, seed)
+            own = split_off_part(photoset, own, part, fractions, seed)
     return own
 
 

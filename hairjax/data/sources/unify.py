@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from hairjax.data.sources.labels import names_nobody
+from hairjax.data.sources.labels import is_unknown_subject
 from hairjax.data.sources.photos import Index
 from hairjax.data.sources.spelling import (
     Spellings,
@@ -57,7 +57,7 @@ def unify_spelling(found: Sequence[Index], spelling: str) -> tuple[Index, ...]:
 def _without_unknown(found: Sequence[Index]) -> tuple[Index, ...]:
     """Replace subject names that denote an unknown person, and report it."""
     counts = Counter(entry.subject for index in found for entry in index.entries)
-    unknown = {name: count for name, count in counts.items() if name and names_nobody(name)}
+    unknown = {name: count for name, count in counts.items() if name and is_unknown_subject(name)}
     if unknown:
         photographs = counted(sum(unknown.values()), "photograph")
         names = examples([repr(name) for name in unknown], _SHOWN)

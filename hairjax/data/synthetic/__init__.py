@@ -56,15 +56,15 @@ def synthesise(
     images = np.empty((count, side, side, 4), dtype=np.uint8)
     digests: list[str] = []
 
-    def draw_into_place(i: int) -> str:
-        images[i] = draw_shot(view, shots[i], i, side, seed)
+    def render(i: int) -> str:
+        images[i] = render_shot(view, shots[i], i, side, seed)
         return hashlib.sha256(images[i]).hexdigest()
 
     # Rendering large images mostly releases the interpreter's lock; for small ones, starting
     # processes would cost more than it saves.
     pool = ThreadPoolExecutor(workers)
     try:
-        for digest in pool.map(draw_into_place, range(count)):
+        for digest in pool.map(render, range(count)):
             digests.append(digest)
             progress(len(digests), count)
     finally:  # cancel the pending images on interruption
@@ -100,7 +100,7 @@ def check_arguments(view: str, count: int, side: int, seed: int, workers: int) -
             raise ValueError(f"{name} is {value}; it may be {least} or more")
 
 
-def draw_shot(view: str, shot: Shot, index: int, side: int, seed: int) -> np.ndarray:
+def render_shot(view: str, shot: Shot, index: int, side: int, seed: int) -> np.ndarray:
     """Render image `index` of a seed: uint8 [side, side, 4], RGB and mask."""
     # separate random streams for a person in a view, and for each image
     stream = 4 + 2 * VIEWS.index(view)

@@ -153,20 +153,20 @@ def spots(table: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return einsum(amount[:, 0, 0], shapes, "n, n h w -> h w").astype(np.float32)
 
 
-def draw_marks(features: Features, pose: Pose, person: Person, side: int) -> np.ndarray:
+def render_marks(features: Features, pose: Pose, person: Person, side: int) -> np.ndarray:
     """Render facial features as factors [3, side, side] of the skin colour."""
     size = side * 2
     image = Image.new("RGB", (size, size), (128, 128, 128))  # 128 is a factor of 1
-    draw = ImageDraw.Draw(image)
+    canvas = ImageDraw.Draw(image)
     brow = np.clip(190 * person.hair.colour / np.maximum(person.skin, 0.02), 20, 120).astype(int)
     points = pose.to_frame(features.shape(MARK_POINTS))
     for mark, part in zip(MARKS, np.split(points, MARK_ENDS), strict=True):
         colour = mark.colour or tuple(brow.ravel().tolist())
         if mark.width:
             width = max(1, round(mark.width * pose.scale * side))
-            draw.line(to_pixels(part, size), fill=colour, width=width, joint="curve")
+            canvas.line(to_pixels(part, size), fill=colour, width=width, joint="curve")
         else:
-            draw.polygon(to_pixels(part, size), fill=colour)
+            canvas.polygon(to_pixels(part, size), fill=colour)
     factors = np.asarray(image.reduce(2), dtype=np.float32) / 128
     return rearrange(factors, "h w c -> c h w")
 
@@ -180,5 +180,5 @@ def colour_skin(
     beard = np.float32(features.stubble) * np.clip(spots(STUBBLE, x, y), 0, 1)
     shaved = 1 - resize(beard, side) * (0.8 + 0.3 * smooth_noise(rng, 90, side)) * STUBBLE_COLOUR
     mottled = 1 + 0.05 * smooth_noise(rng, 9, side) + 0.03 * smooth_noise(rng, 60, side)
-    marks = draw_marks(features, pose, person, side)
+    marks = render_marks(features, pose, person, side)
     return person.skin * mottled * blush * shaved * marks

@@ -160,15 +160,15 @@ def comb(noise: np.ndarray, angle: np.ndarray, length: float) -> np.ndarray:
     smeared = noise.reshape(len(noise), -1)
     for _ in range(passes):
         row, column = np.clip(np.rint(start + run), 0, side - 1)
-        there = (row * side + column).astype(np.intp)
-        smeared = smeared + smeared.take(there, axis=1)
-        run = run + run.take(there, axis=1)
+        displaced = (row * side + column).astype(np.intp)
+        smeared = smeared + smeared.take(displaced, axis=1)
+        run = run + run.take(displaced, axis=1)
     smeared = smeared - smeared.mean(axis=1, keepdims=True)
     smeared /= smeared.std(axis=1, keepdims=True)
     return smeared.reshape(noise.shape)
 
 
-def draw_strands(
+def sample_strands(
     angle: np.ndarray, style: HairStyle, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sample textures [h, w] of unit variance: height and tone of strands, tone of locks."""
@@ -186,7 +186,7 @@ def lay_hair(
     scene: Scene, style: HairStyle, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Light the scene and add hair: linear [3, h, w], and the coverage by hair [h, w]."""
-    height, tone, lock_tone = draw_strands(scene.angle, style, rng)
+    height, tone, lock_tone = sample_strands(scene.angle, style, rng)
     # uniform in 0 … 1, low for the top strands, which remain in thin hair
     depth = 1 / (1 + np.exp(np.float32(1.7) * height))
     cover = np.clip((scene.density - depth) / np.float32(0.45) + scene.density, 0, 1)

@@ -62,7 +62,7 @@ class Shot:
     label: int  # stage assigned by the grader
 
 
-def draw_person(seed: int, number: int) -> Person:
+def sample_person(seed: int, number: int) -> Person:
     """Sample person `number` (from 0) of `seed`."""
     start = np.random.default_rng([seed, 0, 0]).random()
     # golden-ratio sequence: uniform severities for any number of people
@@ -91,7 +91,7 @@ def plan_shots(view: str, count: int, seed: int) -> list[Shot]:
     stream = 2 + VIEWS.index(view)
     number = 0
     while len(shots) < count:
-        person = draw_person(seed, number)
+        person = sample_person(seed, number)
         rng = np.random.default_rng([seed, stream, number])
         for take in range(1, rng.integers(*PHOTOS_PER_PERSON, endpoint=True) + 1):
             jittered = person.severity + rng.normal(0, PHOTO_JITTER)

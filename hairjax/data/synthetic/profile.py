@@ -133,7 +133,7 @@ class Features:
         )
 
 
-def draw_features(rng: np.random.Generator) -> Features:
+def sample_features(rng: np.random.Generator) -> Features:
     """Sample a person's profile."""
     return Features(
         length=rng.normal(0, 0.025),
@@ -180,7 +180,7 @@ class Pose:
         return head_x, head_y
 
 
-def draw_pose(rng: np.random.Generator) -> Pose:
+def sample_pose(rng: np.random.Generator) -> Pose:
     """Sample a pose: mostly profile, turned by at most about 20 degrees."""
     return Pose(
         yaw=float(np.clip(rng.normal(0.03, 0.16), -0.3, 0.35)),

@@ -139,8 +139,8 @@ def paint_side(
 
     `shape_rng` samples the person's constant traits, `shot_rng` the rest.
     """
-    features = profile.draw_features(shape_rng)
-    pose = profile.draw_pose(shot_rng)
+    features = profile.sample_features(shape_rng)
+    pose = profile.sample_pose(shot_rng)
     outlines = trace_outlines(features, pose, severity, 0.9 * person.hair.volume)
     normal, occlusion = model_surface(outlines, pose, side)
     backdrop, garment = dress(outlines, normal, shot_rng, side)

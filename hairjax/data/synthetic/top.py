@@ -31,7 +31,7 @@ class Crown:
     wobble: np.ndarray  # [2, 3]: amplitude and phase of the waves in the thinning outline
 
 
-def draw_crown(rng: np.random.Generator) -> Crown:
+def sample_crown(rng: np.random.Generator) -> Crown:
     """Sample a head shape."""
     half_length = rng.normal(0.76, 0.03)
     return Crown(
@@ -145,7 +145,7 @@ def paint_top(
 
     `shape_rng` samples the person's constant traits, `shot_rng` the rest.
     """
-    crown = draw_crown(shape_rng)
+    crown = sample_crown(shape_rng)
     pose = pose_camera(crown, shot_rng, side)
     skin_alpha, occlusion = cover_head(crown, pose, side)
     density, angle = grow_hair(crown, pose, person, severity, shot_rng)
