@@ -134,7 +134,7 @@ def test_everything_is_written_and_says_what_the_predictions_say(runs, tmp_path,
     ]
     assert f"| {name} | {written} (" in (out / "comparison.md").read_text()
     assert f"same 24 {split} photographs of 8 subjects" in "".join(page.text)
-    assert ("chosen on these same photographs" in "".join(page.text)) == (split == "validation")
+    assert ("selected on these photographs" in "".join(page.text)) == (split == "validation")
     pictures = [v for t, n, v in page.attributes if (t, n) == ("img", "src")][1:]
     assert len(pictures) == len(flipped) > 0
     assert all(picture.startswith("data:image/jpeg;base64,") for picture in pictures)
@@ -179,7 +179,7 @@ def test_one_configuration_is_compared_seed_by_seed(runs, tmp_path, capsys):
     assert compare(*zeros, "--thumbnails=false", f"--out={tmp_path}/out") == 0
     shown = capsys.readouterr().out
     assert "A: seed=0 (1 run; the reference)" in shown
-    assert "what differs is the seed alone" in shown
+    assert "differ in the seed only" in shown
 
 
 @pytest.mark.parametrize(
@@ -302,13 +302,13 @@ def test_photographs_are_left_out_when_asked_or_gone(runs, photos, tmp_path, mon
 
     count, text = shown("--thumbnails=false")
     assert count == 1  # the figure
-    assert "--thumbnails=false asks" in text
+    assert "named only (--thumbnails=false)" in text
     away = photos.with_name("away")
     photos.rename(away)
     try:
         count, text = shown()
         assert count == 1
-        assert "named only, since they cannot be read: " in text
+        assert "named only, as they cannot be read: " in text
         assert "cannot be read: " in capsys.readouterr().out
         shutil.copytree(away, photos)
         (photos / CLASSES[0] / "p00_1.png").unlink()

@@ -120,7 +120,7 @@ def test_identical_files_in_two_classes_stop_a_start_and_no_later_one(folders, c
     found = capsys.readouterr()
     assert f"{said} = level_2/{file.name} (level_2); trained nevertheless" in found.out
     # A file of weights that says nothing of its photographs.
-    assert "further: weights.safetensors does not say on which photographs it was" in found.out
+    assert "further: weights.safetensors does not record its training photographs" in found.out
     assert launch.main(command) != 0
     found = capsys.readouterr()
     assert "going on with" in found.out
