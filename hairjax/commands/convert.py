@@ -162,7 +162,7 @@ def _licence_on_hub(name: str) -> str:
 
     try:
         file = fetch_from_hub(name, "README.md")
-    except Exception:  # hub unreachable; the user is told that no licence is known
+    except Exception:  # hub unreachable: no known licence
         return ""
     try:
         return huggingface_hub.ModelCard.load(file).data.license or ""

@@ -4,8 +4,7 @@ import numpy as np
 
 
 def balanced_order(seed: int, epoch: int, labels: np.ndarray) -> np.ndarray:
-    """Sample an epoch in which all classes are equally frequent: int [n], indices into `labels`
-    [n].
+    """Sample an epoch with equally frequent classes: indices into `labels` [n], int [n].
 
     Each class cycles through its images in random order, across epochs: rare classes repeat within
     an epoch, frequent ones take several. A function of the arguments; `epoch` counts from 0.

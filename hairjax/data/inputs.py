@@ -126,13 +126,13 @@ def stream_channels(rgb: jax.Array, mask: jax.Array, channels: int, normalise: s
 
 
 def normalised(rgb: jax.Array, normalise: str) -> jax.Array:
-    """Normalise RGB in [0, 1] by mean and standard deviation, a key of ``NORMALISATIONS``."""
+    """Normalise RGB [h, w, 3] in [0, 1] by mean and standard deviation of ``NORMALISATIONS``."""
     mean, deviation = NORMALISATIONS[normalise]
     return (rgb - per_channel(mean)) / per_channel(deviation)
 
 
 def denormalised(rgb: jax.Array, normalise: str) -> jax.Array:
-    """Invert ``normalised``."""
+    """Invert ``normalised``: RGB [h, w, 3] in [0, 1]."""
     mean, deviation = NORMALISATIONS[normalise]
     return rgb * per_channel(deviation) + per_channel(mean)
 

@@ -34,9 +34,7 @@ def count_table(photos: PhotoSet, split: np.ndarray) -> tuple[str, list[str], li
 
 
 def example_photographs(photos: PhotoSet, train: np.ndarray, seed: int) -> np.ndarray:
-    """Sample example images from the indices `train` by class, preferring different subjects: int
-    [rows].
-    """
+    """Sample example indices from `train` by class, preferring different subjects: int [rows]."""
     classes = np.unique(photos.labels[train])
     if len(classes) > MOST_ROWS:  # evenly spaced, as classes may be ordered
         classes = classes[np.linspace(0, len(classes) - 1, MOST_ROWS).round().astype(int)]

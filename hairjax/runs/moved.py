@@ -80,11 +80,7 @@ def _places(folder: RunFolder) -> dict[str, str]:
 
 
 def _pairs(moved: str) -> list[tuple[str, str]]:
-    """Parse old and new paths.
-
-    Raises:
-        UserError: not ``OLD=NEW``.
-    """
+    """Old and new paths; UserError unless ``OLD=NEW``."""
     pairs = [one.partition("=") for one in moved.split(",")]
     if not all(old and new for old, _, new in pairs):
         raise UserError(

@@ -70,8 +70,7 @@ def read_run_photographs(
 
 
 def read_selected_photographs(run: Run, split: str) -> tuple[PhotoSet, np.ndarray, np.ndarray]:
-    """Read images for evaluation: all images, the split of each (str [n]), selected indices (int
-    [m]).
+    """Read images for evaluation: all images, their split (str [n]), selected indices (int [m]).
 
     The images are the run's own or from `Run.with_photographs`; `split` is one of the run, or
     ``all`` of others.

@@ -54,19 +54,20 @@ def _interval_note(sample: Sample, subjects: Sequence[str]) -> str:
         note = f"Wilson's for shares of photographs, else jackknife over photographs; {why}"
     else:
         others = (
-            f" and {counted(without_subject, 'photograph')} of nobody known"
+            f" and {counted(without_subject, 'photograph')} without a known subject"
             if without_subject
             else ""
         )
         note = f"jackknife over {counted(known, 'subject')}{others}, Student's t"
     if sample.units < MEASURED_FROM:
-        note += f"; what it covers with fewer than {MEASURED_FROM} was not measured"
+        note += f"; coverage with fewer than {MEASURED_FROM} not measured"
     return note
 
 
 def compare_baselines(photos: PhotoSet, train: np.ndarray, other: np.ndarray) -> dict[str, Metrics]:
-    """Baselines, majority class and 1-nearest-neighbour, for training and other indices, int [m],
-    [n].
+    """Baselines: majority class and 1-nearest-neighbour.
+
+    `train` are the indices of the training images, int [m], `other` those to evaluate, int [n].
     """
     labels, classes = photos.labels, len(photos.classes)
     # Thumbnails: a second copy of all images might exceed the memory.

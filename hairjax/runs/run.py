@@ -168,8 +168,7 @@ class Run:
         return replace(self, setup=replace(self.setup, prepare=how))
 
     def mask_rule(self, name: str, category: str) -> MaskRule:
-        """Rule for matching masks to other images, as ``data.mask_name`` and
-        ``data.mask_category``.
+        """Rule for matching masks to other images, from ``data.mask_name`` and the category.
 
         "" stands for the run's rule, or inferred.
 
@@ -250,7 +249,11 @@ def load_trained(folder: RunFolder) -> Run:
 
 
 def best_params(folder: RunFolder, shapes: dict, mesh: Mesh) -> tuple[dict[str, Any], dict]:
-    """Best epoch of a run, and its parameters on the devices of the mesh."""
+    """Best epoch of a run, and its parameters on the devices of the mesh.
+
+    Raises:
+        UserError: no epoch has been validated yet.
+    """
     checkpoints = Checkpoints(folder.checkpoints)
     try:
         best = checkpoints.best()

@@ -133,22 +133,18 @@ def _subject_notes(subjects: Sequence[str]) -> list[str]:
     known, without_subject = len({*subjects} - {""}), subjects.count("")
     notes = []
     if without_subject:
-        verb = (
-            f"Of {counted(without_subject, 'photograph')} the subject is"
-            if known
-            else "Subjects are"
-        )
+        extent = f" ({counted(without_subject, 'photograph')})" if known else ""
         notes.append(
-            f"{verb} not known: every such photograph counts as another subject, and where there "
-            "are several of a person, intervals are too narrow and p too small."
+            f"Unknown subjects{extent}: each photograph without one counts as another person; if "
+            "several show one person, intervals are too narrow and p too small."
         )
     units = known + without_subject
     if units == 1:
         notes.append("All photographs are of one subject: no conclusion about others.")
     elif known and units < MEASURED_FROM:
         notes.append(
-            f"{units} subjects are few: what intervals of fewer than {MEASURED_FROM} cover was not "
-            "measured."
+            f"{units} subjects are few: the coverage of intervals with fewer than {MEASURED_FROM} "
+            "was not measured."
         )
     return notes
 

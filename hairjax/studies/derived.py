@@ -85,8 +85,7 @@ def write_evaluation(
     setup: Setup,
     validation: Predictions,
 ) -> Results:
-    """Write ``predictions.csv``, ``metrics.json`` and figures, as evaluation does; return the
-    metrics.
+    """Write ``predictions.csv``, ``metrics.json`` and figures; return the metrics.
 
     `target` is the folder, or a results folder of a split inside it, `epoch` that of the source
     runs; `validation` may be the predictions themselves.

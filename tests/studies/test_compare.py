@@ -268,7 +268,7 @@ def test_kappa_of_one_class_is_undefined_in_every_table(runs, tmp_path, capsys):
 def test_subjects_known_in_part_are_said_to_be(runs, tmp_path, capsys):
     pair = with_subjects(runs, tmp_path, lambda person: f"p{person}" if person > 11 else "")
     assert compare(*pair, "--thumbnails=false", f"--out={tmp_path}/out") == 0
-    assert "Of 12 photographs the subject is not known: every such" in capsys.readouterr().out
+    assert "Unknown subjects (12 photographs): each" in capsys.readouterr().out
 
 
 def test_without_subjects_each_photograph_is_its_own(runs, tmp_path, capsys):
@@ -285,7 +285,7 @@ def test_without_subjects_each_photograph_is_its_own(runs, tmp_path, capsys):
     tests = [row for row in page.rows if row and row[0] == "weights.stem=zero"][2]
     assert tests[3:5] == ["0.012", "0.012"] and float(tests[5]) < 0.05
     text = "".join(page.text)
-    assert "Subjects are not known" in text
+    assert "Unknown subjects" in text
     assert "same 24 validation photographs." in text
     assert "jackknife over photographs" in text
     assert "Synthetic photographs, drawn by a program" in text

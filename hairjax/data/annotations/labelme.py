@@ -14,8 +14,9 @@ def is_labelme(content: Any) -> bool:
 
 
 def read_labelme(content: Mapping[str, Any], file: Path, name: str) -> AnnotatedImage:
-    """Read the image `name` of a LabelMe file; shapes are filled as by
-    ``labelme.utils.shape_to_mask``.
+    """Read the image `name` of a LabelMe file.
+
+    Shapes are filled as by ``labelme.utils.shape_to_mask``.
 
     Raises:
         KeyError, TypeError, ValueError: the contents are invalid.

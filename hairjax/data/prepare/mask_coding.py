@@ -84,11 +84,7 @@ def decide_coding(masks: Sequence[MaskValues | None], hair: Hair, required: str)
 
 
 def _common_coding(masks: Collection[MaskValues], hair: Hair) -> str:
-    """Coding of the majority of masks.
-
-    Raises:
-        UserError: there is none, or the masks are label maps.
-    """
+    """Coding of the majority of masks; UserError without one or for label maps."""
     [(group, count)] = Counter(_group(mask) for mask in masks).most_common(1)
     same = [mask for mask in masks if _group(mask) == group]
     binary = Counter(value for mask in same if mask.is_binary for value in mask.values)

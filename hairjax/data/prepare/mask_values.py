@@ -69,8 +69,8 @@ AUTO = Hair("auto")
 
 
 def parse_hair(text: str) -> Hair:
-    """Parse ``data.mask_value``: a number, a colour (``#0000cc``, ``0,0,204``), ``soft``,
-    ``inverted``, "".
+    """Parse ``data.mask_value``: number, colour (``#0000cc``, ``0,0,204``), ``soft``, ``inverted``,
+    "".
 
     Raises:
         UserError: none of these.

@@ -49,7 +49,7 @@ def cut(total: int) -> list[range]:
 
 
 def changed(entry: Entry) -> list[int]:
-    """Modification and change times (ns) of the files of an image."""
+    """Change times (ctime, ns) of the files of an image."""
     times = []
     for path in (entry.path, entry.mask):
         with suppress(OSError):

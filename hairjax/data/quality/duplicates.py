@@ -67,8 +67,7 @@ def measure_details(images: NDArray[np.uint8] | Rows) -> Details:
 def find_duplicates(
     images: NDArray[np.uint8] | Rows, progress: Callable[[int, int], None]
 ) -> list[DuplicatePair]:
-    """Find near-duplicates within a set: sorted pairs, first < second; every copy is in at least
-    one.
+    """Find near-duplicates within a set: sorted pairs, first < second; each copy is in one.
 
     `images` are uint8 [n, side, side, 3 or more], RGB first, without identical ones, which would be
     each other's only candidates. `progress` is called with (candidates compared, candidates in

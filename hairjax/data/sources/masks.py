@@ -115,7 +115,7 @@ class Masks:
         )
 
     def _at(self, file: str) -> str:
-        """Relative path of an image's mask, without affixes."""
+        """Path of an image relative to the folder of masks."""
         return PurePosixPath(file).name if self._flat else file
 
     def _read_annotations(self, photos: Mapping[str, Path], rule: MaskRule) -> None:

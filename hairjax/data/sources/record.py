@@ -57,7 +57,11 @@ class Record:
         return str(self.records.folder / self.name)
 
     def read_bytes(self) -> bytes:
-        """Encoded image as stored; raw pixels as lossless PNG."""
+        """Encoded image as stored; raw pixels as lossless PNG.
+
+        Raises:
+            OSError: the record is unreadable.
+        """
         try:
             value = self.records.source[self.position][self.feature]
         except RuntimeError as error:  # from array_record

@@ -84,10 +84,9 @@ def find_records(
 
 
 def complete_split(photoset: PhotoSet, fractions: Sequence[float], seed: int) -> np.ndarray:
-    """Keep the set's own splits, the leading folder of `files`; split missing parts off train: str
-    [n].
+    """Split of a data set, str [n]: its own parts, named by the leading folder of `files`.
 
-    Uses the `fractions` of train and missing parts, as `make_split` would.
+    Missing parts are split off train by the `fractions` of both, as `make_split` would.
 
     Raises:
         UserError: as in `make_split`.

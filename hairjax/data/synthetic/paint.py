@@ -94,7 +94,7 @@ def smooth_noise(rng: np.random.Generator, cells: int, side: int) -> np.ndarray:
 
 
 def ramp(value: np.ndarray, start: float, end: float) -> np.ndarray:
-    """Smoothstep from 0 at `start` to 1 at `end`, in either direction."""
+    """Smoothstep from 0 at `start` to 1 at `end`, in either direction, of the shape of `value`."""
     t = np.clip((value - np.float32(start)) / np.float32(end - start), 0, 1)
     return t * t * (3 - 2 * t)
 

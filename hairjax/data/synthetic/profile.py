@@ -72,7 +72,7 @@ AROUND_EAR = np.array(
 
 @lru_cache
 def spline_weights(count: int, closed: bool) -> np.ndarray:
-    """Matrix from `count` points to the Catmull-Rom curve through them."""
+    """Matrix from `count` points to the Catmull-Rom curve: [8 · segments, count]."""
     steps = 8
     t = np.arange(steps) / steps
     weights = np.stack(
@@ -95,7 +95,7 @@ def curve(points: np.ndarray, closed: bool = True) -> np.ndarray:
 
 
 def depth_at(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Depth z of the near side of the head; 0 outside."""
+    """Depth z of the near side of the head at x, y [n]; 0 outside."""
     return 0.48 * np.sqrt(np.clip(1 - ((x - 0.06) / 0.72) ** 2 - ((y + 0.1) / 0.95) ** 2, 0, 1))
 
 
@@ -167,7 +167,7 @@ class Pose:
         return (rolled * self.scale + self.shift) * [self.facing, 1]
 
     def to_head(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Near-side head coordinates x and y of frame positions (float32)."""
+        """Near-side head coordinates x and y of frame positions, float32 [h, w] each."""
         across = (x * self.facing - np.float32(self.shift[0])) / np.float32(self.scale)
         down = (y - np.float32(self.shift[1])) / np.float32(self.scale)
         cos, sin = np.float32(np.cos(self.roll)), np.float32(np.sin(self.roll))
