@@ -84,14 +84,14 @@ def sample_set(world: World, people: int, generator: np.random.Generator) -> Set
     anywhere = generator.uniform(-0.5, CLASSES - 0.5, n)
     spread = (world.noise * np.exp(generator.normal(0, 0.3, people)))[unit]
     tilt, noise = generator.normal(0, world.tilt, people), generator.normal(size=n)
-    tilts = tilt, _alike(tilt, world.tilt, generator)
-    noises = noise, world.second * _alike(noise, 1.0, generator)
+    tilts = tilt, _correlated(tilt, world.tilt, generator)
+    noises = noise, world.second * _correlated(noise, 1.0, generator)
     observed = (labels + one[unit] + spread * more for one, more in zip(tilts, noises, strict=True))
     first, second = (_probabilities(np.where(lost, anywhere, one), world.width) for one in observed)
     return Set(labels, (first, second), unit)
 
 
-def _alike(values: Floats, scale: float, generator: np.random.Generator) -> Floats:
+def _correlated(values: Floats, scale: float, generator: np.random.Generator) -> Floats:
     """Sample from the same distribution, with a correlation of 0.8."""
     return 0.8 * values + 0.6 * generator.normal(0, scale, len(values))
 

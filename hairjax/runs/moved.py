@@ -52,12 +52,12 @@ def move_runs(workdirs: Sequence[Path], moved: str) -> dict[str, str]:
             f"--moved={moved}: give OLD=NEW, where OLD is the start of the run's paths "
             f"({', '.join(own) or 'it has none: its photographs are synthetic'})"
         )
-    found: dict[str, str] = {}
+    new_places: dict[str, str] = {}
     for folder, places in changes:
         if places:
             move_run(folder, places, moved)
-            found |= places
-    return found
+            new_places |= places
+    return new_places
 
 
 def _new_places(folder: RunFolder, moved: str) -> dict[str, str]:
@@ -175,9 +175,9 @@ def read_mask_checksums(folder: RunFolder) -> dict[str, str]:
     """
     if folder.mask_files.is_file():
         return folder.read_masks()
-    found: dict[str, str] = {}
+    checksums: dict[str, str] = {}
     if "made" in folder.read_config():
         for run in map(RunFolder, source_runs(folder)):
             if run.exists():
-                found |= read_mask_checksums(run)
-    return found
+                checksums |= read_mask_checksums(run)
+    return checksums

@@ -137,20 +137,21 @@ def require_unlearnt_weights(
     Raises:
         UserError: held-out images are among the training images.
     """
-    found = weights_ancestry(model, weights) if is_first() else Ancestry()
-    own = [path for path in weights if path is not None and is_run(path)]
-    splits = f" (--config.data.split={own[0] / 'split.csv'})" if own else ""
+    ancestry = weights_ancestry(model, weights) if is_first() else Ancestry()
+    run_weights = [path for path in weights if path is not None and is_run(path)]
+    splits = f" (--config.data.split={run_weights[0] / 'split.csv'})" if run_weights else ""
     remedy = (
         f"use the split of the run that trained the weights{splits}, or other weights, or train "
         "anyway with --config.data.on_leak=allow, for instance if different people share names"
     )
-    overlap = require_unlearnt(found, split_rows(photos, split), source, options.on_leak, remedy)
-    if found.learnt and not overlap.leaks:
-        known = any(photos.subjects) and any(one.subjects for one in found.learnt)
+    overlap = require_unlearnt(ancestry, split_rows(photos, split), source, options.on_leak, remedy)
+    if ancestry.learnt and not overlap.leaks:
+        known = any(photos.subjects) and any(one.subjects for one in ancestry.learnt)
         how = "by contents and by subject" if known else "by contents; subjects are not known"
         if source.two_views:  # contents are those of a pair
             how = "by subject" if known else "of the same pairs; subjects are not known"
         console.say(
-            f"validation and test photographs that trained the weights ({found.runs}): none, {how}"
+            "validation and test photographs that trained the weights "
+            f"({ancestry.runs}): none, {how}"
         )
-    return found
+    return ancestry

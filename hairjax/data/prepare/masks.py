@@ -51,8 +51,8 @@ def read_mask(
     else:
         share, values = read_values(image, hair)
     whole, box = Image.fromarray(share), (0, 0, *image.size)
-    found = resize_and_turn(whole, box, geometry.shape, turn, Image.Resampling.BOX)
-    return found, values, hashlib.sha256(data).hexdigest()
+    resized = resize_and_turn(whole, box, geometry.shape, turn, Image.Resampling.BOX)
+    return resized, values, hashlib.sha256(data).hexdigest()
 
 
 def _require_other(

@@ -123,11 +123,11 @@ def prepare(
     def read(position: int) -> Facts | Problem:
         entry = index.entries[position]
         try:
-            found = read_photo(entry.path, entry.mask, side, options.fit, options.hair)
+            decoded = read_photo(entry.path, entry.mask, side, options.fit, options.hair)
         except PhotoError as error:
             return error.problem
-        images[position] = found.pixels
-        return found.facts
+        images[position] = decoded.pixels
+        return decoded.facts
 
     facts: dict[int, Facts] = {}
     problems = []
@@ -138,11 +138,11 @@ def prepare(
             else:
                 facts[position] = result
             progress(position + 1, total)
-    found = usable(index, facts, options)
+    selection = usable(index, facts, options)
     # Avoid the copy if all are usable.
-    images = images[found.places] if len(found.places) < total else images
-    rescale(images, found.factors)
-    return photoset_of(index, facts, found, images), [*problems, *found.problems]
+    images = images[selection.places] if len(selection.places) < total else images
+    rescale(images, selection.factors)
+    return photoset_of(index, facts, selection, images), [*problems, *selection.problems]
 
 
 class Usable(NamedTuple):
@@ -181,21 +181,23 @@ def usable(index: Index, facts: Mapping[int, Facts], options: PrepareOptions) ->
 
 
 def photoset_of(
-    index: Index, facts: Mapping[int, Facts], found: Usable, images: np.ndarray | Rows
+    index: Index, facts: Mapping[int, Facts], selection: Usable, images: np.ndarray | Rows
 ) -> PhotoSet:
     """Image set of the usable images with their pixels."""
-    entries = [index.entries[place] for place in found.places]
+    entries = [index.entries[place] for place in selection.places]
     return PhotoSet(
         images=images,
         labels=np.array([entry.label for entry in entries], np.int32),
         files=tuple(entry.file for entry in entries),
         subjects=tuple(entry.subject for entry in entries),
-        sha256=tuple(facts[place].sha256 for place in found.places),
+        sha256=tuple(facts[place].sha256 for place in selection.places),
         classes=index.classes,
         has_masks=index.has_masks,
-        mask_coding=found.coding,
-        white=found.white,
-        mask_sha256=tuple(facts[i].mask_sha256 for i in found.places) if index.has_masks else (),
+        mask_coding=selection.coding,
+        white=selection.white,
+        mask_sha256=tuple(facts[i].mask_sha256 for i in selection.places)
+        if index.has_masks
+        else (),
         mask_facts=index.masks,
     )
 

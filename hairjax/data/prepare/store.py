@@ -69,11 +69,11 @@ def prepare_once(index: Index, options: PrepareOptions) -> tuple[PhotoSet, list[
         for i, fact in enumerate(notes["facts"])
         if str(i) not in notes["problems"]
     }
-    found = usable(index, facts, options)
-    images = Stored.open(folder, found.places, found.factors, side)
+    selection = usable(index, facts, options)
+    images = Stored.open(folder, selection.places, selection.factors, side)
     console.say(f"prepared set: {folder}")
-    problems = [*_problems(notes), *found.problems]
-    return photoset_of(index, facts, found, images), problems
+    problems = [*_problems(notes), *selection.problems]
+    return photoset_of(index, facts, selection, images), problems
 
 
 def _problems(notes: dict[str, Any]) -> list[Problem]:

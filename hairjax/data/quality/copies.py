@@ -80,24 +80,24 @@ def _find(photos: PhotoSet, split: np.ndarray) -> tuple[list[DuplicatePair], lis
     for images, rows, sample in _views(photos):
         if len(rows) < 2:
             continue
-        trains, known = split[sample] == "train", measure_details(images)
+        trains, descriptors = split[sample] == "train", measure_details(images)
         # One of each set of identical files, which would be each other's only candidates.
         _, once = np.unique(np.array(photos.sha256)[sample[trains]], return_index=True)
         labels = np.full(len(images), -1)
         labels[rows] = photos.labels[sample]
         with console.progress("pairs compared") as progress:
-            copies = find_copies(known, rows[trains][np.sort(once)], rows[~trains], progress)
+            copies = find_copies(descriptors, rows[trains][np.sort(once)], rows[~trains], progress)
         with console.progress("pairs of different classes compared") as progress:
-            conflicting = find_conflicts(known, labels, progress)
+            conflicting = find_conflicts(descriptors, labels, progress)
         of_row = dict(zip(rows.tolist(), sample.tolist(), strict=True))
         for pairs, found in ((copies, leaks), (conflicting, conflicts)):
             found += [DuplicatePair(of_row[p.first], of_row[p.second], p.likeness) for p in pairs]
     # Identical files are handled by `conflicts`.
     conflicts = [p for p in conflicts if photos.sha256[p.first] != photos.sha256[p.second]]
-    return sorted(leaks, key=_most_alike), sorted(conflicts, key=_most_alike)
+    return sorted(leaks, key=_by_likeness), sorted(conflicts, key=_by_likeness)
 
 
-def _most_alike(pair: DuplicatePair) -> float:
+def _by_likeness(pair: DuplicatePair) -> float:
     return -pair.likeness
 
 

@@ -75,12 +75,12 @@ def find_duplicates(
     """
     if len(images) < 2:
         return []
-    every, known = np.arange(len(images)), measure_details(images)
-    return _confirmed(known, _candidates(known, every, every, _NEIGHBOURS), progress)
+    every, descriptors = np.arange(len(images)), measure_details(images)
+    return _confirmed(descriptors, _candidates(descriptors, every, every, _NEIGHBOURS), progress)
 
 
 def find_copies(
-    found: Details,
+    descriptors: Details,
     train: NDArray[np.intp],
     held_out: NDArray[np.intp],
     progress: Callable[[int, int], None],
@@ -94,14 +94,14 @@ def find_copies(
     if not len(train) or not len(held_out):
         return []
     training = frozenset(train.tolist())
-    pairs = _confirmed(found, _candidates(found, train, held_out, _NEAREST), progress)
+    pairs = _confirmed(descriptors, _candidates(descriptors, train, held_out, _NEAREST), progress)
     return [
         p if p.first in training else DuplicatePair(p.second, p.first, p.likeness) for p in pairs
     ]
 
 
 def find_conflicts(
-    found: Details, labels: NDArray[np.integer], progress: Callable[[int, int], None]
+    descriptors: Details, labels: NDArray[np.integer], progress: Callable[[int, int], None]
 ) -> list[DuplicatePair]:
     """Find near-duplicates with different labels, int [n] (-1: skipped): pairs, first < second.
 
@@ -110,25 +110,25 @@ def find_conflicts(
     """
     parts = [
         _candidates(
-            found,
+            descriptors,
             np.flatnonzero((labels >= 0) & (labels < label)),
             np.flatnonzero(labels == label),
             _NEAREST_OF_OTHERS,
         )
         for label in np.unique(labels[labels >= 0])[1:]
     ]
-    return _confirmed(found, np.concatenate(parts), progress) if parts else []
+    return _confirmed(descriptors, np.concatenate(parts), progress) if parts else []
 
 
 def _confirmed(
-    known: Details, candidates: NDArray[np.intp], progress: Callable[[int, int], None]
+    descriptors: Details, candidates: NDArray[np.intp], progress: Callable[[int, int], None]
 ) -> list[DuplicatePair]:
     chunks = [candidates[i : i + _CHUNK] for i in range(0, len(candidates), _CHUNK)]
     found: dict[tuple[int, int], float] = {}
     done = 0
     # Threads suffice: numpy releases the interpreter's lock.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        compare = partial(_compare, known.grey)
+        compare = partial(_compare, descriptors.grey)
         for chunk, alike in zip(chunks, pool.map(compare, chunks), strict=True):
             for first, second, value in alike:
                 pair = min(first, second), max(first, second)
@@ -146,10 +146,10 @@ def turned(pictures: NDArray, turn: int) -> NDArray:
 
 
 def _candidates(
-    known: Details, among: NDArray[np.intp], queries: NDArray[np.intp], neighbours: int
+    descriptors: Details, among: NDArray[np.intp], queries: NDArray[np.intp], neighbours: int
 ) -> NDArray[np.intp]:
     """(first, second, turn) [m, 3] of candidate pairs; the second is turned."""
-    coarse, space = known.coarse, known.space
+    coarse, space = descriptors.coarse, descriptors.space
     tree = cKDTree(_descriptors(coarse[among]) @ space)
     count = min(len(among), neighbours + 1)
     found = []
