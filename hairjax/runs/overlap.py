@@ -85,7 +85,7 @@ def find_overlap(
     return Overlap(held, contents, subjects, selected, named, tuple(files))
 
 
-def require_unlearnt(
+def require_no_leakage(
     ancestry: Ancestry,
     rows: Iterable[Mapping[str, str]],
     source: SourceOptions,
@@ -121,7 +121,7 @@ def require_unlearnt(
     return overlap
 
 
-def require_unlearnt_weights(
+def require_no_leakage_of_weights(
     model: ModelSpecification,
     weights: Sequence[Path | None],
     photos: PhotoSet,
@@ -129,7 +129,7 @@ def require_unlearnt_weights(
     source: SourceOptions,
     options: SplitOptions,
 ) -> Ancestry:
-    """Ancestry of a run's initial weights, checked for leakage; see `require_unlearnt`.
+    """Ancestry of a run's initial weights, checked for leakage; see `require_no_leakage`.
 
     `weights` are those of each stream (None: none), `split` is str [n]. Empty in every process but
     the first.
@@ -144,7 +144,9 @@ def require_unlearnt_weights(
         f"use the split of the run that trained the weights{splits}, or other weights, or train "
         "anyway with --config.data.on_leak=allow, for instance if different people share names"
     )
-    overlap = require_unlearnt(ancestry, split_rows(photos, split), source, options.on_leak, remedy)
+    overlap = require_no_leakage(
+        ancestry, split_rows(photos, split), source, options.on_leak, remedy
+    )
     if ancestry.learnt and not overlap.leaks:
         known = any(photos.subjects) and any(one.subjects for one in ancestry.learnt)
         how = "by contents and by subject" if known else "by contents; subjects are not known"

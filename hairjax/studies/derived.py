@@ -21,7 +21,7 @@ from hairjax.report.show_results import plot_results
 from hairjax.runs.access import add_access, describe_access, new_access
 from hairjax.runs.ancestry import run_ancestry
 from hairjax.runs.folder import RunFolder
-from hairjax.runs.overlap import require_unlearnt
+from hairjax.runs.overlap import require_no_leakage
 from hairjax.runs.results import Results, measure, write_results
 from hairjax.system import console
 
@@ -39,7 +39,9 @@ def derived_config(
     return made
 
 
-def require_unlearnt_runs(runs: Sequence[RunFolder], rows: Sequence[Mapping[str, str]]) -> None:
+def require_no_leakage_of_runs(
+    runs: Sequence[RunFolder], rows: Sequence[Mapping[str, str]]
+) -> None:
     """Raise if source runs were trained on images to evaluate the derived run on (`rows`).
 
     Runs trained with ``data.on_leak=allow`` are reported only.
@@ -54,7 +56,7 @@ def require_unlearnt_runs(runs: Sequence[RunFolder], rows: Sequence[Mapping[str,
             "--config.data.on_leak=allow to evaluate it anyway"
         )
         found = run_ancestry(run.path)
-        require_unlearnt(found, rows, setups[0].source, setup.split.on_leak, remedy)
+        require_no_leakage(found, rows, setups[0].source, setup.split.on_leak, remedy)
 
 
 def begin_derived(

@@ -26,7 +26,7 @@ from hairjax.studies.derived import (
     begin_derived,
     derived_config,
     record_test_access,
-    require_unlearnt_runs,
+    require_no_leakage_of_runs,
     write_evaluation,
 )
 from hairjax.studies.folds import fold_path, holds_folds, read_folds, write_folds
@@ -76,7 +76,7 @@ def _ensemble(places: Sequence[Path], requested: str, unit: str, split: str, out
     config, folder = derived_config(base, "ensemble", places, out, **how), RunFolder(out)
     setup = resolve(config)
     rows = (subject_rows if unit == SUBJECT else photograph_rows)(aligned.runs)
-    require_unlearnt_runs([run.folder for run in aligned.runs], rows)
+    require_no_leakage_of_runs([run.folder for run in aligned.runs], rows)
     begin_derived(folder, config, aligned.reference.classes, rows)
     validation = aligned.mixed(chosen)
     write_evaluation(folder, aligned.epochs, validation, setup, validation)

@@ -22,7 +22,7 @@ from hairjax.report.figures.classification import confusion_figure
 from hairjax.report.html import number
 from hairjax.runs.ancestry import weights_ancestry
 from hairjax.runs.folder import RunFolder
-from hairjax.runs.overlap import require_unlearnt
+from hairjax.runs.overlap import require_no_leakage
 from hairjax.runs.photographs import Selection
 from hairjax.runs.read_predictions import RunPredictions, read_run
 from hairjax.runs.results import Results, measure
@@ -74,7 +74,7 @@ def cross_validate(config: ConfigDict, out: Path) -> dict[str, Any]:
         if folder.exists():  # its images may have moved
             config = at_its_places(folder.path, config)
     if not all(folder.exists() for folder in every):
-        _require_unlearnt(resolve(config))
+        _require_no_leakage(resolve(config))
     for fold in range(config.data.folds):
         own_config = from_plain(to_plain(config))
         own_config.data.fold = fold
@@ -90,7 +90,7 @@ def cross_validate(config: ConfigDict, out: Path) -> dict[str, Any]:
     return write_folds(read_folds(out, "test"), out)
 
 
-def _require_unlearnt(setup: Setup) -> None:
+def _require_no_leakage(setup: Setup) -> None:
     weights = find_model_weights(setup.model)
     found = weights_ancestry(setup.model, weights)
     if not found.learnt:
@@ -101,7 +101,7 @@ def _require_unlearnt(setup: Setup) -> None:
         "every photograph is a test photograph of one fold: use other weights, or train anyway "
         "with --config.data.on_leak=allow"
     )
-    require_unlearnt(found, rows, setup.source, setup.split.on_leak, remedy)
+    require_no_leakage(found, rows, setup.source, setup.split.on_leak, remedy)
 
 
 def fold_path(out: Path, fold: int) -> Path:

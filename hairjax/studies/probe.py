@@ -29,14 +29,14 @@ from hairjax.report.show_results import RESULTS, result_cells
 from hairjax.runs.derived import has_parameters
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
-from hairjax.runs.overlap import require_unlearnt_weights
+from hairjax.runs.overlap import require_no_leakage_of_weights
 from hairjax.runs.photographs import read_run_photographs
 from hairjax.runs.results import Results
 from hairjax.studies.derived import (
     begin_derived,
     derived_config,
     record_test_access,
-    require_unlearnt_runs,
+    require_no_leakage_of_runs,
     write_evaluation,
 )
 from hairjax.system import console
@@ -89,7 +89,7 @@ def probe_run(workdir: str, *, split: str, out: Path) -> list[Chosen]:
     console.say(f"source: {setup.source.describe()}")
     console.say(run.describe())
     photos, parts = read_run_photographs(setup, run.folder, run.classes)
-    require_unlearnt_runs([run.folder], split_rows(photos, parts))
+    require_no_leakage_of_runs([run.folder], split_rows(photos, parts))
     graphdef, _ = abstract_model(setup.model, len(run.classes))
     chosen = _wanted(parts, split)
     features = _features(setup, graphdef, run.params, photos, chosen)
@@ -113,7 +113,7 @@ def probe_configuration(config: ConfigDict, *, split: str, out: Path) -> list[Ch
     parts, _ = split_photos(photos, setup.source, setup.split, None)
     require_one_label(photos, setup.source)
     require_no_copies(photos, parts, setup.source, setup.split)
-    require_unlearnt_weights(setup.model, weights, photos, parts, setup.source, setup.split)
+    require_no_leakage_of_weights(setup.model, weights, photos, parts, setup.source, setup.split)
     graphdef, params = pretrained_model(setup.model, len(photos.classes), weights)
     features = _features(setup, graphdef, params, photos, _wanted(parts, split))
     return _probe(ProbeData(config, setup, (), 0, photos, parts, features), split, out)

@@ -29,7 +29,7 @@ from hairjax.runs.run import Run
 from hairjax.studies.derived import (
     begin_derived,
     derived_config,
-    require_unlearnt_runs,
+    require_no_leakage_of_runs,
     write_evaluation,
 )
 from hairjax.system import console
@@ -76,7 +76,7 @@ def make_soup(workdirs: Sequence[str], *, out: Path) -> list[Ingredient]:
     aligned = align([read_run(Path(workdir), "validation") for workdir in workdirs])
     _require_alike(aligned)
     rows = photograph_rows(aligned)
-    require_unlearnt_runs([run.folder for run in aligned], rows)
+    require_no_leakage_of_runs([run.folder for run in aligned], rows)
     runs = [load_run(workdir) for workdir in workdirs]
     keep_compiled(runs[0].setup.devices.compiled)
     photos = _validation_photographs(runs[0])

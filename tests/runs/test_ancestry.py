@@ -32,7 +32,7 @@ from hairjax.runs.ancestry import (
 )
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
-from hairjax.runs.overlap import find_overlap, require_unlearnt
+from hairjax.runs.overlap import find_overlap, require_no_leakage
 from hairjax.runs.photographs import read_selected_photographs
 from hairjax.system.errors import UserError
 from hairjax.training.stopping import StoppedError
@@ -140,7 +140,7 @@ def test_a_source_of_a_run_of_before_that_is_gone_is_said(tmp_path):
     )
     found, source = run_ancestry(middle), setup_of(middle).source
     with messages() as said:
-        require_unlearnt(found, [row(0, "test")], source, "refuse", "")
+        require_no_leakage(found, [row(0, "test")], source, "refuse", "")
     assert said == [
         "the weights cannot be traced further: middle began with oldest, which does not exist; "
         "their earlier training photographs are not compared with validation and test"
@@ -228,7 +228,7 @@ def source_run(tmp_path):
 def test_a_leak_is_refused_in_words(source_run):
     found, source = run_ancestry(source_run), setup_of(source_run).source
     with messages() as said, pytest.raises(UserError) as error:
-        require_unlearnt(found, LEAK, source, "refuse", "take others")
+        require_no_leakage(found, LEAK, source, "refuse", "take others")
     assert str(error.value) == (
         "the split leaks through the weights: 1 of the 1 validation and 1 of the 3 test "
         "photographs have trained these weights, 1 of the 3 test photographs show subjects with "
@@ -244,7 +244,7 @@ def test_a_leak_is_refused_in_words(source_run):
 def test_allowed_by_name_it_is_told(source_run):
     found, source = run_ancestry(source_run), setup_of(source_run).source
     with messages() as said:
-        require_unlearnt(found, LEAK, source, "allow", "take others")
+        require_no_leakage(found, LEAK, source, "allow", "take others")
     assert said[-1].startswith("1 of the 1 validation and 1 of the 3 test photographs have trained")
     assert said[-1].endswith("continues: config.data.on_leak=allow")
 
@@ -253,7 +253,7 @@ def test_of_several_processes_all_refuse(source_run, monkeypatch):
     monkeypatch.setattr("hairjax.runs.overlap.largest", lambda mine: 1)
     source = setup_of(source_run).source
     with pytest.raises(UserError, match="process 0 names"):
-        require_unlearnt(Ancestry(), LEAK, source, "refuse", "")
+        require_no_leakage(Ancestry(), LEAK, source, "refuse", "")
 
 
 # --- files
