@@ -18,10 +18,10 @@ from hairjax.data.sources.unify import unify_spelling
 from hairjax.data.split import (
     SPLITS,
     check_split,
-    draw_part,
     make_folds,
     make_split,
     read_own_split,
+    split_off_part,
 )
 from hairjax.data.synthetic import synthesise
 from hairjax.system import console
@@ -129,7 +129,7 @@ def without_own_test(photos: PhotoSet, source: SourceOptions) -> PhotoSet:
     Raises:
         UserError: the split is unusable, or given but without test photographs.
     """
-    own = find_own_split(source, photos) if source.keep_test_aside else None
+    own = find_own_split(source, photos) if source.exclude_test else None
     if own is None:
         return photos
     test = own.parts == "test"
@@ -168,7 +168,7 @@ def divide_photos(
         return make(photos, options.fractions, options.seed), ""
     if "validation" in own.parts or "train" not in own.parts:
         return own.parts, own.source
-    split = draw_part(photos, own.parts, "validation", options.fractions, options.seed)
+    split = split_off_part(photos, own.parts, "validation", options.fractions, options.seed)
     return split, f"{own.source}, validation sampled from its training photographs"
 
 

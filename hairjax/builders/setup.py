@@ -119,7 +119,7 @@ def _source(config: ConfigDict, *, need_masks: bool) -> SourceOptions:
         spelling=data.spelling,
         ordered_by=_ordered_by(config.model.head, config.keep.best_by),
         own_split=data.split,
-        keep_test_aside=data.folds > 0,
+        exclude_test=data.folds > 0,
     )
 
 

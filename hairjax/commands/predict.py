@@ -1,4 +1,4 @@
-"""Grade photographs that nobody has labelled with a run's best model."""
+"""Grade unlabelled images with a run's best model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,22 +23,22 @@ from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.system.wording import counted
 
-SHOWN = 20  # photographs, at most, whose predictions are shown one by one
-BESIDE = 4  # classes, at most, whose probabilities a terminal is wide enough for
-LETTERS = 12  # of a class's name, likewise
+SHOWN = 20  # maximum number of images printed one by one
+BESIDE = 4  # maximum number of probability columns on a terminal
+LETTERS = 12  # maximum length of a class name in a column
 _NOTE = "with flips: means over each photograph and its mirror image"
 
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """The photographs to grade.
+    """Images to grade.
 
     Attributes:
-        paths: photographs and folders of them.
-        masks: the folder of their masks, or the mask of a single one; "" for none.
-        mask_value: what is hair in them, as ``data.mask_value`` says; "": as in the run's own.
-        mask_name: how they are named, as ``data.mask_name`` says; "": as the run's own, or told.
-        mask_category: of annotations, which category is hair, likewise.
+        paths: images and folders of images.
+        masks: folder of masks, or the mask of a single image; "" for none.
+        mask_value: mask value of hair, as ``data.mask_value``; "" for the run's rule.
+        mask_name: naming of the masks, as ``data.mask_name``; "" for the run's rule, or inferred.
+        mask_category: annotation category of hair; "" likewise.
     """
 
     paths: Sequence[str]
@@ -49,28 +49,27 @@ class Unlabelled:
 
 
 def predict_files(
-    workdir: str, asked: Unlabelled, *, out: Path, pictures: Path | None, flips: bool = False
+    workdir: str, images: Unlabelled, *, out: Path, pictures: Path | None, flips: bool = False
 ) -> Predictions:
-    """Predict, write a CSV file and, where asked for, pictures, and show.
+    """Predict, write a CSV file and optionally pages of images, and print.
 
     Args:
-        workdir: the run.
-        asked: the photographs.
-        out: the CSV file, in place of what is there: the model's own probabilities, and calibrated
-            ones where there is a temperature.
-        pictures: a folder for pages of photographs with what the model says of them; None for none.
-        flips: take the mean over each photograph and its mirror image.
+        workdir: run directory.
+        images: images and their masks.
+        out: CSV file, overwritten: probabilities and, with a temperature, calibrated ones.
+        pictures: folder for pages of images with predictions; None for none.
+        flips: True to average over flips.
 
     Returns:
-        What was written to `out`.
+        The predictions written to `out`.
 
     Raises:
-        UserError: there is no such run, photographs or masks are missing, or some cannot be used:
-            these are named, and the others' predictions are written, if there are any.
+        UserError: there is no such run, images or masks are missing, or some are unusable; the
+            predictions of the others are written.
     """
-    run = _load(workdir, asked, flips)
-    rule = run.mask_rule(asked.mask_name, asked.mask_category)
-    index = find_unlabelled(asked.paths, asked.masks, run.classes, rule)
+    run = _load(workdir, images, flips)
+    rule = run.mask_rule(images.mask_name, images.mask_category)
+    index = find_unlabelled(images.paths, images.masks, run.classes, rule)
     console.say(run.describe())
     if index.masks.said:
         console.say(index.masks.said)
@@ -92,31 +91,31 @@ def predict_files(
     return predictions
 
 
-def _load(workdir: str, asked: Unlabelled, flips: bool) -> Run:
-    """The run, which can grade single photographs of the kind that it is asked on."""
-    run = load_run(workdir).with_mask_value(asked.mask_value)
+def _load(workdir: str, images: Unlabelled, flips: bool) -> Run:
+    """Load the run, checked for images without other views."""
+    run = load_run(workdir).with_mask_value(images.mask_value)
     run = run.with_flips() if flips else run
     keep_compiled(run.setup.devices.compiled)
     require_one_view(run.setup.source, "predict")
-    run.require_masks(bool(asked.masks), "--masks=FOLDER")
+    run.require_masks(bool(images.masks), "--masks=FOLDER")
     return run
 
 
 def _predict(
     run: Run, index: Index, pages: PredictionPages | None
 ) -> tuple[Predictions, list[Problem]]:
-    """Predictions for the photographs, and those that cannot be used; pages as they come."""
+    """Predictions and unusable images; adds to the pages."""
     parts: list[Predictions] = []
     problems: list[Problem] = list(index.problems)
-    told: list[str] = []
+    descriptions: list[str] = []
     with console.progress("photographs predicted") as progress:
         for photos, predictions, unread in run.predict_in_parts(index, progress):
             parts.append(predictions)
             problems += unread
-            told += describe_masks(photos)
+            descriptions += describe_masks(photos)
             if pages:
                 pages.add(photos, predictions)
-    for line in told[:1]:  # of the first part; the others are of one making
+    for line in descriptions[:1]:  # the same for all parts
         console.say(line)
     return join_predictions(parts, run.classes), problems
 
@@ -136,7 +135,7 @@ def _write(run: Run, predictions: Predictions, out: Path) -> None:
 
 
 def show_predictions(predictions: Predictions) -> None:
-    """Every photograph where they are few, else how many are in each class."""
+    """Print up to `SHOWN` images, else the counts per class."""
     if len(predictions.files) <= SHOWN:
         names = [shorten(name, LETTERS) for name in predictions.classes]
         every = len(names) <= BESIDE

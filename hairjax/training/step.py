@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 
 from hairjax.data.augment import Amounts
 from hairjax.data.inputs import InputSpecification, model_inputs
-from hairjax.data.mixing import own_shares, without_missing
+from hairjax.data.mixing import own_shares, zero_missing_views
 from hairjax.optim.freezing import merge, moving_statistics, split_trainable
 from hairjax.optim.lora import merged
 from hairjax.parallel.compilation import compiler_options
@@ -101,7 +101,7 @@ class StepOptions:
         shares = own_shares(batch[2], self.amounts, self.input_spec.side)
         inputs, targets = map(mix, own, self.inputs_and_targets(batch[3:], cached_stages), shares)
         if not cached_stages and batch[0].shape[-1] == 8:  # two views
-            inputs = without_missing(inputs, own[0], self.input_spec.channels[0])
+            inputs = zero_missing_views(inputs, own[0], self.input_spec.channels[0])
         return inputs, targets
 
 

@@ -38,7 +38,7 @@ from hairjax.parallel.processes import is_first, largest, leave_processes, lost,
 from hairjax.runs.ancestry import Ancestry, write_ancestry
 from hairjax.runs.environment import describe_start, to_line
 from hairjax.runs.folder import RunFolder
-from hairjax.runs.overlap import require_unlearnt_weights
+from hairjax.runs.overlap import require_no_leakage_of_weights
 from hairjax.runs.run import make_explainer
 from hairjax.system import console
 from hairjax.system.disk import FullDiskError, full_disk
@@ -134,7 +134,7 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
     graphdef, params = initial_model(setup, len(photos.classes), weights, saved)
     ancestry = None
     if not saved:
-        ancestry = require_unlearnt_weights(
+        ancestry = require_no_leakage_of_weights(
             setup.model, weights, photos, split, setup.source, setup.split
         )
     groups = make_groups(setup.optim, len(params["stages"]), setup.training.epochs)

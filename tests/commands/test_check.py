@@ -166,7 +166,7 @@ def test_every_planted_defect_and_nothing_else(folder, clean, capsys):
     assert sorted((row["kind"], row["file"], row["other"]) for row in rows) == sorted(planted)
     message = capsys.readouterr().err
     assert "This page holds photographs" in page_text()
-    assert message.startswith("error: put right before training: cannot be used: 3, identical ")
+    assert message.startswith("error: correct before training: cannot be used: 3, identical ")
     text = page_text()
     assert all(f"|{row['file']}|" in text for row in rows)
     page = Path("runs/check-photos/check.html").read_text("utf-8")
@@ -233,7 +233,7 @@ def test_a_split_that_does_not_fit_is_said(folder, clean, capsys):
     (folder / "split.csv").write_text("file,label,subject,sha256,split\n")
     status, rows = check("--split=split.csv")
     assert (status, kinds(rows)) == (1, {findings.SPLIT: 1})
-    assert "does not say to which split" in rows[0]["detail"]
+    assert "lists neither the contents nor the subject of" in rows[0]["detail"]
 
 
 def test_names_in_several_spellings(folder, capsys):
@@ -298,7 +298,7 @@ def test_without_masks_and_subjects(folder, capsys):
     assert Path("checked/check.csv").read_text() == "kind,file,other,detail\n"
     page = Path("checked/check.html").read_text("utf-8")
     assert "none given" in page
-    assert "no subject is known" in page
+    assert "no known subjects" in page
     assert "resemble" not in capsys.readouterr().out
 
 

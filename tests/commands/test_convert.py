@@ -216,7 +216,7 @@ def test_another_model_and_another_window_are_refused(monkeypatch, tmp_path):
 def test_a_file_that_is_there_is_not_touched(tmp_path):
     out = tmp_path / "a.safetensors"
     out.write_text("precious")
-    with pytest.raises(WeightsError, match=r"a\.safetensors is there already; remove it"):
+    with pytest.raises(WeightsError, match=r"a\.safetensors exists already; remove it"):
         convert_weights(str(REFERENCE / "swin.safetensors"), "small", out, "")
     assert out.read_text() == "precious"
 
@@ -329,7 +329,7 @@ def test_the_command_writes_and_says_what(tmp_path, capsys):
     assert out.is_file()
     status, _, error = command(f"{line} --licence=Apache-2.0", capsys)
     assert status == 1
-    assert re.fullmatch(r"error: .*small\.safetensors is there already; [^\n]+\n", error)
+    assert re.fullmatch(r"error: .*small\.safetensors exists already; [^\n]+\n", error)
 
 
 @pytest.mark.parametrize(

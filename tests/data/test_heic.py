@@ -287,7 +287,7 @@ def test_a_mask_that_needs_pillow_heif_is_named(tmp_path, without_heif):
 def test_a_pillow_without_avif_is_named(tmp_path, monkeypatch):
     (tmp_path / "a.avif").write_bytes(encoded(RGB, "AVIF"))
     monkeypatch.setattr(features, "check", lambda feature: False)
-    with pytest.raises(PhotoError, match="AVIF needs a Pillow that was built with it: pip install"):
+    with pytest.raises(PhotoError, match="AVIF needs a Pillow with AVIF support: pip install"):
         read_photo(tmp_path / "a.avif", None, WIDTH, "pad")
 
 

@@ -167,7 +167,7 @@ def test_what_cannot_be_known_is_asked_for_with_values_shares_and_a_guess(tmp_pa
 )
 def test_a_value_that_no_mask_holds_is_refused(tmp_path):
     write(tmp_path, [labels(HAIR)] * 4)
-    with pytest.raises(UserError, match="mask_value is 17, and no mask holds it: they hold 0 "):
+    with pytest.raises(UserError, match="mask_value is 17, which no mask holds; they hold 0 "):
         read(tmp_path, "17")
 
 
@@ -316,7 +316,7 @@ def test_those_of_another_coding_are_named_and_none_is_read_as_something_else(tm
         masks, name, problems = read(tmp_path)
         assert (name, len(masks), len(problems)) == ("0/255", 4, 1)
     write(tmp_path, [binary * 255, binary * 255, binary, binary, binary * 7])
-    with pytest.raises(UserError, match="of several codings, none that of more than half"):
+    with pytest.raises(UserError, match="of several codings, none of them in the majority"):
         read(tmp_path)
 
 
@@ -336,10 +336,10 @@ def test_transparency_among_greys_is_another_coding(tmp_path):
 @pytest.mark.parametrize(
     ("held", "mask", "said"),
     [
-        ("0/255", labels(HAIR), "trained with masks of 0/255, and these hold 0 "),
-        ("0/255", HAIR.astype(np.uint8), "and these hold 0 .*, 1 "),
+        ("0/255", labels(HAIR), "trained with masks of 0/255; these hold 0 "),
+        ("0/255", HAIR.astype(np.uint8), "these hold 0 .*, 1 "),
         ("0/1", HAIR.astype(np.uint8) * 255, "trained with masks of 0/1"),
-        ("0/255", labels(HAIR, values=(0, 20, 200)), "and these hold 0 .* 20 "),
+        ("0/255", labels(HAIR, values=(0, 20, 200)), "these hold 0 .* 20 "),
         ("0/255", labels(HAIR, values=(0, 128, 255)), "trained with masks of 0/255"),
         ("0/255", labels(HAIR, values=(0, 1, 40)), "trained with masks of 0/255"),
         ("soft 255", HAIR.astype(np.uint8), "trained with masks of soft 255"),
@@ -372,7 +372,7 @@ def test_soft_and_binary_masks_of_one_white_go_together(tmp_path, held):
 
 @pytest.mark.parametrize("value", ["hair", "-1", "70000", "1,2", "#12345", "300,0,0", "1.5"])
 def test_what_no_value_of_a_mask_is_is_refused(value):
-    with pytest.raises(UserError, match=r"mask_value is .*; it can be the number of hair in"):
+    with pytest.raises(UserError, match=r"mask_value is .*; it can be the label of hair in"):
         parse_hair(value)
 
 
@@ -412,7 +412,7 @@ def test_any_set_in_any_coding_is_read_as_it_is_or_asked_for(
 def test_a_set_without_any_hair_is_refused(tmp_path):
     write(tmp_path, [BALD.astype(np.uint8)] * 4)
     index = find(tmp_path)
-    with pytest.raises(UserError, match="every mask is empty"):
+    with pytest.raises(UserError, match="all masks are empty"):
         load_photos(index, reading(SIDE), range(2))
     # A folder of bald people may be graded by a run.
     assert len(load_photos(index, reading(SIDE, mask_coding="0/255"), range(2))) == 4

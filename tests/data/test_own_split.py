@@ -109,7 +109,7 @@ def test_names_as_others_write_them(tmp_path, name, said):
 
 def test_names_that_several_photographs_have_are_not_compared(tmp_path):
     twice = replace(PHOTOS, files=tuple(f"{i}/a.jpg" for i in range(len(PHOTOS))))
-    with pytest.raises(UserError, match=r"does not say to which split 24 of 24"):
+    with pytest.raises(UserError, match=r"lists neither the file of 24 of 24"):
         by_file(tmp_path, ["file,split", "a.jpg,train"], twice)
 
 
@@ -117,7 +117,7 @@ def test_a_file_with_people_divides_their_other_photographs(tmp_path):
     lines = ["file,subject,split", *(f"x{i}.jpg,p{i},{PARTS[i % 3]}" for i in range(12))]
     own = by_file(tmp_path, lines)
     assert [*own.parts] == [*GIVEN]
-    with pytest.raises(UserError, match=r"parts 1 subject, .*: p0"):
+    with pytest.raises(UserError, match=r"separates photographs of 1 subject, .*: p0"):
         by_file(tmp_path, [*lines, "y.jpg,p0,test"])
 
 
@@ -129,9 +129,9 @@ def test_a_file_with_people_divides_their_other_photographs(tmp_path):
 def test_what_a_file_may_not_say(tmp_path):
     with pytest.raises(UserError, match=r"1 of the photographs in two parts: level_0/00_0\.jpg"):
         by_file(tmp_path, [*listed(), f"{PHOTOS.files[0]},test"])
-    with pytest.raises(UserError, match=r"2 of 24 photographs belong: level_0/11_0.jpg, level_1"):
+    with pytest.raises(UserError, match=r"2 of 24 photographs: level_0/11_0.jpg, level_1"):
         by_file(tmp_path, listed()[:-2])
-    with pytest.raises(UserError, match=r"needs one column file and one column split .* id, part;"):
+    with pytest.raises(UserError, match=r"needs a column file and a column split .* id, part;"):
         by_file(tmp_path, ["id,part;", "a,b"])
     with pytest.raises(UserError, match="separated by ';', and commas are needed"):
         by_file(tmp_path, ["file;split", "a;train"])
@@ -228,12 +228,14 @@ def test_leaks_of_a_split_of_ones_own(tmp_path):
     setup = setup_of(**keys)
     source, photos = setup.source, listed_in(setup)
     person = replace(photos, subjects=("p0", *PHOTOS.subjects[1:-1], "p0"))
-    with pytest.raises(UserError, match=r"column 'split' .* parts 1 subject, .*: p0"):
+    with pytest.raises(
+        UserError, match=r"column 'split' .* separates photographs of 1 subject, .*: p0"
+    ):
         find_own_split(source, person)
-    with pytest.raises(UserError, match=r"mine\.csv .* parts 1 subject, .*: p0"):
+    with pytest.raises(UserError, match=r"mine\.csv .* separates photographs of 1 subject, .*: p0"):
         by_file(tmp_path, listed(), person)
     copy = replace(photos, sha256=(*PHOTOS.sha256[:-1], PHOTOS.sha256[0]))
-    with pytest.raises(UserError, match="parts identical files: level_0/00_0"):
+    with pytest.raises(UserError, match="separates identical files: level_0/00_0"):
         find_own_split(source, copy)
 
 

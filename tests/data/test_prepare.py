@@ -105,14 +105,14 @@ def test_mask_of_the_unturned_shape_is_refused(tmp_path, orientation):
     for height, width in [(24, 48), (12, 24), (49, 99)]:
         mask = save(tmp_path / "m.png", np.zeros((height, width), np.uint8))
         kind, detail = refusal(tmp_path, photo, mask)
-        assert "before EXIF turns it" in kind
+        assert "before EXIF rotation" in kind
         assert detail == f"{mask} is {width} × {height}, the photograph 24 × 48"
 
 
 def test_mask_of_the_unturned_shape_is_refused_where_it_is_nearly_square(tmp_path):
     photo = save(tmp_path / "a.jpg", blocks(100, 102), exif=exif(6))
     mask = save(tmp_path / "m.png", np.zeros((100, 102), np.uint8))
-    assert "before EXIF turns it" in refusal(tmp_path, photo, mask)[0]
+    assert "before EXIF rotation" in refusal(tmp_path, photo, mask)[0]
 
 
 @pytest.mark.parametrize("orientation", TURNS)
@@ -468,7 +468,7 @@ def test_every_problem_is_in_one_report(tmp_path, capsys):
     for name in ["p0_0.png", "p1_1.png", "p2_1.png", "p9_1.webp", "--config.data.on_bad=skip"]:
         assert name in report
     photoset = load(arguments, on_bad="skip")
-    assert len(photoset) == 9 and "left out 4 that" in capsys.readouterr().out
+    assert len(photoset) == 9 and "left out 4 unusable files" in capsys.readouterr().out
     assert "level_0/p0_0.png" not in photoset.files
     np.testing.assert_array_equal(photoset.images[:, 0, 0, 0], [1, 2, 3, 4, 5, 100, 103, 104, 105])
 

@@ -313,7 +313,7 @@ def test_two_processes_share_the_work(folder):
     assert sorted(decoded[0] + decoded[1]) == sorted(str(e.path) for e in find(folder).entries)
     expected, _ = prepare(find(folder), reading(6), lambda *_: None)
     said, *others = lines(folder / "second.out")
-    assert "another process prepares these photographs too" in said
+    assert "another process prepares the same photographs" in said
     assert others[-2:] == lines(folder / "first.out")[-2:]
     assert others[-1] == str(expected.images.sum())
     assert len(sets(folder)) == 2 and not unfinished(folder)
@@ -387,7 +387,9 @@ def test_a_cache_without_room_is_refused_before_decoding(folder, monkeypatch):
 
 def test_a_cache_that_cannot_be_written_is_refused_before_decoding(folder, monkeypatch):
     no_reading(monkeypatch)
-    with pytest.raises(UserError, match=r"config\.data\.cache=.* cannot be made: .*give another"):
+    with pytest.raises(
+        UserError, match=r"config\.data\.cache=.* cannot be created: .*give another"
+    ):
         prepared(folder, cache=folder / "photos/level_0/s0_0.png" / "cache")
     (folder / "cache").mkdir()
     monkeypatch.setattr(os, "access", lambda path, _: path != folder / "cache")

@@ -133,13 +133,13 @@ def test_identical_files_in_two_classes_stop_a_start_and_no_later_one(folders, c
     assert launch.main(command) == 1
     refused = capsys.readouterr().err
     said = f"2 photographs are identical files in different classes: level_0/{file.name} (level_0)"
-    assert f"{said} = level_2/{file.name} (level_2); at most one" in refused
+    assert f"{said} = level_2/{file.name} (level_2); correct the labels" in refused
     assert not (folders / "run").exists()
     assert launch.main([*command, "--config.data.on_conflict=allow"]) != 0  # stopped, see above
     found = capsys.readouterr()
-    assert f"{said} = level_2/{file.name} (level_2); trained nevertheless" in found.out
+    assert f"{said} = level_2/{file.name} (level_2); training continues" in found.out
     # A file of weights that says nothing of its photographs.
-    assert "further: weights.safetensors does not say on which photographs it was" in found.out
+    assert "further: weights.safetensors does not record its training photographs" in found.out
     assert launch.main(command) != 0
     found = capsys.readouterr()
     assert "resuming" in found.out

@@ -1,7 +1,6 @@
-"""Paths as a list of photographs or masks writes them, read as paths below the folder of these.
+"""Resolve listed paths below the folder of images or masks.
 
-The way to read them is one for the whole list: as they are written, with Windows' separators, or
-without the suffix that the files have.
+One rule for the whole list: as written, with Windows separators, or without suffix.
 """
 
 import csv
@@ -24,13 +23,12 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True)
 class ListedFile:
-    """Where a path leads.
+    """Resolved path.
 
     Attributes:
-        file: the path below the root, as the file system writes it; as the list does where nothing
-            is there.
-        why_not: why nothing can be read there; "" where something can.
-        detail: what more there is to say of that.
+        file: path below the root as in the file system; as listed if nothing exists.
+        why_not: reason if unreadable; "" otherwise.
+        detail: further details of the reason.
     """
 
     file: str
@@ -76,24 +74,19 @@ def require_prefixes(prefixes: Sequence[str], paths: Sequence[str]) -> None:
 
 
 class Listed:
-    """Finds what a list names, in one way for all of it.
+    """Resolver of a list's paths.
 
     Attributes:
-        named: the paths, as the list writes them.
-        said: how they are read where that is not as written; "" where it is.
+        named: paths as listed.
+        said: description of the rule; "" for paths as written.
     """
 
     def __init__(
         self, paths: Sequence[str], root: Path, prefix: str, exact: bool, key: str = PHOTOS
     ):
-        """Choose the way.
+        """Choose the rule for `paths` ("" for none) below `root`, the folder of the given `key`.
 
-        Args:
-            paths: as the list writes them, "" for none.
-            root: the folder that they start from.
-            prefix: what to drop at their start, as `data.prefix`.
-            exact: True to take them as they are written.
-            key: the key of the folder, which says what they are.
+        `exact`: take them literally.
         """
         self._root, self._lookup, self._key = root, Lookup(root), key
         self._roots = tuple(dict.fromkeys((root.absolute(), root.resolve())))
@@ -106,10 +99,10 @@ class Listed:
         self._found = 0 if exact else self._choose(self.named)
 
     def require_found(self) -> None:
-        """Refuse a list of which nothing is there, or most of it from another start.
+        """Raise if no path resolves, or most resolve from another folder.
 
         Raises:
-            UserError: says what is there.
+            UserError: no path resolves; describes the folder.
         """
         self.require_start()
         if self.named and not self._exact and not self._found:
@@ -131,7 +124,7 @@ class Listed:
             raise UserError(self._other_start(named, dropped, added, count))
 
     def place(self, path: str) -> ListedFile:
-        """Where a path leads."""
+        """Resolve a path."""
         if path not in self._places:
             self._places[path] = self._look(path)
         return self._places[path]
@@ -148,7 +141,7 @@ class Listed:
         return ListedFile(below, NO_FILE, reason) if reason else ListedFile(below)
 
     def hint(self, file: str) -> str:
-        """Name a file like one that is not there; "" for none."""
+        """Name of a similar file; "" for none."""
         path = self._lookup.find(file)
         try:
             there = [one for names in self._lookup.names(path.parent).values() for one in names]
@@ -158,7 +151,7 @@ class Listed:
         return f"{PurePosixPath(file).with_name(name)} is there" if name else ""
 
     def _choose(self, named: Sequence[str]) -> int:
-        """Take the first way in which more than half of the paths lead to a file; how many do."""
+        """Choose the first rule that resolves more than half of the paths; return their number."""
         slashes = any("\\" in path for path in named)
         ways = [(False, False), (True, False), (False, True), (True, True)]
         found = 0
@@ -186,7 +179,7 @@ class Listed:
         return ", ".join(said)
 
     def _below(self, path: str) -> str:
-        """The path below the root as written, `./` left out, one from `/` that leads there too."""
+        """Path below the root, without `./`; absolute paths below the root become relative."""
         if self._exact:
             return PurePosixPath(path).as_posix()
         if self._slashes:
@@ -205,7 +198,7 @@ class Listed:
         return max(starts, key=len, default="")
 
     def _with_suffix(self, file: str) -> ListedFile:
-        """Where a path without suffix leads, to the only picture of that name."""
+        """Resolve a path without suffix to the only image of that name."""
         folder = self._lookup.find(PurePosixPath(file).parent.as_posix())
         name = PurePosixPath(file).name
         if folder not in self._stems:
@@ -228,7 +221,7 @@ class Listed:
         return ListedFile(file, NO_FILE, "nor with a suffix")
 
     def _refuse(self, named: Sequence[str]) -> None:
-        """Say what is there where no path leads to a file."""
+        """Describe the folder if no path resolves."""
         below = walk_names(self._root)
         first = _plain(self._below(named[0]))
         hint = self.hint(first) if not leads_outside(first) else ""
@@ -270,7 +263,7 @@ def _plain(path: str) -> str:
 
 
 def walk_names(root: Path) -> Mapping[str, list[str]]:
-    """Paths below a folder by their last part, and without its suffix too."""
+    """Paths below a folder by file name, with and without suffix."""
     found: dict[str, list[str]] = defaultdict(list)
     for parent, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -283,7 +276,7 @@ def walk_names(root: Path) -> Mapping[str, list[str]]:
 
 
 def other_starts(wanted: Iterable[str], below: Mapping[str, list[str]]) -> Counter[tuple[str, str]]:
-    """Count with which starts dropped and added the paths would be of files that are there."""
+    """Number of resolved paths by (dropped, added) leading folders."""
     counts: Counter[tuple[str, str]] = Counter()
     for path in wanted:
         parts = [part for part in PurePosixPath(path).parts if part != "."]

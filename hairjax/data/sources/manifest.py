@@ -1,6 +1,6 @@
-"""Reading a manifest: which photographs it lists, with label and optional subject and mask.
+"""Read a manifest: images with label and optional subject and mask.
 
-A row that cannot be used is collected as a `Problem`; an unreadable manifest is raised at once.
+Unusable rows become `Problem`s; an unreadable manifest raises.
 """
 
 from collections import defaultdict
@@ -24,15 +24,12 @@ from hairjax.data.sources.table import Table, read_table
 from hairjax.system import console
 from hairjax.system.errors import UserError
 
-_HINTS = 20  # files that are not there for which their like is looked for: as many as are shown
+_HINTS = 20  # missing files with a hint at a similar name: as many as are shown
 
 
 @dataclass(frozen=True)
 class Row:
-    """A photograph as a class folder or a manifest names it.
-
-    `mask` is the path of its mask as the manifest writes it; "" where nothing does.
-    """
+    """Image of a class folder or manifest; `mask` is its path in the manifest, or ""."""
 
     file: str
     label: str
@@ -42,12 +39,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest and how it is read.
+    """A manifest and its format.
 
     Attributes:
-        path: the CSV file; "" for none.
-        columns: which column says what, as `data.columns`.
-        prefix: what to drop at the start of its paths, as `data.prefix`.
+        path: CSV file; "" for none.
+        columns: meaning of the columns, as `data.columns`.
+        prefix: prefix to strip from paths, as `data.prefix`.
     """
 
     path: str
@@ -75,7 +72,7 @@ NOTHING_FURTHER = Further()
 
 @dataclass(frozen=True)
 class _Contents:
-    """A manifest that was read: its table, what its columns say, and where each row leads."""
+    """Table, meaning of its columns, and resolved path of each row."""
 
     table: Table
     columns: Columns
@@ -86,9 +83,9 @@ class _Contents:
 def read_manifest(
     manifest: Manifest, root: Path, problems: list[Problem]
 ) -> tuple[list[Row], list[str], Further]:
-    """Return the rows whose photographs exist, every label, and what else the manifest says.
+    """Rows with an existing image, all labels, and the other columns.
 
-    Says how columns and paths are read where that is not by the usual names, just as written.
+    Reports unusual names of columns and rules for paths.
     """
     contents = _contents(manifest, root)
     table = contents.table
@@ -127,12 +124,10 @@ def read_manifest(
 
 
 def find_listed_masks(rows: Sequence[Row], folder: Path, manifest: Manifest) -> Listed | None:
-    """Return where the paths of masks lead that a manifest names; None where it names none.
-
-    Says how they are read where that is not as they are written.
+    """Resolve a manifest's mask paths, and report an unusual rule; None if it has none.
 
     Raises:
-        UserError: most of them are from another start, or the masks are drawn by annotations.
+        UserError: most of them have another prefix, or the masks are annotations.
     """
     paths = [row.mask for row in rows if row.mask]
     if not paths:
@@ -151,17 +146,13 @@ def find_listed_masks(rows: Sequence[Row], folder: Path, manifest: Manifest) -> 
 
 
 def read_columns(manifest: Manifest, photos: str) -> Mapping[str, Mapping[str, str]]:
-    """Return the other columns of the manifest, for whoever reads no photographs.
-
-    Args:
-        manifest: the manifest; without a path it has no columns.
-        photos: the folder that its paths start from.
+    """Other columns of the manifest: value by file, by column; {} without a manifest.
 
     Returns:
         Value by file, by column.
 
     Raises:
-        UserError: the manifest cannot be read.
+        UserError: the manifest is unreadable.
     """
     if not manifest.path:
         return {}
@@ -201,7 +192,7 @@ def _tell(contents: _Contents) -> None:
 
 
 def _repeated(where: str, file: str, listed: Sequence[tuple[int, str]]) -> Problem:
-    """A photograph that is listed more than once: (line, label) of each row."""
+    """Problem of an image listed several times: (line, label) of each row."""
     labels = sorted({label for _, label in listed if label})
     said = f"{file} in lines {', '.join(str(line) for line, _ in listed)}"
     if len(labels) > 1:

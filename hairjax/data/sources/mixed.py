@@ -1,4 +1,4 @@
-"""Masks among photographs of which nobody has spoken: they are not to be taken for photographs."""
+"""Detect masks among images if no masks are configured."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -13,13 +13,13 @@ from hairjax.data.sources.spelling import class_key
 from hairjax.system.errors import UserError
 
 _FOLDERS = frozenset(map(class_key, ("mask", "masks", "segmentation", "segmentations")))
-_LEAST = 2  # masks from which it is more than chance
+_LEAST = 2  # fewer masks may be chance
 _LOOKED_AT = 8
 _FEW = 32  # colours of a label map
 
 
 def require_no_class_of_masks(labels: Collection[str]) -> None:
-    """Refuse a class folder that is named as folders of masks are.
+    """Raise if a class folder is named like a folder of masks.
 
     Raises:
         UserError: there is one.
@@ -34,14 +34,10 @@ def require_no_class_of_masks(labels: Collection[str]) -> None:
 
 
 def require_no_masks_among(photos: Mapping[str, Path], advice: str) -> None:
-    """Refuse photographs of which at least half have a mask beside them, by name and content.
-
-    Args:
-        photos: where each is, by its path below its folder.
-        advice: what to do.
+    """Raise if at least half of the images have a mask beside them, by name and content.
 
     Raises:
-        UserError: so many pictures are masks of others.
+        UserError: images are masks of others; the message has `advice`.
     """
     names: dict[str, list[str]] = {}
     for file in photos:
@@ -61,7 +57,7 @@ def require_no_masks_among(photos: Mapping[str, Path], advice: str) -> None:
 
 
 def _is_like_a_mask(path: Path) -> bool:
-    """True if a picture has few colours, or is grey and mostly black and white."""
+    """True for few colours, or grey values that are mostly black and white."""
     try:
         with open_header(path) as image:
             red, green, blue = image.convert("RGB").split()
@@ -70,7 +66,7 @@ def _is_like_a_mask(path: Path) -> bool:
             ends = sum(red.histogram()[end] for end in (0, 255))
             size = image.width * image.height
     except (PhotoError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return False  # which reading it will report
+        return False  # reported on reading
     if colours is None:
         return False
     if len(colours) <= _FEW:

@@ -1,4 +1,4 @@
-"""What is said of the order of the classes before training, and what is refused without one."""
+"""Report of the class order before training; refusal of ordinal options without one."""
 
 import shlex
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ MEANINGLESS = (
 
 
 def tell_order(classes: Sequence[str], source: SourceOptions) -> str:
-    """One sentence: the classes in their order, and how it was told.
+    """Sentence naming the classes in order, and the rule of the order.
 
     Raises:
-        UserError: something needs an order of the classes, and it cannot be told.
+        UserError: an option needs ordered classes and the order is unknown.
     """
     how = how_ordered(classes, given=bool(source.classes), own=bool(source.data_set))
     if how:

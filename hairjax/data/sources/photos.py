@@ -1,7 +1,7 @@
-"""Finding photographs: a folder per class, or a CSV manifest, to entries with label, mask, subject.
+"""Find images in class folders or a CSV manifest: entries with label, mask and subject.
 
-Nothing is decoded here. What cannot be used is collected as `Problem`s, so that one report names
-them all; what makes the whole set unusable (a missing folder, an unknown class) is raised at once.
+Nothing is decoded. Unusable files become `Problem`s, reported together; errors of the whole set
+(missing folder, unknown class) raise immediately.
 """
 
 import os
@@ -38,11 +38,10 @@ from hairjax.system.paths import nearest_path
 
 @dataclass(frozen=True)
 class Entry:
-    """One photograph that was found.
+    """Image of a set.
 
-    `file` is its name in every output: the path below the photographs' folder, with `/`.
-    `mask` is None where masks are not asked for, `subject` is "" where unknown, and `label` is
-    an index into the classes, -1 where it is not known.
+    `file` is its name in every output: the path below the folder of images, with `/`. `mask` is
+    None if not required, `subject` "" if unknown, `label` an index into the classes, -1 if unknown.
     """
 
     file: str
@@ -54,10 +53,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Index:
-    """Photographs found: usable entries ordered by `file`, and the problems beside them.
+    """Usable entries, sorted by `file`, and problems of the others.
 
-    `spellings` are groups of labels that are nearly equal, whether or not they were merged,
-    `masks` is how the masks were found, and `further` what else a manifest says.
+    `spellings` are groups of nearly equal labels, merged or not; `masks` is the rule by which masks
+    were matched; `further` are the other columns of a manifest.
     """
 
     entries: tuple[Entry, ...]
@@ -71,27 +70,23 @@ class Index:
 
 @dataclass(frozen=True)
 class Search:
-    """Which photographs are looked for, and how.
+    """Images to find, and rules for their labels, subjects and masks.
 
     Attributes:
-        photos: folder that holds a folder per class (searched recursively), or, with a manifest,
-            the files that the manifest names.
-        masks: folder that holds the masks, under the photographs' relative paths and with any
-            image suffix, or as the manifest's column `mask` says, or a file of annotations or the
-            folder of such; "" means without masks.
-        manifest: CSV file with the columns file, label, optionally subject, mask and split, or "".
-        subject: regular expression searched in each relative path; its first group, or the whole
-            match where it has none, is the subject. "" means the manifest's column `subject`, or
-            unknown. Where both are given the expression decides.
-        classes: the class names of an earlier run, to which every label must belong, or None to
-            find them.
-        need_masks: True if the model reads the mask, so that a missing `masks` is an error.
-        given: the class names that the user gave, in order; () to tell the order from the names.
-        merge: True to make one class of names that are nearly equal, False to keep them apart.
-        mask_rule: how masks are looked for.
-        columns: which column of the manifest says what, as `data.columns`.
-        prefix: what to drop at the start of the manifest's paths, as `data.prefix`.
-        in_parts: True if the class folders are in folders of a split: train, valid, test.
+        photos: folder with one folder per class (recursive), or the folder of a manifest's files.
+        masks: folder of masks, with the images' relative paths and any image suffix, or as in the
+            manifest's column `mask`; or an annotation file or folder; "" for none.
+        manifest: CSV file with columns file, label, optionally subject, mask and split; or "".
+        subject: regular expression for the subject in the relative path, its first group if any; ""
+            for the manifest's column `subject`, or unknown. Takes precedence over the column.
+        classes: class names of a run, which all labels must match; None to find them.
+        need_masks: True if the model reads masks.
+        given: class names ordered by the user; () to infer the order.
+        merge: True to merge nearly equal class names.
+        mask_rule: rule for matching masks.
+        columns: meaning of the manifest's columns, as `data.columns`.
+        prefix: prefix to strip from the manifest's paths.
+        in_parts: True if class folders are inside train, valid and test.
     """
 
     photos: str
@@ -109,13 +104,12 @@ class Search:
 
 
 def find_photos(search: Search) -> Index:
-    """Find every photograph with its label, subject and mask, without decoding any.
+    """Find images with label, subject and mask, without decoding.
 
     Raises:
         UserError: a folder or the manifest is missing or unusable, the expression is invalid,
-            there are fewer than two classes, they may not be the outer folders, a class folder
-            is empty, a label is not one of `classes`, labels are no classes but measured, masks
-            are needed and not given, or not one photograph has a mask.
+            classes are fewer than two, ambiguous, empty, unknown or measurements, or masks are
+            missing.
     """
     _require_masks_given(search)
     root = _folder(search.photos, "photos")
@@ -206,7 +200,7 @@ def _walk(
 def without_masks(
     rows: list[Row], labels: list[str], root: Path, masks: Path | None
 ) -> tuple[list[Row], list[str]]:
-    """Leave out what lies in a folder of masks that is inside the folder of photographs."""
+    """Exclude a folder of masks inside the folder of images."""
     if masks is None or not masks.is_dir():
         return rows, labels
     inside = os.path.relpath(os.path.realpath(masks), os.path.realpath(root))
@@ -220,7 +214,7 @@ def without_masks(
 def _without_masks_beside(
     rows: list[Row], root: Path, masks: Masks, problems: list[Problem]
 ) -> list[Row]:
-    """Return the rows without those that are masks beside the photographs."""
+    """Rows without masks beside the images."""
     for file, has_photograph in masks.beside.items():
         if not has_photograph:
             problems.append(Problem(shown(root / file), unowned(masks.facts), ""))
@@ -228,12 +222,11 @@ def _without_masks_beside(
 
 
 def unowned(facts: MaskFacts) -> str:
-    """Return the kind of problem of a mask beside the photographs that is of none of them."""
+    """Kind of problem of a mask without image."""
     return f"named as masks are ({facts.name}), and there is no photograph of it"
 
 
 def _require_any_mask(place: str, masks: Masks, rows: list[Row], problems: list[Problem]) -> None:
-    """Refuse a folder of masks in which not one photograph has its own."""
     if rows and sum(problem.kind == NO_MASK for problem in problems) == len(rows):
         raise UserError(
             f"no photograph has a mask below {place!r}: the mask of {rows[0].file!r} would be "
@@ -242,14 +235,13 @@ def _require_any_mask(place: str, masks: Masks, rows: list[Row], problems: list[
 
 
 def _mask_place(value: str) -> Path:
-    """Return the folder of masks, or a file of annotations."""
     return _folder(value, "masks") if mask_folder(value) else Path(value).expanduser()
 
 
 def _folder(value: str, key: str) -> Path:
     folder = Path(value).expanduser()
     try:
-        # Path("") is the current folder, which nobody meant.
+        # Path("") would be the current folder.
         if value and folder.is_dir():
             return folder
         what = "is not a folder" if value and folder.exists() else "does not exist"
@@ -284,9 +276,9 @@ def _entries(
     label_of: Mapping[str, int],
     problems: list[Problem],
 ) -> tuple[Entry, ...]:
-    """Return an entry, ordered by file, for each row whose subject and mask are found."""
+    """Entries with subject and mask, sorted by file."""
     entries = []
-    # By mask, the photographs that have it by their name: `a.jpg` and `a.png` may be two.
+    # Images by mask: `a.jpg` and `a.png` may share one.
     named: dict[File, list[Entry]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row.file):
         path = root / row.file
