@@ -141,7 +141,8 @@ KEYS: Keys = {
         ),
         "prefix": Key(
             "",
-            "what the manifest's paths begin with and photos has not: /data/old/photos/",
+            "What the manifest's paths begin with and photos or masks have not: /data/old/photos/ "
+            "(several with commas between).",
             free="process",
             before="",
         ),
