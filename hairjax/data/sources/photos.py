@@ -127,7 +127,7 @@ def find_photos(search: Search) -> Index:
     if search.manifest:
         manifest = Manifest(search.manifest, search.columns, search.prefix)
         rows, labels, further = read_manifest(manifest, root, problems)
-        listed = place and find_listed_masks(rows, place, manifest)
+        listed = find_listed_masks(rows, place, manifest) if place else None
     else:
         rows, labels = _walk(search, root, place, problems)
     finder = None
