@@ -18,7 +18,7 @@ from benchmarks.read_options import read_options
 from hairjax.data.inputs import InputSpecification
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.read import prepare
-from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.photos import Search, find_photos
 from hairjax.data.sources.problems import describe_problems
 from hairjax.evaluation.inference import make_predict
 from hairjax.parallel.mesh import make_mesh
@@ -30,7 +30,7 @@ SIDE, BATCH = 32, 500
 def read(folder: str) -> PhotoSet:
     """Load all images at their own size."""
     index = find_photos(
-        photos=folder, masks="", manifest="", subject="", classes=None, need_masks=False
+        Search(photos=folder, masks="", manifest="", subject="", classes=None, need_masks=False)
     )
     photos, problems = prepare(
         index, read_options(SIDE, os.cpu_count() or 1), lambda done, total: None

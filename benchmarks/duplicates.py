@@ -21,7 +21,7 @@ from benchmarks.read_options import read_options
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.read import prepare, read_photo
 from hairjax.data.quality.duplicates import find_duplicates, turned
-from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.photos import Search, find_photos
 
 SIDE = 128  # of the prepared images, in pixels
 
@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--sizes", default="", help="only the time, for so many pictures")
     options = parser.parse_args()
     source = {"photos": options.photos, "masks": "", "manifest": "", "subject": options.subject}
-    index = find_photos(**source, classes=None, need_masks=False)
+    index = find_photos(Search(**source, classes=None, need_masks=False))
     workers = os.cpu_count() or 1
     photoset, _ = prepare(index, read_options(SIDE, workers), lambda done, total: None)
     if options.sizes:

@@ -30,7 +30,7 @@ from hairjax.data.options import PrepareOptions
 from hairjax.data.order import training_batches
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.load import load_photos
-from hairjax.data.sources.photos import Index, find_photos
+from hairjax.data.sources.photos import Index, Search, find_photos
 from hairjax.data.split import check_split, make_split, read_split, write_split
 from hairjax.parallel.mesh import join_shares, make_mesh
 
@@ -85,12 +85,14 @@ def time_stages(root: Path) -> tuple[PhotoSet, dict[str, dict[str, float]]]:
 
     def find() -> Index:
         return find_photos(
-            photos=f"{root}/photos",
-            masks=f"{root}/masks",
-            manifest="",
-            subject="/(s[0-9]+)_",
-            classes=None,
-            need_masks=True,
+            Search(
+                photos=f"{root}/photos",
+                masks=f"{root}/masks",
+                manifest="",
+                subject="/(s[0-9]+)_",
+                classes=None,
+                need_masks=True,
+            )
         )
 
     def load(memory: float) -> PhotoSet:

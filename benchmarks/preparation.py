@@ -28,7 +28,7 @@ from PIL import ExifTags, Image, features
 from hairjax.data.options import PrepareOptions
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.load import load_photos
-from hairjax.data.sources.photos import Entry, Index, find_photos
+from hairjax.data.sources.photos import Entry, Index, Search, find_photos
 from hairjax.system.malloc import keep_freed_memory
 
 SIDE = 256  # stored side of the recipe, in pixels
@@ -64,12 +64,14 @@ def write_photographs(root: Path, count: int, width: int, height: int, masks: bo
 def find(root: Path, masks: bool) -> Index:
     """Index of the images."""
     return find_photos(
-        photos=str(root / "photos"),
-        masks=str(root / "masks") if masks else "",
-        manifest="",
-        subject="",
-        classes=None,
-        need_masks=masks,
+        Search(
+            photos=str(root / "photos"),
+            masks=str(root / "masks") if masks else "",
+            manifest="",
+            subject="",
+            classes=None,
+            need_masks=masks,
+        )
     )
 
 

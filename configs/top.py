@@ -140,7 +140,8 @@ KEYS: Keys = {
         ),
         "prefix": Key(
             "",
-            "prefix to remove from the manifest's paths: /data/old/photos/",
+            "Prefixes to remove from the manifest's paths: /data/old/photos/ (several with commas "
+            "between).",
             free="process",
             before="",
         ),

@@ -35,6 +35,7 @@ from hairjax.system.errors import UserError
 from hairjax.system.outputs import record_written, require_replaceable
 
 _WRITTEN = ("check.csv", "check.html")
+_FEW = 3  # problems shown if they are all there is
 _CHUNK = 64  # images in memory at a time
 
 
@@ -111,7 +112,9 @@ def _load(setup: Setup) -> tuple[Index, PhotoSet, list[Problem]]:
 
 def _require_any(usable: Sequence[object], problems: Sequence[Problem]) -> None:
     if not usable:
-        raise UserError(f"no photograph can be used:\n{describe_problems(problems)}")
+        raise UserError(
+            f"no photograph can be used, correct them first:\n{describe_problems(problems, _FEW)}"
+        )
 
 
 def _split(setup: Setup, photos: PhotoSet) -> tuple[NDArray[np.str_] | None, str, list[Finding]]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shlex
 from collections.abc import Sequence
 
 
@@ -15,6 +16,11 @@ def as_csv(cells: Sequence[str]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(cells)
     return line.getvalue()
+
+
+def flag(name: str, value: object) -> str:
+    """Return ``--name=value`` as it can be pasted into a shell."""
+    return shlex.quote(f"--{name}={value}")
 
 
 def in_bytes(count: float) -> str:

@@ -177,6 +177,40 @@ def test_beside_the_photographs(tmp_path, pattern):
     assert "there is no photograph of it" in problem.kind and "gone" in problem.path
 
 
+@pytest.mark.situation(
+    "Masks",
+    "masks of hair and of skin beside the photographs (`x_hair.png`, `x_skin.png`)",
+    "`data.mask_name` says which; the others are left out, as no photographs, and it is said",
+)
+@pytest.mark.parametrize("rule", [{"name": "{name}_hair"}, {"held_name": "{name}_hair"}])
+def test_other_masks_beside_the_photographs(tmp_path, rule):
+    photo = PHOTO.resize((60, 40), Image.Resampling.BICUBIC)
+    put(tmp_path / "photos", FILES, photo)
+    for pattern in ("{name}_hair", "{name}_skin", "ear_{name}"):
+        put(tmp_path / "photos", [named(file, pattern) for file in FILES], MASK)
+    with pytest.raises(UserError, match="named in several ways"):
+        find(tmp_path, masks="photos")
+    index = find(tmp_path, masks="photos", **rule)
+    assert pairs(tmp_path, index, "photos") == {f: named(f, "{name}_hair") for f in FILES}
+    assert not index.problems
+    for other in ("{name}_skin", "ear_{name}"):
+        assert f"; {other} are masks of something else, and left out" in index.masks.said
+    found = find_unlabelled([str(tmp_path / "photos")], str(tmp_path / "photos"), ("0", "1"),
+                            MaskRule(**rule))  # fmt: skip
+    assert len(found.entries) == 4 and not found.problems
+
+
+def test_photographs_without_mask_are_no_masks_of_others(tmp_path):
+    """`a_side.jpg` looks like a photograph, and has no mask yet."""
+    photo = PHOTO.resize((60, 40), Image.Resampling.BICUBIC)
+    more = [named(file, "{name}_side", ".jpg") for file in FILES]
+    put(tmp_path / "photos", [*FILES, *more], photo)
+    put(tmp_path / "photos", [named(file, "{name}_hair") for file in FILES], MASK)
+    index = find(tmp_path, masks="photos", name="{name}_hair")
+    assert len(index.entries) == 4
+    assert [problem.kind for problem in index.problems] == ["no mask"] * 4
+
+
 def test_beside_the_photographs_of_a_manifest(tmp_path):
     put(tmp_path / "photos", ["x/a.jpg", "x/a_side.jpg", "x/b.jpg", "x/b_side.jpg"], PHOTO)
     put(tmp_path / "photos", ["x/a_m.png", "x/a_side_m.png", "x/b_m.png", "x/b_side_m.png"], MASK)

@@ -137,7 +137,7 @@ def read_values(image: Image.Image, hair: Hair) -> tuple[np.ndarray, MaskValues]
 def _levels(values: np.ndarray) -> list[int]:
     """Greys about which the pixels are: a few where numbers or colours were saved with loss."""
     shares = np.bincount(values.ravel(), minlength=256) / values.size
-    levels = []
+    levels: list[int] = []
     while True:
         around = np.convolve(shares, np.ones(2 * _NEAR + 1), "same")
         level = int(around.argmax())

@@ -11,7 +11,9 @@ from hairjax.data.sources.manifest import Row
 from hairjax.data.sources.own_parts import is_part
 from hairjax.data.sources.spelling import class_key, plain
 from hairjax.system.errors import UserError
+from hairjax.system.wording import as_csv, flag
 
+_LIST = "--config.data.manifest=FILE (of check and evaluate --manifest)"
 _FOLDERS = "--config.data.split=folders (of check --split=folders)"
 # Suffixes of a number that name a stage between two.
 _BETWEEN = re.compile(r"[0-9][\s_-]*(?:[a-z]|vertex|anterior)$|[0-9][+-]+$")
@@ -77,8 +79,8 @@ def _tables_inside(source: str) -> str:
         return ""
     folder, table = tables[0].parent, tables[0]
     return (
-        f"; {table} is there: if it lists the labels, give --config.data.photos={folder} "
-        f"--config.data.manifest={table} (of check --photos and --manifest)"
+        f"; {table} is there: if it lists the labels, give {flag('config.data.photos', folder)} "
+        f"{flag('config.data.manifest', table)} (of check --photos and --manifest)"
     )
 
 
@@ -165,22 +167,20 @@ def require_classes_on_top(photos: str, rows: Iterable[Row], given: Sequence[str
         # Folders of images rather than masks.
         named = {name: count for name, count in photographs.items() if "mask" not in name.lower()}
         largest = max(named or photographs, key=photographs.__getitem__)
-        divide = f"divide them as these folders do with {_FOLDERS}, " if parts else ""
+        divide = f"divide them as these folders do with {_FOLDERS}, or " if parts else ""
+        one = flag("config.data.photos", PurePath(photos, largest))
         raise UserError(
             f"each folder in {photos!r} ({_few(sorted(inside))}) holds folders of the same names "
             f"({_few(class_order(every))}), so which are the classes? If the inner ones, {divide}"
-            "put the photographs of each class into one folder (hairjax splits them itself) or "
-            f"give one of the outer ones, as in --config.data.photos={PurePath(photos, largest)}; "
-            "if the outer ones, list the photographs with --config.data.manifest=FILE (of check, "
-            "evaluate and explain --manifest=FILE)"
+            f"give one of the outer ones, as in {one}; if the outer ones, list the photographs "
+            f"with {_LIST}"
         )
     if parts:
         raise UserError(
             f"the folders in {photos!r} ({_few(sorted(inside))}) are named like the parts of a "
             f"split, not like classes: where class folders are in them, give {_FOLDERS}; where "
-            "photographs are, list them with --config.data.manifest=FILE (of check, evaluate and "
-            "explain --manifest=FILE); and if these are the classes, say "
-            f"--config.data.classes={','.join(sorted(inside))}"
+            f"photographs are, list them with {_LIST}; if these are classes, give "
+            f"{flag('config.data.classes', as_csv(sorted(inside)))}"
         )
 
 

@@ -10,10 +10,10 @@ from hairjax.data.sources.own_parts import is_part, split_column
 from hairjax.data.sources.spelling import plain
 from hairjax.data.sources.table import Table, separator
 from hairjax.system.errors import UserError, examples
-from hairjax.system.wording import counted
+from hairjax.system.wording import as_csv, counted, flag
 
 EXACT = "exact"  # value of `data.columns`: standard names only, paths taken literally
-KEY = "--config.data.columns"
+KEY = "config.data.columns"
 FLAGS = "of check, evaluate and explain --columns=…"
 _EXAMPLES = 5
 _LINES_SHOWN = 5
@@ -183,7 +183,7 @@ def _recognised(table: Table, part: str, taken: set[str]) -> str:
             raise UserError(
                 f"the manifest {str(table.path)!r} has the columns "
                 f"{' and '.join(map(repr, alike))}, and which is the {part} cannot be known: say "
-                f"{KEY}={part}={alike[0]} ({FLAGS})"
+                f"{flag(KEY, as_csv([f'{part}={alike[0]}']))} ({FLAGS})"
             )
         if alike:
             return alike[0]
@@ -210,6 +210,7 @@ def _one_per_class(table: Table, used: set[str]) -> tuple[str, ...]:
     ones = {line: sum(cell in _ONE for cell in row) for line, row in cells}
     none, several = ([line for line, count in ones.items() if f(count)] for f in _FAULTS)
     if none or several:
+        label = as_csv([f"label={'|'.join(names)}"])
         said = [
             f"{counted(len(lines), 'row')} {'has' if len(lines) == 1 else 'have'} {what} (line "
             f"{examples([str(line) for line in lines], _LINES_SHOWN)})"
@@ -219,7 +220,7 @@ def _one_per_class(table: Table, used: set[str]) -> tuple[str, ...]:
         raise UserError(
             f"the columns {_few(names)} of the manifest {str(table.path)!r} hold 0 and 1, as with "
             f"one column for each class, but {' and '.join(said)}: correct them, or if these are "
-            f"the classes say {KEY}=label={'|'.join(names)} ({FLAGS}) and leave such rows out with "
+            f"the classes say {flag(KEY, label)} ({FLAGS}) and leave such rows out with "
             "--config.data.on_bad=skip"
         )
     return names
@@ -240,11 +241,11 @@ def _refuse(table: Table, lacking: Sequence[str], found: Mapping[str, str], root
     left = [name for name in table.columns if name and name not in used]
     if "label" in lacking and len(left) == 1 and names["file"] != "COLUMN":
         names["label"] = left[0]
-    way = ",".join(f"{part}={names[part]}" for part in lacking)
+    way = flag(KEY, as_csv([f"{part}={names[part]}" for part in lacking]))
     raise UserError(
         f"the manifest {str(table.path)!r} lacks {' and '.join(lacking)}: its first line must name "
         f"the columns file and label (and may name subject, mask and split), and names "
-        f"{_shown(table.columns)}; say which is which with {KEY}={way} ({FLAGS}), or rename them"
+        f"{_shown(table.columns)}; say which is which with {way} ({FLAGS}), or rename them"
     )
 
 

@@ -14,7 +14,7 @@ from hairjax.data.sources.formats import SUFFIXES, UNREAD_SUFFIXES
 from hairjax.data.sources.holdings import describe_holdings, near_name
 from hairjax.data.sources.lookup import Lookup, leads_outside, missing, one_form
 from hairjax.system.errors import UserError, examples
-from hairjax.system.wording import as_csv
+from hairjax.system.wording import as_csv, flag
 
 _FLAGS = "of check, evaluate and explain"
 _PICTURES = SUFFIXES | UNREAD_SUFFIXES
@@ -240,11 +240,11 @@ class Listed:
         ways = []
         if added:
             there = self._root / added
-            ways.append(f"--config.data.{key}={there} ({_FLAGS} --{key}={there})")
+            ways.append(f"{flag(f'config.data.{key}', there)} ({_FLAGS} --{key})")
         if dropped:
             start = f"{self._start_of(named[0])}{dropped.rstrip('/')}/"
             starts = as_csv([*self._prefixes, start])
-            ways.append(f"--config.data.prefix={starts} ({_FLAGS} --prefix={starts})")
+            ways.append(f"{flag('config.data.prefix', starts)} ({_FLAGS} --prefix)")
         start = f"{count:,} of {len(named):,}"
         what = [f"without {dropped.rstrip('/')}/ at their start"] if dropped else []
         what += [f"in its folder {added}"] if added else []

@@ -23,6 +23,7 @@ from hairjax.data.sources.problems import NO_LABEL, Problem, shown
 from hairjax.data.sources.table import Table, read_table
 from hairjax.system import console
 from hairjax.system.errors import UserError
+from hairjax.system.wording import flag
 
 _HINTS = 20  # missing files with a hint at a similar name: as many as are shown
 
@@ -136,7 +137,7 @@ def find_listed_masks(rows: Sequence[Row], folder: Path, manifest: Manifest) -> 
         raise UserError(
             f"config.data.masks is the file {str(folder)!r}, and the manifest names pictures as "
             f"masks, such as {paths[0]!r}: give their folder, or leave the column aside with "
-            f"{KEY}=mask= ({FLAGS})"
+            f"{flag(KEY, 'mask=')} ({FLAGS})"
         )
     listed = Listed(paths, folder, manifest.prefix, manifest.columns == EXACT, MASKS)
     listed.require_start()

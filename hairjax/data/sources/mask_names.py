@@ -1,7 +1,7 @@
 """Naming of masks relative to images, inferred for a whole set."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -234,6 +234,29 @@ def _inside(
                     yield photo, MaskName(before, after.removeprefix(suffix), True), joined
                 elif any(letter.isalpha() for letter in before + after):
                     yield photo, MaskName(before, after), joined
+
+
+def other_masks(
+    folders: Iterable[FolderNames], naming: MaskName, having: Collection[str]
+) -> dict[MaskName, list[str]]:
+    """Find masks of something else beside masks of hair: `a_skin.png` beside `a_hair.png`.
+
+    Args:
+        folders: what lies where; photographs and masks are the same pictures.
+        naming: that of the masks of hair.
+        having: relative paths of the photographs that have one.
+
+    Returns:
+        By their naming, the pictures that hold the name of such a photograph and have no mask
+        themselves.
+    """
+    found, known = {}, {*having}
+    for other, fit in _fits(folders).items():
+        masks = {PurePosixPath(*mask).as_posix() for mask in fit.masks}
+        photos = {PurePosixPath(*photo).as_posix() for photo in fit.photos}
+        if len(masks) >= _LEAST and other != naming and photos <= known and not masks & known:
+            found[other] = sorted(masks)
+    return found
 
 
 def by_folder(files: Iterable[str], names: Callable[[str], Iterable[str]]) -> list[FolderNames]:

@@ -3,13 +3,14 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from hairjax.data.sources.annotated import AnnotatedMasks
 from hairjax.data.sources.listed import OUTSIDE, Listed
 from hairjax.data.sources.lookup import Lookup, one_form
 from hairjax.data.sources.manifest import Row
+from hairjax.data.sources.mask_like import are_like_masks
 from hairjax.data.sources.mask_names import (
     PLAIN,
     FolderNames,
@@ -17,6 +18,7 @@ from hairjax.data.sources.mask_names import (
     by_folder,
     is_picture,
     masks_of,
+    other_masks,
     parse_naming,
     tell_naming,
 )
@@ -97,18 +99,39 @@ class Masks:
             self.beside = beside(folders, naming)
             self._taken = frozenset(photos) - self.beside.keys()
         left = by_folder((self._at(file) for file in photos if file not in self.beside), names)
-        having = sum(
-            naming.key(name) in cores
+        having = {
+            PurePosixPath(folder.path, name).as_posix()
             for folder in left
             for cores in [masks_of(naming, self._untaken(folder.path, folder.masks))]
             for name in folder.photos
-        )
+            if naming.key(name) in cores
+        }
+        others = self._leave_out_others(left, photos, having) if among else []
         where = ", beside them" if among else ", all in one folder" if self._flat else ""
         total = len(photos) - len(self.beside)
         told = not naming.is_plain or self.beside or self._flat
-        said = f"masks: named {naming}{where}, of {having:,} of {total:,} photographs"
+        said = f"masks: named {naming}{where}, of {len(having):,} of {total:,} photographs"
+        said += "".join(f"; {name} are masks of something else, and left out" for name in others)
         self.facts = MaskFacts(str(naming), "", said if told else "")
-        return having > 0
+        return len(having) > 0
+
+    def _leave_out_others(
+        self, folders: Sequence[FolderNames], photos: Mapping[str, Path], having: set[str]
+    ) -> list[str]:
+        """Take masks of something else for no photographs; how they are named."""
+        if len(having) == len(photos) - len(self.beside):
+            return []
+        left = [
+            FolderNames(one.path, one.photos, [m for m in one.masks if m in {*one.photos}])
+            for one in folders
+        ]
+        said = []
+        for naming, files in other_masks(left, self._naming, having).items():
+            if are_like_masks([photos[file] for file in files]):
+                self.beside |= dict.fromkeys(files, True)
+                said.append(str(naming))
+        self._taken = frozenset(photos) - self.beside.keys()
+        return said
 
     def _is_flat(self, photos: Mapping[str, Path]) -> bool:
         """True if all masks are in one folder and image names are unique."""

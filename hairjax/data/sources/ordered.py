@@ -1,12 +1,11 @@
 """Report of the class order before training; refusal of ordinal options without one."""
 
-import shlex
 from collections.abc import Sequence
 
 from hairjax.data.options import SourceOptions
 from hairjax.data.sources.class_order import how_ordered
 from hairjax.system.errors import UserError
-from hairjax.system.wording import as_csv
+from hairjax.system.wording import as_csv, flag
 
 _SHOWN = 20
 MEANINGLESS = (
@@ -25,15 +24,15 @@ def tell_order(classes: Sequence[str], source: SourceOptions) -> str:
         return f"order of the classes: {_shown(classes, ' < ')} ({how})"
     if len(classes) == 2:
         return f"classes: {_shown(classes, ', ')}; no figure depends on the order of two"
-    flag = shlex.quote(f"--config.data.classes={as_csv(classes)}")
+    given = flag("config.data.classes", as_csv(classes))
     if source.ordered_by:
         raise UserError(
             f"{source.ordered_by} needs the order of the classes, which their names do not tell: "
-            f"give it, the lowest first, with {flag} put in order"
+            f"give it, the lowest first, with {given} put in order"
         )
     return (
         f"classes: {_shown(classes, ', ')}, alphabetical, for their names tell no order: "
-        f"{MEANINGLESS} until {flag} (of check --classes), put in order, gives it"
+        f"{MEANINGLESS} until {given} (of check --classes), put in order, gives it"
     )
 
 

@@ -34,6 +34,7 @@ from hairjax.data.sources.spelling import Spellings, most_frequent, near_equal_c
 from hairjax.data.sources.subjects import compile_subject, subject_of
 from hairjax.system.errors import UserError
 from hairjax.system.paths import nearest_path
+from hairjax.system.wording import flag
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def find_photos(search: Search) -> Index:
     if search.manifest:
         manifest = Manifest(search.manifest, search.columns, search.prefix)
         rows, labels, further = read_manifest(manifest, root, problems)
-        listed = place and find_listed_masks(rows, place, manifest)
+        listed = find_listed_masks(rows, place, manifest) if place else None
     else:
         rows, labels = _walk(search, root, place, problems)
     finder = None
@@ -192,7 +193,8 @@ def _walk(
     if search.classes is None and not search.given:
         require_no_class_of_masks(labels)
     if masks is None:
-        advice = f"give --config.data.masks={search.photos} too (of check --masks={search.photos})"
+        given = flag("config.data.masks", search.photos)
+        advice = f"give {given} too (of check --masks)"
         require_no_masks_among({row.file: root / row.file for row in rows}, advice)
     return rows, labels
 

@@ -30,18 +30,18 @@ class PhotoError(UserError):
         self.problem = problem
 
 
-def describe_problems(problems: Iterable[Problem]) -> str:
-    """Text of the problems, grouped by kind, the first twenty with paths."""
+def describe_problems(problems: Iterable[Problem], most: int = PROBLEMS_SHOWN) -> str:
+    """Text of the problems, grouped by kind, the first `most` with paths."""
     problems = list(problems)
-    lines, room = [], PROBLEMS_SHOWN
+    lines, room = [], most
     for kind, count in Counter(problem.kind for problem in problems).most_common():
         lines.append(f"  {kind} ({count:,}):")
         for problem in [problem for problem in problems if problem.kind == kind][:room]:
             detail = f": {problem.detail}" if problem.detail else ""
             lines.append(f"    {problem.path}{detail}")
             room -= 1
-    if len(problems) > PROBLEMS_SHOWN:
-        lines.append(f"  and {len(problems) - PROBLEMS_SHOWN:,} more")
+    if len(problems) > most:
+        lines.append(f"  and {len(problems) - most:,} more")
     return "\n".join(lines)
 
 
