@@ -212,7 +212,7 @@ def test_the_report_is_made_of_the_files_of_the_run(run, tmp_path, capsys):
     (tmp_path / run.name / "metrics.json").unlink()
     capsys.readouterr()
     assert launch.main(["report", f"--workdir={tmp_path}/{run.name}"]) == 1
-    assert "has not ended, or an earlier hairjax trained it (no metrics.json)" in (
+    assert "has not finished, or an earlier version trained it (no metrics.json)" in (
         capsys.readouterr().err
     )
     assert launch.main(["report", f"--workdir={tmp_path}/nothing"]) == 1
