@@ -166,7 +166,7 @@ def _tiles(report: CheckReport) -> list[tuple[str, str, str]]:
             f"{len(photos):,}",
             f"of {counted(subjects, 'subject')}" if subjects else "subjects unknown",
         ),
-        ("Unusable", f"{len(_of_kind(report, findings.UNUSABLE)):,}", "files"),
+        ("Cannot be used", f"{len(_of_kind(report, findings.UNUSABLE)):,}", "files"),
         ("Near-duplicates", f"{near:,}", f"pairs, {across:,} of them across splits"),
         (
             "Suspicious masks",

@@ -82,8 +82,9 @@ def test_explanations_are_told_once_they_were_made(report, tmp_path):
     assert answer.section == "explanation"
     assert answer.text.startswith(
         "Grad-CAM on 320 validation photographs (stage 4 of 4), validated by deletion and "
-        "insertion against random maps: differences of the area deletion −0.160 (95 % interval −0.200 – "
-        "−0.120), insertion −0.160 (95 % interval −0.200 – −0.120). Map mass inside the hair mask "
+        "insertion against random maps: differences of the area deletion −0.160 (95 % interval "
+        "−0.200 – −0.120), insertion −0.160 (95 % interval −0.200 – −0.120). Map "
+        "mass inside the hair mask "
         "0.400 (95 % interval 0.350 – 0.460); area of the mask 0.250. "
         "Change of accuracy: without the mask −0.250 (95 % interval −0.300 – −0.200); mask of "
         "another photograph −0.250"

@@ -61,8 +61,8 @@ def report(tmp_path_factory):
             TOP,
             LEAKY,
             [
-                "leaks: 3 of the 320 validation and 7 of the 319 test photographs have trained "
-                "these weights .training of top: a.png .test.*the results are optimistic"
+                "leaks through the weights: 3 of the 320 validation and 7 of the 319 test "
+                "photographs have trained these weights .training of top: a.png .test.*the results are optimistic"
             ],
         ),
         (

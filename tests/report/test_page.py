@@ -5,13 +5,17 @@ import itertools
 import os
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
+from jinja2 import UndefinedError
 from PIL import Image
 
+import hairjax.report
 from hairjax.evaluation.metrics import classification as metrics
 from hairjax.optim.parameter_table import ParameterRow
+from hairjax.report.html import render
 from hairjax.report.page import SECTIONS, write_report
 from hairjax.runs.access import AccessRecord
 from hairjax.runs.environment import Weights
@@ -27,6 +31,7 @@ from tests.report.example import (
     with_results,
 )
 
+TEMPLATES = Path(hairjax.report.__file__).parent / "templates"
 LOOK = AccessRecord(
     "2026-03-01T10:00:00+00:00", "ab" * 20, "0123456789ab", "test", 319, 0.81, "evaluate"
 )
@@ -419,6 +424,19 @@ def test_every_text_is_escaped(opened, tmp_path):
 def test_a_folder_name_that_is_not_unicode(report, tmp_path):
     source = os.fsdecode(b"/data/\xff")
     assert "/data/?" in read(dataclasses.replace(report, source=source), tmp_path).text
+
+
+def test_templates_are_those_of_the_sections_and_none_switches_escaping_off():
+    templates = {path.stem: path.read_text() for path in TEMPLATES.rglob("*.html")}
+    sections = {path.stem for path in (TEMPLATES / "sections").iterdir()}
+    assert sections == {section.name for section in SECTIONS}
+    for name, source in templates.items():
+        assert not re.search(r"\|\s*safe\b|autoescape", source), name
+
+
+def test_a_value_that_a_template_lacks_is_an_error(report):
+    with pytest.raises(UndefinedError, match="'order' is undefined"):
+        render("sections/photographs.html", report=report)
 
 
 def test_same_report_same_bytes_and_nothing_left_beside(report, tmp_path):

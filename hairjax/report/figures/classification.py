@@ -1,7 +1,8 @@
 """Learning curves and confusion matrix.
 
-Without pyplot, so without global state; the same numbers give the same bytes. Colours are those of Okabe & Ito ("Color universal design", 2008) and one sequential blue, legible
-with colour blindness and in grey.
+Without pyplot, so without global state; the same numbers give the same bytes. Colours are those of
+Okabe & Ito ("Color universal design", 2008) and one sequential blue, legible with colour blindness
+and in grey.
 """
 
 from collections.abc import Mapping, Sequence
