@@ -77,7 +77,7 @@ def show_analysis(analysis: Analysis) -> None:
     """Print calibration, selective prediction, and a table of subgroups per column."""
     console.say(_calibration_line(analysis))
     console.say(_selective_line(analysis.referral))
-    for column, parts in analysis.slices.tables.items():
+    for column, slices in analysis.slices.tables.items():
         header = [
             shorten(column, VALUE_WIDTH),
             "n",
@@ -86,14 +86,16 @@ def show_analysis(analysis: Analysis) -> None:
             "kappa",
             "MAE",
         ]
-        console.table("", header, [_slice_row(part) for part in parts])
+        console.table("", header, [_slice_row(one) for one in slices])
     if analysis.slices.left_out:
         console.say(f"columns without a table: {'; '.join(analysis.slices.left_out)}")
 
 
 def _calibration_line(analysis: Analysis) -> str:
     own, temperature = analysis.calibration, analysis.temperature
-    line = f"calibration: error {own.error:.3f} (calibrated: {analysis.error_by_chance:.3f})"
+    line = (
+        f"calibration: error {own.error:.3f} (about {analysis.error_by_chance:.3f} if calibrated)"
+    )
     if temperature is None:
         return f"{line}; no temperature: {analysis.no_temperature}"
     line += f"; temperature {temperature.value:.2f}"
@@ -116,15 +118,15 @@ def _selective_line(found: SelectivePrediction) -> str:
     )
 
 
-def _slice_row(part: Slice) -> list[str]:
+def _slice_row(found: Slice) -> list[str]:
     """Cells of a subgroup; only accuracy has its interval, for want of width."""
-    values = [number(found and found[0]) for found in part.metrics.values()]
-    accuracy = part.metrics["accuracy"]
+    values = [number(one and one[0]) for one in found.metrics.values()]
+    accuracy = found.metrics["accuracy"]
     interval = accuracy and accuracy[1]
     values.insert(1, f"{interval[0]:.3f} – {interval[1]:.3f}" if interval else "–")
     return [
-        shorten(part.value, VALUE_WIDTH),
-        f"{part.photographs:,}{' (few)' if part.few else ''}",
+        shorten(found.value, VALUE_WIDTH),
+        f"{found.photographs:,}{' (few)' if found.few else ''}",
         *values,
     ]
 
