@@ -1,4 +1,4 @@
-"""Contents of the report of a run, as plain data; the sections turn them into a page."""
+"""Contents of a run's report, as plain data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,47 +17,46 @@ from hairjax.runs.access import AccessRecord
 from hairjax.runs.ancestry import Ancestry
 from hairjax.runs.environment import Start, Weights
 from hairjax.runs.overlap import Overlap
+from hairjax.system.wording import counted
 
 
 class Metric(NamedTuple):
-    """Title and meaning of a metric."""
+    """Title and definition of a metric."""
 
     title: str
     higher_is_better: bool
     meaning: str
 
     @property
-    def named(self) -> str:
-        """Its title within a sentence: “macro F1”."""
+    def in_sentence(self) -> str:
+        """Title in lower case: “macro F1”."""
         return self.title[:1].lower() + self.title[1:]
 
 
 METRICS = {
-    "accuracy": Metric("Accuracy", True, "share of photographs given their true class"),
-    "balanced_accuracy": Metric(
-        "Balanced accuracy", True, "mean recall of the classes, each counting the same"
-    ),
+    "accuracy": Metric("Accuracy", True, "share of photographs predicted correctly"),
+    "balanced_accuracy": Metric("Balanced accuracy", True, "mean recall of the classes"),
     "macro_f1": Metric(
         "Macro F1", True, "mean over the classes of F1, the harmonic mean of precision and recall"
     ),
     "quadratic_kappa": Metric(
         "Quadratic kappa",
         True,
-        "agreement beyond chance; a mistake counts by the square of its distance. "
-        "0 is chance, 1 is perfect; undefined (–) where all photographs are of one class",
+        "Cohen's kappa with quadratic weights: agreement beyond chance; 0 is chance, 1 is perfect; "
+        "undefined (–) where all photographs are of one class",
     ),
     "mean_absolute_error": Metric(
-        "Mean stage error", False, "mean distance between the true and the predicted class"
+        "Mean absolute error", False, "mean distance of true and predicted class (MAE)"
     ),
-    "within_one": Metric("Within one stage", True, "share of photographs at most one class off"),
-    "log_loss": Metric(
-        "Log-loss", False, "mean surprise at the true class, in nats; punishes false certainty"
+    "within_one": Metric(
+        "Within-one accuracy", True, "share of photographs predicted at most one class off"
     ),
+    "log_loss": Metric("Log-loss", False, "mean negative log-likelihood, in nats"),
     "expected_calibration_error": Metric(
         "Calibration error",
         False,
-        "mean distance between confidence and accuracy, in 15 bins (ECE); chance alone keeps it "
-        "above 0",
+        "expected calibration error (ECE): mean distance of confidence and accuracy, 15 bins; "
+        "positive even for calibrated probabilities",
     ),
 }
 HEADLINE = ("accuracy", "quadratic_kappa", "mean_absolute_error", "within_one")
@@ -71,14 +70,14 @@ class SplitResults:
         split: validation or test.
         predictions: predictions for every photograph.
         metrics: metrics of `evaluation.metrics.classification.evaluate`; None where undefined.
-        intervals: (low, high) per metric, 95 %; None where it has none.
+        intervals: 95 % interval (low, high) of each metric; None where it has none.
         interval_note: method of the intervals.
-        baselines: metrics of each baseline by its name; a baseline may lack some, as undefined.
+        baselines: metrics of each baseline by its name; undefined ones may be missing.
         confusion: int [k, k], rows true, columns predicted.
-        analysis: analysis by class, by confidence and by slices.
-        confusion_figure: the PNG of `figures.classification.confusion_figure`.
-        reliability_figure: the PNG of `figures.calibration.reliability_figure`.
-        risk_coverage_figure: the PNG of `figures.calibration.risk_coverage_figure`.
+        analysis: per-class metrics, calibration, selective prediction, subgroups.
+        confusion_figure: PNG of `figures.classification.confusion_figure`.
+        reliability_figure: PNG of `figures.calibration.reliability_figure`.
+        risk_coverage_figure: PNG of `figures.calibration.risk_coverage_figure`.
     """
 
     split: str
@@ -99,36 +98,34 @@ class Report:
     """Contents of a report.
 
     Attributes:
-        folder: the run's directory, where a section finds what was stored for it.
-        title: the headline.
-        source: where the photographs are from: a folder, a data set's name, or how they were
-            drawn.
-        synthetic: the photographs were drawn by a program; stamped on the page.
-        model: the model's name.
-        method: method of its explanation maps, of `report.explanation.METHODS`.
+        folder: run directory.
+        title: heading.
+        source: origin of the photographs: a folder, a data set, or how they were synthesised.
+        synthetic: True for synthetic photographs.
+        model: name of the model.
+        method: method of its explanation maps, a key of `report.explanation.METHODS`.
         input_spec: input specification of the model.
-        starts: environment of every start, the first start first.
+        starts: environment of every start, in order.
         classes: k names.
-        undrawable: names that figures show as boxes, for want of a font.
-        counts: photographs of each class, per split.
-        subjects: number of subjects of each split, 0 where they are not known.
-        without_subject: number of photographs whose subject is not known.
-        conflicting: number of photographs that are identical to one of another class.
-        ancestry: from what the weights had learnt before; None where an earlier hairjax began the
-            run, and did not look.
-        overlap: photographs of validation and test from which they had; None likewise.
+        missing_glyphs: names that no installed font can draw.
+        counts: photographs of each class, by split.
+        subjects: number of subjects, by split; 0 if unknown.
+        without_subject: number of photographs of unknown subject.
+        conflicting: number of photographs identical to one of another class.
+        ancestry: training data of the initial weights; None for runs of earlier versions.
+        overlap: their overlap with validation and test; None likewise.
         best_epoch: epoch that is evaluated.
-        best_by: metric that the best epoch was chosen by.
-        results: results on validation and, once it was evaluated, on test.
-        outdated: splits whose results are of another epoch or an earlier hairjax, and left out.
-        accesses: test-set accesses, the oldest first.
-        history: the lines of ``metrics.jsonl``.
-        timing: the lines of ``timing.jsonl``.
-        parameter_table: every parameter with its group.
-        config: the resolved configuration, nested.
-        division: what gave the split, in words; "" where it was drawn.
-        curves_figure: the PNG of `figures.classification.learning_curves`.
-        moved: where photographs lay when training began, by key, of those that lie elsewhere now.
+        best_by: metric that chose it.
+        results: results on validation and, once evaluated, on test.
+        outdated: splits left out: their results are of another epoch or an earlier version.
+        accesses: test-set accesses, in order.
+        history: lines of ``metrics.jsonl``.
+        timing: lines of ``timing.jsonl``.
+        parameter_table: group, rate and decay of every parameter.
+        config: resolved configuration, nested.
+        split_source: origin of a given split, in words; "" if random.
+        curves_figure: PNG of `figures.classification.learning_curves`.
+        moved: former location of photographs that moved since training began, by key.
     """
 
     folder: Path
@@ -140,7 +137,7 @@ class Report:
     input_spec: InputSpecification
     starts: Sequence[Start]
     classes: Sequence[str]
-    undrawable: Sequence[str]
+    missing_glyphs: Sequence[str]
     counts: Mapping[str, Sequence[int]]
     subjects: Mapping[str, int]
     without_subject: int
@@ -156,36 +153,42 @@ class Report:
     timing: Sequence[Mapping[str, Any]]
     parameter_table: Sequence[ParameterRow]
     config: Mapping[str, Any]
-    division: str
+    split_source: str
     curves_figure: Path
     moved: Mapping[str, str] = field(default_factory=dict)
 
+    def size(self, split: str) -> str:
+        """Number of photographs and of subjects of a split, in words."""
+        photographs = counted(sum(self.counts[split]), "photograph")
+        subjects = self.subjects[split]
+        return f"{photographs} of {counted(subjects, 'subject')}" if subjects else photographs
+
     @property
-    def chosen_by(self) -> str:
-        """Name of the metric that the best epoch was chosen by, within a sentence."""
-        return METRICS[self.best_by].named if self.best_by in METRICS else self.best_by
+    def best_by_name(self) -> str:
+        """Title of the metric that chose the best epoch, in lower case."""
+        return METRICS[self.best_by].in_sentence if self.best_by in METRICS else self.best_by
 
     @property
     def ended_early(self) -> bool:
-        """True if training ended before the last epoch, as ``train.patience`` asks."""
+        """True if training stopped early (``train.patience``)."""
         train = self.config["train"]
         return train["patience"] > 0 and self.history[-1]["epoch"] < train["epochs"]
 
     @property
     def weights(self) -> Weights | None:
-        """The pretrained weights that training began from, if any."""
+        """Pretrained weights that training began from, if any."""
         return self._last_read("weights")
 
     @property
     def second_weights(self) -> Weights | None:
-        """Weights of the second of two streams, if any."""
+        """Pretrained weights of the second stream, if any."""
         return self._last_read("second_weights")
 
     def _last_read(self, name: str) -> Weights | None:
         read = [getattr(start, name) for start in self.starts if getattr(start, name)]
-        return read[-1] if read else None  # a start before the first checkpoint is begun anew
+        return read[-1] if read else None  # before a checkpoint a start begins anew
 
     @property
     def last(self) -> SplitResults:
-        """The results to quote: those of test where there are any."""
+        """Results to report: on test if available, else on validation."""
         return self.results[-1]

@@ -1,4 +1,4 @@
-"""Explanation of a model, for its page and its tables: numbers and wording."""
+"""Results of ``launch.py explain``: numbers, tables and wording."""
 
 import json
 from collections.abc import Callable
@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from hairjax.evaluation.explain.reliance import METRICS, Reliance
 from hairjax.evaluation.metrics.intervals import MEASURED_FROM, Interval
-from hairjax.report.comparison.summary import TITLES, signed
-from hairjax.report.html import number, number_range
+from hairjax.report.contents import METRICS as KNOWN
+from hairjax.report.numbers import number, number_range, signed
 from hairjax.system.files import replacing
 from hairjax.system.wording import counted
 
@@ -18,36 +18,42 @@ Table = tuple[list[str], list[list[str]]]  # header and rows; a cell's second li
 
 
 class Method(NamedTuple):
-    """Method of explanation maps, in words."""
+    """Method of explanation maps, in words.
+
+    Attributes:
+        title: its name.
+        maps: the maps, before the number of a stage.
+        bright: meaning of a bright cell.
+        about: what a map shows and what it does not.
+    """
 
     title: str
-    maps: str  # that lead to a stage
-    bright: str  # what a bright place is
-    about: str  # what such a map is, and what it is not
+    maps: str
+    bright: str
+    about: str
 
 
-_USED = (
-    "that a place stands out does not prove that the model needs it. Deletion and insertion, and "
-    "the changed masks below, test that."
+_FAITHFUL = (
+    "a bright cell does not prove that the model needs it, which deletion, insertion and the "
+    "changed masks below test."
 )
 # By the names of `evaluation.explain.maps.METHODS`.
 METHODS = {
     "grad_cam": Method(
         title="Grad-CAM",
         maps="Grad-CAM maps of stage",
-        bright="the more a place speaks for the predicted class",
-        about="A map (Grad-CAM) shows which places of a stage's output raise the class that the "
-        "model predicts, right or wrong. It is as coarse as that stage, and each place has seen "
-        f"the whole picture by then: {_USED}",
+        bright="more evidence for the predicted class",
+        about="A Grad-CAM map shows which cells of a stage's output raise the score of the "
+        "predicted class, right or wrong. It has the resolution of that stage, and the receptive "
+        f"field of a cell may be the whole image: {_FAITHFUL}",
     ),
     "attention_rollout": Method(
         title="attention rollout",
         maps="Attention rollout to the end of stage",
-        bright="the more of what is classified comes from a place, whatever the class",
-        about="A map (attention rollout) shows from which patches the token that is classified "
-        "takes what it holds, if all blocks passed on what they attend to and nothing else: bright "
-        "all over where it takes evenly. It is the same for every class, and says where the model "
-        f"takes in, not what speaks for its answer; and {_USED}",
+        bright="more attention to a cell, whatever the class",
+        about="Attention rollout multiplies the attention matrices of all blocks and shows which "
+        "patches reach the classified token; evenly bright where attention is uniform. It does not "
+        f"depend on the class, and {_FAITHFUL}",
     ),
 }
 
@@ -59,9 +65,9 @@ class Agreement:
     Attributes:
         name: name of the class, or ``all``.
         photographs: number of photographs.
-        inside: share of a map's mass inside the mask.
-        masked: the mask's share of the picture.
-        difference: difference of the two.
+        inside: share of the map mass inside the mask.
+        masked: area of the mask as a share of the image.
+        difference: ``inside`` minus ``masked``.
     """
 
     name: str
@@ -73,12 +79,12 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Area:
-    """Areas under the curves of deletion or insertion, means over the photographs followed.
+    """Mean area under the deletion or insertion curves.
 
     Attributes:
-        by_map: along the maps.
-        by_chance: along random ones.
-        gain: map minus random, paired, with its 95 % interval.
+        by_map: area along the maps.
+        by_chance: area along random maps.
+        gain: ``by_map`` minus ``by_chance``, paired, with its 95 % interval.
     """
 
     by_map: float
@@ -88,25 +94,25 @@ class Area:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Explanation of a model on a set of photographs, as plain data.
+    """Explanation of a model on a set of photographs; fields are keys of ``explanation.json``.
 
     Attributes:
-        epoch: epoch that is explained; for a soup, those of its runs.
-        split: split that is explained; ``all`` for a folder that is not the run's.
-        photographs: number of photographs, whose predicted classes are explained.
-        subjects: number of subjects, 0 where they are not known.
+        epoch: epoch of the model; for a soup, those of its runs.
+        split: split that is explained; ``all`` for photographs outside the run.
+        photographs: number of photographs; their predicted classes are explained.
+        subjects: number of subjects, 0 if unknown.
         side: side of the model's input, in pixels.
-        channels: channels of the model's input.
-        method: method of the maps, one of `evaluation.explain.maps.METHODS`.
+        channels: number of input channels.
+        method: method of the maps, a key of `METHODS`.
         stage: stage of the maps, from 1.
         stages: number of stages of the model.
-        places: height and width of a map.
-        empty: photographs of which no place speaks for the predicted class.
-        agreement: agreement for every class, and last for all; empty where no mask is known.
+        places: height and width of a map, in cells.
+        empty: number of empty maps, without evidence for the predicted class.
+        agreement: agreement with the masks, by class and last for all; empty without masks.
         followed: number of photographs with deletion and insertion curves.
         areas: areas by the names of `evaluation.explain.deletion.CURVES`.
-        reliance: metrics with the mask changed, the unchanged first; empty where the model does
-            not see RGB and mask.
+        reliance: metrics with the input changed, the unchanged first; empty unless the input is
+            RGB and mask.
         interval_note: method of the intervals.
     """
 
@@ -128,34 +134,33 @@ class Explanation:
     interval_note: str
 
     def notes(self) -> list[str]:
-        """Notes for the reader of the numbers."""
+        """Sentences on resolution, empty maps and subjects."""
         height, width = self.places
         notes = [
-            f"{METHODS[self.method].maps} {self.stage} of {self.stages}, {height} × {width} "
-            f"places for {self.side} × {self.side} pixels: a place stands for "
-            f"{self.side / height:.0f} × {self.side / width:.0f} pixels, and nothing smaller can "
-            "be told apart."
+            f"{METHODS[self.method].maps} {self.stage} of {self.stages}: {height} × {width} cells "
+            f"for {self.side} × {self.side} pixels, so the resolution is "
+            f"{self.side / height:.0f} × {self.side / width:.0f} pixels."
         ]
         if self.empty:
             notes.append(
-                f"Of {counted(self.empty, 'photograph')} no place speaks for the predicted "
-                "class: their maps are empty and count in no share."
+                f"Empty maps, without evidence for the predicted class: {self.empty:,}; they are "
+                "excluded from the shares."
             )
         if not self.subjects:
             notes.append(
-                "Subjects are not known: where there are several photographs of a person, "
-                "intervals are too narrow."
+                "Subjects are unknown: with several photographs of a person, intervals are too "
+                "narrow."
             )
         elif self.subjects < MEASURED_FROM:
             notes.append(
-                f"{counted(self.subjects, 'subject')} {'is' if self.subjects == 1 else 'are'} few: "
-                f"what intervals of fewer than {MEASURED_FROM} cover was not measured."
+                f"Only {counted(self.subjects, 'subject')}: the coverage of intervals was not "
+                f"measured below {MEASURED_FROM}."
             )
         return notes
 
     def agreement_table(self) -> Table:
-        """Table of the agreement of maps and masks."""
-        header = ["class", "n", "map inside\nthe mask", "mask's share\nof the picture"]
+        """Table of map mass inside the mask and area of the mask."""
+        header = ["class", "n", "map mass\ninside mask", "area of\nthe mask"]
         rows = [
             [
                 row.name,
@@ -169,8 +174,8 @@ class Explanation:
         return [*header, "difference"], rows
 
     def area_table(self) -> Table:
-        """Areas under the curves, means over the photographs followed."""
-        header = ["area under the curve", "along the map", "at random", "difference"]
+        """Table of areas under the deletion and insertion curves."""
+        header = ["area under the curve", "explanation map", "random map", "difference"]
         better = {"deletion": "lower is better", "insertion": "higher is better"}
         rows = [
             [
@@ -184,13 +189,13 @@ class Explanation:
         return header, rows
 
     def reliance_tables(self) -> list[Table]:
-        """Tables of reliance, with the mask or the photograph changed: one for each metric."""
+        """Tables of mask reliance, one for each metric."""
         return [
             (
-                ["photographs", TITLES[name].lower(), "difference"],
+                ["input", KNOWN[name].in_sentence, "difference"],
                 [
                     [
-                        line.change or "as they are",
+                        line.change or "unchanged",
                         _with_range(line.values[name]),
                         _with_range(line.differences[name], signed) if line.differences else "",
                     ]
@@ -203,7 +208,7 @@ class Explanation:
 
 
 class ExplainFolder:
-    """Paths inside the folder of an explanation."""
+    """Paths in the folder of an explanation."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -216,14 +221,14 @@ class ExplainFolder:
 
 
 def write_explanation(found: Explanation, path: Path) -> None:
-    """Write JSON."""
+    """Write ``explanation.json`` atomically."""
     text = json.dumps(asdict(found), indent=1, ensure_ascii=False, allow_nan=False)
     with replacing(path) as unfinished:
         unfinished.write_text(text + "\n")
 
 
 def read_explanation(path: Path) -> Explanation:
-    """The inverse: intervals come back as lists."""
+    """Read what `write_explanation` wrote; intervals are lists."""
     found = json.loads(path.read_text())
     found["agreement"] = tuple(Agreement(**row) for row in found["agreement"])
     found["areas"] = {name: Area(**area) for name, area in found["areas"].items()}

@@ -1,7 +1,7 @@
-"""Photographs with their masks and explanation maps, stored in a run as small pictures.
+"""Gallery of a run: thumbnails of photographs, masks and explanation maps.
 
-They are all that pages show of photographs: a page is made without the photographs, and the
-pictures hold nothing of the files. Without the folder a page shows none.
+Report pages take their photographs from galleries alone, so a report needs no photographs, and
+without the folder shows none. Thumbnails carry no metadata.
 """
 
 import json
@@ -16,22 +16,22 @@ from numpy.typing import NDArray
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.explain.maps import evidence
 from hairjax.evaluation.predictions import Predictions
-from hairjax.report.figures.thumbnails import jpeg, lay_over, tint
+from hairjax.report.figures.thumbnails import encode_thumbnail, overlay_map, overlay_mask
 
-_MOST_CLASSES = 5  # of a photograph, whose probabilities are kept
+_MOST_CLASSES = 5  # probabilities stored per photograph
 _LIST = "gallery.json"
 
 
 @dataclass(frozen=True)
 class Card:
-    """A photograph and its prediction.
+    """Photograph with its prediction.
 
     Attributes:
-        file: its name.
-        label: its true class.
-        predicted: the likeliest one, of which the map is.
-        shares: probabilities of the likeliest classes and of the true one, by class.
-        pictures: what each shows and the file of the folder that it is in.
+        file: name of the photograph.
+        label: true class.
+        predicted: predicted class, which the map explains.
+        shares: probabilities of the most probable classes and of the true one, by class.
+        pictures: file in the folder, by content: photo, mask, map.
     """
 
     file: str
@@ -43,12 +43,12 @@ class Card:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Photographs that were chosen to be shown.
+    """Selected photographs; fields are keys of ``gallery.json``.
 
     Attributes:
         epoch: epoch of the model; for a soup, those of its runs.
-        among: number of photographs they were chosen from.
-        places: height and width of a map; 0 where there is no photograph.
+        among: number of photographs they were selected from.
+        places: height and width of a map, in cells; 0 without photographs.
         cards: the photographs.
     """
 
@@ -58,11 +58,11 @@ class Gallery:
     cards: tuple[Card, ...]
 
 
-def surest_mistakes(predictions: Predictions, count: int) -> NDArray[np.int64]:
-    """The wrongly predicted photographs of the highest probability first, at most ``count``."""
+def most_confident_errors(predictions: Predictions, count: int) -> NDArray[np.int64]:
+    """Indices of at most ``count`` wrong predictions, by falling confidence."""
     wrong = np.flatnonzero(predictions.predicted != predictions.labels)
-    sureness = predictions.probabilities[wrong].max(axis=1)
-    return wrong[np.argsort(-sureness, kind="stable")][:count]
+    confidence = predictions.probabilities[wrong].max(axis=1)
+    return wrong[np.argsort(-confidence, kind="stable")][:count]
 
 
 def write_gallery(
@@ -73,63 +73,66 @@ def write_gallery(
     among: int,
     folder: Path,
 ) -> None:
-    """Put photographs into a folder, in place of those that were there.
+    """Write a gallery, replacing that in the folder.
 
     Args:
-        photos: the m photographs, in the order in which they are to be shown.
+        photos: the m photographs, in the order of the page.
         predictions: predictions for them.
-        maps: float32 [m, h, w], of the predicted classes, as `evaluation.explain.maps.Explain`.
+        maps: float32 [m, h, w], maps of the predicted classes (`evaluation.explain.maps.Explain`).
         epoch: epoch of the model.
-        among: number of photographs they were chosen from.
-        folder: nothing but a gallery, or not there.
+        among: number of photographs they were selected from.
+        folder: folder of a gallery, or a new one.
     """
     remove_gallery(folder)
     folder.mkdir(parents=True)
     cards = []
-    for place, pictures in enumerate(_plot(photos, maps)):
+    for place, pictures in enumerate(_pictures(photos, maps)):
         named = {what: f"{place:03}_{what}.jpg" for what in pictures}
         for what, pixels in pictures.items():
-            (folder / named[what]).write_bytes(jpeg(pixels))
+            (folder / named[what]).write_bytes(encode_thumbnail(pixels))
         cards.append(_card(predictions, place, named))
     height, width = maps.shape[1:]
     gallery = Gallery(epoch, among, (height, width), tuple(cards))
-    # Last, for it says that the pictures are there. ASCII: a file's name need not be Unicode.
+    # Last: its presence marks a whole gallery. ASCII: a file name need not be valid Unicode.
     (folder / _LIST).write_text(json.dumps(asdict(gallery), indent=1) + "\n")
 
 
 def remove_gallery(folder: Path) -> None:
-    """Remove a gallery, if there is one."""
+    """Remove a gallery if there is one."""
     if folder.exists():
         (folder / _LIST).unlink(missing_ok=True)
         shutil.rmtree(folder)
 
 
 def read_gallery(folder: Path) -> Gallery | None:
-    """Read the gallery that `write_gallery` wrote; None if there is none."""
+    """Read a gallery written by `write_gallery`; None if there is none."""
     if not (folder / _LIST).is_file():
         return None
     found = json.loads((folder / _LIST).read_text())
     return Gallery(**found | {"cards": tuple(Card(**card) for card in found["cards"])})
 
 
-def _plot(photos: PhotoSet, maps: NDArray[np.float32]) -> Iterator[dict[str, NDArray[np.uint8]]]:
-    """Photograph, mask where it is known, and map, of one photograph after the other."""
+def _pictures(
+    photos: PhotoSet, maps: NDArray[np.float32]
+) -> Iterator[dict[str, NDArray[np.uint8]]]:
+    """Yield photograph, mask if there are masks, and map of each photograph."""
     for place in range(len(photos)):
         (image,) = photos.images[place : place + 1]
         rgb = image[..., :3]
         (heat,) = evidence(maps[place : place + 1], len(image))
-        masked = {"mask": tint(image)} if photos.has_masks else {}
-        yield {"photo": rgb, **masked, "map": lay_over(rgb, heat)}
+        masked = {"mask": overlay_mask(image)} if photos.has_masks else {}
+        yield {"photo": rgb, **masked, "map": overlay_map(rgb, heat)}
 
 
-def _card(said: Predictions, place: int, pictures: dict[str, str]) -> Card:
-    label, probabilities = said.labels[place], said.probabilities[place]
+def _card(predictions: Predictions, place: int, pictures: dict[str, str]) -> Card:
+    classes, label = predictions.classes, predictions.labels[place]
+    probabilities = predictions.probabilities[place]
     likeliest = np.argsort(-probabilities, kind="stable")[: _MOST_CLASSES - 1]
     shown = np.unique([*likeliest, label])  # in the order of the classes
     return Card(
-        file=said.files[place],
-        label=said.classes[label],
-        predicted=said.classes[said.predicted[place]],
-        shares={said.classes[k]: float(probabilities[k]) for k in shown},
+        file=predictions.files[place],
+        label=classes[label],
+        predicted=classes[predictions.predicted[place]],
+        shares={classes[k]: float(probabilities[k]) for k in shown},
         pictures=pictures,
     )

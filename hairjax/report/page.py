@@ -1,79 +1,75 @@
-"""The report of a run: one HTML file that holds everything and asks the network for nothing."""
+"""Page of a run's report."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
 
 from hairjax.report.contents import Report
-from hairjax.report.html import Html, lines, tag, write_page
-from hairjax.report.sections.access import access_section
-from hairjax.report.sections.calibration import calibration_section
+from hairjax.report.html import render, write_page
 from hairjax.report.sections.checklists import checklists_section
+from hairjax.report.sections.confusion import confusion_section
+from hairjax.report.sections.errors import errors_section
 from hairjax.report.sections.explanation import explanation_section
 from hairjax.report.sections.groups import groups_section
-from hairjax.report.sections.mistakes import mistakes_section
-from hairjax.report.sections.most_confident_errors import most_confident_errors_section
-from hairjax.report.sections.parts import parts_section
 from hairjax.report.sections.photographs import photographs_section
+from hairjax.report.sections.reproducibility import reproducibility_section
 from hairjax.report.sections.results import results_section
-from hairjax.report.sections.selective_prediction import selective_prediction_section
-from hairjax.report.sections.setting import setting_section
-from hairjax.report.sections.summary import summary_section
+from hairjax.report.sections.subgroups import subgroups_section
 from hairjax.report.sections.training import training_section
 
 
+def _report_alone(report: Report) -> dict[str, Any]:
+    return {}
+
+
 class PageSection(NamedTuple):
-    """A part of the page under a heading, which the list of links at its top leads to."""
+    """Section of the page: its template is ``templates/sections/NAME.html``.
 
-    name: str  # of its address in the page: #name
+    Attributes:
+        name: its anchor and template.
+        title: its heading.
+        values: further values for its template, which has ``report``.
+    """
+
+    name: str
     title: str
-    content: Callable[[Report], Sequence[Html]]  # below the heading; nothing: left out
+    values: Callable[[Report], dict[str, Any]] = _report_alone
 
 
-# In the order of the page: what came out, where it fails, how sure it is, how it was made, what it
-# was made of.
-# A new section is a module in sections/ and a line here. A section gets the `Report` alone, which
-# is read back from the run's folder. What needs the model or the photographs, such as pictures of
-# mistakes, is stored in that folder before (`finish`, `explain`): the section reads it below
-# `Report.folder` and is left out where it is not there.
+# In the order of the page. A new section is a template, a line here and, where it computes, a
+# module in sections/. It sees the `Report` alone, which is read from the run directory; what needs
+# the model or the photographs is stored there first (`finish`, `explain`).
 SECTIONS = (
     PageSection("results", "Results", results_section),
-    PageSection("looks", "Looks at the test photographs", access_section),
-    PageSection("mistakes", "Where it is right and wrong", mistakes_section),
-    PageSection("surest", "The surest mistakes", most_confident_errors_section),
-    PageSection("explanation", "Where the model looks", explanation_section),
-    PageSection("calibration", "Calibration", calibration_section),
-    PageSection("referral", "Referral to a person", selective_prediction_section),
-    PageSection("parts", "Parts of the photographs", parts_section),
+    PageSection("access", "Test-set access"),
+    PageSection("confusion", "Confusion matrix and per-class metrics", confusion_section),
+    PageSection("errors", "Most confident errors", errors_section),
+    PageSection("explanation", "Explanation maps and mask reliance", explanation_section),
+    PageSection("calibration", "Calibration"),
+    PageSection("selective_prediction", "Selective prediction (referral)"),
+    PageSection("subgroups", "Subgroup performance", subgroups_section),
     PageSection("training", "Training", training_section),
     PageSection("groups", "Parameter groups", groups_section),
-    PageSection("photographs", "Photographs", photographs_section),
-    PageSection("setting", "Model, cost and configuration", setting_section),
-    PageSection("checklists", "Checklists for a paper", checklists_section),
+    PageSection("photographs", "Photographs and splits", photographs_section),
+    PageSection("reproducibility", "Model, compute and configuration", reproducibility_section),
+    PageSection("checklists", "Reporting checklists (CLAIM, TRIPOD+AI)", checklists_section),
 )
 
 
-def write_report(report: Report, path: Path) -> None:
-    """Write the report as one HTML file; it appears whole or not at all.
+def section_html(section: PageSection, report: Report) -> Markup:
+    """Render a section below its heading; blank if the run has nothing for it."""
+    template = f"sections/{section.name}.html"
+    return render(template, report=report, **section.values(report))
 
-    The same report gives the same bytes.
+
+def write_report(report: Report, path: Path) -> None:
+    """Write the report as one HTML file, atomically; the same report gives the same bytes.
 
     Raises:
         OSError: a figure cannot be read, or the page cannot be written.
     """
-    found = [(section, section.content(report)) for section in SECTIONS]
-    shown = [(section, content) for section, content in found if content]
-    pieces = [
-        summary_section(report),
-        _links([section for section, _ in shown]),
-        *(
-            tag("section", tag("h2", section.title), *lines(content), id=section.name)
-            for section, content in shown
-        ),
-    ]
-    write_page(report.title, tag("body", *lines(pieces)), path)
-
-
-def _links(sections: Sequence[PageSection]) -> Html:
-    links = (tag("a", section.title, href=f"#{section.name}") for section in sections)
-    return tag("nav", *lines(list(links)), aria_label="Sections")
+    found = [(section, section_html(section, report)) for section in SECTIONS]
+    sections = [(section, content) for section, content in found if content.strip()]
+    write_page("report.html", path, title=report.title, report=report, sections=sections)

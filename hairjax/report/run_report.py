@@ -1,4 +1,4 @@
-"""The report of a run, made of the files in its directory and of nothing else."""
+"""Report of a run, from the files in its directory alone."""
 
 import json
 import shlex
@@ -22,7 +22,7 @@ from hairjax.optim.parameter_table import (
 )
 from hairjax.report.contents import METRICS, Report, SplitResults
 from hairjax.report.figures.classification import learning_curves
-from hairjax.report.figures.fonts import undrawable
+from hairjax.report.figures.fonts import without_glyphs
 from hairjax.report.page import write_report
 from hairjax.report.show_results import plot_results
 from hairjax.runs.access import read_access
@@ -35,7 +35,7 @@ from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.system.paths import require_run
 
-# Written by the end of a run.
+# Files of a finished run.
 _NEEDED = (
     "classes",
     "groups_text",
@@ -51,10 +51,8 @@ _NEEDED = (
 def report_run(folder: RunFolder) -> None:
     """Write ``report.html`` and its figures; the same files give the same bytes.
 
-    Results on the test photographs are in it once there are any.
-
     Raises:
-        UserError: a file is missing: there is no run, or it has not ended.
+        UserError: the folder is no run, or the run has not finished.
     """
     _require_finished(folder)
     report = _read_report(folder)
@@ -65,7 +63,7 @@ def report_run(folder: RunFolder) -> None:
 
 
 def _places(folder: RunFolder) -> dict[str, RunFolder]:
-    """Folder of the results of each split; those on validation lie beside the run's other files."""
+    """Folder of the results of each split; validation results are in the run directory itself."""
     return {"validation": folder, "test": RunFolder(folder.path / "test")}
 
 
@@ -87,7 +85,7 @@ def _read_report(folder: RunFolder) -> Report:
         input_spec=setup.inputs,
         starts=[from_line(line) for line in folder.read_lines(folder.environment)],
         classes=classes,
-        undrawable=undrawable(classes),
+        missing_glyphs=without_glyphs(classes),
         counts=_count(rows, classes),
         subjects={name: len(found - {""}) for name, found in subjects.items()},
         without_subject=sum(not row["subject"] for row in rows),
@@ -106,14 +104,14 @@ def _read_report(folder: RunFolder) -> Report:
         timing=folder.read_lines(folder.timing),
         parameter_table=_parameter_table(folder, setup, len(classes)),
         config=to_plain(config),
-        division=folder.read_division(),
+        split_source=folder.read_division(),
         curves_figure=folder.curves,
         moved=folder.original_places(),
     )
 
 
 def _parameter_table(folder: RunFolder, setup: Setup, num_classes: int) -> list[ParameterRow]:
-    """Parameter table of the run; computed anew where an earlier hairjax wrote none."""
+    """Parameter table of the run; recomputed for runs of earlier versions."""
     if folder.groups_csv.is_file():
         return read_groups_csv(folder.groups_csv)
     _, shapes = abstract_model(setup.model, num_classes)
@@ -123,13 +121,13 @@ def _parameter_table(folder: RunFolder, setup: Setup, num_classes: int) -> list[
 
 
 def _count(rows: Sequence[Mapping[str, str]], classes: Sequence[str]) -> dict[str, list[int]]:
-    """Photographs of every class in each split."""
+    """Number of photographs of every class, by split."""
     counts = Counter((row["split"], row["label"]) for row in rows)
     return {split: [counts[split, label] for label in classes] for split in SPLITS}
 
 
 def _count_conflicting(rows: Sequence[Mapping[str, str]]) -> int:
-    """Number of photographs that are identical to one of another class."""
+    """Number of photographs identical to one of another class."""
     labels = defaultdict(set)
     for row in rows:
         labels[row["sha256"]].add(row["label"])
@@ -137,7 +135,7 @@ def _count_conflicting(rows: Sequence[Mapping[str, str]]) -> int:
 
 
 def is_finished(folder: RunFolder) -> bool:
-    """True if the run has ended, so that there is something to report."""
+    """True if the run has finished and can be reported."""
     return not list(_missing(folder))
 
 
@@ -145,15 +143,15 @@ def _require_finished(folder: RunFolder) -> None:
     require_run(folder.path)
     if "made" in (config := folder.read_config()):
         raise UserError(
-            f"{folder.path} is what {config.made.by} made of finished runs, and a report is of a "
-            f"training: compare shows it beside them ({', '.join(map(str, source_runs(folder)))})"
+            f"{folder.path} was made by {config.made.by} from finished runs, and only a training "
+            f"has a report; compare it with them: {', '.join(map(str, source_runs(folder)))}"
         )
     if missing := ", ".join(path.name for path in _missing(folder)):
         flags = [f"--config={folder.config}", f"--workdir={folder.path}"]
         command = shlex.join(["python", "launch.py", *flags])
         raise UserError(
-            f"the run at {folder.path} has not ended, or an earlier hairjax trained it (no "
-            f"{missing}); {command} goes on with it"
+            f"the run at {folder.path} has not finished, or an earlier version trained it (no "
+            f"{missing}); resume it with {command}"
         )
 
 
@@ -164,7 +162,7 @@ def _missing(folder: RunFolder) -> Iterator[Path]:
 def _split_results(
     split: str, place: RunFolder, classes: tuple[str, ...], subjects: Mapping[str, str]
 ) -> SplitResults:
-    """Read the results that `results.write_results` wrote."""
+    """Read results written by `runs.results.write_results`."""
     predictions = read_predictions(place.predictions, classes, subjects)
     metrics = json.loads(place.metrics.read_text())
     return SplitResults(
@@ -183,12 +181,12 @@ def _split_results(
 
 
 def _is_current(place: RunFolder, best_epoch: int) -> bool:
-    """True if results are of the best epoch's model; an earlier hairjax wrote no baselines."""
+    """True if results are of the best epoch, and not of a version without baselines."""
     return place.read_epoch() == best_epoch and place.baselines.is_file()
 
 
 def rewrite_report(folder: RunFolder) -> None:
-    """Write the run's report with what is new; that of a run that goes on is written at its end."""
+    """Write the report again if the run has finished."""
     if is_finished(folder):
         report_run(folder)
         console.say(f"report: {folder.report}")

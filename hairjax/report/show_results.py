@@ -1,4 +1,4 @@
-"""The results of one set of predictions, plotted and printed."""
+"""Figures and terminal output of the results on one set of predictions."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from hairjax.evaluation.predictions import Predictions
 from hairjax.report.figures.calibration import reliability_figure, risk_coverage_figure
 from hairjax.report.figures.classification import confusion_figure
 from hairjax.report.figures.contact_sheets import shorten
-from hairjax.report.html import UNDEFINED, number, number_range
+from hairjax.report.numbers import UNDEFINED, number, number_range
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.results import Results
 from hairjax.system import console
@@ -21,7 +21,7 @@ RESULTS = ("accuracy", "95 %", "kappa", "log-loss")
 
 
 def result_cells(results: Results) -> list[str]:
-    """A row of a table with the columns ``RESULTS``."""
+    """Cells of a table row under the header `RESULTS`."""
     numbers = results.metrics
     return [
         number(numbers["accuracy"]),
@@ -31,12 +31,12 @@ def result_cells(results: Results) -> list[str]:
     ]
 
 
-LETTERS = 24  # of a column's value, on the terminal
-SHOWN = COVERAGES.index(0.8)  # on the terminal
+VALUE_WIDTH = 24  # characters of a subgroup's name on the terminal
+SHOWN_COVERAGE = COVERAGES.index(0.8)  # on the terminal
 
 
 def plot_results(predictions: Predictions, analysis: Analysis, folder: RunFolder) -> None:
-    """Plot the confusion matrix, the reliability diagram and the risk–coverage curve."""
+    """Plot confusion matrix, reliability diagram and risk–coverage curve into the folder."""
     labels, predicted, classes = predictions.labels, predictions.predicted, predictions.classes
     confusion_figure(confusion_matrix(labels, predicted, len(classes)), classes, folder.confusion)
     after = analysis.temperature and analysis.temperature.after
@@ -50,7 +50,7 @@ def show_metrics(
     results: Results,
     compared: Mapping[str, Metrics],
 ) -> None:
-    """Show every metric with its interval, beside the baselines'."""
+    """Print every metric with its interval and the baselines."""
     rows = [
         [
             name.replace("_", " "),
@@ -69,37 +69,39 @@ def show_metrics(
 
 
 def _four_decimals(value: float | None) -> str:
-    """A number, or a dash where it is undefined or was not computed."""
+    """Format with four decimals; None as `UNDEFINED`."""
     return UNDEFINED if value is None else f"{value:.4f}"
 
 
 def show_analysis(analysis: Analysis) -> None:
-    """One line each for calibration and referral, and a small table for each column."""
+    """Print calibration, selective prediction, and a table of subgroups per column."""
     console.say(_calibration_line(analysis))
     console.say(_selective_line(analysis.referral))
-    for column, parts in analysis.slices.tables.items():
+    for column, slices in analysis.slices.tables.items():
         header = [
-            shorten(column, LETTERS),
+            shorten(column, VALUE_WIDTH),
             "n",
             "accuracy",
             "95 % interval",
             "kappa",
-            "stage error",
+            "MAE",
         ]
-        console.table("", header, [_slice_row(part) for part in parts])
+        console.table("", header, [_slice_row(one) for one in slices])
     if analysis.slices.left_out:
         console.say(f"columns without a table: {'; '.join(analysis.slices.left_out)}")
 
 
 def _calibration_line(analysis: Analysis) -> str:
     own, temperature = analysis.calibration, analysis.temperature
-    line = f"calibration: error {own.error:.3f} (by chance {analysis.error_by_chance:.3f})"
+    line = (
+        f"calibration: error {own.error:.3f} (about {analysis.error_by_chance:.3f} if calibrated)"
+    )
     if temperature is None:
         return f"{line}; no temperature: {analysis.no_temperature}"
     line += f"; temperature {temperature.value:.2f}"
     after = temperature.after
     if after is None:
-        return f"{line}, fitted on these photographs: what it is worth shows on others"
+        return f"{line}, fitted on these photographs: evaluate it on others"
     return (
         f"{line} from {temperature.photographs:,} validation photographs: error {after.error:.3f}, "
         f"log-loss {own.log_loss:.3f} → {after.log_loss:.3f}"
@@ -107,24 +109,24 @@ def _calibration_line(analysis: Analysis) -> str:
 
 
 def _selective_line(found: SelectivePrediction) -> str:
-    everything, some = found.kept[0], found.kept[SHOWN]
+    everything, some = found.kept[0], found.kept[SHOWN_COVERAGE]
     referred = everything.photographs - some.photographs
     return (
-        f"referral: accuracy {everything.accuracy:.3f} → {some.accuracy:.3f}{_ends(some.interval)} "
-        f"without the {counted(referred, 'photograph')} below a confidence of "
-        f"{some.confidence:.2f}; area under risk–coverage {found.area:.3f}"
+        f"selective prediction: accuracy {everything.accuracy:.3f} → {some.accuracy:.3f}"
+        f"{_ends(some.interval)} with {counted(referred, 'photograph')} referred, below "
+        f"confidence {some.confidence:.2f}; AURC {found.area:.3f}"
     )
 
 
-def _slice_row(part: Slice) -> list[str]:
-    """Without the intervals of kappa and stage error, for which a terminal is too narrow."""
-    values = [number(found and found[0]) for found in part.metrics.values()]
-    accuracy = part.metrics["accuracy"]
+def _slice_row(found: Slice) -> list[str]:
+    """Cells of a subgroup; only accuracy has its interval, for want of width."""
+    values = [number(one and one[0]) for one in found.metrics.values()]
+    accuracy = found.metrics["accuracy"]
     interval = accuracy and accuracy[1]
     values.insert(1, f"{interval[0]:.3f} – {interval[1]:.3f}" if interval else "–")
     return [
-        shorten(part.value, LETTERS),
-        f"{part.photographs:,}{' (few)' if part.few else ''}",
+        shorten(found.value, VALUE_WIDTH),
+        f"{found.photographs:,}{' (few)' if found.few else ''}",
         *values,
     ]
 

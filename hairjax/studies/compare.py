@@ -19,13 +19,12 @@ from hairjax.report.comparison.summary import (
     TITLES,
     UNKNOWN,
     Comparison,
-    said,
-    signed,
+    predicted_class,
     spread,
 )
 from hairjax.report.comparison.text import latex, markdown
 from hairjax.report.figures.comparison import forest_figure
-from hairjax.report.html import number_range
+from hairjax.report.numbers import number_range, signed
 from hairjax.runs.ancestry import ancestors
 from hairjax.runs.overlap import find_overlap
 from hairjax.runs.photographs import read_run_photographs
@@ -250,7 +249,7 @@ def write_flipped(found: Comparison, path: Path) -> None:
         for change, chosen in (("worse", pair.worse), ("better", pair.better)):
             for i in chosen:
                 row = [name, found.files[i], found.classes[found.labels[i]], found.subjects[i]]
-                row += [change, *(said(found.classes, s, i) for s in (reference, other))]
+                row += [change, *(predicted_class(found.classes, s, i) for s in (reference, other))]
                 shares = [s.right[i] / s.runs for s in (reference, other)]
                 certain = [f"{s.certainty[i]:.6f}" for s in (reference, other)]
                 rows.append([*row, *shares, *certain])

@@ -19,7 +19,7 @@ from hairjax.data.split import read_rows, split_rows
 from hairjax.evaluation.metrics.classification import evaluate, why_undefined
 from hairjax.evaluation.predictions import Predictions, join_predictions, write_predictions
 from hairjax.report.figures.classification import confusion_figure
-from hairjax.report.html import number
+from hairjax.report.numbers import number
 from hairjax.runs.ancestry import weights_ancestry
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.overlap import require_no_leakage

@@ -10,7 +10,7 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.analysis import analyse
 from hairjax.evaluation.explain.maps import Explain
 from hairjax.evaluation.predictions import Predictions
-from hairjax.report.gallery import remove_gallery, surest_mistakes, write_gallery
+from hairjax.report.gallery import most_confident_errors, remove_gallery, write_gallery
 from hairjax.report.run_report import report_run
 from hairjax.report.show_results import show_analysis, show_metrics
 from hairjax.runs.folder import RunFolder
@@ -36,7 +36,7 @@ def find_mistakes(
     """
     if not count:
         return None
-    chosen = surest_mistakes(predictions, count)
+    chosen = most_confident_errors(predictions, count)
     maps = np.empty((0, 0, 0), np.float32)
     if len(chosen):
         maps = explain(params, photos.subset(chosen), predictions.predicted[chosen])

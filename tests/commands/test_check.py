@@ -63,7 +63,7 @@ def check(arguments=""):
 def page_text():
     """The page's text, its cells divided by |."""
     page = Path("runs/check-photos/check.html").read_text("utf-8")
-    return unescape(re.sub("(<[^>]*>)+", "|", page[page.index("<body") :]))
+    return unescape(re.sub(r"(\s*<[^>]*>\s*)+", "|", page[page.index("<body") :]))
 
 
 def kinds(rows):
@@ -77,8 +77,8 @@ def test_a_clean_set_is_clean(folder, capsys):
     assert re.search("nothing", said)
     assert "a split by subject: for 0 % of the validation" in said
     text = page_text()
-    assert "|Nothing stands in the way of training.|" in text
-    assert "This page holds photographs" not in text
+    assert "|Nothing prevents training.|" in text
+    assert "This page contains photographs" not in text
     assert f"|Median|{SIDE} × {SIDE} pixels|" in text
     assert "|A side below 224 pixels|48 of 48|" in text
 
@@ -97,7 +97,7 @@ def test_what_is_found_of_all_masks_stands_on_the_page(folder, kind, repainted):
     _, rows = check("--mask_value=soft")
     [(of_set, detail)] = [(row["file"], row["detail"]) for row in rows if row["kind"] == kind]
     assert of_set == ""
-    assert f"|The set|{detail}|" in re.sub(r"\|\s*\|", "|", page_text())
+    assert f"|Data set|{detail}|" in page_text()
 
 
 @pytest.mark.situation(
@@ -165,7 +165,7 @@ def test_every_planted_defect_and_nothing_else(folder, clean, capsys):
     assert status == 1
     assert sorted((row["kind"], row["file"], row["other"]) for row in rows) == sorted(planted)
     message = capsys.readouterr().err
-    assert "This page holds photographs" in page_text()
+    assert "This page contains photographs" in page_text()
     assert message.startswith("error: correct before training: cannot be used: 3, identical ")
     text = page_text()
     assert all(f"|{row['file']}|" in text for row in rows)
@@ -297,7 +297,7 @@ def test_without_masks_and_subjects(folder, capsys):
     assert written == {RECORD, *read_record(Path("checked"))}
     assert Path("checked/check.csv").read_text() == "kind,file,other,detail\n"
     page = Path("checked/check.html").read_text("utf-8")
-    assert "none given" in page
+    assert "no masks" in page
     assert "no known subjects" in page
     assert "resemble" not in capsys.readouterr().out
 

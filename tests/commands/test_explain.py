@@ -134,7 +134,7 @@ def test_the_report_has_it_and_is_written_again_without_the_model(root, out, cap
     before = (run / "report.html").read_bytes()
     examples = json.loads((out / "examples" / "gallery.json").read_text())["cards"]
     assert len(jpegs(run / "report.html")) == 3 * 3 + 3 * len(examples)
-    assert b"Validation: how much the model relies on the mask" in before
+    assert b"Validation: mask reliance" in before
     assert b"mask of another photograph" in before
     (run / "checkpoints").rename(root / "hidden")
     (run / "report.html").unlink()
@@ -162,7 +162,7 @@ def test_a_look_at_test_photographs_counts(root, out, capsys):
     assert int(looks[0]["photographs"]) == len(rows)
     assert float(looks[0]["accuracy"]) == pytest.approx(accuracy)
     page = (run / "report.html").read_text()
-    assert "Test: the maps" in page and "opened 2 times" in page
+    assert "Test: maps" in page and "accessed\n2 times" in page
 
 
 @pytest.mark.parametrize(
@@ -186,15 +186,15 @@ def test_a_vit_of_rgb_is_explained_by_its_attention(root, tmp_path, monkeypatch)
     options = ["--config.model.name=small", "--config.model.in_channels=3", "--config.data.masks="]
     assert train(root, run, *options) == 0
     place, page = run / "explain" / "validation", run / "report.html"
-    assert "attention rollout; 2 × 2 places" in page.read_text()
+    assert "attention rollout, 2 × 2 cells" in page.read_text()
     for masks in (True, False):
         more = [f"--masks={root}/masks"] if masks else []
         assert launch.main(["explain", f"--workdir={run}", "--count=2", *more]) == 0
         assert not (place / "mask_reliance.csv").exists()
         known = {row["mask_share"] != "" for row in rows_of(place / "explain.csv")}
         assert known == {masks}
-        assert ("No masks are known" in page.read_text()) != masks
-        assert "The model sees RGB alone" in page.read_text()
+        assert ("There are no masks" in page.read_text()) != masks
+        assert "The input is RGB alone" in page.read_text()
         assert "Attention rollout to the end of stage 2 of 2" in page.read_text()
         assert "Grad-CAM" not in page.read_text()
         written = json.loads((place / "explanation.json").read_text())
@@ -212,10 +212,10 @@ def test_mistakes_are_in_the_report_and_can_be_left_out(root, out):
     for data in pictures:
         assert b"SECRET" not in data and b"Exif" not in data
         assert not Image.open(io.BytesIO(data)).getexif()
-    assert f"3 of {mistakes} mistakes" in page.read_text()
+    assert f"3 most confident of\n{mistakes} errors" in page.read_text()
     # The same command without them, which trains nothing again.
     assert train(root, root / "run", "--config.report.gallery=0") == 0
     assert jpegs(page) == []
     assert not (root / "run" / "gallery").exists()
-    assert "surest mistakes" not in page.read_text()
-    assert "Validation: the maps" in page.read_text()
+    assert "Most confident errors" not in page.read_text()
+    assert "Validation: maps" in page.read_text()

@@ -74,7 +74,7 @@ def test_what_is_judged_with_flips_is_kept_apart_and_says_so(root, capsys):
     assert {row["flips"] for row in rows_of(run / "test-flips" / "predictions.csv")} == {"yes"}
     assert [look.command for look in read_access(run / "looks.csv")] == ["evaluate --flips"]
     report = (run / "report.html").read_text("utf-8")
-    assert "evaluate --flips" in report and "results are not in this run" in report
+    assert "evaluate --flips" in report and "results are not in the run directory" in report
     with pytest.raises(UserError, match=r"there is no .*test/predictions.csv"):
         read_run(run, "test")
     shutil.copytree(run / "test-flips", run / "test")

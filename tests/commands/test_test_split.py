@@ -129,7 +129,7 @@ def test_results_of_another_epoch_or_an_earlier_version_are_left_out_of_the_repo
         assert launch.main(["report", f"--workdir={run}"]) == 0
         page = (run / "report.html").read_text("utf-8")
         assert "<h3>Test" not in page
-        assert "are of another epoch or an earlier hairjax" in page
+        assert "belong to another epoch or to an earlier version" in page
         metrics.write_text(written)
         baselines.unlink(missing_ok=True)
 

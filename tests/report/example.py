@@ -26,6 +26,7 @@ from hairjax.report.explanation import (
 from hairjax.report.figures.classification import learning_curves
 from hairjax.report.figures.explanation import curves_figure
 from hairjax.report.gallery import write_gallery
+from hairjax.report.page import SECTIONS, section_html
 from hairjax.report.show_results import plot_results
 from hairjax.runs.environment import Start, Weights
 from hairjax.runs.folder import RunFolder
@@ -70,8 +71,8 @@ def predictions(confusion):
     )
 
 
-def judgement(split, folder, validation=None, columns=None):
-    """Of photographs with the confusion matrix above; its figures are in a folder of its own."""
+def split_results(split, folder, validation=None, columns=None):
+    """Results on photographs with the confusion matrix above; figures in a folder of its own."""
     given = predictions(CONFUSION)
     validation = given if validation is None else validation
     found = analyse(given, Sample.from_predictions(given), validation, columns or {})
@@ -93,10 +94,16 @@ def judgement(split, folder, validation=None, columns=None):
     )
 
 
-def judged(report, **changes):
-    """The report with something else about its first judgement."""
+def with_results(report, **changes):
+    """The report with its first results changed."""
     first, *others = report.results
     return dataclasses.replace(report, results=[dataclasses.replace(first, **changes), *others])
+
+
+def section(name, report):
+    """HTML of a section, white space collapsed."""
+    (found,) = (one for one in SECTIONS if one.name == name)
+    return " ".join(section_html(found, report).split())
 
 
 def example_report(folder):
@@ -131,7 +138,7 @@ def example_report(folder):
         input_spec=InputSpecification(224, (6,), ("imagenet",)),
         starts=[start],
         classes=CLASSES,
-        undrawable=(),
+        missing_glyphs=(),
         counts={
             "train": (640, 641, 639, 640),
             "validation": (80, 81, 79, 80),
@@ -144,14 +151,14 @@ def example_report(folder):
         overlap=None,
         best_epoch=5,
         best_by="quadratic_kappa",
-        results=[judgement("validation", folder)],
+        results=[split_results("validation", folder)],
         outdated=(),
         accesses=(),
         history=history(8),
         timing=[{"epoch": epoch, "devices": 2} | timing for epoch in range(1, 9)],
         parameter_table=ENTRIES,
         config=to_plain(load_config("configs/top.py")),
-        division="",
+        split_source="",
         curves_figure=folder / "curves.png",
     )
 

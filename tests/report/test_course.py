@@ -6,9 +6,7 @@ import dataclasses
 import pytest
 
 from hairjax.report.checklists.answers import checklist_answers
-from hairjax.report.sections.photographs import photographs_section
-from hairjax.report.sections.training import training_section
-from tests.report.example import example_report
+from tests.report.example import example_report, section
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +17,7 @@ def report(tmp_path_factory):
 def said_in(report):
     """The text of the sections that tell of it."""
     answer = checklist_answers(report)["training"].text
-    return f"{photographs_section(report)} {training_section(report)} {answer}"
+    return f"{section('photographs', report)} {section('training', report)} {answer}"
 
 
 def test_an_early_end_is_told(report):
@@ -27,11 +25,11 @@ def test_an_early_end_is_told(report):
     last = report.history[-1]["epoch"]
     config["train"] |= {"patience": 3, "epochs": last + 5}
     said = said_in(dataclasses.replace(report, config=config))
-    early = f"Training ended early, after epoch {last} of {last + 5}: none since epoch"
+    early = f"Early stopping after epoch {last} of {last + 5}: no epoch since"
     assert early in said
     assert "(train.patience=3)" in said
     assert f"AdamW for {last} of {last + 5} epochs" in said
-    assert "ended early" not in said_in(report)
+    assert "Early stopping" not in said_in(report)
 
 
 def test_what_moved_is_told(report):

@@ -1,4 +1,4 @@
-"""What is said of an explanation: numbers with their intervals, notes, and what is not known."""
+"""Tables, notes and section of an explanation."""
 
 import dataclasses
 import io
@@ -13,8 +13,8 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.predictions import Predictions
 from hairjax.report.explanation import read_explanation, write_explanation
 from hairjax.report.figures.explanation import examples_sheet
-from hairjax.report.sections.explanation import explanation_section
 from hairjax.system.console import shown_on
+from tests.report import example
 from tests.report.example import example_report, found, pictures
 
 ROLLOUT = {"method": "attention_rollout"}
@@ -29,7 +29,7 @@ def section(report, folder, **changes):
     pictures(folder)
     path = folder / "explain" / "validation" / "explanation.json"
     write_explanation(dataclasses.replace(found(), **changes), path)
-    return "".join(explanation_section(dataclasses.replace(report, folder=folder)))
+    return example.section("explanation", dataclasses.replace(report, folder=folder))
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -47,8 +47,8 @@ def test_tables_have_their_intervals():
     _, rows = found().area_table()
     assert rows[0] == ["deletion\nlower is better", "0.410", "0.570", "−0.160\n−0.200 – −0.120"]
     (_, rows), (header, same) = found().reliance_tables()
-    assert rows == same and header == ["photographs", "quadratic kappa", "difference"]
-    assert rows[0] == ["as they are", "0.400\n0.350 – 0.460", ""]
+    assert rows == same and header == ["input", "quadratic kappa", "difference"]
+    assert rows[0] == ["unchanged", "0.400\n0.350 – 0.460", ""]
     assert rows[2] == [
         "mask of another photograph",
         "0.250\nno interval",
@@ -59,18 +59,24 @@ def test_tables_have_their_intervals():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "Grad-CAM maps of stage 4 of 4, 7 × 7 places for 224 × 224 pixels: a place stands"),
-        ({}, "The brighter, the more a place speaks for the predicted class; every map has"),
-        (ROLLOUT, "Attention rollout to the end of stage 4 of 4, 7 × 7 places"),
-        (ROLLOUT, "A map (attention rollout) shows from which patches the token"),
-        (ROLLOUT, "comes from a place, whatever the class; every map has its own scale"),
+        (
+            {},
+            "Grad-CAM maps of stage 4 of 4: 7 × 7 cells for 224 × 224 pixels, so",
+        ),
+        ({}, "Brighter: more evidence for the predicted class; each map has its own scale"),
+        (ROLLOUT, "Attention rollout to the end of stage 4 of 4: 7 × 7 cells"),
+        (ROLLOUT, "and shows which patches reach the classified token"),
+        (
+            ROLLOUT,
+            "Brighter: more attention to a cell, whatever the class; each map has its own scale",
+        ),
         ({}, "320 photographs of 20 subjects."),
-        ({}, "Of 3 photographs no place speaks for the predicted class"),
-        ({"subjects": 5}, "5 subjects are few"),
-        ({"subjects": 0}, "Subjects are not known"),
-        ({"agreement": ()}, "No masks are known."),
+        ({}, "Empty maps, without evidence for the predicted class: 3;"),
+        ({"subjects": 5}, "Only 5 subjects:"),
+        ({"subjects": 0}, "Subjects are unknown"),
+        ({"agreement": ()}, "There are no masks."),
         ({"agreement": (), "empty": 320}, "Every map is empty."),
-        ({"reliance": (), "channels": 3}, "The model sees RGB alone"),
+        ({"reliance": (), "channels": 3}, "The input is RGB alone"),
         ({"reliance": ()}, "The photographs have no masks."),
         ({}, "<code>explain/validation/examples</code>"),
     ],
@@ -92,7 +98,8 @@ def test_it_fits_a_terminal():
 
 def test_nothing_is_said_of_another_epoch_or_of_none(report, tmp_path):
     assert section(report, tmp_path, epoch=4) == ""
-    assert explanation_section(dataclasses.replace(report, folder=tmp_path / "none")) == []
+    none = dataclasses.replace(report, folder=tmp_path / "none")
+    assert example.section("explanation", none) == ""
 
 
 def test_a_sheet_as_wide_as_a_page(tmp_path):
@@ -120,4 +127,4 @@ def test_a_sheet_as_wide_as_a_page(tmp_path):
         assert sheet.width == pytest.approx(7.09 * 300, abs=2)
         # Three rows: four of a class, three of which fit beside each other, and one of the other.
         assert 3 * 1.4 < sheet.height / 300 < 3 * 1.7
-    assert "taken for $x$" in path.with_suffix(".svg").read_text()
+    assert "predicted $x$" in path.with_suffix(".svg").read_text()

@@ -43,14 +43,14 @@ def without_korean(monkeypatch):
 
 def test_a_name_that_no_font_knows_is_told(without_korean):
     assert fonts.families() == ["sans-serif"]
-    assert fonts.undrawable(["level_0", "정상", "Größe", "탈모 a"]) == ["정상", "탈모 a"]
+    assert fonts.without_glyphs(["level_0", "정상", "Größe", "탈모 a"]) == ["정상", "탈모 a"]
 
 
 def test_an_installed_font_for_korean_is_taken(without_korean, tmp_path, monkeypatch):
     hangul_font(tmp_path / "font.ttf")
     font_manager.fontManager.addfont(tmp_path / "font.ttf")
     assert fonts.families() == ["sans-serif", "NanumGothic"]
-    assert fonts.undrawable(["level_0", "정상", "정상 a", "탈모"]) == ["탈모"]
+    assert fonts.without_glyphs(["level_0", "정상", "정상 a", "탈모"]) == ["탈모"]
     monkeypatch.setitem(style.STYLE, "font.family", fonts.families())
     # Any warning of a missing glyph, which figures otherwise keep to themselves, would be an error.
     heard = SimpleNamespace(catch_warnings=nullcontext, filterwarnings=lambda *_: None)

@@ -1,4 +1,4 @@
-"""The surest mistakes: which they are, and nothing but pixels of their photographs."""
+"""The gallery of most confident errors: its order, and thumbnails without metadata."""
 
 import dataclasses
 import io
@@ -10,15 +10,20 @@ from PIL import Image
 
 from hairjax.data.photoset import PhotoSet
 from hairjax.evaluation.predictions import Predictions
-from hairjax.report.gallery import read_gallery, remove_gallery, surest_mistakes, write_gallery
-from hairjax.report.sections.most_confident_errors import most_confident_errors_section
+from hairjax.report.gallery import (
+    most_confident_errors,
+    read_gallery,
+    remove_gallery,
+    write_gallery,
+)
+from tests.report import example
 from tests.report.example import example_report
 
 CLASSES = tuple(f"level_{i}" for i in range(7))
 EPOCH = 5  # the example's best
 
 
-def judged(count, seed=0):
+def predictions_with_errors(count, seed=0):
     generator = np.random.default_rng(seed)
     return Predictions(
         files=tuple(f"{i}<b>{os.fsdecode(bytes([255]))}.jpg" for i in range(count)),
@@ -34,7 +39,7 @@ def write(folder, count, has_masks=True, epoch=EPOCH):
     images = np.zeros((count, 30, 30, 4), np.uint8)
     images[..., 2] = 255
     images[:, :, :15, 3] = 255
-    said = judged(count)
+    said = predictions_with_errors(count)
     maps = np.zeros((count, 3, 3), np.float32)
     maps[:, 2, 2] = 5
     photos = PhotoSet(
@@ -56,18 +61,18 @@ def report(tmp_path_factory):
 
 
 def section(report, folder):
-    return "".join(most_confident_errors_section(dataclasses.replace(report, folder=folder)))
+    return example.section("errors", dataclasses.replace(report, folder=folder))
 
 
 @pytest.mark.parametrize("count", [0, 1, 5, 1000])
-def test_the_surest_mistakes_come_first(count):
-    said = judged(60)
+def test_the_most_confident_errors_come_first(count):
+    said = predictions_with_errors(60)
     everyone = sorted(
         (i for i in range(60) if said.probabilities[i].argmax() != said.labels[i]),
         key=lambda i: -said.probabilities[i].max(),
     )
     assert 30 < len(everyone) < 60
-    assert surest_mistakes(said, count).tolist() == everyone[:count]
+    assert most_confident_errors(said, count).tolist() == everyone[:count]
 
 
 def test_photograph_mask_and_map_of_each(tmp_path):
@@ -119,12 +124,12 @@ def test_the_likeliest_classes_and_the_true_one(tmp_path):
 def test_the_section(report, tmp_path):
     write(tmp_path / "gallery", 3)
     said = section(report, tmp_path)
-    assert "3 of 41 mistakes" in said
+    assert "3 most confident of 41 errors" in said
     assert "0&lt;b&gt;" in said and "<b>" not in said
     assert said.count("<img") == 9 and ", its mask" in said
-    assert "the more a place speaks for the predicted class: Grad-CAM; 3 × 3 places" in said
+    assert "more evidence for the predicted class; Grad-CAM, 3 × 3 cells" in said
     of_a_vit = dataclasses.replace(report, method="attention_rollout")
-    assert "whatever the class: attention rollout; 3 × 3 places" in section(of_a_vit, tmp_path)
+    assert "whatever the class; attention rollout, 3 × 3 cells" in section(of_a_vit, tmp_path)
     write(tmp_path / "gallery", 2, has_masks=False)
     said = section(report, tmp_path)
     assert said.count("<img") == 4 and ", its mask" not in said
@@ -133,7 +138,7 @@ def test_the_section(report, tmp_path):
 
 def test_without_mistakes_a_gallery_or_the_right_epoch(report, tmp_path):
     write(tmp_path / "gallery", 0)
-    assert "No validation photograph was given a wrong class" in section(report, tmp_path)
+    assert "There are no errors on the validation split." in section(report, tmp_path)
     write(tmp_path / "gallery", 2, epoch=EPOCH - 1)
     assert section(report, tmp_path) == ""
     remove_gallery(tmp_path / "gallery")

@@ -1,16 +1,21 @@
 import base64
 import dataclasses
 import io
+import itertools
 import os
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
+from jinja2 import UndefinedError
 from PIL import Image
 
+import hairjax.report
 from hairjax.evaluation.metrics import classification as metrics
 from hairjax.optim.parameter_table import ParameterRow
+from hairjax.report.html import render
 from hairjax.report.page import SECTIONS, write_report
 from hairjax.runs.access import AccessRecord
 from hairjax.runs.environment import Weights
@@ -20,12 +25,13 @@ from tests.report.example import (
     CONFUSION,
     SCORES,
     example_report,
-    judged,
-    judgement,
     pictures,
     predictions,
+    split_results,
+    with_results,
 )
 
+TEMPLATES = Path(hairjax.report.__file__).parent / "templates"
 LOOK = AccessRecord(
     "2026-03-01T10:00:00+00:00", "ab" * 20, "0123456789ab", "test", 319, 0.81, "evaluate"
 )
@@ -49,7 +55,7 @@ def opened(report, folder):
     """The same once test was looked at and validation explained."""
     columns = {"camera": {name: CAMERAS[len(name) % 2] for name in predictions(CONFUSION).files}}
     both = [
-        judgement(split, folder, validation, columns)
+        split_results(split, folder, validation, columns)
         for split, validation in (("validation", None), ("test", predictions(CONFUSION)))
     ]
     pictures(folder / "opened")
@@ -74,6 +80,9 @@ class Page(HTMLParser):
         self.feed(markup)
         self.close()
         assert not self.open
+        self.text = " ".join("".join(self.text).split())
+        for row in itertools.chain(*self.tables):
+            row[:] = [" ".join(cell.split()) for cell in row]
         ids = [value for _, name, value in self.attributes if name == "id"]
         assert len(set(ids)) == len(ids)
         links = [value for tag, name, value in self.attributes if (tag, name) == ("a", "href")]
@@ -115,15 +124,15 @@ def read(report, folder):
 
 
 def test_says_what_was_trained_on_what(report, tmp_path):
-    text = "".join(read(report, tmp_path).text)
+    text = read(report, tmp_path).text
     assert (
-        "swin_tiny_patch4_window7_224 with 27,525,000 parameters, started from "
-        "hf://timm/swin_tiny_patch4_window7_224.ms_in22k, trained on 2,560 photographs of 853 "
-        "subjects. Epoch 5 of 8 was the best by quadratic kappa; it is judged here on the "
+        "swin_tiny_patch4_window7_224 with 27,525,000 parameters, initialised from "
+        "hf://timm/swin_tiny_patch4_window7_224.ms_in22k, fine-tuned on 2,560 photographs of 853 "
+        "subjects. Epoch 5 of 8 was the best by quadratic kappa; it is evaluated here on the "
         "validation split (320 photographs of 107 subjects)."
     ) in text
-    assert "Test: 319 photographs of 106 subjects, never opened." in text
-    assert "The test photographs were never opened." in text
+    assert "Test: 319 photographs of 106 subjects, never accessed." in text
+    assert "The test split was never accessed." in text
     assert "Photographs: /data/top" in text
     assert "95 % interval (jackknife over 107 subjects, Student's t)" in text
     assert "Synthetic" not in text
@@ -144,7 +153,7 @@ def test_tables(report, tmp_path):
     assert page.row("Subjects") == ["Subjects", "853", "107", "106"]
     assert page.row("Training time")[1] == "12 min 24 s for 8 epochs"
     assert page.row("Device-hours")[1] == f"{2 * 8 * 93 / 3600:.3f}"
-    assert page.row("Peak memory")[1] == "3.0 GiB of the process"
+    assert page.row("Peak memory")[1] == "3.0 GiB (process)"
     assert page.row("Weights")[1] == "hf://timm/swin_tiny_patch4_window7_224.ms_in22k"
     assert page.row("SHA-256")[1] == "f00d" * 16
     assert page.row("jax") == ["jax", "0.10.2"]
@@ -153,12 +162,12 @@ def test_tables(report, tmp_path):
 
 def test_results_of_test_stand_beside_those_of_validation(opened, tmp_path):
     page = read(opened, tmp_path)
-    text = "".join(page.text)
+    text = page.text
     assert "the validation split (320 photographs of 107 subjects) and the test split (319 " in text
     assert "Validation: 320 photographs of 107 subjects" in text
     assert "Test: 319 photographs of 106 subjects" in text
-    assert "never opened" not in text
-    assert "The test photographs were opened once." in text
+    assert "never accessed" not in text
+    assert "The test split was accessed once." in text
     assert sum(name == "class" and value == "tile" for _, name, value in page.attributes) == 8
     assert page.row("Accuracy", 0) == page.row("Accuracy", 1)
     look = ["2026-03-01 10:00:00", "evaluate", "test", "319", "0.810", "0123456789ab", "ababababab"]
@@ -167,21 +176,21 @@ def test_results_of_test_stand_beside_those_of_validation(opened, tmp_path):
 
 def test_what_is_said_where_looks_and_results_do_not_agree(report, opened, tmp_path):
     said = {
-        "opened 2 times": dataclasses.replace(opened, accesses=[LOOK, LOOK]),
-        "looks.csv has no line": dataclasses.replace(opened, accesses=[]),
-        "are not in this run's folder": dataclasses.replace(report, accesses=[LOOK]),
-        "are of another epoch": dataclasses.replace(report, accesses=[LOOK], outdated=["test"]),
+        "accessed 2 times": dataclasses.replace(opened, accesses=[LOOK, LOOK]),
+        "but looks.csv has no line": dataclasses.replace(opened, accesses=[]),
+        "the results are not in the run directory": dataclasses.replace(report, accesses=[LOOK]),
+        "belong to another epoch": dataclasses.replace(report, accesses=[LOOK], outdated=["test"]),
         "The run has no test photographs": dataclasses.replace(
             report, counts=report.counts | {"test": (0, 0, 0, 0)}
         ),
     }
     for text, changed in said.items():
-        assert text in "".join(read(changed, tmp_path).text)
+        assert text in read(changed, tmp_path).text
 
 
 def test_the_table_of_groups(report, tmp_path):
     page = read(report, tmp_path)
-    assert "298,084 of 307,300 parameters learn." in "".join(page.text)
+    assert "298,084 of 307,300 parameters are trained." in page.text
     assert page.row("early", 1) == ["early", "stem", "9,216", "0", "0", "never"]
     rows = [row[1:] for row in page.rows if row and row[0] == "late" and len(row) == 6]
     assert rows == [["head", "3,076", "0.001", "0.01 (99.9%)", "epoch 1"]]
@@ -201,14 +210,14 @@ def test_layer_decay_gives_a_part_a_range_of_rates(report, tmp_path):
     page = read(dataclasses.replace(report, parameter_table=table, config=config), tmp_path)
     of_part = page.row("middle")
     assert of_part == ["middle", "stages.1", "288", "0.000172 – 0.00035", "0", "epoch 4"]
-    assert "Before layer decay: times 0.7 for each layer up to the head." in "".join(page.text)
+    assert "Before layer-wise decay (0.7 per layer below the head)." in page.text
 
 
 def test_devices_that_an_earlier_hairjax_did_not_count_are_not_known(report, tmp_path):
     known = read(report, tmp_path).row("Device-hours")
     timing = [{k: v for k, v in row.items() if k != "devices"} for row in report.timing]
     page = read(dataclasses.replace(report, timing=timing), tmp_path)
-    assert page.row("Device-hours") == ["Device-hours", "not known"] != known
+    assert page.row("Device-hours") == ["Device-hours", "unknown"] != known
 
 
 def test_several_starts_and_unknown_facts(report, tmp_path):
@@ -226,47 +235,45 @@ def test_several_starts_and_unknown_facts(report, tmp_path):
     assert page.row("python")[1] == "3.11.9 → 3.12.1"
     assert page.row("SHA-256")[1] == "f00d" * 16
     drawn = read(dataclasses.replace(report, starts=[again]), tmp_path)
-    assert drawn.row("Weights")[1] == "drawn at random, not pretrained"
+    assert drawn.row("Weights")[1] == "random initialisation, not pretrained"
     run = dataclasses.replace(first, weights=Weights("runs/top", "", "", 0))
     page = read(dataclasses.replace(report, starts=[run]), tmp_path)
-    assert page.row("SHA-256")[1].startswith("none: they are a run's checkpoint")
+    assert page.row("SHA-256")[1].startswith("none: the checkpoint of a run")
 
 
 def test_names_that_no_font_can_draw_are_said_below_the_figure(report, tmp_path):
-    page = read(dataclasses.replace(report, undrawable=["정상"]), tmp_path)
-    assert "No font here can draw 정상" in "".join(page.text)
+    page = read(dataclasses.replace(report, missing_glyphs=["정상"]), tmp_path)
+    assert "No installed font has the glyphs of 정상" in page.text
 
 
 def test_synthetic_photographs_are_stamped(report, tmp_path):
     page = read(dataclasses.replace(report, synthetic=True, source="TOP, seed 0"), tmp_path)
     assert ("p", "class", "stamp") in page.attributes
-    assert "Synthetic photographs: TOP, seed 0. The numbers show that the code works" in "".join(
-        page.text
-    )
+    assert "Synthetic photographs: TOP, seed 0. The results show that the code runs" in page.text
 
 
 def test_what_is_not_known_is_said(report, tmp_path):
     subjects = dict.fromkeys(report.subjects, 0)
     unknown = dataclasses.replace(report, subjects=subjects, without_subject=9, best_by="loss")
     page = read(unknown, tmp_path)
-    text = "".join(page.text)
+    text = page.text
     assert "the best by loss" in text
     assert "validation split (320 photographs)." in text
-    assert "Subjects are not known" in text
+    assert "Subjects are unknown" in text
     assert not any(row and row[0] == "Subjects" for row in page.rows)
 
 
 def test_what_flatters_the_results_is_said_with_the_photographs(report, tmp_path):
-    text = "".join(read(report, tmp_path).text)
-    assert "not known. If there are several" not in text
-    assert "were let pass" not in text
+    text = read(report, tmp_path).text
+    assert "unknown. Photographs of one person" not in text
+    assert "were allowed" not in text
     data = {**report.config["data"], "source": "photos", "on_leak": "allow"}
     config = {**report.config, "data": data}
     some = dataclasses.replace(report, without_subject=12, config=config, synthetic=False)
-    text = "".join(read(some, tmp_path).text)
-    assert "Of 12 photographs the subject is not known. If there are several" in text
-    assert "two parts. Of 12 photographs the subject is not known." in text
-    assert "in validation and test were let pass (data.on_leak=allow). The start" in text
+    text = read(some, tmp_path).text
+    assert "The subject of 12 photographs is unknown. Photographs of one person" in text
+    assert "two partitions. The subject of 12 photographs is unknown." in text
+    assert "were allowed in validation and test (data.on_leak=allow), which makes" in text
 
 
 @pytest.mark.parametrize(
@@ -275,7 +282,12 @@ def test_what_flatters_the_results_is_said_with_the_photographs(report, tmp_path
         (CLASSES, "", "photos", "normal < mild < moderate < severe (by words of severity or"),
         (CLASSES, "a,b", "photos", "mild < moderate < severe (as data.classes gives it)."),
         (("b", "a", "d", "c"), "", "tfds:x", "b < a < d < c (as the data set numbers them)."),
-        (("a", "b", "c", "d"), "", "photos", "gives none: what needs an order (quadratic kappa, "),
+        (
+            ("a", "b", "c", "d"),
+            "",
+            "photos",
+            "nor does data.classes: if it is another, ordinal metrics (quadratic kappa, ",
+        ),
     ],
 )
 def test_the_order_of_the_classes_and_how_it_was_told(
@@ -286,7 +298,7 @@ def test_the_order_of_the_classes_and_how_it_was_told(
         "data": {**report.config["data"], "classes": given, "source": source},
     }
     changed = dataclasses.replace(report, classes=classes, config=config)
-    text = "".join(read(changed, tmp_path).text)
+    text = read(changed, tmp_path).text
     assert f"Order of the classes: {classes[0]}" in text and said in text
 
 
@@ -297,20 +309,20 @@ def test_a_group_that_is_frozen_at_the_best_epoch(report, tmp_path):
 
 def test_best_by_is_named_as_in_the_table(report, tmp_path):
     for best_by, said in {"macro_f1": "best by macro F1;", "loss": "best by loss;"}.items():
-        assert said in "".join(read(dataclasses.replace(report, best_by=best_by), tmp_path).text)
+        assert said in read(dataclasses.replace(report, best_by=best_by), tmp_path).text
 
 
 def test_zero_has_no_sign(report, tmp_path):
-    nearly = judged(report, baselines={"b": dict.fromkeys(SCORES, -1e-5)})
+    nearly = with_results(report, baselines={"b": dict.fromkeys(SCORES, -1e-5)})
     assert read(nearly, tmp_path).row("Accuracy")[3] == "0.000"
 
 
 def test_negative_kappa_stays_on_its_line(report, tmp_path):
-    [judgement] = report.results
-    worse = judged(
+    [first] = report.results
+    worse = with_results(
         report,
         metrics=SCORES | {"quadratic_kappa": -0.1},
-        intervals=judgement.intervals | {"quadratic_kappa": (-0.3, 0.2)},
+        intervals=first.intervals | {"quadratic_kappa": (-0.3, 0.2)},
     )
     page = read(worse, tmp_path)
     assert page.row("Quadratic kappa")[2] == "−0.100−0.300 – 0.200"
@@ -322,7 +334,7 @@ def test_an_undefined_metric_is_a_dash_with_its_reason(report, tmp_path):
     undefined = {"quadratic_kappa": None}
     [result] = report.results
     page = read(
-        judged(
+        with_results(
             report,
             metrics=SCORES | undefined,
             intervals=result.intervals | undefined,
@@ -331,7 +343,7 @@ def test_an_undefined_metric_is_a_dash_with_its_reason(report, tmp_path):
         tmp_path,
     )
     assert page.row("Quadratic kappa")[1:4] == ["", "–no interval", "–"]
-    assert "Kappa is undefined: all photographs are of one class" in "".join(page.text)
+    assert "Kappa is undefined: all photographs are of one class" in page.text
 
 
 def test_scores_of_a_class_that_never_occurs_are_dashes(report, tmp_path):
@@ -340,9 +352,9 @@ def test_scores_of_a_class_that_never_occurs_are_dashes(report, tmp_path):
         result.analysis.classes[0], precision=None, recall=None, f1=None, photographs=0
     )
     analysis = dataclasses.replace(result.analysis, classes=(never, *result.analysis.classes[1:]))
-    page = read(judged(report, analysis=analysis), tmp_path)
+    page = read(with_results(report, analysis=analysis), tmp_path)
     assert [never.name, "–", "–", "–", "0"] in page.rows
-    assert "– is undefined: the precision of a class that is never predicted" in "".join(page.text)
+    assert "– is undefined: precision of a class that is never predicted" in page.text
 
 
 def test_holds_everything_and_asks_for_nothing(opened, tmp_path):
@@ -387,14 +399,14 @@ def test_every_text_is_escaped(opened, tmp_path):
     config = {name: opened.config[name] for name in opened.config}
     page = read(
         dataclasses.replace(
-            judged(opened, interval_note=nasty, baselines={nasty: SCORES}),
+            with_results(opened, interval_note=nasty, baselines={nasty: SCORES}),
             folder=tmp_path,
             title=nasty,
             source=nasty,
             model=nasty,
             starts=[dataclasses.replace(start, versions={nasty: nasty}, weights=weights, **texts)],
             classes=(nasty, *CLASSES[1:]),
-            undrawable=[nasty],
+            missing_glyphs=[nasty],
             best_by=nasty,
             accesses=[dataclasses.replace(LOOK, command=nasty, split=nasty, configuration=nasty)],
             history=[row | {"rate": {nasty: 1e-3}} for row in opened.history],
@@ -405,13 +417,26 @@ def test_every_text_is_escaped(opened, tmp_path):
     )
     markup = (tmp_path / "report.html").read_text("utf-8")
     assert "<b>" not in markup
-    assert "".join(page.text).count(nasty) >= 44
+    assert page.text.count(nasty) >= 44
     assert page.row(f"{nasty}.{nasty}")[1] == '"<b>&\\"\'"'
 
 
 def test_a_folder_name_that_is_not_unicode(report, tmp_path):
     source = os.fsdecode(b"/data/\xff")
     assert "/data/?" in read(dataclasses.replace(report, source=source), tmp_path).text
+
+
+def test_templates_are_those_of_the_sections_and_none_switches_escaping_off():
+    templates = {path.stem: path.read_text() for path in TEMPLATES.rglob("*.html")}
+    sections = {path.stem for path in (TEMPLATES / "sections").iterdir()}
+    assert sections == {section.name for section in SECTIONS}
+    for name, source in templates.items():
+        assert not re.search(r"\|\s*safe\b|autoescape", source), name
+
+
+def test_a_value_that_a_template_lacks_is_an_error(report):
+    with pytest.raises(UndefinedError, match="'order' is undefined"):
+        render("sections/photographs.html", report=report)
 
 
 def test_same_report_same_bytes_and_nothing_left_beside(report, tmp_path):
@@ -432,11 +457,11 @@ def browser(tmp_path_factory):
     browser.close()
 
 
-def _renamed(judgement, classes):
-    rows = zip(judgement.analysis.classes, classes, strict=True)
+def _renamed(results, classes):
+    rows = zip(results.analysis.classes, classes, strict=True)
     scores = tuple(dataclasses.replace(row, name=name) for row, name in rows)
-    analysis = dataclasses.replace(judgement.analysis, classes=scores)
-    return dataclasses.replace(judgement, analysis=analysis)
+    analysis = dataclasses.replace(results.analysis, classes=scores)
+    return dataclasses.replace(results, analysis=analysis)
 
 
 @pytest.fixture(scope="module")
@@ -453,7 +478,7 @@ def page(opened, tmp_path_factory):
         synthetic=True,
         source=source,
         classes=classes,
-        results=[_renamed(judgement, classes) for judgement in opened.results],
+        results=[_renamed(results, classes) for results in opened.results],
     )
     write_report(full, path)
     return path

@@ -429,5 +429,5 @@ def test_the_report_answers_by_it(copied, tmp_path):
     text = page(folder)
     assert before != run_ancestry(clean)
     assert "leaks" not in text
-    assert "No validation or test photograph had trained the weights (clean), by checksums" in text
-    assert "What the weights had learnt from before was not compared: it is gone." in text
+    assert "The weights (clean) were not trained on validation or test photographs, by" in text
+    assert "Earlier training data were not compared: it is gone." in text

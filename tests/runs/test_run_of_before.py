@@ -30,16 +30,16 @@ ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "tests" / "reference"
 HEADINGS = [
     "Results",
-    "Looks at the test photographs",
-    "Where it is right and wrong",
-    "The surest mistakes",
+    "Test-set access",
+    "Confusion matrix and per-class metrics",
+    "Most confident errors",
     "Calibration",
-    "Referral to a person",
+    "Selective prediction (referral)",
     "Training",
     "Parameter groups",
-    "Photographs",
-    "Model, cost and configuration",
-    "Checklists for a paper",
+    "Photographs and splits",
+    "Model, compute and configuration",
+    "Reporting checklists (CLAIM, TRIPOD+AI)",
 ]
 
 

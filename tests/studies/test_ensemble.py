@@ -251,7 +251,7 @@ def test_an_ensemble_is_not_trained(runs, tmp_path, capsys):
     assert launch.main([f"--config={runs}/a/config.json", f"--workdir={out}"]) == 1
     assert "config.made.by: 'ensemble' → None" in capsys.readouterr().err
     assert launch.main(["report", f"--workdir={out}"]) == 1
-    assert "is what ensemble made of finished runs" in capsys.readouterr().err
+    assert "was made by ensemble from finished runs" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

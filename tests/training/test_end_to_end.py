@@ -212,7 +212,7 @@ def test_the_report_is_made_of_the_files_of_the_run(run, tmp_path, capsys):
     (tmp_path / run.name / "metrics.json").unlink()
     capsys.readouterr()
     assert launch.main(["report", f"--workdir={tmp_path}/{run.name}"]) == 1
-    assert "has not ended, or an earlier hairjax trained it (no metrics.json)" in (
+    assert "has not finished, or an earlier version trained it (no metrics.json)" in (
         capsys.readouterr().err
     )
     assert launch.main(["report", f"--workdir={tmp_path}/nothing"]) == 1
@@ -220,10 +220,10 @@ def test_the_report_is_made_of_the_files_of_the_run(run, tmp_path, capsys):
 
 
 def test_evaluate_the_test_split(run):
-    assert "never opened" in (run / "report.html").read_text("utf-8")
+    assert "never accessed" in (run / "report.html").read_text("utf-8")
     assert launch.main(["evaluate", f"--workdir={run}", "--split=test"]) == 0
     page = (run / "report.html").read_text("utf-8")
-    assert "never opened" not in page
+    assert "never accessed" not in page
     accuracy = json.loads((run / "test" / "metrics.json").read_text())["accuracy"]
     assert page.index("<h3>Validation") < page.index("<h3>Test")
     assert f'<div class="value">{accuracy:.3f}</div>' in page[page.index("<h3>Test") :]

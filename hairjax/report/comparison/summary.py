@@ -1,4 +1,4 @@
-"""Comparison of configurations, for its page and its tables: numbers and wording."""
+"""Comparison of configurations as plain data, with the wording of its tables."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,45 +7,44 @@ from numpy.typing import NDArray
 
 from hairjax.evaluation.metrics.paired import METRICS, PairedDifference, Summary
 from hairjax.report.contents import METRICS as KNOWN
-from hairjax.report.html import number
+from hairjax.report.numbers import number
 from hairjax.system.wording import counted
 
 UNKNOWN = (None, None)
-"""In place of a difference that is undefined, and its interval."""
+"""Stands for an undefined difference and its interval."""
 TITLES = {name: KNOWN[name].title for name in METRICS}
 HIGHER_IS_BETTER = {name: KNOWN[name].higher_is_better for name in METRICS}
-NOT_INDEPENDENT = (
-    "“Alone right” counts photographs; with several runs, those that one configuration gets right "
-    "in a larger share of its runs. McNemar's exact test takes photographs for independent of "
-    "each other. Photographs of one subject are not: its p is then too small. The test by subject "
-    "is Student's t with the standard error of the interval above: p is less than 0.05 where that "
-    "leaves out 0. Both are two-sided; Holm's correction is over the comparisons made here, one "
-    "family for each test."
+TESTS_NOTE = (
+    "“Alone right” counts photographs; with several runs, those that a configuration predicts "
+    "correctly in a larger share of its runs. McNemar's exact test assumes independent "
+    "photographs: with several of a subject its p is too small. The test by subject is Student's t "
+    "with the standard error of the interval above: p < 0.05 where that excludes 0. Both are "
+    "two-sided; Holm's correction is over the comparisons shown, separately for each test."
 )
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Comparison of configurations, as plain data.
+    """Comparison of configurations.
 
-    The first configuration is the reference; the i-th pair compares configuration i + 1 with it.
+    The first configuration is the reference; pair i compares configuration i + 1 with it.
 
     Attributes:
-        split: the split that all were judged on.
-        source: where the photographs are from.
-        synthetic: the photographs were drawn by a program; stamped on the page.
+        split: split that all were evaluated on.
+        source: origin of the photographs.
+        synthetic: True for synthetic photographs.
         classes: k names.
         files: n names.
         labels: int [n], true classes.
-        subjects: n names, "" where the subject is not known.
+        subjects: n names, "" if unknown.
         names: names of the configurations.
         runs: folder and seed of every run, by configuration.
         summaries: metrics of each configuration.
         pairs: paired difference of each configuration but the first.
-        mcnemar: per pair, the p of McNemar's test after Holm's correction.
-        by_subject: per pair, the p of the test by subject after the same correction.
+        mcnemar: p-value of McNemar's test per pair, Holm-corrected.
+        by_subject: p-value of the test by subject per pair, Holm-corrected.
         interval_note: method of the intervals.
-        notes: notes for the reader, a paragraph each.
+        notes: notes for the reader, one paragraph each.
     """
 
     split: str
@@ -65,11 +64,11 @@ class Comparison:
     notes: Sequence[str]
 
     def compared(self) -> list[tuple[str, Summary, PairedDifference]]:
-        """Every configuration but the reference, and how it differs from it."""
+        """Name, summary and paired difference of each configuration but the reference."""
         return list(zip(self.names[1:], self.summaries[1:], self.pairs, strict=True))
 
     def tests(self) -> list[list[str]]:
-        """Rows of `TESTS`."""
+        """Rows of the table of tests; `TESTS` is its header."""
         rows = zip(self.compared(), self.mcnemar, self.by_subject, strict=True)
         return [
             [
@@ -93,7 +92,7 @@ class Comparison:
 
 
 TESTS = (
-    "compared with the reference",
+    "configuration",
     "reference alone right",
     "other alone right",
     "McNemar p",
@@ -101,29 +100,23 @@ TESTS = (
     "by subject p",
     "Holm",
 )
-"""The header of `Comparison.tests`."""
+"""Header of `Comparison.tests`."""
 
 
 def p_value(p: float) -> str:
-    """Three decimals, or that it is less."""
+    """Format with three decimals, or as ``< 0.001``."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def signed(value: float | None) -> str:
-    """A difference: three decimals, and a sign but for 0; a dash where it is undefined."""
-    written = number(value)
-    return f"+{written}" if value is not None and float(f"{value:.3f}") > 0 else written
-
-
 def spread(summary: Summary, metric: str) -> str:
-    """A value; with several runs the mean ± the standard deviation; a dash if undefined."""
+    """Format a value; with several runs, mean ± standard deviation."""
     sd = summary.sd(metric)
     mean = number(summary.mean(metric))
     return mean if sd is None else f"{mean} ± {number(sd)}"
 
 
-def said(classes: Sequence[str], summary: Summary, index: int) -> str:
-    """Predicted class of a photograph; with several runs, the number of runs for each class."""
+def predicted_class(classes: Sequence[str], summary: Summary, index: int) -> str:
+    """Predicted class of a photograph; with several runs, their number for each class."""
     counts = summary.predicted[index]
     given = [(int(count), name) for count, name in zip(counts, classes, strict=True) if count]
     if summary.runs == 1:

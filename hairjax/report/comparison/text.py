@@ -1,4 +1,4 @@
-"""The tables of a comparison as text: Markdown, and LaTeX with booktabs for a paper."""
+"""Comparison as Markdown and as a LaTeX table (booktabs)."""
 
 import re
 from collections.abc import Sequence
@@ -7,15 +7,15 @@ from hairjax.evaluation.metrics.intervals import Estimate
 from hairjax.evaluation.metrics.paired import METRICS, Summary
 from hairjax.report.comparison.summary import (
     HIGHER_IS_BETTER,
-    NOT_INDEPENDENT,
     TESTS,
+    TESTS_NOTE,
     TITLES,
     UNKNOWN,
     Comparison,
-    signed,
     spread,
 )
-from hairjax.report.html import number_range
+from hairjax.report.numbers import number_range, signed
+from hairjax.system.wording import counted
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -32,17 +32,17 @@ _LATEX = {
 
 
 def escape_markdown(text: str) -> str:
-    """Text that Markdown, in a cell of a table too, shows as it is."""
+    """Escape text for Markdown, in tables too."""
     return re.sub(r"([\\`*_{}\[\]<>()#+!|~&$])", r"\\\1", " ".join(text.split()))
 
 
 def escape_latex(text: str) -> str:
-    """Text that LaTeX prints as it is."""
+    """Escape text for LaTeX."""
     return "".join(_LATEX.get(letter, letter) for letter in " ".join(text.split()))
 
 
 def markdown(found: Comparison) -> str:
-    """The page's numbers as tables in Markdown."""
+    """Tables of the page in Markdown."""
     header = ["", *(_title(metric) for metric in METRICS)]
     values = [
         [escape_markdown(name), *(_value(summary, metric) for metric in METRICS)]
@@ -62,16 +62,16 @@ def markdown(found: Comparison) -> str:
         "\n\n".join(
             [
                 f"# {len(found.names)} configurations compared",
-                f"Judged on the same {found.evaluated_on}. Reference: "
+                f"Evaluated on the same {found.evaluated_on}. Reference: "
                 f"{escape_markdown(found.names[0])}.",
                 *map(escape_markdown, found.notes),
                 f"In brackets: 95 % intervals ({found.interval_note}).",
                 _markdown_table(header, values),
                 "## Differences from the reference",
                 _markdown_table(header, differences),
-                "## Tests of the accuracy",
+                "## Significance tests of accuracy",
                 _markdown_table(list(TESTS), tests),
-                NOT_INDEPENDENT,
+                TESTS_NOTE,
                 "## Runs",
                 "\n".join(runs),
             ]
@@ -99,7 +99,7 @@ def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str
 
 
 def latex(found: Comparison) -> str:
-    """One table for a paper: values above, differences from the reference below."""
+    """LaTeX table: values, then differences from the reference."""
     values = []
     for name, summary in zip(found.names, found.summaries, strict=True):
         values.append([name, *(spread(summary, metric) for metric in METRICS), ""])
@@ -112,9 +112,9 @@ def latex(found: Comparison) -> str:
     columns = len(METRICS) + 2
     below = rf"\emph{{Difference from {escape_latex(found.names[0])}}}"
     caption = (
-        f"Judged on the same {found.evaluated_on}. In brackets: 95 % intervals (paired "
-        f"{found.interval_note}); p: by subject for accuracy, two-sided, after Holm's "
-        f"correction over {len(found.pairs)}. {' '.join(found.notes)} ↓: lower is better."
+        f"Evaluated on the same {found.evaluated_on}. In brackets: 95 % intervals (paired "
+        f"{found.interval_note}); p: by subject for accuracy, two-sided, Holm-corrected over "
+        f"{counted(len(found.pairs), 'comparison')}. {' '.join(found.notes)} ↓: lower is better."
     )
     return "\n".join(
         [

@@ -1,4 +1,4 @@
-"""Pictures of confidence: the reliability diagram and the risk–coverage curve."""
+"""Reliability diagram and risk–coverage curve."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,36 +22,36 @@ from hairjax.report.figures.style import (
     INK,
     STYLE,
     VERMILION,
-    name_series,
     save_for_print,
+    title_and_legend,
 )
 
 CHANCE: dict[str, Any] = {"color": GREY, "linestyle": (0, (4, 1.5)), "linewidth": 1.0}
 
 
 def reliability_figure(bins: Sequence[Bin], after: Sequence[Bin], path: Path) -> None:
-    """Plot accuracy against confidence with 95 % intervals, and how many photographs are where.
+    """Plot accuracy against confidence with 95 % intervals, above a histogram of confidence.
 
     Args:
-        bins: bins of the model's own probabilities.
-        after: bins with the temperature; empty for none.
-        path: the PNG to write; an SVG is written beside it.
+        bins: bins of the unscaled probabilities.
+        after: bins of the temperature-scaled probabilities; empty for none.
+        path: PNG to write; an SVG is written beside it.
     """
     with matplotlib.style.context(["default", STYLE, IN_COLUMN]):
         figure = Figure(figsize=(COLUMN, 3.6))
         rates, counts = figure.subplots(2, sharex=True, height_ratios=(1, 0.3))
         rates.plot([0, 1], [0, 1], zorder=1, **CHANCE)
-        # Two series stand beside each other.
+        # Two series are drawn side by side.
         shift = 0.004 if after else 0.0
         series = [(bins, "model", BLUE, "o", -shift)]
         if after:
-            series.append((after, "with temperature", VERMILION, "s", shift))
+            series.append((after, "temperature-scaled", VERMILION, "s", shift))
         for found, label, colour, marker, aside in series:
             _plot_bins(rates, found, label, colour, marker, aside)
             held = {one.low: one.photographs for one in found}
             counts.stairs([held.get(low, 0) for low in EDGES[:-1]], EDGES, color=colour)
         if after:
-            name_series(rates, "Accuracy")
+            title_and_legend(rates, "Accuracy")
         else:
             rates.set_title("Accuracy")
         rates.set_ylim(-0.02, 1.02)
@@ -70,13 +70,13 @@ def risk_coverage_figure(
     retained: Sequence[Retained],
     path: Path,
 ) -> None:
-    """Plot the error rate of the photographs retained against how many they are.
+    """Plot the error rate of the retained photographs (risk) against their share (coverage).
 
     Args:
-        coverage: shares that are retained, rising to 1.
-        risk: the error rate at each.
-        retained: the shares of the table, whose intervals are plotted.
-        path: the PNG to write; an SVG is written beside it.
+        coverage: rising to 1.
+        risk: error rate at each coverage.
+        retained: coverages of the table, plotted with their intervals.
+        path: PNG to write; an SVG is written beside it.
     """
     with matplotlib.style.context(["default", STYLE, IN_COLUMN]):
         figure = Figure(figsize=(COLUMN, 2.6))
@@ -84,7 +84,7 @@ def risk_coverage_figure(
         error = risk[-1]
         grid = np.linspace(0.001, 1, 500)
         best = np.maximum(0, 1 - (1 - error) / grid)
-        axes.plot([0, 1], [error, error], label="by chance", **CHANCE)
+        axes.plot([0, 1], [error, error], label="uninformative", **CHANCE)
         axes.plot(grid, best, color=INK, linestyle=":", linewidth=1.0, label="best possible")
         axes.plot(coverage, risk, color=BLUE, label="model", drawstyle="steps-post")
         for one in retained:
@@ -93,12 +93,12 @@ def risk_coverage_figure(
                 ends = [1 - end for end in one.interval]
                 axes.plot([share, share], ends, color=BLUE, linewidth=1.0)
             axes.plot([share], [1 - one.accuracy], color=BLUE, marker="o", markersize=3.5)
-        name_series(axes, "Error rate")
+        title_and_legend(axes, "Error rate")
         axes.set_xlim(0, 1.02)
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-        axes.set_xlabel("photographs kept, the surest first")
+        axes.set_xlabel("coverage: photographs retained")
         save_for_print(figure, path)
 
 

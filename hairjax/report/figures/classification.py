@@ -1,8 +1,8 @@
-"""Pictures of a run: learning curves and the confusion matrix.
+"""Learning curves and confusion matrix.
 
-Drawn through matplotlib's objects, never through pyplot, so that nothing global is touched.
-The same numbers give the same bytes. Colours are those of Okabe & Ito ("Color universal
-design", 2008) and one sequential blue: both survive colour-blindness and a grey printer.
+Without pyplot, so without global state; the same numbers give the same bytes. Colours are those of
+Okabe & Ito ("Color universal design", 2008) and one sequential blue, legible with colour blindness
+and in grey.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,26 +26,25 @@ from hairjax.report.figures.style import (
     PAGE,
     STYLE,
     VERMILION,
-    name_series,
     save_for_print,
+    title_and_legend,
 )
 
-MOST_NUMBERED = 12  # classes; with more, no number fits into a cell of the confusion matrix
+MOST_NUMBERED = 12  # classes; with more, cells have no numbers
 MOST_IN_COLUMN = 6  # classes; with more, the matrix is two columns wide
 
 
 def learning_curves(rows: Sequence[Mapping[str, Any]], best_epoch: int, path: Path) -> None:
-    """Plot loss, accuracy with quadratic kappa, and the rate of every group over the epochs.
+    """Plot loss, accuracy and quadratic kappa, and learning rates over the epochs.
 
     Args:
-        rows: the lines of ``metrics.jsonl``: ``epoch``, ``train`` (loss, accuracy),
-            ``validation`` (metrics of `evaluation.metrics.classification`) and ``rate`` (one per
-            group, the same groups in every row; 0 while frozen).
-        best_epoch: marked by a line through all panels.
-        path: the PNG to write; an SVG is written beside it.
+        rows: lines of ``metrics.jsonl``: ``epoch``, ``train`` (loss, accuracy), ``validation``
+            (metrics of `evaluation.metrics.classification`), ``rate`` (by group, 0 while frozen).
+        best_epoch: marked by a vertical line.
+        path: PNG to write; an SVG is written beside it.
 
     Raises:
-        ValueError: there are no rows, or none is of the best epoch.
+        ValueError: no row is of the best epoch.
     """
     epochs = [row["epoch"] for row in rows]
     if best_epoch not in epochs:
@@ -54,7 +53,7 @@ def learning_curves(rows: Sequence[Mapping[str, Any]], best_epoch: int, path: Pa
         figure = Figure(figsize=(COLUMN, 5.2))
         loss, score, rate = figure.subplots(3, sharex=True, height_ratios=(1, 1, 0.8))
 
-        # An epoch may be the only one: a marker shows where a line cannot.
+        # A line of a single epoch would be invisible.
         line = {"marker": "o" if len(rows) == 1 else "", "markersize": 4}
         grey = {"color": GREY, "linestyle": (0, (4, 1.5)), "linewidth": 1.2}
         blue, red = {"color": BLUE}, {"color": VERMILION}
@@ -65,7 +64,7 @@ def learning_curves(rows: Sequence[Mapping[str, Any]], best_epoch: int, path: Pa
             (score, "validation", "accuracy", "validation", blue),
             (score, "validation", "quadratic_kappa", "kappa, validation", red),
         ):
-            # None, which is undefined, leaves a gap.
+            # None (undefined) leaves a gap.
             values = np.array([row[part][name] for row in rows], float)
             axes.plot(epochs, values, label=label, **line, **look)
         _plot_rates(rate, epochs, rows, line)
@@ -82,12 +81,12 @@ def learning_curves(rows: Sequence[Mapping[str, Any]], best_epoch: int, path: Pa
 
 
 def confusion_figure(confusion: ArrayLike, classes: Sequence[str], path: Path) -> None:
-    """Plot a confusion matrix: counts, and each row's shares as percentages and as colour.
+    """Plot a confusion matrix: counts, with shares of each row as percentages and colour.
 
     Args:
         confusion: int [k, k], rows true, columns predicted.
-        classes: k names, shortened where they are long.
-        path: the PNG to write; an SVG is written beside it.
+        classes: k names; long ones are shortened.
+        path: PNG to write; an SVG is written beside it.
 
     Raises:
         ValueError: the matrix is not [k, k].
@@ -102,7 +101,7 @@ def confusion_figure(confusion: ArrayLike, classes: Sequence[str], path: Path) -
         wide = k > MOST_IN_COLUMN
         figure = Figure(figsize=(PAGE, 5.6) if wide else (COLUMN, 2.9))
         axes = figure.subplots()
-        # From nearly white to a blue that white text can be read on.
+        # From nearly white to a blue on which white text is legible.
         cells = axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1.1)
         cells.set(edgecolor="white", linewidth=min(1.5, 12 / k))
         axes.invert_yaxis()
@@ -118,14 +117,14 @@ def _plot_rates(
 ) -> None:
     for position, group in enumerate(rows[0]["rate"]):
         rates = np.array([row["rate"][group] for row in rows])
-        lone = {"marker": "o"} if np.sum(rates > 0) == 1 else {}  # it thawed for the last epoch
+        lone = {"marker": "o"} if np.sum(rates > 0) == 1 else {}  # unfrozen for one epoch
         axes.plot(
             epochs,
-            np.where(rates > 0, rates, np.nan),  # a frozen group has no place on a log scale
+            np.where(rates > 0, rates, np.nan),  # frozen: 0 has no place on a log scale
             color=GROUP_COLOURS[position % len(GROUP_COLOURS)],
             linestyle=("-", "--", ":")[position // len(GROUP_COLOURS) % 3],
             label=group,
-            # Groups may have one rate: what is drawn first is seen on both sides of the next.
+            # Groups may share a rate: earlier lines are wider and stay visible.
             linewidth=1.4 + 1.2 * max(0, 2 - position),
             **line | lone,
         )
@@ -135,13 +134,13 @@ def _plot_rates(
 
 def _finish_panel(figure: Figure, axes: Axes, title: str, best_epoch: int) -> None:
     handles, names = axes.get_legend_handles_labels()
-    many = len(names) > 3  # too many to stand below the title
+    many = len(names) > 3  # too many for a line below the title
     axes.axvline(best_epoch, color=INK, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
     if many:
         axes.set_title(title)
         figure.legend(handles, names, loc="outside lower center", ncols=2)
     else:
-        name_series(axes, title)
+        title_and_legend(axes, title)
 
 
 def _name_best(axes: Axes, best_epoch: int, *, leftwards: bool) -> None:
@@ -170,7 +169,7 @@ def _name_classes(axes: Axes, classes: Sequence[str], totals: NDArray[np.integer
     axes.set_ylabel("true")
     if k > MOST_NUMBERED:
         axes.tick_params(axis="x", rotation=90)
-    elif max(map(len, names)) * k > 40:  # they would run into each other
+    elif max(map(len, names)) * k > 40:  # they would overlap
         for label in axes.get_xticklabels():
             label.set(rotation=30, horizontalalignment="right", rotation_mode="anchor")
 
@@ -186,7 +185,7 @@ def _write_cells(
             continue
         ink = "white" if share > 0.55 else INK
         weight = "bold" if row == column else "normal"
-        # y grows downwards: the count stands on the middle of the cell, its share hangs below.
+        # y grows downwards: count above the middle of the cell, share below.
         above = axes.text(x, y + 0.03, f"{count:,}", ha="center", va="bottom", fontsize=size)
         above.set(color=ink, weight=weight)
         below = axes.text(x, y + 0.09, f"{100 * share:.0f} %", ha="center", va="top")

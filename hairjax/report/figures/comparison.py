@@ -1,4 +1,4 @@
-"""Differences between configurations with their intervals: a small forest plot."""
+"""Forest plot of the differences between configurations."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,21 +13,20 @@ from hairjax.evaluation.metrics.paired import METRICS, PairedDifference
 from hairjax.report.comparison.summary import HIGHER_IS_BETTER, TITLES
 from hairjax.report.figures.contact_sheets import shorten
 from hairjax.report.figures.style import BLUE, GREY, INK, STYLE, VERMILION, WIDTH, save_figure
-from hairjax.report.html import number
+from hairjax.report.numbers import number
 
-LETTERS = 34  # of a configuration's name
+NAME_WIDTH = 34  # characters
 
 
 def forest_figure(names: Sequence[str], pairs: Sequence[PairedDifference], path: Path) -> None:
-    """Plot every difference from the reference with its interval, a panel for each metric.
+    """Plot every difference from the reference with its interval, one panel per metric.
 
-    The lines of no difference are below each other, and better is always to the right: the axes
-    of errors run from plus to minus.
+    Better is to the right: axes of metrics to minimise are reversed.
 
     Args:
-        names: names of the configurations that are compared with the reference.
-        pairs: how each differs from it.
-        path: the PNG to write.
+        names: names of the configurations but the reference.
+        pairs: paired difference of each from the reference.
+        path: PNG to write.
     """
     height = 0.62 + 0.2 * len(pairs)  # inches of a panel
     style = {"axes.grid.axis": "x", "axes.spines.left": False, "axes.titlepad": 4}
@@ -44,12 +43,12 @@ def _plot_panel(
     axes: Axes, names: Sequence[str], pairs: Sequence[PairedDifference], metric: str
 ) -> None:
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
-    ends = [0.005]  # at least so far to each side: identical runs do not differ
+    ends = [0.005]  # least reach to each side: identical runs do not differ
     for row, pair in enumerate(pairs):
-        if (difference := pair.differences[metric]) is None:  # undefined: its row stays empty
+        if (difference := pair.differences[metric]) is None:  # undefined: an empty row
             continue
         value, interval = difference
-        low, high = interval or (-abs(value), abs(value))  # of which nothing is told
+        low, high = interval or (-abs(value), abs(value))  # no interval: not clear
         better = low > 0 if HIGHER_IS_BETTER[metric] else high < 0
         worse = high < 0 if HIGHER_IS_BETTER[metric] else low > 0
         colour = BLUE if better else VERMILION if worse else GREY
@@ -61,7 +60,7 @@ def _plot_panel(
     axes.set_xlim(*((-reach, reach) if HIGHER_IS_BETTER[metric] else (reach, -reach)))
     axes.set_ylim(len(pairs) - 0.4, -0.6)
     axes.set_yticks(
-        np.arange(len(pairs)), [shorten(name, LETTERS) for name in names], parse_math=False
+        np.arange(len(pairs)), [shorten(name, NAME_WIDTH) for name in names], parse_math=False
     )
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, symmetric=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))

@@ -1,4 +1,4 @@
-"""Pictures of what a run would begin with: a contact sheet of its photographs, and its rates."""
+"""Contact sheet of photographs before training, and the learning-rate schedule."""
 
 import itertools
 import math
@@ -28,24 +28,24 @@ from hairjax.report.figures.style import (
     save_figure,
 )
 
-# Of the contact sheet, in inches.
+# Contact sheet, in inches.
 MARGIN, CELL, GAP = 0.3, 1.05, 0.06
-CAPTION = 1.75  # beside a row
-COLUMNS = 0.3  # above the first heading: what is in which column
-HEADING = 0.34  # above the rows of a class
-LINE = 0.2  # of the notes at the top
-LETTERS = 28  # of a caption at its size: it is set in a font whose letters are equally wide
-LETTERS_OF_CLASS = 40
-MOST_DECADES = 6  # of rates: what is smaller is as good as 0
+CAPTION = 1.75  # width, beside a row
+COLUMNS = 0.3  # height of the column titles
+HEADING = 0.34  # height, above the rows of a class
+LINE = 0.2  # height, in the notes at the top
+CAPTION_WIDTH = 28  # monospaced characters
+CLASS_WIDTH = 40  # characters
+MOST_DECADES = 6  # of rates; smaller ones are negligible
 
 
 class Caption(NamedTuple):
     """Caption of a photograph."""
 
     class_name: str
-    class_size: str  # how much of the class there is
+    class_size: str  # size of the class, in words
     file: str
-    subject: str  # "" where unknown
+    subject: str  # "" if unknown
 
 
 def contact_sheet(
@@ -55,16 +55,16 @@ def contact_sheet(
     notes: Sequence[str],
     path: Path,
 ) -> None:
-    """Plot each photograph, its mask where there are masks, and augmented versions in a row.
+    """Plot each photograph, its mask if there are masks, and augmented versions in a row.
 
     Args:
-        rgb: [n, 1 + augmented, side, side, 3] in [0, 1]; the first of a row is the whole view.
-        masks: [n, 1 + augmented, side, side] in [0, 1]; None where the model sees none.
-        captions: captions of the n rows, those of one class together.
-        notes: the headline and lines below it.
-        path: the PNG to write.
+        rgb: [n, 1 + augmented, side, side, 3] in [0, 1]; the first of a row is not augmented.
+        masks: [n, 1 + augmented, side, side] in [0, 1]; None if the model has no mask channel.
+        captions: n captions, grouped by class.
+        notes: title and lines below it.
+        path: PNG to write.
     """
-    starts = [0.0]  # of the rows of cells, from the top of the first heading
+    starts = [0.0]  # tops of the rows, from the first heading
     for row in range(1, len(captions)):
         heading = HEADING if captions[row].class_name != captions[row - 1].class_name else 0
         starts.append(starts[-1] + CELL + GAP + heading)
@@ -82,7 +82,7 @@ def contact_sheet(
                 _write_heading(axes, caption, top + start, across - GAP)
             _write_caption(axes, caption, top + start + CELL / 2)
             _plot_row(axes, rgb[row], None if masks is None else masks[row], top + start)
-        # One plane for all, measured in inches from the top left corner; pictures change it.
+        # Axes in inches from the top left; images change the limits.
         axes.set(xlim=(0, width), ylim=(height, 0), aspect="equal")
         axes.set_axis_off()
         save_figure(figure, path)
@@ -95,14 +95,14 @@ def schedule_figure(
     steps: int,
     path: Path,
 ) -> None:
-    """Plot the learning rate of every group over the epochs, on a logarithmic scale.
+    """Plot the learning rate of every group over the epochs, on a log scale.
 
     Args:
-        epochs: [n], where the rates are taken, in epochs since the start.
-        rates: [n] of each group; 0 throughout where it is frozen.
-        warmup: the epoch at whose end the rates are at their peaks; 0 for no mark.
-        steps: in an epoch.
-        path: the PNG to write.
+        epochs: [n], times of the rates, in epochs since the start.
+        rates: [n] by group; 0 while frozen.
+        warmup: epochs of warm-up; 0 for no mark.
+        steps: steps per epoch.
+        path: PNG to write.
     """
     with matplotlib.style.context(["default", STYLE]):
         figure = Figure(figsize=(WIDTH, 2.9))
@@ -112,13 +112,13 @@ def schedule_figure(
             frozen = not values.any()
             axes.plot(
                 epochs,
-                np.where(values > 0, values, np.nan),  # no place on a logarithmic scale
+                np.where(values > 0, values, np.nan),  # 0 has no place on a log scale
                 color=GREY if frozen else colours[groups[0]],
                 linestyle=":" if frozen else "-",
                 label=f"{', '.join(groups)}: {'frozen' if frozen else f'{values.max():.3g}'}",
             )
         _scale_rates(axes, np.concatenate(list(rates.values())))
-        last = math.floor(epochs[-1]) + 1  # the epoch of the last step, at its end
+        last = math.floor(epochs[-1]) + 1  # end of the last epoch
         if warmup:
             _mark_warmup(axes, warmup, leftwards=warmup > last / 2)
         axes.set_xlim(0, last)
@@ -130,10 +130,7 @@ def schedule_figure(
 
 
 def shorten(text: str, length: int) -> str:
-    """At most ``length`` letters wide, the middle left out: a file is told by its name's two ends.
-
-    Letters of East Asian scripts are two wide.
-    """
+    """Elide the middle of a text to ``length`` columns at most; East Asian letters count two."""
     if _width(text) <= length:
         return text
     left, right = text[: len(text) // 2], text[len(text) // 2 :]
@@ -152,7 +149,7 @@ def _width(text: str) -> int:
 def _together(
     rates: Mapping[str, NDArray[np.floating]],
 ) -> list[tuple[list[str], NDArray[np.floating]]]:
-    """Groups of equal rates share a line, which would otherwise hide the others."""
+    """Merge groups of equal rates into one line, which would hide the others."""
     lines: list[tuple[list[str], NDArray[np.floating]]] = []
     for group, values in rates.items():
         same = next((names for names, other in lines if np.array_equal(values, other)), None)
@@ -164,8 +161,8 @@ def _together(
 
 
 def _scale_rates(axes: Axes, rates: NDArray[np.floating]) -> None:
-    """Whole decades, so that there are numbers at the axis however little the rates change."""
-    # Rates are single precision: 0.001 is a little more, and yet begins no new decade.
+    """Set limits to whole decades, so that the axis has tick labels."""
+    # In float32, 0.001 is slightly larger, yet begins no new decade.
     low, high = np.log10([rates[rates > 0].min(), rates.max()]).round(5)
     low, high = math.floor(low), math.ceil(high)
     axes.set_yscale("log")
@@ -188,7 +185,7 @@ def _mark_warmup(axes: Axes, warmup: int, *, leftwards: bool) -> None:
 
 
 def _columns(with_mask: bool) -> tuple[float, float]:
-    """Where the mask's column and the first augmented one begin."""
+    """Left ends of the mask column and of the first augmented one."""
     second = MARGIN + CAPTION + CELL + GAP
     return second, second + (CELL + GAP) * with_mask
 
@@ -199,26 +196,26 @@ def _write_notes(axes: Axes, notes: Sequence[str], with_mask: bool, bottom: floa
         y = MARGIN + LINE * (line + 0.5 * bool(line))
         axes.text(MARGIN, y, note, va="top", parse_math=False, fontsize=size, fontweight=weight)
     mask, augmented = _columns(with_mask)
-    axes.text(MARGIN + CAPTION, bottom, "whole view", va="bottom", color=INK)
+    axes.text(MARGIN + CAPTION, bottom, "not augmented", va="bottom", color=INK)
     if with_mask:
-        axes.text(mask, bottom, "its mask", va="bottom", color=INK)
-    axes.text(augmented, bottom, "augmented, as in training", va="bottom", color=INK)
+        axes.text(mask, bottom, "mask", va="bottom", color=INK)
+    axes.text(augmented, bottom, "augmented as in training", va="bottom", color=INK)
 
 
 def _write_heading(axes: Axes, caption: Caption, bottom: float, right: float) -> None:
     axes.plot([MARGIN, right], [bottom - HEADING + 0.06] * 2, color=FAINT, linewidth=0.8)
     y = bottom - 0.09
-    name = shorten(caption.class_name, LETTERS_OF_CLASS)
+    name = shorten(caption.class_name, CLASS_WIDTH)
     axes.text(MARGIN, y, name, fontsize=10, fontweight="bold", parse_math=False)
     axes.text(right, y, caption.class_size, ha="right", color=INK)
 
 
 def _write_caption(axes: Axes, caption: Caption, middle: float) -> None:
     subject = f"subject {caption.subject}" if caption.subject else "subject unknown"
-    # The heading has the class, which a folder is often named after.
+    # The heading has the class, often the folder's name.
     name = caption.file.removeprefix(f"{caption.class_name}/")
     file, whose = (
-        axes.text(MARGIN, y, shorten(text, LETTERS), fontfamily="monospace", parse_math=False)
+        axes.text(MARGIN, y, shorten(text, CAPTION_WIDTH), fontfamily="monospace", parse_math=False)
         for text, y in ((name, middle - 0.02), (subject, middle + 0.04))
     )
     file.set(fontsize=7, va="bottom")
@@ -231,7 +228,7 @@ def _plot_row(
     mask_column, left = _columns(masks is not None)
     _plot_picture(axes, rgb[0], MARGIN + CAPTION, top)
     if masks is not None:
-        # The photograph in grey below the mask, so that only the mask has a colour.
+        # Photograph in grey, so that only the mask has colour.
         grey = np.repeat(rgb[0].mean(-1, keepdims=True) * 0.75 + 0.25, 3, axis=-1)
         share = 0.65 * masks[0][..., None]
         blue = np.array(matplotlib.colors.to_rgb(BLUE))
@@ -245,15 +242,15 @@ def _plot_row(
 
 def _plot_picture(axes: Axes, picture: NDArray[np.floating], left: float, top: float) -> None:
     axes.imshow(picture, extent=(left, left + CELL, top + CELL, top))
-    # A photograph on white must not run into the page.
+    # A white background must not merge with the page.
     axes.add_patch(Rectangle((left, top), CELL, CELL, fill=False, edgecolor=FAINT, linewidth=0.8))
 
 
 def plot_outline(
     axes: Axes, mask: NDArray[np.floating], left: float, top: float, size: float
 ) -> None:
-    """Plot where a mask [side, side] passes a half, on a picture of ``size`` at (left, top)."""
-    # Strand by strand it would hide what it surrounds.
+    """Plot the contour of a mask [side, side] at 0.5, over an image of ``size`` at (left, top)."""
+    # Contours of single strands would hide the image.
     mask = gaussian_filter(mask, len(mask) / 120)
     if not mask.min() < 0.5 < mask.max():
         return

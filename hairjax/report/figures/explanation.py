@@ -1,4 +1,4 @@
-"""Pictures of an explanation: deletion and insertion curves, and maps over photographs."""
+"""Deletion and insertion curves, and a sheet of explanation maps."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,14 +26,14 @@ from hairjax.report.figures.style import (
     VERMILION,
     save_for_print,
 )
-from hairjax.report.figures.thumbnails import lay_over
+from hairjax.report.figures.thumbnails import overlay_map
 
 _ACROSS = 3  # photographs in a row of the sheet
-# Inches: round the sheet, between a pair, above one, from one pair to the next.
+# Inches: margin, gap in a pair, caption above it, distance of pairs.
 _MARGIN, _GAP, _CAPTION = 0.1, 0.04, 0.42
 _STEP = (PAGE - _MARGIN) / _ACROSS
 _CELL = (_STEP - _GAP - _MARGIN) / 2
-_LETTERS = 38  # of a file's name
+_NAME_WIDTH = 38  # characters of a file name
 
 
 def curves_figure(
@@ -42,13 +42,13 @@ def curves_figure(
     by_chance: Mapping[str, NDArray[np.float32]],
     path: Path,
 ) -> None:
-    """Plot the mean curves along the maps and along random ones.
+    """Plot mean deletion and insertion curves of the maps and of random maps.
 
     Args:
-        title: title of the maps.
-        by_map: by names of `CURVES`, probabilities of the predicted class [m, steps + 1].
-        by_chance: the same along random maps.
-        path: the PNG to write; an SVG is written beside it.
+        title: name of the maps.
+        by_map: probabilities of the predicted class, [m, steps + 1], by names of `CURVES`.
+        by_chance: the same for random maps.
+        path: PNG to write; an SVG is written beside it.
     """
     with matplotlib.style.context(["default", STYLE, IN_COLUMN]):
         figure = Figure(figsize=(COLUMN, 2.1))
@@ -69,13 +69,13 @@ def curves_figure(
 def examples_sheet(
     photos: PhotoSet, predictions: Predictions, maps: NDArray[np.float32], path: Path
 ) -> None:
-    """Plot photographs with the mask's outline, and beside each its map, class by class.
+    """Plot photographs with mask outline and map, class by class.
 
     Args:
-        photos: the m photographs of the sheet, those of a class together.
-        predictions: predictions of these.
+        photos: the m photographs, grouped by class.
+        predictions: predictions for them.
         maps: float32 [m, h, w].
-        path: the PNG to write; an SVG is written beside it.
+        path: PNG to write; an SVG is written beside it.
     """
     heat = evidence(maps, photos.images.shape[1])
     rows = [np.flatnonzero(photos.labels == label) for label in np.unique(photos.labels)]
@@ -93,7 +93,7 @@ def examples_sheet(
                 (image,) = photos.images[photo : photo + 1]
                 _plot_pair(axes, image, photos.has_masks, heat[photo], left, top)
                 _write_caption(axes, predictions, int(photo), left, top)
-        # One plane for all, measured in inches from the top left corner; pictures change it.
+        # Axes in inches from the top left; images change the limits.
         axes.set(xlim=(0, PAGE), ylim=(height, 0), aspect="equal")
         axes.set_axis_off()
         save_for_print(figure, path)
@@ -108,7 +108,7 @@ def _plot_pair(
     top: float,
 ) -> None:
     rgb = image[..., :3]
-    for picture, start in ((rgb, left), (lay_over(rgb, heat), left + _CELL + _GAP)):
+    for picture, start in ((rgb, left), (overlay_map(rgb, heat), left + _CELL + _GAP)):
         axes.imshow(picture, extent=(start, start + _CELL, top + _CELL, top))
         if has_mask:
             plot_outline(axes, image[..., 3] / 255, start, top, _CELL)
@@ -117,14 +117,14 @@ def _plot_pair(
 def _write_caption(
     axes: Axes, predictions: Predictions, place: int, left: float, top: float
 ) -> None:
-    """True and predicted class above the file's name; a mistake in vermilion."""
+    """Write true and predicted class above the file name; errors in vermilion."""
     label, guess = int(predictions.labels[place]), int(predictions.predicted[place])
     true, said = (shorten(predictions.classes[k], 12) for k in (label, guess))
     share = predictions.probabilities[place, guess]
     right = label == guess
-    text = f"{true}, recognised: {share:.0%}" if right else f"{true}, taken for {said}: {share:.0%}"
+    text = f"{true}, correct: {share:.0%}" if right else f"{true}, predicted {said}: {share:.0%}"
     look: dict[str, Any] = {"fontweight": "bold", "color": INK if right else VERMILION}
     axes.text(left, top - 0.17, text, va="bottom", parse_math=False, **look)
     look = {"fontfamily": "monospace", "fontsize": 6}
-    name = shorten(predictions.files[place], _LETTERS)
+    name = shorten(predictions.files[place], _NAME_WIDTH)
     axes.text(left, top - 0.04, name, va="bottom", parse_math=False, **look)

@@ -1,11 +1,11 @@
-"""Fonts of the figures: matplotlib's own, and behind it an installed one that knows Korean."""
+"""Fonts of the figures: matplotlib's own, then an installed one with Hangul."""
 
 from collections.abc import Iterable, Sequence
 
 from matplotlib import font_manager
 
-# Common fonts with Hangul, by the names that matplotlib gives them; the first that is installed
-# is taken. Those for Chinese and Japanese come last, and know Hangul too.
+# Common fonts with Hangul, by matplotlib's names; the first installed one is used. Those for
+# Chinese and Japanese, last, have Hangul too.
 KOREAN = (
     "Noto Sans CJK KR",
     "Noto Sans KR",
@@ -24,13 +24,13 @@ KOREAN = (
 
 
 def families() -> list[str]:
-    """Font families for text, each glyph in the first family that has it."""
+    """Font families of text; each glyph comes from the first that has it."""
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return ["sans-serif", *[name for name in KOREAN if name in installed][:1]]
 
 
-def undrawable(names: Iterable[str]) -> Sequence[str]:
-    """Names that a figure shows as boxes: no font of `families` has all of their characters."""
+def without_glyphs(names: Iterable[str]) -> Sequence[str]:
+    """Names with characters that no font of `families` has; figures show them as boxes."""
     known: set[int] = set()
     for family in families():
         found = font_manager.findfont(font_manager.FontProperties(family=[family]))

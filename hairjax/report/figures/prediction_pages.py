@@ -1,4 +1,4 @@
-"""Pages of photographs with a model's predictions."""
+"""PNG pages of photographs with their predictions."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +16,8 @@ from hairjax.report.figures.contact_sheets import plot_outline, shorten
 from hairjax.report.figures.style import BLUE, FAINT, GREY, INK, STYLE, save_figure
 
 COLUMNS, ROWS = 4, 4
-MOST_BARS = 5  # of a photograph: the likeliest classes
-LETTERS = 26  # of a file's name
+MOST_BARS = 5  # most probable classes of a photograph
+NAME_WIDTH = 26  # characters of a file name
 
 
 class _Predicted(NamedTuple):
@@ -27,11 +27,11 @@ class _Predicted(NamedTuple):
 
 
 class PredictionPages:
-    """Writes ``page_001.png`` … as photographs come, each as the model sees it with its mask.
+    """Writer of ``page_001.png`` …, with photographs and masks as the model sees them.
 
     Args:
-        folder: where the pages go; made when missing.
-        note: what is to stand on each; "" for nothing.
+        folder: folder of the pages, created if missing.
+        note: text at the foot of each; "" for none.
     """
 
     def __init__(self, folder: Path, note: str = ""):
@@ -41,7 +41,7 @@ class PredictionPages:
         self._written = 0
 
     def add(self, photos: PhotoSet, predictions: Predictions) -> None:
-        """Add photographs and their predictions; whole pages are written at once."""
+        """Add photographs with predictions; write every full page."""
         self._classes = predictions.classes
         rows = zip(photos.images[:], predictions.files, predictions.probabilities, strict=True)
         self._waiting += [
@@ -52,7 +52,7 @@ class PredictionPages:
             self._write_page()
 
     def finish(self) -> int:
-        """Write what is left, remove earlier pages beyond; returns how many there are."""
+        """Write the last page, remove surplus pages of before, return the number of pages."""
         if self._waiting:
             self._write_page()
         written = {_name(number) for number in range(1, self._written + 1)}
@@ -74,9 +74,9 @@ def _name(number: int | str) -> str:
 
 
 def plot_page(page: list[_Predicted], classes: tuple[str, ...], path: Path, note: str = "") -> None:
-    """Plot photographs in rows of four, below each its likeliest classes as bars."""
+    """Plot photographs in rows of four, each above bars of its most probable classes."""
     rows, bars = -(-len(page) // COLUMNS), min(len(classes), MOST_BARS)
-    heights = [2.0, 0.22 + 0.16 * bars]  # inches of a picture, and of the bars below it
+    heights = [2.0, 0.22 + 0.16 * bars]  # inches: image, bars
     with matplotlib.style.context(["default", STYLE, {"axes.grid": False, "font.size": 7}]):
         figure = Figure(figsize=(2.05 * COLUMNS, sum(heights) * rows))
         grid = figure.subplots(2 * rows, COLUMNS, height_ratios=heights * rows, squeeze=False)
@@ -103,7 +103,7 @@ def _plot_photo(axes: Axes, predicted: _Predicted) -> None:
     axes.text(
         0,
         -0.02,
-        shorten(predicted.file, LETTERS),
+        shorten(predicted.file, NAME_WIDTH),
         va="bottom",
         color=INK,
         fontfamily="monospace",
@@ -114,7 +114,7 @@ def _plot_photo(axes: Axes, predicted: _Predicted) -> None:
 def _plot_bars(
     axes: Axes, probabilities: NDArray[np.float32], classes: tuple[str, ...], bars: int
 ) -> None:
-    """The likeliest classes; in the order of the classes, so that neighbours stay neighbours."""
+    """Plot the most probable classes, in the order of the classes."""
     best = probabilities.argmax()
     for place, label in enumerate(sorted(np.argsort(-probabilities, kind="stable")[:bars])):
         chosen = label == best
@@ -124,5 +124,5 @@ def _plot_bars(
         axes.barh(place, 0.4 * share, left=0.42, height=0.62, color=BLUE if chosen else GREY)
         axes.text(0, place, shorten(classes[label], 12), parse_math=False, **look)
         axes.text(1, place, f"{share:.0%}", ha="right", **look)
-    # As wide as the picture, whose sides are equal.
+    # As wide as the square image.
     axes.set(xlim=(-0.047, 1.047), ylim=(bars - 0.4, -0.6))

@@ -1,4 +1,4 @@
-"""The loss over a rising learning rate."""
+"""Loss curve of the learning-rate range test."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,14 +28,14 @@ def rate_range_figure(
     suggestions: Mapping[str, float],
     path: Path,
 ) -> None:
-    """Plot the loss of every step, smoothed too, and the rates that rules suggest.
+    """Plot raw and smoothed loss against the learning rate, with the suggested rates.
 
     Args:
         rates: learning rates of the steps, [n].
         losses: losses of the steps, [n].
-        smoothed: the same smoothed, [n].
-        suggestions: rule → rate, two at most.
-        path: the PNG to write.
+        smoothed: smoothed losses, [n].
+        suggestions: suggested rate by rule, at most two.
+        path: PNG to write.
     """
     with matplotlib.style.context(["default", STYLE]):
         figure = Figure(figsize=(WIDTH, 3.4))
@@ -48,7 +48,7 @@ def rate_range_figure(
             axes.plot(rate, height, "o", color=colour, label=f"{rule}: {rate:.2g}")
         axes.set_xscale("log")
         axes.set_xlim(rates[0] / 2, rates[-1] * 2)
-        # Where it diverges the loss knows no bounds, and the rest would be a line on the floor.
+        # A diverging loss would flatten the rest of the curve.
         low, start = smoothed.min(), smoothed[0]
         seen = [loss for loss in losses if loss < 2 * start]
         axes.set_ylim(min(low, *seen) * 0.9, max(start * 1.2, *seen) * 1.03)

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from hairjax.report.figures.fonts import families
 from hairjax.system.files import replacing
 
-WIDTH = 5.6  # inches; with 9-point text, legible at the width of a telephone
+WIDTH = 5.6  # inches; 9-point text is legible on a phone
 DOTS_PER_INCH = 200
-COLUMN, PAGE = 3.35, 7.09  # inches: 85 and 180 mm, one column of a paper and two
+COLUMN, PAGE = 3.35, 7.09  # inches: 85 and 180 mm, one and two columns of a paper
 DOTS_IN_PRINT = 300  # per inch
 INK, FAINT = "#1f2328", "#d5d9de"
 BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY = (
@@ -49,10 +49,10 @@ STYLE = {
     "legend.frameon": False,
     "lines.linewidth": 1.8,
     "lines.solid_capstyle": "round",
-    # Identifiers in an SVG file come from what it holds, not from a clock.
+    # Identifiers in an SVG are a hash of its content, not of the time.
     "svg.hashsalt": "hairjax",
-    # Text stays text: it can be searched, read aloud and set in the journal's font, and a reader's
-    # own fonts show names in scripts that are not installed where it was drawn.
+    # Text stays text: searchable, accessible, in the journal's font, and in scripts whose fonts are
+    # missing on this machine.
     "svg.fonttype": "none",
     "text.color": INK,
     "xtick.color": GREY,
@@ -63,7 +63,7 @@ STYLE = {
     "ytick.labelsize": 9,
     "ytick.left": False,
 }
-# Of a figure that is a column wide, at its size in print.
+# For a figure one column wide, at print size.
 IN_COLUMN = {
     "axes.labelsize": 8,
     "axes.titlesize": 8.5,
@@ -75,8 +75,8 @@ IN_COLUMN = {
 }
 
 
-def name_series(axes: Axes, title: str) -> None:
-    """A title, and below it a legend of three series at most."""
+def title_and_legend(axes: Axes, title: str) -> None:
+    """Add a title, and below it a legend of at most three series."""
     axes.set_title(title, pad=18)
     axes.legend(
         loc="lower left",
@@ -90,21 +90,21 @@ def name_series(axes: Axes, title: str) -> None:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG whose bytes depend on nothing but the figure."""
-    # Without the version of matplotlib, which would otherwise be in the file.
+    """Write a PNG whose bytes depend on the figure alone."""
+    # Metadata would hold the version of matplotlib.
     _save(figure, path, dpi=DOTS_PER_INCH, metadata={"Software": None})
 
 
 def save_for_print(figure: Figure, path: Path) -> None:
-    """Write a PNG, sharp on paper, and beside it an SVG, whose bytes depend on nothing else."""
+    """Write a PNG at print resolution and an SVG, whose bytes depend on the figure alone."""
     _save(figure, path, dpi=DOTS_IN_PRINT, metadata={"Software": None})
     _save(figure, path.with_suffix(".svg"), metadata={"Creator": None, "Date": None})
 
 
 def _save(figure: Figure, path: Path, **options: Any) -> None:
     with warnings.catch_warnings():
-        # A class may be named in a script that no font here knows. Its name comes out as boxes,
-        # which the report says below the figure; its tables have it right.
+        # Names in a script without an installed font become boxes; the report says so below the
+        # figure and has them right in its tables.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         with replacing(path) as unfinished:
             figure.savefig(unfinished, format=path.suffix[1:], **options)

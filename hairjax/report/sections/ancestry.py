@@ -1,4 +1,4 @@
-"""What the weights of a run had learnt from before it began, in sentences."""
+"""Leakage through pretrained weights: whether they were trained on held-out photographs."""
 
 from hairjax.report.contents import Report
 
@@ -6,7 +6,7 @@ _HUB = "hf://"
 
 
 def ancestry_sentences(report: Report) -> list[str]:
-    """Whether photographs held out had trained the weights; nothing where these were drawn."""
+    """Sentences on validation and test photographs that the weights were trained on."""
     given = [weights.source for weights in (report.weights, report.second_weights) if weights]
     public = ", ".join(dict.fromkeys(source for source in given if source.startswith(_HUB)))
     ancestry, overlap = report.ancestry, report.overlap
@@ -14,36 +14,31 @@ def ancestry_sentences(report: Report) -> list[str]:
         own = [source for source in given if not source.startswith(_HUB)]
         if own:
             return [
-                f"Whether validation or test photographs had trained the weights ({own[0]}) was "
-                "not looked for: an earlier hairjax began the run."
+                f"Whether the weights ({own[0]}) were trained on validation or test photographs "
+                "was not checked: an earlier version began the run."
             ]
         return _public(public)
     said = []
     if overlap.leaks:
         said.append(
-            f"Through the weights the split leaks: {overlap.describe()}; the results look better "
-            "than they are."
+            f"The split leaks through the weights: {overlap.describe()}; the results are "
+            "optimistic."
         )
     elif ancestry.learnt:
         subjects = any(report.subjects.values()) and any(one.subjects for one in ancestry.learnt)
         said.append(
-            f"No validation or test photograph{', nor another of its subject,' if subjects else ''}"
-            f" had trained the weights ({ancestry.runs}), by checksums; copies encoded anew of "
-            "photographs that are not in this set were not looked for."
+            f"The weights ({ancestry.runs}) were not trained on validation or test photographs"
+            f"{' or their subjects' if subjects else ''}, by checksum; re-encoded copies of "
+            "photographs outside this set were not searched for."
         )
     if overlap.selected:
         said.append(
-            f"{overlap.selected:,} of the {overlap.held['test']:,} test photographs had chosen the "
-            "epoch of the weights."
+            f"{overlap.selected:,} of the {overlap.held['test']:,} test photographs were used to "
+            "choose the epoch of the weights."
         )
-    said += [
-        f"What the weights had learnt from before was not compared: {one}."
-        for one in ancestry.untraced
-    ]
+    said += [f"Earlier training data were not compared: {one}." for one in ancestry.untraced]
     return said + _public(public)
 
 
 def _public(source: str) -> list[str]:
-    if not source:
-        return []
-    return [f"The photographs that had trained the weights {source} are not known to hairjax."]
+    return [f"The training photographs of the weights {source} are unknown."] if source else []

@@ -4,10 +4,10 @@ import pytest
 
 from hairjax.data.inputs import InputSpecification
 from hairjax.report.checklists.answers import checklist_answers
-from hairjax.report.checklists.evaluation import of_evaluation
-from hairjax.report.checklists.items import CLAIM, TRIPOD
+from hairjax.report.checklists.items import CHECKLISTS, read_checklist
+from hairjax.report.checklists.results import result_answers
 from hairjax.report.page import SECTIONS
-from tests.report.example import CONFUSION, example_report, judgement, pictures, predictions
+from tests.report.example import CONFUSION, example_report, pictures, predictions, split_results
 
 CAMERAS = {"camera": {name: str(i % 2) for i, name in enumerate(predictions(CONFUSION).files)}}
 
@@ -26,34 +26,36 @@ def report(folder):
 def opened(folder, report):
     """Test was looked at, with a camera in the manifest; on validation the model was too sure."""
     other = predictions(CONFUSION + CONFUSION[:, ::-1])
-    both = [*report.results, judgement("test", folder, other, CAMERAS)]
+    both = [*report.results, split_results("test", folder, other, CAMERAS)]
     return dataclasses.replace(report, results=both)
 
 
 def test_every_item_that_is_answered_has_an_answer_and_leads_to_a_section(report):
     known = checklist_answers(report)
-    asked = {item.answer for list_ in (CLAIM, TRIPOD) for item in list_.items} - {""}
+    asked = {item.answer for name in CHECKLISTS for item in read_checklist(name).items} - {""}
     assert asked == known.keys()
     sections = {section.name for section in SECTIONS}
     assert {answer.section for answer in known.values()} - {""} <= sections
 
 
 def test_parts_of_the_photographs_are_told_by_their_columns(report, opened):
-    known = of_evaluation(opened)
-    of_parts = "accuracy, quadratic kappa, mean stage error by camera, with 95 % intervals"
-    assert of_parts in known["performance_parts"].text
+    known = result_answers(opened)
+    of_parts = "accuracy, quadratic kappa, mean absolute error by camera, with 95 % intervals"
+    assert of_parts in known["performance_subgroups"].text
     assert of_parts[1:] in known["robustness"].text
-    assert {known[name].section for name in ("performance_parts", "robustness")} == {"parts"}
-    without = of_evaluation(report)
-    assert "camera" not in without["performance_parts"].text
-    assert without["robustness"].text.startswith("No parts were judged")
+    assert {known[name].section for name in ("performance_subgroups", "robustness")} == {
+        "subgroups"
+    }
+    without = result_answers(report)
+    assert "camera" not in without["performance_subgroups"].text
+    assert without["robustness"].text.startswith("No subgroups were evaluated")
     assert without["robustness"].section == ""
 
 
 def test_what_a_temperature_would_change_is_told_of_other_photographs_only(report, opened):
-    assert "can be judged once test was looked at" in of_evaluation(report)["updating"].text
+    assert "can be evaluated on the test split" in result_answers(report)["updating"].text
     found = opened.last.analysis.temperature
-    said = of_evaluation(opened)["updating"].text
+    said = result_answers(opened)["updating"].text
     assert f"A temperature of {found.value:.2f}, fitted on validation, would change" in said
     change, _ = found.log_loss_change
     assert change > 0.1
@@ -61,42 +63,43 @@ def test_what_a_temperature_would_change_is_told_of_other_photographs_only(repor
 
 
 def test_confidence_and_classes_are_told_with_intervals(opened):
-    known = of_evaluation(opened)
+    known = result_answers(opened)
     error = opened.last.analysis.calibration.error
     assert f"their calibration error on test is {error:.3f} (95 % interval " in (
         known["explanation"].text
     )
     assert known["explanation"].lacks
-    assert "F1 of each class with their 95 % intervals, on validation and test" in (
+    assert "F1 of each class with 95 % intervals, on validation and test" in (
         known["by_class"].text
     )
 
 
 def test_explanations_are_told_once_they_were_made(report, tmp_path):
-    assert "launch.py explain" in of_evaluation(report)["explanation"].lacks
+    assert "launch.py explain" in result_answers(report)["explanation"].lacks
     pictures(tmp_path)
     explained = dataclasses.replace(report, folder=tmp_path)
-    answer = of_evaluation(explained)["explanation"]
+    answer = result_answers(explained)["explanation"]
     assert answer.section == "explanation"
     assert answer.text.startswith(
-        "Grad-CAM on 320 validation photographs (stage 4 of 4), checked by deletion and insertion "
-        "against random maps: differences of the area deletion −0.160 (95 % interval −0.200 – "
-        "−0.120), insertion −0.160 (95 % interval −0.200 – −0.120). Inside the hair mask lies "
-        "0.400 (95 % interval 0.350 – 0.460) of a map, where the mask is 0.250 of the picture. "
+        "Grad-CAM on 320 validation photographs (stage 4 of 4), validated by deletion and "
+        "insertion against random maps: differences of the area deletion −0.160 (95 % interval "
+        "−0.200 – −0.120), insertion −0.160 (95 % interval −0.200 – −0.120). Map "
+        "mass inside the hair mask "
+        "0.400 (95 % interval 0.350 – 0.460); area of the mask 0.250. "
         "Change of accuracy: without the mask −0.250 (95 % interval −0.300 – −0.200); mask of "
         "another photograph −0.250"
     )
     # Of another epoch's model they say nothing.
     other = dataclasses.replace(explained, best_epoch=4)
-    assert of_evaluation(other)["explanation"] == of_evaluation(report)["explanation"]
+    assert result_answers(other)["explanation"] == result_answers(report)["explanation"]
 
 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
         ({"on_leak": "refuse"}, "a certain one would have stopped the run"),
-        ({"on_leak": "allow"}, "let pass (data.on_leak=allow)"),
-        ({"source": "synthetic"}, "Each photograph was drawn anew"),
+        ({"on_leak": "allow"}, "and allowed (data.on_leak=allow)"),
+        ({"source": "synthetic"}, "Each photograph was synthesised independently"),
     ],
 )
 def test_copies_that_were_looked_for(report, data, said):
@@ -108,11 +111,11 @@ def test_copies_that_were_looked_for(report, data, said):
 @pytest.mark.parametrize(
     ("input_spec", "said"),
     [
-        (InputSpecification(384, (6,), ("half",)), "RGB in [0, 1] less a mean of (0.5, 0.5, 0.5)"),
-        (InputSpecification(384, (1,), ("half",)), "384 × 384 pixels seen by the model."),
+        (InputSpecification(384, (6,), ("half",)), "RGB in [0, 1] minus mean (0.5, 0.5, 0.5)"),
+        (InputSpecification(384, (1,), ("half",)), "384 × 384 pixels."),
         (
             InputSpecification(384, (3, 6), ("unit", "half")),
-            "of (0.5, 0.5, 0.5) for the second model.",
+            "deviation (0.5, 0.5, 0.5) for the second model.",
         ),
     ],
 )
