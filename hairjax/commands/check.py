@@ -113,7 +113,7 @@ def _load(setup: Setup) -> tuple[Index, PhotoSet, list[Problem]]:
 def _require_any(usable: Sequence[object], problems: Sequence[Problem]) -> None:
     if not usable:
         raise UserError(
-            f"no photograph can be used, correct them first:\n{describe_problems(problems, _FEW)}"
+            f"no photograph can be used; correct these first:\n{describe_problems(problems, _FEW)}"
         )
 
 
