@@ -32,9 +32,10 @@ RUN = [
 
 def child(arguments: list[str]) -> int:
     """Run a command as launch.py does; say on the standard error when its first step has ended."""
-    import launch
+    from hairjax.__main__ import tune
+    from hairjax.cli.main import main as command
 
-    launch.tune()
+    tune()
     from hairjax.training.timing import EpochTimer
 
     def tick(self: EpochTimer) -> None:
@@ -43,7 +44,7 @@ def child(arguments: list[str]) -> int:
         self.ticks.append(time.perf_counter())
 
     EpochTimer.tick = tick  # type: ignore[method-assign]
-    return launch.main(arguments)
+    return command(arguments)
 
 
 def write_weights(path: Path) -> None:

@@ -8,7 +8,7 @@ The pictures lie in a folder per class. They are enlarged to what the demo's Swi
 
 from ml_collections import ConfigDict
 
-from configs import top
+from hairjax.configs import top
 
 
 def get_config() -> ConfigDict:

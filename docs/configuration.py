@@ -6,10 +6,10 @@ python -m docs.configuration
 from collections.abc import Iterator
 from pathlib import Path
 
-from configs.top import KEYS
 from hairjax.builders.validation import choices
 from hairjax.config.resume import free_on_resume
 from hairjax.config.schema import Key, Keys, Section, flatten_keys, kind
+from hairjax.configs.top import KEYS
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "configuration.md"
@@ -45,7 +45,7 @@ python launch.py --config=runs/top/config.json --workdir=runs/again --config.see
 A file of your own starts from the recipe and changes what differs:
 
 ```python
-from configs import top
+from hairjax.configs import top
 
 
 def get_config(variant=""):

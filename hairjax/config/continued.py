@@ -7,12 +7,12 @@ head is kept, the optimizer begins without moments, and the rates rise and fall 
 """
 
 import re
-import shlex
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
 from hairjax.config.load import load_config
+from hairjax.system.program import command_line
 from hairjax.system.wording import counted
 
 
@@ -34,7 +34,7 @@ def continued_command(run: Path, epochs: int) -> str:
         keys["optim.finetune"] = thawed
     flags = [f"--config={run / 'config.json'}", f"--workdir={run.with_name(f'{run.name}-longer')}"]
     flags += [f"--config.{key}={value}" for key, value in keys.items()]
-    return shlex.join(["python", "launch.py", *flags])
+    return command_line(*flags)
 
 
 def _thawed(finetune: str) -> str:

@@ -17,10 +17,13 @@ from hairjax.system.paths import placed
 
 SUFFIXES = (".py", ".json")
 OF_RUN = "config.json"
+_OWN = Path(__file__).parents[1] / "configs"
 
 
 def load_config(source: str) -> ConfigDict:
     """A configuration from ``FILE.py``, ``FILE.py:variant``, or a run's ``config.json``.
+
+    ``top`` or ``top:demo`` is hairjax's own recipe where there is no file ``top.py``.
 
     A run of an earlier hairjax, which had fewer keys, is completed with what it meant by them. The
     photographs of a run lie where it was told that they are now.
@@ -29,12 +32,17 @@ def load_config(source: str) -> ConfigDict:
         UserError: no such file or variant, or the file is not a configuration.
     """
     path, variant = split_source(source)
+    path = _named(path) or path
     if not path.is_file():
+        own = sorted(file.stem for file in _OWN.glob("*.py"))
         beside = [str(file) for file in sorted(path.parent.glob("*")) if file.suffix in SUFFIXES]
-        meant = difflib.get_close_matches(str(path), beside, n=1, cutoff=0.8)
+        meant = difflib.get_close_matches(str(path), beside + own, n=1, cutoff=0.8)
         if (path / "config.json").is_file():
             meant = [str(path / "config.json")]
-        hint = f"did you mean {meant[0]}?" if meant else "give a .py file or a run's config.json"
+        elif path.parent.name == "configs" and path.stem in own:  # of a checkout
+            meant = [":".join(filter(None, (path.stem, variant)))]
+        hint = f"give a .py file, a run's config.json, or one of hairjax's own: {', '.join(own)}"
+        hint = f"did you mean {meant[0]}?" if meant else hint
         raise UserError(f"there is no configuration file {placed(path)}; {hint}")
     if path.suffix not in SUFFIXES:
         raise UserError(f"a configuration is a {' or '.join(SUFFIXES)} file, not {str(path)!r}")
@@ -86,6 +94,22 @@ def split_source(source: str) -> tuple[Path, str]:
         return path, ""
     name, _, variant = source.rpartition(":")
     return Path(name).expanduser(), variant
+
+
+def is_source(text: str) -> bool:
+    """Whether a text looks like what `load_config` takes."""
+    path = split_source(text)[0]
+    return path.suffix in SUFFIXES or bool(_named(path))
+
+
+def _named(path: Path) -> Path | None:
+    """The file that a name without a suffix stands for: the user's own, else hairjax's."""
+    if path.suffix or not path.name or path.is_file() or (path / OF_RUN).is_file():
+        return None
+    found = [path.with_suffix(".py")]
+    if path.name == str(path):
+        found.append(_OWN / f"{path}.py")
+    return next(filter(Path.is_file, found), None)
 
 
 def _run_python(path: Path, variant: str) -> ConfigDict:

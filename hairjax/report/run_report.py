@@ -1,7 +1,6 @@
 """The report of a run, made of the files in its directory and of nothing else."""
 
 import json
-import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -34,6 +33,7 @@ from hairjax.runs.overlap import find_overlap
 from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.system.paths import require_run
+from hairjax.system.program import command_line
 
 # Written by the end of a run.
 _NEEDED = (
@@ -150,10 +150,9 @@ def _require_finished(folder: RunFolder) -> None:
         )
     if missing := ", ".join(path.name for path in _missing(folder)):
         flags = [f"--config={folder.config}", f"--workdir={folder.path}"]
-        command = shlex.join(["python", "launch.py", *flags])
         raise UserError(
             f"the run at {folder.path} has not ended, or an earlier hairjax trained it (no "
-            f"{missing}); {command} goes on with it"
+            f"{missing}); {command_line(*flags)} goes on with it"
         )
 
 

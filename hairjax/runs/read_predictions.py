@@ -1,6 +1,5 @@
 """Runs that judged the same photographs: predictions read back, runs put together."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from hairjax.evaluation.predictions import Predictions, read_predictions
 from hairjax.runs.folder import RunFolder, results_name
 from hairjax.system.errors import UserError, examples
 from hairjax.system.paths import require_run
+from hairjax.system.program import command_line
 
 _EXAMPLES = 3
 # What may differ between the runs of one configuration: the seed, and what a resume may change.
@@ -74,7 +74,7 @@ def read_run(workdir: Path, split: str, flips: bool = False) -> RunPredictions:
     flags = ["evaluate", f"--workdir={workdir}", f"--split={split}", *["--flips"] * flips]
     if by_training:
         flags = [f"--config={folder.config}", f"--workdir={workdir}"]
-    command = shlex.join(["python", "launch.py", *flags])
+    command = command_line(*flags)
     if not evaluated.predictions.is_file():
         raise UserError(f"there is no {evaluated.predictions}; this writes it: {command}")
     best, told = (place.read_epoch() for place in (folder, evaluated))

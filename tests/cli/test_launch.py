@@ -54,8 +54,9 @@ def test_as_a_program_from_another_folder(arguments, message, tmp_path):
 
 def test_a_mistyped_flag_is_answered_without_what_is_slow_to_start():
     code = (
-        "import sys, launch; launch.main(['--config=x.py', '--confg=y']); "
-        "print([m for m in ('jax', 'sklearn', 'matplotlib', 'orbax', 'scipy') if m in sys.modules])"
+        "import sys, launch; launch.main(['--config=x.py', '--confg=y']); slow = 'jax', 'numpy', "
+        "'sklearn', 'matplotlib', 'orbax', 'scipy', 'rich'; "
+        "print([m for m in slow if m in sys.modules])"
     )
     ended = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
@@ -97,7 +98,14 @@ def started(module, action):
 
 @pytest.mark.parametrize(
     "module",
-    ["gc", "hairjax", "hairjax.cli.before_training", "ml_collections", "hairjax.cli.convert"],
+    [
+        "hairjax",
+        "gc",
+        "hairjax.cli.main",
+        "argparse",
+        "ml_collections",
+        "hairjax.cli.configuration",
+    ],
 )
 def test_ctrl_c_while_modules_are_imported(module):
     program = started(module, KILL)
@@ -122,7 +130,7 @@ def test_ctrl_c_at_any_moment_of_the_start():
 
 def test_an_ignored_interrupt_stays_ignored():
     """As in a command that a script has put in the background."""
-    code = PROGRAM.replace("MODULE", "'hairjax.cli.convert'").replace("ACTION", KILL)
+    code = PROGRAM.replace("MODULE", "'hairjax.cli.configuration'").replace("ACTION", KILL)
     ended = subprocess.run(
         [sys.executable, "-c", f"import signal; signal.signal(2, signal.SIG_IGN)\n{code}"],
         cwd=ROOT,

@@ -12,6 +12,7 @@ import hairjax.training.train
 import launch
 from hairjax.builders.model import abstract_model, model_specification
 from hairjax.cli.configuration import read_configuration
+from hairjax.cli.flags import parse
 from hairjax.commands.convert import write
 from hairjax.config.recipe import default_config
 from hairjax.data.synthetic import synthesise
@@ -130,7 +131,7 @@ def test_identical_files_in_two_classes_stop_a_start_and_no_later_one(folders, c
 @pytest.mark.parametrize("spelling", ["apart", "merge", "refuse"])
 def test_a_run_goes_on_with_the_names_that_it_began_with(tmp_path, monkeypatch, spelling):
     """As one of before, which took every spelling for another person."""
-    _, config = read_configuration("train", flags(tmp_path), "workdir")
+    config = read_configuration(parse("train", flags(tmp_path)))
     config.data.spelling = spelling
     # One of before knew the columns of a manifest by their names alone, and so the masks.
     config.data.columns = "exact" if spelling == "apart" else ""

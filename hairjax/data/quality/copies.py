@@ -5,7 +5,6 @@ photographs that were encoded anew, made smaller, cropped, mirrored or turned. O
 under different classes are found.
 """
 
-import shlex
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -22,6 +21,7 @@ from hairjax.data.quality.duplicates import (
 from hairjax.parallel.processes import is_first, largest
 from hairjax.system import console
 from hairjax.system.errors import UserError
+from hairjax.system.program import command_line
 from hairjax.system.wording import counted
 
 # Of two pictures' likeness. Whatever is encoded anew (JPEG 60 and better), made half as large,
@@ -166,4 +166,4 @@ def _command(source: SourceOptions) -> str:
     given = [f"--{name}={value}" for name, value in flags.items() if value]
     if source.kind != "photos":
         given = ["--photos=FOLDER"]
-    return shlex.join(["python", "launch.py", "check", *given])
+    return command_line("check", *given)
