@@ -14,6 +14,13 @@ RECIPE = "configs/top.py" if _CHECKOUT else "top"  # as given to --config
 START = [str(_LAUNCH)] if _LAUNCH.is_file() else ["-P", "-m", "hairjax"]
 
 
+def install_command(extra: str) -> str:
+    """The command that installs the packages of an extra."""
+    if _LAUNCH.is_file():
+        return f"pip install -r requirements-{extra}.txt"
+    return f"pip install 'hairjax[{extra}]'"
+
+
 def command_line(*arguments: str) -> str:
     """A command with these arguments, quoted for a shell."""
     return f"{PROGRAM} {shlex.join(arguments)}"
