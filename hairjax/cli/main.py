@@ -49,9 +49,11 @@ def main(arguments: list[str]) -> int:
 def _known(verb: str) -> str:
     """The verb; raises `UserError` where there is none of that name."""
     if verb not in VERBS:
-        from hairjax.config.load import is_source
+        meant = nearest(verb, VERBS)
+        if "." in verb or not meant.startswith("did you mean"):
+            from hairjax.config.load import is_source
 
-        meant = f"did you mean --config={verb}?" if is_source(verb) else nearest(verb, VERBS)
+            meant = f"did you mean --config={verb}?" if is_source(verb) else meant
         raise UserError(f"there is no verb {verb!r}; {meant}")
     return verb
 

@@ -128,6 +128,8 @@ def _run_python(path: Path, variant: str) -> ConfigDict:
             frames = traceback.extract_tb(error.__traceback__)
             lines = [frame.lineno for frame in frames if frame.filename == str(path)]
             message += f" (line {lines[-1]})" if lines else ""
+        if isinstance(error, ModuleNotFoundError) and error.name == "configs":
+            message += "; write from hairjax.configs import …"
         raise UserError(f"{path}: {message}") from error
     if not isinstance(config, ConfigDict):
         raise UserError(f"{path}: get_config must return a ConfigDict, not {type(config).__name__}")
