@@ -10,7 +10,7 @@ import pytest
 
 import launch
 from configs import top
-from hairjax.cli.flags import help_text
+from hairjax.cli.flags import help_text, parse
 from hairjax.cli.verbs import VERBS
 from hairjax.config.load import to_plain
 from tests.cli.commands import ROOT
@@ -237,3 +237,14 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     assert given == set(explained[0])
     given = {name for call in evaluated for name, value in call.items() if value}
     assert given == set(evaluated[0])
+
+
+@pytest.mark.parametrize("page", ["README.md", *sorted(map(str, (ROOT / "docs").glob("*.md")))])
+def test_commands_of_pages_are_understood(page):
+    blocks = re.findall(r"```.*?```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+    lines = re.sub(r"\\\n *", "", "\n".join(blocks)).splitlines()
+    for line in lines:
+        for command in re.findall(r"^ *python launch.py ([^#&;]*)", line):
+            words = shlex.split(command.replace("…", ""))
+            verb, *rest = words if words[0] in VERBS else ["train", *words]
+            assert parse(verb, rest), line
