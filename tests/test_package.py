@@ -58,6 +58,13 @@ def test_commands_are_quoted_as_they_can_be_typed():
     assert (ROOT / program.RECIPE).is_file()
 
 
+# Each process has a child, begun as it was begun itself.
+TWO = (
+    "--config.devices.processes=2 --config.devices.process=0 "
+    "--config.devices.coordinator=localhost:7733"
+)
+
+
 def can_build():
     try:
         version = importlib.metadata.version("setuptools")
@@ -99,9 +106,10 @@ def test_the_wheel(tmp_path):
         ("--config=mine.py:demmo", "the variants are: demo"),
         ("--config=configs/top.py:demo", "did you mean top:demo?"),
         ("--config=mine.py", "--config=top:demo shows the whole path"),
+        (f"--config=top:demo {TWO} --config.seed=-1", "process 0: error: config.seed is -1"),
     ):
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "hairjax", command],
+            [sys.executable, "-P", "-m", "hairjax", *command.split()],
             cwd=empty,
             env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
             capture_output=True,
