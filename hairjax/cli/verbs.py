@@ -80,12 +80,9 @@ _MANIFEST = (
     Flag("prefix", "/data/old/photos/", "what its paths begin with and --photos has not"),
 )
 _SUBJECT = Flag("subject", "/([a-z]+)_", "a regular expression that finds the subject in a path")
+_SPELLINGS = ("refuse", "merge", "apart")
 _SPELLING = Flag(
-    "spelling",
-    "merge",
-    "names that are nearly equal (P1, p01): merge (are one), apart, or refuse (the default)",
-    "",
-    ("refuse", "merge", "apart"),
+    "spelling", "merge", "names nearly equal (P1, p01): refuse, merge or apart", "", _SPELLINGS
 )
 _MOVED = Flag(
     "moved",
@@ -95,12 +92,9 @@ _MOVED = Flag(
 )
 _RUN = Flag("workdir", "runs/top", "the run", needed=True)
 _FLIPS = Flag("flips", "", "the mean over each photograph and its mirror image", False)
+_SPLITS = ("validation", "test")
 _SPLIT = Flag(
-    "split",
-    "test",
-    "validation (the default), or test, which counts as an access to the test set",
-    "validation",
-    ("validation", "test"),
+    "split", "test", "validation (the default), or test, which is recorded", "validation", _SPLITS
 )
 _OTHERS = (
     Flag("split", "test", "validation (the default), test or train"),
@@ -111,6 +105,7 @@ _OTHERS = (
     _SPELLING,
     _MOVED,
 )
+_BY = ("photograph", "subject")
 _DERIVED = Flag("workdir", "runs/new", "where to write; by default in runs/, named after the runs")
 
 VERBS = {
@@ -166,10 +161,7 @@ VERBS = {
         "finished_runs.run_evaluate",
         "Evaluate a run's best model on a split of its photographs, or on others. Every access to "
         "test photographs is a line in the run's looks.csv.",
-        (
-            "--workdir=runs/top --split=test",
-            "--workdir=runs/top --photos=PHOTOS --masks=MASKS",
-        ),
+        ("--workdir=runs/top --split=test", "--workdir=runs/top --photos=PHOTOS --masks=MASKS"),
         (
             _RUN,
             *_OTHERS,
@@ -222,36 +214,20 @@ VERBS = {
             _SPLIT._replace(text="validation (the default) or test, once evaluate has been there"),
             _MOVED,
             _out("comparison", "the runs"),
-            Flag(
-                "thumbnails",
-                "false",
-                "false: no pictures of the photographs on which they differ",
-                "true",
-                ("true", "false"),
-            ),
+            Flag("thumbnails", "false", "false: no pictures", "true", ("true", "false")),
         ),
         takes="RUN",
     ),
     "ensemble": Verb(
         "several_runs.run_ensemble",
-        "Weighted mean of the predictions of runs. compare, evaluate and predict take it as a run. "
-        "Of one folder of folds: its models, for new photographs.",
+        "Weighted mean of the predictions of runs. Fitted weights have the least log-loss on "
+        "validation; by subject, views of the same people are joined, each graded by the runs that "
+        "have it. compare, evaluate and predict take the result as a run. Of one folder of folds: "
+        "its models, for new photographs.",
         ("runs/top runs/rgb runs/again", "runs/top runs/side --by=subject --weights=0.6,0.4"),
         (
-            Flag(
-                "weights",
-                "mean",
-                "mean, one number for each run, or fitted (the default): the least log-loss on the "
-                "validation photographs",
-            ),
-            Flag(
-                "by",
-                "photograph",
-                "photograph (the default): the same photographs; subject: other views of the same "
-                "people, each graded by the runs that have a view",
-                "photograph",
-                ("photograph", "subject"),
-            ),
+            Flag("weights", "mean", "mean, a number for each run, or fitted (the default)"),
+            Flag("by", "subject", "photograph or subject (other views)", _BY[0], _BY),
             _SPLIT,
             _MOVED,
             _DERIVED,
@@ -272,9 +248,7 @@ VERBS = {
         "regression, linear and RBF SVM, nearest neighbours; chosen on training photographs alone.",
         ("runs/top", f"--config={RECIPE}:demo"),
         (
-            _config("instead of a run: with the pretrained weights of this configuration")._replace(
-                needed=False
-            ),
+            _config("instead of a run, with its pretrained weights")._replace(needed=False),
             _SPLIT,
             _MOVED,
             _DERIVED,
@@ -290,12 +264,9 @@ VERBS = {
         (
             _RUN,
             *_OTHERS,
-            Flag("count", "100", "photographs for deletion and insertion; 32", 32),
+            Flag("count", "100", "photographs for deletion and insertion; by default 32", 32),
             Flag(
-                "stage",
-                "-2",
-                "stage of the maps: an earlier one is finer but in a ViT; by default -1, the last",
-                -1,
+                "stage", "-2", "of the maps: an earlier one is finer; by default the last", -1
             ),
             Flag("out", "explained", "where to write, not for the report; by default in the run"),
         ),
@@ -310,13 +281,7 @@ VERBS = {
             Flag("model", "swin_small_patch4_window7_224", "their model", needed=True),
             Flag("out", "best.safetensors", "the file to write", needed=True),
             Flag("licence", "MIT", "of the weights; by default what the source says"),
-            Flag(
-                "which",
-                "ema",
-                "of a file with several models': raw, ema, or a name where they stand; by default "
-                "auto, the raw",
-                "auto",
-            ),
+            Flag("which", "ema", "of several models: raw, ema, auto (raw) or a name", "auto"),
         ),
     ),
 }

@@ -68,6 +68,11 @@ def test_commands_that_train_the_demo(command, workdir, trained):
     assert list(flatten(config)) == list(flatten(top.get_config("demo")))
 
 
+@pytest.mark.situation(
+    "Runs",
+    "`--config=NAME` without a folder or a suffix",
+    "`NAME.py` here, or else hairjax's own configuration of that name; others are listed",
+)
 def test_a_name_is_the_users_own_file_first(trained):
     Path("top.py").write_text(
         "from hairjax.configs import top\n"
