@@ -265,9 +265,7 @@ VERBS = {
             _RUN,
             *_OTHERS,
             Flag("count", "100", "photographs for deletion and insertion; by default 32", 32),
-            Flag(
-                "stage", "-2", "of the maps: an earlier one is finer; by default the last", -1
-            ),
+            Flag("stage", "-2", "of the maps: an earlier one is finer; by default the last", -1),
             Flag("out", "explained", "where to write, not for the report; by default in the run"),
         ),
     ),
