@@ -63,6 +63,10 @@ def get_config(variant=""):
 `--config=FILE:VARIANT` calls `get_config("VARIANT")` of a Python file, and overrides come after it:
 `--config=configs/top.py:demo --config.train.epochs=5`. Without `--workdir` the run is written to
 `runs/FILE-VARIANT`.
+
+A name without a suffix, as in `--config=top:demo`, is `top.py` here, or else hairjax's own
+configuration of that name: where hairjax is installed as a package (`pip install`), its command is
+`hairjax --config=top:demo`, in any folder.
 """
 
 RESUMING = """\

@@ -18,7 +18,8 @@ def main(arguments: list[str]) -> int:
     """Run one command; returns the exit status."""
     try:
         if not arguments or arguments[0] in _HELP:
-            print(help_text(_known(arguments[1]) if arguments[1:] else ""), end="")
+            asked = [_known(one) for one in arguments[1:2] if not one.startswith("-")]
+            print(help_text(*asked), end="")
             return 0
         verb, rest = "train", arguments
         if not arguments[0].startswith("-"):

@@ -21,7 +21,7 @@ OF_OTHERS = ("--masks", "--manifest", "--subject", "--spelling", "--mask_")
 OF_MANIFESTS = ("--columns", "--prefix")
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"], ["-h", "--config=x"]])
 def test_overview(arguments, capsys):
     assert launch.main(arguments) == 0
     text = capsys.readouterr().out
