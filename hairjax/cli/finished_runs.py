@@ -129,19 +129,11 @@ def run_predict(given: Namespace) -> int:
     if not given.overwrite:
         _require_nothing_there(out, pages)
 
-    from hairjax.commands.predict import predict_files
+    from hairjax.commands.predict import Unlabelled, predict_files
 
-    predict_files(
-        str(workdir),
-        given.others,
-        masks=given.masks,
-        mask_value=given.mask_value,
-        mask_name=given.mask_name,
-        mask_category=given.mask_category,
-        out=out,
-        pictures=pages,
-        flips=given.flips,
-    )
+    names = ("masks", "mask_value", "mask_name", "mask_category")
+    asked = Unlabelled(given.others, **{name: vars(given)[name] for name in names})
+    predict_files(str(workdir), asked, out=out, pictures=pages, flips=given.flips)
     return 0
 
 

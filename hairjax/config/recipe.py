@@ -1,4 +1,4 @@
-"""The recipe, ``configs/top.py``: every key there is, with its default and its limits."""
+"""Keys, defaults and limits of the recipe, ``configs/top.py``."""
 
 import functools
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from hairjax.configs.top import KEYS
 
 @functools.cache
 def known_keys() -> Mapping[str, Key]:
-    """Every key, by "section.key", in order."""
+    """Every key by "section.key", in order."""
     return MappingProxyType(dict(flatten_keys(KEYS)))
 
 
 def default_config() -> ConfigDict:
-    """A configuration with every key at its default."""
+    """Configuration with every key at its default."""
     return defaults(KEYS)
