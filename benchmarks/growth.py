@@ -131,7 +131,7 @@ def compare_steps(photos: PhotoSet, rounds: int) -> dict[str, Any]:
     import jax
 
     from benchmarks.training_step import training_step
-    from configs.top import get_config
+    from hairjax.configs.top import get_config
 
     config, mesh = get_config("demo"), make_mesh(1, 1)
     config.train.batch_size = BATCH

@@ -5,6 +5,10 @@ start prepares and compiles; the second uses both caches. Separate processes.
 
     python -m benchmarks.startup --rounds=3
     python -m benchmarks.startup --rounds=3 --drawn
+
+And from the command to an answer that needs no photographs: help, and mistyped names.
+
+    python -m benchmarks.startup --rounds=10 --answers
 """
 
 import argparse
@@ -27,13 +31,32 @@ RUN = [
     "--config.train.batch_size=8",
     "--config.optim.warmup_epochs=0",
 ]
+ANSWERED = (
+    "--help",
+    "evaluate --help",
+    "trian",
+    "evaluate --wrkdir=runs/top",
+    "--config=configs/top.py:demo --config.modle.name=x",
+)
+
+
+def answer(command: str, rounds: int) -> float:
+    """Median seconds of a command, after one that is not counted."""
+    seconds = []
+    for _ in range(rounds + 1):
+        begun = time.perf_counter()
+        line = [sys.executable, "launch.py", *command.split()]
+        subprocess.run(line, capture_output=True, check=False)
+        seconds.append(time.perf_counter() - begun)
+    return round(statistics.median(seconds[1:]), 3)
 
 
 def child(arguments: list[str]) -> int:
     """Run a command as launch.py does; report the end of the first step on standard error."""
-    import launch
+    from hairjax.__main__ import tune
+    from hairjax.cli.main import main as command
 
-    launch.tune()
+    tune()
     from hairjax.training.timing import EpochTimer
 
     def tick(self: EpochTimer) -> None:
@@ -42,7 +65,7 @@ def child(arguments: list[str]) -> int:
         self.ticks.append(time.perf_counter())
 
     EpochTimer.tick = tick  # type: ignore[method-assign]
-    return launch.main(arguments)
+    return command(arguments)
 
 
 def write_weights(path: Path) -> None:
@@ -77,13 +100,17 @@ def start(folder: Path, weights: str, name: str) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Print one JSON line: medians of the first and second start."""
-    from benchmarks.preparation import write_photographs
-
+    """Print one JSON line: medians of the first and second start, or of each answer."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--drawn", action="store_true", help="initialise weights at random")
+    parser.add_argument("--answers", action="store_true", help="only help and mistyped names")
     options = parser.parse_args()
+    if options.answers:
+        print(json.dumps({command: answer(command, options.rounds) for command in ANSWERED}))
+        return
+    from benchmarks.preparation import write_photographs
+
     seconds: dict[str, list[tuple[float, float]]] = {"first": [], "second": []}
     for _ in range(options.rounds):
         folder = Path(tempfile.mkdtemp())

@@ -8,7 +8,7 @@ One folder per class; images are enlarged to the input of the demo's Swin.
 
 from ml_collections import ConfigDict
 
-from configs import top
+from hairjax.configs import top
 
 
 def get_config() -> ConfigDict:

@@ -6,7 +6,7 @@ python launch.py --config=configs/side.py:demo
 
 from ml_collections import ConfigDict
 
-from configs import top
+from hairjax.configs import top
 
 
 def get_config(variant: str = "") -> ConfigDict:

@@ -9,7 +9,7 @@ A small Swin from scratch, sized to two CPU cores.
 
 from ml_collections import ConfigDict
 
-from configs import top
+from hairjax.configs import top
 
 
 def get_config(variant: str = "") -> ConfigDict:

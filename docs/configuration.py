@@ -6,10 +6,10 @@ python -m docs.configuration
 from collections.abc import Iterator
 from pathlib import Path
 
-from configs.top import KEYS
 from hairjax.builders.validation import choices
 from hairjax.config.resume import free_on_resume
 from hairjax.config.schema import Key, Keys, Section, flatten_keys, kind
+from hairjax.configs.top import KEYS
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "configuration.md"
@@ -45,7 +45,7 @@ python launch.py --config=runs/top/config.json --workdir=runs/again --config.see
 A file of your own starts from the recipe and changes what differs:
 
 ```python
-from configs import top
+from hairjax.configs import top
 
 
 def get_config(variant=""):
@@ -63,6 +63,10 @@ def get_config(variant=""):
 `--config=FILE:VARIANT` calls `get_config("VARIANT")` of a Python file, and overrides come after it:
 `--config=configs/top.py:demo --config.train.epochs=5`. Without `--workdir` the run is written to
 `runs/FILE-VARIANT`.
+
+A name without a suffix, as in `--config=top:demo`, is `top.py` here, or else hairjax's own
+configuration of that name: where hairjax is installed as a package (`pip install`), its command is
+`hairjax --config=top:demo`, in any folder.
 """
 
 RESUMING = """\

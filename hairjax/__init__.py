@@ -8,7 +8,7 @@ _HOMES = {
     "list_models": "hairjax.models.factory",
     "load_run": "hairjax.runs.load",
 }
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["create_model", "list_models", "load_run"]
 
 

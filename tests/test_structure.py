@@ -68,7 +68,7 @@ def defined(module):
 
 def test_every_module_has_a_room():
     loose = [name for name in FOUND if not room(name)]
-    assert loose == ["hairjax"]
+    assert loose == ["hairjax", "hairjax.__main__"]
 
 
 def test_no_room_imports_from_above_it():
@@ -125,7 +125,8 @@ def test_what_is_imported_of_the_package_is_there():
                     missing += [
                         (file.name, node.module, alias.name)
                         for alias in node.names
-                        if f"{node.module}.{alias.name}" not in FOUND
+                        if not f"{node.module}.".startswith("hairjax.configs.")  # are run
+                        and f"{node.module}.{alias.name}" not in FOUND
                         and alias.name not in defined(node.module)
                     ]
     assert missing == []

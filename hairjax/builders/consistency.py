@@ -17,6 +17,7 @@ from hairjax.optim.groups import frozen_parts, make_groups
 from hairjax.system.errors import UserError
 from hairjax.system.extras import require_tensorboardx
 from hairjax.system.paths import require_paths
+from hairjax.system.program import RECIPE
 from hairjax.weights.choice import AUTO
 
 
@@ -193,7 +194,7 @@ def _check_photographs(setup: Setup) -> None:
     if not first.photos:
         raise UserError(
             "where are the photographs? Give --config.data.photos=FOLDER (a folder per class) and "
-            "--config.data.masks=FOLDER; without photographs, --config=configs/top.py:demo shows "
+            f"--config.data.masks=FOLDER; without photographs, --config={RECIPE}:demo shows "
             "the whole path and --config.data.source=synthetic synthesises as many as the recipe "
             "uses"
         )

@@ -1,5 +1,5 @@
-"""The verbs of ``launch.py``: each reads its flags, refuses what cannot work, and then runs.
+"""The command line: a table of verbs and flags, and a function for each verb.
 
-They import what they run only when a command is understood: JAX, scikit-learn, matplotlib and orbax
-take seconds to start, and a mistyped flag is answered without them.
+What runs is imported once a command is understood: JAX, scikit-learn, matplotlib and orbax take
+seconds to start, and a mistyped flag is answered without them.
 """

@@ -1,6 +1,7 @@
 """The verbs that come before training: ``check``, ``show`` and ``rates``."""
 
 import os
+from argparse import Namespace
 from pathlib import Path
 
 from hairjax.builders.validation import check_config
@@ -10,7 +11,6 @@ from hairjax.cli.configuration import (
     require_keys,
     weights_paths,
 )
-from hairjax.cli.flags import parse, require_one_of
 from hairjax.cli.places import beside, require_manifest, require_writable
 from hairjax.config.recipe import default_config
 from hairjax.data.options import FOLDERS
@@ -20,29 +20,22 @@ from hairjax.system.errors import UserError
 from hairjax.system.paths import require_paths
 
 
-def run_check(arguments: list[str]) -> int:
-    """``launch.py check``."""
-    masks = ("masks", "mask_value", "mask_name", "mask_category")
-    manifests = ("manifest", "columns", "prefix")
-    names = ("photos", *masks, *manifests, "subject", "classes", "spelling", "split", "out")
-    given, _ = parse(arguments, names, {})
-    if not given["photos"]:
-        raise UserError("check needs --photos, a folder with a folder per class")
+def run_check(given: Namespace) -> int:
+    """The verb ``check``."""
     require_paths(
-        folders={"--photos": given["photos"], "--masks": mask_folder(given["masks"])},
+        folders={"--photos": given.photos, "--masks": mask_folder(given.masks)},
         files={
-            "--manifest": given["manifest"],
-            "--split": given["split"] if given["split"] != FOLDERS else "",
+            "--manifest": given.manifest,
+            "--split": given.split if given.split != FOLDERS else "",
         },
     )
-    require_one_of("spelling", given, ("refuse", "merge", "apart"))
     require_manifest(given)
-    name = Path(given["photos"]).expanduser().absolute().name
-    out = Path(given.pop("out") or Path("runs") / f"check-{name}").expanduser()
+    name = Path(given.photos).expanduser().absolute().name
+    out = Path(given.out or Path("runs") / f"check-{name}").expanduser()
     require_writable("--out", out)
     # How photographs are read and divided is the recipe's, so that training finds them prepared.
     config = default_config()
-    config.data.update(given)
+    config.data.update({key: value for key, value in vars(given).items() if key in config.data})
 
     from hairjax.commands.check import check_photographs
 
@@ -50,11 +43,11 @@ def run_check(arguments: list[str]) -> int:
     return 0
 
 
-def run_show(arguments: list[str]) -> int:
-    """``launch.py show``."""
-    given, config = read_configuration("show", arguments, "out")
+def run_show(given: Namespace) -> int:
+    """The verb ``show``."""
+    config = read_configuration(given)
     check_config(config)
-    out = Path(given["out"] or beside(given["config"], "show")).expanduser()
+    out = Path(given.out or beside(given.config, "show")).expanduser()
     require_writable("--out", out)
 
     from hairjax.commands.show import show_data
@@ -63,13 +56,13 @@ def run_show(arguments: list[str]) -> int:
     return 0
 
 
-def run_rates(arguments: list[str]) -> int:
-    """``launch.py rates``."""
-    given, config = read_configuration("rates", arguments, "out")
+def run_rates(given: Namespace) -> int:
+    """The verb ``rates``."""
+    config = read_configuration(given)
     if find_place(process_options(config), os.environ):
         raise UserError("rates runs in one process: leave out config.devices.processes")
     check_config(config)
-    out = Path(given["out"] or beside(given["config"], "rates")).expanduser()
+    out = Path(given.out or beside(given.config, "rates")).expanduser()
     require_writable("--out", out)
     for run in weights_paths(config):
         require_keys(run)

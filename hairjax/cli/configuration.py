@@ -1,31 +1,46 @@
 """The configuration of a command, and those of the runs that it is given."""
 
+from argparse import Namespace
 from pathlib import Path
 
-from ml_collections import ConfigDict
+from absl import flags
+from ml_collections import ConfigDict, config_flags
 
-from hairjax.cli.flags import override, parse
 from hairjax.config.load import load_config
 from hairjax.config.recipe import known_keys
-from hairjax.config.schema import check_keys
+from hairjax.config.schema import check_keys, flatten, kind
 from hairjax.config.streams import configured_streams
 from hairjax.parallel.cluster import ProcessOptions
 from hairjax.system.errors import UserError
 
-ROOT = Path(__file__).parents[2]  # where launch.py is
 
-
-def read_configuration(
-    verb: str, arguments: list[str], *names: str
-) -> tuple[dict[str, str], ConfigDict]:
-    """The flags of a verb that takes a configuration and the flags named, and what it is to run."""
-    keys = {name: key.default for name, key in known_keys().items()}
-    given, overrides = parse(arguments, ("config", *names), keys)
-    if not given["config"]:
-        raise UserError(f"{verb} needs --config, e.g. --config=configs/top.py:demo")
-    config = load_config(given["config"])
+def read_configuration(given: Namespace) -> ConfigDict:
+    """The configuration that the flags of a command ask for."""
+    config = load_config(given.config)
     check_keys(config, known_keys())
-    return given, override(config, overrides)
+    return override(config, given.overrides)
+
+
+def override(config: ConfigDict, overrides: list[tuple[str, str]]) -> ConfigDict:
+    """Set keys of a configuration, each value read as the type of the one it replaces.
+
+    Raises:
+        UserError: a value that is not of the type.
+    """
+    defaults = dict(flatten(config))
+    arguments = [f"--config.{key}={value}" for key, value in overrides]
+    values = flags.FlagValues()
+    argv = ["hairjax", *arguments]
+    config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=argv)
+    # One at a time, so that a message names the key and its value in words of ours.
+    for (key, value), argument in zip(overrides, arguments, strict=True):
+        try:
+            values(["hairjax", argument])
+        except flags.Error as error:
+            raise UserError(
+                f"config.{key} cannot be {value!r}; it must be {kind(defaults[key])}"
+            ) from error
+    return values["config"].value
 
 
 def process_options(config: ConfigDict) -> ProcessOptions:

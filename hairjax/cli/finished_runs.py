@@ -1,11 +1,17 @@
 """The verbs that take finished runs: evaluate, explain, report, predict and compare."""
 
+from argparse import Namespace
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hairjax.cli.configuration import require_keys
-from hairjax.cli.flags import different_runs, parse, require_one_of, whole_number
-from hairjax.cli.places import default_comparison, require_manifest, require_writable
+from hairjax.cli.places import (
+    default_comparison,
+    different_runs,
+    require_manifest,
+    require_writable,
+)
 from hairjax.data.sources.masks import mask_folder
 from hairjax.data.sources.subjects import compile_subject
 from hairjax.system.errors import UserError
@@ -14,105 +20,83 @@ from hairjax.system.paths import require_paths, require_run
 if TYPE_CHECKING:
     from hairjax.runs.photographs import Selection
 
-# Flags of other photographs, as `Selection`.
-_OTHERS = (
-    *("photos", "masks", "manifest", "subject", "mask_value", "spelling"),
-    *("mask_name", "mask_category", "columns", "prefix"),
-)
 
-
-def run_evaluate(arguments: list[str]) -> int:
-    """``launch.py evaluate``."""
-    names = ("workdir", "split", *_OTHERS, "moved", "out")
-    given, _ = parse(arguments, names, {}, switches=("flips",))
-    if not given["workdir"]:
-        raise UserError("evaluate needs --workdir, e.g. --workdir=runs/top")
+def run_evaluate(given: Namespace) -> int:
+    """The verb ``evaluate``."""
     _check_selection(given)
 
     from hairjax.commands.evaluate import evaluate_run
     from hairjax.runs.moved import move_runs
 
-    move_runs([Path(given["workdir"])], given["moved"])
-    flips = given["flips"] == "true"
-    evaluate_run(given["workdir"], _selection(given), given["out"], flips=flips)
+    move_runs([Path(given.workdir)], given.moved)
+    evaluate_run(given.workdir, _selection(given), given.out, flips=given.flips)
     return 0
 
 
-def run_explain(arguments: list[str]) -> int:
-    """``launch.py explain``."""
-    names = ("workdir", "split", *_OTHERS, "moved", "count", "stage", "out")
-    given, _ = parse(arguments, names, {})
-    if not given["workdir"]:
-        raise UserError("explain needs --workdir, e.g. --workdir=runs/top")
+def run_explain(given: Namespace) -> int:
+    """The verb ``explain``."""
     _check_selection(given)
-    count = whole_number("--count", given.pop("count") or "32")
-    if count < 1:
-        raise UserError(f"--count is {count}; it must be at least 1")
-    stage = whole_number("--stage", given.pop("stage") or "-1")
+    if given.count < 1:
+        raise UserError(f"--count is {given.count}; it must be at least 1")
 
     from hairjax.commands.explain import explain_run
     from hairjax.runs.moved import move_runs
 
-    move_runs([Path(given["workdir"])], given["moved"])
-    explain_run(given["workdir"], _selection(given), count=count, stage=stage, out=given["out"])
+    move_runs([Path(given.workdir)], given.moved)
+    asked = _selection(given)
+    explain_run(given.workdir, asked, count=given.count, stage=given.stage, out=given.out)
     return 0
 
 
-def _selection(given: dict[str, str]) -> "Selection":
-    """The photographs on which a run is asked."""
+def _selection(given: Namespace) -> "Selection":
+    """The photographs on which a run is evaluated."""
     # Here, since it knows runs, which import JAX.
     from hairjax.runs.photographs import Selection
 
-    return Selection(given["split"], *(given[name] for name in _OTHERS))
+    return Selection(**{field.name: vars(given)[field.name] for field in fields(Selection)})
 
 
-def _check_selection(given: dict[str, str]) -> None:
-    """Check the flags that say which photographs a run judges, and fill in what is left out."""
-    if given["manifest"] and not given["photos"]:
+def _check_selection(given: Namespace) -> None:
+    """Check the flags that say on which photographs, and fill in what is left out."""
+    if given.manifest and not given.photos:
         raise UserError("--manifest needs --photos, the folder that its paths start from")
-    if given["subject"] and not given["photos"]:
+    if given.subject and not given.photos:
         raise UserError(
             "--subject needs --photos: of the run's own photographs subjects are in its split.csv"
         )
     for name in ("mask_value", "mask_name", "mask_category"):
-        if given[name] and not given["masks"]:
+        if vars(given)[name] and not given.masks:
             raise UserError(f"--{name} needs --masks, the folder of the masks that it speaks of")
-    if given["spelling"]:
-        if not given["photos"]:
-            raise UserError("--spelling goes with --photos, for other photographs than the run's")
-        require_one_of("spelling", given, ("refuse", "merge", "apart"))
+    if given.spelling and not given.photos:
+        raise UserError("--spelling goes with --photos, for other photographs than the run's")
     require_manifest(given)
-    elsewhere = bool(given["photos"])
-    compile_subject(given["subject"])
-    allowed = ("all",) if elsewhere else ("validation", "test", "train")
-    given["split"] = given["split"] or allowed[0]
-    if given["split"] not in allowed:
-        if elsewhere:
+    compile_subject(given.subject)
+    allowed = ("all",) if given.photos else ("validation", "test", "train")
+    given.split = given.split or allowed[0]
+    if given.split not in allowed:
+        if given.photos:
             raise UserError(
-                f"--split is {given['split']!r}, and of the photographs of --photos all are "
-                "judged: leave --split out"
+                f"--split is {given.split!r}, and of the photographs of --photos all are judged: "
+                "leave --split out"
             )
         raise UserError(
-            f"--split is {given['split']!r}; here it can be {', '.join(allowed)}, or leave it out "
-            "and give --photos"
+            f"--split is {given.split!r}; here it can be {', '.join(allowed)}, or leave it out and "
+            "give --photos"
         )
     require_paths(
-        folders={"--photos": given["photos"], "--masks": mask_folder(given["masks"])},
-        files={"--manifest": given["manifest"]},
+        folders={"--photos": given.photos, "--masks": mask_folder(given.masks)},
+        files={"--manifest": given.manifest},
     )
     for name in ("workdir", "out"):
-        given[name] = given[name] and str(Path(given[name]).expanduser())
-    require_run(Path(given["workdir"]))
-    require_keys(Path(given["workdir"]))
-    require_writable("--out", Path(given["out"] or given["workdir"]))
+        setattr(given, name, vars(given)[name] and str(Path(vars(given)[name]).expanduser()))
+    require_run(Path(given.workdir))
+    require_keys(Path(given.workdir))
+    require_writable("--out", Path(given.out or given.workdir))
 
 
-def run_report(arguments: list[str]) -> int:
-    """``launch.py report``."""
-    given, _ = parse(arguments, ("workdir", "moved"), {})
-    if not given["workdir"]:
-        raise UserError("report needs --workdir, e.g. --workdir=runs/top")
-    workdir = Path(given["workdir"]).expanduser()
+def run_report(given: Namespace) -> int:
+    """The verb ``report``."""
+    workdir = Path(given.workdir).expanduser()
     require_run(workdir)
     require_keys(workdir)
     require_writable("--workdir", workdir)
@@ -121,40 +105,35 @@ def run_report(arguments: list[str]) -> int:
     from hairjax.runs.folder import RunFolder
     from hairjax.runs.moved import move_runs
 
-    move_runs([workdir], given["moved"])
+    move_runs([workdir], given.moved)
     folder = RunFolder(workdir)
     report_run(folder)
     print(f"written: {folder.report}")
     return 0
 
 
-def run_predict(arguments: list[str]) -> int:
-    """``launch.py predict``."""
-    paths: list[str] = []
-    names = ("workdir", "masks", "mask_value", "mask_name", "mask_category", "out", "pictures")
-    given, _ = parse(arguments, names, {}, paths, switches=("flips", "overwrite"))
-    if not given["workdir"] or not paths:
-        lacking = "photographs or folders of them" if given["workdir"] else "--workdir"
-        raise UserError(f"predict needs {lacking}, e.g. --workdir=runs/top photos/")
-    require_run(Path(given["workdir"]).expanduser())
-    require_keys(Path(given["workdir"]).expanduser())
-    out = Path(given["out"] or "predictions.csv").expanduser()
+def run_predict(given: Namespace) -> int:
+    """The verb ``predict``."""
+    workdir = Path(given.workdir).expanduser()
+    require_run(workdir)
+    require_keys(workdir)
+    out = Path(given.out).expanduser()
     if out.is_dir() or out.suffix.lower() != ".csv":
         raise UserError(f"--out={out} must be a file that ends in .csv")
     if (out.parent / "config.json").exists():
         raise UserError(f"--out={out} is in a run, whose own would be overwritten; give another")
     require_writable("--out", out.parent)
-    pages = Path(given["pictures"]).expanduser() if given["pictures"] else None
+    pages = Path(given.pictures).expanduser() if given.pictures else None
     if pages:
         require_writable("--pictures", pages)
-    if given["overwrite"] == "false":
+    if not given.overwrite:
         _require_nothing_there(out, pages)
 
     from hairjax.commands.predict import Unlabelled, predict_files
 
-    masks = {name: given[name] for name in ("masks", "mask_value", "mask_name", "mask_category")}
-    workdir, flips = str(Path(given["workdir"]).expanduser()), given["flips"] == "true"
-    predict_files(workdir, Unlabelled(paths, **masks), out=out, pictures=pages, flips=flips)
+    names = ("masks", "mask_value", "mask_name", "mask_category")
+    asked = Unlabelled(given.others, **{name: vars(given)[name] for name in names})
+    predict_files(str(workdir), asked, out=out, pictures=pages, flips=given.flips)
     return 0
 
 
@@ -169,14 +148,10 @@ def _require_nothing_there(out: Path, pages: Path | None) -> None:
             )
 
 
-def run_compare(arguments: list[str]) -> int:
-    """``launch.py compare``."""
-    workdirs: list[str] = []
-    given, _ = parse(arguments, ("split", "moved", "out", "thumbnails"), {}, workdirs)
-    runs = different_runs("compare", workdirs, least=2, example="runs/top runs/rgb")
-    require_one_of("split", given, ("validation", "test"))
-    require_one_of("thumbnails", given, ("true", "false"))
-    out = Path(given["out"] or default_comparison(runs)).expanduser()
+def run_compare(given: Namespace) -> int:
+    """The verb ``compare``."""
+    runs = different_runs("compare", given.others, least=2, example="runs/top runs/rgb")
+    out = Path(given.out or default_comparison(runs)).expanduser()
     if any((folder / "config.json").exists() for folder in (out, *out.absolute().parents)):
         raise UserError(f"--out={out} is in a run, which is left as it is; give another")
     require_writable("--out", out)
@@ -184,11 +159,8 @@ def run_compare(arguments: list[str]) -> int:
     from hairjax.runs.moved import move_runs
     from hairjax.studies.compare import compare_runs
 
-    move_runs(runs, given["moved"])
+    move_runs(runs, given.moved)
     compare_runs(
-        [str(run) for run in runs],
-        given["split"],
-        out=out,
-        thumbnails=given["thumbnails"] == "true",
+        [str(run) for run in runs], given.split, out=out, thumbnails=given.thumbnails == "true"
     )
     return 0

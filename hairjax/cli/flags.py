@@ -1,78 +1,171 @@
-"""The arguments of a command: taken apart, checked, and keys of a configuration overridden."""
+"""The arguments of a command, parsed by argparse, and their help."""
 
-from collections.abc import Sequence
+from argparse import (
+    SUPPRESS,
+    ArgumentError,
+    ArgumentParser,
+    ArgumentTypeError,
+    Namespace,
+    RawDescriptionHelpFormatter,
+)
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from textwrap import fill
 
-from absl import flags
-from ml_collections import ConfigDict, config_flags
-
-from hairjax.config.schema import flatten, kind
+from hairjax.cli.verbs import VERBS, Flag, Verb
 from hairjax.config.suggestions import nearest, unknown_key
 from hairjax.system.errors import UserError
+from hairjax.system.program import PROGRAM
+
+WIDTH = 100  # of the help
+OVERVIEW = f"""\
+usage: {PROGRAM} [VERB] [--FLAG=VALUE ...]
+
+Fine-tune a Swin Transformer to grade hair loss from photographs and hair masks.
+
+{{examples}}
+
+verbs:
+{{verbs}}
+
+{PROGRAM} VERB --help explains a verb and its flags.
+Keys of a configuration: docs/configuration.md. Several devices: docs/devices.md.
+"""
 
 
-def parse(
-    arguments: list[str],
-    names: tuple[str, ...],
-    keys: dict[str, object],
-    others: list[str] | None = None,
-    switches: Sequence[str] = (),
-) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """Take ``--name=value`` and ``--name value`` apart, without a look at the values.
+def _parser(name: str) -> ArgumentParser:
+    """The parser of the flags of a verb, and of its other arguments."""
+    verb = VERBS[name]
+    given = [f"--{flag.name}={flag.name.upper()}" for flag in verb.flags if flag.needed]
+    given += [f"{verb.takes} ..."] * bool(verb.takes) + ["[--FLAG=VALUE ...]"]
+    given += ["[--config.KEY=VALUE ...]"] * verb.keys
+    parser = ArgumentParser(
+        usage=_command(name, *given),
+        description=f"{fill(verb.text, WIDTH - 2)}\n\n{_examples(name)}",
+        formatter_class=lambda prog: RawDescriptionHelpFormatter(prog, width=WIDTH),
+        add_help=False,
+        allow_abbrev=False,
+        exit_on_error=False,
+    )
+    if verb.takes:
+        parser.add_argument("others", nargs="*", help=SUPPRESS)
+    for flag in verb.flags:
+        how: dict = {"metavar": flag.example, "type": _reader(flag)}
+        if flag.default is False:
+            how = {"action": "store_true"}
+        parser.add_argument(f"--{flag.name}", default=flag.default, help=flag.text, **how)
+    return parser
 
-    Args:
-        arguments: arguments of the command line, after the verb.
-        names: the flags there are, but for the switches.
-        keys: the keys that ``--config.KEY`` may override, with their defaults; a true-or-false
-            key alone means true.
-        others: takes the arguments that are no flags, and everything after ``--``; None refuses
-            them.
-        switches: flags that alone mean true.
+
+def _reader(flag: Flag) -> Callable[[str], str | int]:
+    def read(text: str) -> str | int:
+        if text and flag.choices and text not in flag.choices:
+            raise ArgumentTypeError(f"{text!r}; it can be {' or '.join(flag.choices)}")
+        try:
+            return type(flag.default)(text)
+        except ValueError:
+            raise ArgumentTypeError(f"{text!r}; it must be a whole number") from None
+
+    return read
+
+
+def _command(verb: str, *arguments: str) -> str:
+    return " ".join([PROGRAM, *[verb] * (verb != "train"), *arguments])
+
+
+def _examples(verb: str) -> str:
+    return "\n".join(f"  {_command(verb, example)}" for example in VERBS[verb].examples)
+
+
+def help_text(verb: str = "") -> str:
+    """The help of a verb; without one, the overview."""
+    if verb:
+        return _parser(verb).format_help()
+    lines = (f"  {name:9} {one.text.partition('. ')[0].rstrip('.')}" for name, one in VERBS.items())
+    return OVERVIEW.format(examples=_examples("train"), verbs="\n".join(lines))
+
+
+def parse(name: str, arguments: Sequence[str]) -> Namespace:
+    """Read the arguments after a verb.
 
     Returns:
-        The value of every flag, "" where it was not given ("false" of a switch); and the overrides
-        in order.
+        The value of each flag under its name; ``others``, the arguments that are no flags; and
+        ``overrides``, the (key, value) pairs of ``--config.KEY``, in order; ``arguments``, all.
 
     Raises:
-        UserError: an unknown flag, one without a value, or a switch that is neither true nor false.
+        UserError: an unknown flag or key, a value that a flag cannot have, or one that is lacking.
     """
-    names = (*names, *switches)
-    given, overrides = dict.fromkeys(names, ""), []
-    known = [*(f"--{name}" for name in names), *(f"--config.{key}" for key in keys)]
-    arguments = list(arguments)
+    verb = VERBS[name]
+    own, others, overrides = _apart(verb, list(arguments))
+    try:
+        given = _parser(name).parse_args([*own, *["--"][: len(others)], *others])
+    except ArgumentError as error:
+        raise UserError(f"{error.argument_name} is {error.message}") from None
+    lacking = [
+        f"--{flag.name}" for flag in verb.flags if flag.needed and not vars(given)[flag.name]
+    ]
+    lacking += [verb.needs] if verb.needs and not others else []
+    if lacking:
+        raise UserError(
+            f"{name} needs {' and '.join(lacking)}, e.g. {_command(name, verb.examples[0])}"
+        )
+    given.overrides, given.arguments = overrides, [name, *arguments]
+    return given
+
+
+def _apart(verb: Verb, arguments: list[str]) -> tuple[list[str], list[str], list[tuple[str, str]]]:
+    """Part flags, other arguments, and the overrides of keys, which are checked.
+
+    What begins with a dash is a flag to argparse, so each value is joined to its flag by "=".
+    """
+    keys: dict[str, object] = {}
+    if verb.keys:
+        from hairjax.config.recipe import known_keys  # which takes longer than all else here
+
+        keys = {name: key.default for name, key in known_keys().items()}
+    switches = {f"--{flag.name}" for flag in verb.flags if flag.default is False}
+    known = [*(f"--{flag.name}" for flag in verb.flags), *(f"--config.{key}" for key in keys)]
+    own: list[str] = []
+    others: list[str] = []
+    overrides: list[tuple[str, str]] = []
     while arguments:
         argument = arguments.pop(0)
-        if others is not None and argument == "--":
-            others += arguments
-            break
-        if others is not None and not argument.startswith("-"):
+        given, equals, value = argument.partition("=")
+        flag = f"--{given.removeprefix('-').removeprefix('-')}"
+        key = flag.removeprefix("--config.")
+        if argument == "--" and verb.takes:
+            return own, others + arguments, overrides
+        if not given.startswith("-"):
+            if not verb.takes:
+                raise UserError(f"unexpected argument {argument!r}; {_meant(argument, known)}")
             others.append(argument)
             continue
-        flag, equals, value = argument.partition("=")
-        name = flag.removeprefix("-").removeprefix("-")
-        key = name.removeprefix("config.")
-        if not flag.startswith("-"):
-            is_run = (Path(argument).expanduser() / "config.json").is_file()
-            meant = f"did you mean --workdir={argument}?" if is_run and "workdir" in names else ""
-            hint = meant or _flag_like(flag, known)
-            raise UserError(f"unexpected argument {argument!r}; {hint}")
-        if keys and name.startswith("config.") and key not in keys:
+        if keys and key != flag and key not in keys:
             raise UserError(unknown_key(key, keys))
-        if f"--{name}" not in known:
-            raise UserError(f"unknown flag {flag}; {_flag_like(flag, known)}")
-        if not equals and (name in switches or isinstance(keys.get(key), bool)):
+        if flag not in known:
+            raise UserError(f"unknown flag {given}; {_flag_like(given, known)}")
+        if not equals and (flag in switches or isinstance(keys.get(key), bool)):
             value = "true"
         elif not equals:
             if not arguments or arguments[0].startswith("--"):
-                raise UserError(f"{flag} has no value; write {flag}=VALUE")
+                raise UserError(f"{given} has no value; write {given}=VALUE")
             value = arguments.pop(0)
-        if name in given:
-            given[name] = value
-        else:
+        if key in keys:
             overrides.append((key, value))
-    for name in switches:
-        require_one_of(name, given, ("false", "true"))
-    return given, overrides
+        elif flag not in switches:
+            own += [f"{flag}={value}"] if value else []  # an empty value is none
+        elif value == "true":
+            own.append(flag)
+        elif value != "false":
+            raise UserError(f"{flag} is {value!r}; it can be false or true")
+    return own, others, overrides
+
+
+def _meant(argument: str, known: list[str]) -> str:
+    is_run = (Path(argument).expanduser() / "config.json").is_file()
+    if is_run and "--workdir" in known:
+        return f"did you mean --workdir={argument}?"
+    return _flag_like(argument.partition("=")[0], known)
 
 
 def _flag_like(flag: str, known: list[str]) -> str:
@@ -81,48 +174,4 @@ def _flag_like(flag: str, known: list[str]) -> str:
         return hint
     few = [name for name in known if not name.startswith("--config.")]
     more = " and --config.KEY" if len(few) < len(known) else ""
-    return f"the flags here are {', '.join(few)}{more}; see python launch.py --help"
-
-
-def require_one_of(name: str, given: dict[str, str], values: Sequence[str]) -> None:
-    """Refuse another value of a flag; the first is the default, and filled in."""
-    given[name] = given[name] or values[0]
-    if given[name] not in values:
-        raise UserError(f"--{name} is {given[name]!r}; it can be {' or '.join(values)}")
-
-
-def whole_number(flag: str, value: str) -> int:
-    """The value of a flag that takes a whole number."""
-    try:
-        return int(value)
-    except ValueError:
-        raise UserError(f"{flag} is {value!r}; it must be a whole number") from None
-
-
-def different_runs(verb: str, workdirs: Sequence[str], *, least: int, example: str) -> list[Path]:
-    """The runs given to a verb that takes ``least`` or more, none of them twice."""
-    runs = [Path(workdir).expanduser() for workdir in workdirs]
-    if len({run.resolve() for run in runs}) < max(least, len(runs)):
-        raise UserError(
-            f"{verb} needs {'two different runs or more' if least > 1 else 'different runs'}, not "
-            f"{', '.join(workdirs) or 'none'}; e.g. {verb} {example}"
-        )
-    return runs
-
-
-def override(config: ConfigDict, overrides: list[tuple[str, str]]) -> ConfigDict:
-    """Set keys of a configuration, each value read as the type of the one it replaces."""
-    defaults = dict(flatten(config))
-    arguments = [f"--config.{key}={value}" for key, value in overrides]
-    values = flags.FlagValues()
-    argv = ["launch.py", *arguments]
-    config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=argv)
-    # One at a time, so that a message names the key and its value in words of ours.
-    for (key, value), argument in zip(overrides, arguments, strict=True):
-        try:
-            values(["launch.py", argument])
-        except flags.Error as error:
-            raise UserError(
-                f"config.{key} cannot be {value!r}; it must be {kind(defaults[key])}"
-            ) from error
-    return values["config"].value
+    return f"the flags here are {', '.join(few)}{more}; --help explains them"

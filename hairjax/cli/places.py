@@ -1,7 +1,8 @@
 """Default output folders of commands, and checks that they can be written."""
 
 import os
-from collections.abc import Mapping
+from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from hairjax.config.load import split_source
@@ -32,11 +33,22 @@ def default_comparison(workdirs: list[Path]) -> Path:
     return Path("runs") / "-".join(["compare", *names[:3], *more])
 
 
-def require_manifest(given: Mapping[str, str]) -> None:
+def different_runs(verb: str, workdirs: Sequence[str], *, least: int, example: str) -> list[Path]:
+    """The runs given to a verb that takes ``least`` or more, none of them twice."""
+    runs = [Path(workdir).expanduser() for workdir in workdirs]
+    if len({run.resolve() for run in runs}) < max(least, len(runs)):
+        raise UserError(
+            f"{verb} needs {'two different runs or more' if least > 1 else 'different runs'}, not "
+            f"{', '.join(workdirs) or 'none'}; e.g. {verb} {example}"
+        )
+    return runs
+
+
+def require_manifest(given: Namespace) -> None:
     """Refuse flags that say how a manifest is read, where none is given or they cannot be read."""
-    parse_columns(given["columns"])
+    parse_columns(given.columns)
     for name in ("columns", "prefix"):
-        if given[name] and not given["manifest"]:
+        if vars(given)[name] and not given.manifest:
             raise UserError(
                 f"--{name} says how a manifest is read, and needs --manifest, the CSV file"
             )

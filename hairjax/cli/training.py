@@ -2,12 +2,12 @@
 
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
 from hairjax.builders.validation import check_config
 from hairjax.cli.configuration import (
-    ROOT,
     process_options,
     read_configuration,
     require_keys,
@@ -19,20 +19,21 @@ from hairjax.config.places import at_places
 from hairjax.parallel.cluster import find_place
 from hairjax.parallel.supervisor import follow_parent, is_child, supervise
 from hairjax.system.errors import UserError
+from hairjax.system.program import START
 
 
-def run_train(arguments: list[str]) -> int:
-    """``launch.py [train]``."""
-    given, config = read_configuration("train", arguments, "workdir", "moved")
+def run_train(given: Namespace) -> int:
+    """The verb ``train``."""
+    config = read_configuration(given)
     place = find_place(process_options(config), os.environ)
     if place and not is_child():
-        return supervise([str(ROOT / "launch.py"), "train", *arguments], str(place))
-    workdir = Path(given["workdir"] or default_workdir(given["config"])).expanduser()
-    if place and given["moved"]:
+        return supervise([*START, *given.arguments], str(place))
+    workdir = Path(given.workdir or default_workdir(given.config)).expanduser()
+    if place and given.moved:
         raise UserError(
             "--moved is told in one process, and then all know: evaluate --workdir=DIR --moved=…"
         )
-    config = at_places(config, _moved([workdir], given["moved"]))
+    config = at_places(config, _moved([workdir], given.moved))
     if (workdir / "config.json").is_file():
         config = with_moved_places(workdir, config)
     check_config(config)
@@ -55,15 +56,15 @@ def run_train(arguments: list[str]) -> int:
         os._exit(1)  # to part from the others in good order would take as long as they are missed
 
 
-def run_folds(arguments: list[str]) -> int:
-    """``launch.py folds``."""
-    given, config = read_configuration("folds", arguments, "workdir", "moved")
+def run_folds(given: Namespace) -> int:
+    """The verb ``folds``."""
+    config = read_configuration(given)
     if not config.data.folds:
         raise UserError("folds needs how many, e.g. --config.data.folds=5")
     config.data.fold = 0
-    workdir = Path(given["workdir"] or beside(given["config"], "folds")).expanduser()
+    workdir = Path(given.workdir or beside(given.config, "folds")).expanduser()
     folds = sorted(path.parent for path in workdir.glob("fold_*/config.json"))
-    config = at_places(config, _moved(folds, given["moved"]))
+    config = at_places(config, _moved(folds, given.moved))
     for fold in folds:
         config = with_moved_places(fold, config)
     check_config(config)

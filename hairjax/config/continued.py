@@ -6,12 +6,12 @@ state and schedule.
 """
 
 import re
-import shlex
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
 from hairjax.config.load import load_config
+from hairjax.system.program import command_line
 from hairjax.system.wording import counted
 
 
@@ -33,7 +33,7 @@ def continued_command(run: Path, epochs: int) -> str:
         keys["optim.finetune"] = unfrozen
     flags = [f"--config={run / 'config.json'}", f"--workdir={run.with_name(f'{run.name}-longer')}"]
     flags += [f"--config.{key}={value}" for key, value in keys.items()]
-    return shlex.join(["python", "launch.py", *flags])
+    return command_line(*flags)
 
 
 def _unfrozen(finetune: str) -> str:

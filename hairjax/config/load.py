@@ -17,10 +17,13 @@ from hairjax.system.paths import placed
 
 SUFFIXES = (".py", ".json")
 RUN_CONFIG = "config.json"
+_OWN = Path(__file__).parents[1] / "configs"
 
 
 def load_config(source: str) -> ConfigDict:
     """Configuration from ``FILE.py``, ``FILE.py:variant``, or a run's ``config.json``.
+
+    ``top`` or ``top:demo`` is hairjax's own recipe where there is no file ``top.py``.
 
     A run of an earlier version is completed with the former meaning of new keys. Moved photographs
     of a run are found at their recorded location.
@@ -29,12 +32,17 @@ def load_config(source: str) -> ConfigDict:
         UserError: no such file or variant, or not a configuration.
     """
     path, variant = split_source(source)
+    path = _named(path) or path
     if not path.is_file():
+        own = sorted(file.stem for file in _OWN.glob("*.py"))
         beside = [str(file) for file in sorted(path.parent.glob("*")) if file.suffix in SUFFIXES]
-        meant = difflib.get_close_matches(str(path), beside, n=1, cutoff=0.8)
+        meant = difflib.get_close_matches(str(path), beside + own, n=1, cutoff=0.8)
         if (path / "config.json").is_file():
             meant = [str(path / "config.json")]
-        hint = f"did you mean {meant[0]}?" if meant else "give a .py file or a run's config.json"
+        elif path.parent.name == "configs" and path.stem in own:  # of a checkout
+            meant = [":".join(filter(None, (path.stem, variant)))]
+        hint = f"give a .py file, a run's config.json, or one of hairjax's own: {', '.join(own)}"
+        hint = f"did you mean {meant[0]}?" if meant else hint
         raise UserError(f"there is no configuration file {placed(path)}; {hint}")
     if path.suffix not in SUFFIXES:
         raise UserError(f"a configuration is a {' or '.join(SUFFIXES)} file, not {str(path)!r}")
@@ -90,6 +98,22 @@ def split_source(source: str) -> tuple[Path, str]:
     return Path(name).expanduser(), variant
 
 
+def is_source(text: str) -> bool:
+    """Whether a text looks like what `load_config` takes."""
+    path = split_source(text)[0]
+    return path.suffix in SUFFIXES or bool(_named(path))
+
+
+def _named(path: Path) -> Path | None:
+    """The file that a name without a suffix stands for: the user's own, else hairjax's."""
+    if path.suffix or not path.name or path.is_file() or (path / RUN_CONFIG).is_file():
+        return None
+    found = [path.with_suffix(".py")]
+    if path.name == str(path):
+        found.append(_OWN / f"{path}.py")
+    return next(filter(Path.is_file, found), None)
+
+
 def _run_python(path: Path, variant: str) -> ConfigDict:
     try:
         get_config = runpy.run_path(str(path)).get("get_config")
@@ -106,6 +130,8 @@ def _run_python(path: Path, variant: str) -> ConfigDict:
             frames = traceback.extract_tb(error.__traceback__)
             lines = [frame.lineno for frame in frames if frame.filename == str(path)]
             message += f" (line {lines[-1]})" if lines else ""
+        if isinstance(error, ModuleNotFoundError) and error.name == "configs":
+            message += "; write from hairjax.configs import …"
         raise UserError(f"{path}: {message}") from error
     if not isinstance(config, ConfigDict):
         raise UserError(f"{path}: get_config must return a ConfigDict, not {type(config).__name__}")

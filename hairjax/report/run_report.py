@@ -1,7 +1,6 @@
 """Report of a run, from the files in its directory alone."""
 
 import json
-import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -34,6 +33,7 @@ from hairjax.runs.overlap import find_overlap
 from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.system.paths import require_run
+from hairjax.system.program import command_line
 
 # Files of a finished run.
 _NEEDED = (
@@ -148,10 +148,9 @@ def _require_finished(folder: RunFolder) -> None:
         )
     if missing := ", ".join(path.name for path in _missing(folder)):
         flags = [f"--config={folder.config}", f"--workdir={folder.path}"]
-        command = shlex.join(["python", "launch.py", *flags])
         raise UserError(
             f"the run at {folder.path} has not finished, or an earlier version trained it (no "
-            f"{missing}); resume it with {command}"
+            f"{missing}); resume it with {command_line(*flags)}"
         )
 
 

@@ -1,6 +1,5 @@
 """Stored predictions of runs: reading, alignment, grouping by configuration."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from hairjax.evaluation.predictions import Predictions, read_predictions
 from hairjax.runs.folder import RunFolder, results_name
 from hairjax.system.errors import UserError, examples
 from hairjax.system.paths import require_run
+from hairjax.system.program import command_line
 
 _EXAMPLES = 3
 # Runs of one configuration may differ in the seed and in keys that a resume may change, except
@@ -59,7 +59,7 @@ def read_run(workdir: Path, split: str, flips: bool = False) -> RunPredictions:
     flags = ["evaluate", f"--workdir={workdir}", f"--split={split}", *["--flips"] * flips]
     if by_training:
         flags = [f"--config={folder.config}", f"--workdir={workdir}"]
-    command = shlex.join(["python", "launch.py", *flags])
+    command = command_line(*flags)
     if not evaluated.predictions.is_file():
         raise UserError(f"there is no {evaluated.predictions}; write it with: {command}")
     best, epoch = (place.read_epoch() for place in (folder, evaluated))

@@ -4,7 +4,6 @@ Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models i
 without increasing inference time", ICML 2022, Recipe 1.
 """
 
-import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,6 +34,7 @@ from hairjax.studies.derived import (
 from hairjax.system import console
 from hairjax.system.errors import UserError
 from hairjax.system.files import write_csv
+from hairjax.system.program import command_line
 from hairjax.weights.checkpoint import Checkpoints
 
 # Keys that must agree for parameters to be averaged.
@@ -103,7 +103,7 @@ def make_soup(workdirs: Sequence[str], *, out: Path) -> list[Ingredient]:
     results = write_evaluation(folder, epochs, predictions, resolve(config), predictions)
     _show(places, best_by, tried)
     console.table("validation", ["", *RESULTS], [["soup", *result_cells(results)]])
-    command = shlex.join(["python", "launch.py", "evaluate", f"--workdir={out}", "--split=test"])
+    command = command_line("evaluate", f"--workdir={out}", "--split=test")
     console.say(f"selected on these photographs: {command} is unbiased")
     console.say(f"written: {out}")
     return tried

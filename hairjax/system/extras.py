@@ -3,6 +3,7 @@
 from typing import Any
 
 from hairjax.system.errors import UserError
+from hairjax.system.program import install_command
 
 
 def require_tensorboardx() -> None:
@@ -15,8 +16,8 @@ def require_tensorboardx() -> None:
         import tensorboardX  # noqa: F401
     except ImportError as error:
         raise UserError(
-            f"config.log.tensorboard=True needs tensorboardX ({error}): pip install -r "
-            "requirements-tensorboard.txt, or leave it False"
+            f"config.log.tensorboard=True needs tensorboardX ({error}): "
+            f"{install_command('tensorboard')}, or leave it False"
         ) from error
 
 
@@ -30,7 +31,6 @@ def import_pycocotools() -> Any:
         from pycocotools import mask
     except ImportError as error:
         raise UserError(
-            "masks in COCO's JSON need the package pycocotools: pip install -r "
-            "requirements-coco.txt"
+            f"masks in COCO's JSON need the package pycocotools: {install_command('coco')}"
         ) from error
     return mask

@@ -15,6 +15,7 @@ from hairjax.runs.folder import RunFolder
 from hairjax.system import console
 from hairjax.system.console import duration
 from hairjax.system.malloc import give_back_freed_memory
+from hairjax.system.program import RECIPE
 from hairjax.training.batches import device_batches
 from hairjax.training.events import epoch_events
 from hairjax.training.phases import Phase, PhaseData, phase_of
@@ -236,7 +237,7 @@ def _announce_duration(plan: Plan, timer: EpochTimer, step: int, first: int) -> 
     if seconds > LONG:
         console.say(
             f"this will take about {duration(seconds)} on {jax.devices()[0].device_kind}; "
-            "--config=configs/top.py:demo shows the whole path in two minutes"
+            f"--config={RECIPE}:demo shows the whole path in two minutes"
         )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from hairjax.config.load import load_config
 from hairjax.system import console
 from hairjax.system.errors import UserError, examples
+from hairjax.system.program import RECIPE
 from hairjax.system.wording import counted
 from hairjax.weights import WeightsError
 from hairjax.weights.choice import AUTO, choose_parameters, ignored_arrays, model_names, models_in
@@ -113,7 +114,7 @@ def _from_hub(name: str) -> Path:
             f"({type(error).__name__}). Download "
             f"https://huggingface.co/{name}/resolve/main/{ON_HUB} "
             "where there is a network and point to it with --config.weights.source=FILE, or train "
-            "from scratch with --config.weights.source=none; --config=configs/top.py:demo needs "
+            f"from scratch with --config.weights.source=none; --config={RECIPE}:demo needs "
             "no weights at all"
         ) from error
 

@@ -10,6 +10,8 @@ import pytest
 
 import launch
 from configs import top
+from hairjax.cli.flags import help_text, parse
+from hairjax.cli.verbs import VERBS
 from hairjax.commands.predict import Unlabelled
 from hairjax.config.load import to_plain
 from tests.cli.commands import ROOT
@@ -20,14 +22,86 @@ OF_OTHERS = ("--masks", "--manifest", "--subject", "--spelling", "--mask_")
 OF_MANIFESTS = ("--columns", "--prefix")
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"], ["evaluate", "--help"]])
-def test_help(arguments, capsys):
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"], ["-h", "--config=x"]])
+def test_overview(arguments, capsys):
     assert launch.main(arguments) == 0
-    assert capsys.readouterr().out == launch.HELP
+    text = capsys.readouterr().out
+    assert re.findall(r"^  ([a-z]+) +[A-Z]", text, re.MULTILINE) == list(VERBS)
+    lines = text.splitlines()
+    assert len(lines) < 40
+    assert max(map(len, lines)) <= 100
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["evaluate", "--help"],
+        ["evaluate", "-h"],
+        ["evaluate", "help"],
+        ["help", "evaluate"],
+        ["--help", "evaluate"],
+        ["evaluate", "--workdir=nothere", "--help"],
+    ],
+)
+def test_help_of_a_verb(arguments, capsys):
+    assert launch.main(arguments) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("usage: python launch.py evaluate --workdir=WORKDIR [")
+    assert set(re.findall(r"^  (--[a-z_]+)", text, re.MULTILINE)) == {
+        f"--{flag.name}" for flag in VERBS["evaluate"].flags
+    }
+    assert "probe" not in text
+
+
+def test_flags_without_a_verb_are_trains(capsys):
+    assert launch.main(["--config=nothere.py", "--help"]) == 0
+    assert capsys.readouterr().out.startswith("usage: python launch.py --config=CONFIG [")
+
+
+def test_help_of_no_verb(capsys):
+    assert launch.main(["help", "evalute"]) == 1
+    assert "no verb 'evalute'; did you mean evaluate?" in capsys.readouterr().err
+
+
+# What a verb is given beside each flag of its help.
+BESIDE = {
+    "train": "--config=configs/top.py:demo",
+    "check": "--photos=PHOTOS",
+    "show": "--config=configs/top.py:demo",
+    "rates": "--config=configs/top.py:demo",
+    "evaluate": "--workdir=runs/top",
+    "report": "--workdir=runs/top",
+    "folds": "--config=configs/top.py:demo --config.data.folds=5",
+    "predict": "--workdir=runs/top photo.jpg",
+    "compare": "runs/top runs/rgb",
+    "ensemble": "runs/top runs/rgb",
+    "soup": "runs/top runs/rgb",
+    "probe": "runs/top",
+    "explain": "--workdir=runs/top",
+    "convert": "--weights=SOURCE --model=NAME --out=FILE.safetensors",
+}
+
+
+def commands_of_the_help():
+    """Every example, and every flag with the value that the help shows."""
+    for verb, one in VERBS.items():
+        text = help_text(verb)
+        yield from re.findall(r"^  python launch.py (.*)$", text, re.MULTILINE)
+        for name, value in re.findall(r"^  --([a-z_]+)(?: (\S+))?", text, re.MULTILINE):
+            flag = f"--{name}={value}" if value else f"--{name}"
+            beside = BESIDE[verb]
+            if verb in ("evaluate", "explain") and flag.startswith((*OF_OTHERS, *OF_MANIFESTS)):
+                beside += " --photos=PHOTOS"
+            beside += " --manifest=labels.csv" * flag.startswith(OF_MANIFESTS)
+            beside += " --masks=MASKS" * flag.startswith("--mask_")
+            if verb == "probe" and name == "config":
+                beside = ""
+            yield f"{verb} {beside} {shlex.quote(flag)}"
+        assert len(re.findall("^  --", text, re.MULTILINE)) == len(one.flags)
 
 
 def test_help_is_right(folders, trained, monkeypatch, capsys):
-    """Its examples are understood, and it has every flag of every verb."""
+    """Its examples are understood, and every flag of every verb with the value it shows."""
     evaluated, converted, shown, predicted, compared, checked, divided = ([] for _ in range(7))
     reported, mixed, cooked, probed, swept, explained, told = ([] for _ in range(7))
     monkeypatch.setattr(
@@ -85,77 +159,14 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     (Path.cwd() / "configs").symlink_to(ROOT / "configs")
     Path("labels.csv").touch()
     Path("runs/top").mkdir(parents=True)
-    Path("DIR").symlink_to("runs/top")
     Path("split.csv").touch()
     Path("runs/top/config.json").write_text(json.dumps(to_plain(top.get_config("demo"))))
 
-    commands = re.findall(r"^  python launch.py (.*[^\]\n])$", launch.HELP, re.MULTILINE)
-    assert len(commands) == 18
-    (
-        _,
-        of_train,
-        of_check,
-        of_show,
-        of_rates,
-        of_evaluate,
-        of_report,
-        of_folds,
-        of_predict,
-        of_compare,
-        of_ensemble,
-        of_soup,
-        of_probe,
-        of_explain,
-        of_convert,
-    ) = re.split(
-        r"^train |^check|^show|^rates|^evaluate|^report|^folds|^predict|^compare"
-        r"|^ensemble|^soup|^probe|^explain|^convert",
-        launch.HELP,
-        flags=re.MULTILINE,
-    )
-    for flag in re.findall(r"^  (--\S+)", of_train, re.MULTILINE):
-        commands.append(f"--config=configs/top.py:demo {flag}")
-    flags_of_check = re.findall(r"^  (--\S+)", of_check, re.MULTILINE)
-    for flag in flags_of_check:
-        manifest = "--manifest=labels.csv" if flag.startswith(OF_MANIFESTS) else ""
-        commands.append(f"check --photos=PHOTOS {manifest} {flag}")
-    for flag in re.findall(r"^  (--\S+)", of_rates, re.MULTILINE):
-        commands.append(f"rates --config=configs/top.py:demo {flag}")
-    for flag in re.findall(r"^  (--\S+)", of_show, re.MULTILINE):
-        commands.append(f"show --config=configs/top.py:demo {flag}")
-    for flag in re.findall(r"^  (--\S+)", of_evaluate, re.MULTILINE):
-        photos = "--photos=PHOTOS" if flag.startswith((*OF_OTHERS, *OF_MANIFESTS)) else ""
-        photos += " --manifest=labels.csv" * flag.startswith(OF_MANIFESTS)
-        photos += " --masks=MASKS" * flag.startswith("--mask_")
-        commands.append(f"evaluate --workdir=runs/top {photos} {flag}")
-    for flag in re.findall(r"^  (--\S+)", of_report, re.MULTILINE):
-        commands.append(f"report --workdir=runs/top {flag}")
-    for flag in re.findall(r"^  (--\S+)", of_folds, re.MULTILINE):
-        commands.append(f"folds --config=configs/top.py:demo --config.data.folds=5 {flag}")
-    for flag in re.findall(r"^  (--\S+)", of_predict, re.MULTILINE):
-        commands.append(f"predict --workdir=runs/top photo.jpg {flag}")
-    for flag in re.findall(r"^  (--\S+)", of_compare, re.MULTILINE):
-        commands.append(f"compare runs/top runs/rgb {flag}")
-    for verb, text in (
-        ("ensemble runs/top runs/rgb", of_ensemble),
-        ("soup runs/top runs/rgb", of_soup),
-        ("probe runs/top", of_probe),
-    ):
-        for flag in re.findall(r"^  (--\S+)", text, re.MULTILINE):
-            commands.append(f"{verb} {flag}")
-    for flag in re.findall(r"^  (--\S+)", of_explain, re.MULTILINE):
-        photos = "--photos=PHOTOS" if flag.startswith((*OF_OTHERS[1:], *OF_MANIFESTS)) else ""
-        photos += " --manifest=labels.csv" * flag.startswith(OF_MANIFESTS)
-        photos += " --masks=MASKS" * flag.startswith("--mask_")
-        commands.append(f"explain --workdir=runs/top {photos} {flag}")
-    flags_of_convert = re.findall(r"^  (--\S+)", of_convert, re.MULTILINE)
-    for flag in flags_of_convert:
-        commands.append(f"convert --weights=SOURCE --model=NAME --out=FILE.safetensors {flag}")
-    for command in commands:
-        assert launch.main(shlex.split(command)) == 0, capsys.readouterr().err
-    assert len(trained) == 2 + 5
+    for command in commands_of_the_help():
+        assert launch.main(shlex.split(command)) == 0, (command, capsys.readouterr().err)
+    assert len(trained) == 3 + len(VERBS["train"].flags)
     assert told.count("/old=/new") == 9
-    assert len(checked) == 1 + len(flags_of_check) == 1 + 13
+    assert len(checked) == 1 + len(VERBS["check"].flags)
     assert {str(out) for _, out in checked} == {"runs/check-PHOTOS", "checked"}
     given = [config.data for config, _ in checked]
     assert {data.split for data in given} == {"", "split.csv"}
@@ -172,7 +183,7 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         "runs/top-demo-folds",
     ]
     assert {config.data.folds for config, _ in divided} == {5}
-    assert len(converted) == 1 + len(flags_of_convert) == 1 + 5
+    assert len(converted) == 1 + len(VERBS["convert"].flags)
     assert [str(folder.path) for folder in reported] == ["runs/top"] * 3
     assert predicted[0] == (
         ("runs/top", Unlabelled(["new/", "other/anna.jpg"], "new_masks")),
@@ -183,14 +194,14 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         },
     )
     assert [named["flips"] for _, named in predicted].count(True) == 1
-    assert len(predicted) == 1 + 9
+    assert len(predicted) == 1 + len(VERBS["predict"].flags)
     asked = [asdict(asked) for (_, asked), _ in predicted]
     assert {name for one in asked for name, value in one.items() if value} == set(asked[0])
     assert compared[0] == (
         (["runs/top", "runs/rgb", "runs/again"], "test"),
         {"out": Path("runs/compare-top-rgb-again"), "thumbnails": True},
     )
-    assert len(compared) == 1 + 4
+    assert len(compared) == 1 + len(VERBS["compare"].flags)
     assert mixed[1] == (
         (["runs/top", "runs/side"],),
         {
@@ -200,16 +211,16 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
             "out": Path("runs/ensemble-top-side"),
         },
     )
-    assert len(mixed) == 2 + 5
+    assert len(mixed) == 2 + len(VERBS["ensemble"].flags)
     assert [str(call["out"]) for call in cooked] == [
         "runs/soup-top-again",
         "runs/soup-top-rgb",
-        "mixed",
+        "runs/new",
     ]
     assert {str(call["out"]) for call in probed} == {
         "runs/probe-top",
         "runs/probe-top-demo",
-        "probed",
+        "runs/new",
     }
     assert {call["split"] for call in probed} == {"validation", "test"}
     assert explained[0] == {
@@ -222,8 +233,19 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
         ),
         **{"run": "runs/top", "split": "validation", "count": 32, "stage": -1},
     }
-    assert len(explained) == 1 + 16
+    assert len(explained) == 1 + len(VERBS["explain"].flags)
     given = {name for call in explained for name, value in call.items() if value}
     assert given == set(explained[0])
     given = {name for call in evaluated for name, value in call.items() if value}
     assert given == set(evaluated[0])
+
+
+@pytest.mark.parametrize("page", ["README.md", *sorted(map(str, (ROOT / "docs").glob("*.md")))])
+def test_commands_of_pages_are_understood(page):
+    blocks = re.findall(r"```.*?```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+    lines = re.sub(r"\\\n *", "", "\n".join(blocks)).splitlines()
+    for line in lines:
+        for command in re.findall(r"^ *python launch.py ([^#&;]*)", line):
+            words = shlex.split(command.replace("…", ""))
+            verb, *rest = words if words[0] in VERBS else ["train", *words]
+            assert parse(verb, rest), line

@@ -53,6 +53,8 @@ def test_how_a_run_may_end(error, status, message, tmp_path, monkeypatch, capsys
         (f"--config={ROOT}/configs/side.py:demo --config.data.view=top", "runs/side-demo"),
         ("--config=elsewhere/my.py:demo", "runs/my-demo"),
         ("--config=first/config.json", "runs/first-again"),
+        ("--config=top:demo", "runs/top-demo"),
+        ("--config=elsewhere/my:demo", "runs/my-demo"),
     ],
 )
 def test_commands_that_train_the_demo(command, workdir, trained):
@@ -64,6 +66,36 @@ def test_commands_that_train_the_demo(command, workdir, trained):
     [(config, where)] = trained
     assert where == Path(workdir).expanduser()
     assert list(flatten(config)) == list(flatten(top.get_config("demo")))
+
+
+@pytest.mark.situation(
+    "Runs",
+    "`--config=NAME` without a folder or a suffix",
+    "`NAME.py` here, or else hairjax's own configuration of that name; others are listed",
+)
+def test_a_name_is_the_users_own_file_first(trained):
+    Path("top.py").write_text(
+        "from hairjax.configs import top\n"
+        "def get_config():\n"
+        "    config = top.get_config('demo')\n"
+        "    config.seed = 5\n"
+        "    return config\n"
+    )
+    assert launch.main(["--config=top"]) == 0
+    Path("top.py").unlink()
+    assert launch.main(["--config=top:demo"]) == 0
+    assert [config.seed for config, _ in trained] == [5, 0]
+
+
+@pytest.mark.parametrize("flag", ["--moved", "--workdir"])
+def test_an_empty_value_is_none(flag, trained):
+    assert launch.main([DEMO, f"{flag}="]) == 0
+    assert [str(where) for _, where in trained] == ["runs/top-demo"]
+
+
+def test_a_value_may_begin_with_a_dash(trained):
+    assert launch.main([DEMO, "--workdir", "-here", "--config.devices.process", "-1"]) == 0
+    assert [str(where) for _, where in trained] == ["-here"]
 
 
 def test_a_runs_configuration_with_overrides(trained):

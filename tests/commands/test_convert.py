@@ -2,7 +2,6 @@ import hashlib
 import re
 import shlex
 import shutil
-import tomllib
 from pathlib import Path
 
 import jax
@@ -116,11 +115,6 @@ def test_a_head_of_other_names_is_left_out_and_said(tmp_path):
         *said,
         "head: initialised for 10 classes; the checkpoint's has no known classifier",
     ]
-
-
-def test_the_version_is_the_packages():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["version"] == hairjax.__version__
 
 
 def test_a_licence_is_carried_from_file_to_file(tmp_path):

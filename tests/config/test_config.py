@@ -6,7 +6,8 @@ import pytest
 
 from configs import side, top
 from hairjax.builders.validation import check_config, choices
-from hairjax.cli.flags import override, parse
+from hairjax.cli.configuration import override
+from hairjax.cli.flags import parse
 from hairjax.config.load import from_plain, load_config, split_source, to_plain
 from hairjax.config.recipe import known_keys
 from hairjax.config.resume import differences
@@ -21,8 +22,8 @@ DEFAULTS = dict(flatten(top.get_config()))
 
 def set_flags(*arguments, config=None):
     """A configuration after flags of the command line."""
-    _, overrides = parse(list(arguments), ("config", "workdir"), DEFAULTS)
-    return override(config or top.get_config(), overrides)
+    given = parse("train", ["--config=given", *arguments])
+    return override(config or top.get_config(), given.overrides)
 
 
 def new_value(default):

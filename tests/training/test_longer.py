@@ -10,7 +10,7 @@ import launch
 from configs import top
 from hairjax.builders.model import find_model_weights, model_specification, pretrained_model
 from hairjax.builders.validation import check_config
-from hairjax.cli.flags import override
+from hairjax.cli.configuration import override
 from hairjax.config.continued import continued_command
 from hairjax.config.load import load_config
 from hairjax.data.split import read_rows

@@ -13,6 +13,7 @@ import hairjax.training.train
 import launch
 from hairjax.builders.model import abstract_model, model_specification
 from hairjax.cli.configuration import read_configuration
+from hairjax.cli.flags import parse
 from hairjax.commands.convert import write
 from hairjax.config.recipe import default_config
 from hairjax.data.synthetic import synthesise
@@ -204,7 +205,7 @@ def test_what_could_not_be_begun_is_begun_by_the_same_command(folders, capsys):
 @pytest.mark.parametrize("spelling", ["apart", "merge", "refuse"])
 def test_a_run_goes_on_with_the_names_that_it_began_with(tmp_path, monkeypatch, spelling):
     """As one of before, which took every spelling for another person."""
-    _, config = read_configuration("train", flags(tmp_path), "workdir")
+    config = read_configuration(parse("train", flags(tmp_path)))
     config.data.spelling = spelling
     # One of before knew the columns of a manifest by their names alone, and so the masks.
     config.data.columns = "exact" if spelling == "apart" else ""

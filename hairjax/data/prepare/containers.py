@@ -11,13 +11,14 @@ from PIL import features
 
 from hairjax.data.sources.problems import PhotoError, Problem, shown
 from hairjax.data.sources.record import File
+from hairjax.system.program import install_command
 
 START = 512  # leading bytes of a file that hold its brands
 # Brands of still images and bursts, and brands of the container alone.
 _AVIF = frozenset({b"avif", b"avis"})
 _HEIC = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 _EITHER = frozenset({b"mif1", b"msf1"})
-NO_HEIF = "HEIC needs pillow-heif: pip install -r requirements-heic.txt, or save it as JPEG or PNG"
+NO_HEIF = f"HEIC needs pillow-heif: {install_command('heic')}, or save it as JPEG or PNG"
 NO_AVIF = (
     "AVIF needs a Pillow with AVIF support: pip install --upgrade pillow, or save it as JPEG or PNG"
 )

@@ -38,6 +38,7 @@ from hairjax.data.sources.problems import Problem, require_no_problems
 from hairjax.data.sources.record import File
 from hairjax.system import console
 from hairjax.system.errors import UserError
+from hairjax.system.program import install_command
 
 _NOTES = "photographs.json"  # metadata of all images
 _WORK = "work"  # metadata of each piece of an unfinished set
@@ -159,7 +160,7 @@ def _run_beam(folder: Path, index: Index, features: Any, options: PrepareOptions
         from hairjax.data.prepare.beam import write_with_beam
     except ImportError as error:
         raise UserError(
-            f"config.data.beam needs the package {error.name}: pip install -r requirements-beam.txt"
+            f"config.data.beam needs the package {error.name}: {install_command('beam')}"
         ) from error
     work = unfinished(folder) / _WORK
     files, lengths, size, notes = write_with_beam(work, index, features, options)

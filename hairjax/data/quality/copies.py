@@ -4,7 +4,6 @@ Re-encoded, resized, cropped, mirrored or rotated copies; subjects and identical
 by `hairjax.data.split`. Near-duplicates with conflicting labels are reported as well.
 """
 
-import shlex
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -22,6 +21,7 @@ from hairjax.data.quality.duplicates import (
 from hairjax.parallel.processes import is_first, largest
 from hairjax.system import console
 from hairjax.system.errors import UserError
+from hairjax.system.program import command_line
 from hairjax.system.wording import as_csv, counted
 
 # Likeness of certain copies, one of which suffices to refuse: re-encoded (JPEG 60 and better),
@@ -162,4 +162,4 @@ def _command(source: SourceOptions, hair: Hair) -> str:
     arguments = [f"--{name}={value}" for name, value in flags.items() if value]
     if source.kind != "photos":
         arguments = ["--photos=FOLDER"]
-    return shlex.join(["python", "launch.py", "check", *arguments])
+    return command_line("check", *arguments)
