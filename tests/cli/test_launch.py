@@ -66,7 +66,7 @@ def test_as_a_program_from_another_folder(arguments, message, tmp_path):
 def test_a_mistyped_name_is_answered_without_what_is_slow_to_start(arguments, said):
     code = (
         f"import sys, launch; launch.main({arguments.split()}); slow = 'jax', 'numpy', 'PIL', "
-        "'sklearn', 'matplotlib', 'orbax', 'scipy', 'rich'; "
+        "'sklearn', 'matplotlib', 'orbax', 'scipy', 'rich', 'jinja2'; "
         "print([m for m in slow if m in sys.modules])"
     )
     ended = subprocess.run(
