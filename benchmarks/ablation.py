@@ -82,7 +82,7 @@ def main() -> None:
     TABLE.write_text(json.dumps(rows, indent=1) + "\n")
     print("| | accuracy | kappa | accuracy less the first |\n|---|---|---|---|")
     for variant, row in rows.items():
-        cells = ("{:.3f} ({:.3f} – {:.3f})".format(*row[name]) if row[name] else "" for name in row)
+        cells = ("{:.3f} ({:.3f} – {:.3f})".format(*cell) if cell else "" for cell in row.values())
         print(f"| {variant} | " + " | ".join(cells) + " |")
 
 

@@ -11,7 +11,8 @@ from hairjax.config.schema import flatten
 ROOT = Path(__file__).parents[2]
 PAIRS = (("README.md", "README.ko.md"), ("docs/results.md", "docs/results.ko.md"))
 PAGES = sorted(
-    str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))
+    str(path.relative_to(ROOT))
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md"))
 )
 
 
@@ -54,6 +55,20 @@ def test_headings_and_pictures_are_the_same(pair):
 def test_what_is_linked_to_is_there(name):
     for target in re.findall(r"\]\(([^)#:]+)\)", read(name)):
         assert ((ROOT / name).parent / target).exists(), target
+
+
+def anchors(name):
+    """The addresses of a page's headings, as GitHub makes them."""
+    text = re.sub(r"```.*?```", "", read(name), flags=re.DOTALL)
+    titles = (title.lower() for title in re.findall(r"^#+ (.*)", text, re.MULTILINE))
+    return {re.sub(r"[^\w\- ]", "", title).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_headings_that_are_linked_to_are_there(name):
+    for page, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", read(name)):
+        target = (ROOT / name).parent / page if page else name
+        assert anchor in anchors(target), f"{page}#{anchor}"
 
 
 def test_what_was_broken_on_purpose_and_what_saw_it_are_there():
