@@ -1,7 +1,6 @@
-"""What the mask and the stem's rule are worth: cross-validation on the tomatoes, by subject.
+"""Ablation of the mask and the stem rule: cross-validation on the tomatoes, by subject.
 
-Every variant is trained on the same five folds; each photograph is judged once, by the model that
-saw it neither in training nor in selection. A run that is finished is not run again.
+All variants share five folds; finished runs are not repeated.
 
     python launch.py --config=configs/cifar10.py --config.data.photos=CIFAR10/train
     python -m benchmarks.ablation --weights=runs/cifar10
@@ -25,7 +24,7 @@ from hairjax.studies.folds import read_folds
 FOLDS = 5
 ROOT = Path(__file__).parents[1]
 TABLE = Path(__file__).with_suffix(".json")
-# What differs; all else is configs/tomato.py in fewer epochs, started from the weights.
+# Overrides of configs/tomato.py, with fewer epochs, initialised from the weights.
 VARIANTS: dict[str, dict[str, object]] = {
     "RGB and mask, copy": {},
     "RGB and mask, zero": {"weights.stem": "zero"},
@@ -40,34 +39,34 @@ COMMON = {"train.epochs": 15, "optim.warmup_epochs": 1, "data.folds": FOLDS}
 
 
 def run_folds(variant: str, options: argparse.Namespace) -> Predictions:
-    """Train a variant on every fold, and judge each photograph by the fold that held it out."""
+    """Train a variant on every fold; return the pooled out-of-fold predictions."""
     workdir = Path(options.out) / variant.replace(", ", "-").replace(" ", "_")
     keys = {**COMMON, "weights.source": options.weights, **VARIANTS[variant]}
     command = [sys.executable, str(ROOT / "launch.py"), "folds"]
     command += [f"--config={ROOT}/configs/tomato.py", f"--workdir={workdir}"]
     command += [f"--config.{key}={value}" for key, value in keys.items()] + options.more
-    # The programs of all folds are the same.
+    # All folds share their compiled programs.
     cache = {"JAX_COMPILATION_CACHE_DIR": str(Path("runs/compiled").absolute())}
     environment = {**cache, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5", **os.environ}
     subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
     return read_folds(workdir, "test").predictions
 
 
-def difference(mine: Predictions, other: Predictions) -> tuple[float, float, float]:
-    """Accuracy of ``mine`` less that of ``other`` on the same photographs, 95 % over subjects."""
+def difference(predictions: Predictions, other: Predictions) -> tuple[float, float, float]:
+    """Difference in accuracy of ``mine`` and ``other``, with a 95 % interval over subjects."""
     place = {file: i for i, file in enumerate(other.files)}
-    order = [place[file] for file in mine.files]
-    right = (mine.predicted == mine.labels).astype(float)
+    order = [place[file] for file in predictions.files]
+    right = (predictions.predicted == predictions.labels).astype(float)
     right -= (other.predicted == other.labels)[order]
-    value, interval = mean_interval(right, mine.subjects, (-1.0, 1.0))
+    value, interval = mean_interval(right, predictions.subjects, (-1.0, 1.0))
     return value, *(interval or (np.nan, np.nan))
 
 
 def main() -> None:
-    """Run what is not run yet, write the table."""
+    """Run unfinished variants and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights", required=True, help="a run on RGB to start from")
-    parser.add_argument("--out", default="runs/ablation", help="where the runs go")
+    parser.add_argument("--out", default="runs/ablation", help="folder of the runs")
     parser.add_argument(
         "more", nargs="*", help="overrides for all: --config.data.photos=… after --"
     )
@@ -87,7 +86,7 @@ def main() -> None:
 
 
 def row_of(predictions: Predictions, reference: Predictions) -> dict[str, tuple | None]:
-    """Accuracy, kappa and the difference from a reference (None of itself), with intervals."""
+    """Accuracy, kappa and difference from a reference (None for itself), with intervals."""
     found = measure(predictions)
     names = ("accuracy", "quadratic_kappa")
     ends = {name: found.intervals[name] or (np.nan, np.nan) for name in names}

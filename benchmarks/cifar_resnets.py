@@ -1,9 +1,9 @@
-"""How many of CIFAR-10's test pictures the published ResNets name, by the path of an evaluation.
+"""Accuracy of published ResNets on the CIFAR-10 test set, through hairjax's evaluation.
 
 python -m benchmarks.cifar_resnets --photos=CIFAR10/test --weights=FOLDER
 
-The pictures lie in a folder per class. The weights are Idelbayev's (`*resnet20*.th` and so on, from
-https://github.com/akamaster/pytorch_resnet_cifar10); those that are there are run.
+Needs a folder per class, and weights of https://github.com/akamaster/pytorch_resnet_cifar10
+(`*resnet20*.th` and so on; missing ones are skipped).
 """
 
 import argparse
@@ -18,7 +18,7 @@ from benchmarks.read_options import read_options
 from hairjax.data.inputs import InputSpecification
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.read import prepare
-from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.photos import Search, find_photos
 from hairjax.data.sources.problems import describe_problems
 from hairjax.evaluation.inference import make_predict
 from hairjax.parallel.mesh import make_mesh
@@ -28,9 +28,9 @@ SIDE, BATCH = 32, 500
 
 
 def read(folder: str) -> PhotoSet:
-    """Every picture, as it is."""
+    """Load all images at their own size."""
     index = find_photos(
-        photos=folder, masks="", manifest="", subject="", classes=None, need_masks=False
+        Search(photos=folder, masks="", manifest="", subject="", classes=None, need_masks=False)
     )
     photos, problems = prepare(
         index, read_options(SIDE, os.cpu_count() or 1), lambda done, total: None
@@ -41,7 +41,7 @@ def read(folder: str) -> PhotoSet:
 
 
 def accuracy(name: str, weights: Path, photos: PhotoSet) -> float:
-    """Share of the pictures that a model names."""
+    """Accuracy of a model."""
     model = hairjax.create_model(name, weights=str(weights), num_classes=len(photos.classes))
     graphdef, state = nnx.split(model)
     input_spec = InputSpecification(side=SIDE, channels=(3,), normalise=("imagenet",))

@@ -1,10 +1,8 @@
-"""What the devices send each other in a training step, read from the compiled program.
+"""Collectives of a training step, read from the compiled program.
 
-Two tables: the same batch shared by 1, 2, 4 and 8 devices with whole parameters, and 8 devices with
-parameters cut over 1, 2, 4 and 8. Each program is compiled for two sizes of batch: what is sent is
-to be the same. Nothing runs, and no parameter is allocated, so a Swin-L can be asked about on a
-laptop. The devices are forced CPU devices; a GPU's compiler turns an all-reduce of which each
-device keeps a part into a reduce-scatter, so that there the second table is an upper bound.
+Two tables: replicated parameters on 1, 2, 4 and 8 devices, and 8 devices with parameters sharded
+over 1, 2, 4 and 8, each for two batch sizes. Compilation only, from shapes, on forced CPU devices;
+as GPU compilers turn some all-reduces into reduce-scatters, the second table is an upper bound.
 
     python -m benchmarks.collectives --out=collectives.json
 """
@@ -42,20 +40,16 @@ _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 
 
 class Collective(NamedTuple):
-    """An exchange between devices that a program contains."""
+    """Collective operation of a program."""
 
     kind: str
     bytes: int  # of its result on one device
-    times: int  # how often it runs, where that is known
-    counted: bool  # whether it is: not in a loop that ends when the numbers say so
+    times: int  # executions per step, if known
+    counted: bool  # False in a loop with a data-dependent trip count
 
 
 def collectives(program: str) -> list[Collective]:
-    """The exchanges of a compiled program, those of loops and called functions among them.
-
-    Args:
-        program: ``compiled.as_text()``.
-    """
+    """Collectives in ``compiled.as_text()``, including loops and called functions."""
     functions: dict[str, list[str]] = {}
     entry = ""
     for line in program.splitlines():
@@ -70,7 +64,7 @@ def collectives(program: str) -> list[Collective]:
         for line in functions[name]:
             if found := _COLLECTIVE.search(line):
                 yield Collective(found[2], size(found[1]), times, counted)
-                continue  # what it applies is an addition
+                continue  # its computation is an addition
             loop, trips = " while(" in line, _TRIPS.search(line)
             each = int(trips[1]) if loop and trips else 1
             for called in re.findall(r"[\w.-]+", " ".join(_CALLED.findall(line))):
@@ -80,18 +74,18 @@ def collectives(program: str) -> list[Collective]:
 
 
 def size(shapes: str) -> int:
-    """Bytes of arrays as a program writes them: ``(f32[4,8]{1,0}, pred[])`` has 129."""
+    """Bytes of arrays in HLO notation: ``(f32[4,8]{1,0}, pred[])`` has 129."""
     total = 0
     for _, bits, sides in _ARRAY.findall(shapes):
         count = 1
         for side in filter(None, sides.split(",")):
             count *= int(side)
-        total += count * int(bits or 8) // 8  # pred has no number, and a byte
+        total += count * int(bits or 8) // 8  # pred: one byte
     return total
 
 
 def totals(found: list[Collective]) -> dict[str, dict[str, int]]:
-    """How many of each kind run in a step, and their bytes; loops of unknown length count once."""
+    """Count and bytes of each kind per step; loops of unknown length count once."""
     rows: dict[str, dict[str, int]] = defaultdict(lambda: {"count": 0, "bytes": 0})
     for one in found:
         row = rows[one.kind if one.counted else f"{one.kind}, in loops of unknown length"]
@@ -101,12 +95,12 @@ def totals(found: list[Collective]) -> dict[str, dict[str, int]]:
 
 
 def measure(model: str, count: int, shard: int, batch: int, more: dict[str, Any]) -> dict[str, Any]:
-    """Compile the recipe's step for so many × ``shard`` devices and read what it needs of each."""
+    """Compile the recipe's step for ``count`` × ``shard`` devices; its collectives and memory."""
     config = load_config("configs/top.py")
-    # Whole: a CPU's compiler sums the gradients of every part by themselves.
-    given = {"model.name": model, "train.batch_size": batch, "optim.accumulate": 1, **more}
-    config.update_from_flattened_dict(given)
-    begun = time.perf_counter()
+    # No gradient accumulation: the CPU compiler reduces every micro-batch separately.
+    overrides = {"model.name": model, "train.batch_size": batch, "optim.accumulate": 1, **more}
+    config.update_from_flattened_dict(overrides)
+    start = time.perf_counter()
     step = training_step(config, make_mesh(count, shard))
     compiled = step.lower().compile()
     program, memory = compiled.as_text(), compiled.memory_analysis()
@@ -119,12 +113,12 @@ def measure(model: str, count: int, shard: int, batch: int, more: dict[str, Any]
         "parameter_bytes": sum(leaf.size * 4 for leaf in jax.tree.leaves(step.state.params)),
         "argument_bytes": memory.argument_size_in_bytes,
         "temporary_bytes": memory.temp_size_in_bytes,
-        "seconds": round(time.perf_counter() - begun, 1),
+        "seconds": round(time.perf_counter() - start, 1),
     }
 
 
 def show(row: dict[str, Any]) -> None:
-    """A line of the table."""
+    """Print a row of the table."""
     sent = [
         f"{kind}: {found['count']} of {found['bytes'] / 1e6:,.2f} MB"
         for kind, found in row["collectives"].items()
@@ -136,7 +130,7 @@ def show(row: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Print a table, and write it as JSON where --out says."""
+    """Print the tables; write JSON with --out."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--whole", default="swin_tiny_patch4_window7_224", help="model, not cut")
     parser.add_argument("--cut", default="swin_large_patch4_window7_224", help="model, cut")
@@ -146,7 +140,7 @@ def main() -> None:
     options = parser.parse_args()
     jax.config.update("jax_num_cpu_devices", max(DEVICES))
     jax.config.update("jax_platforms", "cpu")
-    # What is sent is settled before; a Swin-L compiles in a third of the time.
+    # Does not change the collectives; a Swin-L compiles in a third of the time.
     jax.config.update("jax_disable_most_optimizations", True)
     more = {"augment.mixup": options.mixup}
     result: dict[str, Any] = {"jax": jax.__version__, **more}

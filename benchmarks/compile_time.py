@@ -1,8 +1,7 @@
-"""How long the training step takes to compile: Swin-B, of three times the blocks, beside Swin-T.
+"""Compile time of the training step: Swin-B, with three times the blocks, relative to Swin-T.
 
-The step is the recipe's, with augmentation, clipping and AdamW, traced from shapes alone and
-compiled anew in every round: no program is kept, in memory or on disk. Rounds alternate. Where
-other work shares the machine, seconds of the processor say more than those of the clock.
+The recipe's step with augmentation, clipping and AdamW, without a compilation cache, in alternating
+rounds. CPU seconds are more reliable than wall-clock seconds on a shared machine.
 
     python -m benchmarks.compile_time --rounds=3 --out=compile_time.json
 """
@@ -25,14 +24,14 @@ Seconds = dict[str, float]
 
 
 def lower_step(name: str, dtype: str) -> jax.stages.Lowered:
-    """The recipe's training step with another model."""
+    """Lower the recipe's training step for a model."""
     config = load_config("configs/top.py")
     config.model.name, config.model.dtype = name, dtype
     return training_step(config, make_mesh(1, 1)).lower()
 
 
 def compile_once(name: str, dtype: str) -> Seconds:
-    """Seconds of building and lowering, of compiling, of both; and of processor time."""
+    """Seconds of lowering, compilation, both, and CPU seconds."""
     jax.clear_caches()
     wall, cpu = time.perf_counter(), time.process_time()
     lowered = lower_step(name, dtype)
@@ -48,7 +47,7 @@ def compile_once(name: str, dtype: str) -> Seconds:
 
 
 def summary(rounds: list[Seconds]) -> dict[str, dict[str, float]]:
-    """Median, least and most of every kind of seconds."""
+    """Median, minimum and maximum of each kind of seconds."""
     return {
         kind: {
             "median": round(float(np.median(found)), 2),
@@ -61,7 +60,7 @@ def summary(rounds: list[Seconds]) -> dict[str, dict[str, float]]:
 
 
 def main() -> None:
-    """Print a table, and write it as JSON where --out says."""
+    """Print a table; write JSON with --out."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--dtype", default="auto", help="auto, float32 or bfloat16")
@@ -70,7 +69,7 @@ def main() -> None:
     options = parser.parse_args()
     jax.config.update("jax_enable_compilation_cache", False)
     first, second = options.models
-    # What Python imports and XLA starts once is nobody's.
+    # Warm-up: imports and XLA initialisation.
     jax.jit(lambda x: x + 1)(1.0)
     lower_step(first, options.dtype)
     rounds: dict[str, list[Seconds]] = {first: [], second: []}

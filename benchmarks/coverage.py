@@ -1,9 +1,8 @@
-"""What the 95 % intervals cover: many sets of photographs of few people, whose truth is known.
+"""Coverage of the 95 % intervals, simulated on small sets with known truth.
 
-People are drawn with numbers of photographs as unequal as in life; a classifier errs on each
-person's photographs in that person's way, and wholly now and then, with some more often. Its
-metrics on as many people as can be drawn are the truth. Of every set each interval that hairjax
-gives is asked whether it holds it, beside the percentiles of a bootstrap over subjects.
+People have unequal numbers of images; classifiers err with a random effect per person, plus
+occasional random grades. The truth is computed on a large population. Compared with percentile
+bootstrap over subjects.
 
     python -m benchmarks.coverage
     python -m benchmarks.coverage --sets=200 --subjects=8,64
@@ -29,32 +28,24 @@ from hairjax.evaluation.metrics.selective import predict_selectively, weighted_a
 
 TABLE = Path(__file__).with_suffix(".json")
 CLASSES = 4
-PEOPLE = 40_000  # of whom the truth is taken
+PEOPLE = 40_000  # population for the truth
 RESAMPLES = 500
-BEFORE = 4  # the bootstrap, which takes longest, is asked of every fourth set
+BEFORE = 4  # the slow bootstrap is computed for every fourth set
 Floats = NDArray[np.float64]
 Ends = tuple[float, float] | None
 
 
 @dataclass(frozen=True)
 class World:
-    """People, and two classifiers of their photographs.
+    """Population, and two classifiers."""
 
-    Attributes:
-        one_stage: each person is in one stage, 15 % of the photographs in the next; else in all.
-        tilt: standard deviation of what a classifier adds to every photograph of a person, stages.
-        noise: of what it adds to a photograph, about; some people's are noisier.
-        lost: share of photographs graded at random, unequal between people.
-        width: of the probabilities around the stage that it sees, stages.
-        second: noise of the second classifier as a multiple; the two differ in tilt and noise.
-    """
-
+    # True: each person is in one stage, with 15 % of the images in the next; False: in all stages
     one_stage: bool
-    tilt: float
-    noise: float
-    lost: float
-    width: float
-    second: float
+    tilt: float  # standard deviation of the error per person, in stages
+    noise: float  # mean standard deviation of the error per image, in stages
+    lost: float  # fraction of random grades, unequal between people
+    width: float  # width of the predicted probabilities, in stages
+    second: float  # noise of the second classifier as a multiple of the first's
 
 
 CLASSIFIERS = {
@@ -71,21 +62,15 @@ WORLDS = {
 
 @dataclass(frozen=True, eq=False)
 class Set:
-    """Photographs of some people with what two classifiers say of them.
+    """Images of some people, with the predictions of two classifiers."""
 
-    Attributes:
-        labels: int [n].
-        probabilities: float [n, k] of each of the two.
-        unit: int [n], whose each is.
-    """
-
-    labels: NDArray[np.int64]
-    probabilities: tuple[Floats, Floats]
-    unit: NDArray[np.int64]
+    labels: NDArray[np.int64]  # int [n]
+    probabilities: tuple[Floats, Floats]  # float [n, k] for each classifier
+    unit: NDArray[np.int64]  # person of each image, int [n]
 
 
-def draw(world: World, people: int, generator: np.random.Generator) -> Set:
-    """Draw the photographs of some people, of whom as many are in each stage as can be."""
+def sample_set(world: World, people: int, generator: np.random.Generator) -> Set:
+    """Sample the images of some people, balanced over stages as far as possible."""
     each = np.clip(np.ceil(generator.lognormal(np.log(8), 0.7, people)), 1, 60).astype(int)
     unit = np.repeat(np.arange(people), each)
     n = len(unit)
@@ -99,34 +84,34 @@ def draw(world: World, people: int, generator: np.random.Generator) -> Set:
     anywhere = generator.uniform(-0.5, CLASSES - 0.5, n)
     spread = (world.noise * np.exp(generator.normal(0, 0.3, people)))[unit]
     tilt, noise = generator.normal(0, world.tilt, people), generator.normal(size=n)
-    tilts = tilt, _alike(tilt, world.tilt, generator)
-    noises = noise, world.second * _alike(noise, 1.0, generator)
-    seen = (labels + one[unit] + spread * more for one, more in zip(tilts, noises, strict=True))
-    first, second = (_probabilities(np.where(lost, anywhere, one), world.width) for one in seen)
+    tilts = tilt, _correlated(tilt, world.tilt, generator)
+    noises = noise, world.second * _correlated(noise, 1.0, generator)
+    observed = (labels + one[unit] + spread * more for one, more in zip(tilts, noises, strict=True))
+    first, second = (_probabilities(np.where(lost, anywhere, one), world.width) for one in observed)
     return Set(labels, (first, second), unit)
 
 
-def _alike(values: Floats, scale: float, generator: np.random.Generator) -> Floats:
-    """Others of the same law, with a correlation of 0.8."""
+def _correlated(values: Floats, scale: float, generator: np.random.Generator) -> Floats:
+    """Sample from the same distribution, with a correlation of 0.8."""
     return 0.8 * values + 0.6 * generator.normal(0, scale, len(values))
 
 
-def _probabilities(seen: Floats, width: float) -> Floats:
-    logits = -(((seen[:, None] - np.arange(CLASSES)) / width) ** 2) / 2
+def _probabilities(observed: Floats, width: float) -> Floats:
+    logits = -(((observed[:, None] - np.arange(CLASSES)) / width) ** 2) / 2
     p = np.exp(logits - logits.max(1, keepdims=True))
     return 0.97 * p / p.sum(1, keepdims=True) + 0.03 / CLASSES
 
 
 def sample_of(photographs: Set) -> Sample:
-    """What hairjax makes of the first classifier's predictions."""
+    """Sample of the first classifier, as hairjax evaluates it."""
     p, unit = photographs.probabilities[0], photographs.unit
     return Sample(photographs.labels, p, unit, independent=False)
 
 
 def truth_of(world: World) -> dict[str, float]:
-    """Every number that has an interval, of all people."""
-    people = draw(world, PEOPLE, np.random.default_rng(0))
-    # People of every stage, of whom every metric is defined.
+    """True values of all metrics with intervals."""
+    people = sample_set(world, PEOPLE, np.random.default_rng(0))
+    # People of every stage, so that every metric is defined.
     first, second = (
         {
             name: metrics.comparable(value)
@@ -143,13 +128,13 @@ def truth_of(world: World) -> dict[str, float]:
     once = np.ones((1, len(people.labels)))
     confidence = people.probabilities[0].max(1)
     found["area"] = float(weighted_area(predicted == people.labels, confidence, once)[0])
-    # Two of the same law do not differ, however many are drawn.
+    # Equal distributions: the true difference is 0.
     same = world.second == 1.0
     return found | {f"Δ {name}": 0.0 if same else second[name] - first[name] for name in COMPARED}
 
 
 def intervals_now(photographs: Set) -> dict[str, Ends]:
-    """Every interval that hairjax gives."""
+    """All intervals of hairjax."""
     sample = sample_of(photographs)
     found = dict(sample.intervals())
     for k, scores in enumerate(score_classes(sample, "abcd")):
@@ -164,9 +149,9 @@ def intervals_now(photographs: Set) -> dict[str, Ends]:
 
 
 def intervals_before(photographs: Set, generator: np.random.Generator) -> dict[str, Ends]:
-    """Percentiles of a bootstrap over subjects; of the calibration error the basic interval.
+    """Percentile bootstrap over subjects; basic bootstrap for the calibration error.
 
-    A share that is 0 or 1 for all has Wilson's, with each subject a trial.
+    Proportions of 0 or 1 have Wilson's interval, with subjects as trials.
     """
     unit, labels = photographs.unit, photographs.labels
     units = int(unit.max()) + 1
@@ -174,10 +159,10 @@ def intervals_before(photographs: Set, generator: np.random.Generator) -> dict[s
     first, second = (_resampled(labels, p, unit, weights) for p in photographs.probabilities)
     found: dict[str, Ends] = {name: _percentiles(values) for name, values in first.items()}
     gaps = gap_sums(labels, photographs.probabilities[0], unit)
-    drawn = (weights @ gaps) / (weights @ np.bincount(unit))[:, None]
+    resampled = (weights @ gaps) / (weights @ np.bincount(unit))[:, None]
     whole = gaps.sum(0) / len(unit)
-    error, chance = abs(whole).sum(), abs(drawn - whole).sum(1)
-    low, high = (2 * error - end for end in _percentiles(abs(drawn).sum(1))[::-1])
+    error, chance = abs(whole).sum(), abs(resampled - whole).sum(1)
+    low, high = (2 * error - end for end in _percentiles(abs(resampled).sum(1))[::-1])
     low = 0.0 if error <= np.quantile(chance, 0.975) else low
     found["expected_calibration_error"] = min(low, error), max(high, error)
     return found | {f"Δ {name}": _percentiles(second[name] - first[name]) for name in COMPARED}
@@ -186,17 +171,16 @@ def intervals_before(photographs: Set, generator: np.random.Generator) -> dict[s
 def _resampled(
     labels: NDArray[np.int64], p: Floats, unit: NDArray[np.int64], weights: Floats
 ) -> dict[str, Floats]:
-    """Metrics of every resampled set, each a matrix of counts."""
     units = weights.shape[1]
     counts = np.zeros((units, CLASSES, CLASSES))
     np.add.at(counts, (unit, labels, p.argmax(1)), 1)
-    drawn = (weights @ counts.reshape(units, -1)).reshape(-1, CLASSES, CLASSES)
-    # Kappa of people of one class was 0 then.
-    found = {n: np.nan_to_num(metric(drawn)) for n, metric in metrics.COUNT_METRICS.items()}
+    resampled = (weights @ counts.reshape(units, -1)).reshape(-1, CLASSES, CLASSES)
+    # Earlier versions defined the kappa of a single class as 0.
+    found = {n: np.nan_to_num(metric(resampled)) for n, metric in metrics.COUNT_METRICS.items()}
     losses = np.bincount(unit, metrics.negative_log_likelihood(labels, p))
     found["log_loss"] = (weights @ losses) / (weights @ np.bincount(unit))
-    classes = metrics.per_class(drawn)
-    occurs = {"recall": drawn.sum(-1), "precision": drawn.sum(-2)}
+    classes = metrics.per_class(resampled)
+    occurs = {"recall": resampled.sum(-1), "precision": resampled.sum(-2)}
     occurs["f1"] = occurs["recall"] + occurs["precision"]
     for name, among in occurs.items():
         for k in range(CLASSES):
@@ -207,20 +191,20 @@ def _resampled(
 def _percentiles(values: Floats) -> tuple[float, float]:
     low, high = np.quantile(values, [0.025, 0.975]) if values.size else (np.nan, np.nan)
     if low == high and low in (0.0, 1.0):
-        return (0.0, 1.0)  # more than Wilson's over subjects ever had
+        return (0.0, 1.0)  # wider than Wilson's
     return float(low), float(high)
 
 
 @dataclass
 class Count:
-    """How many intervals there were, how many held the truth, and their widths summed."""
+    """Number of intervals, number covering the truth, and total width."""
 
     given: int = 0
     held: int = 0
     width: float = 0.0
 
     def add(self, interval: Ends, truth: float) -> None:
-        """Count an interval; one that is not given counts as nothing."""
+        """Count an interval; None is skipped."""
         if interval is None or np.isnan(interval[0]):
             return
         self.given += 1
@@ -229,29 +213,28 @@ class Count:
 
     @property
     def coverage(self) -> float:
-        """Share that held the truth."""
+        """Fraction covering the truth."""
         return self.held / max(self.given, 1)
 
     @property
     def mean_width(self) -> float:
-        """From end to end."""
         return self.width / max(self.given, 1)
 
     @property
     def error(self) -> float:
-        """Its own standard error, of so many sets."""
+        """Standard error of the coverage."""
         return float(np.sqrt(self.coverage * (1 - self.coverage) / max(self.given, 1)))
 
 
 def cover(
     world: World, truth: dict[str, float], people: int, sets: int
 ) -> tuple[dict[str, Count], dict[str, Count]]:
-    """Counts of every number now and before, over sets of so many people; classes together."""
+    """Counts per metric, current and earlier intervals; classes pooled."""
     generator, other = (np.random.default_rng([people, stream]) for stream in (1, 2))
     now: dict[str, Count] = {}
     before: dict[str, Count] = {}
     for place in range(sets):
-        photographs = draw(world, people, generator)
+        photographs = sample_set(world, people, generator)
         _add(now, intervals_now(photographs), truth)
         if place % BEFORE == 0:
             _add(before, intervals_before(photographs, other), truth)
@@ -264,20 +247,20 @@ def _add(counts: dict[str, Count], intervals: dict[str, Ends], truth: dict[str, 
 
 
 def main() -> None:
-    """Draw, count, write the table."""
+    """Simulate, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", type=int, default=1000, help="of each world and number of people")
     parser.add_argument("--subjects", default="8,12,16,24,32,64")
     parser.add_argument("--out", default=str(TABLE))
     options = parser.parse_args()
-    begun = time.perf_counter()
+    start = time.perf_counter()
     rows = []
     for name, world in WORLDS.items():
         truth = truth_of(world)
         for people in map(int, options.subjects.split(",")):
             now, before = cover(world, truth, people, options.sets)
             rows += [row_of(name, people, of, now[of], before.get(of)) for of in now]
-        print(f"{name}: {time.perf_counter() - begun:.0f} s", flush=True)
+        print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
     rows = worst(rows)
     lines = (json.dumps(row, ensure_ascii=False) for row in rows)
     Path(options.out).write_text("[\n " + ",\n ".join(lines) + "\n]\n")
@@ -285,7 +268,7 @@ def main() -> None:
 
 
 def row_of(world: str, people: int, metric: str, now: Count, before: Count | None) -> dict:
-    """What became of a metric's intervals in one world, with so many people."""
+    """Results of a metric in one world for a number of people."""
     return {
         "metric": metric,
         "subjects": people,
@@ -299,10 +282,7 @@ def row_of(world: str, people: int, metric: str, now: Count, before: Count | Non
 
 
 def worst(rows: list[dict]) -> list[dict]:
-    """The world with the least coverage, of each metric and number of subjects.
-
-    The least before may be another's.
-    """
+    """World of least coverage by metric and number of subjects; the bootstrap's may be another."""
     found: dict[tuple[str, int], list[dict]] = {}
     for row in rows:
         found.setdefault((row["metric"], row["subjects"]), []).append(row)
@@ -315,7 +295,7 @@ def worst(rows: list[dict]) -> list[dict]:
 
 
 def show(rows: list[dict]) -> None:
-    """A table of the least coverage, before and now."""
+    """Print the least coverage, before and now."""
     people = sorted({row["subjects"] for row in rows})
     print("| | " + " | ".join(map(str, people)) + " |\n|" + "---|" * (len(people) + 1))
     for metric in dict.fromkeys(row["metric"] for row in rows):

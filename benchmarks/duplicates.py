@@ -1,8 +1,6 @@
-"""Near-duplicates: are planted copies found, is anything else, and how does the time grow?
+"""Near-duplicate detection: recall on planted copies, false positives, time by set size.
 
-Copies of some photographs of a folder are made in every way, written and read like photographs,
-and looked for among all of them. For the time, pictures that are all different and yet alike are
-made by blending two photographs at a time.
+Planted copies of images are edited in every supported way. Timing uses blends of two images.
 
     python -m benchmarks.duplicates tomato/photos --subject='/([A-Za-z]+)'
     python -m benchmarks.duplicates tomato/photos --subject='/([A-Za-z]+)' --sizes=2500,10000
@@ -23,18 +21,18 @@ from benchmarks.read_options import read_options
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.read import prepare, read_photo
 from hairjax.data.quality.duplicates import find_duplicates, turned
-from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.photos import Search, find_photos
 
-SIDE = 128  # of the prepared photographs
+SIDE = 128  # of the prepared images, in pixels
 
 
 def cut(share: float) -> Callable[[Image.Image], Image.Image]:
-    """A crop that takes a share of each side, in all, half of it at either end."""
+    """Central crop that removes a fraction of each side."""
     return lambda photo: edges(photo, share / 2, share / 2, share / 2, share / 2)
 
 
 def edges(photo: Image.Image, *shares: float) -> Image.Image:
-    """The photograph without shares of its left, top, right and bottom."""
+    """Crop by fractions at left, top, right and bottom."""
     left, top, right, bottom = shares
     width, height = photo.size
     box = (left * width, top * height, width - right * width, height - bottom * height)
@@ -43,7 +41,7 @@ def edges(photo: Image.Image, *shares: float) -> Image.Image:
 
 
 COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
-    "JPEG 60": lambda photo: photo,  # which is how that one is written
+    "JPEG 60": lambda photo: photo,  # saved with quality 60
     "half size": lambda photo: photo.resize((photo.width // 2, photo.height // 2)),
     "mirrored": lambda photo: photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
     "cropped 3 %": cut(0.03),
@@ -57,7 +55,7 @@ COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 
 def plant(photos: Path, files: list[str], copy: str, folder: Path) -> np.ndarray:
-    """Copies of photographs, read as they are read for training: uint8 [n, SIDE, SIDE, 4]."""
+    """Write and load edited copies: uint8 [n, SIDE, SIDE, 4]."""
     pixels = []
     path = folder / ("copy.jpg" if copy == "JPEG 60" else "copy.png")
     for file in files:
@@ -68,7 +66,7 @@ def plant(photos: Path, files: list[str], copy: str, folder: Path) -> np.ndarray
 
 
 def count_found(photos: Path, photoset: PhotoSet, count: int) -> dict[str, dict[str, int]]:
-    """Of each way to copy, the copies paired with their photograph: planted alone, and together."""
+    """Copies paired with their image, for each edit, planted separately and together."""
     chosen = np.random.default_rng(0).permutation(len(photoset))[:count]
     files = [photoset.files[i] for i in chosen]
     with tempfile.TemporaryDirectory() as folder:
@@ -90,8 +88,8 @@ def count_found(photos: Path, photoset: PhotoSet, count: int) -> dict[str, dict[
     return found
 
 
-def count_others(photoset: PhotoSet) -> dict[str, float | int]:
-    """Photographs paired with one of another subject, where nothing is planted."""
+def count_false_positives(photoset: PhotoSet) -> dict[str, float | int]:
+    """Pairs of different subjects without planted copies."""
     pairs = find_duplicates(photoset.images, lambda done, total: None)
     subjects = photoset.subjects
     other = {
@@ -106,7 +104,7 @@ def count_others(photoset: PhotoSet) -> dict[str, float | int]:
 
 
 def measure_time(photoset: PhotoSet, count: int) -> dict[str, float]:
-    """Seconds for so many blended pictures."""
+    """Seconds for ``count`` blended images."""
     rng = np.random.default_rng(0)
     images = np.empty((count, SIDE, SIDE, 3), np.uint8)
     for i in range(count):
@@ -129,18 +127,18 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=50, help="photographs that are copied")
     parser.add_argument("--sizes", default="", help="only the time, for so many pictures")
     options = parser.parse_args()
-    given = {"photos": options.photos, "masks": "", "manifest": "", "subject": options.subject}
-    index = find_photos(**given, classes=None, need_masks=False)
+    source = {"photos": options.photos, "masks": "", "manifest": "", "subject": options.subject}
+    index = find_photos(Search(**source, classes=None, need_masks=False))
     workers = os.cpu_count() or 1
     photoset, _ = prepare(index, read_options(SIDE, workers), lambda done, total: None)
     if options.sizes:
         for size in map(int, options.sizes.split(",")):
             print(json.dumps(measure_time(photoset, size)), flush=True)
         return
-    # Identical files would be paired, and rightly.
+    # Remove identical files.
     _, first = np.unique(photoset.sha256, return_index=True)
     photoset = photoset.subset(np.sort(first))
-    print(json.dumps(count_others(photoset)), flush=True)
+    print(json.dumps(count_false_positives(photoset)), flush=True)
     for name, counts in count_found(Path(options.photos), photoset, options.count).items():
         print(json.dumps({"copies": name} | counts), flush=True)
 

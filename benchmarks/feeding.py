@@ -1,8 +1,7 @@
-"""How many photographs a process brings to its devices: batches from memory and from the disk.
+"""Input throughput of a process: batches from memory and from disk.
 
-A prepared set of photographs of noise is made in a temporary folder and read in the order of
-training, from memory and as it stays on the disk, in turns. Nothing is computed. The system keeps
-the files in its own memory, so that this is what reading costs the processor, not the disk.
+A prepared set of noise images is read in training order, in alternating rounds, without
+computation. Files are in the page cache: CPU cost, not disk speed.
 
     python -m benchmarks.feeding --count=1000 --batch=32 --rounds=5
 """
@@ -16,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.preparation import SIDE, draw_photographs, load
+from benchmarks.preparation import SIDE, load, write_photographs
 from hairjax.data.order import training_batches
 from hairjax.data.photoset import PhotoSet
 
 
 def rate(photos: PhotoSet, batch: int, epoch: int) -> dict[str, float]:
-    """Photographs per second of an epoch, by the clock and by the processor."""
+    """Images per second of an epoch, by wall-clock and CPU time."""
     steps = len(photos) // batch
     span = range(epoch * steps, (epoch + 1) * steps)
     wall, cpu = time.perf_counter(), time.process_time()
@@ -42,7 +41,7 @@ def rate(photos: PhotoSet, batch: int, epoch: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print one JSON line: medians, and the least and the most by the clock."""
+    """Print one JSON line: medians; minimum and maximum of the wall-clock rate."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--batch", type=int, default=32)
@@ -50,7 +49,7 @@ def main() -> None:
     options = parser.parse_args()
     root = Path(tempfile.mkdtemp())
     try:
-        draw_photographs(root, options.count, 1024, 768, masks=True)
+        write_photographs(root, options.count, 1024, 768, masks=True)
         limits = {"from memory": 16.0, "from the disk": 1e-6}  # GiB in memory
         ways = {way: load(root, True, f"{root}/cache", gib) for way, gib in limits.items()}
         found: dict[str, list[dict[str, float]]] = {way: [] for way in ways}

@@ -1,8 +1,8 @@
-"""Fine-tuning a part of the model: what a step and an epoch cost beside full fine-tuning.
+"""Partial fine-tuning: cost of a step and an epoch relative to full fine-tuning.
 
-Steps of every strategy run in turns in one process, on photographs of noise; so do epochs of
-feature extraction with and without kept maps (training steps and validation; the one-time
-computation of the maps is timed by itself). Memory is what XLA plans for temporaries.
+Strategies alternate in one process on noise images; so do epochs of feature extraction with and
+without cached features (training and validation; caching is timed separately). Memory is XLA's plan
+of temporaries.
 
     python -m benchmarks.finetuning --photographs=128 --batch=8 --rounds=7
 """
@@ -33,7 +33,7 @@ OFF = dict.fromkeys(Amounts._fields, 0.0) | {"crop_scale": 1.0}
 
 
 class Strategy:
-    """The compiled step of a strategy, without augmentation, and the state it goes on from."""
+    """Compiled step of a strategy, without augmentation, and its state."""
 
     def __init__(self, config: ConfigDict, photos: PhotoSet, validation: PhotoSet, *, keep: bool):
         self.config, mesh = config, make_mesh(1, 1)
@@ -58,7 +58,7 @@ class Strategy:
         self.step = plain._replace(run=run, photos=shape).lower().compile()
 
     def plan(self) -> dict[str, float]:
-        """Operations and working memory of a step, as XLA plans them."""
+        """FLOPs and temporary memory of a step, from XLA."""
         work = self.step.cost_analysis()
         assert work, "XLA counts the operations of its programs"
         return {
@@ -67,7 +67,7 @@ class Strategy:
         }
 
     def epoch(self, steps: int) -> list[float]:
-        """Seconds of every training step, and then of the validation."""
+        """Seconds of each training step, then of validation."""
         size, marks = self.config.train.batch_size, [time.perf_counter()]
         photos, train = self.material.photos, self.material.train
         batches = training_batches(
@@ -87,8 +87,8 @@ class Strategy:
         return np.diff([*marks, time.perf_counter()]).tolist()
 
 
-def draw(count: int, side: int) -> PhotoSet:
-    """Photographs of noise."""
+def noise_photographs(count: int, side: int) -> PhotoSet:
+    """Noise images."""
     names = tuple(map(str, range(count)))
     return PhotoSet(
         images=noise(count, side),
@@ -102,9 +102,12 @@ def draw(count: int, side: int) -> PhotoSet:
 
 
 def measure(config: ConfigDict, photographs: int, rounds: int) -> dict:
-    """Steps of all strategies and epochs of feature extraction, each in turns."""
+    """Time the steps of all strategies and the epochs of feature extraction, alternating."""
     side, batch = stored_side(config.data.stored_size, image_side(config)), config.train.batch_size
-    photos, validation = draw(photographs, side), draw(photographs // 8, side)
+    photos, validation = (
+        noise_photographs(photographs, side),
+        noise_photographs(photographs // 8, side),
+    )
     programs = {}
     for name in (*STRATEGIES, "head, maps kept"):
         chosen = config.copy_and_resolve_references()
@@ -144,7 +147,7 @@ def measure(config: ConfigDict, photographs: int, rounds: int) -> dict:
 
 
 def table(result: dict) -> str:
-    """The steps as a table in Markdown."""
+    """Markdown table of the steps."""
     lines = ["| strategy | step, s | of full | GFLOP | temporaries, MiB |", "|---|---|---|---|---|"]
     for name, row in result["steps"].items():
         low, median, high = row["seconds"]

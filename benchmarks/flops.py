@@ -1,4 +1,4 @@
-"""Floating-point operations of a Swin's matrix products, counted from its sizes."""
+"""FLOPs of a Swin's matrix products, by its dimensions."""
 
 import math
 
@@ -7,10 +7,9 @@ from hairjax.models.table import VARIANTS
 
 
 def forward_flops(name: str, channels: int, classes: int) -> int:
-    """Of one photograph going forward, at the variant's own size; a product and its sum are two.
+    """Forward FLOPs per image at the variant's input size; a multiply-add counts two.
 
-    Norms, softmax, GELU and all else that is no matrix product is left out, as it is where the
-    utilisation of a device is given (Chowdhery et al. 2022, "PaLM", appendix B).
+    Matrix products only, as usual for utilisation (Chowdhery et al. 2022, "PaLM", appendix B).
     """
     side, variant, _ = VARIANTS[name]
     window = variant["window"]
@@ -30,5 +29,5 @@ def forward_flops(name: str, channels: int, classes: int) -> int:
 
 
 def training_flops(name: str, channels: int, classes: int) -> int:
-    """Of one photograph in a training step: going backward costs twice going forward."""
+    """Training FLOPs per image: the backward pass costs twice the forward pass."""
     return 3 * forward_flops(name, channels, classes)

@@ -1,20 +1,19 @@
-"""Everything there is to measure on one GPU, beside timm under ``torch.compile``: one command.
+"""All measurements on one GPU, relative to timm under ``torch.compile``.
 
     python -m benchmarks.gpu --out=gpu.json
 
-Every program (a side, a model, a batch) is compiled in a process of its own, all at once. Then the
-two sides run in turns, batch by batch, while all else waits: training steps and inference on random
-uint8 photographs that lie on the device, and a large matrix product, of whose rate the utilisation
-is a share. Last comes the recipe itself, from JPEG photographs to the report. A part that fails
-leaves its error in the table and the others go on; so does one that its time runs out for.
+Each program (side, model, batch) compiles in its own process, all in parallel; then they alternate
+by batch: training steps and inference on random uint8 images on the device, and a large matrix
+product as reference of the utilisation. Last, the full recipe from JPEGs to the report. Failed or
+timed-out parts are recorded in the table.
 
-Needs no network, `requirements.txt`, torch and timm (a compiler for C too). Where a machine has
-torch, timm, jax with CUDA, flax, optax, orbax and scikit-learn only, these are missing, each to be
-carried as a wheel and installed with --no-deps: ml-collections, einops, psutil, grain, portpicker,
-array-record, tensorflow-datasets, tensorflow-metadata, googleapis-common-protos, dm-tree,
-immutabledict, promise, simple-parsing, docstring-parser, termcolor, toml, importlib-resources.
+Needs `requirements.txt`, torch, timm and a C compiler, but no network. Beside torch, timm, jax with
+CUDA, flax, optax, orbax and scikit-learn these are wheels for --no-deps: ml-collections, einops,
+psutil, grain, portpicker, array-record, tensorflow-datasets, tensorflow-metadata,
+googleapis-common-protos, dm-tree, immutabledict, promise, simple-parsing, docstring-parser,
+termcolor, toml, importlib-resources.
 
-A rehearsal on a CPU, of tiny sizes and worth no figure: --small.
+Dry run on a CPU with tiny sizes: --small.
 """
 
 import argparse
@@ -37,14 +36,14 @@ from benchmarks.workers import Worker, in_turns
 SIDES = {"hairjax": "benchmarks.ours", "timm torch.compile": "benchmarks.peer"}
 TINY, BASE = "swin_tiny_patch4_window7_224", "swin_base_patch4_window7_224"
 MINI = "swin_mini_patch4_window4_64"
-FUSED = "fused attention"  # which timm's Swin uses only when told: tried at one batch
+FUSED = "fused attention"  # off by default in timm's Swin; measured at one batch size
 CHANNELS, CLASSES = 6, 4
-COMPILING, RECIPE = 0.5, 0.25  # the first ends, and the last begins with, such shares of the time
+COMPILING, RECIPE = 0.5, 0.25  # fractions of the time for compilation and for the recipe
 PARTS = ("steps", "recipe")
 
 
 class Job(NamedTuple):
-    """A program to be compiled and run."""
+    """A program to compile and run."""
 
     side: str
     model: str
@@ -54,21 +53,17 @@ class Job(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What tables call it."""
         return f"{self.side}, {self.variant}" if self.variant else self.side
 
 
 def summary(seconds: list[float], per_run: float) -> dict[str, float]:
-    """Median and quartiles of a rate: so much per run, over its seconds."""
+    """Median and quartiles of a rate: ``per_run`` over seconds."""
     low, middle, high = np.quantile(per_run / np.array(seconds), (0.25, 0.5, 0.75))
     return {"median": float(middle), "low": float(low), "high": float(high)}
 
 
 def memory_per_image(rows: list[dict[str, Any]]) -> dict[str, float]:
-    """Bytes that a further image of a batch takes on the device, by side.
-
-    Between the smallest and the largest batch that have a peak: what limits the largest that fits.
-    """
+    """Additional device memory per image, in bytes by side, from the smallest and largest batch."""
     peaks: dict[str, list[tuple[int, int]]] = {}
     for row in rows:
         if row["peak_memory_bytes"] is not None:
@@ -82,7 +77,7 @@ def memory_per_image(rows: list[dict[str, Any]]) -> dict[str, float]:
 
 
 class Benchmark:
-    """What is to be measured, what was, and the time that is left."""
+    """Measurements to make, results, and time left."""
 
     def __init__(self, options: argparse.Namespace):
         self.options = options
@@ -92,7 +87,7 @@ class Benchmark:
         self.workers: dict[Job, Worker] = {}
 
     def jobs(self) -> list[Job]:
-        """The programs; the middle batch of each model also for inference and variants."""
+        """The programs; inference and variants at the middle batch size of each model."""
         models, parts = self.options.models, self.options.parts
         found = [Job("hairjax", models[0], self.options.recipe_batch, False, "")]
         for model, batches in zip(models, self.options.batches, strict=True):
@@ -101,15 +96,15 @@ class Benchmark:
                 found += [Job(side, model, batch, batch == middle, "") for side in SIDES]
                 if batch == middle:
                     found.append(Job("timm torch.compile", model, batch, False, FUSED))
-        return list(dict.fromkeys(found))  # that of the recipe may be among the others
+        return list(dict.fromkeys(found))  # without repetition of the recipe's
 
-    def fail(self, what: str, error: object) -> None:
-        """Note and show an error."""
-        self.result["errors"][what] = str(error)
-        print(f"FAILED {what}: {error}", flush=True)
+    def fail(self, label: str, error: object) -> None:
+        """Record and print an error."""
+        self.result["errors"][label] = str(error)
+        print(f"FAILED {label}: {error}", flush=True)
 
     def compile(self) -> None:
-        """Start every program's process, and the matrix products; wait until they are ready."""
+        """Start all processes and matrix products; wait until they are ready."""
         for job in self.jobs():
             self.workers[job] = Worker(SIDES[job.side])
             self.workers[job].tell("prepare", *job[1:])
@@ -123,7 +118,7 @@ class Benchmark:
         self.result["seconds"]["compiling all programs at once"] = time.monotonic() - self.begun
 
     def matmul(self) -> None:
-        """The rate of a large dense product in bfloat16, the measure of utilisation."""
+        """Rate of a large dense bfloat16 product, the reference of the utilisation."""
         size, workers = (
             self.options.matmul,
             {side: Worker(module) for side, module in SIDES.items()},
@@ -144,24 +139,26 @@ class Benchmark:
             worker.close()
 
     def measure(self, model: str, batch: int) -> None:
-        """All programs of a model and a batch, in turns."""
-        mine = {
+        """Run all programs of a model and batch size, alternating."""
+        matching = {
             job: w for job, w in self.workers.items() if (job.model, job.batch) == (model, batch)
         }
         deadline = self.end - (RECIPE * 60 * self.options.minutes)
         for kind in ("training", "inference"):
-            able = {job.name: w for job, w in mine.items() if kind == "training" or job.inference}
+            able = {
+                job.name: w for job, w in matching.items() if kind == "training" or job.inference
+            }
             for name, seconds in in_turns(able, kind, deadline).items():
-                what = f"{kind}, {model}, batch {batch}, {name}"
+                label = f"{kind}, {model}, batch {batch}, {name}"
                 if isinstance(seconds, str):
-                    self.fail(what, seconds)
+                    self.fail(label, seconds)
                     continue
                 rate = summary(seconds, batch)
                 row: dict[str, Any] = {"kind": kind, "model": model, "batch": batch, "side": name}
                 row |= {"images_per_second": rate, **able[name].ask(deadline, "describe")}
                 self.result["rows"].append(row)
-                print(f"{what}: {rate['median']:.1f} images/s", flush=True)
-        for job, worker in mine.items():
+                print(f"{label}: {rate['median']:.1f} images/s", flush=True)
+        for job, worker in matching.items():
             if job.side == "hairjax" and job.inference:
                 try:
                     traced = worker.ask(deadline, "trace")
@@ -171,7 +168,7 @@ class Benchmark:
             self.workers.pop(job).close()
 
     def recipe(self, folder: Path, written: Future) -> None:
-        """From the command to the report, once all other processes have ended."""
+        """Run the recipe from command to report, after all other processes."""
         from benchmarks.recipe import run
 
         self.result["seconds"]["writing photographs"] = written.result()
@@ -183,7 +180,7 @@ class Benchmark:
         ]
         if not bare:
             raise RuntimeError("the bare step of its batch was not measured")
-        kept = ("XLA_PYTHON_CLIENT_PREALLOCATE", "TORCHINDUCTOR_CACHE_DIR")
+        excluded = ("XLA_PYTHON_CLIENT_PREALLOCATE", "TORCHINDUCTOR_CACHE_DIR")
         self.result["recipe"] = run(
             folder / "set",
             folder / "run",
@@ -192,24 +189,24 @@ class Benchmark:
             self.options.recipe_batch,
             self.options.recipe_batch / bare[0],
             self.end - time.monotonic() - 5,
-            {name: value for name, value in os.environ.items() if name not in kept},
+            {name: value for name, value in os.environ.items() if name not in excluded},
         )
 
     def conclude(self) -> None:
-        """The best batch of each side, their ratio, and the share of the device that is used."""
+        """Best batch of each side, their ratio, and the device utilisation."""
         rows = self.result["rows"]
         products = [row["tflops"]["median"] for row in rows if row["kind"] == "matmul"]
         for kind, flops in (("training", training_flops), ("inference", forward_flops)):
             for model in self.options.models:
                 best: dict[str, dict] = {}
-                mine = [row for row in rows if (row["kind"], row.get("model")) == (kind, model)]
-                for row in mine:
+                matching = [row for row in rows if (row["kind"], row.get("model")) == (kind, model)]
+                for row in matching:
                     side, rate = row["side"].split(",")[0], row["images_per_second"]["median"]
                     if side not in best or rate > best[side]["images_per_second"]["median"]:
                         best[side] = row
                 found: dict[str, Any] = {"best": best}
                 if kind == "training":
-                    found["bytes_per_image"] = memory_per_image(mine)
+                    found["bytes_per_image"] = memory_per_image(matching)
                 rates = {side: row["images_per_second"]["median"] for side, row in best.items()}
                 if len(rates) == len(SIDES):
                     found["ours_faster"] = rates["hairjax"] / rates["timm torch.compile"]
@@ -223,7 +220,7 @@ class Benchmark:
 
 
 def table(result: dict[str, Any]) -> None:
-    """What was found, for people."""
+    """Print the results."""
     print("\n| | model | batch | side | images/s (quartiles) | peak memory |")
     print("|---|---|---|---|---|---|")
     for row in result["rows"]:
@@ -239,19 +236,19 @@ def table(result: dict[str, Any]) -> None:
         for side, size in found.get("bytes_per_image", {}).items():
             print(f"{name}: a further image of a batch takes {side} {size / 2**20:.1f} MiB")
     print(json.dumps(result.get("recipe", {}), indent=1))
-    for what, error in result["errors"].items():
-        print(f"FAILED {what}: {error.strip().splitlines()[-1]}")
+    for label, error in result["errors"].items():
+        print(f"FAILED {label}: {error.strip().splitlines()[-1]}")
 
 
 def read_options() -> argparse.Namespace:
-    """The command line; ``--small`` is a rehearsal."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=7.8, help="by when all must have ended")
+    parser.add_argument("--minutes", type=float, default=7.8, help="time limit of all parts")
     parser.add_argument("--models", nargs="+", default=[TINY, BASE])
     parser.add_argument("--batches", nargs="+", default=["128,256,512", "128,256"])
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--epochs", type=int, default=100, help="of the recipe, where time allows")
+    parser.add_argument("--epochs", type=int, default=100, help="of the recipe, if time allows")
     parser.add_argument("--small", action="store_true")
     options = parser.parse_args()
     sizes = {"matmul": 8192, "recipe_batch": 32, "count": 3200, "drawn": 200, "side": 1024}
@@ -267,7 +264,7 @@ def read_options() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure part by part, writing what there is after each."""
+    """Measure all parts, writing the results after each."""
     options = read_options()
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # the sides share the device
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "4")

@@ -1,10 +1,8 @@
-"""Does the time per photograph grow with their number? And what does streaming cost?
+"""Time per image by set size, and cost of streaming from disk.
 
-Small JPEGs with masks are drawn (few are different; the others are copies of their files, whose
-contents differ by a comment) and go the way of a run: found, prepared, divided, the division
-written, the first batches taken. CPU seconds per photograph beside those on the clock, which other
-work on the machine lengthens. Then training steps of the demo's model on photographs in memory and
-on the same photographs on disk, in turns.
+Small JPEGs with masks (few distinct ones, copied with a comment) are found, prepared, split, and
+read in batches. CPU seconds per image beside wall-clock seconds. Then training steps of the demo
+model on images in memory and on disk, alternating.
 
     python -m benchmarks.growth --sizes=1000,10000,100000 --out=benchmarks/growth.json
 """
@@ -32,41 +30,41 @@ from hairjax.data.options import PrepareOptions
 from hairjax.data.order import training_batches
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.load import load_photos
-from hairjax.data.sources.photos import Index, find_photos
+from hairjax.data.sources.photos import Index, Search, find_photos
 from hairjax.data.split import check_split, make_split, read_split, write_split
 from hairjax.parallel.mesh import join_shares, make_mesh
 
-SMALL, SIDE = 64, 55  # pixels a side of the files, and of what the demo keeps
-DRAWN = 64
+SMALL, SIDE = 64, 55  # sides of the files and of the demo's stored images, in pixels
+DISTINCT = 64
 BATCH, STEPS = 32, 50
 batches = functools.partial(
     training_batches, seed=0, balanced=False, batch_size=BATCH, share=slice(None)
 )
 
 
-def draw_photographs(root: Path, count: int) -> None:
-    """JPEGs of noise of 4 classes and as many people as a tenth of them, each with a mask."""
+def write_photographs(root: Path, count: int) -> None:
+    """Write noise JPEGs of 4 classes, ten per person, each with a mask."""
     rng = np.random.default_rng(0)
-    drawn = []
-    for _ in range(DRAWN):
+    encoded = []
+    for _ in range(DISTINCT):
         jpeg, png = io.BytesIO(), io.BytesIO()
         Image.fromarray(rng.integers(0, 256, (SMALL, SMALL, 3), np.uint8)).save(jpeg, "JPEG")
         Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(png, "PNG")
-        drawn.append((jpeg.getvalue(), png.getvalue()))
+        encoded.append((jpeg.getvalue(), png.getvalue()))
     for kind in ("photos", "masks"):
         for label in range(4):
             (root / kind / f"level_{label}").mkdir(parents=True)
     for i in range(count):
-        photo, mask = drawn[i % DRAWN]
+        photo, mask = encoded[i % DISTINCT]
         person = rng.integers(max(count // 10, 8))
         name = f"level_{(i + person) % 4}/s{person}_{i:06}"
-        # A decoder passes over what follows the picture; the checksum does not.
+        # Trailing bytes change the checksum, not the image.
         (root / "photos" / f"{name}.jpg").write_bytes(photo + str(i).encode())
         (root / "masks" / f"{name}.png").write_bytes(mask)
 
 
 class Stopwatch:
-    """Seconds on the clock and of the CPU, by what was done."""
+    """Wall-clock and CPU seconds by task."""
 
     def __init__(self) -> None:
         self.found: dict[str, dict[str, float]] = {}
@@ -81,18 +79,20 @@ class Stopwatch:
         return result
 
 
-def go_the_way(root: Path) -> tuple[PhotoSet, dict[str, dict[str, float]]]:
-    """From files to batches; returns the photographs, on disk, and the seconds of every part."""
+def time_stages(root: Path) -> tuple[PhotoSet, dict[str, dict[str, float]]]:
+    """Load images from files to batches; return them, on disk, with the seconds of every stage."""
     watch = Stopwatch()
 
     def find() -> Index:
         return find_photos(
-            photos=f"{root}/photos",
-            masks=f"{root}/masks",
-            manifest="",
-            subject="/(s[0-9]+)_",
-            classes=None,
-            need_masks=True,
+            Search(
+                photos=f"{root}/photos",
+                masks=f"{root}/masks",
+                manifest="",
+                subject="/(s[0-9]+)_",
+                classes=None,
+                need_masks=True,
+            )
         )
 
     def load(memory: float) -> PhotoSet:
@@ -127,7 +127,7 @@ def go_the_way(root: Path) -> tuple[PhotoSet, dict[str, dict[str, float]]]:
 
 
 def compare_steps(photos: PhotoSet, rounds: int) -> dict[str, Any]:
-    """Photographs per second of the demo's training step, resident and streamed, in turns."""
+    """Images per second of the demo's training step, in memory and streamed, alternating."""
     import jax
 
     from benchmarks.training_step import training_step
@@ -139,16 +139,16 @@ def compare_steps(photos: PhotoSet, rounds: int) -> dict[str, Any]:
     state = step.begin()
     sets = {"resident": replace(photos, images=photos.images[:]), "streamed": photos}
     rates: dict[str, list[float]] = {name: [] for name in sets}
-    for turn in range(-1, rounds):  # the first compiles
+    for turn in range(-1, rounds):  # the first round compiles
         for name, some in sets.items():
             steps = range(turn * STEPS + STEPS, (turn + 2) * STEPS)
-            begun = time.perf_counter()
+            start = time.perf_counter()
             for images, answers in batches(some, np.arange(len(some)), steps):
                 batch = (join_shares(rows, mesh) for rows in (images, answers))
                 state, loss = step.run(state, *batch)
             jax.block_until_ready(loss)
             if turn >= 0:
-                rates[name].append(STEPS * BATCH / (time.perf_counter() - begun))
+                rates[name].append(STEPS * BATCH / (time.perf_counter() - start))
     ratios = np.array(rates["streamed"]) / np.array(rates["resident"])
     return {
         "model": config.model.name,
@@ -161,13 +161,13 @@ def compare_steps(photos: PhotoSet, rounds: int) -> dict[str, Any]:
 
 
 def spread(values: np.ndarray | list[float]) -> dict[str, float]:
-    """Median, least and most."""
+    """Median, minimum and maximum."""
     named = {"median": np.median(values), "least": min(values), "most": max(values)}
     return {name: float(f"{value:.4g}") for name, value in named.items()}
 
 
 def main() -> None:
-    """Print JSON, and write it where asked."""
+    """Print JSON; write it with --out."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", default="1000,10000,100000")
     parser.add_argument("--rounds", type=int, default=9, help="of training steps")
@@ -179,8 +179,8 @@ def main() -> None:
     for size in map(int, options.sizes.split(",")):
         root = Path(tempfile.mkdtemp())
         try:
-            draw_photographs(root, size)
-            photos, seconds = go_the_way(root)
+            write_photographs(root, size)
+            photos, seconds = time_stages(root)
             growth[str(size)] = {
                 part: {kind: float(f"{1e6 * value / size:.3g}") for kind, value in found.items()}
                 for part, found in seconds.items()

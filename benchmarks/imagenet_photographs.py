@@ -1,9 +1,9 @@
-"""What a network pretrained on ImageNet sees in photographs, by the path of an evaluation.
+"""Top-3 ImageNet predictions for images, through hairjax's evaluation.
 
 python -m benchmarks.imagenet_photographs --model=mobilenetv1_075 --weights=FILE \
     --labels=LABELS.txt PHOTO ...
 
-A line of the labels per class; where there is one line more, the first is of the background.
+One label per line and class; an additional first line is the background.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from hairjax.system.errors import UserError
 
 
 def main() -> None:
-    """Print, for every photograph, the three likeliest classes."""
+    """Print the top-3 classes of every image."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", required=True)
     parser.add_argument("--weights", required=True)
@@ -37,7 +37,7 @@ def main() -> None:
     names = options.labels.read_text().splitlines()
     names = names[len(names) - model.head.classifier.out_features :]
     side = native_size(options.model)
-    # Two of ImageNet's classes share a name with another.
+    # Numbered, as ImageNet repeats two names.
     numbered = tuple(f"{i} {name}" for i, name in enumerate(names))
     index = pair_photos(options.photos, None, numbered)
     photos, problems = prepare(index, read_options(side, 1), lambda done, total: None)
@@ -51,8 +51,8 @@ def main() -> None:
     predictions = predict(nnx.to_pure_dict(state), photos)
     values, classes = jax.lax.top_k(predictions.probabilities, 3)
     for file, shares, places in zip(predictions.files, values, classes, strict=True):
-        said = ", ".join(f"{names[c]} {s:.2f}" for c, s in zip(places, shares, strict=True))
-        print(f"{Path(file).name}: {said}")
+        top = ", ".join(f"{names[c]} {s:.2f}" for c, s in zip(places, shares, strict=True))
+        print(f"{Path(file).name}: {top}")
 
 
 if __name__ == "__main__":

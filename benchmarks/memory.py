@@ -1,8 +1,7 @@
-"""Host memory of a run of the recipe on a CPU: the largest resident set of the whole process.
+"""Host memory of a run of the recipe on a CPU: peak resident set of the process.
 
-3,200 photographs with masks are prepared and held in memory as uint8 256 × 256 × 4; Swin-T at 224
-is trained on few of them (a step sees 32, in parts of 8, however many there are), validated on a
-tenth, saved, and reported on, all by the one command. What is resident is read every 20 ms.
+3,200 images with masks in memory as uint8 256 × 256 × 4; Swin-T at 224 trains on a few steps of 32
+(micro-batches of 8), validates on a tenth, saves and reports. Sampled every 20 ms.
 
     python -m benchmarks.memory --out=benchmarks/memory.json
 """
@@ -23,10 +22,10 @@ import numpy as np
 import psutil
 from PIL import Image
 
-SMALL = 96  # pixels a side of the files: what is held is larger, and as large as the recipe's
+SMALL = 96  # side of the files in pixels; in memory, images have the recipe's size
 CLASSES = 4
 EVERY = 0.02  # seconds
-# Phases of a run, and what is printed when each ends.
+# Phases of a run, and the message at the end of each.
 PHASES = {
     "imports": "source: ",
     "preparation": "prepared set: ",
@@ -37,8 +36,8 @@ PHASES = {
 }
 
 
-def draw_photographs(root: Path, count: int) -> None:
-    """JPEGs of noise in four classes, each with a mask."""
+def write_photographs(root: Path, count: int) -> None:
+    """Write noise JPEGs of four classes, each with a mask."""
     rng = np.random.default_rng(0)
     for i in range(count):
         name = f"level_{i % CLASSES}/{i:05}"
@@ -49,7 +48,7 @@ def draw_photographs(root: Path, count: int) -> None:
 
 
 def command(root: Path, options: argparse.Namespace) -> list[str]:
-    """Train for few steps, on a set of the recipe's size."""
+    """Command of a short training on a set of the recipe's size."""
     share = options.steps * 32 / options.count
     fractions = f"({share}, 0.1, {0.9 - share})"
     return [
@@ -67,7 +66,7 @@ def command(root: Path, options: argparse.Namespace) -> list[str]:
 
 
 def measure(arguments: list[str]) -> dict[str, float]:
-    """Run a command; the largest resident set in each of its phases, in GB."""
+    """Run a command; peak resident set in each of its phases, in GB."""
     peaks = dict.fromkeys(PHASES, 0.0)
     now = iter(PHASES)
     phase = next(now)
@@ -91,12 +90,12 @@ def measure(arguments: list[str]) -> dict[str, float]:
     running.returncode = os.waitstatus_to_exitcode(status)
     if running.returncode:
         raise SystemExit(f"the run ended with status {running.returncode}")
-    # The system's own figure misses nothing between two looks.
+    # The kernel's peak has no sampling gaps.
     return {"whole run": usage.ru_maxrss * 1024 / 1e9} | peaks
 
 
 def main() -> None:
-    """Print JSON, and write it where asked."""
+    """Print JSON; write it with --out."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=3200)
     parser.add_argument("--steps", type=int, default=4)
@@ -105,7 +104,7 @@ def main() -> None:
     options = parser.parse_args()
     root = Path(tempfile.mkdtemp())
     try:
-        draw_photographs(root, options.count)
+        write_photographs(root, options.count)
         peaks = measure(command(root, options))
     finally:
         shutil.rmtree(root)

@@ -1,4 +1,4 @@
-"""hairjax's side of the benchmark on a GPU: what is timed, in a process of its own."""
+"""hairjax in the GPU benchmark, in a process of its own."""
 
 import functools
 import tempfile
@@ -21,28 +21,28 @@ from hairjax.parallel.compilation import compiler_options, dispatch_inline
 from hairjax.parallel.mesh import make_mesh
 from hairjax.training.train_state import TrainState
 
-Block = Callable[[int], float]  # so many times, one after the other → seconds
+Block = Callable[[int], float]  # repetitions → seconds
 TRACED = 3  # steps
 
 
 def matmul(size: int) -> Block:
-    """A product of two square matrices of normal numbers in bfloat16."""
+    """Product of two square bfloat16 matrices of normal values."""
     a, b = (jax.random.normal(jax.random.key(i), (size, size), jnp.bfloat16) for i in (0, 1))
     product = jax.jit(jnp.matmul)
     product(a, b).block_until_ready()
 
     def run(times: int) -> float:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         for _ in range(times):
             result = product(a, b)
         result.block_until_ready()
-        return time.perf_counter() - begun
+        return time.perf_counter() - start
 
     return run
 
 
 class Programs:
-    """What is compiled of a configuration: its training step, and inference; they share a state."""
+    """Compiled training step and inference of a configuration, sharing a state."""
 
     def __init__(self, config: ConfigDict):
         dispatch_inline()
@@ -52,46 +52,46 @@ class Programs:
 
     @functools.cached_property
     def state(self) -> TrainState:
-        """To the device when it is first run: others are measured before."""
+        """State, transferred on first use."""
         return self.step.begin()
 
     def training(self) -> Block:
-        """Steps, one after the other, and the loss of the last."""
+        """Consecutive training steps."""
         compiled = self.step.lower().compile()
 
         def train(times: int) -> float:
-            now, begun = self.state, time.perf_counter()
+            now, start = self.state, time.perf_counter()
             for _ in range(times):
                 now, loss = compiled(now, self.photos, self.labels)
             self.state = now
             if not np.isfinite(float(loss)):
                 raise ArithmeticError(f"the loss is {float(loss)}")
-            return time.perf_counter() - begun
+            return time.perf_counter() - start
 
         return train
 
     def inference(self) -> Block:
-        """From photographs to logits."""
+        """Images to logits."""
 
         def logits(params: dict, photos: jax.Array) -> jax.Array:
             inputs = model_inputs(photos, None, None, self.input_spec)
             return nnx.merge(self.step.learner.graphdef, params)(inputs)
 
         jitted = jax.jit(logits, compiler_options=compiler_options())
-        judge = jitted.lower(self.step.state.params, self.photos).compile()
+        compiled = jitted.lower(self.step.state.params, self.photos).compile()
 
         def infer(times: int) -> float:
-            given, begun = self.state.params, time.perf_counter()
+            given, start = self.state.params, time.perf_counter()
             for _ in range(times):
-                result = judge(given, self.photos)
+                result = compiled(given, self.photos)
             result.block_until_ready()
-            return time.perf_counter() - begun
+            return time.perf_counter() - start
 
         return infer
 
 
 def prepare(model: str, batch: int, inference: bool, variant: str) -> dict[str, Block]:
-    """The recipe's training step in bfloat16, and inference from photographs, both compiled."""
+    """Compile the recipe's training step in bfloat16, and inference."""
     if variant:
         raise ValueError(f"hairjax has one variant, not {variant!r}")
     config = load_config("configs/top.py")
@@ -103,18 +103,18 @@ def prepare(model: str, batch: int, inference: bool, variant: str) -> dict[str, 
 
 
 def peak_memory() -> int | None:
-    """Bytes on the device; None where it does not tell."""
+    """Peak device memory in bytes; None if unavailable."""
     stats = jax.local_devices()[0].memory_stats()
     return stats["peak_bytes_in_use"] if stats else None
 
 
 def describe() -> dict[str, str]:
-    """The device, and whose program this is."""
+    """Device and library versions."""
     return {"device": jax.devices()[0].device_kind, "jax": jax.__version__}
 
 
 def trace(train: Block) -> dict[str, float]:
-    """The kernels that take longest in a training step: milliseconds of each."""
+    """Slowest kernels of a training step, in milliseconds."""
     found: dict[str, float] = defaultdict(float)
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder):

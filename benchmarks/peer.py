@@ -1,9 +1,8 @@
-"""The peer on a GPU: timm's Swin under ``torch.compile``, in a process of its own.
+"""timm's Swin under ``torch.compile`` in the GPU benchmark, in a process of its own.
 
-Training: autocast to bfloat16, fused AdamW, clipping by the norm, dropout and drop-path as in the
-recipe. timm augments on the CPU, one photograph at a time; so that this does not hold it back, the
-same augmentation as hairjax's runs on the GPU in PyTorch, for the whole batch at once, compiled
-with the model. Inference: the weights are bfloat16, so that nothing is cast.
+Training: bfloat16 autocast, fused AdamW, gradient clipping, dropout and drop-path as in the recipe.
+Augmentation equals hairjax's, batched on the GPU and compiled with the model, as timm's on the CPU
+would be the bottleneck. Inference: bfloat16 weights.
 """
 
 import math
@@ -35,21 +34,21 @@ def _wait() -> None:
 
 def _timed(times: int, once: Callable[[], object]) -> float:
     _wait()
-    begun = time.perf_counter()
+    start = time.perf_counter()
     for _ in range(times):
         once()
     _wait()
-    return time.perf_counter() - begun
+    return time.perf_counter() - start
 
 
 def matmul(size: int) -> Block:
-    """A product of two square matrices of normal numbers in bfloat16."""
+    """Product of two square bfloat16 matrices of normal values."""
     a, b = (torch.randn(size, size, device=DEVICE, dtype=torch.bfloat16) for _ in range(2))
     return lambda times: _timed(times, lambda: torch.matmul(a, b))
 
 
 def transforms(count: int) -> torch.Tensor:
-    """Random crop, turn and flip of every photograph: [count, 2, 3] for ``affine_grid``."""
+    """Sample crop, rotation and flip per image: [count, 2, 3] for ``affine_grid``."""
 
     def uniform() -> torch.Tensor:
         return 2 * torch.rand(count, device=DEVICE) - 1
@@ -74,7 +73,7 @@ def warp(photos: torch.Tensor, theta: torch.Tensor, side: int) -> torch.Tensor:
 
 
 def jitter(rgb: torch.Tensor) -> torch.Tensor:
-    """Random brightness, contrast, saturation and hue: [n, 3, side, side] in [0, 1]."""
+    """Apply random brightness, contrast, saturation and hue: [n, 3, side, side] in [0, 1]."""
     grey = torch.tensor(GREY, device=DEVICE).reshape(1, 3, 1, 1)
 
     def factor() -> torch.Tensor:
@@ -93,7 +92,7 @@ def jitter(rgb: torch.Tensor) -> torch.Tensor:
 
 
 def inputs(photos: torch.Tensor, side: int, augmented: bool) -> torch.Tensor:
-    """What the model sees: uint8 [n, 4, stored, stored] → float32 [n, 6, side, side]."""
+    """Model inputs: uint8 [n, 4, stored, stored] → float32 [n, 6, side, side]."""
     if augmented:
         theta = transforms(len(photos))
     else:
@@ -108,14 +107,9 @@ def inputs(photos: torch.Tensor, side: int, augmented: bool) -> torch.Tensor:
 
 
 def prepare(model: str, batch: int, inference: bool, variant: str) -> dict[str, Block]:
-    """A training step, and inference from photographs, both compiled.
+    """Compile a training step, and optionally inference, of a model in hairjax and timm.
 
-    Args:
-        model: its name, of hairjax and timm.
-        batch: photographs.
-        inference: whether it is wanted too.
-        variant: "fused attention" for PyTorch's attention kernels, which timm does not use in its
-            Swin unless told; "" for timm as it comes.
+    `variant` "fused attention" uses PyTorch's attention kernels, "" timm's default.
     """
     set_fused_attn(enable=True, experimental=variant == "fused attention")
     torch.manual_seed(0)
@@ -129,9 +123,9 @@ def prepare(model: str, batch: int, inference: bool, variant: str) -> dict[str, 
     optimizer = torch.optim.AdamW(groups, lr=1e-5, fused=True)
 
     def loss(photos: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        seen = inputs(photos, side, augmented=True)
+        images = inputs(photos, side, augmented=True)
         with torch.autocast(DEVICE, torch.bfloat16):
-            logits = swin(seen)
+            logits = swin(images)
         return functional.cross_entropy(logits.float(), labels)
 
     compiled = torch.compile(loss, dynamic=False)
@@ -154,11 +148,11 @@ def prepare(model: str, batch: int, inference: bool, variant: str) -> dict[str, 
 
 
 def make(model: str, side: int, drop_path: float) -> torch.nn.Module:
-    """What ``timm.create_model`` makes of a name, and of a small Swin that it has not."""
+    """Create the model with ``timm.create_model``, or a small Swin missing in timm."""
     options = {"in_chans": CHANNELS, "num_classes": CLASSES, "drop_rate": DROPOUT}
-    if drop_path:  # which not every model of timm knows
+    if drop_path:  # not supported by all models of timm
         options["drop_path_rate"] = drop_path
-    if model.startswith(("swin", "vit")):  # which are made for one size
+    if model.startswith(("swin", "vit")):  # of fixed input size
         options["img_size"] = side
     if VARIANTS[model].family is not SWIN or timm.is_model(model):
         return timm.create_model(model, **options)
@@ -174,23 +168,23 @@ def make(model: str, side: int, drop_path: float) -> torch.nn.Module:
 
 def _inference(model: str, side: int, photos: torch.Tensor) -> Block:
     swin = make(model, side, DROP_PATH).to(DEVICE, torch.bfloat16).eval()
-    judge = torch.compile(
+    compiled = torch.compile(
         lambda photos: swin(inputs(photos, side, augmented=False).bfloat16()), dynamic=False
     )
 
     def infer(times: int) -> float:
         with torch.inference_mode():
-            return _timed(times, lambda: judge(photos))
+            return _timed(times, lambda: compiled(photos))
 
     return infer
 
 
 def peak_memory() -> int | None:
-    """Bytes on the device; None on a CPU."""
+    """Peak device memory in bytes; None on a CPU."""
     return torch.cuda.max_memory_allocated() if DEVICE == "cuda" else None
 
 
 def describe() -> dict[str, str]:
-    """The device, and whose program this is."""
+    """Device and library versions."""
     name = torch.cuda.get_device_name() if DEVICE == "cuda" else "cpu"
     return {"device": name, "torch": torch.__version__, "timm": timm.__version__}

@@ -1,4 +1,4 @@
-"""Draw the README's pictures of synthetic photographs: docs/synthetic.png.
+"""Plot synthetic images for the README: docs/synthetic.png.
 
 python -m benchmarks.pictures
 """
@@ -11,14 +11,14 @@ from PIL import Image
 
 from hairjax.data.synthetic import synthesise
 
-SIDE = 160  # pixels of each photograph
+SIDE = 160  # of each image, in pixels
 PER_STAGE = 3
 
 
 def sheet(view: str) -> np.ndarray:
-    """One row per stage, photographs beside their masks: uint8 [4 · SIDE, 2 · 3 · SIDE, 3]."""
+    """Contact sheet, a row per stage, images beside masks: uint8 [4 · SIDE, 2 · 3 · SIDE, 3]."""
     photos = synthesise(view, 120, SIDE, 7, 2, lambda done, total: None)
-    # One photograph of each person.
+    # One image per person.
     _, first = np.unique(photos.subjects, return_index=True)
     rows = []
     for stage in range(len(photos.classes)):

@@ -1,9 +1,8 @@
-"""Reading photographs: the first start and the second, beside Pillow alone.
+"""Image loading at the first and second start, relative to Pillow.
 
-Photographs as a phone takes them (12 megapixels, lying, fine grain) are drawn into a temporary
-folder, then read in turns, rounds times over: by one thread of Pillow that does nothing but decode
-in draft mode and resize; by as many processes of it as there are cores, which is what the machine
-can do; into memory without a cache; preparing a set; from the prepared set.
+Phone-like JPEGs (12 megapixels, rotated by EXIF, grain) are loaded in alternating rounds: by one
+thread of plain Pillow (draft mode and resize); by a Pillow process per core; into memory without
+cache; preparing a set; from the prepared set.
 
     python -m benchmarks.preparation --count=200 --rounds=5 --out=benchmarks/preparation.json
     python -m benchmarks.preparation --count=1000 --width=1024 --height=768 --masks
@@ -29,24 +28,24 @@ from PIL import ExifTags, Image, features
 from hairjax.data.options import PrepareOptions
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.load import load_photos
-from hairjax.data.sources.photos import Entry, Index, find_photos
+from hairjax.data.sources.photos import Entry, Index, Search, find_photos
 from hairjax.system.malloc import keep_freed_memory
 
-SIDE = 256  # what the recipe stores
-DRAWN = 20  # different photographs, each written several times
-LYING = 6  # the EXIF orientation of a phone that is held upright
+SIDE = 256  # stored side of the recipe, in pixels
+DISTINCT = 20  # distinct images, each written several times
+LYING = 6  # EXIF orientation of an upright phone
 ALONE = "Pillow, one thread"
 
 
-def draw_photographs(root: Path, count: int, width: int, height: int, masks: bool) -> None:
-    """Two classes of JPEGs of smooth noise with grain, and a mask for each."""
+def write_photographs(root: Path, count: int, width: int, height: int, masks: bool) -> None:
+    """Write JPEGs of smooth noise with grain in two classes, and optionally masks."""
     rng = np.random.default_rng(0)
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = LYING
     for label in ("level_0", "level_1"):
         for kind in ("photos", "masks")[: 1 + masks]:
             (root / kind / label).mkdir(parents=True)
-    for drawn in range(min(DRAWN, count)):
+    for number in range(min(DISTINCT, count)):
         noise = Image.fromarray(rng.integers(0, 256, (48, 64, 3), dtype=np.uint8))
         smooth = np.asarray(noise.resize((width, height), Image.Resampling.BICUBIC))
         grain = np.rint(rng.normal(0, 6, (height, width, 1))).astype(np.int16)
@@ -55,7 +54,7 @@ def draw_photographs(root: Path, count: int, width: int, height: int, masks: boo
         picture.save(photo, "JPEG", quality=90, exif=exif)
         dark = Image.fromarray(smooth).convert("L").point(lambda value: 255 * (value > 128))
         dark.transpose(Image.Transpose.ROTATE_270).save(hair, "PNG")
-        for i in range(drawn, count, DRAWN):
+        for i in range(number, count, DISTINCT):
             name = f"level_{i % 2}/{i:05}"
             (root / "photos" / f"{name}.jpg").write_bytes(photo.getvalue())
             if masks:
@@ -63,19 +62,21 @@ def draw_photographs(root: Path, count: int, width: int, height: int, masks: boo
 
 
 def find(root: Path, masks: bool) -> Index:
-    """The photographs that were drawn."""
+    """Index of the images."""
     return find_photos(
-        photos=str(root / "photos"),
-        masks=str(root / "masks") if masks else "",
-        manifest="",
-        subject="",
-        classes=None,
-        need_masks=masks,
+        Search(
+            photos=str(root / "photos"),
+            masks=str(root / "masks") if masks else "",
+            manifest="",
+            subject="",
+            classes=None,
+            need_masks=masks,
+        )
     )
 
 
 def load(root: Path, masks: bool, cache: str, memory: float) -> PhotoSet:
-    """The same, read; of a prepared set, as much in memory as may be (GiB)."""
+    """Load the images; `memory` in GiB limits those of a prepared set in memory."""
     options = PrepareOptions(
         side=SIDE,
         fit="squash",
@@ -89,7 +90,7 @@ def load(root: Path, masks: bool, cache: str, memory: float) -> PhotoSet:
 
 
 def decode(entry: Entry) -> None:
-    """What Pillow needs for the same pixels, without hairjax."""
+    """Decode with Pillow alone, to the same size."""
     with Image.open(str(entry.path)) as photo:
         photo.draft("RGB", (2 * SIDE, 2 * SIDE))
         photo.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
@@ -99,7 +100,7 @@ def decode(entry: Entry) -> None:
 
 
 def measure(root: Path, masks: bool, rounds: int) -> dict[str, list[float]]:
-    """Seconds of every way, in turns."""
+    """Seconds of every way, alternating."""
     cache = str(root / "cache")
     cores, spawn = os.cpu_count() or 1, multiprocessing.get_context("spawn")
     seconds: dict[str, list[float]] = {}
@@ -123,7 +124,7 @@ def measure(root: Path, masks: bool, rounds: int) -> dict[str, list[float]]:
 
 
 def summary(seconds: dict[str, list[float]], options: argparse.Namespace) -> dict[str, object]:
-    """Seconds and, round by round, the rate over cores × that of one thread of Pillow."""
+    """Seconds, and the rate relative to cores × one thread of Pillow, by round."""
     cores = os.cpu_count() or 1
     ratios = {
         name: np.array(seconds[ALONE]) / np.array(times) / cores for name, times in seconds.items()
@@ -147,12 +148,12 @@ def summary(seconds: dict[str, list[float]], options: argparse.Namespace) -> dic
 
 
 def main() -> None:
-    """Print the summary as JSON, and write it where asked."""
+    """Print JSON; write it with --out."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--width", type=int, default=4032)
     parser.add_argument("--height", type=int, default=3024)
-    parser.add_argument("--masks", action="store_true", help="with a mask of the same size each")
+    parser.add_argument("--masks", action="store_true", help="add masks of the same size")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", default="", help="a JSON file")
     options = parser.parse_args()
@@ -160,7 +161,7 @@ def main() -> None:
     before = os.getloadavg()
     root = Path(tempfile.mkdtemp())
     try:
-        draw_photographs(root, options.count, options.width, options.height, options.masks)
+        write_photographs(root, options.count, options.width, options.height, options.masks)
         seconds = measure(root, options.masks, options.rounds)
     finally:
         shutil.rmtree(root)

@@ -1,10 +1,10 @@
-"""Options to read photographs with, as the benchmarks do."""
+"""Preparation options of the benchmarks."""
 
 from hairjax.data.options import PrepareOptions
 
 
 def read_options(side: int, workers: int) -> PrepareOptions:
-    """Squashed to a square of ``side``, without a prepared set."""
+    """Resize to a square of ``side`` pixels, without cache."""
     return PrepareOptions(
         side=side,
         fit="squash",

@@ -1,4 +1,4 @@
-"""The whole recipe from JPEG photographs with masks to the report, through launch.py, and timed."""
+"""The full recipe from JPEGs with masks to the report, through launch.py, timed."""
 
 import json
 import math
@@ -16,29 +16,34 @@ from PIL import Image
 from hairjax.data.synthetic import synthesise
 
 ROOT = Path(__file__).parents[1]
-DRAWN, DRAWN_SIDE, SIDE = 200, 512, 1024
-# Seconds beside the epochs for which room is left: starting, reading, compiling, the report.
+DISTINCT, SYNTHETIC_SIDE, SIDE = 200, 512, 1024
+# Seconds reserved for start, reading, compilation and report.
 AROUND = 90
 
 
-def write_photographs(root: Path, count: int, drawn: int, side: int) -> float:
-    """JPEG photographs of about so many pixels a side with masks, by class; returns the seconds.
+def write_photographs(root: Path, count: int, distinct: int, side: int) -> float:
+    """Write JPEGs with masks by class; return the seconds.
 
-    Some are drawn; the others are these, shifted, mirrored, lighter or darker, under the name of
-    the same person, so that a split by subject does not part them.
+    ``distinct`` images are synthesised; the others are shifted, mirrored and brightened or darkened
+    copies of the same people.
     """
-    begun, workers = time.perf_counter(), os.cpu_count() or 1
-    seen = synthesise("top", drawn, min(DRAWN_SIDE, side), 0, workers, lambda done, total: None)
-    images = np.asarray(seen.images)
+    start, workers = time.perf_counter(), os.cpu_count() or 1
+    synthesised = synthesise(
+        "top", distinct, min(SYNTHETIC_SIDE, side), 0, workers, lambda done, total: None
+    )
+    images = np.asarray(synthesised.images)
     for kind in ("photos", "masks"):
-        for name in seen.classes:
+        for name in synthesised.classes:
             (root / kind / name).mkdir(parents=True)
 
     def write(i: int) -> None:
-        rng, which = np.random.default_rng((1, i)), i % len(seen)
-        level, subject = seen.classes[seen.labels[which]], seen.subjects[which]
+        rng, source = np.random.default_rng((1, i)), i % len(synthesised)
+        level, subject = (
+            synthesised.classes[synthesised.labels[source]],
+            synthesised.subjects[source],
+        )
         shift = rng.integers(-12, 13, 2)
-        picture = np.roll(images[which], shift, axis=(0, 1))[:, :: rng.choice((-1, 1))]
+        picture = np.roll(images[source], shift, axis=(0, 1))[:, :: rng.choice((-1, 1))]
         rgb = Image.fromarray(np.ascontiguousarray(picture[..., :3]))
         rgb = rgb.resize((side, side), Image.Resampling.BICUBIC)
         light = rng.uniform(0.8, 1.2)
@@ -49,7 +54,7 @@ def write_photographs(root: Path, count: int, drawn: int, side: int) -> float:
 
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(write, range(count)))
-    return time.perf_counter() - begun
+    return time.perf_counter() - start
 
 
 def run(
@@ -62,17 +67,10 @@ def run(
     seconds: float,
     environment: dict[str, str],
 ) -> dict[str, Any]:
-    """Train, evaluate and report as a person does, in the time there is.
+    """Train, evaluate and report within a time limit, on the folder of ``write_photographs``.
 
-    Args:
-        photos: of ``write_photographs``.
-        workdir: a new folder for the run.
-        overrides: of the recipe.
-        epochs: as many as wanted.
-        batch: photographs in a step.
-        bare: seconds of a bare training step of this batch; with it epochs are fitted in.
-        seconds: that may be spent.
-        environment: of the command.
+    `epochs` is the maximum, `bare` the seconds of a bare training step of `batch` images, from
+    which the number of epochs that fit is estimated; `seconds` is the limit.
     """
     count = len(list((photos / "photos").rglob("*.jpg")))
     steps = math.floor(count * 0.8) // batch
@@ -110,22 +108,22 @@ def run(
 def _watch(
     command: list[str], workdir: Path, seconds: float, environment: dict[str, str]
 ) -> dict[str, Any]:
-    """Run the command; when its first epoch ended, and when all was done."""
-    begun, log = time.perf_counter(), workdir.with_suffix(".log")
+    """Run the command; return the times of the first epoch and the end."""
+    start, log = time.perf_counter(), workdir.with_suffix(".log")
     first = math.nan
     timing = workdir / "timing.jsonl"
     with log.open("w") as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=environment)
         try:
-            while process.poll() is None and time.perf_counter() - begun < seconds:
+            while process.poll() is None and time.perf_counter() - start < seconds:
                 if math.isnan(first) and timing.exists() and timing.read_text():
-                    first = time.perf_counter() - begun
+                    first = time.perf_counter() - start
                 time.sleep(0.05)
         finally:
             if unfinished := process.poll() is None:
                 process.terminate()
                 process.wait(60)
-    total = time.perf_counter() - begun
+    total = time.perf_counter() - start
     if process.returncode and not (unfinished and timing.exists()):
         raise RuntimeError(f"status {process.returncode}: {log.read_text()[-3000:]}")
     return {

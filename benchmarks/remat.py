@@ -1,6 +1,6 @@
 """Rematerialisation, memory against time: a training step with and without `model.remat`.
 
-Both programs run in turns in one process. Memory is what XLA plans for temporaries.
+Both alternate in one process. Memory is XLA's plan of temporaries.
 
     python -m benchmarks.remat --config=configs/top.py --batch=8 --rounds=5
 """
@@ -19,7 +19,7 @@ from hairjax.system.malloc import keep_freed_memory
 
 
 def main() -> None:
-    """Compile both, run them in turns, print one JSON line."""
+    """Compile and time both; print one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--config", default="configs/top.py")
     parser.add_argument("--batch", type=int, default=8)

@@ -1,11 +1,9 @@
-"""Go on with a run that another build began, and compare it to the bit with what that makes of it.
+"""Resume a run of another build, and compare the result bit by bit with that build's own.
 
 python -m benchmarks.resume_across CHECKOUT [CONFIG_FLAG ...]
 
-CHECKOUT is a checkout of the other build. It begins a run of the demo, which is stopped by SIGTERM
-in the middle; a copy is finished by either build, in processes of their own on this machine, and
-history, predictions and the parameters of the best epoch are compared. Exit status 1 if they
-differ.
+CHECKOUT starts a run of the demo, stopped by SIGTERM midway. Each build finishes a copy; history,
+predictions and best parameters are compared. Exit status 1 if they differ.
 """
 
 import hashlib
@@ -23,12 +21,12 @@ FILES = ("metrics.jsonl", "predictions.csv", "groups.txt", "split.csv", "classes
 
 
 def command(workdir: Path, flags: list[str]) -> list[str]:
-    """The command that begins or goes on with a run."""
+    """Command to start or resume a run."""
     return [sys.executable, "launch.py", *DEMO, *flags, f"--workdir={workdir}"]
 
 
 def begin(checkout: Path, workdir: Path, flags: list[str]) -> None:
-    """Train in another build until an epoch is done, and stop it soon after."""
+    """Train in another build until an epoch is done, then stop it."""
     with subprocess.Popen(command(workdir, flags), cwd=checkout, stdout=subprocess.DEVNULL) as run:
         history = workdir / "metrics.jsonl"
         while not (history.exists() and history.stat().st_size):
@@ -42,12 +40,12 @@ def begin(checkout: Path, workdir: Path, flags: list[str]) -> None:
 
 
 def finish(checkout: Path, workdir: Path, flags: list[str]) -> None:
-    """Go on with a run to its end."""
+    """Resume a run to its end."""
     subprocess.run(command(workdir, flags), cwd=checkout, stdout=subprocess.DEVNULL, check=True)
 
 
 def digests(workdir: Path) -> dict[str, str]:
-    """SHA-256 of the files that must not differ, and of the best epoch's parameters."""
+    """SHA-256 of the files to compare, and of the best parameters."""
     from hairjax.weights.load import read_checkpoint
 
     found = {name: hashlib.sha256((workdir / name).read_bytes()).hexdigest() for name in FILES}
@@ -58,16 +56,16 @@ def digests(workdir: Path) -> dict[str, str]:
 
 
 def main() -> int:
-    """Compare; returns the exit status."""
+    """Compare; return the exit status."""
     other, flags = Path(sys.argv[1]).resolve(), sys.argv[2:]
     with tempfile.TemporaryDirectory() as folder:
-        begun = Path(folder) / "begun"
-        begin(other, begun, flags)
-        steps = [path.name for path in (begun / "checkpoints").iterdir()]
+        original = Path(folder) / "begun"
+        begin(other, original, flags)
+        steps = [path.name for path in (original / "checkpoints").iterdir()]
         print(f"begun by {other}, stopped at step {max(map(int, steps))}")
         ends = {}
         for name, checkout in (("theirs", other), ("ours", HERE)):
-            workdir = shutil.copytree(begun, Path(folder) / name)
+            workdir = shutil.copytree(original, Path(folder) / name)
             finish(checkout, workdir, flags)
             ends[name] = digests(workdir)
     differ = [name for name, digest in ends["ours"].items() if ends["theirs"][name] != digest]

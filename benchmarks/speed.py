@@ -1,11 +1,9 @@
-"""A model on a CPU beside timm's in PyTorch: inference and a training step.
+"""Inference and training step on a CPU, relative to timm in PyTorch.
 
-Both begin with the same uint8 photographs of noise with masks, as large as the model sees them, and
-what it sees is computed in the time that counts: resampled, normalised, the mask three times. A
-training step is the recipe's but for augmentation, which is off: gradient with dropout and
-drop-path, clipping, AdamW. Every side is a process of its own, so that neither's threads or memory
-disturb the other's; they take turns. Both keep freed memory, as launch.py does. Needs torch and
-timm.
+Both take the same uint8 noise images with masks at the model's input size; resampling,
+normalisation and mask repetition are timed. The training step is the recipe's without augmentation:
+gradient with dropout and drop-path, clipping, AdamW. Sides alternate in separate processes, both
+keeping freed memory, like launch.py. Needs torch and timm.
 
     python -m benchmarks.speed --batch=8 --rounds=9 --out=benchmarks/speed.json
     python -m benchmarks.speed --model=resnet50 --side=64 --batch=32 --dtypes float32
@@ -33,40 +31,40 @@ WITHOUT_AUGMENTATION = {
     **dict.fromkeys(("rotation", "flip", "brightness", "contrast", "saturation", "hue"), 0.0),
     "crop_scale": 1.0,
 }
-PAUSE = 0.3  # seconds between turns, in which the idle threads of the last one fall asleep
-PATIENCE = 1800.0  # seconds until a side that does not answer is given up
-Block = Callable[[int], float]  # so many times, one after the other → seconds
+PAUSE = 0.3  # seconds between turns, for idle threads to fall asleep
+PATIENCE = 1800.0  # time-out of a side, in seconds
+Block = Callable[[int], float]  # repetitions → seconds
 
 
-class What(NamedTuple):
-    """What is timed."""
+class Case(NamedTuple):
+    """Specification of a timed program."""
 
     model: str
-    side: int  # of its photographs, in pixels
+    side: int  # of the images, in pixels
     dtype: str
     kind: str
     batch: int
-    drop_path: float  # rate; 0 for models that have no residual branches
+    drop_path: float  # rate; 0 for models without residual branches
 
 
-def ours(what: What) -> Block:
-    """Inference or a training step, compiled, as hairjax runs them."""
+def ours(case: Case) -> Block:
+    """Inference or training step of hairjax, compiled."""
     from benchmarks.ours import Programs
     from hairjax.config.load import load_config
 
     config = load_config("configs/top.py")
-    config.model.name, config.model.dtype = what.model, what.dtype
-    config.model.drop_path = what.drop_path
-    config.data.image_size = config.data.stored_size = what.side
+    config.model.name, config.model.dtype = case.model, case.dtype
+    config.model.drop_path = case.drop_path
+    config.data.image_size = config.data.stored_size = case.side
     config.data.normalise = "imagenet"
     config.augment.update(WITHOUT_AUGMENTATION)
-    config.train.batch_size, config.optim.accumulate = what.batch, 1
+    config.train.batch_size, config.optim.accumulate = case.batch, 1
     programs = Programs(config)
-    return programs.inference() if what.kind == "inference" else programs.training()
+    return programs.inference() if case.kind == "inference" else programs.training()
 
 
-def theirs(what: What, *, compiled: bool) -> Block:
-    """The same in PyTorch with timm's model, bfloat16 through autocast."""
+def theirs(case: Case, *, compiled: bool) -> Block:
+    """Inference or training step of timm's model in PyTorch, bfloat16 by autocast."""
     import torch
 
     from benchmarks.peer import CLASSES, inputs, make
@@ -74,15 +72,15 @@ def theirs(what: What, *, compiled: bool) -> Block:
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(0)
-    net = make(what.model, what.side, what.drop_path).train(what.kind == "training")
+    net = make(case.model, case.side, case.drop_path).train(case.kind == "training")
     tx = torch.optim.AdamW(net.parameters(), lr=1e-5, weight_decay=0.01)
-    photos = torch.from_numpy(noise(what.batch, what.side)).permute(0, 3, 1, 2).contiguous()
-    targets = torch.arange(what.batch) % CLASSES
+    photos = torch.from_numpy(noise(case.batch, case.side)).permute(0, 3, 1, 2).contiguous()
+    targets = torch.arange(case.batch) % CLASSES
 
     def logits() -> torch.Tensor:
-        seen = inputs(photos, what.side, augmented=False)
-        with torch.autocast("cpu", torch.bfloat16, enabled=what.dtype == "bfloat16"):
-            return net(seen).float()
+        images = inputs(photos, case.side, augmented=False)
+        with torch.autocast("cpu", torch.bfloat16, enabled=case.dtype == "bfloat16"):
+            return net(images).float()
 
     run = torch.compile(logits) if compiled else logits
 
@@ -96,40 +94,40 @@ def theirs(what: What, *, compiled: bool) -> Block:
         tx.step()
         tx.zero_grad(set_to_none=True)
 
-    once = infer if what.kind == "inference" else train
+    once = infer if case.kind == "inference" else train
 
     def block(times: int) -> float:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         for _ in range(times):
             once()
-        return time.perf_counter() - begun
+        return time.perf_counter() - start
 
     return block
 
 
-SIDES: dict[str, Callable[[What], Block]] = {
+SIDES: dict[str, Callable[[Case], Block]] = {
     "hairjax": ours,
-    "timm eager": lambda what: theirs(what, compiled=False),
-    "timm torch.compile": lambda what: theirs(what, compiled=True),
+    "timm eager": lambda case: theirs(case, compiled=False),
+    "timm torch.compile": lambda case: theirs(case, compiled=True),
 }
 
 
-def prepare(program: str, what: tuple[str, int, str, str, int, float]) -> dict[str, Block]:
-    """What a worker runs: one of ``SIDES`` doing ``What``."""
+def prepare(program: str, case: tuple[str, int, str, str, int, float]) -> dict[str, Block]:
+    """Prepare one of ``SIDES`` in a worker."""
     keep_freed_memory()
-    block = SIDES[program](What(*what))
-    block(3)  # the first compiles, the next find memory
+    block = SIDES[program](Case(*case))
+    block(3)  # compilation, then memory allocation
     return {"once": block}
 
 
-def measure(programs: list[str], what: What, rounds: int) -> dict[str, list[float]]:
-    """Seconds of every side, in turns."""
+def measure(programs: list[str], case: Case, rounds: int) -> dict[str, list[float]]:
+    """Seconds of every side, alternating."""
     workers: dict[str, Worker] = {}
     seconds: dict[str, list[float]] = {program: [] for program in programs}
     try:
         for program in programs:
             workers[program] = Worker("benchmarks.speed")
-            workers[program].ask(time.monotonic() + PATIENCE, "prepare", program, tuple(what))
+            workers[program].ask(time.monotonic() + PATIENCE, "prepare", program, tuple(case))
         for _ in range(rounds):
             for program, worker in workers.items():
                 time.sleep(PAUSE)
@@ -142,7 +140,7 @@ def measure(programs: list[str], what: What, rounds: int) -> dict[str, list[floa
 
 
 def summary(seconds: dict[str, list[float]]) -> dict[str, dict[str, float]]:
-    """Median and quartiles of every side, and how many times as long as ours it takes."""
+    """Median and quartiles of every side, and its ratio to ours."""
     rows = {}
     for side, found in seconds.items():
         low, middle, high = np.quantile(found, (0.25, 0.5, 0.75)).round(4).tolist()
@@ -152,7 +150,7 @@ def summary(seconds: dict[str, list[float]]) -> dict[str, dict[str, float]]:
 
 
 def main() -> None:
-    """Print a table, and write it as JSON where --out says."""
+    """Print a table; write JSON with --out."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default=TINY, choices=VARIANTS, metavar="NAME")
     parser.add_argument("--side", type=int, help="of photographs, in pixels; default: the model's")
@@ -164,14 +162,14 @@ def main() -> None:
     parser.add_argument("--sides", nargs="+", default=list(SIDES)[:2], choices=list(SIDES))
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    # Of the processes: neither side is to find a GPU.
+    # Hide GPUs from both sides.
     os.environ |= {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
     side = options.side or VARIANTS[options.model].side
     found = {}
     for dtype in options.dtypes:
         for kind in options.kinds:
-            what = What(options.model, side, dtype, kind, options.batch, options.drop_path)
-            rows = summary(measure(options.sides, what, options.rounds))
+            case = Case(options.model, side, dtype, kind, options.batch, options.drop_path)
+            rows = summary(measure(options.sides, case, options.rounds))
             found[f"{kind}, {dtype}"] = rows
             for program, row in rows.items():
                 print(f"{kind}, {dtype}, {program}: {row}", flush=True)

@@ -1,8 +1,7 @@
-"""From the command to the end of the first training step, and to that of the run: twice.
+"""Time from the command to the first training step and to the end of the run, for two starts.
 
-Swin-T on 80 photographs for one epoch, in batches of 8, from a file of weights as large as the
-published ones; the first start prepares the photographs and compiles, the second finds the prepared
-set and the programs. Each is a process of its own.
+Swin-T for one epoch on 80 images in batches of 8, from weights of the published size. The first
+start prepares and compiles; the second uses both caches. Separate processes.
 
     python -m benchmarks.startup --rounds=3
     python -m benchmarks.startup --rounds=3 --drawn
@@ -19,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-# What else is needed is imported where it is: a start must not find it imported already.
+# Other imports are local, so that a start does not find them imported.
 MODEL, PUBLISHED_CLASSES = "swin_tiny_patch4_window7_224", 21841
 RUN = [
     "--config=configs/top.py",
@@ -31,7 +30,7 @@ RUN = [
 
 
 def child(arguments: list[str]) -> int:
-    """Run a command as launch.py does; say on the standard error when its first step has ended."""
+    """Run a command as launch.py does; report the end of the first step on standard error."""
     import launch
 
     launch.tune()
@@ -47,7 +46,7 @@ def child(arguments: list[str]) -> int:
 
 
 def write_weights(path: Path) -> None:
-    """A file such as the hub's, of noise."""
+    """Write random weights in the format of the hub."""
     import numpy as np
 
     from hairjax.commands.convert import abstract_shapes, write
@@ -70,26 +69,26 @@ def start(folder: Path, weights: str, name: str) -> tuple[float, float]:
     command += [f"--workdir={folder}/{name}", f"--config.devices.compiled={folder}/compiled"]
     command += [f"--config.data.{kind}={folder}/{kind}" for kind in ("photos", "masks", "cache")]
     command.append(f"--config.weights.source={weights}")
-    begun = time.time()
+    began = time.time()
     environment = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     step = next(line for line in done.stderr.splitlines() if line.startswith("first step"))
-    return float(step.split()[2]) - begun, time.time() - begun
+    return float(step.split()[2]) - began, time.time() - began
 
 
 def main() -> None:
-    """Print one JSON line: medians of the first and the second start."""
-    from benchmarks.preparation import draw_photographs
+    """Print one JSON line: medians of the first and second start."""
+    from benchmarks.preparation import write_photographs
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--drawn", action="store_true", help="the weights are drawn, not read")
+    parser.add_argument("--drawn", action="store_true", help="initialise weights at random")
     options = parser.parse_args()
     seconds: dict[str, list[tuple[float, float]]] = {"first": [], "second": []}
     for _ in range(options.rounds):
         folder = Path(tempfile.mkdtemp())
         try:
-            draw_photographs(folder, 80, 512, 384, masks=True)
+            write_photographs(folder, 80, 512, 384, masks=True)
             write_weights(folder / "weights.safetensors")
             weights = "none" if options.drawn else f"{folder}/weights.safetensors"
             for name, found in seconds.items():

@@ -1,11 +1,10 @@
-"""Count what makes the package easy or hard to find one's way in; imports and definitions as text.
+"""Structural metrics of the package, from imports and definitions in the source.
 
 python -m benchmarks.structure [CHECKOUT ...]
 
-Prints one column per checkout (this one without arguments): modules outside every room, levels of
-imports (longest chain without a circle), modules in import circles, imports from a lower room to a
-higher one, functions that take ``config``, ``console`` or ``display``, functions of more than six
-arguments and of more than six positional ones, functions, and lines.
+One column per checkout (default: this one): modules outside every room, import levels (longest
+acyclic chain), modules in import cycles, upward imports, functions taking ``config``, ``console``
+or ``display``, functions of more than six (positional) arguments, functions, lines.
 """
 
 import ast
@@ -13,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-# Top floor first; a room imports from itself and from those after it.
+# Top layer first; a room imports from itself and from later ones.
 ROOMS = (
     "cli",
     "studies",
@@ -36,14 +35,14 @@ Imports = dict[str, set[str]]
 
 
 def modules(root: Path) -> dict[str, Path]:
-    """The modules of the package below ``root``: dotted name → file; a package by its own name."""
+    """Modules of the package below ``root``: dotted name → file."""
     files = sorted((root / "hairjax").rglob("*.py"))
     names = [".".join(file.relative_to(root).with_suffix("").parts) for file in files]
     return {n.removesuffix(".__init__"): f for n, f in zip(names, files, strict=True)}
 
 
 def imports(found: dict[str, Path]) -> Imports:
-    """For every module those of the package that it imports, inside functions too."""
+    """Imported modules of the package by module, including function-local imports."""
     return {name: set(_imported(name, file, found)) for name, file in found.items()}
 
 
@@ -60,13 +59,13 @@ def _imported(name: str, file: Path, found: dict[str, Path]) -> Iterator[str]:
 
 
 def room(module: str) -> str:
-    """The room of a module, "" for one that lies loose in the package."""
+    """Room of a module; "" outside every room."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 and parts[1] in ROOMS else ""
 
 
 def upward(graph: Imports) -> list[tuple[str, str]]:
-    """Imports from a room to one above it."""
+    """Imports from a room of a higher one."""
     return [
         (module, other)
         for module, others in graph.items()
@@ -76,7 +75,7 @@ def upward(graph: Imports) -> list[tuple[str, str]]:
 
 
 def circles(graph: Imports) -> list[set[str]]:
-    """Sets of modules each of which imports, through others, every other of its set."""
+    """Import cycles: strongly connected components of several modules."""
     reach = {module: reachable(graph, module) for module in graph}
     found: list[set[str]] = []
     for module in graph:
@@ -87,18 +86,18 @@ def circles(graph: Imports) -> list[set[str]]:
 
 
 def reachable(graph: Imports, start: str) -> set[str]:
-    """The modules that one imports, also through others; itself only in a circle."""
-    seen: set[str] = set()
+    """Modules imported directly or indirectly; itself only in a cycle."""
+    visited: set[str] = set()
     waiting = [start]
     while waiting:
-        new = graph[waiting.pop()] - seen
-        seen |= new
+        new = graph[waiting.pop()] - visited
+        visited |= new
         waiting += new
-    return seen
+    return visited
 
 
 def levels(graph: Imports) -> int:
-    """Modules in the longest chain of imports, a circle counted as one."""
+    """Modules in the longest import chain, a cycle counted as one."""
     circle = {module: frozenset(one) for one in circles(graph) for module in one}
     depth: dict[object, int] = {}
 
@@ -114,14 +113,14 @@ def levels(graph: Imports) -> int:
 
 
 def arguments(function: ast.FunctionDef) -> tuple[list[str], list[str]]:
-    """Names of all arguments and of the positional ones, ``self`` and ``cls`` left out."""
+    """All and positional argument names, without ``self`` and ``cls``."""
     positional = [one.arg for one in (*function.args.posonlyargs, *function.args.args)]
     positional = [name for name in positional if name not in ("self", "cls")]
     return [*positional, *(one.arg for one in function.args.kwonlyargs)], positional
 
 
 def count(root: Path) -> dict[str, int]:
-    """All figures of a checkout, by what they are."""
+    """All metrics of a checkout, by title."""
     found = modules(root)
     graph = imports(found)
     loose = [m for m, file in found.items() if m.count(".") == 1 and file.stem != "__init__"]
@@ -146,7 +145,7 @@ def count(root: Path) -> dict[str, int]:
 
 def main() -> None:
     """Print the table."""
-    roots = [Path(given) for given in sys.argv[1:]] or [Path(__file__).parents[1]]
+    roots = [Path(path) for path in sys.argv[1:]] or [Path(__file__).parents[1]]
     columns = [count(root) for root in roots]
     for name in columns[0]:
         print(f"{name:32}", *(f"{column[name]:8,}" for column in columns))

@@ -1,7 +1,7 @@
 """Arrange the public FGrade photographs of ageing tomatoes as four stages with masks and subjects.
 
-FGrade (Das, Kar, Sekh, CVIP 2020, MIT): 64 of its series, 2,538 photographs, the same shape of
-problem as grading hair loss: ordered stages, several photographs of each subject, one mask each.
+FGrade (Das, Kar, Sekh, CVIP 2020, MIT): 64 of its series, 2,538 images. Like hair-loss grading:
+ordered stages, several images per subject, one mask each.
 
     git clone https://github.com/skarifahmed/FGrade
     python benchmarks/tomato.py FGrade tomato
@@ -19,25 +19,25 @@ from PIL import Image
 from scipy import ndimage
 
 STAGE_OF_GRADE = (0, 1, 1, 1, 2, 2, 2, 3, 3, 3)
-PER_STAGE = 10  # photographs of each series in each stage
-WHITE = 215  # a background pixel is at least this bright in every channel
+PER_STAGE = 10  # images per series and stage
+WHITE = 215  # minimum level of the background in every channel
 
 
 def series_of(name: str) -> str:
-    """The letters a file name begins with: one series is one tomato as it ages."""
+    """Leading letters of a file name: the series of one ageing tomato."""
     return re.split("[^A-Za-z]", Path(name).stem, maxsplit=1)[0] or "plain"
 
 
 def find(source: Path) -> dict[tuple[str, int], list[Path]]:
-    """(Series, stage) → its photographs, sorted by name over both halves of the set."""
+    """Images by (series, stage), sorted by name over both halves of the set."""
     found = defaultdict(list)
     for path in source.glob("data/*_set/*/*.jpg"):
         found[series_of(path.name), STAGE_OF_GRADE[int(path.parent.name)]].append(path)
     return {key: sorted(paths, key=lambda path: path.name) for key, paths in found.items()}
 
 
-def draw_mask(photo: Path) -> Image.Image:
-    """The tomato: the largest thing that is not white, holes filled."""
+def segment(photo: Path) -> Image.Image:
+    """Segment the tomato: largest non-white component, holes filled."""
     with Image.open(photo) as image:
         dark = np.asarray(image.convert("RGB")).min(axis=2) < WHITE
     parts, count = ndimage.label(dark)
@@ -51,25 +51,25 @@ def arrange(source: Path, target: Path) -> None:
     if not found:
         raise SystemExit(f"no photographs under {source}/data: is it a clone of FGrade?")
     series = sorted({name for name, _ in found})
-    kept = [name for i, name in enumerate(series) if i % 3 != 2]
+    selected = [name for i, name in enumerate(series) if i % 3 != 2]
     rows = []
-    for name in kept:
+    for name in selected:
         for stage in range(4):
             paths = found[name, stage]
-            # Evenly spaced; a series with fewer gives each once.
+            # Evenly spaced; all images of a shorter series.
             for i in sorted(set(np.linspace(0, len(paths) - 1, PER_STAGE).round().astype(int))):
                 stem = paths[i].name if name != "plain" else f"plain{paths[i].name}"
                 file = Path(f"level_{stage}") / stem
                 (target / "photos" / file).parent.mkdir(parents=True, exist_ok=True)
                 (target / "masks" / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(paths[i], target / "photos" / file)
-                draw_mask(paths[i]).save(target / "masks" / file.with_suffix(".png"))
+                segment(paths[i]).save(target / "masks" / file.with_suffix(".png"))
                 rows.append((file.as_posix(), stage, name, paths[i].parent.name))
     with (target / "manifest.csv").open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(("file", "label", "subject", "grade"))
         writer.writerows(sorted(rows))
-    print(f"{len(rows):,} photographs of {len(kept)} tomatoes in {target}")
+    print(f"{len(rows):,} photographs of {len(selected)} tomatoes in {target}")
 
 
 if __name__ == "__main__":

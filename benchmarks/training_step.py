@@ -1,4 +1,4 @@
-"""The training step of a configuration, as training builds it, and the shapes it takes."""
+"""Training step of a configuration, as built by training, with its shapes."""
 
 from typing import NamedTuple
 
@@ -19,11 +19,11 @@ from hairjax.training.step import Step
 from hairjax.training.train_state import TrainState
 
 CLASSES = 4
-STEPS = 80  # of an epoch; 3,200 photographs, of which 80 % train, in batches of 32
+STEPS = 80  # per epoch: 3,200 images, 80 % for training, in batches of 32
 
 
 class TrainingStep(NamedTuple):
-    """A step that is not compiled yet, with what it is lowered with: shapes, on their devices."""
+    """Training step before compilation, with the shapes and shardings of its arguments."""
 
     run: Step
     learner: Learner
@@ -37,43 +37,43 @@ class TrainingStep(NamedTuple):
         return self.learner.shapes
 
     def lower(self) -> jax.stages.Lowered:
-        """Trace the step and translate it for XLA."""
+        """Lower the step for XLA."""
         return self.run.lower(self.state, self.photos, self.labels)
 
     def begin(self) -> TrainState:
-        """A state on the devices in which a step costs what it does in training."""
+        """State on the devices, with values of realistic cost."""
         rng = np.random.default_rng(0)
 
-        def draw(path: tuple, leaf: jax.ShapeDtypeStruct) -> np.ndarray:
-            ones = path[-1].key in ("scale", "var")
-            return rng.normal(float(ones), 0.02, leaf.shape).astype(np.float32)
+        def initial(path: tuple, leaf: jax.ShapeDtypeStruct) -> np.ndarray:
+            is_scale = path[-1].key in ("scale", "var")
+            return rng.normal(float(is_scale), 0.02, leaf.shape).astype(np.float32)
 
         nothing = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), self.state)
-        params = jax.tree_util.tree_map_with_path(draw, self.state.params)
+        params = jax.tree_util.tree_map_with_path(initial, self.state.params)
         places = jax.tree.map(lambda leaf: leaf.sharding, self.state)
         return jax.device_put(nothing._replace(params=params), places)
 
     def batch(self) -> tuple[jax.Array, jax.Array]:
-        """Photographs of noise, and labels, on the devices."""
+        """Noise images and labels on the devices."""
         photos = noise(*self.photos.shape[:2])
         labels = np.arange(len(photos), dtype=np.int32) % CLASSES
         return jax.device_put((photos, labels), (self.photos.sharding, self.labels.sharding))
 
 
 def temporary_bytes(program: jax.stages.Compiled) -> int:
-    """The working memory of a program, as XLA plans it."""
+    """Temporary memory of a program, from XLA."""
     planned = program.memory_analysis()
     assert planned, "XLA plans the memory of its programs"
     return planned.temp_size_in_bytes
 
 
 def noise(count: int, side: int) -> np.ndarray:
-    """Photographs of noise with masks of noise: uint8 [count, side, side, 4]."""
+    """Noise images with noise masks: uint8 [count, side, side, 4]."""
     return np.random.default_rng(1).integers(0, 256, (count, side, side, 4), np.uint8)
 
 
 def training_step(config: ConfigDict, mesh: Mesh) -> TrainingStep:
-    """The step of a configuration for batches of its size; nothing is allocated or compiled."""
+    """Training step of a configuration at its batch size; allocates and compiles nothing."""
     setup = resolve(config)
     graphdef, params = abstract_model(setup.model, CLASSES)
     groups = make_groups(setup.optim, len(params["stages"]), setup.training.epochs)

@@ -1,9 +1,9 @@
-"""Strategies of transfer beside each other on the tomatoes, split by subject, several seeds each.
+"""Transfer strategies on the tomatoes, split by subject, over several seeds.
 
-ImageNet to tomatoes, MobileNetV1 0.75 with its published weights (Keras names); CIFAR-10 to
-tomatoes, Idelbayev's ResNet-32; both together, or RGB and mask, beside each alone; and families
-from scratch, on the tomatoes and on a fifth of CIFAR-10. All rows and seeds have the split that the
-first run draws. What is finished is not run again.
+ImageNet to tomatoes (MobileNetV1 0.75, published Keras weights); CIFAR-10 to tomatoes (Idelbayev's
+ResNet-32); both combined, or RGB and mask, beside each separately; families from scratch, on the
+tomatoes and a fifth of CIFAR-10. All share the split of the first run; finished runs are not
+repeated.
 
     python -m benchmarks.transfer strategies --imagenet=mobilenet_v1_0.75_224_float32.npz
     python -m benchmarks.transfer cifar --cifar=resnet32.th
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 TABLE = Path(__file__).with_suffix(".json")
 SPLITS = ("validation", "test")
 PROBE = "probe"
-IMAGENET, CIFAR = "mobilenetv1_075", "cifar_resnet32"  # whose weights are given
+IMAGENET, CIFAR = "mobilenetv1_075", "cifar_resnet32"  # models of the given weights
 Keys = dict[str, object]
 COMMON: Keys = {
     **{f"optim.peak.{group}": 1e-3 for group in ("early", "middle", "late")},
@@ -35,7 +35,7 @@ COMMON: Keys = {
     "train.epochs": 8,
     "optim.warmup_epochs": 1,
 }
-# At the others' rate a Swin-T from scratch stays at chance.
+# At the default rate a Swin-T from scratch stays at chance.
 SCRATCH = {
     **{f"optim.peak.{group}": 2e-4 for group in ("early", "middle", "late")},
     "weights.source": "none",
@@ -58,7 +58,7 @@ STRATEGIES: dict[str, Keys] = {
     PROBE: {},
     "full, from scratch": {"weights.source": "none"},
 }
-# What each row changes: keys of the configuration, or the rows of which it is the ensemble.
+# Rows: overrides of the configuration, or the rows to ensemble.
 SETS: dict[str, dict[str, Keys | tuple[str, ...]]] = {
     "strategies": {
         row: {"model.name": IMAGENET, "weights.source": IMAGENET, "data.image_size": 64, **own}
@@ -116,7 +116,7 @@ SETS: dict[str, dict[str, Keys | tuple[str, ...]]] = {
 def commands(
     row: str, own: Keys | tuple[str, ...], folder: Path, seed: int, options: argparse.Namespace
 ) -> list[list[str]]:
-    """Train and look at the test photographs; or probe; or make an ensemble and look."""
+    """Commands of a row: train and evaluate on test; probe; or ensemble and evaluate."""
     workdir = place(folder, row, seed)
     to = f"--workdir={workdir}"
     if isinstance(own, tuple):
@@ -141,12 +141,12 @@ def commands(
 
 
 def place(folder: Path, row: str, seed: int) -> Path:
-    """Where a row is run."""
+    """Run directory of a row."""
     return folder / f"{row.replace(', ', '-').replace(' ', '_')}-{seed}"
 
 
 def measure(workdirs: list[Path]) -> dict:
-    """Mean and standard deviation over the seeds; parameters that train; seconds per epoch."""
+    """Mean and standard deviation over seeds; trainable parameters; seconds per epoch."""
     found: dict = {}
     for name in ("accuracy", "quadratic_kappa"):
         values = [json.loads((w / "test" / "metrics.json").read_text())[name] for w in workdirs]
@@ -155,8 +155,8 @@ def measure(workdirs: list[Path]) -> dict:
     if not (workdirs[0] / "groups.csv").is_file():
         return found
     rows = read_groups_csv(workdirs[0] / "groups.csv")
-    found["trainable"] = sum(row.count for row in rows if row.learnt and row.first_epoch)
-    # The first epoch compiles; a part that thaws compiles again.
+    found["trainable"] = sum(row.count for row in rows if row.is_parameter and row.first_epoch)
+    # Without the epochs that compile: the first, and those after unfreezing.
     seconds = [
         json.loads(line)["seconds"]
         for workdir in workdirs
@@ -167,13 +167,13 @@ def measure(workdirs: list[Path]) -> dict:
 
 
 def main() -> None:
-    """Run what is not run yet, write the table."""
+    """Run unfinished rows and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("set", choices=SETS)
     parser.add_argument("--imagenet", help="MobileNetV1 0.75's published weights")
     parser.add_argument("--cifar", help="the CIFAR ResNet-32's published weights")
     parser.add_argument("--pictures", help="CIFAR-10 as pictures, train/CLASS/…")
-    parser.add_argument("--out", default="runs/transfer", help="where the runs go")
+    parser.add_argument("--out", default="runs/transfer", help="folder of the runs")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
         "more", nargs="*", help="overrides for all: --config.data.photos=… after --"

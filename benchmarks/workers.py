@@ -1,4 +1,4 @@
-"""Programs of several frameworks in processes of their own, that take turns on one device."""
+"""Worker processes of several frameworks, alternating on one device."""
 
 import importlib
 import multiprocessing as mp
@@ -11,7 +11,7 @@ ROUNDS, BLOCK_SECONDS = 9, 0.25
 
 
 def work(connection: Connection, module_name: str) -> None:
-    """A process: does what it is asked and answers (whether it could, what came of it)."""
+    """Process loop: execute requests and answer (success, result)."""
     blocks: dict[str, Any] = {}
     while message := connection.recv():
         verb, *arguments = message
@@ -35,7 +35,7 @@ def work(connection: Connection, module_name: str) -> None:
 
 
 class Worker:
-    """Such a process, as its owner sees it; ``module_name``: what is asked of there."""
+    """Handle of a worker process running functions of ``module_name``."""
 
     def __init__(self, module_name: str):
         context = mp.get_context("spawn")
@@ -45,17 +45,17 @@ class Worker:
         other.close()
 
     def tell(self, *message: Any) -> None:
-        """Ask for something, and do not wait."""
+        """Send a request without waiting."""
         self.connection.send(message)
 
     def answer(self, deadline: float) -> Any:
-        """What came of it.
+        """Wait for the answer.
 
         Raises:
-            RuntimeError: what went wrong there, or that there was no answer in time.
+            RuntimeError: the request failed or timed out.
         """
         if not self.connection.poll(max(deadline - time.monotonic(), 0.01)):
-            raise RuntimeError("no answer in the time there was")
+            raise RuntimeError("no answer within the time limit")
         try:
             done, answer = self.connection.recv()
         except EOFError as error:
@@ -66,25 +66,25 @@ class Worker:
         return answer
 
     def ask(self, deadline: float, *message: Any) -> Any:
-        """Ask and wait."""
+        """Send a request and wait for the answer."""
         self.tell(*message)
         return self.answer(deadline)
 
     def close(self) -> None:
-        """End the process, which gives its memory back."""
+        """End the process, releasing its memory."""
         self.process.terminate()
         self.process.join(30)
 
 
 def in_turns(workers: dict[str, Worker], kind: str, deadline: float) -> dict[str, Any]:
-    """Seconds of one run of every worker, in turns; an error in place of them where it failed."""
+    """Seconds of one repetition of each worker, alternating; an error for failed ones."""
     times, seconds, failed = {}, {name: list[float]() for name in workers}, {}
     for round_number in range(ROUNDS + 2):
         for name, worker in workers.items():
             if name in failed:
                 continue
             try:
-                if round_number < 2:  # warms up, and says how many make a block
+                if round_number < 2:  # warm-up; determines the repetitions of a block
                     each = worker.ask(deadline, "run", kind, 2) / 2
                     times[name] = max(round(BLOCK_SECONDS / each), 2)
                 else:

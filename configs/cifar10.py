@@ -1,9 +1,9 @@
-"""CIFAR-10: a small Swin on RGB, from scratch, as weights for others to start from.
+"""CIFAR-10: a small Swin on RGB from scratch, for pretrained weights.
 
 python launch.py --config=configs/cifar10.py --config.data.photos=CIFAR10/train
 python launch.py evaluate --workdir=runs/cifar10 --photos=CIFAR10/test
 
-The pictures lie in a folder per class. They are enlarged to what the demo's Swin sees.
+One folder per class; images are enlarged to the input of the demo's Swin.
 """
 
 from ml_collections import ConfigDict
@@ -12,7 +12,7 @@ from configs import top
 
 
 def get_config() -> ConfigDict:
-    """Eight epochs over 45,000 pictures; 5,000 choose the best."""
+    """Eight epochs on 45,000 images, 5,000 for validation."""
     config = top.get_config()
     config.model.name = "swin_mini_patch4_window4_64"
     config.model.in_channels = 3
@@ -21,8 +21,7 @@ def get_config() -> ConfigDict:
     config.data.image_size = 48
     config.data.stored_size = 48
     config.data.fractions = (0.9, 0.1, 0.0)
-    # It was published with copies in it (Barz and Denzler, "Do we train on test data?", 2020), and
-    # nothing is claimed from it here.
+    # CIFAR-10 contains near-duplicates (Barz and Denzler, "Do we train on test data?", 2020).
     config.data.on_leak = "allow"
     config.augment.rotation = 0.0
     config.augment.hue = 0.0

@@ -1,4 +1,4 @@
-"""SIDE: the hairline from the side, four stages; all else as TOP.
+"""SIDE: hairline from the side, four stages; otherwise as TOP.
 
 python launch.py --config=configs/side.py --config.data.photos=PHOTOS --config.data.masks=MASKS
 python launch.py --config=configs/side.py:demo

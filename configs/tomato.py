@@ -1,4 +1,4 @@
-"""Tomatoes as they age: 2,538 real photographs in four ordered stages, with masks and subjects.
+"""Ageing tomatoes: 2,538 photographs in four ordered stages, with masks and subjects.
 
 git clone https://github.com/skarifahmed/FGrade && python benchmarks/tomato.py FGrade tomato
 python launch.py --config=configs/tomato.py            # split by subject
@@ -13,14 +13,18 @@ from configs import top
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """Split by subject, or with ``variant="mixed"`` as if nothing were known of subjects."""
+    """Split by subject, or with ``variant="mixed"`` ignoring subjects.
+
+    Raises:
+        ValueError: unknown variant.
+    """
     config = top.get_config()
     config.model.name = "swin_mini_patch4_window4_64"
     config.model.dropout = config.model.drop_path = 0.0
     config.weights.source = "none"
     config.data.photos = "tomato/photos"
     config.data.masks = "tomato/masks"
-    config.data.subject = "/([A-Za-z]+)"  # the letters a file name begins with: one tomato
+    config.data.subject = "/([A-Za-z]+)"  # leading letters of a file name: one tomato
     config.data.image_size = 48
     config.data.fractions = (0.6, 0.2, 0.2)
     # A tomato's colour tells its age.
@@ -33,7 +37,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.optim.warmup_epochs = 3
     if variant == "mixed":
         config.data.subject = ""
-        config.data.on_leak = "allow"  # which is what this variant shows
+        config.data.on_leak = "allow"  # the point of this variant
     elif variant:
         raise ValueError(f"there is no variant {variant!r}; the variants are: mixed")
     return config

@@ -1,4 +1,4 @@
-"""Fine-tune a Swin Transformer to grade hair loss from photographs and hair masks."""
+"""Swin Transformers for grading hair loss from photographs and hair masks."""
 
 from importlib import import_module
 from typing import Any

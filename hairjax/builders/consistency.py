@@ -1,11 +1,11 @@
-"""Rules across the keys of a configuration."""
+"""Consistency rules across the keys of a configuration."""
 
 import re
 from collections.abc import Mapping
 
 from ml_collections import ConfigDict
 
-from hairjax.builders.second_model import check_second, check_views, require_join_trains
+from hairjax.builders.second_model import check_second, check_views, require_trainable_fusion
 from hairjax.builders.setup import Setup, resolve
 from hairjax.config.streams import Stream
 from hairjax.data.options import FOLDERS, SplitOptions
@@ -21,10 +21,7 @@ from hairjax.weights.choice import AUTO
 
 
 def check_consistency(config: ConfigDict) -> None:
-    """Refuse what cannot work although each value alone could.
-
-    Args:
-        config: each of whose values has been checked.
+    """Raise if individually valid values contradict each other.
 
     Raises:
         UserError: names the keys, their values, and what to do.
@@ -47,7 +44,6 @@ def check_consistency(config: ConfigDict) -> None:
 
 
 def _check_shares(split: SplitOptions) -> None:
-    """Refuse shares and folds that cannot divide photographs."""
     fractions = split.fractions
     bad = len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-6
     if bad or fractions[0] == 0 or fractions[1] == 0:
@@ -64,7 +60,6 @@ def _check_shares(split: SplitOptions) -> None:
 
 
 def _check_own_split(setup: Setup) -> None:
-    """Refuse a split that is not there, or folders of one where there can be none."""
     source = setup.source
     parse_columns(source.manifest.columns)
     if source.own_split != FOLDERS:
@@ -83,16 +78,15 @@ def _check_own_split(setup: Setup) -> None:
 
 
 def _check_schedule(setup: Setup) -> None:
-    """Refuse schedules, rates and micro-batches that cannot work."""
     optim, batch, epochs = setup.optim, setup.training.batch_size, setup.training.epochs
-    parts = setup.training.accumulate
+    micro_batches = setup.training.accumulate
     if optim.warmup_epochs >= epochs:
         raise UserError(
             f"config.optim.warmup_epochs is {optim.warmup_epochs} of config.train.epochs="
             f"{epochs}; warm-up must end before training does, or be 0"
         )
     if not any(optim.peak.values()):
-        raise UserError("every config.optim.peak is 0, so nothing would be trained")
+        raise UserError("every config.optim.peak is 0, so nothing would train; set one above 0")
     _check_frozen(setup)
     for key in ("mixup", "cutmix"):
         if batch == 1 and (amount := getattr(setup.amounts, key)):
@@ -100,24 +94,24 @@ def _check_schedule(setup: Setup) -> None:
                 f"config.augment.{key}={amount} mixes each photograph with another of "
                 "its batch, and config.train.batch_size=1 has no other; take more, or use 0"
             )
-    if batch % max(parts, 1):
+    if batch % max(micro_batches, 1):
         divisors = (str(n) for n in range(1, batch + 1) if batch % n == 0)
         raise UserError(
-            f"config.train.batch_size={batch} cannot be cut into config.optim.accumulate="
-            f"{parts} equal micro-batches; it can be cut into {', '.join(divisors)}"
+            f"config.train.batch_size={batch} cannot be divided into config.optim.accumulate="
+            f"{micro_batches} equal micro-batches; give one of {', '.join(divisors)}"
         )
 
 
 def _check_frozen(setup: Setup) -> None:
-    """Refuse to freeze for the whole run what must be learnt."""
+    """Raise if parts that must be trained stay frozen for the whole run."""
     optim, epochs, found = setup.optim, setup.training.epochs, setup.model.streams
     groups = make_groups(optim, max(map(stage_count, setup.model.names)), epochs)
-    require_join_trains(setup, groups)
+    require_trainable_fusion(setup, groups)
     sources = dict(zip(("source", "second"), (stream.source for stream in found), strict=False))
-    if optim.lora and (drawn := [key for key, source in sources.items() if source == "none"]):
+    if optim.lora and (untrained := [key for key, source in sources.items() if source == "none"]):
         raise UserError(
             f"config.optim.lora={optim.lora} freezes pretrained matrices, and "
-            f"config.weights.{drawn[0]}=none has none: give weights, or use 0"
+            f"config.weights.{untrained[0]}=none has none: give weights, or use 0"
         )
     stages = (part for group in groups.values() if group.first for part in group.parts)
     if optim.lora and not any(part.startswith("stages.") for part in stages):
@@ -144,7 +138,7 @@ def _check_frozen(setup: Setup) -> None:
 
 
 def _check_weights(key: str, stream: Stream) -> None:
-    """The name of the weights, as far as it tells; the file itself is not touched."""
+    """Check the name of the pretrained weights; the file itself is not read."""
     source, name = stream.source, stream.name
     model = "config.model.name" if key == "source" else "config.model.second"
     if not source or (source.startswith("hf:") and not re.fullmatch("hf://[^/]+/[^/]+", source)):
@@ -152,13 +146,13 @@ def _check_weights(key: str, stream: Stream) -> None:
             f"config.weights.{key} is {source!r}; it can be a file, a folder, a run, "
             "hf://owner/name, or none"
         )
-    # The default, which is there for the Swins alone.
+    # The default, published for Swins only.
     if re.fullmatch("hf://timm/.+\\.ms_in22k", source) and VARIANTS[name].family is not SWIN:
         raise UserError(
             f"config.weights.{key}={source} is the name of a Swin's weights, and {model}"
             f" is {name}; give one of its own (docs/models.md), a file, or none"
         )
-    # With tf_ or without, parameters have the same names and shapes; paddings and ε differ.
+    # tf_ variants share names and shapes with the others, but not padding and ε.
     published = re.match("hf://timm/(swin_[a-z]+|(?:tf_)?(?:efficientnet|mobilenetv3))_", source)
     if published and not name.startswith(f"{published[1]}_"):
         raise UserError(
@@ -168,7 +162,7 @@ def _check_weights(key: str, stream: Stream) -> None:
 
 
 def _check_which(setup: Setup) -> None:
-    """Refuse a choice among the parameters of files where no file is read."""
+    """Raise if ``weights.which`` is set without a file of weights."""
     which = setup.model.which
     if which != AUTO and all(stream.source == "none" for stream in setup.model.streams):
         raise UserError(
@@ -178,7 +172,7 @@ def _check_which(setup: Setup) -> None:
 
 
 def _check_photographs(setup: Setup) -> None:
-    """Refuse missing or unusable sources of photographs."""
+    """Raise if sources of photographs are missing or unusable."""
     source, first = setup.source, setup.source.views[0]
     folders = {"photos": first.photos, "masks": first.masks}
     if source.data_set:
@@ -191,8 +185,8 @@ def _check_photographs(setup: Setup) -> None:
     if source.synthetic:
         _require_empty(
             {**folders, "manifest": source.manifest.path, "classes": ",".join(source.classes)},
-            "config.data.source=synthetic draws its photographs; add --config.data.source=photos "
-            "to use yours",
+            "config.data.source=synthetic synthesises its photographs; add "
+            "--config.data.source=photos to use yours",
         )
         _check_synthetic_size(setup.prepare.side)
         return
@@ -200,7 +194,8 @@ def _check_photographs(setup: Setup) -> None:
         raise UserError(
             "where are the photographs? Give --config.data.photos=FOLDER (a folder per class) and "
             "--config.data.masks=FOLDER; without photographs, --config=configs/top.py:demo shows "
-            "the whole path and --config.data.source=synthetic draws as many as the recipe uses"
+            "the whole path and --config.data.source=synthetic synthesises as many as the recipe "
+            "uses"
         )
     for view in source.views[1:]:
         folders |= {"second_photos": view.photos, "second_masks": view.masks}
@@ -218,7 +213,7 @@ def _require_empty(given: Mapping[str, str], why: str) -> None:
 
 
 def _check_synthetic_size(side: int) -> None:
-    # Here, so that other mistakes are answered before what draws photographs is imported.
+    # Imported late, so that other mistakes are reported first.
     from hairjax.data.synthetic import SIDES
 
     if not SIDES[0] <= side <= SIDES[1]:

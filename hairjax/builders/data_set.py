@@ -1,4 +1,4 @@
-"""Find, load and divide the photographs of a run."""
+"""Find, load and split the photographs of a run."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,16 +12,16 @@ from hairjax.data.pairs import pair_views
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.load import load_photos
 from hairjax.data.sources.ordered import tell_order
-from hairjax.data.sources.photos import Index, find_photos
+from hairjax.data.sources.photos import Index, Search, find_photos
 from hairjax.data.sources.tfds import complete_split, find_records
 from hairjax.data.sources.unify import unify_spelling
 from hairjax.data.split import (
     SPLITS,
     check_split,
-    draw_part,
     make_folds,
     make_split,
     read_own_split,
+    split_off_part,
 )
 from hairjax.data.synthetic import synthesise
 from hairjax.system import console
@@ -30,24 +30,19 @@ from hairjax.system.wording import counted
 
 
 def find_data(source: SourceOptions, classes: tuple[str, ...] | None) -> tuple[Index, ...]:
-    """Find the photographs of every view, without decoding any; none where they are synthetic.
+    """Index the photographs of every view without decoding; () for synthetic ones.
 
-    Says how the masks are named or drawn, where not simply as the photographs; and, where the
-    classes are not those of an earlier run, their order and how it was told.
-
-    Args:
-        source: source of the photographs.
-        classes: the class names of an earlier run, which the photographs must have; None to
-            find them.
+    Prints the naming of the masks if unusual and, without ``classes`` (of an earlier run), the
+    inferred class order.
 
     Raises:
-        UserError: photographs or masks are missing, classes or people are spelt in several ways,
-            or something needs an order of the classes that cannot be told.
+        UserError: missing photographs or masks, inconsistent spelling of classes or subjects, or an
+            unknown but required class order.
     """
     if source.synthetic:
         return ()
     first = _find_view(source, source.views[0], classes)
-    # The classes are those of the first view: a sample has one label.
+    # The first view defines the classes: a sample has one label.
     others = [_find_view(source, view, first.classes) for view in source.views[1:]]
     for said in dict.fromkeys(index.masks.said for index in (first, *others)):
         if said:
@@ -64,18 +59,13 @@ def load_data(
     classes: tuple[str, ...] | None,
     found: Sequence[Index] | None = None,
 ) -> PhotoSet:
-    """Read or synthesise every photograph, with a progress bar; of two views their pairs.
+    """Load or synthesise all photographs with a progress bar; two views are paired.
 
-    For folds, the test photographs of a split that people bring are left out, which is said.
-
-    Args:
-        source: source of the photographs.
-        options: decoding, resizing and caching of photographs.
-        classes: as for `find_data`.
-        found: as `find_data` returned it; None to find them here.
+    With folds the test part of a given split is left out (and reported). ``found``: from
+    `find_data`; None to call it.
 
     Raises:
-        UserError: photographs or masks are missing or cannot be used.
+        UserError: missing or unusable photographs or masks.
     """
     if source.synthetic:
         loaded = [_synthesise(source, options, view) for view in source.views]
@@ -95,24 +85,26 @@ def _find_view(source: SourceOptions, view: View, classes: tuple[str, ...] | Non
             given=source.classes,
         )
     return find_photos(
-        photos=view.photos,
-        masks=view.masks,
-        manifest=source.manifest.path,
-        columns=source.manifest.columns,
-        prefix=source.manifest.prefix,
-        in_parts=source.own_split == FOLDERS,
-        subject=source.subject,
-        classes=classes,
-        need_masks=source.need_masks,
-        given=source.classes,
-        # What is to be refused is so when people are known too, all in one report.
-        merge=source.spelling != "apart",
-        mask_rule=view.mask_rule,
+        Search(
+            photos=view.photos,
+            masks=view.masks,
+            manifest=source.manifest.path,
+            columns=source.manifest.columns,
+            prefix=source.manifest.prefix,
+            in_parts=source.own_split == FOLDERS,
+            subject=source.subject,
+            classes=classes,
+            need_masks=source.need_masks,
+            given=source.classes,
+            # Refusals come later, with those about subjects in one report.
+            merge=source.spelling != "apart",
+            mask_rule=view.mask_rule,
+        )
     )
 
 
 def _synthesise(source: SourceOptions, options: PrepareOptions, view: View) -> PhotoSet:
-    with console.progress("photographs drawn") as progress:
+    with console.progress("photographs synthesised") as progress:
         return synthesise(
             view.name, source.count, options.side, source.seed, options.workers, progress
         )
@@ -124,7 +116,7 @@ def _load(
     each = replace(options, memory=options.memory / len(found))
     loaded = []
     for place, index in enumerate(found):
-        # Another folder than the run's own, or a second view, need not hold all of the classes.
+        # A folder other than the run's own, or a second view, may lack classes.
         given = classes is not None or place > 0
         expected = {e.label for e in index.entries} if given else set(range(len(index.classes)))
         loaded.append(load_photos(index, each, expected))
@@ -132,12 +124,12 @@ def _load(
 
 
 def without_own_test(photos: PhotoSet, source: SourceOptions) -> PhotoSet:
-    """Leave out, and say so, the test photographs of a split that people bring, for folds.
+    """Drop the test photographs of a given split before making folds, and say so.
 
     Raises:
-        UserError: the split cannot be used, or is given for folds and has no such photographs.
+        UserError: the split is unusable, or given but without test photographs.
     """
-    own = find_own_split(source, photos) if source.keep_test_aside else None
+    own = find_own_split(source, photos) if source.exclude_test else None
     if own is None:
         return photos
     test = own.parts == "test"
@@ -145,7 +137,7 @@ def without_own_test(photos: PhotoSet, source: SourceOptions) -> PhotoSet:
         console.say(
             f"split by {own.source}: its {counted(int(test.sum()), 'test photograph')} kept aside, "
             f"folds are made of the other {int((~test).sum()):,}; a run without config.data.folds "
-            "is judged by them with evaluate --split=test"
+            "is evaluated on them with evaluate --split=test"
         )
     elif source.own_split:
         raise UserError(
@@ -160,18 +152,13 @@ def without_own_test(photos: PhotoSet, source: SourceOptions) -> PhotoSet:
 def divide_photos(
     photos: PhotoSet, source: SourceOptions, options: SplitOptions
 ) -> tuple[np.ndarray, str]:
-    """Divide photographs by a split that people bring, or draw one.
-
-    Args:
-        photos: all of them.
-        source: source of the photographs.
-        options: rules of the division.
+    """Split photographs by a given split, or at random.
 
     Returns:
-        str [n], "train", "validation" or "test"; what gave it in words, "" where it was drawn.
+        str [n], "train", "validation" or "test"; and the origin of the split, "" if random.
 
     Raises:
-        UserError: the photographs cannot be divided so.
+        UserError: the photographs cannot be split.
     """
     if options.folds:
         return make_folds(photos, options.folds, options.fold, options.seed), ""
@@ -181,26 +168,19 @@ def divide_photos(
         return make(photos, options.fractions, options.seed), ""
     if "validation" in own.parts or "train" not in own.parts:
         return own.parts, own.source
-    split = draw_part(photos, own.parts, "validation", options.fractions, options.seed)
-    return split, f"{own.source}, validation drawn from its training photographs"
+    split = split_off_part(photos, own.parts, "validation", options.fractions, options.seed)
+    return split, f"{own.source}, validation sampled from its training photographs"
 
 
 def split_photos(
     photos: PhotoSet, source: SourceOptions, options: SplitOptions, written: Path | None
 ) -> tuple[np.ndarray, str]:
-    """Split of each photograph, checked and said.
+    """Split of each photograph as `divide_photos`, checked and printed.
 
-    Args:
-        photos: all of them.
-        source: source of the photographs.
-        options: rules of the division.
-        written: the split of the run to resume; None to divide by the options.
-
-    Returns:
-        As `divide_photos`.
+    ``written``: split file of a run to resume; None to split anew.
 
     Raises:
-        UserError: the photographs cannot be divided so, or too few train.
+        UserError: the photographs cannot be split, or too few are for training.
     """
     given = ""
     if written:

@@ -1,4 +1,4 @@
-"""Input specification of a configuration: size, channels and normalisation."""
+"""Input specification: size, channels and normalisation."""
 
 from ml_collections import ConfigDict
 
@@ -11,38 +11,39 @@ from hairjax.system.errors import UserError
 
 
 def image_side(config: ConfigDict) -> int:
-    """Side of the model's input, in pixels."""
+    """Side of the model input in pixels."""
     return config.data.image_size or native_size(config.model.name)
 
 
 def stored_side(given: int, side: int) -> int:
-    """Side of the stored photographs: as given, or (0) the input's with room for a random crop."""
+    """Side of the stored photographs; 0 gives 8/7 of the input, room for random crops."""
     return given or round(side * 8 / 7)
 
 
 def input_specification(config: ConfigDict) -> InputSpecification:
-    """Input specification of the model, with the channels and normalisation of each stream.
+    """Input specification with channels and normalisation per stream.
 
-    RGB is normalised as the configuration says, or as the model's published weights had it.
+    ``auto`` takes the normalisation of the published weights.
     """
-    found, asked = configured_streams(config), config.data.normalise
+    found, normalise_by = configured_streams(config), config.data.normalise
     return InputSpecification(
         side=image_side(config),
         channels=tuple(stream.channels for stream in found),
         normalise=tuple(
-            VARIANTS[stream.name].family.normalise if asked == "auto" else asked for stream in found
+            VARIANTS[stream.name].family.normalise if normalise_by == "auto" else normalise_by
+            for stream in found
         ),
     )
 
 
-def require_one_view(source: SourceOptions, what: str) -> None:
-    """Refuse what knows of photographs one by one where the model sees two at once.
+def require_one_view(source: SourceOptions, caller: str) -> None:
+    """Raise if the model sees two views at once, for commands on single photographs.
 
     Raises:
-        UserError: it does.
+        UserError: the source has two views.
     """
     if source.two_views:
         raise UserError(
             f"the model sees two views of a subject at once (config.model.second_sees=view), and "
-            f"{what} takes photographs one by one; launch.py evaluate judges the run's own pairs"
+            f"{caller} takes single photographs; launch.py evaluate evaluates the run's own pairs"
         )

@@ -1,4 +1,4 @@
-"""The model that a configuration speaks of: one, or two side by side; and its weights."""
+"""Model of a configuration (one, or two streams) with its weights."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -14,12 +14,12 @@ from hairjax.config.streams import Stream, configured_streams
 from hairjax.models.backbone import Backbone
 from hairjax.models.factory import (
     check_weights,
-    filled,
     load_model,
     model_builder,
     outline,
     read_weights,
     with_head,
+    with_parameters,
 )
 from hairjax.models.layers.common import ParameterKeys
 from hairjax.models.options import ModelOptions
@@ -32,64 +32,46 @@ from hairjax.weights.load import Checkpoint, find_weights
 
 @dataclass(frozen=True)
 class ModelSpecification:
-    """A model with its weights, whatever the classes.
+    """Model and weights, independent of the classes."""
 
-    Attributes:
-        streams: the one model, or both of two.
-        image_size: height and width of the photographs.
-        in_channels: channels of the photographs, before two streams share them.
-        dropout: dropout rate in the head.
-        drop_path: stochastic-depth rate of the last block.
-        hidden: sizes of hidden layers in the head.
-        head: kind of the last layer.
-        mask_shifted: attention mask of shifted windows, see `ModelOptions`.
-        dtype: ``auto``, ``float32`` or ``bfloat16``.
-        remat: True to recompute activations in the backward pass.
-        fuse_after: stages after which two streams are joined; 0: at the end.
-        second_view: True if the second stream sees another view, which may be missing.
-        stem: rule by which a pretrained RGB stem takes more channels.
-        which: which parameters of a file with several models', see `weights.choice`.
-        seed: seed of the parameters that are initialised.
-    """
-
-    streams: tuple[Stream, ...]
-    image_size: tuple[int, int]
-    in_channels: int
-    dropout: float
-    drop_path: float
-    hidden: tuple[int, ...]
-    head: str
-    mask_shifted: bool
-    dtype: str
-    remat: bool
-    fuse_after: int
-    second_view: bool
-    stem: str
-    which: str
-    seed: int
+    streams: tuple[Stream, ...]  # one model, or two
+    image_size: tuple[int, int]  # height and width
+    in_channels: int  # channels of the input, before it is divided between streams
+    dropout: float  # dropout rate in the head
+    drop_path: float  # stochastic-depth rate of the last block
+    hidden: tuple[int, ...]  # sizes of hidden layers in the head
+    head: str  # kind of the last layer
+    mask_shifted: bool  # see `ModelOptions`
+    dtype: str  # ``auto``, ``float32`` or ``bfloat16``
+    remat: bool  # recompute activations in the backward pass
+    fuse_after: int  # stages before the fusion of two streams; 0: fusion in the head
+    second_view: bool  # True if the second stream sees another, possibly missing, view
+    stem: str  # rule for the extra channels of a pretrained RGB stem
+    which: str  # parameters to take from a file of several models, see `weights.choice`
+    seed: int  # seed of the initialisation
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The model's name, or both."""
+        """Model names."""
         return tuple(stream.name for stream in self.streams)
 
     @property
     def title(self) -> str:
-        """The model's name, or both, as one text."""
+        """Model names joined by " + "."""
         return " + ".join(self.names)
 
     @property
     def batch_norm(self) -> bool:
-        """True if the outputs of training depend on how a batch is cut."""
+        """True if any model has batch norms, so that training depends on the micro-batches."""
         return any(VARIANTS[name].family.batch_norm for name in self.names)
 
     @property
     def map_method(self) -> str:
-        """Method of explanation maps, see `evaluation.explain.maps`; Grad-CAM for two streams."""
+        """Explanation method, see `evaluation.explain.maps`; Grad-CAM for two streams."""
         return VARIANTS[self.names[0]].family.maps if len(self.names) == 1 else "grad_cam"
 
     def options(self, num_classes: int) -> ModelOptions:
-        """Options to build the model; with two streams, each has its own channels instead."""
+        """Model options for so many classes; each stream replaces the channels."""
         return ModelOptions(
             image_size=self.image_size,
             in_channels=self.in_channels,
@@ -127,20 +109,19 @@ def model_specification(config: ConfigDict) -> ModelSpecification:
 
 
 def abstract_model(model: ModelSpecification, num_classes: int) -> tuple[nnx.GraphDef, dict]:
-    """A model without numbers: its graph and its parameters' shapes."""
+    """Graph and parameter shapes of a model, without allocating."""
     build = _builder(model, num_classes)
     graphdef, state = nnx.split(nnx.eval_shape(lambda: build(rngs=ParameterKeys(0))))
     return graphdef, nnx.to_pure_dict(state)
 
 
 def find_model_weights(model: ModelSpecification) -> tuple[Path | None, ...]:
-    """The file or run behind the weights of every stream; None where parameters are initialised.
+    """File or run of the weights per stream; None where parameters are initialised.
 
-    A source is looked for once, and on the hub only here. The names in it are looked at.
+    Each source is resolved once (the hub only here); its parameter names are checked.
 
     Raises:
-        WeightsError: there is no such file, the hub cannot be reached, or the file does not hold
-            the parameters that are to be taken.
+        WeightsError: no such file, unreachable hub, or unsuitable parameters.
     """
     sources = {stream.source for stream in model.streams} - {"none"}
     found = {source: find_weights(source) for source in sorted(sources)}
@@ -154,16 +135,13 @@ def find_model_weights(model: ModelSpecification) -> tuple[Path | None, ...]:
 def pretrained_model(
     model: ModelSpecification, num_classes: int, weights: Sequence[Path | None]
 ) -> tuple[nnx.GraphDef, dict]:
-    """Make a model with its weights, and print where they are from.
+    """Build a model with weights (from `find_model_weights`): (graph, parameters).
 
-    Args:
-        model: specification of the model.
-        num_classes: width of the logits.
-        weights: weights of every stream, as `find_model_weights` returns them.
+    Prints the origin of the weights.
 
     Raises:
-        UserError: the model cannot be as configured.
-        WeightsError: the weights cannot be read or fitted (a UserError too).
+        UserError: an invalid model.
+        WeightsError: unreadable weights, or weights that do not fit.
     """
     checkpoints = [
         None if path is None else read_weights(name, path, model.which)
@@ -177,9 +155,9 @@ def pretrained_model(
     else:
         built, notes = _two_streams(model, num_classes, checkpoints)
     for name, stream in zip(STREAMS, model.streams, strict=False):
-        whose = f" of the {name}, {stream.name}" if len(checkpoints) > 1 else ""
-        source = "drawn, not pretrained" if stream.source == "none" else stream.source
-        console.say(f"weights{whose}: {source}")
+        owner = f" of the {name}, {stream.name}" if len(checkpoints) > 1 else ""
+        source = "initialised, not pretrained" if stream.source == "none" else stream.source
+        console.say(f"weights{owner}: {source}")
     for note in notes:
         console.say(f"  {note}")
     graphdef, state = nnx.split(built)
@@ -187,7 +165,7 @@ def pretrained_model(
 
 
 def _builder(model: ModelSpecification, num_classes: int) -> Callable[..., Backbone]:
-    """A function ``(rngs=…) -> model``; under ``nnx.eval_shape`` it allocates nothing."""
+    """Function ``(rngs=…) -> model``; allocates nothing under ``nnx.eval_shape``."""
     options = model.options(num_classes)
     if len(model.streams) == 1:
         return model_builder(model.names[0], options)
@@ -198,13 +176,13 @@ def _builder(model: ModelSpecification, num_classes: int) -> Callable[..., Backb
         first=first,
         second=second,
         fuse_after=model.fuse_after,
-        lacking=model.second_view,
+        optional_views=model.second_view,
     )
     return with_head(build, options)
 
 
 def _stream_builder(stream: Stream, options: ModelOptions) -> Callable[..., Backbone]:
-    """One stream by itself, with a classifier that will not be used."""
+    """One stream as a model of its own, with an unused classifier."""
     own = replace(options, in_channels=stream.channels, num_classes=1, hidden=(), head="softmax")
     return model_builder(stream.name, own)
 
@@ -212,7 +190,7 @@ def _stream_builder(stream: Stream, options: ModelOptions) -> Callable[..., Back
 def _two_streams(
     model: ModelSpecification, num_classes: int, checkpoints: Sequence[Checkpoint | None]
 ) -> tuple[Backbone, list[str]]:
-    """The model, with a sentence for everything not taken as the checkpoints have it."""
+    """Two-stream model and notes on weights not taken as they are."""
     options, seed = model.options(num_classes), model.seed
     whole, shapes, initialise = outline(_builder(model, num_classes), seed)
     apart = [outline(_stream_builder(stream, options), seed)[0] for stream in model.streams]
@@ -224,4 +202,4 @@ def _two_streams(
         whole=model.streams[0].source == model.streams[1].source,
         stem=model.stem,
     )
-    return filled(whole, parameters), notes
+    return with_parameters(whole, parameters), notes

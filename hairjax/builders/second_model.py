@@ -1,4 +1,4 @@
-"""Rules for the second model of a configuration."""
+"""Rules for a second model."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,17 +8,17 @@ from ml_collections import ConfigDict
 from hairjax.builders.setup import Setup
 from hairjax.models.factory import stage_count
 from hairjax.models.table import VARIANTS
-from hairjax.models.two_stream import fusing_stages
+from hairjax.models.two_stream import fusion_stages
 from hairjax.models.vit import ViT
 from hairjax.optim.groups import ParameterGroup, frozen_parts
 from hairjax.system.errors import UserError
 
-OF_SECOND = {"model.second_sees": "same", "model.fuse_after": 0, "weights.second": ""}
-OF_VIEWS = {"data.second_photos": "", "data.second_masks": "", "augment.drop_view": 0}
+SECOND_DEFAULTS = {"model.second_sees": "same", "model.fuse_after": 0, "weights.second": ""}
+VIEW_DEFAULTS = {"data.second_photos": "", "data.second_masks": "", "augment.drop_view": 0}
 
 
 def check_second(config: ConfigDict) -> None:
-    """Refuse a second model that is none, or cannot be joined with the first as asked.
+    """Raise if the second model is unknown or cannot be fused as configured.
 
     Raises:
         UserError: names the key, the bad value, and the allowed ones.
@@ -26,7 +26,7 @@ def check_second(config: ConfigDict) -> None:
     model = config.model
     if not model.second:
         why, give = "there is no second model", "config.model.second=MODEL"
-        _require_unset(config, OF_SECOND, why, give)
+        _require_unset(config, SECOND_DEFAULTS, why, give)
         return
     if model.second not in VARIANTS:
         raise UserError(
@@ -42,7 +42,7 @@ def check_second(config: ConfigDict) -> None:
 
 
 def check_views(config: ConfigDict) -> None:
-    """Refuse two views where there is one, and one where there should be two.
+    """Raise if the keys of a second view and the model's inputs contradict each other.
 
     Raises:
         UserError: names the key, the bad value, and the allowed ones.
@@ -51,12 +51,12 @@ def check_views(config: ConfigDict) -> None:
     if config.model.second_sees != "view":
         why = "nothing sees another view"
         give = "config.model.second=MODEL and config.model.second_sees=view"
-        _require_unset(config, OF_VIEWS, why, give)
+        _require_unset(config, VIEW_DEFAULTS, why, give)
         return
     if config.model.in_channels == 1:
         raise UserError(
-            "config.model.second_sees=view takes what is 0 everywhere for a missing view, and with "
-            "config.model.in_channels=1 a mask without hair is: use 6 or 3"
+            "config.model.second_sees=view marks a missing view by zeros, and with "
+            "config.model.in_channels=1 a mask without hair looks the same: use 6 or 3"
         )
     why = "config.model.second_sees=view pairs photographs of two views by subject"
     if data.source.startswith("tfds:"):
@@ -65,8 +65,8 @@ def check_views(config: ConfigDict) -> None:
         for key in ("second_photos", "second_masks"):
             if data[key]:
                 raise UserError(
-                    f"config.data.{key} is {data[key]!r}, but config.data.source=synthetic draws "
-                    "both views; leave it out"
+                    f"config.data.{key} is {data[key]!r}, but config.data.source=synthetic "
+                    "synthesises both views; leave it out"
                 )
     elif data.manifest:
         raise UserError(
@@ -81,7 +81,7 @@ def check_views(config: ConfigDict) -> None:
 
 
 def _require_unset(config: ConfigDict, defaults: Mapping[str, Any], why: str, give: str) -> None:
-    """Refuse keys that nothing reads as the configuration is."""
+    """Raise if a key that has no effect is set."""
     for key, default in defaults.items():
         section, name = key.split(".")
         if config[section][name] != default:
@@ -92,29 +92,30 @@ def _require_unset(config: ConfigDict, defaults: Mapping[str, Any], why: str, gi
 
 
 def _check_fusing(first: str, second: str, fuse_after: int) -> None:
-    """Refuse stages after which the maps of two models cannot be joined."""
+    """Raise if the maps of two models cannot be fused after this stage."""
     if not fuse_after:
         return
     counts = [stage_count(name) for name in (first, second)]
-    allowed = fusing_stages(*counts)
+    allowed = fusion_stages(*counts)
     if fuse_after not in allowed:
-        said = "".join(f"{stage}, " for stage in allowed)
+        stages_text = "".join(f"{stage}, " for stage in allowed)
         raise UserError(
             f"config.model.fuse_after is {fuse_after}; with the {counts[0]} stages of {first} and "
-            f"the {counts[1]} of {second}, which end together, it can be {said}0 (at the end)"
+            f"the {counts[1]} of {second}, which end together, it can be {stages_text}"
+            "0 (at the end)"
         )
     if VARIANTS[first].family.build is ViT:
         raise UserError(
-            f"config.model.fuse_after={fuse_after} joins maps, and config.model.name={first} goes "
-            "on with tokens; make it the second, or use 0"
+            f"config.model.fuse_after={fuse_after} fuses maps, and config.model.name={first} "
+            "continues with tokens; make it the second, or use 0"
         )
 
 
-def require_join_trains(setup: Setup, groups: dict[str, ParameterGroup]) -> None:
+def require_trainable_fusion(setup: Setup, groups: dict[str, ParameterGroup]) -> None:
     """Raise if the fusion layer is frozen: it is zero-initialised, so the second stays silent.
 
     Raises:
-        UserError: it would never train.
+        UserError: the fusion layer would never train.
     """
     model, optim = setup.model, setup.optim
     frozen = f"stages.{model.fuse_after}" in frozen_parts(groups, setup.training.epochs)

@@ -1,4 +1,4 @@
-"""A configuration resolved, once per command, into typed and frozen specifications."""
+"""Resolve a configuration, once per command, into typed, frozen specifications."""
 
 import os
 from dataclasses import dataclass
@@ -20,81 +20,48 @@ from hairjax.optim.options import OptimOptions
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """Length, batches, loss and reporting of training.
-
-    Attributes:
-        epochs: times that every training photograph is seen.
-        patience: epochs in a row without a better one after which training ends; 0: off.
-        batch_size: photographs in each step, over all devices.
-        accumulate: micro-batches of a batch; 0: as many as suit the machine.
-        balance: class balancing: ``none``, ``sample`` or ``loss``.
-        label_smoothing: share of a label's weight that is spread over all classes.
-        ema: decay of the averaged weights; 0: off.
-        best_by: metric by which the best epoch is chosen.
-        log_every: steps between reports of the loss.
-        gallery: mistakes pictured in the report; 0: no photograph in it at all.
-        tensorboard: True to write TensorBoard events too.
-    """
+    """Length, batches, loss and reporting of training."""
 
     epochs: int
-    patience: int
-    batch_size: int
-    accumulate: int
-    balance: str
+    patience: int  # epochs without improvement before early stopping; 0: off
+    batch_size: int  # photographs per step, over all devices
+    accumulate: int  # micro-batches per batch; 0: chosen for the machine
+    balance: str  # class balancing: ``none``, ``sample`` or ``loss``
     label_smoothing: float
-    ema: float
-    best_by: str
-    log_every: int
-    gallery: int
-    tensorboard: bool
+    ema: float  # decay of the EMA of the parameters; 0: off
+    best_by: str  # metric that selects the best epoch
+    log_every: int  # steps between reports of the loss
+    gallery: int  # errors pictured in the report; 0: a report without photographs
+    tensorboard: bool  # write TensorBoard events too
 
 
 @dataclass(frozen=True)
 class DeviceOptions:
-    """Mesh, and folder of compiled programs.
+    """Mesh and compilation cache."""
 
-    Attributes:
-        mesh: devices that share each batch, times ``shard``; 0: all.
-        shard: devices over which parameters and optimizer state are cut.
-        compiled: folder of compiled programs; "" for none.
-    """
-
-    mesh: int
-    shard: int
-    compiled: str
+    mesh: int  # devices on the data axis; 0: all
+    shard: int  # devices on the model axis
+    compiled: str  # folder of the compilation cache; "": none
 
 
 @dataclass(frozen=True)
 class Setup:
-    """Resolved configuration: one specification per concern.
+    """Resolved configuration: one specification per concern."""
 
-    Attributes:
-        seed: seed of all randomness.
-        inputs: input specification of the model.
-        source: source of the photographs.
-        prepare: decoding, resizing and caching of photographs.
-        split: division into train, validation and test.
-        amounts: amounts of augmentation.
-        model: the model and its weights.
-        optim: groups, rates, weight decay.
-        training: length, batches, loss and reporting.
-        devices: the mesh.
-    """
-
-    seed: int
+    seed: int  # of all randomness
     inputs: InputSpecification
-    source: SourceOptions
-    prepare: PrepareOptions
-    split: SplitOptions
-    amounts: Amounts
-    model: ModelSpecification
-    optim: OptimOptions
-    training: TrainingOptions
-    devices: DeviceOptions
+    source: SourceOptions  # source of the photographs
+    prepare: PrepareOptions  # decoding, resizing and caching
+    split: SplitOptions  # split into train, validation and test
+    amounts: Amounts  # augmentation
+    model: ModelSpecification  # model and weights
+    optim: OptimOptions  # groups, rates, weight decay
+    training: TrainingOptions  # length, batches, loss and reporting
+    devices: DeviceOptions  # mesh and compilation cache
 
 
 def resolve(config: ConfigDict) -> Setup:
-    """The specifications of a configuration, whose values have been checked."""
+    """Specifications of a checked configuration."""
     inputs = input_specification(config)
     return Setup(
         seed=config.seed,
@@ -115,7 +82,7 @@ def resolve(config: ConfigDict) -> Setup:
 
 
 def optim_options(config: ConfigDict) -> OptimOptions:
-    """Groups, rates and weight decay of a configuration."""
+    """Optimizer options of a configuration."""
     optim = config.optim
     return OptimOptions(
         peak=optim.peak.to_dict(),
@@ -152,12 +119,12 @@ def _source(config: ConfigDict, *, need_masks: bool) -> SourceOptions:
         spelling=data.spelling,
         ordered_by=_ordered_by(config.model.head, config.keep.best_by),
         own_split=data.split,
-        keep_test_aside=data.folds > 0,
+        exclude_test=data.folds > 0,
     )
 
 
 def _ordered_by(head: str, best_by: str) -> str:
-    """The key that needs ordered classes, with its value; "" for none."""
+    """Key with value that requires ordered classes; "" for none."""
     if head != "softmax":
         return f"config.model.head={head}"
     return f"config.keep.best_by={best_by}" if best_by == "quadratic_kappa" else ""

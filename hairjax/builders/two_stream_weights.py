@@ -1,4 +1,4 @@
-"""Fit the weights of two models, or of a run with two streams, to a model with two streams."""
+"""Fit pretrained weights of two models, or of a two-stream run, to a two-stream model."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from flax import nnx
 from hairjax.models.backbone import Backbone
 from hairjax.models.factory import Initialise
 from hairjax.models.two_stream import STREAMS
-from hairjax.weights.fit import fit_weights, in_words, replace_head
+from hairjax.weights.fit import fit_weights, head_in_words, replace_head
 from hairjax.weights.heads import is_classifier
 from hairjax.weights.load import Checkpoint
 from hairjax.weights.paths import dotted
@@ -29,47 +29,47 @@ def fit_streams(
     whole: bool,
     stem: str,
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Fit to each stream its weights, by the rules for one model; initialise what joins them.
+    """Fit weights to each stream by the rules for one model; initialise the fusion.
 
     Args:
-        checkpoints: checkpoints of both streams; None to initialise one.
-        models: what each stream is by itself, of shapes.
-        shapes: shape of every parameter of the model, by dotted path.
-        initialise: returns freshly initialised parameters for a list of paths.
-        whole: both checkpoints are one source. Where that is a run with two streams, it also
-            gives what joins them and, where it is for as many classes, the classifier.
+        checkpoints: checkpoint of each stream; None to initialise it.
+        models: each stream as a model of shapes.
+        shapes: shape of every parameter by dotted path.
+        initialise: function paths → freshly initialised parameters.
+        whole: both checkpoints are one source. A two-stream run then also gives the fusion and, for
+            as many classes, the classifier.
         stem: rule for the stems' input channels, see ``expand_stem``.
 
     Returns:
-        Every parameter by path, and a sentence for each thing that was not taken as it is.
+        Parameters by path, and a note on each that was not taken as it is.
 
     Raises:
-        WeightsError: names are missing or unexpected, or shapes differ; all are listed.
+        WeightsError: missing or unexpected names, or other shapes; all are listed.
     """
     found: dict[str, np.ndarray] = {}
     notes: list[str] = []
     if checkpoints[0] and whole and has_streams(checkpoints[0].arrays):
-        found = _rest(checkpoints[0], shapes, notes)
+        found = _shared_arrays(checkpoints[0], shapes, notes)
     elif any(checkpoints):
-        notes.append(f"head: drawn anew for {in_words(shapes)}")
+        notes.append(f"head: initialised for {head_in_words(shapes)}")
     for stream, checkpoint, model in zip(STREAMS, checkpoints, models, strict=True):
         if checkpoint:
-            fitted, said = _fit_stream(stream, checkpoint, model, shapes, initialise, stem)
+            fitted, stream_notes = _fit_stream(stream, checkpoint, model, shapes, initialise, stem)
             found |= fitted
-            notes += [f"{stream}: {note}" for note in said]
+            notes += [f"{stream}: {note}" for note in stream_notes]
     fresh = [path for path in shapes if path not in found]
     if any(".join." in path for path in fresh) and any(checkpoints):
-        notes.append("where the streams join: at first the first's map as it is")
+        notes.append("fusion of the streams: initialised to the first stream's map")
     return found | initialise(fresh), notes
 
 
 def has_streams(paths: Mapping[str, np.ndarray]) -> bool:
-    """True if these are the parameters of a model with two streams."""
+    """True for the parameters of a two-stream model."""
     return any(re.match(rf"stem\.{STREAMS[0]}\.", path) for path in paths)
 
 
-def of_stream(tree: Mapping[str, Leaf], stream: str, stages: int) -> dict[str, Leaf]:
-    """Leaves of one stream, by their paths in a one-stream model of so many stages."""
+def stream_leaves(tree: Mapping[str, Leaf], stream: str, stages: int) -> dict[str, Leaf]:
+    """Leaves of one stream, by their paths in a one-stream model of ``stages`` stages."""
     shift = _stages(tree) - stages
     found = {}
     for path, leaf in tree.items():
@@ -91,13 +91,13 @@ def _fit_stream(
     initialise: Initialise,
     stem: str,
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """The parameters of one stream, by path in the whole model, and what is said of them."""
+    """Parameters of one stream by path in the whole model, and notes."""
     stages, arrays = len(model.stages), checkpoint.arrays
-    wanted = of_stream(shapes, stream, stages)
-    paths = of_stream({path: path for path in shapes}, stream, stages)
+    wanted = stream_leaves(shapes, stream, stages)
+    paths = stream_leaves({path: path for path in shapes}, stream, stages)
     if has_streams(arrays):
-        arrays = of_stream(arrays, stream, stages)
-    # Of a stream that ends in another's the last stages, and of both the classifier.
+        arrays = stream_leaves(arrays, stream, stages)
+    # The classifiers, and the stages of a stream after its fusion into the other.
     unused = dotted(nnx.to_pure_dict(nnx.state(model))).keys() - wanted.keys()
     arrays = {p: a for p, a in arrays.items() if p not in unused and not is_classifier(p)}
 
@@ -116,10 +116,10 @@ def _fit_stream(
     return {paths[path]: array for path, array in fitted.items()}, notes
 
 
-def _rest(
+def _shared_arrays(
     checkpoint: Checkpoint, shapes: Mapping[str, jax.ShapeDtypeStruct], notes: list[str]
 ) -> dict[str, np.ndarray]:
-    """Arrays that belong to no stream, where names and shapes are those of the run."""
+    """Parameters outside the streams, where names and shapes match the run's."""
     head = {path: array for path, array in checkpoint.arrays.items() if is_classifier(path)}
     wanted = {path: shape for path, shape in shapes.items() if is_classifier(path)}
     replace_head(head, wanted, checkpoint.classes, notes)

@@ -1,4 +1,4 @@
-"""Check a whole configuration before anything is read or computed."""
+"""Validate a whole configuration before reading or computing anything."""
 
 import re
 
@@ -10,7 +10,7 @@ from hairjax.system.errors import UserError
 
 
 def check_config(config: ConfigDict) -> None:
-    """Refuse what cannot work, before anything is read or computed.
+    """Raise if a configuration cannot work.
 
     Raises:
         UserError: names the key, the bad value, and the allowed ones.
@@ -18,8 +18,8 @@ def check_config(config: ConfigDict) -> None:
     check_keys(config, known_keys())
     if "made" in config:
         raise UserError(
-            f"this configuration is of what {config.made.by} made of finished runs "
-            f"({', '.join(config.made.runs)}), not of a run: give one of theirs"
+            f"this is the configuration of a result that {config.made.by} derived from finished "
+            f"runs ({', '.join(config.made.runs)}), not of a run: give one of theirs"
         )
     check_limits(config, known_keys())
     values = dict(flatten(config))
@@ -29,15 +29,15 @@ def check_config(config: ConfigDict) -> None:
             raise UserError(
                 f"config.{key} is {values[key]!r}; it can be {', '.join(map(str, allowed))}"
             )
-    # Here for the reason given in `choices`.
+    # Imported late as in `choices`.
     from hairjax.builders.consistency import check_consistency
 
     check_consistency(config)
 
 
 def choices() -> dict[str, tuple]:
-    """The values that a key can have, of every key that has some: models and stem rules too."""
-    # Here, so that a mistyped command is answered before JAX is imported, which takes a second.
+    """Allowed values of every key with a fixed choice, including models and stem rules."""
+    # Imported late, so that a mistyped command is answered before JAX is imported (a second).
     from hairjax.models.table import VARIANTS
     from hairjax.weights.stem import RULES
 

@@ -150,19 +150,11 @@ def run_predict(arguments: list[str]) -> int:
     if given["overwrite"] == "false":
         _require_nothing_there(out, pages)
 
-    from hairjax.commands.predict import predict_files
+    from hairjax.commands.predict import Unlabelled, predict_files
 
-    predict_files(
-        str(Path(given["workdir"]).expanduser()),
-        paths,
-        masks=given["masks"],
-        mask_value=given["mask_value"],
-        mask_name=given["mask_name"],
-        mask_category=given["mask_category"],
-        out=out,
-        pictures=pages,
-        flips=given["flips"] == "true",
-    )
+    masks = {name: given[name] for name in ("masks", "mask_value", "mask_name", "mask_category")}
+    workdir, flips = str(Path(given["workdir"]).expanduser()), given["flips"] == "true"
+    predict_files(workdir, Unlabelled(paths, **masks), out=out, pictures=pages, flips=flips)
     return 0
 
 

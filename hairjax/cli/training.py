@@ -14,7 +14,7 @@ from hairjax.cli.configuration import (
     weights_paths,
 )
 from hairjax.cli.places import beside, default_workdir, require_writable
-from hairjax.config.load import at_its_places
+from hairjax.config.load import with_moved_places
 from hairjax.config.places import at_places
 from hairjax.parallel.cluster import find_place
 from hairjax.parallel.supervisor import follow_parent, is_child, supervise
@@ -34,7 +34,7 @@ def run_train(arguments: list[str]) -> int:
         )
     config = at_places(config, _moved([workdir], given["moved"]))
     if (workdir / "config.json").is_file():
-        config = at_its_places(workdir, config)
+        config = with_moved_places(workdir, config)
     check_config(config)
     require_writable("--workdir", workdir)
     for run in (workdir, *weights_paths(config)):
@@ -65,7 +65,7 @@ def run_folds(arguments: list[str]) -> int:
     folds = sorted(path.parent for path in workdir.glob("fold_*/config.json"))
     config = at_places(config, _moved(folds, given["moved"]))
     for fold in folds:
-        config = at_its_places(fold, config)
+        config = with_moved_places(fold, config)
     check_config(config)
     if find_place(process_options(config), os.environ):
         raise UserError(

@@ -1,4 +1,4 @@
-"""A set of photographs looked through before anything is trained on it: a page and a CSV file."""
+"""Check a set of images before training; write a page and a CSV file."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from hairjax.data.quality.neighbours import same_subject
 from hairjax.data.quality.thumbnails import make_thumbnails
 from hairjax.data.sources.photos import Index
 from hairjax.data.sources.problems import Problem, describe_problems
-from hairjax.data.sources.unify import near_equal_names
+from hairjax.data.sources.unify import TELL, near_equal_names
 from hairjax.data.split import make_split
 from hairjax.evaluation.baselines import THUMBNAIL
 from hairjax.report.check_page import CheckReport, write_check_page
@@ -35,32 +35,26 @@ from hairjax.system.errors import UserError
 from hairjax.system.outputs import record_written, require_replaceable
 
 _WRITTEN = ("check.csv", "check.html")
-_CHUNK = 64  # photographs in memory at a time
+_FEW = 3  # problems shown if they are all there is
+_CHUNK = 64  # images in memory at a time
 
 
 def check_photographs(config: ConfigDict, out: Path) -> list[Finding]:
-    """Write ``check.html`` and ``check.csv``, show what was found, and train nothing.
+    """Check a set of images; write ``check.html`` and ``check.csv``, print and return the findings.
 
-    Args:
-        config: its ``data`` section says which photographs; where ``data.split`` is "", the split
-            is the one that training would draw.
-        out: the folder to write to.
-
-    Returns:
-        What was found; nothing of it is grave.
+    Without ``data.split`` the split of training is checked.
 
     Raises:
-        UserError: the set cannot be read at all; or something grave was found, which is said when
-            everything is written.
+        UserError: the set is unreadable; or, after writing, there are grave findings.
     """
     require_replaceable(out, _WRITTEN)
     setup = resolve(config)
     console.say(f"source: {setup.source.describe()}")
     refused_spelling = setup.source.spelling == "refuse"
     index, photos, problems = _load(setup)
-    split, given, refused = _split(setup, photos)
-    if given:
-        console.say(f"split by {given}")
+    split, origin, refused = _split(setup, photos)
+    if origin:
+        console.say(f"split by {origin}")
     paths = {entry.file: cast(Path, entry.path) for entry in index.entries}
     headers = read_headers([paths[file] for file in photos.files], setup.prepare.workers)
     found = [
@@ -82,7 +76,7 @@ def check_photographs(config: ConfigDict, out: Path) -> list[Finding]:
             *([("Coding of the masks", photos.mask_coding)] if photos.mask_coding else []),
             *_sizes(headers, setup.inputs.side),
         ],
-        leaks=_leaks(setup.split, photos, split, given),
+        leaks=_leaks(setup.split, photos, split, origin),
         findings=found,
         photos=photos,
     )
@@ -99,14 +93,13 @@ def check_photographs(config: ConfigDict, out: Path) -> list[Finding]:
 def _require_nothing_grave(found: list[Finding], out: Path) -> None:
     counts = Counter(finding.kind for finding in found)
     if grave := [f"{kind}: {counts[kind]:,}" for kind in findings.GRAVE if counts[kind]]:
-        raise UserError(f"put right before training: {', '.join(grave)}; see {out / 'check.html'}")
+        raise UserError(f"correct before training: {', '.join(grave)}; see {out / 'check.html'}")
 
 
 def _load(setup: Setup) -> tuple[Index, PhotoSet, list[Problem]]:
-    """Everything that can be read, and what cannot; prepared as training prepares it."""
     source = replace(setup.source, need_masks=False)
-    if source.spelling == "refuse":  # which spellings there are is a finding
-        source = replace(source, spelling="apart")
+    if source.spelling == "refuse":  # spellings are a finding
+        source = replace(source, spelling=TELL)
     [index] = find_data(source, None)
     _require_any(index.entries, index.problems)
     photos, unread = prepare_once(index, replace(setup.prepare, on_bad="skip"))
@@ -119,14 +112,13 @@ def _load(setup: Setup) -> tuple[Index, PhotoSet, list[Problem]]:
 
 def _require_any(usable: Sequence[object], problems: Sequence[Problem]) -> None:
     if not usable:
-        raise UserError(f"no photograph can be used:\n{describe_problems(problems)}")
+        raise UserError(
+            f"no photograph can be used, correct them first:\n{describe_problems(problems, _FEW)}"
+        )
 
 
 def _split(setup: Setup, photos: PhotoSet) -> tuple[NDArray[np.str_] | None, str, list[Finding]]:
-    """The split that is given or that training would draw, and what gave it; or why there is none.
-
-    What gave it is "" where it is drawn.
-    """
+    """Split of training, its source ("" if random), and findings if there is none."""
     own = setup.source.own_split
     try:
         return *divide_photos(photos, setup.source, setup.split), []
@@ -135,7 +127,6 @@ def _split(setup: Setup, photos: PhotoSet) -> tuple[NDArray[np.str_] | None, str
 
 
 def _find_pairs(photos: PhotoSet) -> list[DuplicatePair]:
-    """Near-duplicates among the photographs of which no identical file came before."""
     _, first = np.unique(np.array(photos.sha256, str), return_index=True)
     first.sort()
     with console.progress("pairs compared") as progress:
@@ -153,39 +144,38 @@ def _of_pixels(photos: PhotoSet) -> list[Finding]:
 def _counts(
     photos: PhotoSet, split: NDArray[np.str_] | None
 ) -> tuple[str, list[str], list[list[str]]]:
-    """Photographs and subjects of every class, and of every split where there is one."""
     if split is not None:
         return count_table(photos, split)
     title, header, rows = count_table(photos, np.full(len(photos), ""))
     return title, [header[0], header[-1]], [[row[0], row[-1]] for row in rows]
 
 
-def _sizes(headers: list[Header], seen: int) -> list[tuple[str, str]]:
-    """Sizes and orientation of the pictures, and the number smaller than the model's input."""
+def _sizes(headers: list[Header], side: int) -> list[tuple[str, str]]:
+    """Image sizes and orientation, and the number below the model's input size."""
     ordered = sorted(((h.width, h.height) for h in headers), key=lambda size: size[0] * size[1])
     named = (("Smallest", 0), ("Median", len(ordered) // 2), ("Largest", -1))
     facts = [(name, "{} × {} pixels".format(*ordered[place])) for name, place in named]
     lying = sum(h.width > h.height for h in headers)
     square = sum(h.width == h.height for h in headers)
-    small = sum(min(h.width, h.height) < seen for h in headers)
+    small = sum(min(h.width, h.height) < side for h in headers)
     return [
         *facts,
         (
             "Shape",
             f"{lying:,} lying, {len(headers) - lying - square:,} upright, {square:,} square",
         ),
-        (f"A side below {seen} pixels", f"{small:,} of {len(headers):,}"),
+        (f"A side below {side} pixels", f"{small:,} of {len(headers):,}"),
     ]
 
 
 def _leaks(
-    options: SplitOptions, photos: PhotoSet, split: NDArray[np.str_] | None, given: str
+    options: SplitOptions, photos: PhotoSet, split: NDArray[np.str_] | None, origin: str
 ) -> list[tuple[str, float]]:
-    """For every split, the share of validation photographs with their subject nearest in train."""
+    """Fraction of validation images with a nearest training image of their subject, by split."""
     if split is None:
         return []
-    splits = {given or "a split by subject": split}
-    if not given:
+    splits = {origin or "a split by subject": split}
+    if not origin:
         unknown = replace(photos, subjects=("",) * len(photos))
         mixed = make_split(unknown, options.fractions, options.seed)
         splits["a split that ignores subjects"] = mixed
@@ -195,11 +185,10 @@ def _leaks(
 
 
 def _show(report: CheckReport) -> None:
-    """Counts, leaks and how often each kind was found."""
     console.table(*report.counts)
     for name, share in report.leaks:
         console.say(
-            f"{name}: for {100 * share:.0f} % of the validation photographs the most alike "
+            f"{name}: for {100 * share:.0f} % of the validation photographs the most similar "
             "training photograph is of the same subject"
         )
     counts = Counter(finding.kind for finding in report.findings)

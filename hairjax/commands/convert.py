@@ -1,4 +1,4 @@
-"""Rewrite weights from any source as a file of ours, which says where it comes from."""
+"""Convert weights of any supported source to hairjax's format."""
 
 import hashlib
 from pathlib import Path
@@ -17,7 +17,7 @@ from hairjax.system.files import replacing
 from hairjax.weights import WeightsError
 from hairjax.weights.choice import AUTO
 from hairjax.weights.contents import files_sha256
-from hairjax.weights.fit import STEM, own_head, require_fit
+from hairjax.weights.fit import STEM, head_layout, require_fit
 from hairjax.weights.heads import is_classifier
 from hairjax.weights.load import Checkpoint, fetch_from_hub, find_weights, is_run
 
@@ -27,35 +27,33 @@ SUFFIX = ".safetensors"
 def convert_weights(
     source: str, name: str, out: Path, licence: str, which: str = AUTO
 ) -> dict[str, str]:
-    """Write the weights of a model under our names, as float32 in our layout.
+    """Convert the weights of a model to hairjax's names and layout, float32.
 
-    Nothing is adapted: channels, classes and hidden layers of the head stay the source's.
+    Channels, classes and hidden layers of the head stay as in the source.
 
     Args:
-        source: a file, a folder, the folder of a run, or ``hf://owner/name``.
-        name: the model they are for.
-        out: the ``.safetensors`` file to write; it appears whole or not at all.
-        licence: licence of the weights, in words; empty to take what the source says.
-        which: which parameters of a file with several models', see `weights.choice`.
+        source: a file, a folder, a run directory, or ``hf://owner/name``.
+        name: name of the model.
+        out: ``.safetensors`` file to write, atomically.
+        licence: licence of the weights; "" for the source's.
+        which: selection from a file with several models' parameters, see `weights.choice`.
 
     Returns:
-        The metadata that was written: ``model``, ``source`` (a file's or run's name, without its
-        folders), ``source_sha256`` (of the file, of parts one after another; for a run of its
-        parameters, see ``parameters_sha256``), ``naming``, ``hairjax`` (the version), of a Swin
-        ``mask_shifted``, ``which`` where given, ``licence`` where given or known, and where the
-        weights come from a run ``ancestry``: checksums of the photographs that trained it or a run
-        before it.
+        The metadata written: ``model``, ``source`` (name without folders), ``source_sha256`` (of
+        the file, of concatenated shards, or `parameters_sha256` of a run), ``naming``, ``hairjax``
+        (version); if applicable ``mask_shifted`` (Swin), ``which``, ``licence``, and ``ancestry``
+        (checksums of training images).
 
     Raises:
-        WeightsError: the source cannot be read, does not fit the model, or ``out`` is there
-            already or no ``.safetensors``; nothing was written.
-        UserError: an unknown model.
+        WeightsError: the source is unreadable or does not fit the model, or ``out`` exists or is no
+            ``.safetensors``; nothing is written.
+        UserError: unknown model.
     """
     if out.suffix != SUFFIX:
         raise WeightsError(f"the converted file is written as {SUFFIX}, not as {out.name!r}")
     if out.exists():
-        raise WeightsError(f"{out} is there already; remove it or give another file")
-    # The name, at once.
+        raise WeightsError(f"{out} exists already; remove it or give another file")
+    # Check the name before reading.
     abstract_shapes(name, channels=3, classes=1, hidden=(), head="softmax", image_size=None)
     path = find_weights(source)
     checkpoint = read_weights(name, path, which)
@@ -70,18 +68,18 @@ def convert_weights(
 
 
 def check_source(checkpoint: Checkpoint, name: str) -> None:
-    """Refuse weights that are not exactly this model's; a body without a classifier is.
+    """Raise unless the weights are exactly the model's, with or without a classifier.
 
     Raises:
-        WeightsError: lists all that is missing, unexpected, or of another shape.
+        WeightsError: missing, unexpected or differently shaped parameters, with examples.
     """
     arrays = checkpoint.arrays
     if has_streams(arrays):
         raise WeightsError(
-            "these are the weights of a model with two streams, which is not written as one file; "
-            "a run with two streams can be given as it is: config.weights.source=RUN"
+            "these are the weights of a model with two streams, which convert does not support; "
+            "use the run itself: config.weights.source=RUN"
         )
-    classes, hidden, head = own_head(arrays)
+    classes, hidden, head = head_layout(arrays)
     kernel = arrays.get(STEM)
     shapes = abstract_shapes(
         name,
@@ -105,10 +103,10 @@ def abstract_shapes(
     head: str,
     image_size: int | None,
 ) -> dict[str, tuple[int, ...]]:
-    """The shape of every parameter of a model, by dotted path.
+    """Shapes of a model's parameters, by dotted path.
 
     Raises:
-        UserError: an unknown model.
+        UserError: unknown model.
     """
     options = ModelOptions(
         image_size=input_size(name, image_size),
@@ -129,7 +127,7 @@ def abstract_shapes(
 def describe(
     checkpoint: Checkpoint, path: Path, source: str, name: str, licence: str
 ) -> dict[str, str]:
-    """The metadata of a converted file; see ``convert``."""
+    """Metadata of a converted file; see `convert_weights`."""
     on_hub = source.startswith("hf://")
     digest = parameters_sha256(checkpoint.arrays) if is_run(path) else files_sha256(path)
     licence = licence or checkpoint.metadata.get("licence", "")
@@ -149,7 +147,7 @@ def describe(
 
 
 def parameters_sha256(arrays: dict[str, np.ndarray]) -> str:
-    """A checksum over names, shapes and numbers, in the order of the names."""
+    """SHA-256 over names, shapes and values, in the order of names."""
     digest = hashlib.sha256()
     for path in sorted(arrays):
         digest.update(f"{path} {arrays[path].shape}\n".encode())
@@ -158,22 +156,22 @@ def parameters_sha256(arrays: dict[str, np.ndarray]) -> str:
 
 
 def _licence_on_hub(name: str) -> str:
-    """Licence on the repository's card; "" if it cannot be read or names none."""
+    """Licence on the repository's card; "" if unknown."""
     import huggingface_hub
     from yaml import YAMLError
 
     try:
         file = fetch_from_hub(name, "README.md")
-    except Exception:  # of a hub out of reach: whoever asked is told that no licence is known
+    except Exception:  # hub unreachable: no known licence
         return ""
     try:
         return huggingface_hub.ModelCard.load(file).data.license or ""
-    except (OSError, ValueError, YAMLError):  # a card that cannot be read says nothing
+    except (OSError, ValueError, YAMLError):  # unreadable card
         return ""
 
 
 def write(arrays: dict[str, np.ndarray], metadata: dict[str, str], out: Path) -> None:
-    """Write a ``.safetensors`` file whole or not at all; its folder is made."""
+    """Write a ``.safetensors`` file atomically, creating its folder."""
     import safetensors.numpy
 
     plain = {path: np.ascontiguousarray(arrays[path], np.float32) for path in sorted(arrays)}

@@ -1,4 +1,4 @@
-"""Evaluate a run's best model on one of its splits or on another folder."""
+"""Evaluate a run's best model on a split or on other images."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 
 from hairjax.builders.inputs import require_one_view
 from hairjax.data.photoset import PhotoSet
-from hairjax.data.sources.manifest import Manifest, read_columns
+from hairjax.data.sources.manifest import Manifest
 from hairjax.data.split import SPLITS
 from hairjax.evaluation.analysis import analyse
 from hairjax.evaluation.metrics.classification import Metrics
@@ -17,7 +17,7 @@ from hairjax.report.show_results import plot_results, show_analysis, show_metric
 from hairjax.runs.access import describe_access, record_access
 from hairjax.runs.folder import RunFolder, results_name
 from hairjax.runs.load import load_run
-from hairjax.runs.photographs import Selection, read_asked_photographs
+from hairjax.runs.photographs import Selection, read_selected_photographs
 from hairjax.runs.results import compare_baselines, measure, write_results
 from hairjax.runs.run import Run
 from hairjax.runs.temperature import validation_predictions
@@ -31,31 +31,31 @@ _WRITTEN = ("predictions.csv", "metrics.json", "baselines.json", *_FIGURES)
 
 
 def evaluate_run(
-    workdir: str, asked: Selection, out: str, *, flips: bool = False
+    workdir: str, selection: Selection, out: str, *, flips: bool = False
 ) -> dict[str, Any]:
-    """Predict, write ``predictions.csv``, ``metrics.json`` and figures, and show.
+    """Predict, write ``predictions.csv``, ``metrics.json`` and figures, and print.
 
-    An access to test photographs of the run goes into its ``looks.csv`` before anything of it is
-    written or shown, and the run's report is written again.
+    Test-set accesses are recorded in ``looks.csv`` before results are written or printed; the run's
+    report is updated.
 
     Args:
-        workdir: the run.
-        asked: selection of the photographs.
-        out: a folder for the results; empty for one inside the run named like the split.
-        flips: take the mean over each photograph and its mirror image.
+        workdir: run directory.
+        selection: images to evaluate.
+        out: output folder; "" for one inside the run named like the split.
+        flips: True to average over flips.
 
     Returns:
-        The metrics, as in ``metrics.json``, which holds their intervals and the analysis too.
+        The metrics, as in ``metrics.json``.
 
     Raises:
-        UserError: there is no such run or split, or photographs cannot be used.
+        UserError: there is no such run or split, or images are unusable.
     """
-    split = asked.split
+    split = selection.split
     folder = Path(out) if out else Path(workdir) / results_name(split, flips)
     _require_other_place(folder, out)
     if out:
         require_replaceable(folder, _WRITTEN)
-    run = _with_asked(load_run(workdir), asked)
+    run = _with_selection(load_run(workdir), selection)
     run = run.with_flips() if flips else run
     keep_compiled(run.setup.devices.compiled)
     data, compared = _read_photographs(run, split)
@@ -66,9 +66,7 @@ def evaluate_run(
     command = f"evaluate{' --flips' if flips else ''}"
     opened = record_access(run.folder, data, split, accuracy, command=command)
     validation = predictions if split == "validation" else validation_predictions(run)
-    source = run.setup.source
-    columns = read_columns(source.manifest, source.views[0].photos)
-    analysis = analyse(predictions, results.sample, validation, columns)
+    analysis = analyse(predictions, results.sample, validation, data.further.columns)
     target = RunFolder(folder)
     epoch = run.best["epoch"]
     write_results(target, epoch, predictions, results, analysis, compared, flips=flips)
@@ -86,38 +84,35 @@ def evaluate_run(
 
 
 def _require_other_place(folder: Path, out: str) -> None:
-    """Refuse a folder that was given and is a run, or where a run has results of its own."""
     if RunFolder(folder).config.exists():
-        raise UserError(f"--out={folder} is a run, whose results would be overwritten")
+        raise UserError(f"--out={folder} is a run, and its results would be overwritten")
     own = {results_name(split, flips) for split in SPLITS for flips in (False, True)}
     if out and folder.name in own and RunFolder(folder.parent).config.exists():
         raise UserError(
-            f"--out={folder} is where results of the run {folder.parent} are kept, which would be "
-            "overwritten; leave --out out for these, or give another"
+            f"--out={folder} holds results of the run {folder.parent}, which would be "
+            "overwritten; omit --out or give another folder"
         )
 
 
-def _with_asked(run: Run, asked: Selection) -> Run:
-    """The run, with the photographs that it is asked on."""
-    if asked.photos or asked.manifest:
+def _with_selection(run: Run, selection: Selection) -> Run:
+    if selection.photos or selection.manifest:
         require_one_view(run.setup.source, "--photos")
-        run = run.with_mask_value(asked.mask_value)
+        run = run.with_mask_value(selection.mask_value)
         return run.with_photographs(
-            photos=asked.photos,
-            masks=asked.masks,
-            manifest=Manifest(asked.manifest, asked.columns, asked.prefix),
-            subject=asked.subject,
-            spelling=asked.spelling,
-            mask_rule=run.mask_rule(asked.mask_name, asked.mask_category),
+            photos=selection.photos,
+            masks=selection.masks,
+            manifest=Manifest(selection.manifest, selection.columns, selection.prefix),
+            subject=selection.subject,
+            spelling=selection.spelling,
+            mask_rule=run.mask_rule(selection.mask_name, selection.mask_category),
         )
-    if asked.masks:
-        raise UserError("--masks goes with --photos, for other photographs than the run's")
+    if selection.masks:
+        raise UserError("--masks requires --photos: the run's photographs have their own masks")
     return run
 
 
 def _read_photographs(run: Run, split: str) -> tuple[PhotoSet, dict[str, Metrics]]:
-    """The photographs to evaluate, and how the baselines do on them if they are a split's."""
-    data, parts, chosen = read_asked_photographs(run, split)
+    data, parts, chosen = read_selected_photographs(run, split)
     if split == "all":
         return data, {}
     compared = compare_baselines(data, np.flatnonzero(parts == "train"), chosen)

@@ -24,7 +24,7 @@ from hairjax.runs.access import describe_access, record_access
 from hairjax.runs.derived import has_parameters, source_runs
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
-from hairjax.runs.photographs import Selection, read_asked_photographs
+from hairjax.runs.photographs import Selection, read_selected_photographs
 from hairjax.runs.run import Run, make_explainer
 from hairjax.system import console
 from hairjax.system.errors import UserError
@@ -32,29 +32,29 @@ from hairjax.system.outputs import record_written, require_replaceable, with_svg
 
 _TABLES = ("explain.csv", "mask_reliance.csv", "explanation.json")
 _WRITTEN = (*_TABLES, "examples", *with_svg("deletion_insertion.png", "examples.png"))
-_AT_ONCE = 256  # maps at the size of photographs in memory
+_AT_ONCE = 256  # upsampled maps in memory at a time
 
 
-def explain_run(workdir: str, asked: Selection, *, count: int, stage: int, out: str) -> None:
-    """Explain, write tables, figures and examples, and show; of a run's own, report again.
+def explain_run(workdir: str, selection: Selection, *, count: int, stage: int, out: str) -> None:
+    """Explain predictions; write tables, figures and examples, and print; update the run's report.
 
-    An access to the test split goes into ``looks.csv`` before anything of it is written or shown.
+    Test-set accesses are recorded in ``looks.csv`` before results are written or printed.
 
     Args:
-        workdir: the run, or a soup of several.
-        asked: selection of the photographs; masks alone are those of the run's own, whose model
-            may not see them.
-        count: photographs, at most, along which deletion and insertion are followed.
-        stage: stage of the maps, from 0, or from the end: -1 is the last.
-        out: a folder for the results; empty for one inside the run named like the split.
+        workdir: run directory, or a soup.
+        selection: images to explain; masks without images are those of the run's images, for models
+            without mask input.
+        count: maximum number of images with deletion and insertion curves.
+        stage: stage of the maps, from 0 or, if negative, from the end.
+        out: output folder; "" for one inside the run named like the split.
 
     Raises:
-        UserError: there is no such run, split or stage, or photographs cannot be used.
+        UserError: there is no such run, split or stage, or images are unusable.
     """
     if out:
         require_replaceable(Path(out), _WRITTEN)
-    run, split = _with_asked(_load(workdir, out, stage), asked), asked.split
-    data, _, chosen = read_asked_photographs(run, split)
+    run, split = _with_selection(_load(workdir, out, stage), selection), selection.split
+    data, _, chosen = read_selected_photographs(run, split)
     data = data if split == "all" else data.subset(chosen)
     maps = find_maps(run, data, count=count, stage=stage)
     place = ExplainFolder(Path(out) if out else run.folder.explained / split)
@@ -68,15 +68,14 @@ def explain_run(workdir: str, asked: Selection, *, count: int, stage: int, out: 
 
 
 def _load(workdir: str, out: str, stage: int) -> Run:
-    """The run to explain, which has one model and such a stage."""
     if out and RunFolder(out).config.exists():
-        raise UserError(f"--out={out} is a run, whose files would be overwritten; give another")
+        raise UserError(f"--out={out} is a run, and its files would be overwritten; give another")
     run = load_run(workdir)
     if not has_parameters(run.config):
         runs = ", ".join(map(str, source_runs(run.folder)))
         raise UserError(
-            f"{run.folder.path} is what {run.config.made.by} made of finished runs: explain one of "
-            f"these ({runs})"
+            f"{run.folder.path} was made from finished runs by {run.config.made.by}: explain one "
+            f"of these ({runs})"
         )
     require_one_view(run.setup.source, "explain")
     stages = len(run.params["stages"])
@@ -87,11 +86,11 @@ def _load(workdir: str, out: str, stage: int) -> Run:
 
 
 def _write_and_show(run: Run, data: PhotoSet, split: str, maps: Maps, place: ExplainFolder) -> int:
-    """Record the access, sum up, write and show; return how many accesses there are."""
-    said = maps.predictions
-    accuracy = float(np.mean(said.predicted == said.labels))
+    """Record the access, summarise, write and print; return the number of accesses."""
+    predictions = maps.predictions
+    accuracy = float(np.mean(predictions.predicted == predictions.labels))
     opened = record_access(run.folder, data, split, accuracy, command="explain")
-    found = summarise_maps(run, maps, split, _reliance(run, data, said))
+    found = summarise_maps(run, maps, split, _reliance(run, data, predictions))
     place.path.mkdir(parents=True, exist_ok=True)
     _plot(run, data, maps, METHODS[found.method].title, place)
     write_maps(maps, found, place)
@@ -100,39 +99,35 @@ def _write_and_show(run: Run, data: PhotoSet, split: str, maps: Maps, place: Exp
     return opened
 
 
-def _with_asked(run: Run, asked: Selection) -> Run:
-    """The run, with the photographs and masks that it is asked on."""
-    run = run.with_mask_value(asked.mask_value)
-    rule = run.mask_rule(asked.mask_name, asked.mask_category)
-    if asked.photos:
+def _with_selection(run: Run, selection: Selection) -> Run:
+    run = run.with_mask_value(selection.mask_value)
+    rule = run.mask_rule(selection.mask_name, selection.mask_category)
+    if selection.photos:
         return run.with_photographs(
-            photos=asked.photos,
-            masks=asked.masks,
-            manifest=Manifest(asked.manifest, asked.columns, asked.prefix),
-            subject=asked.subject,
-            spelling=asked.spelling,
+            photos=selection.photos,
+            masks=selection.masks,
+            manifest=Manifest(selection.manifest, selection.columns, selection.prefix),
+            subject=selection.subject,
+            spelling=selection.spelling,
             mask_rule=rule,
         )
-    if not asked.masks:
+    if not selection.masks:
         return run
     source = run.setup.source
     if source.kind != "photos":
         raise UserError(
-            f"--masks={asked.masks}: the run's photographs are {source.describe()}, which has its "
-            "own masks or none; leave --masks out"
+            f"--masks={selection.masks}: the run's photographs are {source.describe()}, with their "
+            "own masks or none; omit --masks"
         )
-    views = (replace(source.views[0], masks=asked.masks, mask_rule=rule),)
+    views = (replace(source.views[0], masks=selection.masks, mask_rule=rule),)
     return replace(run, setup=replace(run.setup, source=replace(source, views=views)))
 
 
 def find_maps(run: Run, photos: PhotoSet, *, count: int, stage: int) -> Maps:
-    """Maps of the classes that the model predicts, where they lie, and where they lead to.
+    """Explanation maps of the predicted classes, with agreement and faithfulness.
 
-    Args:
-        run: run whose best model is explained.
-        photos: photographs to explain.
-        count: photographs, at most, along which deletion and insertion are followed.
-        stage: stage of the maps, from 0, or from the end: -1 is the last.
+    Deletion and insertion curves for up to `count` images; `stage` counts from 0 or, if negative,
+    from the end.
     """
     stage %= len(run.params["stages"])
     predictions = run.predictor(run.params, photos)
@@ -148,7 +143,7 @@ def find_maps(run: Run, photos: PhotoSet, *, count: int, stage: int) -> Maps:
 def _on_masks(
     photos: PhotoSet, maps: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Share of each map inside its mask, and of each picture: float64 [n]; nan: not known."""
+    """Map mass inside the mask, and mask area, as fractions: float64 [n] each; nan: unknown."""
     inside, masked = np.full(len(photos), np.nan), np.full(len(photos), np.nan)
     if not photos.has_masks:
         return inside, masked
@@ -167,7 +162,7 @@ def _follow(
     maps: NDArray[np.float32],
     chosen: NDArray[np.int64],
 ) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
-    """Deletion and insertion along the maps of the photographs at ``chosen``, and at random."""
+    """Deletion and insertion curves of the images at ``chosen``, along the maps and at random."""
     setup = run.setup
     follow = make_curves(
         run.graphdef,
@@ -182,7 +177,7 @@ def _follow(
 
 
 def _reliance(run: Run, photos: PhotoSet, predictions: Predictions) -> tuple[Reliance, ...]:
-    """With masks and photographs changed; nothing where the model does not see both."""
+    """Metrics with changed masks and images; empty unless the model reads both."""
     if run.setup.model.in_channels != 6 or not photos.has_masks:
         return ()
     changed = predict_changed(lambda part: run.predictor(run.params, part), photos, run.setup.seed)
@@ -190,11 +185,14 @@ def _reliance(run: Run, photos: PhotoSet, predictions: Predictions) -> tuple[Rel
 
 
 def _plot(run: Run, photos: PhotoSet, maps: Maps, title: str, place: ExplainFolder) -> None:
-    """The curves; and examples, as a sheet and as pictures for the report if it may have any."""
     curves_figure(title, maps.by_map, maps.by_chance, place.curves)
     chosen = example_photographs(photos, np.arange(len(photos)), run.setup.seed)
-    shown, said, heat = photos.subset(chosen), maps.predictions.subset(chosen), maps.maps[chosen]
-    examples_sheet(shown, said, heat, place.sheet)
+    shown, predictions, heat = (
+        photos.subset(chosen),
+        maps.predictions.subset(chosen),
+        maps.maps[chosen],
+    )
+    examples_sheet(shown, predictions, heat, place.sheet)
     remove_gallery(place.examples)
     if run.setup.training.gallery:
-        write_gallery(shown, said, heat, run.best["epoch"], len(photos), place.examples)
+        write_gallery(shown, predictions, heat, run.best["epoch"], len(photos), place.examples)

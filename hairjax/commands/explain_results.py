@@ -1,4 +1,4 @@
-"""Explanation maps of a set of photographs: summed up, written, and shown."""
+"""Explanation maps of a set of images: summary, files, tables."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,31 +26,23 @@ from hairjax.system.wording import counted
 
 @dataclass(frozen=True, eq=False)
 class Maps:
-    """Explanation maps of n photographs and their measures.
+    """Explanation maps of n images and their measures."""
 
-    Attributes:
-        predictions: predictions of the photographs, whose predicted classes are explained.
-        stage: stage of the maps, from 0.
-        maps: float32 [n, h, w], as `evaluation.explain.maps.Explain`.
-        inside: share of each map's mass inside the mask, float64 [n]; nan where not known.
-        masked: the mask's share of each picture, float64 [n]; nan where not known.
-        followed: indices of the photographs with deletion and insertion curves, int [m].
-        by_map: by names of `CURVES`, the predicted class's probability, float32 [m, steps + 1].
-        by_chance: the same, along random maps.
-    """
-
-    predictions: Predictions
-    stage: int
-    maps: NDArray[np.float32]
+    predictions: Predictions  # predictions; the predicted classes are explained
+    stage: int  # stage of the maps, from 0
+    maps: NDArray[np.float32]  # float32 [n, h, w], as `evaluation.explain.maps.Explain`
+    # fraction of each map's mass inside the mask, float64 [n]; nan: unknown
     inside: NDArray[np.float64]
+    # fraction of each image covered by the mask, float64 [n]; nan: unknown
     masked: NDArray[np.float64]
-    followed: NDArray[np.int64]
+    followed: NDArray[np.int64]  # indices of the images with deletion and insertion curves, int [m]
+    # probability of the predicted class, float32 [m, steps + 1], by names of `CURVES`
     by_map: dict[str, NDArray[np.float32]]
-    by_chance: dict[str, NDArray[np.float32]]
+    by_chance: dict[str, NDArray[np.float32]]  # the same along random maps
 
 
 def summarise_maps(run: Run, maps: Maps, split: str, reliance: tuple[Reliance, ...]) -> Explanation:
-    """Means and their intervals."""
+    """Means with intervals."""
     setup, predictions = run.setup, maps.predictions
     height, width = maps.maps.shape[1:]
     unit = "subjects" if any(predictions.subjects) else "photographs"
@@ -75,7 +67,6 @@ def summarise_maps(run: Run, maps: Maps, split: str, reliance: tuple[Reliance, .
 
 
 def _agreement(maps: Maps) -> tuple[Agreement, ...]:
-    """Agreement of maps and masks, for every class that has both and for all photographs."""
     predictions, inside, masked = maps.predictions, maps.inside, maps.masked
     usable = np.isfinite(inside) & np.isfinite(masked)
     parts = [(name, predictions.labels == k) for k, name in enumerate(predictions.classes)]
@@ -102,40 +93,38 @@ def _areas(maps: Maps) -> dict[str, Area]:
 
 
 def write_maps(maps: Maps, found: Explanation, place: ExplainFolder) -> None:
-    """Write the tables, and last, for it says that they are there, ``explanation.json``."""
+    """Write the tables, then ``explanation.json`` as the mark of completion."""
     _write_table(maps, place.table)
     if found.reliance:
         _write_reliance(found, place.reliance)
     else:
-        place.reliance.unlink(missing_ok=True)  # of an earlier one
+        place.reliance.unlink(missing_ok=True)  # from an earlier call
     write_explanation(found, place.found)
 
 
 def _write_table(maps: Maps, path: Path) -> None:
-    """One line per photograph; what is not known, or was not computed, is left empty."""
-    said = maps.predictions
+    predictions = maps.predictions
     header = ["file", "label", "predicted", "inside_mask", "mask_share"]
     numbers = [maps.inside, maps.masked]
     for name in CURVES:
         for end, curves in (("", maps.by_map), ("_random", maps.by_chance)):
             header.append(f"{name}{end}")
-            areas = np.full(len(said.files), np.nan)
+            areas = np.full(len(predictions.files), np.nan)
             areas[maps.followed] = area(curves[name])
             numbers.append(areas)
     rows = [
         [
             file,
-            said.classes[said.labels[i]],
-            said.classes[said.predicted[i]],
-            *(_written(column[i]) for column in numbers),
+            predictions.classes[predictions.labels[i]],
+            predictions.classes[predictions.predicted[i]],
+            *(_format(column[i]) for column in numbers),
         ]
-        for i, file in enumerate(said.files)
+        for i, file in enumerate(predictions.files)
     ]
     write_csv(path, header, rows)
 
 
 def _write_reliance(found: Explanation, path: Path) -> None:
-    """One line per change of mask or photograph, the unchanged first."""
     header = ["change", "photographs"]
     for name in METRICS:
         header += [name, f"{name}_low", f"{name}_high"]
@@ -146,7 +135,7 @@ def _write_reliance(found: Explanation, path: Path) -> None:
         for name in METRICS:
             for estimate in (line.values[name], line.differences.get(name)):
                 value, interval = estimate or _NOTHING
-                row += [_written(number) for number in (value, *(interval or _NO_INTERVAL))]
+                row += [_format(number) for number in (value, *(interval or _NO_INTERVAL))]
         rows.append(row)
     write_csv(path, header, rows)
 
@@ -155,18 +144,15 @@ _NO_INTERVAL: Interval = (np.nan, np.nan)
 _NOTHING = (np.nan, None)
 
 
-def _written(number: float) -> str:
+def _format(number: float) -> str:
     return "" if np.isnan(number) else f"{number:.6f}"
 
 
 def show_explanation(found: Explanation) -> None:
-    """The tables of the page; a terminal is too narrow for intervals but those in the last column.
-
-    They are of what the maps add to chance, and of what a change does.
-    """
+    """Print the tables, with intervals in the last column only, to fit a terminal."""
     for note in found.notes():
         console.say(note)
-    tables = [("where the maps lie", found.agreement_table())]
+    tables = [("agreement of maps and masks", found.agreement_table())]
     tables.append((f"{counted(found.followed, 'photograph')} followed", found.area_table()))
     tables += [("mask or photograph changed", table) for table in found.reliance_tables()]
     for title, (header, rows) in tables:

@@ -1,4 +1,4 @@
-"""Show the model's inputs, the counts of photographs and the learning rates, before training."""
+"""Show model inputs, image counts and learning rates before training."""
 
 import functools
 from pathlib import Path
@@ -23,30 +23,26 @@ from hairjax.system import console
 from hairjax.system.outputs import record_written, require_replaceable
 from hairjax.system.wording import counted
 
-AUGMENTED = 5  # versions of each photograph
-POINTS = 2000  # of a drawn schedule
+AUGMENTED = 5  # augmented views of each image
+POINTS = 2000  # of a plotted schedule
 
 
 _WRITTEN = ("contact_sheet.png", "schedule.png")
 
 
 def show_data(config: ConfigDict, out: str | Path) -> None:
-    """Write ``contact_sheet.png`` and ``schedule.png``, and say how many photographs there are.
+    """Write ``contact_sheet.png`` and ``schedule.png``, and print image counts.
 
-    Neither weights nor devices are asked for: training may be meant for another machine.
-
-    Args:
-        config: checked by ``check_config``.
-        out: the folder to write to.
+    Needs neither weights nor the devices of training.
 
     Raises:
-        UserError: photographs cannot be used or divided, or the model cannot take their size;
-            nothing has been written.
+        UserError: images are unusable, cannot be split, or do not fit the model; nothing is
+            written.
     """
     require_replaceable(Path(out), _WRITTEN)
     setup = resolve(config)
     console.say(f"source: {setup.source.describe()}")
-    # Before photographs are decoded: a model that cannot be is refused here.
+    # Validate the model before decoding images.
     _, shapes = abstract_model(setup.model, num_classes=2)
     photos = load_data(setup.source, setup.prepare, None)
     split, _ = split_photos(photos, setup.source, setup.split, None)
@@ -58,16 +54,16 @@ def show_data(config: ConfigDict, out: str | Path) -> None:
     groups = make_groups(setup.optim, len(shapes["stages"]), epochs)
     schedules = make_schedules(setup.optim, groups, epochs, steps)
     at, rates = sample_rates(schedules, epochs * steps)
-    said = ", ".join(_rate(name, group) for name, group in groups.items())
-    console.say(f"rates: {said}; {counted(epochs, 'epoch')} of {counted(steps, 'step')}")
+    description = ", ".join(_rate(name, group) for name, group in groups.items())
+    console.say(f"rates: {description}; {counted(epochs, 'epoch')} of {counted(steps, 'step')}")
 
     chosen = example_photographs(photos, train, setup.seed)
     rgb, masks = views(photos.images[chosen], setup)
-    told = captions(photos, train, chosen)
+    texts = captions(photos, train, chosen)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     sheet, schedule = out / "contact_sheet.png", out / "schedule.png"
-    contact_sheet(rgb, masks, told, notes(setup, photos, chosen), sheet)
+    contact_sheet(rgb, masks, texts, notes(setup, photos, chosen), sheet)
     schedule_figure(at / steps, rates, setup.optim.warmup_epochs, steps, schedule)
     record_written(out, _WRITTEN)
     console.say(f"written: {sheet}, {schedule}")
@@ -83,22 +79,17 @@ def _rate(name: str, group: ParameterGroup) -> str:
 def sample_rates(
     schedules: dict[str, optax.Schedule], total: int
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Steps from the first to the last of ``total``, int [n], and every group's rates there."""
+    """Sample steps up to ``total``, int [n], and the learning rates of each group there."""
     at = np.unique(np.linspace(0, total - 1, min(total, POINTS)).round().astype(np.int32))
     return at, {group: np.asarray(jax.vmap(rate)(at)) for group, rate in schedules.items()}
 
 
 def views(images: np.ndarray, setup: Setup) -> tuple[np.ndarray, np.ndarray | None]:
-    """Inputs of the model as pictures: the evaluation view, then ``AUGMENTED`` training views.
+    """Model inputs as images: the evaluation view, then ``AUGMENTED`` training views.
 
-    Args:
-        images: uint8 [n, stored, stored, 4].
-        setup: size, channels and augmentation; the seed of its randomness.
-
-    Returns:
-        RGB float32 [n, 1 + AUGMENTED, side, side, 3] in [0, 1], the whole view first (the mask in
-        grey where the model sees it alone); the masks likewise without the last axis, None where
-        there are none beside RGB.
+    For uint8 [n, stored, stored, 4]: RGB float32 [n, 1 + AUGMENTED, side, side, 3] in [0, 1] (for
+    one channel, the mask in grey); masks [n, 1 + AUGMENTED, side, side], None without masks beside
+    RGB.
     """
     how, amounts = setup.inputs, setup.amounts
     repeated = repeat(images, "n h w c -> (n times) h w c", times=AUGMENTED)
@@ -107,7 +98,7 @@ def views(images: np.ndarray, setup: Setup) -> tuple[np.ndarray, np.ndarray | No
     denormalise = jax.vmap(jax.vmap(functools.partial(denormalised, normalise=how.normalise[0])))
 
     @jax.jit
-    def see(whole: jax.Array, augmented: jax.Array) -> jax.Array:
+    def render(whole: jax.Array, augmented: jax.Array) -> jax.Array:
         view = model_inputs(whole, None, None, how)
         views = model_inputs(augmented, keys, amounts, how)
         rows = [
@@ -120,12 +111,12 @@ def views(images: np.ndarray, setup: Setup) -> tuple[np.ndarray, np.ndarray | No
         rgb = denormalise(inputs[..., :3])
         return jnp.concatenate([rgb, inputs[..., 3:]], axis=-1)
 
-    seen = np.asarray(see(images, repeated))
-    return seen[..., :3].clip(0, 1), seen[..., 3] if setup.model.in_channels == 6 else None
+    rendered = np.asarray(render(images, repeated))
+    return rendered[..., :3].clip(0, 1), rendered[..., 3] if setup.model.in_channels == 6 else None
 
 
 def captions(photos: PhotoSet, train: np.ndarray, chosen: np.ndarray) -> list[Caption]:
-    """Captions of the photographs of the sheet."""
+    """Captions of the contact sheet."""
     counts = np.bincount(photos.labels[train], minlength=len(photos.classes))
     return [
         Caption(
@@ -139,14 +130,14 @@ def captions(photos: PhotoSet, train: np.ndarray, chosen: np.ndarray) -> list[Ca
 
 
 def notes(setup: Setup, photos: PhotoSet, chosen: np.ndarray) -> list[str]:
-    """The sheet's headline and the lines below it."""
+    """Headline and notes of the contact sheet."""
     side = setup.inputs.side
-    seen = {1: "the mask alone", 3: "RGB alone", 6: "RGB and the mask"}[setup.model.in_channels]
+    channels = {1: "the mask alone", 3: "RGB alone", 6: "RGB and the mask"}[setup.model.in_channels]
     if setup.source.two_views:
-        seen += ", of two views the first"
+        channels += ", of two views the first"
     lines = [
-        "What the model sees",
-        f"{setup.model.title}: {side} × {side} pixels, {seen}",
+        "Inputs of the model",
+        f"{setup.model.title}: {side} × {side} pixels, {channels}",
         f"source: {shorten(setup.source.describe(), 72)}",
     ]
     shown, classes = len(set(photos.labels[chosen].tolist())), len(photos.classes)

@@ -1,9 +1,8 @@
-"""A run trained for more epochs: another run, from the best weights of the first.
+"""Continue a finished run for more epochs, as a new run from its best weights.
 
-The schedule of a run is that of all its epochs: at the last one its rates are at their lowest, and
-so is what further epochs would change. So they are a run of their own, as a warm restart is
-(Loshchilov and Hutter, "SGDR", ICLR 2017, https://arxiv.org/abs/1608.03983): the split stays, the
-head is kept, the optimizer begins without moments, and the rates rise and fall anew.
+The cosine schedule ends at its lowest rates, so further epochs are a warm restart (Loshchilov and
+Hutter, "SGDR", ICLR 2017, https://arxiv.org/abs/1608.03983): same split and head, fresh optimizer
+state and schedule.
 """
 
 import re
@@ -17,7 +16,7 @@ from hairjax.system.wording import counted
 
 
 def continued_command(run: Path, epochs: int) -> str:
-    """The command that trains a run for so many epochs more, in a directory beside it."""
+    """Command that trains ``epochs`` more epochs of a run, in a directory beside it."""
     config = load_config(str(run / "config.json"))
     keys: dict[str, object] = {"weights.source": run}
     if config.weights.second:
@@ -30,42 +29,38 @@ def continued_command(run: Path, epochs: int) -> str:
     keys["train.epochs"] = epochs
     if config.optim.warmup_epochs >= epochs:
         keys["optim.warmup_epochs"] = epochs - 1
-    if (thawed := _thawed(config.optim.finetune)) != config.optim.finetune:
-        keys["optim.finetune"] = thawed
+    if (unfrozen := _unfrozen(config.optim.finetune)) != config.optim.finetune:
+        keys["optim.finetune"] = unfrozen
     flags = [f"--config={run / 'config.json'}", f"--workdir={run.with_name(f'{run.name}-longer')}"]
     flags += [f"--config.{key}={value}" for key, value in keys.items()]
     return shlex.join(["python", "launch.py", *flags])
 
 
-def _thawed(finetune: str) -> str:
-    """Give the ``optim.finetune`` that trains from the first epoch on what another does last."""
+def _unfrozen(finetune: str) -> str:
+    """``optim.finetune`` that trains from epoch 1 the parts another setting trains last."""
     if finetune == "gradual":
         return "full"
     return finetune if finetune.startswith("last:") else re.sub(r":\d+", ":1", finetune)
 
 
-def other_length(run: Path, old: ConfigDict, new: ConfigDict, *, ended: bool) -> str:
-    """Why a run cannot have another number of epochs, and what to do instead.
+def explain_other_length(run: Path, old: ConfigDict, new: ConfigDict, *, ended: bool) -> str:
+    """Reason and remedy for resuming a run with another number of epochs.
 
-    Args:
-        run: its directory.
-        old: its configuration.
-        new: the configuration that asks for another ``train.epochs``.
-        ended: whether it has come to its last epoch.
+    ``ended``: the run reached its last epoch.
     """
     epochs, more = old.train.epochs, new.train.epochs - old.train.epochs
-    said = (
+    reason = (
         f"{run} holds a run of {counted(epochs, 'epoch')}, not of {new.train.epochs} "
-        "(config.train.epochs): its rates rise and fall over these"
+        "(config.train.epochs), and its schedule spans these"
     )
     if more < 0:
         return (
-            f"{said}; end it where it is: its best epoch so far is what evaluate, predict and "
-            "--config.weights.source take, or begin a shorter run in another --workdir"
+            f"{reason}; stop it: evaluate, predict and --config.weights.source use its best epoch "
+            "so far; or begin a shorter run in another --workdir"
         )
-    before = "" if ended else "let it end first, with the number that it began with; then "
+    before = "" if ended else f"finish it first with its {counted(epochs, 'epoch')}; then "
     return (
-        f"{said}; {before}train {more} more as a run of its own, from its best weights with the "
-        "same split, whose rates rise to config.optim.peak and fall anew (a lower peak changes "
-        f"less):\n  {continued_command(run, more)}"
+        f"{reason}; {before}train {more} more as a new run from its best weights with the same "
+        "split; its rates rise to config.optim.peak and fall again (a lower peak changes less):\n"
+        f"  {continued_command(run, more)}"
     )

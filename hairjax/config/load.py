@@ -1,4 +1,4 @@
-"""Load a configuration, find its keys, and compare two."""
+"""Load configurations from Python or JSON."""
 
 import difflib
 import json
@@ -16,17 +16,17 @@ from hairjax.system.errors import UserError
 from hairjax.system.paths import placed
 
 SUFFIXES = (".py", ".json")
-OF_RUN = "config.json"
+RUN_CONFIG = "config.json"
 
 
 def load_config(source: str) -> ConfigDict:
-    """A configuration from ``FILE.py``, ``FILE.py:variant``, or a run's ``config.json``.
+    """Configuration from ``FILE.py``, ``FILE.py:variant``, or a run's ``config.json``.
 
-    A run of an earlier hairjax, which had fewer keys, is completed with what it meant by them. The
-    photographs of a run lie where it was told that they are now.
+    A run of an earlier version is completed with the former meaning of new keys. Moved photographs
+    of a run are found at their recorded location.
 
     Raises:
-        UserError: no such file or variant, or the file is not a configuration.
+        UserError: no such file or variant, or not a configuration.
     """
     path, variant = split_source(source)
     if not path.is_file():
@@ -42,45 +42,47 @@ def load_config(source: str) -> ConfigDict:
         return _run_python(path, variant)
     if variant:
         raise UserError(f"{path} has no variants such as {variant!r}; only a .py file may")
-    config = read_begun(path)
-    # Beside other files, one of that name is something else.
-    return at_places(config, read_places(path.with_name(FILE))) if path.name == OF_RUN else config
+    config = read_initial_config(path)
+    # Only beside a run's own config.json.
+    return (
+        at_places(config, read_places(path.with_name(FILE))) if path.name == RUN_CONFIG else config
+    )
 
 
-def read_begun(path: Path) -> ConfigDict:
-    """The configuration with which a run began, from its ``config.json``.
+def read_initial_config(path: Path) -> ConfigDict:
+    """Configuration at the start of a run, from its ``config.json``.
 
     Raises:
-        UserError: the file is not a configuration.
+        UserError: not a configuration.
     """
     try:
         plain = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{path} is not JSON: {error}") from error
     if not isinstance(plain, dict):
-        raise UserError(f"{path} is not a configuration: it holds no names with values")
+        raise UserError(f"{path} is not a configuration: it is not a JSON object")
     return complete(from_plain(plain), known_keys())
 
 
-def at_its_places(run: Path, config: ConfigDict) -> ConfigDict:
-    """The configuration of a command that goes on with a run, which may know that it moved.
+def with_moved_places(run: Path, config: ConfigDict) -> ConfigDict:
+    """Configuration of a resuming command, with recorded new locations of photographs.
 
-    A place at which the run began is where it was told to be now; another one is the command's.
+    A location equal to the original one is replaced; any other given location wins.
 
     Raises:
         UserError: the photographs are not there.
     """
-    begun = places_of(flatten(read_begun(run / OF_RUN)))
-    given, told = places_of(flatten(config)), read_places(run / FILE)
-    moved = {key: now for key, now in told.items() if given.get(key) == begun.get(key)}
-    # The run has a split of its own; the file that it is from may be gone.
+    begun = places_of(flatten(read_initial_config(run / RUN_CONFIG)))
+    given, recorded = places_of(flatten(config)), read_places(run / FILE)
+    moved = {key: now for key, now in recorded.items() if given.get(key) == begun.get(key)}
+    # The run has its own copy of the split.
     needed = {key: place for key, place in (given | moved).items() if key != "data.split"}
     require_places(run, needed.values())
     return at_places(config, moved)
 
 
 def split_source(source: str) -> tuple[Path, str]:
-    """``FILE:variant`` → the file and the variant, "" where there is none."""
+    """Split ``FILE:variant`` into file and variant ("" if there is none)."""
     path = Path(source).expanduser()
     if path.is_file() or ":" not in source:
         return path, ""
@@ -96,11 +98,11 @@ def _run_python(path: Path, variant: str) -> ConfigDict:
         config = get_config(variant) if variant else get_config()
     except UserError:
         raise
-    except Exception as error:  # whatever the file does
+    except Exception as error:  # user code may raise anything
         message = f"{type(error).__name__}: {error}"
-        if isinstance(error, ValueError):  # how a configuration refuses a variant
+        if isinstance(error, ValueError):  # an unknown variant
             message = str(error)
-        elif not isinstance(error, SyntaxError):  # which says itself where it is
+        elif not isinstance(error, SyntaxError):  # its message has the line
             frames = traceback.extract_tb(error.__traceback__)
             lines = [frame.lineno for frame in frames if frame.filename == str(path)]
             message += f" (line {lines[-1]})" if lines else ""
@@ -111,12 +113,12 @@ def _run_python(path: Path, variant: str) -> ConfigDict:
 
 
 def to_plain(config: ConfigDict) -> dict[str, Any]:
-    """Configuration as nested plain dicts and lists, as in ``config.json``."""
+    """Configuration as nested dicts and lists, as in ``config.json``."""
     return json.loads(config.to_json())
 
 
 def from_plain(plain: dict[str, Any]) -> ConfigDict:
-    """The inverse of ``to_plain``: lists become tuples, which flags can override."""
+    """Inverse of ``to_plain``; lists become tuples, which flags can override."""
 
     def restore(value: Any) -> Any:
         if isinstance(value, dict):

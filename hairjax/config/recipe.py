@@ -1,4 +1,4 @@
-"""The recipe, ``configs/top.py``: every key there is, with its default and its limits."""
+"""Keys, defaults and limits of the recipe, ``configs/top.py``."""
 
 import functools
 import runpy
@@ -21,10 +21,10 @@ def _read() -> Keys:
 
 @functools.cache
 def known_keys() -> Mapping[str, Key]:
-    """Every key, by "section.key", in order."""
+    """Every key by "section.key", in order."""
     return MappingProxyType(dict(flatten_keys(_read())))
 
 
 def default_config() -> ConfigDict:
-    """A configuration with every key at its default."""
+    """Configuration with every key at its default."""
     return defaults(_read())

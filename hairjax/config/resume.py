@@ -9,17 +9,17 @@ from hairjax.config.schema import flatten
 
 
 def free_on_resume() -> tuple[str, ...]:
-    """The keys that may differ between a run and the command that resumes it."""
+    """Keys that may differ between a run and the command that resumes it."""
     return tuple(name for name, key in known_keys().items() if key.free)
 
 
 def free_by_process() -> tuple[str, ...]:
-    """Keys that may differ between the processes of a run: locations and the process index."""
+    """Keys that may differ between the processes of a run: locations and process index."""
     return tuple(name for name, key in known_keys().items() if key.free == "process")
 
 
 def differences(old: ConfigDict, new: ConfigDict) -> list[str]:
-    """Changed keys that keep ``new`` from resuming a run of ``old``: "config.key: old → new"."""
+    """Differences that forbid resuming, as "config.key: old → new"."""
     before, after = dict(flatten(old)), dict(flatten(new))
     return [
         f"config.{key}: {before.get(key)!r} → {after.get(key)!r}"
@@ -30,7 +30,6 @@ def differences(old: ConfigDict, new: ConfigDict) -> list[str]:
 
 
 def _may_differ(key: str, *values: Any) -> bool:
-    """True if a resumed run may have one of two values and its command the other."""
-    # A file of weights may lie elsewhere; none at all, or another on the hub, is not the same one.
+    # A file of weights may have moved; none, or another on the hub, is a different one.
     named = "none" in values or all(str(value).startswith("hf:") for value in values)
     return key in free_on_resume() and not (key.startswith("weights.") and named)

@@ -1,7 +1,6 @@
-"""Keys of a configuration: default, meaning, kind and limits.
+"""Schema of configuration keys: default, meaning, kind and limits.
 
-The keys themselves stand in ``configs/top.py``, which this package reads as it reads any
-configuration (`hairjax.config.recipe`).
+The keys are in ``configs/top.py``, read by `hairjax.config.recipe`.
 """
 
 import math
@@ -14,36 +13,27 @@ from ml_collections import ConfigDict
 from hairjax.config.suggestions import unknown_key
 from hairjax.system.errors import UserError
 
-NEVER: Final = object()  # no run of this package was without the key
+NEVER: Final = object()  # every run has had the key
 
 
 @dataclass(frozen=True)
 class Key:
-    """One key.
+    """One configuration key."""
 
-    Attributes:
-        default: the recipe's value; its type is the key's.
-        comment: meaning of the value.
-        choices: the values it can have; none: any of its type.
-        least: the lowest value of a number.
-        most: the highest; None: no limit.
-        free: "resume" if the command that resumes a run may give another value, "process" if the
-            processes of a run may have others too; "" if neither.
-        before: the value that runs meant that were trained before there was this key.
-    """
-
-    default: Any
-    comment: str
-    choices: tuple = ()
-    least: float | None = None
-    most: float | None = None
+    default: Any  # default value; defines the type
+    comment: str  # meaning
+    choices: tuple = ()  # allowed values; (): any of the type
+    least: float | None = None  # minimum of a number
+    most: float | None = None  # maximum; None: no limit
+    # "resume" if the command that resumes a run may differ, "process" if its processes may, too;
+    # else ""
     free: Literal["", "resume", "process"] = ""
-    before: Any = NEVER
+    before: Any = NEVER  # value implied by runs older than the key
 
 
 @dataclass(frozen=True)
 class Section:
-    """Keys with a comment of their own."""
+    """Keys under a common comment."""
 
     comment: str
     keys: "Keys"
@@ -63,7 +53,7 @@ def flatten_keys(keys: Keys, prefix: str = "") -> Iterator[tuple[str, Key]]:
 
 
 def defaults(keys: Keys) -> ConfigDict:
-    """The configuration in which every key has its default."""
+    """Configuration with every key at its default."""
 
     def value(entry: "Key | Section | Keys") -> Any:
         if isinstance(entry, Key):
@@ -84,7 +74,7 @@ def flatten(config: ConfigDict | dict, prefix: str = "") -> Iterator[tuple[str, 
 
 
 def kind(default: Any) -> str:
-    """Kind of the values that may replace ``default``, in words."""
+    """Kind of values allowed for this default, in words."""
     match default:
         case bool():
             return "true or false"
@@ -115,12 +105,12 @@ def _is_kind(value: Any, default: Any) -> bool:
 
 
 def check_keys(config: ConfigDict, known: Mapping[str, Key]) -> None:
-    """Refuse a configuration that has not the known keys, and their kinds of values.
+    """Raise unless a configuration has exactly the known keys, with values of their kinds.
 
     Raises:
-        UserError: names the key, and the allowed ones or what its value may be.
+        UserError: names the key, and the allowed keys or kind.
     """
-    # What was made of runs is their configuration, and how it was made.
+    # Results derived from runs have a section `made` in addition.
     values = {key: v for key, v in flatten(config) if not key.startswith("made.")}
     for key in values:
         if key not in known:
@@ -137,7 +127,7 @@ def check_keys(config: ConfigDict, known: Mapping[str, Key]) -> None:
 
 
 def check_limits(config: ConfigDict, known: Mapping[str, Key]) -> None:
-    """Refuse a value outside the limits of its key; choices are checked by `builders.validation`.
+    """Raise if a number is outside its limits (choices: see `builders.validation`).
 
     Raises:
         UserError: names the key, its value, and the limits.
@@ -152,9 +142,9 @@ def check_limits(config: ConfigDict, known: Mapping[str, Key]) -> None:
 
 
 def complete(config: ConfigDict, known: Mapping[str, Key]) -> ConfigDict:
-    """A run's configuration, with what it meant by the keys that it was trained without.
+    """Configuration of an earlier version, completed with the former meaning of new keys.
 
-    What is no configuration of a run (other programs write a ``config.json`` too) stays as it is.
+    Any other ``config.json`` is returned unchanged.
     """
     if not {"model", "data", "optim"} <= set(config.keys()):
         return config

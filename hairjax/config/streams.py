@@ -1,4 +1,4 @@
-"""The one or two models of a configuration, with the channels and weights of each."""
+"""Models of a configuration (one or two streams) with channels and weights."""
 
 from typing import NamedTuple
 
@@ -6,15 +6,15 @@ from ml_collections import ConfigDict
 
 
 class Stream(NamedTuple):
-    """One of the models that run side by side."""
+    """One of at most two parallel models."""
 
-    name: str  # in the table of models
-    source: str  # of its pretrained weights, or none
-    channels: int  # that it sees
+    name: str  # in the model table
+    source: str  # of the pretrained weights, or none
+    channels: int  # of its input
 
 
 def configured_streams(config: ConfigDict) -> tuple[Stream, ...]:
-    """The model of a configuration, or where there is a second one both."""
+    """Streams of a configuration: the model and, if there is one, the second."""
     model, weights = config.model, config.weights
     channels = (3, 1) if model.second_sees == "mask" else (model.in_channels,) * 2
     found = [Stream(model.name, weights.source.replace("{model}", model.name), channels[0])]

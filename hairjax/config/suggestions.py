@@ -1,11 +1,11 @@
-"""Sentences for mistyped names: the nearest known key, flag or verb."""
+"""Suggestions for mistyped names of keys, flags and verbs."""
 
 import difflib
 from collections.abc import Iterable
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence: the known name most like a mistyped one, or all of them."""
+    """End of a sentence: the closest known names, or all of them."""
     known = list(known)
     if close := _close(name, known):
         return f"did you mean {' or '.join(close)}?"
@@ -19,7 +19,7 @@ def _close(name: str, known: list[str]) -> list[str]:
     def alike(one: str, other: str) -> float:
         return difflib.SequenceMatcher(None, one, other).ratio()
 
-    # The names alone must be alike as well: optim.lr is like optim.lora by its section only.
+    # Last components must be similar too: optim.lr is near optim.lora by its section only.
     close = [
         other
         for other in difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.8)
@@ -30,7 +30,7 @@ def _close(name: str, known: list[str]) -> list[str]:
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
-    """A sentence for a key that no configuration has."""
+    """Sentence about an unknown key."""
     known = list(known)
     inside = [other for other in known if other.startswith(f"{key}.")]
     beside = [other for other in known if other.startswith(f"{key.rpartition('.')[0]}.")]

@@ -1,7 +1,4 @@
-"""Random geometry, colour and erasing of photographs with their masks, on the device.
-
-Geometry moves photograph and mask together; colour touches RGB alone.
-"""
+"""Augmentation on the device: geometry of image and mask, colour of RGB, random erasing."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,18 +9,18 @@ import numpy as np
 from einops import rearrange, reduce
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
-GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601, as Pillow and torchvision have it
-ERASED_AREA = (0.02, 1 / 3)  # shares of the picture, and of the sides: torchvision's and timm's
+GREY = (0.299, 0.587, 0.114)  # luma of ITU-R BT.601, as in Pillow and torchvision
+ERASED_AREA = (0.02, 1 / 3)  # fraction of the image; the defaults of torchvision and timm
 ERASED_ASPECT = (0.3, 1 / 0.3)
-ASPECT = 4 / 3  # a random crop's sides differ at most by this, as in Inception and torchvision
+ASPECT = 4 / 3  # largest aspect ratio of a random crop, as in Inception and torchvision
 
-# RGB to luma and two colour axes (NTSC's YIQ), in which a hue shift is a rotation.
+# RGB to YIQ (NTSC); a hue shift is a rotation of I and Q.
 _YIQ = np.array([GREY, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112)], np.float32)
 _RGB = np.linalg.inv(_YIQ)
 
 
 class Amounts(NamedTuple):
-    """Amount of each augmentation: the keys of ``config.augment``, explained there."""
+    """Augmentation strengths: the keys of ``config.augment``."""
 
     rotation: float
     flip: float
@@ -42,18 +39,19 @@ IDENTITY = np.eye(2, 3, dtype=np.float32)
 
 
 def per_channel(values: Sequence[float]) -> jax.Array:
-    """One value per channel, the same for every pixel: [1, 1, channels]."""
+    """Broadcastable channel values: [1, 1, channels]."""
     return rearrange(jnp.array(values), "c -> 1 1 c")
 
 
 def sample_transform(key: jax.Array, amounts: Amounts) -> jax.Array:
-    """Where the result looks in the stored picture: an affine map [2, 3] on x, y in [-1, 1].
+    """Sample a random resized crop with rotation and flip.
 
-    A random crop (area between ``crop_scale`` and 1, moderate aspect), turned and maybe flipped.
+    Returns the affine map [2, 3] from output to input coordinates, x and y in [-1, 1]. The area
+    lies between ``crop_scale`` and 1, the aspect ratio within ``ASPECT``.
     """
     area_key, aspect_key, x_key, y_key, turn_key, flip_key = jax.random.split(key, 6)
     area = jax.random.uniform(area_key, minval=amounts.crop_scale, maxval=1.0)
-    # No more aspect than the area leaves room for, so that a crop of everything is the square.
+    # Limit the aspect ratio by the area: a crop of area 1 is the whole square.
     limit = jnp.minimum(jnp.log(ASPECT), -jnp.log(area))
     aspect = jnp.exp(limit * jax.random.uniform(aspect_key, minval=-1.0))
     width, height = jnp.sqrt(area * aspect), jnp.sqrt(area / aspect)
@@ -68,22 +66,17 @@ def sample_transform(key: jax.Array, amounts: Amounts) -> jax.Array:
 
 
 def warp(photo: jax.Array, transform: jax.Array, side: int) -> jax.Array:
-    """Resample bilinearly; beyond the border RGB is ImageNet's mean and the mask 0.
+    """Resample uint8 [stored, stored, 4] bilinearly to float32 [side, side, 4] in [0, 1].
 
-    Args:
-        photo: uint8 [stored, stored, 4].
-        transform: [2, 3], from the result's x, y in [-1, 1] to the photograph's.
-        side: side of the result.
-
-    Returns:
-        float32 [side, side, 4] in [0, 1].
+    `transform`, [2, 3], maps output to input coordinates, x and y in [-1, 1]. Outside the image RGB
+    is the ImageNet mean and the mask 0.
     """
     stored = photo.shape[0]
     centres = (jnp.arange(side) + 0.5) * 2 / side - 1
     grid = jnp.stack([*jnp.meshgrid(centres, centres), jnp.ones((side, side))])
     x, y = jnp.einsum("ij,jhw->ihw", transform, grid, precision="highest")
     inside = (jnp.abs(x) <= 1 + 1e-6) & (jnp.abs(y) <= 1 + 1e-6)
-    # To pixels; within half a pixel of the border the border pixel is all there is.
+    # To pixels; within half a pixel of the border, the border pixel.
     column = jnp.clip((x + 1) * stored / 2 - 0.5, 0, stored - 1)
     row = jnp.clip((y + 1) * stored / 2 - 0.5, 0, stored - 1)
     left = jnp.minimum(column.astype(jnp.int32), stored - 2)
@@ -101,7 +94,7 @@ def warp(photo: jax.Array, transform: jax.Array, side: int) -> jax.Array:
 
 
 def jitter_colour(rgb: jax.Array, key: jax.Array, amounts: Amounts) -> jax.Array:
-    """Random brightness, contrast, saturation and hue of one RGB picture in [0, 1]."""
+    """Apply random brightness, contrast, saturation and hue to RGB [h, w, 3] in [0, 1]."""
     keys = jax.random.split(key, 4)
 
     def factor(key: jax.Array, amount: float) -> jax.Array:
@@ -127,30 +120,27 @@ def jitter_colour(rgb: jax.Array, key: jax.Array, amounts: Amounts) -> jax.Array
 
 
 def hue_matrix(turn: jax.Array) -> jax.Array:
-    """Turn the colour circle by an angle in radians, luma kept: [3, 3] on RGB."""
+    """Hue rotation by an angle in radians, luma unchanged: [3, 3] on RGB."""
     cos, sin = jnp.cos(turn), jnp.sin(turn)
     rotation = jnp.array([[1.0, 0.0, 0.0], [0.0, cos, -sin], [0.0, sin, cos]])
     return jnp.asarray(_RGB) @ rotation @ jnp.asarray(_YIQ)
 
 
-def erase(seen: jax.Array, key: jax.Array, probability: float) -> jax.Array:
-    """Blank a random rectangle in every channel (Zhong et al., "Random Erasing", AAAI 2020).
+def erase(inputs: jax.Array, key: jax.Array, probability: float) -> jax.Array:
+    """Erase a random rectangle of float32 [side, side, channels], normalised, to 0.
 
-    Args:
-        seen: float32 [side, side, channels], normalised: 0 is the mean colour, and no hair.
-        key: random key.
-        probability: probability that anything is blanked.
+    Zhong et al., "Random Erasing", AAAI 2020.
     """
     area_key, aspect_key, x_key, y_key, chance_key = jax.random.split(key, 5)
     area = jax.random.uniform(area_key, minval=ERASED_AREA[0], maxval=ERASED_AREA[1])
     low, high = jnp.log(ERASED_ASPECT[0]), jnp.log(ERASED_ASPECT[1])
     aspect = jnp.exp(jax.random.uniform(aspect_key, minval=low, maxval=high))
-    # As shares of the side; a rectangle longer than the picture ends with it.
+    # In fractions of the side; a rectangle longer than the image is cut off.
     width, height = jnp.sqrt(area * aspect), jnp.sqrt(area / aspect)
     left = jax.random.uniform(x_key, maxval=jnp.maximum(1 - width, 0))
     top = jax.random.uniform(y_key, maxval=jnp.maximum(1 - height, 0))
-    centres = (jnp.arange(len(seen)) + 0.5) / len(seen)
+    centres = (jnp.arange(len(inputs)) + 0.5) / len(inputs)
     across = (centres >= left) & (centres < left + width)
     down = (centres >= top) & (centres < top + height)
     blank = rearrange(down, "h -> h 1 1") & rearrange(across, "w -> 1 w 1")
-    return jnp.where(blank & jax.random.bernoulli(chance_key, probability), 0, seen)
+    return jnp.where(blank & jax.random.bernoulli(chance_key, probability), 0, inputs)

@@ -1,4 +1,4 @@
-"""Dividing photographs into parts of given shares: nothing that belongs together is parted."""
+"""Grouped, stratified random division of images."""
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -6,35 +6,27 @@ from scipy.sparse.csgraph import connected_components
 
 from hairjax.data.photoset import PhotoSet
 
-# Random assignments tried, of which the nearest to what was asked is kept.
+# Random assignments; the best is returned.
 _ATTEMPTS = 16
 
 
 def divide(photoset: PhotoSet, shares: np.ndarray, seed: int, needed: int) -> np.ndarray:
-    """Assign each photograph to a part, at random but for what must hold.
+    """Assign each image to a part: grouped, stratified by class, otherwise random; int [n].
 
-    No subject and no identical files (equal `sha256`) are ever parted; a photograph whose subject
-    is "" is its own. Each class comes as near to ``shares`` as that allows. The result depends on
-    the photographs and the seed, not on the photographs' order.
-
-    Args:
-        photoset: the photographs.
-        shares: shares of the parts, [parts], which sum to 1.
-        seed: seed of the division.
-        needed: the first so many parts should have every class.
-
-    Returns:
-        int [n]: which part.
+    Images of one subject and identical files (equal `sha256`) share a part; images without a
+    subject ("") form groups of their own. Class shares approximate `shares`, [parts], summing to 1,
+    as far as the groups allow; the `needed` first parts should hold every class. The result depends
+    on the images and the seed, not on their order.
     """
     group = _groups(photoset)
-    # A group is known by its first checksum, whatever the order of the photographs.
+    # Groups are named by their first checksum, independent of the order of images.
     names = [""] * (int(group.max(initial=-1)) + 1)
     for sha256, member in sorted(zip(photoset.sha256, group, strict=True), reverse=True):
         names[member] = sha256
     canonical = np.argsort(np.array(names))
     counts = np.zeros((len(names), len(photoset.classes)))
     np.add.at(counts, (group, photoset.labels), 1)
-    # A class that the set lacks has nothing to be divided.
+    # Skip classes without images.
     counts = counts[canonical][:, counts.any(axis=0)]
     rng = np.random.default_rng(seed)
     attempts = [_assign(counts, shares, rng) for _ in range(_ATTEMPTS)]
@@ -45,13 +37,13 @@ def divide(photoset: PhotoSet, shares: np.ndarray, seed: int, needed: int) -> np
 
 
 def _groups(photoset: PhotoSet) -> np.ndarray:
-    """Number (int [n]) the groups of photographs that share, in any chain, subjects or contents."""
+    """Connected components of images by subject and contents, numbered: int [n]."""
     n = len(photoset)
     subjects = np.array(photoset.subjects, dtype=str)
     known = np.flatnonzero(subjects != "")
     _, subject = np.unique(subjects[known], return_inverse=True)
     _, contents = np.unique(np.array(photoset.sha256, dtype=str), return_inverse=True)
-    # A graph of photographs, contents and subjects, in this order of numbers.
+    # Graph nodes: images, contents, subjects, in this order.
     photo = np.concatenate([np.arange(n), known])
     other = n + np.concatenate([contents, n + subject])
     edges = coo_array((np.ones(len(photo)), (photo, other)), shape=(3 * n, 3 * n))
@@ -60,11 +52,10 @@ def _groups(photoset: PhotoSet) -> np.ndarray:
 
 
 def _assign(counts: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Assign groups, whose photographs per class are counts [groups, classes], to splits.
+    """Assign groups, given their counts [groups, classes], to splits: int [groups].
 
-    First every class is brought into every split by a group at random, the rarest class first.
-    Then each group goes where it lowers `_distance` most, the large before the small, which fill
-    the gaps.
+    First, one random group per class and split, the rarest class first; then greedily, large groups
+    before small ones, to the split with the largest decrease of `_distance`.
     """
     total = counts.sum(axis=0)
     splits = [split for split, share in enumerate(shares) if share]
@@ -80,7 +71,7 @@ def _assign(counts: np.ndarray, shares: np.ndarray, rng: np.random.Generator) ->
         need[split] -= counts[group]
 
     order = rng.permutation(len(counts))
-    # Sizes within a factor of two count as equal, so that chance and not size decides.
+    # Sizes within a factor of two count as equal, to be ordered at random.
     size = np.floor(np.log2(counts.sum(axis=1)))
     order = order[np.argsort(-size[order], kind="stable")]
     for split in splits:
@@ -96,9 +87,9 @@ def _assign(counts: np.ndarray, shares: np.ndarray, rng: np.random.Generator) ->
 def _distance(
     counts: np.ndarray, shares: np.ndarray, assigned: np.ndarray, needed: int
 ) -> tuple[int, float]:
-    """Return how many classes the needed parts lack, and the χ² distance to the shares."""
+    """Number of classes missing from the needed parts, and χ² distance to the shares."""
     total = counts.sum(axis=0)
     splits = np.flatnonzero(shares)
-    held = np.stack([counts[assigned == split].sum(axis=0) for split in splits])
+    counted = np.stack([counts[assigned == split].sum(axis=0) for split in splits])
     share = shares[splits, None]
-    return int((held[:needed] == 0).sum()), float(((held / total - share) ** 2 / share).sum())
+    return int((counted[:needed] == 0).sum()), float(((counted / total - share) ** 2 / share).sum())

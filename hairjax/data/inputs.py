@@ -1,7 +1,6 @@
-"""From stored photographs to model inputs, on the device, inside the jitted step.
+"""Stored images to model inputs, on the device, inside the jitted step.
 
-Training and evaluation use the same resampling: with every amount at zero, augmentation gives
-what evaluation sees.
+Training and evaluation share the resampling: augmentation of zero strength equals evaluation.
 """
 
 from collections.abc import Sequence
@@ -23,8 +22,8 @@ from hairjax.data.augment import (
 )
 
 IMAGENET_STD = (0.229, 0.224, 0.225)
-# What pretrained weights were given: mean and standard deviation of RGB in [0, 1]. With ``half`` it
-# lies in [-1, 1], with ``unit`` it stays as it is.
+# Mean and standard deviation of RGB in [0, 1] by name; ``half`` maps to [-1, 1], ``unit`` is the
+# identity.
 NORMALISATIONS = {
     "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
     "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
@@ -33,17 +32,12 @@ NORMALISATIONS = {
 
 
 class InputSpecification(NamedTuple):
-    """Input size, channels and normalisation of a model, the latter two by stream.
+    """Input size, channels and normalisation of a model, the latter two by stream."""
 
-    Attributes:
-        side: side of the square input, in pixels.
-        channels: 3 for normalised RGB, 1 for the mask (0 … 1), 6 for RGB and the mask three times.
-        normalise: normalisation of RGB, of ``NORMALISATIONS``.
-    """
-
-    side: int
+    side: int  # input side in pixels
+    # 3: normalised RGB; 1: the mask (0 … 1); 6: RGB and the mask, repeated three times
     channels: tuple[int, ...]
-    normalise: tuple[str, ...]
+    normalise: tuple[str, ...]  # normalisation of RGB, a key of ``NORMALISATIONS``
 
     @property
     def masks(self) -> bool:
@@ -57,15 +51,14 @@ def model_inputs(
     amounts: Amounts | None,
     input_spec: InputSpecification,
 ) -> jax.Array:
-    """Model inputs of a batch; with two streams, their channels one after the other.
+    """Model inputs of a batch; two streams are concatenated along the channels.
 
-    Of two views each stream sees its own, turned, cropped and coloured by itself. What is missing
-    is 0 everywhere, as no photograph is.
+    With two views, each stream takes its own view, independently augmented. A missing view is 0.
 
     Args:
-        photos: uint8 [batch, stored, stored, 4]: RGB and mask; 8 of two views.
-        keys: one random key per photograph; None for evaluation, which is the whole view.
-        amounts: amounts of augmentation; None for evaluation.
+        photos: uint8 [batch, stored, stored, 4]: RGB and mask; 8 channels for two views.
+        keys: one random key per image; None for evaluation.
+        amounts: augmentation strengths; None for evaluation.
         input_spec: input specification of the model.
 
     Returns:
@@ -82,8 +75,8 @@ def model_inputs(
     parts = []
     for i, view in enumerate(views):
         own = None if keys is None else jax.vmap(jax.random.fold_in, (0, None))(keys, i)
-        seen = one_view(view, own, amounts, side, streams[i : i + 1])
-        parts.append(jnp.where(rearrange(present[i], "b -> b 1 1 1"), seen, 0))
+        inputs = one_view(view, own, amounts, side, streams[i : i + 1])
+        parts.append(jnp.where(rearrange(present[i], "b -> b 1 1 1"), inputs, 0))
     return jnp.concatenate(parts, axis=-1)
 
 
@@ -94,11 +87,11 @@ def one_view(
     side: int,
     streams: Sequence[tuple[int, str]],
 ) -> jax.Array:
-    """Inputs of streams, given by channels and normalisation, from photographs of one view."""
+    """Stream inputs (channels, normalisation) of one view: float32 [batch, side, side, c]."""
 
     def finish(picture: jax.Array, rgb: jax.Array) -> jax.Array:
-        seen = [stream_channels(rgb, picture[..., 3:], *stream) for stream in streams]
-        return jnp.concatenate(seen, axis=-1)
+        inputs = [stream_channels(rgb, picture[..., 3:], *stream) for stream in streams]
+        return jnp.concatenate(inputs, axis=-1)
 
     def whole_view(photo: jax.Array) -> jax.Array:
         picture = warp(photo, jnp.asarray(IDENTITY), side)
@@ -110,17 +103,17 @@ def one_view(
     def augmented(photo: jax.Array, key: jax.Array) -> jax.Array:
         geometry_key, colour_key, erase_key, _ = jax.random.split(key, 4)
         picture = warp(photo, sample_transform(geometry_key, amounts), side)
-        seen = finish(picture, jitter_colour(picture[..., :3], colour_key, amounts))
-        return erase(seen, erase_key, amounts.erase) if amounts.erase else seen
+        inputs = finish(picture, jitter_colour(picture[..., :3], colour_key, amounts))
+        return erase(inputs, erase_key, amounts.erase) if amounts.erase else inputs
 
     return jax.vmap(augmented)(photos, keys)
 
 
 def hide_view(key: jax.Array, present: jax.Array, probability: float) -> jax.Array:
-    """View of a subject to hide, bool [2]: either as likely, and none if only one is there."""
-    chance_key, which_key = jax.random.split(jax.random.fold_in(key, 2))
+    """Sample the view to drop: bool [2]; none if a view is missing already."""
+    chance_key, view_key = jax.random.split(jax.random.fold_in(key, 2))
     hidden = jax.random.bernoulli(chance_key, probability) & jnp.all(present)
-    first = jax.random.bernoulli(which_key)
+    first = jax.random.bernoulli(view_key)
     return jnp.stack([hidden & first, hidden & ~first])
 
 
@@ -133,17 +126,17 @@ def stream_channels(rgb: jax.Array, mask: jax.Array, channels: int, normalise: s
 
 
 def normalised(rgb: jax.Array, normalise: str) -> jax.Array:
-    """RGB in [0, 1] less a mean, over a standard deviation: one of ``NORMALISATIONS``."""
+    """Normalise RGB [h, w, 3] in [0, 1] by mean and standard deviation of ``NORMALISATIONS``."""
     mean, deviation = NORMALISATIONS[normalise]
     return (rgb - per_channel(mean)) / per_channel(deviation)
 
 
 def denormalised(rgb: jax.Array, normalise: str) -> jax.Array:
-    """The inverse of ``normalised``."""
+    """Invert ``normalised``: RGB [h, w, 3] in [0, 1]."""
     mean, deviation = NORMALISATIONS[normalise]
     return rgb * per_channel(deviation) + per_channel(mean)
 
 
 def repeat_mask(mask: jax.Array) -> jax.Array:
-    """One mask channel to three."""
+    """Repeat the mask channel: [h, w, 1] to [h, w, 3]."""
     return repeat(mask, "h w 1 -> h w c", c=3)

@@ -1,4 +1,4 @@
-"""Photographs and their masks as a mirror shows them, left for right."""
+"""Horizontally flipped images and masks."""
 
 from dataclasses import replace
 
@@ -8,17 +8,13 @@ from hairjax.data.photoset import PhotoSet, Rows
 
 
 class Mirrored:
-    """Mirror images of photographs that are read when they are asked for, with their masks.
-
-    Of two views both; one that is missing, which is black, stays missing.
-    """
+    """Horizontally flipped view of rows, computed on access; a missing view stays missing."""
 
     def __init__(self, rows: Rows):
         self._rows = rows
 
     @property
     def on_disk(self) -> bool:
-        """True if some of them are read when they are asked for."""
         return self._rows.on_disk
 
     @property
@@ -27,7 +23,7 @@ class Mirrored:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that all of them would take in memory."""
+        """Size in memory, in bytes."""
         return self._rows.nbytes
 
     def __len__(self) -> int:
@@ -37,14 +33,14 @@ class Mirrored:
         return self._rows[chosen][:, :, ::-1]
 
     def subset(self, chosen: np.ndarray) -> "Mirrored":
-        """The mirror images at `chosen` (int [m])."""
+        """Select rows by index, int [m]."""
         return Mirrored(self._rows.subset(chosen))
 
 
 def mirrored(photos: PhotoSet) -> PhotoSet:
-    """The mirror image of every photograph, mask and all, under the same names; nothing is copied.
+    """Flip all images and masks horizontally, without copying.
 
-    A stage is the same in a mirror: of the crown seen from above, and of either side of a head.
+    Stages are invariant under the flip: of the crown, and of either side of the head.
     """
     images = photos.images
     pixels = images[:, :, ::-1] if isinstance(images, np.ndarray) else Mirrored(images)

@@ -1,4 +1,4 @@
-"""Source, preparation and division of photographs: frozen specifications."""
+"""Frozen specifications: source, preparation and division of images."""
 
 from dataclasses import dataclass, replace
 
@@ -7,63 +7,37 @@ from hairjax.data.sources.manifest import Manifest
 from hairjax.data.sources.mask_rule import TOLD, MaskFacts, MaskRule
 
 VIEWS = ("top", "side")  # of synthetic photographs
-FOLDERS = "folders"  # as a split: those that the class folders are in
-TFDS = "tfds:"  # before the name of a set of tensorflow-datasets
+FOLDERS = "folders"  # split given by the folders above the class folders
+TFDS = "tfds:"  # prefix of a tensorflow-datasets name
 
 
 @dataclass(frozen=True)
 class View:
-    """One view of the subjects.
+    """One view of the subjects."""
 
-    Attributes:
-        name: name of a synthetic view, ``top`` or ``side``.
-        photos: folder of the photographs; "" for synthetic ones.
-        masks: folder of their masks, or a file of annotations; "" for none.
-        mask_rule: how these are looked for.
-    """
-
-    name: str
-    photos: str
-    masks: str
-    mask_rule: MaskRule = TOLD
+    name: str  # synthetic view, ``top`` or ``side``
+    photos: str  # folder of images; "" if synthetic
+    masks: str  # folder of masks, or annotation file; "" for none
+    mask_rule: MaskRule = TOLD  # rule for matching masks to images
 
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """Source of photographs.
+    """Source of the images."""
 
-    Attributes:
-        kind: ``photos`` (folders), ``synthetic`` or ``tfds:NAME``.
-        views: one view, or two of the same subjects.
-        count: number of synthetic photographs.
-        seed: seed of synthetic photographs.
-        manifest: a CSV file with their labels, and how it is read; without a path there is a folder
-            per class.
-        subject: a regular expression that finds the subject in a path; "" for none.
-        need_masks: True if a photograph without a mask cannot be used.
-        on_conflict: ``refuse`` or ``allow`` training on identical files in different classes.
-        classes: names of the classes, the lowest first; () to tell their order from the names.
-        spelling: names that are nearly equal: ``refuse``, ``merge`` or ``apart``.
-        ordered_by: the key and value that need ordered classes; "" for none.
-        own_split: a split that people bring: a file, ``folders`` for those that class folders are
-            in, "" for the manifest's column, if it has one.
-        keep_test_aside: True to leave out the test photographs of that split, for folds of the
-            others.
-    """
-
-    kind: str
-    views: tuple[View, ...]
-    count: int
-    seed: int
-    manifest: Manifest
-    subject: str
-    need_masks: bool
-    on_conflict: str
-    classes: tuple[str, ...]
-    spelling: str
-    ordered_by: str
-    own_split: str
-    keep_test_aside: bool
+    kind: str  # ``photos`` (folders), ``synthetic`` or ``tfds:NAME``
+    views: tuple[View, ...]  # one view, or two of the same subjects
+    count: int  # number of synthetic images
+    seed: int  # seed of synthetic images
+    manifest: Manifest  # label CSV and its format; without a path, one folder per class
+    subject: str  # regular expression for the subject in a path; "" for none
+    need_masks: bool  # True if an image without a mask is unusable
+    on_conflict: str  # identical files in different classes: ``refuse`` or ``allow``
+    classes: tuple[str, ...]  # class names in order; () to infer the order
+    spelling: str  # nearly equal names: ``refuse``, ``merge`` or ``apart``
+    ordered_by: str  # configuration key and value requiring ordered classes; "" for none
+    own_split: str  # user-defined split: a file, ``folders``, or "" for the manifest column, if any
+    exclude_test: bool  # True to exclude the test images of that split from cross-validation
 
     @property
     def synthetic(self) -> bool:
@@ -72,30 +46,30 @@ class SourceOptions:
 
     @property
     def two_views(self) -> bool:
-        """True if every subject is seen from two sides at once."""
+        """True if each sample has two views."""
         return len(self.views) > 1
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Where the photographs and masks of every view lie; "" for none."""
+        """Folders of images and masks of all views; "" for none."""
         return tuple(path for view in self.views for path in (view.photos, view.masks))
 
     @property
     def data_set(self) -> str:
-        """Name of the tensorflow-datasets set; "" for another kind of source."""
+        """Name of the tensorflow-datasets set; "" for other sources."""
         return self.kind.removeprefix(TFDS) if self.kind.startswith(TFDS) else ""
 
     def holding(self, facts: MaskFacts) -> "SourceOptions":
-        """The source, whose first view's masks are rather looked for as a run found its own."""
+        """Copy with the mask rule of the first view set to the findings of a run."""
         first = self.views[0]
         rule = replace(first.mask_rule, held_name=facts.name, held_category=facts.category)
         return replace(self, views=(replace(first, mask_rule=rule), *self.views[1:]))
 
     def describe(self) -> str:
-        """One phrase for every output: where the photographs are from."""
+        """Describe the source in one phrase."""
         if self.synthetic:
             views = " and ".join(view.name.upper() for view in self.views)
-            return f"synthetic {views} photographs, drawn by hairjax"
+            return f"synthetic {views} photographs"
         if self.data_set:
             return f"the tensorflow-datasets set {self.data_set}"
         if self.two_views:
@@ -105,51 +79,31 @@ class SourceOptions:
 
 @dataclass(frozen=True)
 class PrepareOptions:
-    """Decoding, resizing and caching of photographs.
+    """Decoding, resizing and caching of images."""
 
-    Attributes:
-        side: height and width of the result in pixels.
-        fit: ``squash`` (every side to the square) or ``pad`` (keep the aspect).
-        on_bad: ``refuse`` raises when any photograph cannot be used, ``skip`` leaves such out.
-        cache: folder of prepared sets; "" decodes anew and writes nothing.
-        beam: options of Apache Beam, which then decodes; "" does without it.
-        memory: GiB that photographs may take in memory, else they stay on disk; 0: half of what is
-            free, shared by the processes of the run on this machine.
-        workers: number of photographs decoded at the same time.
-        hair: values of the masks that stand for hair.
-        mask_coding: coding that the masks must have, as a run stores it; "" for any.
-        white: white of 16-bit greys, as a run stores it; 0: as the set tells.
-    """
-
-    side: int
-    fit: str
-    on_bad: str
-    cache: str
-    beam: str
+    side: int  # height and width of the result in pixels
+    fit: str  # ``squash`` (resize to the square) or ``pad`` (keep the aspect ratio)
+    on_bad: str  # unusable images: ``refuse`` or ``skip``
+    cache: str  # folder of prepared sets; "" to decode at every start
+    beam: str  # options of Apache Beam; "" to decode without it
+    # GiB of memory for images, else they stay on disk; 0: half of the free memory, shared by the
+    # processes on this machine
     memory: float
-    workers: int
-    hair: Hair = AUTO
-    mask_coding: str = ""
-    white: int = 0
+    workers: int  # number of decoding threads
+    hair: Hair = AUTO  # mask values of hair
+    mask_coding: str = ""  # required mask coding, as stored by a run; "" for any
+    white: int = 0  # white of 16-bit greys, as stored by a run; 0: inferred
 
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """Division of photographs into train, validation and test.
+    """Division of images into train, validation and test."""
 
-    Attributes:
-        fractions: shares of train, validation and test.
-        folds: number of equal parts, in place of fractions; 0: off.
-        fold: index of the part that tests, from 0.
-        seed: seed of the division.
-        least: smallest number of training photographs: one batch.
-        on_leak: ``refuse`` or ``allow`` photographs that are held out and copies of training ones,
-            or that the weights have learnt from.
-    """
-
-    fractions: tuple[float, ...]
-    folds: int
-    fold: int
-    seed: int
-    least: int
+    fractions: tuple[float, ...]  # fractions of train, validation and test
+    folds: int  # number of cross-validation folds; 0: off
+    fold: int  # index of the test fold, from 0
+    seed: int  # seed of the division
+    least: int  # minimum number of training images: one batch
+    # held-out copies of training images, or held-out images that the weights were trained on:
+    # ``refuse`` or ``allow``
     on_leak: str

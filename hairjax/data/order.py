@@ -1,7 +1,6 @@
-"""Order of the photographs in an epoch, and padded batches for evaluation.
+"""Order of the images in an epoch, and padded batches for evaluation.
 
-Photographs in memory are indexed when their batch is due; those on disk are read ahead by threads,
-while the device works.
+Images in memory are indexed on demand; threads prefetch those on disk.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,9 +17,9 @@ _AHEAD = 4  # batches
 _THREADS = 2
 
 
-@lru_cache(maxsize=4)  # a million photographs take 20 ms to shuffle, and every step asks
+@lru_cache(maxsize=4)  # called every step; shuffling a million takes 20 ms
 def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
-    """The order of ``count`` photographs in an epoch, a function of (seed, epoch) alone."""
+    """Random permutation int [count] of an epoch, a function of (seed, epoch)."""
     order = np.random.default_rng((seed, epoch)).permutation(count)
     order.flags.writeable = False
     return order
@@ -29,13 +28,10 @@ def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
 def training_batch(
     order: Callable[[int], np.ndarray], step: int, count: int, batch_size: int
 ) -> np.ndarray:
-    """The photographs of one training step: int [batch_size].
+    """Image indices of a training step of the run: int [batch_size].
 
-    Args:
-        order: order of the photographs in an epoch, which drops its last partial batch.
-        step: step of the run.
-        count: number of the photographs that train.
-        batch_size: photographs in a batch.
+    `order` returns the order of the `count` training images by epoch; the last partial batch is
+    dropped.
     """
     steps = count // batch_size
     epoch, place = divmod(step, steps)
@@ -52,19 +48,19 @@ def training_batches(
     batch_size: int,
     share: slice,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The batches of training steps, in order; the same wherever the photographs are.
+    """Yield the batches of training steps, independent of where the images are stored.
 
     Args:
-        photos: all of them.
-        train: indices of those that train, int [n].
-        steps: steps of the run, counted from 0 over all its epochs.
+        photos: all images.
+        train: indices of the training images, int [n].
+        steps: steps of the run, from 0 over all epochs.
         seed: seed of the order.
-        balanced: every class comes equally often; else every photograph does.
-        batch_size: photographs in a batch.
-        share: the rows of each batch that are read: those of this process.
+        balanced: True for balanced sampling.
+        batch_size: images per batch.
+        share: rows of each batch read by this process.
 
     Yields:
-        Photographs uint8 [share, side, side, 4] and labels int32 [share].
+        Images uint8 [share, side, side, 4] and labels int32 [share].
     """
     order: Callable[[int], np.ndarray] = partial(epoch_order, seed, count=len(train))
     if balanced:
@@ -78,10 +74,9 @@ def training_batches(
 
 
 def evaluation_batches(count: int, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:
-    """All photographs in order, the last batch padded with its own last one.
+    """Yield all images in order, the last batch padded by its last index.
 
-    Yields:
-        (indices [batch_size], how many of them are not padding).
+    Yields (indices [batch_size], number of valid rows).
     """
     for start in range(0, count, batch_size):
         indices = np.arange(start, start + batch_size)
@@ -91,10 +86,9 @@ def evaluation_batches(count: int, batch_size: int) -> Iterator[tuple[np.ndarray
 def read_batches(
     photos: PhotoSet, batch_size: int, share: slice
 ) -> Iterator[tuple[np.ndarray, int]]:
-    """The photographs of `evaluation_batches`, of which the rows of ``share`` alone are read.
+    """Yield the images of `evaluation_batches`, limited to the rows of ``share``.
 
-    Yields:
-        (uint8 [share, side, side, 4], how many of the whole batch are not padding).
+    Yields (uint8 [share, side, side, 4], number of valid rows in the whole batch).
     """
 
     def read(batch: tuple[np.ndarray, int]) -> tuple[np.ndarray, int]:
@@ -106,7 +100,7 @@ def read_batches(
 def _read_ahead(
     photos: PhotoSet, read: Callable[[Any], Any], batches: Sequence[Any]
 ) -> Iterator[Any]:
-    """Read every batch in order: at once from memory, from the disk a few batches ahead."""
+    """Read batches in order, from memory on demand and from disk by prefetching threads."""
     if isinstance(photos.images, np.ndarray) or not photos.images.on_disk:
         yield from map(read, batches)
         return

@@ -1,4 +1,4 @@
-"""Counts of a set per class and split, and example photographs of each class."""
+"""Counts per class and split, and example images of each class."""
 
 from collections import Counter
 
@@ -8,12 +8,12 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.data.split import SPLITS
 from hairjax.system.wording import counted
 
-PER_CLASS = 3  # photographs of each class on the sheet
-MOST_ROWS = 20  # of the sheet, which stays legible; with more classes, some are left out
+PER_CLASS = 3  # images of each class on the contact sheet
+MOST_ROWS = 20  # of the contact sheet; with more classes, a subset of them
 
 
 def count_table(photos: PhotoSet, split: np.ndarray) -> tuple[str, list[str], list[list[str]]]:
-    """Photographs and subjects of every class and split: title, header, rows."""
+    """Counts of images and subjects by class and split: title, header, rows."""
     subjects = np.array(photos.subjects)
     known = subjects != ""
 
@@ -27,36 +27,27 @@ def count_table(photos: PhotoSet, split: np.ndarray) -> tuple[str, list[str], li
         [name, *(cell((photos.labels == label) & part) for part in parts)]
         for label, name in enumerate(photos.classes)
     ]
-    title = "photographs (subjects)" if known.any() else "photographs; no subject is known"
+    title = "photographs (subjects)" if known.any() else "photographs; no known subjects"
     if known.any() and not known.all():
-        title += f"; of {counted(int(np.sum(~known)), 'photograph')} the subject is not known"
+        title += f"; {counted(int(np.sum(~known)), 'photograph')} without a known subject"
     return title, ["", *SPLITS, "all"], [*rows, ["all", *(cell(part) for part in parts)]]
 
 
 def example_photographs(photos: PhotoSet, train: np.ndarray, seed: int) -> np.ndarray:
-    """Example photographs, class by class, one of each subject first.
-
-    Args:
-        photos: all of them.
-        train: indices of those to choose from, int [n].
-        seed: seed of the choice.
-
-    Returns:
-        int [rows]: indices into ``photos``.
-    """
+    """Sample example indices from `train` by class, preferring different subjects: int [rows]."""
     classes = np.unique(photos.labels[train])
-    if len(classes) > MOST_ROWS:  # evenly over all of them, which may be in an order
+    if len(classes) > MOST_ROWS:  # evenly spaced, as classes may be ordered
         classes = classes[np.linspace(0, len(classes) - 1, MOST_ROWS).round().astype(int)]
     count = max(1, min(PER_CLASS, MOST_ROWS // len(classes)))
     order = np.random.default_rng(seed).permutation(train)
     chosen: list[int] = []
     for label in classes:
-        seen: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         turns = []
         for photo in order[photos.labels[order] == label]:
-            # A photograph whose subject is unknown counts as the only one of its subject.
+            # An image without a subject counts as a subject of its own.
             subject = photos.subjects[photo]
-            turns.append((seen[subject], int(photo)))
-            seen[subject] += bool(subject)
+            turns.append((counts[subject], int(photo)))
+            counts[subject] += bool(subject)
         chosen += [photo for _, photo in sorted(turns, key=lambda turn: turn[0])[:count]]
     return np.array(chosen)

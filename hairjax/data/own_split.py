@@ -1,4 +1,4 @@
-"""A split that people bring: a file, a column of the manifest, or folders train, valid, test."""
+"""User-defined splits: a file, a manifest column, or folders train, valid, test."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,6 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.data.sources.columns import PARTS, find_named
 from hairjax.data.sources.formats import SUFFIXES, UNREAD_SUFFIXES
 from hairjax.data.sources.lookup import one_form
-from hairjax.data.sources.manifest import read_split_column
 from hairjax.data.sources.own_parts import describe_names, is_part, part_of, require_parts
 from hairjax.data.sources.spelling import subject_key
 from hairjax.data.sources.table import Table, read_table, separator
@@ -27,61 +26,53 @@ from hairjax.data.split import (
 from hairjax.system.errors import UserError, examples
 
 _EXAMPLES = 5
-# What the column of parts may be called in a file that holds a split and nothing else.
+# Names of the split column in a split file.
 _SPLIT_NAMES = frozenset({"split", "set", "subset", "partition", "part"})
 
 
 @dataclass(frozen=True, eq=False)
 class OwnSplit:
-    """A split that people bring.
+    """A user-defined split."""
 
-    Attributes:
-        parts: str [n], "train", "validation" or "test"; a part may be missing.
-        source: in words, what it is from, and what names were taken for these.
-    """
-
-    parts: np.ndarray
-    source: str
+    parts: np.ndarray  # str [n], "train", "validation" or "test"; a part may be absent
+    source: str  # description of the origin and of the names in it
 
 
 def find_own_split(source: SourceOptions, photos: PhotoSet) -> OwnSplit | None:
-    """The split that `data.split` or the manifest's column gives; None where there is none.
+    """Read the user-defined split of `data.split` or the manifest column; None if there is none.
 
     Raises:
-        UserError: the file, the column or the folders cannot be used, or part a subject or
-            identical files.
+        UserError: the split is unusable, or separates images of a subject or identical files.
     """
     if source.synthetic or source.data_set:
-        return _of_file(source, photos) if source.own_split else None
+        return _from_file(source, photos) if source.own_split else None
     if source.own_split == FOLDERS:
         names = [PurePosixPath(file).parts[0] for file in photos.files]
-        found = _named(photos, names, "the folders")
+        found = _from_names(photos, names, "the folders")
     elif source.own_split:
-        return _of_file(source, photos)
+        return _from_file(source, photos)
     else:
-        column, by_file = read_split_column(source.manifest, source.views[0].photos)
-        if not column:
+        further = photos.further
+        if not further.split:
             return None
-        names = [by_file[file] for file in photos.files]
-        found = _named(photos, names, f"the manifest's column {column!r}")
-    return _together(found, photos)
+        names = [further.parts[file] for file in photos.files]
+        found = _from_names(photos, names, f"the manifest's column {further.split!r}")
+    return _checked(found, photos)
 
 
-def _together(found: OwnSplit, photos: PhotoSet) -> OwnSplit:
-    """The split, unless it parts what belongs together."""
+def _checked(found: OwnSplit, photos: PhotoSet) -> OwnSplit:
     require_together(photos.subjects, found.parts, found.source)
     require_one_copy(photos.files, photos.sha256, found.parts, found.source)
     return found
 
 
-def _named(photos: PhotoSet, names: Sequence[str], source: str) -> OwnSplit:
-    """The split of which every photograph has the name of a part."""
-    others = {name: file for file, name in zip(photos.files, names, strict=True)
+def _from_names(photos: PhotoSet, names: Sequence[str], source: str) -> OwnSplit:
+    unknown = {name: file for file, name in zip(photos.files, names, strict=True)
               if not is_part(name)}  # fmt: skip
-    if others:
-        said = [f"{name!r} ({file})" for name, file in others.items()]
+    if unknown:
+        named = [f"{name!r} ({file})" for name, file in unknown.items()]
         raise UserError(
-            f"{source} name {examples(said, _EXAMPLES)}: a photograph is in one of train, "
+            f"{source} name {examples(named, _EXAMPLES)}; the parts of a split are train, "
             "validation (val, valid, dev) and test"
         )
     meant = describe_names({*names})
@@ -92,27 +83,27 @@ def _parts(names: Sequence[str]) -> np.ndarray:
     return np.array([part_of(name) for name in names], f"<U{max(map(len, SPLITS))}")
 
 
-def _of_file(source: SourceOptions, photos: PhotoSet) -> OwnSplit:
+def _from_file(source: SourceOptions, photos: PhotoSet) -> OwnSplit:
     path = Path(source.own_split).expanduser()
     form: Callable[[str], str] = subject_key if source.spelling == "merge" else str
     table = read_table(path, "split", "split")
     if is_written_split(table.columns):
         return OwnSplit(read_split(path, photos, form), str(path))
-    return _together(_of_table(table, photos, form), photos)
+    return _checked(_from_table(table, photos, form), photos)
 
 
-def _of_table(table: Table, photos: PhotoSet, form: Callable[[str], str]) -> OwnSplit:
-    """The split of a file with a name and a part in each row, and perhaps a subject.
+def _from_table(table: Table, photos: PhotoSet, form: Callable[[str], str]) -> OwnSplit:
+    """Split of a table with columns for file and part, and optionally subject.
 
-    A photograph belongs where its name is listed, else where its subject is.
+    An image is looked up by its name, then by its subject.
     """
     split = find_named(table.columns, _SPLIT_NAMES)
     file = find_named(table.columns, PARTS["file"])
     if not split or not file:
         shown = examples([name or "(no name)" for name in table.columns], 12) or "nothing"
         raise UserError(
-            f"the split {str(table.path)!r} needs one column file and one column split (a "
-            f"split.csv of a run has label, subject and sha256 too), and its first line names "
+            f"the split {str(table.path)!r} needs a column file and a column split (a run's "
+            f"split.csv also has label, subject and sha256); its first line names "
             f"{shown}{separator(table.columns)}: rename them"
         )
     require_parts(table, split, "split")
@@ -130,12 +121,12 @@ def _of_table(table: Table, photos: PhotoSet, form: Callable[[str], str]) -> Own
     if unknown:
         listed = examples([row[file] for row in rows], 3)
         raise UserError(
-            f"{str(table.path)!r} does not say to which split {len(unknown):,} of {len(photos):,} "
-            f"photographs belong{', nor by their subjects' if subject else ''}: "
+            f"{str(table.path)!r} lists neither the file {'nor the subject ' if subject else ''}of "
+            f"{len(unknown):,} of {len(photos):,} photographs: "
             f"{examples(unknown, _EXAMPLES)} (it lists {listed}); {NEW_SPLIT}"
         )
-    said = ", ".join(filter(None, (way, describe_names({*names}))))
-    return OwnSplit(_parts(names), f"{table.path}{f' ({said})' if said else ''}")
+    description = ", ".join(filter(None, (way, describe_names({*names}))))
+    return OwnSplit(_parts(names), f"{table.path}{f' ({description})' if description else ''}")
 
 
 def _by_subject(
@@ -150,13 +141,13 @@ def _by_subject(
 def _by_name(
     listed: Sequence[str], parts: Sequence[str], photos: PhotoSet
 ) -> tuple[str, dict[str, str]]:
-    """The part of each photograph that is listed, and how names were compared.
+    """Part of each listed image, and the rule by which names were matched.
 
-    One way for all: as written, without suffixes, by the last part, or both; the first by which
-    most photographs are found, where no two photographs have one name.
+    One rule for all: exact names, without suffix, without folder, or both; the first with the most
+    matches and no ambiguous image.
 
     Raises:
-        UserError: a photograph is listed in two parts.
+        UserError: an image is listed in two parts.
     """
     best: tuple[str, dict[str, str]] = "", {}
     for way, key in _WAYS.items():
@@ -169,11 +160,13 @@ def _by_name(
         found = {file: named[one] for file, one in zip(photos.files, keys, strict=True)
                  if one in named}  # fmt: skip
         if len(found) > len(best[1]):
-            apart = [f"{file} ({', '.join(its)})" for file, its in found.items() if len(its) > 1]
-            if apart:
+            conflicts = [
+                f"{file} ({', '.join(its)})" for file, its in found.items() if len(its) > 1
+            ]
+            if conflicts:
                 raise UserError(
-                    f"the split has {len(apart):,} of the photographs in two parts: "
-                    f"{examples(apart, _EXAMPLES)}; leave each in one"
+                    f"the split lists {len(conflicts):,} of the photographs in two parts: "
+                    f"{examples(conflicts, _EXAMPLES)}; keep one of each"
                 )
             best = way, {file: next(iter(its.values())) for file, its in found.items()}
     return best

@@ -1,4 +1,4 @@
-"""Two views of one subject, such as TOP and SIDE, as one sample; either view may be missing."""
+"""Two views of a subject, such as TOP and SIDE, as one sample; either may be missing."""
 
 import hashlib
 from collections import defaultdict
@@ -13,16 +13,15 @@ from hairjax.system import console
 from hairjax.system.errors import UserError, examples
 from hairjax.system.wording import counted
 
-MISSING = "none"  # in the place of a file's name
-_NOWHERE = -1  # in the place of a photograph's row
+MISSING = "none"  # file name of a missing view
+_NOWHERE = -1  # row of a missing view
 _EXAMPLES = 3
 
 
 class Pairs:
-    """Photographs of two views side by side, to be used like a uint8 array [n, side, side, 8].
+    """Rows of two views, concatenated on access: uint8 [n, side, side, 8].
 
-    RGB and mask of the first view, then of the second; a view that is missing is black and has no
-    mask, as no photograph is. Nothing is copied until it is asked for.
+    RGB and mask of the first view, then of the second; a missing view is 0 throughout.
     """
 
     def __init__(
@@ -31,11 +30,10 @@ class Pairs:
         rows: NDArray[np.int64],
     ):
         self.views = views
-        self.rows = rows  # of each pair in either view, int [n, 2]; -1: missing
+        self.rows = rows  # row of each pair in each view, int [n, 2]; -1: missing
 
     @property
     def on_disk(self) -> bool:
-        """True if some of them are read when they are asked for."""
         return any(not isinstance(view, np.ndarray) and view.on_disk for view in self.views)
 
     @property
@@ -45,7 +43,7 @@ class Pairs:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that all of them would take in memory."""
+        """Size in memory, in bytes."""
         return int(np.prod(self.shape, dtype=np.int64))
 
     def __len__(self) -> int:
@@ -55,29 +53,25 @@ class Pairs:
         rows = self.rows[chosen]
         pixels = np.zeros((len(rows), *self.shape[1:]), np.uint8)
         for i, view in enumerate(self.views):
-            there = np.flatnonzero(rows[:, i] != _NOWHERE)
-            if len(there):
-                pixels[there, ..., 4 * i : 4 * i + 4] = view[rows[there, i]]
+            present = np.flatnonzero(rows[:, i] != _NOWHERE)
+            if len(present):
+                pixels[present, ..., 4 * i : 4 * i + 4] = view[rows[present, i]]
         return pixels
 
     def subset(self, chosen: np.ndarray) -> "Pairs":
-        """The pairs at `chosen` (int [m])."""
+        """Select pairs by index, int [m]."""
         return Pairs(self.views, self.rows[chosen])
 
 
 def pair_views(first: PhotoSet, second: PhotoSet) -> PhotoSet:
-    """Pair the photographs of each subject in the order of their files.
+    """Pair the images of each subject in the order of their files; both sets have the same classes.
 
-    Of n photographs of one view and m of the other there are max(n, m) pairs: the fewer come
-    again, from the first on. A subject of whom one view is missing has pairs without it. A pair's
-    label is that of its first view, or where this is missing of its second; its file is both names.
-
-    Args:
-        first: photographs of one view, with subjects.
-        second: photographs of the other view; the classes are the same.
+    n images of one view and m of the other make max(n, m) pairs; the shorter list repeats. A
+    subject with one view has pairs without the other. The label is that of the first available
+    view, the file both names.
 
     Raises:
-        UserError: a subject is not known, no subject has both views, or two have one file.
+        UserError: a subject is unknown, none has both views, or two share a file.
     """
     for photos, key in ((first, "photos"), (second, "second_photos")):
         _require_subjects(photos, key)
@@ -86,8 +80,8 @@ def pair_views(first: PhotoSet, second: PhotoSet) -> PhotoSet:
         own_names, other_names = (examples(sorted(found), _EXAMPLES) for found in rows_of)
         raise UserError(
             "no subject has photographs in both config.data.photos and config.data.second_photos: "
-            f"in the first are {own_names}, in the second {other_names}; "
-            "config.data.subject must find the same names in both"
+            f"the first has {own_names}, the second {other_names}; "
+            "config.data.subject must match the same names in both"
         )
     rows, subjects = [], []
     for subject in sorted(rows_of[0].keys() | rows_of[1].keys()):
@@ -102,9 +96,9 @@ def pair_views(first: PhotoSet, second: PhotoSet) -> PhotoSet:
         f"view is missing in {lacking[0]:,}, the second in {lacking[1]:,}"
     )
     both = pairs[(pairs != _NOWHERE).all(axis=1)]
-    if apart := int(np.sum(first.labels[both[:, 0]] != second.labels[both[:, 1]])):
+    if conflicts := int(np.sum(first.labels[both[:, 0]] != second.labels[both[:, 1]])):
         console.say(
-            f"in {apart:,} of these pairs the views have different labels: that of the first counts"
+            f"{conflicts:,} of these pairs have different labels: that of the first view is used"
         )
     return PhotoSet(
         images=Pairs((first.images, second.images), pairs),
@@ -119,7 +113,7 @@ def pair_views(first: PhotoSet, second: PhotoSet) -> PhotoSet:
         ),
         classes=first.classes,
         has_masks=first.has_masks and second.has_masks,
-        # Of two codings or whites none could be held against other photographs.
+        # Unknown if the views differ.
         mask_coding=first.mask_coding if first.mask_coding == second.mask_coding else "",
         white=first.white if first.white == second.white else 0,
         mask_facts=first.mask_facts if first.mask_facts == second.mask_facts else NOT_FOUND,
@@ -129,15 +123,15 @@ def pair_views(first: PhotoSet, second: PhotoSet) -> PhotoSet:
 def _require_subjects(photos: PhotoSet, key: str) -> None:
     if unknown := [f for f, s in zip(photos.files, photos.subjects, strict=True) if not s]:
         raise UserError(
-            f"views are paired by subject, and that of {unknown[0]!r} in config.data.{key} is not "
-            "known: give --config.data.subject=EXPRESSION, which finds it in the path"
+            f"views are paired by subject, and {unknown[0]!r} in config.data.{key} has no known "
+            "subject: give --config.data.subject=EXPRESSION to find it in the path"
         )
     owners: dict[str, str] = {}
     for file, subject, sha256 in zip(photos.files, photos.subjects, photos.sha256, strict=True):
         if owners.setdefault(sha256, subject) != subject:
             raise UserError(
-                f"{file!r} of {subject!r} in config.data.{key} is the same file as one of "
-                f"{owners[sha256]!r}: remove one, or give them one subject"
+                f"{file!r} of {subject!r} in config.data.{key} equals a file of "
+                f"{owners[sha256]!r}: remove one, or give both the same subject"
             )
 
 
@@ -157,7 +151,6 @@ def _file(photos: PhotoSet, row: int) -> str:
 
 
 def _digest(first: Sequence[str], second: Sequence[str], own: int, other: int) -> str:
-    """Digest of both files' digests, so that a pair changes when one of them does."""
     views = ((first, own), (second, other))
     parts = (MISSING if row == _NOWHERE else digests[row] for digests, row in views)
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""A set of photographs: returned by every source, taken by every later step."""
+"""Set of images with labels and masks, the interface between sources and later steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,11 +6,12 @@ from typing import Protocol
 
 import numpy as np
 
+from hairjax.data.sources.manifest import NOTHING_FURTHER, Further
 from hairjax.data.sources.mask_rule import NOT_FOUND, MaskFacts
 
 
 class Rows(Protocol):
-    """Rows of pixels that are read or composed on access, indexed like a uint8 array."""
+    """Image rows read or composed on access, indexed like a uint8 array."""
 
     @property
     def on_disk(self) -> bool: ...
@@ -30,34 +31,31 @@ class Rows(Protocol):
 
 @dataclass(frozen=True)
 class PhotoSet:
-    """Photographs, in memory or on disk, each with its hair mask as a fourth channel.
+    """Images in memory or on disk, with the hair mask as fourth channel.
 
-    The arrays are not copied. Indexed by an array of integers or a slice, `images` gives pixels in
-    memory, wherever they are kept. Where no masks are known, `has_masks` is False and the fourth
-    channel means nothing.
+    Indexing `images` by integers or a slice returns an array in memory. Without masks, `has_masks`
+    is False and the fourth channel undefined. Arrays are not copied.
     """
 
-    # uint8 [n, side, side, 4]: RGB, then the mask (0 … 255); 8 of two views, see `data.pairs`.
+    # uint8 [n, side, side, 4]: RGB and mask (0 … 255); 8 channels for two views (`data.pairs`).
     images: np.ndarray | Rows
-    labels: np.ndarray  # int32 [n]: index into classes; -1 where it is not known
-    files: tuple[str, ...]  # the name of each photograph in every output
-    subjects: tuple[str, ...]  # whose photograph it is; "" where unknown
-    sha256: tuple[str, ...]  # of the file's bytes (of the pixels where there is no file)
+    labels: np.ndarray  # int32 [n]: index into classes; -1: unknown
+    files: tuple[str, ...]  # name of each image in every output
+    subjects: tuple[str, ...]  # "": unknown
+    sha256: tuple[str, ...]  # of the file (without a file, of the pixels)
     classes: tuple[str, ...]
     has_masks: bool
-    mask_sha256: tuple[str, ...] = ()  # of the bytes of their files; () where they are not known
-    mask_coding: str = ""  # of the files of the masks, see `prepare.mask_coding`; "": not known
-    mask_facts: MaskFacts = NOT_FOUND  # how these were found
-    white: int = 0  # of the 16-bit greys among the files, see `prepare.levels`; 0: there are none
+    mask_sha256: tuple[str, ...] = ()  # of the mask files; (): unknown
+    mask_coding: str = ""  # of the mask files, see `prepare.mask_coding`; "": unknown
+    mask_facts: MaskFacts = NOT_FOUND  # rule by which the masks were found
+    white: int = 0  # of 16-bit greys, see `prepare.levels`; 0: none
+    further: Further = NOTHING_FURTHER  # further columns of a manifest
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def subset(self, indices: Sequence[int] | np.ndarray) -> "PhotoSet":
-        """Copy the photographs at `indices`: integers in any order, or one boolean for each.
-
-        Photographs on disk stay there, unread.
-        """
+        """Select images by integer index or boolean mask; images on disk stay unread."""
         chosen, images = np.arange(len(self))[list(indices)], self.images
         return PhotoSet(
             images=images[chosen] if isinstance(images, np.ndarray) else images.subset(chosen),
@@ -71,4 +69,5 @@ class PhotoSet:
             mask_coding=self.mask_coding,
             mask_facts=self.mask_facts,
             white=self.white,
+            further=self.further,
         )

@@ -1,7 +1,6 @@
 """Train, validation and test split: by subject, stratified by class, stored as CSV.
 
-Photographs of one subject, and identical files, always stay together. A split can be given to
-another run, so that TOP and SIDE of one person never land on different sides.
+A split may be reused by another run, so that TOP and SIDE of a subject share a part.
 """
 
 import csv
@@ -22,29 +21,20 @@ SPLITS = ("train", "validation", "test")
 _COLUMNS = ("file", "label", "subject", "sha256", "split")
 _EXAMPLES = 5
 NEW_SPLIT = (
-    "make a new split with --config.data.split= (or, of a data set that brings its own, "
+    "make a new split with --config.data.split= (or, for a data set with a split of its own, "
     "--config.data.folds=5)"
 )
 
 
 def make_split(photoset: PhotoSet, fractions: Sequence[float], seed: int) -> np.ndarray:
-    """Assign each photograph to train, validation or test, at random but for what must hold.
+    """Split images at random into "train", "validation" and "test": str [n].
 
-    No subject and no identical files (equal `sha256`) are ever parted; a photograph whose subject
-    is "" is its own. Each class comes as near to `fractions` as that allows. The result depends
-    on the photographs and the seed, not on the photographs' order.
-
-    Args:
-        photoset: the photographs.
-        fractions: shares of train, validation and test, which sum to 1; test may be 0.
-        seed: seed of the split.
-
-    Returns:
-        str [n]: "train", "validation" or "test".
+    Grouped by subject, stratified by class (see `divide`). `fractions` sum to 1; that of test may
+    be 0.
 
     Raises:
-        UserError: the fractions are unusable, or a class has too few subjects to be in both train
-            and validation.
+        UserError: the fractions are invalid, or a class has too few subjects for both train and
+            validation.
     """
     split = np.array(SPLITS)[divide(photoset, _shares(fractions), seed, needed=2)]
     _require_classes(photoset, split)
@@ -52,71 +42,54 @@ def make_split(photoset: PhotoSet, fractions: Sequence[float], seed: int) -> np.
 
 
 def make_folds(photoset: PhotoSet, folds: int, fold: int, seed: int) -> np.ndarray:
-    """Cross-validation: one of several equal parts tests, the next selects, the others train.
+    """Cross-validation split, str [n]: fold ``fold`` tests, the next validates, the others train.
 
-    Over all values of ``fold`` each photograph tests once and selects once. What must hold is what
-    `make_split` says.
-
-    Args:
-        photoset: the photographs.
-        folds: number of parts, 3 or more.
-        fold: index of the part that tests, 0 … ``folds`` - 1.
-        seed: seed of the division.
-
-    Returns:
-        str [n]: "train", "validation" or "test".
+    Over all folds, 0 … ``folds`` - 1 with three or more, each image is tested once and validated
+    once. Grouping as in `make_split`.
 
     Raises:
-        UserError: a class has too few subjects to be in every part.
+        UserError: a class has fewer subjects than folds.
     """
     part = divide(photoset, np.full(folds, 1 / folds), seed, needed=folds)
     for label, name in enumerate(photoset.classes):
-        held = len(set(part[photoset.labels == label]))
-        if held < folds:
+        parts = len(set(part[photoset.labels == label]))
+        if parts < folds:
             raise UserError(
-                f"the class {name!r} is in {held} of config.data.folds={folds} parts: photographs "
-                "of at least so many subjects are needed in each class; take fewer folds"
+                f"the class {name!r} is in {parts} of config.data.folds={folds} parts: each class "
+                "needs at least as many subjects as folds; use fewer folds"
             )
     names = np.full(folds, "train", dtype=f"<U{max(map(len, SPLITS))}")
     names[(fold + 1) % folds], names[fold] = "validation", "test"
     return names[part]
 
 
-def draw_part(
+def split_off_part(
     photoset: PhotoSet, split: np.ndarray, part: str, fractions: Sequence[float], seed: int
 ) -> np.ndarray:
-    """Take a part that a split lacks from its training photographs, as `make_split` would.
+    """Split a missing `part`, "validation" or "test", off the training images of a split, str [n].
 
-    Args:
-        photoset: the photographs.
-        split: str [n].
-        part: "validation" or "test".
-        fractions: shares of train, validation and test, of which those of train and the part count,
-            in proportion.
-        seed: seed of the division.
-
-    Returns:
-        str [n]: the split with that part.
+    Uses the `fractions` of train and the part, as `make_split` would.
 
     Raises:
         UserError: as in `make_split`.
     """
     train, shares = np.flatnonzero(split == "train"), dict(zip(SPLITS, fractions, strict=True))
     whole = shares["train"] + shares[part]
-    drawn = make_split(
+    parts = make_split(
         photoset.subset(train), (shares["train"] / whole, shares[part] / whole, 0), seed
     )
     found = split.astype(f"<U{max(map(len, SPLITS))}")
-    found[train[drawn == "validation"]] = part
+    found[train[parts == "validation"]] = part
     return found
 
 
 def check_split(photoset: PhotoSet, split: np.ndarray) -> None:
-    """Refuse a split (str [n]) on which nothing can be trained or nothing it measures believed.
+    """Raise if a split (str [n]) is invalid, leaks, or lacks a class.
 
     Raises:
-        UserError: a name is not a split's, a subject or identical files are in two splits, or a
-            class is missing from train or validation.
+        UserError: unknown part; a subject or identical files in two parts; a class missing from
+            train or validation.
+        ValueError: the lengths differ.
     """
     if len(split) != len(photoset):
         raise ValueError(f"{len(split)} splits are given for {len(photoset)} photographs")
@@ -127,15 +100,12 @@ def check_split(photoset: PhotoSet, split: np.ndarray) -> None:
 
 
 def write_split(path: Path, photoset: PhotoSet, split: np.ndarray) -> None:
-    """Write the split (str [n]) as CSV: file, label (the class's name), subject, sha256, split.
-
-    The file is whole or absent, whatever interrupts the writing.
-    """
+    """Write the split (str [n]) as CSV: file, label (class), subject, sha256, split; atomic."""
     write_rows(path, split_rows(photoset, split))
 
 
 def split_rows(photoset: PhotoSet, split: np.ndarray) -> list[dict[str, str]]:
-    """Rows that `write_split` writes, value by column."""
+    """Rows of the CSV of `write_split`, value by column."""
     labels = [photoset.classes[label] for label in photoset.labels]
     columns = (photoset.files, labels, photoset.subjects, photoset.sha256, map(str, split))
     cells = zip(*columns, strict=True)
@@ -143,24 +113,18 @@ def split_rows(photoset: PhotoSet, split: np.ndarray) -> list[dict[str, str]]:
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, str]]) -> None:
-    """Write rows for `read_rows` to read."""
+    """Write rows in the format of `read_rows`."""
     write_csv(path, _COLUMNS, ([row[name] for name in _COLUMNS] for row in rows))
 
 
 def read_split(path: Path, photoset: PhotoSet, form: Callable[[str], str] = str) -> np.ndarray:
-    """Return the split (str [n]) that a file written by `write_split` gives `photoset`.
+    """Read the split (str [n]) of `photoset` from a file of `write_split`.
 
-    A photograph whose contents (`sha256`) are listed, under whatever name, belongs where they are
-    listed; any other belongs where its subject is. So a split of TOP divides SIDE by person.
-
-    Args:
-        path: the file.
-        photoset: the photographs.
-        form: makes of the name of a subject in the file the one that `photoset` has for it.
+    Images are matched by contents (`sha256`), then by subject; a split of TOP thus divides SIDE by
+    person. `form` maps subject names of the file to those of `photoset`.
 
     Raises:
-        UserError: the file is not such a split, parts a subject, or does not say where each
-            photograph belongs.
+        UserError: the file is invalid, separates images of a subject, or lacks an image.
     """
     rows = read_rows(path)
     listed = [part_of(row["split"]) if is_part(row["split"]) else row["split"] for row in rows]
@@ -183,15 +147,14 @@ def read_split(path: Path, photoset: PhotoSet, form: Callable[[str], str] = str)
             split.append(name)
     if unknown:
         raise UserError(
-            f"{str(path)!r} does not say to which split {len(unknown):,} of {len(photoset):,} "
-            f"photographs belong, neither by their contents nor by their subjects: "
-            f"{examples(unknown, _EXAMPLES)}; {NEW_SPLIT}"
+            f"{str(path)!r} lists neither the contents nor the subject of {len(unknown):,} of "
+            f"{len(photoset):,} photographs: {examples(unknown, _EXAMPLES)}; {NEW_SPLIT}"
         )
     return np.array(split, dtype=f"<U{max(map(len, SPLITS))}")
 
 
 def read_own_split(path: Path, photoset: PhotoSet) -> np.ndarray:
-    """The split (str [n]) that a run has written of just these photographs.
+    """Read the split (str [n]) of a run, for exactly its images.
 
     Raises:
         UserError: as `require_same_photographs` and `read_split`.
@@ -201,10 +164,10 @@ def read_own_split(path: Path, photoset: PhotoSet) -> np.ndarray:
 
 
 def require_same_photographs(path: Path, photoset: PhotoSet) -> None:
-    """Refuse photographs that are not exactly those of the split a run has written.
+    """Raise if images differ from those in a run's split file.
 
     Raises:
-        UserError: files are missing, new, or have other contents or labels; examples are named.
+        UserError: images are missing, new, renamed, or have other contents or labels.
     """
     listed = {row["file"]: (row["sha256"], row["label"]) for row in read_rows(path)}
     labels = (photoset.classes[label] for label in photoset.labels)
@@ -220,18 +183,16 @@ def require_same_photographs(path: Path, photoset: PhotoSet) -> None:
         "changed": sorted(file for file in both if listed[file][0] != present[file][0]),
         "with another label": sorted(file for file in both if listed[file][1] != present[file][1]),
     }
-    refuse_others("photographs", kinds)
+    require_same_files("photographs", kinds)
 
 
-def refuse_others(what: str, kinds: Mapping[str, Sequence[str]]) -> None:
-    """Refuse files that a run did not begin with.
+def require_same_files(noun: str, kinds: Mapping[str, Sequence[str]]) -> None:
+    """Raise if files differ from those a run began with.
 
-    Args:
-        what: what they are, in the plural.
-        kinds: in what they differ → their names; empty lists are no difference.
+    `noun` is a plural noun for them, `kinds` their names by kind of difference.
 
     Raises:
-        UserError: one list is not empty; examples are named.
+        UserError: a list of names is not empty.
     """
     if any(kinds.values()):
         found = "; ".join(
@@ -240,8 +201,8 @@ def refuse_others(what: str, kinds: Mapping[str, Sequence[str]]) -> None:
             if files
         )
         raise UserError(
-            f"the {what} are not those the run began with: {found}; restore them, or begin a new "
-            "run with another --workdir"
+            f"the {noun} differ from those the run began with: {found}; restore them, or start a "
+            "new run with another --workdir"
         )
 
 
@@ -250,8 +211,8 @@ def _shares(fractions: Sequence[float]) -> np.ndarray:
     usable = len(shares) == len(SPLITS) and (shares[:2] > 0).all() and (shares >= 0).all()
     if not usable or abs(shares.sum() - 1) > 1e-6:
         raise UserError(
-            f"config.data.fractions cannot be {tuple(fractions)}: give the shares of train, "
-            "validation (both above 0) and test, which sum to 1, such as 0.8, 0.1, 0.1"
+            f"config.data.fractions cannot be {tuple(fractions)}: give the fractions of train, "
+            "validation (both above 0) and test, summing to 1, such as 0.8, 0.1, 0.1"
         )
     return shares
 
@@ -260,13 +221,12 @@ def _require_names(split: Iterable[str], source: str) -> None:
     unknown = sorted({*map(str, split)} - {*SPLITS})
     if unknown:
         raise UserError(
-            f"{source} names {', '.join(map(repr, unknown[:_EXAMPLES]))}: a photograph is in one "
-            f"of {', '.join(SPLITS)}"
+            f"{source} names {', '.join(map(repr, unknown[:_EXAMPLES]))}; the parts of a split are "
+            f"{', '.join(SPLITS)}"
         )
 
 
 def _parted(keys: Sequence[str], split: Iterable[str]) -> list[str]:
-    """Return the keys, other than "", that are in more than one split."""
     where = defaultdict(set)
     for key, name in zip(keys, split, strict=True):
         where[key].add(name)
@@ -274,25 +234,25 @@ def _parted(keys: Sequence[str], split: Iterable[str]) -> list[str]:
 
 
 def require_together(subjects: Sequence[str], split: Iterable[str], source: str) -> None:
-    """Refuse a split that has photographs of one subject in two parts.
+    """Raise if a split separates images of one subject.
 
     Raises:
-        UserError: names the subjects, and the split by ``source``.
+        UserError: names the subjects and ``source``.
     """
     if parted := _parted(subjects, split):
         raise UserError(
-            f"{source} parts {counted(len(parted), 'subject')}, whose photographs resemble each "
-            f"other: {examples(parted, _EXAMPLES)}; {NEW_SPLIT}"
+            f"{source} separates photographs of {counted(len(parted), 'subject')}, which resemble "
+            f"each other: {examples(parted, _EXAMPLES)}; {NEW_SPLIT}"
         )
 
 
 def require_one_copy(
     files: Sequence[str], sha256: Sequence[str], split: Iterable[str], source: str
 ) -> None:
-    """Refuse a split that has identical files in two parts.
+    """Raise if a split separates identical files.
 
     Raises:
-        UserError: names the files, and the split by ``source``.
+        UserError: names the files and ``source``.
     """
     split = list(split)
     if parted := _parted(sha256, split):
@@ -301,31 +261,31 @@ def require_one_copy(
             copies[contents].append(f"{file} ({name})")
         alike = [" = ".join(copies[contents]) for contents in parted]
         raise UserError(
-            f"{source} parts identical files: {examples(alike, _EXAMPLES)}; {NEW_SPLIT}"
+            f"{source} separates identical files: {examples(alike, _EXAMPLES)}; {NEW_SPLIT}"
         )
 
 
 def _require_classes(photoset: PhotoSet, split: np.ndarray) -> None:
     for label, name in enumerate(photoset.classes):
-        held = {part: int((split[photoset.labels == label] == part).sum()) for part in SPLITS}
-        if not (held["train"] and held["validation"]):
+        counts = {part: int((split[photoset.labels == label] == part).sum()) for part in SPLITS}
+        if not (counts["train"] and counts["validation"]):
             raise UserError(
                 f"the class {name!r} is not in both train and validation (photographs: "
-                f"{', '.join(f'{part} {count}' for part, count in held.items())}): photographs of "
-                "at least two subjects are needed in each class"
+                f"{', '.join(f'{part} {count}' for part, count in counts.items())}): each class "
+                "needs photographs of at least two subjects"
             )
 
 
 def is_written_split(columns: Iterable[str]) -> bool:
-    """True of the columns of a file that `write_split` writes, perhaps among others."""
+    """True if the columns include those of `write_split`."""
     return {*_COLUMNS} <= {*columns}
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a file written by `write_split`, value by column.
+    """Read a file of `write_split`: value by column.
 
     Raises:
-        UserError: the file cannot be read or lacks a column.
+        UserError: the file is unreadable or lacks a column.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as text:
@@ -333,8 +293,8 @@ def read_rows(path: Path) -> list[dict[str, str]]:
             found = reader.fieldnames or ()
             if missing := [name for name in _COLUMNS if name not in found]:
                 raise UserError(
-                    f"{str(path)!r} lacks {', '.join(missing)}: a split has the columns "
-                    f"{', '.join(_COLUMNS)}, and this file has {', '.join(found) or 'none'}"
+                    f"{str(path)!r} lacks the columns {', '.join(missing)}: a split has "
+                    f"{', '.join(_COLUMNS)}, this file {', '.join(found) or 'none'}"
                 )
             return list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:

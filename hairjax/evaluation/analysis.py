@@ -1,4 +1,4 @@
-"""Analysis beyond one metric: by class, calibration, selective prediction, and slices."""
+"""Analysis beyond the metrics: per-class scores, calibration, selective prediction, slices."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from hairjax.evaluation.metrics.calibration import (
     Bin,
     Calibration,
     Temperature,
+    evaluate_temperature,
     find_temperature,
     measure_calibration,
-    temper,
 )
 from hairjax.evaluation.metrics.sample import Sample
 from hairjax.evaluation.metrics.selective import Retained, SelectivePrediction, predict_selectively
@@ -21,25 +21,15 @@ from hairjax.evaluation.predictions import Predictions
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """Analysis of a set of predictions beside its metrics, as plain data.
+    """Analysis of a set of predictions, as plain data."""
 
-    Attributes:
-        classes: precision, recall and F1 of each class.
-        calibration: calibration of the model's own probabilities.
-        error_by_chance: about the calibration error that right probabilities would have here.
-        temperature: the temperature and its effect; None where there is none.
-        no_temperature: why there is none, "" where there is one.
-        referral: selective prediction.
-        slices: metrics by the other columns of the manifest.
-    """
-
-    classes: tuple[ClassScores, ...]
-    calibration: Calibration
-    error_by_chance: float
-    temperature: Temperature | None
-    no_temperature: str
+    classes: tuple[ClassScores, ...]  # precision, recall and F1 of each class
+    calibration: Calibration  # calibration of the uncalibrated probabilities
+    error_by_chance: float  # expected calibration error of perfectly calibrated probabilities
+    temperature: Temperature | None  # fitted temperature and its effect; None if there is none
+    no_temperature: str  # reason for a missing temperature, else ""
     referral: SelectivePrediction
-    slices: Slices
+    slices: Slices  # metrics by further manifest columns
 
 
 def analyse(
@@ -48,22 +38,17 @@ def analyse(
     validation: Predictions | str,
     columns: Mapping[str, Mapping[str, str]],
 ) -> Analysis:
-    """Analyse predictions.
+    """Analyse predictions, also given as a sample; ``columns``: from `manifest.read_columns`.
 
-    Args:
-        predictions: predictions of the photographs that are judged.
-        sample: sample of them.
-        validation: the run's predictions for its validation photographs, on which the temperature
-            is fitted; the same object as ``predictions`` where those are judged; or in words why
-            there are none.
-        columns: as `manifest.read_columns` returns them.
+    ``validation``: the run's validation predictions, to fit the temperature on (may be
+    ``predictions`` itself); or the reason for their absence.
     """
     temperature, no_temperature = None, validation if isinstance(validation, str) else ""
     if not isinstance(validation, str):
         value, no_temperature = find_temperature(validation)
         if value is not None:
             own = validation is predictions
-            temperature = temper(sample, value, len(validation.files), own)
+            temperature = evaluate_temperature(sample, value, len(validation.files), own)
     return Analysis(
         classes=score_classes(sample, predictions.classes),
         calibration=measure_calibration(sample),
@@ -76,10 +61,9 @@ def analyse(
 
 
 def read_analysis(found: Mapping[str, Any]) -> Analysis:
-    """The inverse of ``dataclasses.asdict``, from JSON: intervals come back as lists.
+    """Analysis from the contents of ``metrics.json``; inverse of ``dataclasses.asdict``.
 
-    Args:
-        found: contents of ``metrics.json``; other keys are left alone.
+    Intervals come back as lists; other keys are ignored.
     """
     temperature, retained, slices = found["temperature"], found["referral"]["kept"], found["slices"]
     if temperature is not None:

@@ -13,17 +13,9 @@ THUMBNAIL = 16  # pixels a side: colour and coarse layout survive, hair does not
 
 
 def majority(train_labels: ArrayLike, labels: ArrayLike, classes: int) -> metrics.Metrics:
-    """Metrics of giving every photograph the training photographs' commonest class.
+    """Metrics of the majority class of the training labels, int [m], on ``labels``, int [n].
 
-    The probabilities, which only the log-loss sees, are the classes' shares in training.
-
-    Args:
-        train_labels: int [m], classes of the training photographs.
-        labels: int [n], true classes of the photographs to judge.
-        classes: the number of classes, k.
-
-    Returns:
-        The metrics of `metrics.classification.evaluate`.
+    Its probabilities, used by the log-loss only, are the class frequencies in training.
 
     Raises:
         ValueError: either set is empty, or a label is out of range.
@@ -42,22 +34,17 @@ def nearest_neighbour(
     labels: ArrayLike,
     classes: int,
 ) -> metrics.Metrics:
-    """Metrics of giving every photograph the class of the most similar training photograph.
+    """Metrics of 1-nearest-neighbour classification on thumbnails, without the log-loss.
 
-    Similar means a small Euclidean distance between 16 × 16 RGB thumbnails averaged over
-    areas; the mask is not looked at. When this does well, so does remembering the subject or
-    the lighting: a split that leaks shows here first.
+    Euclidean distance between 16 × 16 RGB area-averaged thumbnails; masks are ignored. A good score
+    points to a leaking split: subject or lighting suffice.
 
     Args:
         train_images: uint8 [m, h, w, 3 or more], RGB first.
         train_labels: int [m].
-        images: uint8 [n, h, w, 3 or more], the photographs to judge.
-        labels: int [n], their true classes.
-        classes: the number of classes, k.
-
-    Returns:
-        The metrics of `metrics.classification.evaluate` without the log-loss: one neighbour gives a
-        class and no probabilities.
+        images: uint8 [n, h, w, 3 or more], evaluated photographs.
+        labels: int [n].
+        classes: number of classes.
 
     Raises:
         ValueError: either set is empty, or images and labels differ in number.

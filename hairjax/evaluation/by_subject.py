@@ -1,4 +1,4 @@
-"""Several views of one subject, such as TOP and SIDE: a row per subject, some without a view."""
+"""Predictions by subject, for subjects with several views such as TOP and SIDE."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,27 +12,26 @@ from hairjax.system.wording import counted
 _EXAMPLES = 3
 
 
-def subject_views(predictions: Predictions, labels: Mapping[str, int], source: str) -> Predictions:
-    """The mean over each subject's photographs: one row per subject, which is its file too.
+def mean_by_subject(
+    predictions: Predictions, labels: Mapping[str, int], source: str
+) -> Predictions:
+    """Mean probabilities per subject, in order of the subjects' names.
 
     Args:
-        predictions: predictions of photographs.
-        labels: labels of every subject.
-        source: what the predictions are of, for the message.
-
-    Returns:
-        Predictions in the order of the subjects' names.
+        predictions: predictions by photograph.
+        labels: label of every subject.
+        source: origin of the predictions, for the message.
 
     Raises:
-        UserError: of some photographs the subject is not known.
+        UserError: a photograph has no known subject.
     """
     if unknown := [
         f for f, s in zip(predictions.files, predictions.subjects, strict=True) if not s
     ]:
         raise UserError(
             f"{source}: the subject of {counted(len(unknown), 'photograph')} is not known "
-            f"({examples(unknown, _EXAMPLES)}); say whose they are with --config.data.subject, or "
-            "the column subject of --config.data.manifest, when training"
+            f"({examples(unknown, _EXAMPLES)}); give --config.data.subject, or a column subject in "
+            "--config.data.manifest, when training"
         )
     names, row = np.unique(np.array(predictions.subjects, str), return_inverse=True)
     sums = np.zeros((len(names), len(predictions.classes)))
@@ -47,15 +46,12 @@ def subject_views(predictions: Predictions, labels: Mapping[str, int], source: s
     )
 
 
-def stack(views: Sequence[Predictions]) -> tuple[Predictions, NDArray[np.float32], NDArray]:
-    """Put views beside each other: every subject of which there is any.
-
-    Args:
-        views: as `subject_views` returns them with the same labels, of the same classes.
+def stack_views(views: Sequence[Predictions]) -> tuple[Predictions, NDArray[np.float32], NDArray]:
+    """Align views from `mean_by_subject` over all subjects of any view.
 
     Returns:
-        The subjects, with those of their probabilities that come first; the probabilities
-        float32 [views, n, k], 0 where there is no such view; and bool [views, n], where there is.
+        The subjects with the probabilities of their first view; all probabilities, float32 [views,
+        n, k], 0 for a missing view; bool [views, n], True where the view exists.
     """
     files = sorted(set().union(*(view.files for view in views)))
     place = {file: i for i, file in enumerate(files)}

@@ -1,7 +1,7 @@
-"""Test-time flips: what a model says of a photograph and of its mirror image, averaged.
+"""Test-time flips: mean probabilities of a photograph and its mirror image.
 
 Krizhevsky, Sutskever & Hinton, "ImageNet classification with deep convolutional neural networks",
-NeurIPS 2012, §4.1, averages probabilities over crops and their reflections; here over reflections.
+NeurIPS 2012, §4.1, average over crops and reflections.
 """
 
 from dataclasses import replace
@@ -16,7 +16,7 @@ from hairjax.evaluation.predictions import Predictions
 
 
 def with_flips(predict: Predict) -> Predict:
-    """The mean of the probabilities of every photograph and of its mirror image, mask and all."""
+    """Mean probabilities over every photograph and its mirror image (mask included)."""
 
     def predict_both(params: Any, photos: PhotoSet) -> Predictions:
         plain, flipped = (predict(params, each) for each in (photos, mirrored(photos)))

@@ -1,4 +1,4 @@
-"""Probabilities for every photograph of a set, by the same path in training and evaluation."""
+"""Batched inference on a photo set, identical in training and evaluation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,15 +26,15 @@ def make_predict(
     input_spec: InputSpecification,
     batch_size: int,
 ) -> Predict:
-    """A function (parameters, photographs) → predictions, compiled once for ``batch_size``.
+    """Function (parameters, photographs) → predictions, compiled once for ``batch_size``.
 
-    Every photograph counts once: the last batch is padded and the padding left out.
+    The last batch is padded, and the padding dropped.
 
     Args:
-        graphdef: the model without its parameters.
+        graphdef: model without parameters.
         mesh: devices that share each batch.
-        input_spec: input specification of the model.
-        batch_size: photographs at a time; rounded up to a multiple of the devices.
+        input_spec: input specification.
+        batch_size: photographs per batch; rounded up to a multiple of the devices.
     """
     return predict_from(
         make_model_outputs(graphdef, mesh, input_spec=input_spec, batch_size=batch_size)
@@ -44,7 +44,7 @@ def make_predict(
 def make_model_outputs(
     graphdef: nnx.GraphDef, mesh: Mesh, *, input_spec: InputSpecification, batch_size: int
 ) -> Outputs:
-    """A function (parameters, photographs) → the model's outputs; see `make_predict`."""
+    """Function (parameters, photographs) → model outputs [n, ...]; arguments as `make_predict`."""
 
     def outputs(model: Any, photos: jax.Array) -> jax.Array:
         return model(model_inputs(photos, None, None, input_spec))
@@ -58,13 +58,9 @@ def make_outputs(
     function: Callable[[Any, jax.Array], jax.Array],
     batch_size: int,
 ) -> Outputs:
-    """Jitted function (parameters, photographs) → the outputs of ``function``: [n, ...].
+    """Jitted function (parameters, photographs) → outputs of ``function``: [n, ...].
 
-    Args:
-        graphdef: the model without its parameters.
-        mesh: devices that share each batch.
-        function: (model, a batch of the set's images) → [batch, ...].
-        batch_size: as for `make_predict`.
+    ``function``: (model, batch of stored images) → [batch, ...]; others as `make_predict`.
     """
     batch_size = -(-batch_size // mesh.size) * mesh.size
     compiled = jax.jit(
@@ -76,10 +72,10 @@ def make_outputs(
 
     def outputs(params: dict, photos: PhotoSet) -> np.ndarray:
         rows = []
-        # Whole, also where training cuts them: the same sums as in a later evaluation.
+        # Replicated even if training shards them: the same sums as in a later evaluation.
         params = jax.device_put(params, replicated(mesh))
-        for mine, count in read_batches(photos, batch_size, share(batch_size)):
-            images = join_shares(mine, mesh)
+        for local_rows, count in read_batches(photos, batch_size, share(batch_size)):
+            images = join_shares(local_rows, mesh)
             rows.append(np.asarray(compiled(params, images))[:count])
         return np.concatenate(rows)
 
@@ -87,7 +83,7 @@ def make_outputs(
 
 
 def predict_from(logits: Outputs) -> Predict:
-    """Predictions from a function that gives logits."""
+    """Predict function from a function that returns logits."""
 
     def predict(params: dict, photos: PhotoSet) -> Predictions:
         return Predictions(
@@ -102,7 +98,7 @@ def predict_from(logits: Outputs) -> Predict:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities in float32, computed in float64 on the host: the same on every backend."""
+    """Softmax of logits [n, k] as float32, computed in float64 on the host for all backends."""
     logits = logits.astype(np.float64)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)

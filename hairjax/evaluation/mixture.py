@@ -1,4 +1,4 @@
-"""Several models' probabilities of the same photographs as one: weighted means, and the weights."""
+"""Weighted mixture of several models' probabilities, and the fit of its weights."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,32 +6,27 @@ from scipy import optimize
 
 from hairjax.evaluation.metrics.classification import check_predictions
 
-# What `metrics.classification.negative_log_likelihood` counts a probability of zero as.
+# Clipping of `metrics.classification.negative_log_likelihood`.
 _LEAST = float(np.finfo(np.float64).eps)
-_DIGITS = 4  # of a fitted weight; a finer one says nothing about other photographs
+_DIGITS = 4  # of a fitted weight; more do not generalise
 _STEPS = 100  # of EM
-_GAP = 1e-4  # nats by which the log-loss of fitted weights may miss the least one
+_GAP = 1e-4  # nats, largest excess of the fitted log-loss over the minimum
 
 
 def mix(
     probabilities: NDArray[np.floating], weights: NDArray[np.float64], present: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """The weighted mean of several models' probabilities.
+    """Weighted mean of several models' probabilities, float32 [n, k].
 
-    Where a model has said nothing, the others' weights make up for its own; where all that have
-    said something weigh nothing, they count alike.
+    Weights are renormalised over the models present in a row; equal if all of them are 0.
 
     Args:
-        probabilities: float [r, n, k], of r models; any numbers where they are not present.
-        weights: float [r], not negative, summing to one.
-        present: bool [r, n], which model has said something of which row; one at least for each.
-
-    Returns:
-        float32 [n, k].
+        probabilities: float [r, n, k]; ignored where absent.
+        weights: float [r], non-negative, summing to one.
+        present: bool [r, n], at least one True per row.
 
     Raises:
-        ValueError: the shapes do not fit, the weights are not as they should be, or a row has
-            nothing present.
+        ValueError: mismatched shapes, invalid weights, or a row without a present model.
     """
     p, w = np.asarray(probabilities, np.float64), np.asarray(weights, np.float64)
     if p.ndim != 3 or w.shape != p.shape[:1] or present.shape != p.shape[:2]:
@@ -52,27 +47,23 @@ def mix(
 def fit_mixture_weights(
     labels: NDArray[np.integer], probabilities: NDArray[np.floating], present: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """The weights of `mix` with the least log-loss, on the rows of which every model spoke.
+    """Weights of `mix` (float64 [r], four digits) with the lowest log-loss.
 
-    The log-loss is convex in the weights, so that the least is the only one; models that say the
-    same get the same weight. Rows of which not every model spoke would need other weights, and say
-    nothing of these.
+    Fitted on rows with all models present. The log-loss is convex in the weights, so the minimum is
+    global; identical models get equal weights.
 
     Args:
         labels: int [n], true classes.
         probabilities: float [r, n, k].
         present: bool [r, n], as in `mix`.
 
-    Returns:
-        float64 [r], with four digits, summing to one.
-
     Raises:
-        ValueError: no row has every model, or as `metrics.classification.check_predictions`.
-        RuntimeError: no such weights were found.
+        ValueError: no row has all models, or see `metrics.classification.check_predictions`.
+        RuntimeError: the optimisation did not converge.
     """
     whole = np.flatnonzero(present.all(0))
     if not len(whole):
-        raise ValueError("weights cannot be fitted: of no row has every model said something")
+        raise ValueError("weights cannot be fitted: no row has predictions of every model")
     pairs = [check_predictions(labels[whole], p[whole]) for p in probabilities]
     true = np.stack([p[np.arange(len(y)), y] for y, p in pairs])
     true = np.maximum(true, _LEAST)
@@ -85,7 +76,7 @@ def fit_mixture_weights(
     total = {"type": "eq", "fun": lambda w: w.sum() - 1, "jac": np.ones_like}
     found = optimize.minimize(
         loss,
-        _near(true),
+        _em_weights(true),
         jac=True,
         method="SLSQP",
         bounds=[(0, 1)] * count,
@@ -93,22 +84,19 @@ def fit_mixture_weights(
         options={"ftol": 1e-12, "maxiter": 1000},
     )
     weights = np.maximum(found.x, 0) / np.maximum(found.x, 0).sum()
-    # A convex function lies above its tangents: this bounds how far below the least can be.
+    # Convexity (a function lies above its tangents) bounds the distance to the minimum.
     gap = -loss(weights)[1].min() - 1
     if not gap < _GAP:
         raise RuntimeError(f"the weights {weights.tolist()} may miss the best by {gap:.1e} nats")
-    return _rounded(weights)
+    return _round_weights(weights)
 
 
-def _near(true: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights from which a quadratic programme finds the best.
+def _em_weights(true: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Start weights for the quadratic programme, by 100 steps of EM.
 
-    Where models are certain and wrong, the log-loss is too steep for it to begin at equal weights.
-    The EM algorithm never goes astray, and never arrives (Dempster, Laird & Rubin, "Maximum
-    likelihood from incomplete data via the EM algorithm", JRSS B 39, 1977, §4.3).
-
-    Args:
-        true: the true class's probability, float64 [r, n], none of them zero.
+    From equal weights the log-loss is too steep where models are certain and wrong (Dempster, Laird
+    & Rubin, "Maximum likelihood from incomplete data via the EM algorithm", JRSS B 39, 1977, §4.3).
+    ``true``: probability of the true class, float64 [r, n], positive.
     """
     weights = np.full(len(true), 1 / len(true))
     for _ in range(_STEPS):
@@ -116,8 +104,7 @@ def _near(true: NDArray[np.float64]) -> NDArray[np.float64]:
     return weights / weights.sum()
 
 
-def _rounded(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights with few digits, the remainder added to the largest."""
+def _round_weights(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     rounded = np.round(weights, _DIGITS)
     largest = rounded.argmax()
     rounded[largest] = round(1 - np.delete(rounded, largest).sum(), _DIGITS)

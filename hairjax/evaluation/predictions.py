@@ -1,4 +1,4 @@
-"""Predictions of a model for each photograph, in memory and as ``predictions.csv``."""
+"""Predictions of a model per photograph, in memory and as ``predictions.csv``."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -13,24 +13,23 @@ from hairjax.system.files import write_csv
 
 _FIRST = ("file", "label", "predicted")
 PROBABILITY, CALIBRATED, FOLD, FLIPS = "probability", "calibrated", "fold", "flips"
-# What may follow the model's own probabilities.
+# Sets of columns after the uncalibrated probabilities.
 _TABLES = ((), (CALIBRATED,), (FOLD,), (FLIPS,), (CALIBRATED, FLIPS))
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """One row per photograph.
+    """Predictions, one row per photograph.
 
     Attributes:
-        files: n paths, relative to the folder of photographs.
-        labels: int [n], true classes as indices into ``classes``; -1 where they are not known.
+        files: n paths relative to the photo folder.
+        labels: int [n], indices into ``classes``; -1 if unknown.
         probabilities: float32 [n, k].
-        subjects: n names, "" where the subject is not known.
-        classes: k names, in the order of the model's outputs.
+        subjects: n names; "" if unknown.
+        classes: k names, in the order of the outputs.
 
     Raises:
-        ValueError: the lengths disagree, a label is out of range, or class names are not
-            distinct.
+        ValueError: mismatched lengths, a label out of range, or duplicate class names.
     """
 
     files: tuple[str, ...]
@@ -58,11 +57,11 @@ class Predictions:
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        """The likeliest class of each photograph, int64 [n]; the lowest on a tie."""
+        """Predicted class, int64 [n]; ties go to the lowest."""
         return self.probabilities.argmax(1)
 
     def subset(self, indices: NDArray[np.integer]) -> "Predictions":
-        """Predictions for the photographs at ``indices``, in their order."""
+        """Predictions at ``indices``, in their order."""
         return Predictions(
             files=tuple(self.files[i] for i in indices),
             labels=self.labels[indices],
@@ -73,7 +72,7 @@ class Predictions:
 
 
 def join_predictions(parts: Sequence[Predictions], classes: tuple[str, ...]) -> Predictions:
-    """Predictions one after the other; of none, those of no photograph."""
+    """Concatenate predictions; empty ``parts`` give an empty set."""
     return Predictions(
         files=tuple(file for part in parts for file in part.files),
         labels=np.concatenate([np.empty(0, np.int32), *(part.labels for part in parts)]),
@@ -93,24 +92,22 @@ def write_predictions(
     folds: Sequence[int] | None = None,
     flips: bool = False,
 ) -> None:
-    """Write a table with the columns of `columns`, one row per photograph.
+    """Write predictions with the columns of `columns`, atomically and deterministic to the byte.
 
-    A label that is not known is left empty. The same predictions give the same bytes, and reading
-    them back gives the same float32. The file appears whole or not at all. Subjects are not
-    written: they are in ``split.csv``.
+    Read back to the same float32. Unknown labels are empty; subjects are in ``split.csv``.
 
     Args:
-        predictions: what is written.
-        path: the file.
-        calibrated: calibrated probabilities beside the model's own, float [n, k].
-        folds: the fold of each photograph.
-        flips: the probabilities are means over photographs and their mirror images.
+        predictions: predictions to write.
+        path: CSV file.
+        calibrated: calibrated probabilities, float [n, k]; None for no such columns.
+        folds: fold of each photograph; None for no such column.
+        flips: True if the probabilities are means over mirror images.
     """
-    names, told = predictions.classes, predictions.predicted
+    names, predicted = predictions.classes, predictions.predicted
     rows = []
     for i, file in enumerate(predictions.files):
         label = predictions.labels[i]
-        row = [file, "" if label == -1 else names[label], names[told[i]]]
+        row = [file, "" if label == -1 else names[label], names[predicted[i]]]
         row += [str(p) for p in predictions.probabilities[i]]
         row += [] if calibrated is None else [str(p) for p in calibrated[i].astype(np.float32)]
         row += [] if folds is None else [str(folds[i])]
@@ -120,18 +117,20 @@ def write_predictions(
 
 
 def columns(classes: Sequence[str], more: Sequence[str] = ()) -> list[str]:
-    """Names of the columns: file, label, predicted, ``probability_CLASS`` of every class.
+    """Column names: file, label, predicted, ``probability_CLASS`` per class, then ``more``.
 
-    Args:
-        classes: the class names in the order of the model's outputs.
-        more: columns that follow; `CALIBRATED` is a column ``calibrated_CLASS`` for each.
+    `CALIBRATED` in ``more`` stands for ``calibrated_CLASS`` per class.
     """
-    further = [named(CALIBRATED, classes) if one == CALIBRATED else [one] for one in more]
-    return [*_FIRST, *named(PROBABILITY, classes), *(name for part in further for name in part)]
+    further = [class_columns(CALIBRATED, classes) if one == CALIBRATED else [one] for one in more]
+    return [
+        *_FIRST,
+        *class_columns(PROBABILITY, classes),
+        *(name for part in further for name in part),
+    ]
 
 
-def named(kind: str, classes: Sequence[str]) -> list[str]:
-    """A column's name for every class, which holds the class's as it is: ``probability_none``."""
+def class_columns(kind: str, classes: Sequence[str]) -> list[str]:
+    """Column name per class: ``KIND_CLASS``."""
     return [f"{kind}_{name}" for name in classes]
 
 
@@ -141,19 +140,14 @@ def read_predictions(
     subjects: Mapping[str, str] | None = None,
     flips: bool = False,
 ) -> Predictions:
-    """Read predictions that `write_predictions` wrote, now or in an earlier version.
+    """Read predictions written by `write_predictions` of this or an earlier version.
 
-    Args:
-        path: the file.
-        classes: the class names in the order of the model's outputs, as stored with the run.
-        subjects: the subject of every file (from ``split.csv``); None when none are known.
-        flips: whether the probabilities must be means over mirror images, or must not.
+    ``subjects``: subject of every file (from ``split.csv``); ``flips``: expected use of test-time
+    flips.
 
     Raises:
-        UserError: the columns are not those of ``classes`` in their order, or of predictions with
-            (without) flips, a row is incomplete, a class name is unknown, the predicted class is
-            not the likeliest one (the order of ``classes`` is not the one it was written with),
-            or a file has no entry in ``subjects``.
+        UserError: other columns or class order, other use of flips, an incomplete row, an unknown
+            class, a predicted class without the highest probability, or a file without a subject.
     """
     rows = _read_rows(path, classes, flips)
     index = {name: position for position, name in enumerate(classes)}
@@ -179,7 +173,6 @@ def read_predictions(
 
 
 def _read_rows(path: Path, classes: Sequence[str], flips: bool) -> list[list[str]]:
-    """The rows below the header, every one complete and of known classes."""
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
         header, *rows = list(csv.reader(stream, strict=True)) or [[]]
     _require_columns(path, header, classes, flips)
@@ -196,10 +189,8 @@ def _read_rows(path: Path, classes: Sequence[str], flips: bool) -> list[list[str
 
 
 def _require_columns(path: Path, header: list[str], classes: Sequence[str], flips: bool) -> None:
-    """Refuse columns that are not those of the classes in their order."""
     expected = columns(classes)
-    # Columns had the classes' positions for names once. No column of now is named so: each begins
-    # with the word for what it holds, whatever the classes are called.
+    # Earlier versions named columns by class position; no current column can be named so.
     before = [*_FIRST, *(f"p{position}" for position in range(len(classes)))]
     allowed = [columns(classes, more) for more in _TABLES]
     if header not in (before, [*before, FOLD], *allowed):

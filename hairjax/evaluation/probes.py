@@ -1,4 +1,4 @@
-"""Classifiers on fixed features, each chosen by cross-validation among training rows alone."""
+"""Probes: classifiers on frozen features, selected by cross-validation on training rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,58 +26,45 @@ from hairjax.evaluation.metrics.classification import (
 
 
 def _kappa(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
-    """Quadratic kappa of a fold that may lack classes; of a fold of one class 0.
-
-    scikit-learn's renumbers the classes that are there.
-    """
+    """Quadratic kappa of a fold that may lack classes; 0 for a single class."""
     classes = int(max(labels.max(), predicted.max())) + 1
     return comparable(defined(float(quadratic_kappa(confusion_matrix(labels, predicted, classes)))))
 
 
-# As `keep.best_by` names them; a log-loss needs probabilities, which an SVM has once it is chosen.
+# Names as in `keep.best_by`, but for the log-loss: an SVM has no probabilities before calibration.
 SCORES: dict[str, Any] = {
     "accuracy": "accuracy",
     "quadratic_kappa": make_scorer(_kappa),
     "macro_f1": "f1_macro",
 }
-_STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)  # C, of features with a variance of one
+_STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)  # C, for standardised features
 _NEIGHBOURS = (1, 3, 5, 9, 17, 33, 65)
 Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """A classifier with the parameters that did best in cross-validation, fitted on all rows.
+class SelectedClassifier:
+    """Selected classifier, fitted on all training rows."""
 
-    Attributes:
-        name: name of the kind of classifier.
-        parameters: those chosen.
-        score: mean over the folds.
-        spread: standard deviation over the folds.
-        classify: float [n, features] → probabilities float32 [n, k].
-    """
-
-    name: str
-    parameters: dict[str, Any]
-    score: float
-    spread: float
+    name: str  # kind of classifier
+    parameters: dict[str, Any]  # selected hyperparameters
+    score: float  # mean over the folds
+    spread: float  # standard deviation over the folds
+    # float [n, features] → probabilities float32 [n, k]
     classify: Callable[[NDArray[np.floating]], NDArray[np.float32]]
 
 
-def kinds(features: int, rows: int) -> dict[str, tuple[BaseEstimator, dict[str, list[Any]]]]:
-    """Every kind of classifier and the parameters to try.
-
-    Args:
-        features: number of features.
-        rows: number of rows of the smallest part that a classifier is fitted on.
-    """
+def classifier_grids(
+    features: int, rows: int
+) -> dict[str, tuple[BaseEstimator, dict[str, list[Any]]]]:
+    """Classifiers by name with hyperparameter grids; ``rows``: of the smallest training fold."""
     return {
         "logistic": (
             LogisticRegression(solver="newton-cg", max_iter=1000),
             {"C": list(_STRENGTHS)},
         ),
-        # liblinear's own tolerance for this solver; of classes that can be parted scikit-learn's
-        # takes it thousands of steps to no other end.
+        # liblinear's own tolerance; with scikit-learn's, separable classes take thousands of steps
+        # to the same end.
         "linear_svm": (LinearSVC(dual=False, tol=1e-2, max_iter=10_000), {"C": list(_STRENGTHS)}),
         "rbf_svm": (
             SVC(kernel="rbf"),
@@ -102,22 +89,21 @@ def select_classifier(
     labels: NDArray[np.integer],
     folds: list[Fold],
     best_by: str,
-) -> Chosen:
-    """Fit one kind of classifier.
+) -> SelectedClassifier:
+    """Select the hyperparameters of one classifier by grid search and fit it on all rows.
 
-    Features are brought to mean 0 and variance 1, within every fold by its own training rows. An
-    SVM's decisions become probabilities by Platt's sigmoids (Advances in Large Margin Classifiers,
-    1999), fitted on decisions about rows that were held out by the same folds.
+    Features are standardised within every fold. SVM decisions become probabilities by Platt scaling
+    (Advances in Large Margin Classifiers, 1999) on the held-out rows of the same folds.
 
     Args:
-        name: one of `kinds`.
-        features: float [n, d], of training rows.
+        name: key of `classifier_grids`.
+        features: float [n, d], training rows.
         labels: int [n], with every class 0 … k - 1.
-        folds: (rows to fit on, rows to judge) of each, none of whose groups are parted.
-        best_by: one of ``SCORES``.
+        folds: (training rows, held-out rows) per fold, grouped by subject.
+        best_by: key of ``SCORES``.
     """
     smallest = min(len(train) for train, _ in folds)
-    classifier, grid = kinds(features.shape[1], smallest)[name]
+    classifier, grid = classifier_grids(features.shape[1], smallest)[name]
     search = GridSearchCV(
         make_pipeline(StandardScaler(), classifier),
         {f"{type(classifier).__name__.lower()}__{key}": values for key, values in grid.items()},
@@ -125,13 +111,13 @@ def select_classifier(
         cv=folds,
         error_score="raise",
     )
-    # Many small products: several threads wait for each other longer than they compute.
+    # For many small products several threads are slower than one.
     with threadpool_limits(1, "blas"):
         fitted = search.fit(features, labels).best_estimator_
         if not hasattr(fitted, "predict_proba"):
             fitted = CalibratedClassifierCV(fitted, method="sigmoid", cv=folds, ensemble=False)
             fitted.fit(features, labels)
-    return Chosen(
+    return SelectedClassifier(
         name=name,
         parameters={key.partition("__")[2]: v for key, v in search.best_params_.items()},
         score=float(search.best_score_),

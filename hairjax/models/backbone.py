@@ -1,4 +1,4 @@
-"""Backbone of every model: a stem, stages and a head, run one after the other."""
+"""Base class of every model: stem, stages and head in forward order."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,49 +14,48 @@ Grid = tuple[int, int]
 
 
 def as_map(x: jax.Array, grid: Grid | None) -> jax.Array:
-    """Output of a stage as a feature map [batch, h, w, c]; the class token is left out.
+    """Stage output as a feature map [batch, h, w, c], without the class token.
 
-    Args:
-        x: a map, or tokens [batch, 1 + h·w, c].
-        grid: height and width of the tokens' map; None where ``x`` is a map.
+    ``grid``: height and width of tokens [batch, 1 + h·w, c]; None if ``x`` is a map.
     """
     return x if grid is None else rearrange(x[:, 1:], "b (h w) c -> b h w c", h=grid[0])
 
 
 class Backbone(nnx.Module):
-    """A model with ``stem``, ``stages`` and ``head``, each called with (x, key).
+    """Model with ``stem``, ``stages`` and ``head``, each called with (x, key).
 
-    A key is random; where it is None a part runs as in evaluation: without dropout and drop-path,
-    its batch norms by their running statistics. ``stem.proj.kernel`` is what sees the photograph.
+    ``key`` None means evaluation: no dropout or drop-path, running statistics in batch norms. The
+    input kernel is ``stem.proj.kernel``. Constructors take the common ``ModelOptions``, the
+    arguments of a variant (`models.table`) and ``rngs``, the keys of the initialisation.
     """
 
     stem: Any
     stages: nnx.List
     head: Any
-    image_size: tuple[int, int] | None  # height and width of the photographs; None: any
+    image_size: tuple[int, int] | None  # height and width; None: any
     in_channels: int
     dtype: jnp.dtype
-    grid: Grid | None = None  # of the tokens that stages give behind a class token; None: maps
+    grid: Grid | None = None  # of the tokens after the class token; None: stages output maps
 
     @staticmethod
     def stage_count(options: Mapping[str, Any]) -> int:
-        """Number of stages of a model of these arguments."""
+        """Number of stages of a model with these arguments."""
         return len(options["depths"])
 
     def windows(self) -> dict[str, Grid]:
-        """Height and width of the window of every table of relative positions, by its path."""
+        """(Height, width) of the window of every relative-position table, by path."""
         return {}
 
     def grids(self) -> dict[str, Grid]:
-        """Height and width in patches of every position embedding, by its path."""
+        """(Height, width) in patches of every position embedding, by path."""
         return {}
 
     def as_map(self, x: Any) -> jax.Array:
-        """Output of a stage as a feature map [batch, h, w, c]."""
+        """Stage output as a feature map [batch, h, w, c]."""
         return as_map(x, self.grid)
 
     def maps(self, stages: int, x: jax.Array) -> list[jax.Array]:
-        """The maps [batch, h, w, c], one per stream, in ``until(stages, images)``."""
+        """Feature maps [batch, h, w, c], one per stream, of ``until(stages, images)``."""
         return [self.as_map(x)]
 
     def features(
@@ -67,12 +66,12 @@ class Backbone(nnx.Module):
         rngs: nnx.Rngs | None = None,
         frozen: Sequence[str] = (),
     ) -> list[jax.Array]:
-        """One map per stage: [batch, h, w, c], the stem's left out. Arguments: see the call."""
+        """Feature map [batch, h, w, c] of every stage; arguments as for the call."""
         keys = part_keys(self, train, rngs, frozen)
         return [self.as_map(x) for x in self._run(images, len(self.stages), keys)]
 
     def embed(self, images: jax.Array) -> jax.Array:
-        """Input vector of the classifier: float32 [batch, dim]."""
+        """Embedding before the classifier: float32 [batch, dim]."""
         last = self._run(images, len(self.stages), part_keys(self, False, None, ()))[-1]
         return self.head.embed(last, None)
 
@@ -88,20 +87,18 @@ class Backbone(nnx.Module):
 
         Args:
             images: float32 [batch, height, width, channels], normalised.
-            train: apply dropout and stochastic depth; batch norms go by the batch and update
-                their running statistics.
-            rngs: their random numbers (stream ``dropout``); needed when ``train``.
-            frozen: names of parts (``stem``, ``stages.0`` …, ``head``) that run as in evaluation.
+            train: apply dropout and stochastic depth; batch norms use and update batch statistics.
+            rngs: random numbers (stream ``dropout``); required for ``train``.
+            frozen: parts (``stem``, ``stages.0`` …, ``head``) run in evaluation mode.
 
         Raises:
-            ValueError: ``images`` has another size or number of channels than the model was
-                built for, or ``train`` without ``rngs``.
+            ValueError: another size or number of channels, or ``train`` without ``rngs``.
         """
         keys = part_keys(self, train, rngs, frozen)
         return self.head(self._run(images, len(self.stages), keys)[-1], keys["head"])
 
     def until(self, stages: int, images: jax.Array) -> jax.Array:
-        """Output of the first stages in evaluation, for `continue_from` to go on from."""
+        """Output of the first ``stages`` stages in evaluation mode, input of `continue_from`."""
         return self._run(images, stages, part_keys(self, False, None, ()))[-1]
 
     def continue_from(
@@ -113,7 +110,7 @@ class Backbone(nnx.Module):
         rngs: nnx.Rngs | None = None,
         frozen: Sequence[str] = (),
     ) -> jax.Array:
-        """Logits from ``until(stages, images)``: the rest of the call after so many stages."""
+        """Logits from the output of ``until(stages, images)``; arguments as for the call."""
         keys = part_keys(self, train, rngs, frozen)
         for i in range(stages, len(self.stages)):
             x = self.stages[i](x, keys[f"stages.{i}"])

@@ -1,4 +1,4 @@
-"""A small convolutional network, ours, for experiments that train many: seven convolutions."""
+"""Small convolutional network of seven convolutions (our own), for experiments with many runs."""
 
 from collections.abc import Sequence
 
@@ -15,16 +15,14 @@ EPSILON = 1e-5
 
 
 class CNN(Backbone):
-    """A plain convolutional network with the contract of every model here.
+    """Plain convolutional network.
 
     Args:
-        options: options of every model; other sizes of photographs will do later.
-        width: channels of the stem; each stage doubles them.
-        depths: convolutions per stage; the stem is one more.
-        rngs: draws the parameters.
+        width: channels of the stem; doubled by every stage.
+        depths: convolutions per stage, in addition to the stem.
 
     Raises:
-        UserError: drop-path is asked for.
+        UserError: drop-path is above 0.
     """
 
     def __init__(self, options: ModelOptions, *, width: int, depths: Sequence[int], rngs: nnx.Rngs):

@@ -1,7 +1,7 @@
 """EfficientNet (Tan and Le 2019, https://arxiv.org/abs/1905.11946).
 
-Numbers agree with timm's ``efficientnet_b*``, and with ``tensorflow=True`` with its ``tf_*``:
-weights that came from TensorFlow need its padding and its ε.
+Equal to timm's ``efficientnet_b*``, with ``tensorflow=True`` to its ``tf_*`` (TensorFlow's padding
+and ε).
 """
 
 import math
@@ -16,7 +16,7 @@ from hairjax.models.layers.convolutions import ConvStem
 from hairjax.models.layers.inverted_residual import ConvHead, Shape, divisible, make_stages
 from hairjax.models.options import ModelOptions
 
-# (blocks, side of the kernel, stride, expansion, channels) of every stage of B0.
+# (blocks, kernel size, stride, expansion, channels) of every stage of B0.
 STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -29,7 +29,7 @@ STAGES = (
 
 
 def block_shapes(width: float, depth: float) -> list[list[Shape]]:
-    """The blocks of every stage when B0's widths and depths are multiplied so."""
+    """Block shapes of every stage, B0's scaled in width and depth."""
     inputs, stages = divisible(32 * width), []
     for blocks, size, stride, expansion, channels in STAGES:
         stage = []
@@ -52,14 +52,12 @@ def block_shapes(width: float, depth: float) -> list[list[Shape]]:
 
 
 class EfficientNet(Backbone):
-    """EfficientNet with the contract of every model here.
+    """EfficientNet.
 
     Args:
-        options: options of every model; other sizes of photographs will do later.
-        width: B0's channels are multiplied by this.
-        depth: B0's blocks of a stage are multiplied by this.
-        tensorflow: pad as TensorFlow does, and ε = 1e-3 in batch norms.
-        rngs: draws the parameters.
+        width: multiplier of B0's channels.
+        depth: multiplier of B0's blocks per stage.
+        tensorflow: True for TensorFlow's padding and ε = 1e-3 in batch norms.
     """
 
     def __init__(

@@ -1,7 +1,6 @@
 """Inception-v3 (Szegedy et al. 2015, https://arxiv.org/abs/1512.00567).
 
-Numbers agree with torchvision's and timm's in evaluation. The auxiliary classifier, which served
-only the original training, is left out.
+Equal to torchvision's and timm's in evaluation, without the auxiliary classifier.
 """
 
 from collections.abc import Mapping
@@ -15,14 +14,14 @@ from hairjax.models.backbone import Backbone
 from hairjax.models.heads.pooled import PooledHead
 from hairjax.models.layers.common import Stage
 from hairjax.models.layers.convolutions import ConvNorm, ConvStem, max_pool
-from hairjax.models.options import ModelOptions, refuse_drop_path, require_least
+from hairjax.models.options import ModelOptions, refuse_drop_path, require_minimum_size
 
-LEAST = 75  # pixels a side, of which one is left
+LEAST = 75  # pixels a side that leave a map of one pixel
 EPSILON = 1e-3
 
 
 class InceptionConv(NamedTuple):
-    """One convolution of a branch, by torchvision's name for it."""
+    """Convolution of a branch, with torchvision's name."""
 
     name: str
     outputs: int
@@ -32,7 +31,7 @@ class InceptionConv(NamedTuple):
 
 
 AVERAGE, MAXIMUM = "average", "maximum"
-# Convolutions in a tuple see the same and are put side by side.
+# Outputs of convolutions in a tuple are concatenated.
 Step = InceptionConv | tuple[InceptionConv, InceptionConv] | str
 Branch = tuple[Step, ...]
 
@@ -97,7 +96,7 @@ _E = (
     (*_triple(448, 384), _pair("branch3x3dbl_3")),
     (AVERAGE, InceptionConv("branch_pool", 192, 1)),
 )
-# The blocks of every stage; the first two stages have convolutions in place of blocks.
+# Blocks of every stage; single convolutions in the first two.
 STAGES: tuple[tuple[tuple[Branch, ...], ...], ...] = (
     (((InceptionConv("conv", 32, 3, 1, "valid"),),), ((InceptionConv("conv", 64, 3),),)),
     (
@@ -112,7 +111,7 @@ STAGES: tuple[tuple[tuple[Branch, ...], ...], ...] = (
 
 
 class InceptionBlock(nnx.Module):
-    """Branches that see the same, their channels put side by side."""
+    """Parallel branches with concatenated outputs."""
 
     def __init__(
         self,
@@ -140,19 +139,19 @@ class InceptionBlock(nnx.Module):
             self.outputs += channels
 
     def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
-        parts = []
+        outputs = []
         for branch in self.branches:
-            part = x
+            y = x
             for step in branch:
-                part = self._take(step, part, key)
-            parts.append(part)
-        return jnp.concatenate(parts, axis=-1)
+                y = self._apply(step, y, key)
+            outputs.append(y)
+        return jnp.concatenate(outputs, axis=-1)
 
-    def _take(self, step: Step, x: jax.Array, key: jax.Array | None) -> jax.Array:
+    def _apply(self, step: Step, x: jax.Array, key: jax.Array | None) -> jax.Array:
         if isinstance(step, str):
             if step == MAXIMUM:
                 return max_pool(x, 3, 2)
-            # Zeros around it take part.
+            # The zero padding counts.
             return nnx.avg_pool(x, (3, 3), (1, 1), [(1, 1), (1, 1)])
         if isinstance(step, InceptionConv):
             return getattr(self, step.name)(x, key)
@@ -176,20 +175,17 @@ def _conv_norm(
 
 
 class InceptionV3(Backbone):
-    """Inception-v3 with the contract of every model here; the stem is its first convolution.
+    """Inception-v3; the stem is its first convolution.
 
     Args:
-        options: options of every model: photographs of at least 75 pixels a side (others
-            will do later), no drop-path.
-        width: channels are multiplied by this.
-        rngs: draws the parameters.
+        width: multiplier of the channels.
 
     Raises:
-        UserError: the photographs are too small, or drop-path is asked for.
+        UserError: images too small, or drop-path above 0.
     """
 
     def __init__(self, options: ModelOptions, *, width: float, rngs: nnx.Rngs):
-        require_least("Inception-v3", options.image_size, LEAST)
+        require_minimum_size("Inception-v3", options.image_size, LEAST)
         refuse_drop_path("Inception-v3", options.drop_path)
         self.image_size, self.in_channels, self.dtype = None, options.in_channels, options.dtype
         inputs, stages = int(32 * width), []

@@ -1,8 +1,8 @@
-"""MobileNets of three generations.
+"""MobileNets V1, V2 and V3-large.
 
-V1 (Howard et al. 2017, https://arxiv.org/abs/1704.04861) agrees with Keras's, V2 (Sandler et al.
-2018, https://arxiv.org/abs/1801.04381) and V3-large (Howard et al. 2019,
-https://arxiv.org/abs/1905.02244) with timm's and torchvision's.
+V1 (Howard et al. 2017, https://arxiv.org/abs/1704.04861) equals Keras's, V2 (Sandler et al. 2018,
+https://arxiv.org/abs/1801.04381) and V3-large (Howard et al. 2019,
+https://arxiv.org/abs/1905.02244) timm's and torchvision's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ V2 = (
     (3, 2, 6, 160),
     (1, 1, 6, 320),
 )
-# (side of the kernel, stride, expansion, channels, squeezed or not, activation) of every block of
+# (kernel size, stride, expansion, channels, squeeze-and-excitation, activation) of every block of
 # every stage of V3-large.
 V3: tuple[tuple[tuple[int, int, float, int, bool, Activation], ...], ...] = (
     ((3, 1, 1, 16, False, relu),),
@@ -48,16 +48,14 @@ V3: tuple[tuple[tuple[int, int, float, int, bool, Activation], ...], ...] = (
 
 
 class MobileNet(Backbone):
-    """A MobileNet with the contract of every model here.
+    """MobileNet.
 
     Args:
-        options: options of every model; other sizes of photographs will do later.
         generation: 1, 2 or 3 (large).
-        width: channels are multiplied by this.
-        rngs: draws the parameters.
+        width: multiplier of the channels.
 
     Raises:
-        UserError: drop-path is asked of V1, which has no residual connections.
+        UserError: drop-path above 0 for V1, which has no residual connections.
     """
 
     def __init__(self, options: ModelOptions, *, generation: int, width: float, rngs: nnx.Rngs):
@@ -68,7 +66,7 @@ class MobileNet(Backbone):
         epsilon, padding = (1e-3, "keras") if generation == 1 else (1e-5, "torch")
         activation = hard_swish if generation == 3 else relu6
         settings: dict[str, Any] = {"epsilon": epsilon, "dtype": options.dtype, "rngs": rngs}
-        # Keras pads the stem in another way than what follows.
+        # Keras pads the stem differently.
         around = "same" if generation == 1 else padding
         self.stem = ConvStem(
             options.in_channels,
@@ -84,7 +82,7 @@ class MobileNet(Backbone):
         if generation == 1:
             self.head = PooledHead(outputs, options, rngs=rngs)
             return
-        # V2 widens by a convolution (never to less than its 1,280), V3 by that and a dense layer.
+        # V2 ends with a convolution (at least 1,280 channels), V3 with another and a dense layer.
         widened, dense = (max(1280, divisible(1280 * width)), 0)
         if generation == 3:
             widened, dense = divisible(960 * width), 1280
@@ -104,7 +102,7 @@ class MobileNet(Backbone):
 
 
 def stem_width(generation: int, width: float) -> int:
-    """Channels of the stem: of a narrow V3 they stay."""
+    """Channels of the stem; constant for narrow V3."""
     if generation == 1:
         return int(32 * width)
     if generation == 2:
@@ -113,7 +111,7 @@ def stem_width(generation: int, width: float) -> int:
 
 
 def block_shapes(generation: int, width: float) -> list[list[Shape]]:
-    """The blocks of every stage of a generation whose widths are multiplied so."""
+    """Block shapes of every stage of a generation, scaled in width."""
     if generation == 3:
         return _third(width)
     inputs, stages = stem_width(generation, width), []

@@ -1,4 +1,4 @@
-"""Options of every model, and checks for the families that cannot take some."""
+"""Options of every model, and checks of families with fewer options."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,44 +11,30 @@ from hairjax.system.errors import UserError
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Options to build a model, whatever its family.
+    """Options of a model of any family."""
 
-    Attributes:
-        image_size: height and width of the photographs.
-        in_channels: channels of the photographs.
-        num_classes: width of the logits.
-        dropout: dropout rate in the head.
-        drop_path: stochastic-depth rate of the last block; it rises linearly from 0.
-        hidden: sizes of hidden layers in the head.
-        head: kind of its last layer, one of ``ordinal.HEADS``.
-        mask_shifted: Swin: True to keep opposite borders of the map, which a shift brings into one
-            window, from attending to each other, as in every published one.
-        dtype: dtype of the computation; parameters are float32.
-        remat: True to recompute each block's activations in the backward pass, not keep them.
-    """
-
-    image_size: tuple[int, int]
-    in_channels: int
-    num_classes: int
-    dropout: float
-    drop_path: float
-    hidden: tuple[int, ...]
-    head: str
-    mask_shifted: bool
-    dtype: jnp.dtype
-    remat: bool
+    image_size: tuple[int, int]  # height and width
+    in_channels: int  # input channels
+    num_classes: int  # width of the logits
+    dropout: float  # dropout rate in the head
+    drop_path: float  # stochastic-depth rate of the last block, rising linearly from 0
+    hidden: tuple[int, ...]  # sizes of hidden layers in the head
+    head: str  # last layer, one of ``ordinal.HEADS``
+    mask_shifted: bool  # mask attention in shifted windows (Swin)
+    dtype: jnp.dtype  # dtype of the computation; parameters are float32
+    remat: bool  # recompute activations in the backward pass
 
     def drop_rates(self, depths: Sequence[int]) -> list[list[float]]:
-        """The stochastic-depth rate of every block, for stages of so many blocks."""
+        """Stochastic-depth rate of every block, by stage."""
         rates = np.linspace(0, self.drop_path, sum(depths))
         return [part.tolist() for part in np.split(rates, np.cumsum(depths)[:-1])]
 
 
-def require_least(family: str, image_size: tuple[int, int], least: int) -> None:
-    """Refuse photographs of which nothing would be left.
+def require_minimum_size(family: str, image_size: tuple[int, int], least: int) -> None:
+    """Raise if a side is shorter than ``least`` pixels.
 
     Raises:
-        UserError: a side is shorter than ``least`` pixels.
+        UserError: names the minimum and the size.
     """
     if min(image_size) < least:
         raise UserError(
@@ -58,25 +44,25 @@ def require_least(family: str, image_size: tuple[int, int], least: int) -> None:
 
 
 def require_multiples(family: str, image_size: tuple[int, int], patch: int) -> None:
-    """Refuse photographs that patches do not fill.
+    """Raise if a side is no multiple of ``patch`` pixels.
 
     Raises:
-        UserError: a side is no multiple of ``patch`` pixels.
+        UserError: names the patch and the size.
     """
     if any(side < 1 or side % patch for side in image_size):
         raise UserError(
-            f"{family} takes photographs whose height and width are multiples of {patch}, not "
+            f"{family} takes photographs with height and width multiples of {patch}, not "
             f"{image_size[0]} × {image_size[1]}"
         )
 
 
 def refuse_drop_path(family: str, rate: float) -> None:
-    """Refuse stochastic depth where there is no residual branch to drop.
+    """Raise if stochastic depth is on for a family without residual branches.
 
     Raises:
         UserError: the rate is above 0.
     """
     if rate:
         raise UserError(
-            f"{family} has no residual branches that model.drop_path={rate} could drop; set it to 0"
+            f"{family} has no residual branches for model.drop_path={rate} to drop; set it to 0"
         )

@@ -1,7 +1,7 @@
-"""ResNet (He et al. 2015, https://arxiv.org/abs/1512.03385) for photographs and for CIFAR-10.
+"""ResNet (He et al. 2015, https://arxiv.org/abs/1512.03385), for ImageNet and CIFAR-10.
 
-Numbers agree with torchvision's and timm's (the stride of a bottleneck is that of its 3 × 3
-convolution), for CIFAR-10 with Idelbayev's (shortcuts without parameters, option A of the paper).
+Equal to torchvision's and timm's (stride in the 3 × 3 convolution), for CIFAR-10 to Idelbayev's
+(parameter-free shortcuts, option A of the paper).
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ EPSILON = 1e-5
 
 
 class ResNetBlock(nnx.Module):
-    """Two convolutions of 3 × 3, or a bottleneck of 1 × 1, 3 × 3 and 1 × 1, and a shortcut."""
+    """Residual block: two 3 × 3 convolutions, or a bottleneck (1 × 1, 3 × 3, 1 × 1)."""
 
     def __init__(
         self,
@@ -67,10 +67,10 @@ class ResNetBlock(nnx.Module):
         for i, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
             branch = norm(conv(jax.nn.relu(branch) if i else branch), key)
         branch = drop_path(branch, self.drop_path, key)
-        return materialised(jax.nn.relu(self.short(x, key) + branch))
+        return materialised(jax.nn.relu(self.apply_shortcut(x, key) + branch))
 
-    def short(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
-        """The input as the branch's output has its shape."""
+    def apply_shortcut(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
+        """Shortcut: the input at the branch's output shape."""
         if self.shortcut is not None:
             return self.shortcut(x, key)
         half = self.added // 2
@@ -79,15 +79,13 @@ class ResNetBlock(nnx.Module):
 
 
 class ResNet(Backbone):
-    """ResNet with the contract of every model here.
+    """ResNet.
 
     Args:
-        options: options of every model; other sizes of photographs will do later.
         depths: blocks per stage.
-        width: width of the first stage; each later one doubles it.
-        bottleneck: True if blocks have three convolutions and four times the width.
-        cifar: a stem of 3 × 3 without stride and pooling, and shortcuts without parameters.
-        rngs: draws the parameters.
+        width: width of the first stage; doubled by every stage.
+        bottleneck: True for bottleneck blocks (four times the width).
+        cifar: True for a 3 × 3 stem without stride and pooling, and parameter-free shortcuts.
     """
 
     def __init__(

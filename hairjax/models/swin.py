@@ -1,8 +1,7 @@
 """Swin Transformer (Liu et al. 2021, https://arxiv.org/abs/2103.14030).
 
-Numbers agree with timm's ``swin_transformer.py``: patch merging opens a stage, maps that the
-window does not divide are padded with zeros that take part in attention, and a map smaller than
-the window shrinks the window.
+Equal to timm's ``swin_transformer.py``: patch merging opens a stage, maps are zero-padded to
+multiples of the window (padding takes part in attention), and windows shrink to smaller maps.
 """
 
 import math
@@ -27,11 +26,11 @@ from hairjax.models.layers.linear import Linear
 from hairjax.models.layers.window_attention import WindowAttention, shift_mask
 from hairjax.models.options import ModelOptions, require_multiples
 
-PATCH = 4  # every published Swin cuts the photograph into patches of 4 × 4
+PATCH = 4  # patch size of every published Swin
 
 
 class SwinBlock(nnx.Module):
-    """Window attention and MLP, each behind a norm and around a residual connection."""
+    """Window attention and MLP, pre-norm with residual connections."""
 
     def __init__(
         self,
@@ -46,7 +45,7 @@ class SwinBlock(nnx.Module):
         rngs: nnx.Rngs,
     ):
         self.window = (min(window, size[0]), min(window, size[1]))
-        # Along an axis that one window covers there is nothing to shift to.
+        # No shift along an axis covered by a single window.
         self.shift = tuple(window // 2 if shifted and length > window else 0 for length in size)
         self.mask_shifted = mask_shifted
         self.norm1 = layer_norm(dim, dtype=dtype, rngs=rngs)
@@ -75,7 +74,7 @@ class SwinBlock(nnx.Module):
 
     def __call__(self, x: jax.Array, key: jax.Array | None, rate: float | jax.Array) -> jax.Array:
         key1, key2 = split_key(key, 2)
-        # Of a norm nothing is kept going backward but what it is given.
+        # Store only the input of a norm for the backward pass.
         norm1, norm2 = (jax.checkpoint(norm.__call__) for norm in (self.norm1, self.norm2))
         x = materialised(x + drop_path(self.attend(norm1(x)), rate, key1))
         return materialised(x + drop_path(self.mlp(norm2(x)), rate, key2))
@@ -85,19 +84,12 @@ class SwinBlock(nnx.Module):
 def run_block(
     block: SwinBlock, x: jax.Array, key: jax.Array | None, rate: float | jax.Array
 ) -> jax.Array:
-    """A block as a function of its own: equal ones are traced and translated for XLA once.
-
-    Args:
-        block: with its parameters.
-        x: the map, [batch, h, w, dim].
-        key: random key of stochastic depth, or None to run without.
-        rate: rate of stochastic depth.
-    """
+    """Jitted block on a map [batch, h, w, dim]: equal blocks are traced and lowered once."""
     return block(x, key, rate)
 
 
 class SwinPatchEmbed(nnx.Module):
-    """The stem: patches of 4 × 4 to vectors, then a norm."""
+    """Stem: 4 × 4 patch embedding and norm."""
 
     def __init__(self, in_channels: int, dim: int, *, dtype: jnp.dtype, rngs: nnx.Rngs):
         self.proj = nnx.Conv(
@@ -116,7 +108,7 @@ class SwinPatchEmbed(nnx.Module):
 
 
 class PatchMerging(nnx.Module):
-    """Halve the map, double the width: 2 × 2 neighbours side by side, norm, dense."""
+    """Patch merging: concatenate 2 × 2 neighbours, norm, dense; half the size, twice the width."""
 
     def __init__(self, dim: int, *, dtype: jnp.dtype, rngs: nnx.Rngs):
         self.norm = layer_norm(4 * dim, dtype=dtype, rngs=rngs)
@@ -131,13 +123,13 @@ class PatchMerging(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         x = jnp.pad(x, ((0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0)))
-        # Column before row: the order of the published weights.
+        # Column-major: the order of the published weights.
         x = rearrange(x, "b (h i) (w j) c -> b h w (j i c)", i=2, j=2)
         return self.reduction(self.norm(x))
 
 
 class SwinStage(nnx.Module):
-    """Patch merging (in all but the first stage) and blocks, every second one shifted."""
+    """Patch merging (except in the first stage) and blocks, every second one shifted."""
 
     def __init__(
         self,
@@ -175,7 +167,7 @@ class SwinStage(nnx.Module):
     def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
         if self.merge is not None:
             x = self.merge(x)
-        # Activations of a block computed again going backward, as timm and Microsoft do it.
+        # Rematerialised by block, as in timm and Microsoft's code.
         run = jax.checkpoint(run_block) if self.remat else run_block
         keys = split_key(key, len(self.blocks))
         for block, block_key, rate in zip(self.blocks, keys, self.drop_path, strict=True):
@@ -184,15 +176,13 @@ class SwinStage(nnx.Module):
 
 
 class Swin(Backbone):
-    """Swin Transformer with the contract of every model here: ``stem``, ``stages``, ``head``.
+    """Swin Transformer.
 
     Args:
-        options: options of every model: photographs of multiples of 4.
-        dim: width of the first stage; each later one doubles it.
+        dim: width of the first stage; doubled by every stage.
         depths: blocks per stage.
         heads: attention heads per stage.
         window: side of the attention windows.
-        rngs: draws the parameters.
     """
 
     def __init__(

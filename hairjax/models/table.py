@@ -1,4 +1,4 @@
-"""The table of models: the variant behind each name."""
+"""Table of models: the variant of each name."""
 
 from typing import Any, NamedTuple
 
@@ -26,16 +26,16 @@ class Family(NamedTuple):
     title: str  # in a sentence
     build: type[Backbone]
     namings: tuple[Naming, ...]  # of published weights
-    normalise: str  # how these saw RGB: imagenet | half | unit, see ``data.inputs.NORMALISATIONS``
-    batch_norm: bool  # whether it has batch norms, which go by each part of a batch
-    maps: str = "grad_cam"  # of explanations, by which of ``evaluation.explain.maps.METHODS``
+    normalise: str  # RGB normalisation of these: a key of ``data.inputs.NORMALISATIONS``
+    batch_norm: bool  # True for batch norms, which depend on the micro-batches
+    maps: str = "grad_cam"  # explanation method: a key of ``evaluation.explain.maps.METHODS``
 
 
 class Variant(NamedTuple):
-    """Variant of a model family, by its name in the table."""
+    """Variant of a family."""
 
-    side: int  # side of its photographs, in pixels
-    options: dict[str, Any]  # arguments it is built with
+    side: int  # native image size in pixels
+    options: dict[str, Any]  # constructor arguments
     family: Family
 
 
@@ -97,7 +97,7 @@ VARIANTS: dict[str, Variant] = {
     "swin_large_patch4_window7_224": Variant(224, _LARGE | {"window": 7}, SWIN),
     "swin_base_patch4_window12_384": Variant(384, _BASE | {"window": 12}, SWIN),
     "swin_large_patch4_window12_384": Variant(384, _LARGE | {"window": 12}, SWIN),
-    # Ours, for the demo and for machines without a GPU; nobody published weights for it.
+    # Ours, for the demo and machines without a GPU; no published weights.
     "swin_mini_patch4_window4_64": Variant(
         64, {"dim": 32, "depths": (2, 2, 2), "heads": (2, 4, 8), "window": 4}, SWIN
     ),
@@ -105,13 +105,13 @@ VARIANTS: dict[str, Variant] = {
     "resnet34": Variant(224, _PLAIN | {"depths": (3, 4, 6, 3)}, RESNET),
     "resnet50": Variant(224, _BOTTLENECK | {"depths": (3, 4, 6, 3)}, RESNET),
     "resnet101": Variant(224, _BOTTLENECK | {"depths": (3, 4, 23, 3)}, RESNET),
-    # Of the paper's section on CIFAR-10; timm has no names for them.
+    # From the paper's section on CIFAR-10; no names in timm.
     "cifar_resnet20": Variant(32, _CIFAR | {"depths": (3, 3, 3)}, RESNET),
     "cifar_resnet32": Variant(32, _CIFAR | {"depths": (5, 5, 5)}, RESNET),
     "cifar_resnet44": Variant(32, _CIFAR | {"depths": (7, 7, 7)}, RESNET),
     "cifar_resnet56": Variant(32, _CIFAR | {"depths": (9, 9, 9)}, RESNET),
     **_efficientnets(tensorflow=False),
-    **_efficientnets(tensorflow=True),  # for weights that came from TensorFlow
+    **_efficientnets(tensorflow=True),  # for weights converted from TensorFlow
     **{
         f"mobilenetv1_{round(100 * width):03}": Variant(
             224, {"generation": 1, "width": width}, MOBILENET_V1
@@ -129,6 +129,6 @@ VARIANTS: dict[str, Variant] = {
     "vgg16": Variant(224, _VGG | {"batch_norm": False}, VGG16),
     "vgg16_bn": Variant(224, _VGG | {"batch_norm": True}, VGG16_BN),
     "inception_v3": Variant(299, {"width": 1.0}, INCEPTION),
-    # Ours: seven convolutions, for experiments that train many.
+    # Ours: seven convolutions, for experiments with many runs.
     "cnn7": Variant(64, {"width": 32, "depths": (2, 2, 2)}, OWN),
 }

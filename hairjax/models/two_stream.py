@@ -1,9 +1,9 @@
-"""Two models side by side as one: feature fusion, or a stream for RGB and one for the mask.
+"""Two-stream model: two backbones fused into one, e.g. for RGB and the mask.
 
-Their embeddings are put side by side for one head (Simonyan and Zisserman, "Two-Stream
-Convolutional Networks", NeurIPS 2014, fuse scores; embeddings leave the weighing to the head), or
-their maps are joined after a stage by a 1 × 1 convolution (Feichtenhofer et al., "Convolutional
-Two-Stream Network Fusion", CVPR 2016), and the first goes on alone.
+Late fusion concatenates the embeddings for one head (Simonyan and Zisserman, "Two-Stream
+Convolutional Networks", NeurIPS 2014, fuse scores). Intermediate fusion joins the maps after a
+stage by a 1 × 1 convolution (Feichtenhofer et al., "Convolutional Two-Stream Network Fusion", CVPR
+2016); the first stream continues.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,55 +21,56 @@ from hairjax.models.layers.linear import Linear
 from hairjax.models.options import ModelOptions
 
 STREAMS = ("first", "second")
-# What goes from part to part: what each stream gives and, where one may see nothing, which do
-# (1 or 0, [batch, 2]); once they are joined, what the first gives alone.
+# Outputs of both streams and, if a view may be missing, presence [batch, 2] (1 or 0); after
+# fusion the first stream's output only.
 Maps = tuple[jax.Array, ...]
 
 
-def fusing_stages(first: int, second: int) -> range:
-    """After which of the stages of two models they can be joined: both have one before it, and the
-    first has one after.
+def fusion_stages(first: int, second: int) -> range:
+    """Numbers of stages after which two models can be fused.
+
+    Both need a stage before the fusion, and the first one after it.
     """
     return range(abs(first - second) + 1, max(first, second))
 
 
 class Stem(nnx.Module):
-    """The stems of both streams, each of which sees its own channels."""
+    """Stems of both streams, each on its own channels."""
 
-    def __init__(self, first: Any, second: Any, channels: int, *, lacking: bool):
+    def __init__(self, first: Any, second: Any, channels: int, *, optional_views: bool):
         self.channels = channels  # of the first
-        self.lacking = lacking
+        self.optional_views = optional_views
         self.first, self.second = first, second
 
     def __call__(self, x: jax.Array, key: jax.Array | None) -> Maps:
         keys = split_key(key, 2)
         own, other = x[..., : self.channels], x[..., self.channels :]
         maps = self.first(own, keys[0]), self.second(other, keys[1])
-        if not self.lacking:
+        if not self.optional_views:
             return maps
-        # No photograph is 0 everywhere.
-        seen = [jnp.any(part != 0, axis=(1, 2, 3)) for part in (own, other)]
-        return (*maps, jnp.stack(seen, axis=-1).astype(x.dtype))
+        # A missing view is 0 everywhere; no photograph is.
+        present = [jnp.any(part != 0, axis=(1, 2, 3)) for part in (own, other)]
+        return (*maps, jnp.stack(present, axis=-1).astype(x.dtype))
 
 
 class Absent(nnx.Module):
-    """Learnt vectors in place of the features of a stream whose view is missing."""
+    """Learned vectors in place of the features of a missing view."""
 
     def __init__(self, first: int, second: int):
         self.first, self.second = nnx.Param(jnp.zeros(first)), nnx.Param(jnp.zeros(second))
 
-    def __call__(self, x: Sequence[jax.Array], seen: jax.Array) -> list[jax.Array]:
-        """Features [batch, …, dim] of both, of which those of streams that saw nothing differ."""
-        parts = []
-        for i, (part, vector) in enumerate(zip(x, (self.first, self.second), strict=True)):
-            ones = (1,) * (part.ndim - 1)
-            there = seen[:, i].reshape(-1, *ones) > 0
-            parts.append(jnp.where(there, part, vector[...].reshape(*ones, -1).astype(part.dtype)))
-        return parts
+    def __call__(self, x: Sequence[jax.Array], present: jax.Array) -> list[jax.Array]:
+        """Features [batch, …, dim] of both streams, replaced where ``present`` [batch, 2] is 0."""
+        outputs = []
+        for i, (own, vector) in enumerate(zip(x, (self.first, self.second), strict=True)):
+            ones = (1,) * (own.ndim - 1)
+            mask = present[:, i].reshape(-1, *ones) > 0
+            outputs.append(jnp.where(mask, own, vector[...].reshape(*ones, -1).astype(own.dtype)))
+        return outputs
 
 
 class Join(nnx.Module):
-    """The second's map laid on the first's: at first the first's as it is."""
+    """Fusion layer: 1 × 1 projection of both maps, initialised to the first map."""
 
     def __init__(
         self,
@@ -77,14 +78,16 @@ class Join(nnx.Module):
         other: int,
         grid: Grid | None,
         *,
-        lacking: bool,
+        optional_views: bool,
         dtype: jnp.dtype,
         rngs: nnx.Rngs,
     ):
         self.grid = grid  # of the second's tokens
-        self.absent = Absent(width, other) if lacking else None
-        # Pretrained stages that follow then see what they know.
-        self.proj = Linear(width + other, width, dtype=dtype, kernel_init=_only, rngs=rngs)
+        self.absent = Absent(width, other) if optional_views else None
+        # The identity initialisation preserves the following pretrained stages.
+        self.proj = Linear(
+            width + other, width, dtype=dtype, kernel_init=_identity_kernel, rngs=rngs
+        )
 
     def __call__(self, x: Maps) -> jax.Array:
         own, other = x[0], as_map(x[1], self.grid)
@@ -94,13 +97,13 @@ class Join(nnx.Module):
         return self.proj(jnp.concatenate([own, other], axis=-1))
 
 
-def _only(key: jax.Array, shape: tuple[int, int], dtype: jnp.dtype) -> jax.Array:
-    """A kernel that gives its first inputs."""
+def _identity_kernel(key: jax.Array, shape: tuple[int, int], dtype: jnp.dtype) -> jax.Array:
+    """Kernel initialised to return its first inputs."""
     return jnp.eye(*shape, dtype=dtype)
 
 
 class TwoStreamStage(nnx.Module):
-    """A stage of each stream, None where it has none here; ``join`` opens it where they meet."""
+    """Stage of each stream (None if it has none here), preceded by ``join`` at the fusion."""
 
     def __init__(self, first: Any, second: Any, join: Join | None):
         self.first, self.second, self.join = first, second, join
@@ -114,7 +117,7 @@ class TwoStreamStage(nnx.Module):
 
 
 class TwoStreamHead(PooledHead):
-    """The embeddings of both streams side by side, or of the first alone, before one classifier."""
+    """One classifier on the concatenated embeddings (after fusion, the first's)."""
 
     def __init__(
         self,
@@ -122,19 +125,19 @@ class TwoStreamHead(PooledHead):
         second: PooledHead | None,
         options: ModelOptions,
         *,
-        lacking: bool,
+        optional_views: bool,
         rngs: nnx.Rngs,
     ):
         heads = [first] if second is None else [first, second]
         widths = [head.classifier.in_features for head in heads]
         super().__init__(sum(widths), options, rngs=rngs)
-        self.absent = Absent(*widths) if lacking and second is not None else None
+        self.absent = Absent(*widths) if optional_views and second is not None else None
         for head in heads:
             del head.classifier, head.hidden
         self.first, self.second = first, second
 
     def embed(self, x: Any, key: jax.Array | None) -> jax.Array:
-        """Pool and join the streams to the vector that is classified: float32 [batch, dim]."""
+        """Concatenated embeddings: float32 [batch, dim]."""
         pairs: Any = zip(x, (self.first, self.second), split_key(key, 2), strict=False)
         parts = [head.embed(part, k) for part, head, k in pairs]
         if self.absent is not None:
@@ -143,19 +146,16 @@ class TwoStreamHead(PooledHead):
 
 
 class TwoStream(Backbone):
-    """Two models with the contract of one; where one has fewer stages, both end together.
+    """Two models as one; with different numbers of stages, both end together.
 
     Args:
-        options: options of every model; the streams set their own channels.
-        first: ``(rngs=…) -> model``; its last layer and its hidden ones are not used.
-        second: the same for the second model.
-        fuse_after: stages after which the second's map joins the first's; 0: at the end.
-        lacking: True if what either sees may be missing; a learnt vector then takes the place of
-            its features.
-        rngs: draws the parameters.
+        first: ``(rngs=…) -> model``; hidden and last layer of its head are unused.
+        second: the same for the second stream.
+        fuse_after: stages before the fusion of the maps; 0: fusion of the embeddings.
+        optional_views: True if a view may be missing, replaced by a learned vector.
 
     Raises:
-        ValueError: they cannot be joined after that stage.
+        ValueError: no fusion possible after that stage.
     """
 
     def __init__(
@@ -165,23 +165,30 @@ class TwoStream(Backbone):
         first: Callable[..., Backbone],
         second: Callable[..., Backbone],
         fuse_after: int,
-        lacking: bool,
+        optional_views: bool,
         rngs: nnx.Rngs,
     ):
         own, other = first(rngs=rngs), second(rngs=rngs)
         self.image_size, self.dtype = options.image_size, options.dtype
         self.in_channels = own.in_channels + other.in_channels
         self.token_grids = (own.grid, other.grid)
-        allowed = fusing_stages(len(own.stages), len(other.stages))
+        allowed = fusion_stages(len(own.stages), len(other.stages))
         if fuse_after and (fuse_after not in allowed or own.grid):
             raise ValueError(f"maps cannot be joined after stage {fuse_after}; after {allowed} can")
-        self.stem = Stem(own.stem, other.stem, own.in_channels, lacking=lacking)
+        self.stem = Stem(own.stem, other.stem, own.in_channels, optional_views=optional_views)
         count = max(len(own.stages), len(other.stages))
         join, both = None, fuse_after or count  # stages that both streams run
         if fuse_after:
             depth, size = fuse_after - count, options.image_size
             width, more = (_width(model, depth, size) for model in (own, other))
-            join = Join(width, more, other.grid, lacking=lacking, dtype=options.dtype, rngs=rngs)
+            join = Join(
+                width,
+                more,
+                other.grid,
+                optional_views=optional_views,
+                dtype=options.dtype,
+                rngs=rngs,
+            )
         others = [*_aligned(other, count)[:both], *[None] * (count - both)]
         self.stages = nnx.List(
             [
@@ -190,10 +197,10 @@ class TwoStream(Backbone):
             ]
         )
         last = None if fuse_after else other.head
-        self.head = TwoStreamHead(own.head, last, options, lacking=lacking, rngs=rngs)
+        self.head = TwoStreamHead(own.head, last, options, optional_views=optional_views, rngs=rngs)
 
     def as_map(self, x: Maps) -> jax.Array:
-        """The maps of the streams, the second's resized to the first's, side by side."""
+        """Maps of both streams, the second's resized to the first's, concatenated."""
         own, *others = self._maps(x)
         return jnp.concatenate([own, *(_resized(o, own.shape[1:3]) for o in others)], axis=-1)
 
@@ -201,7 +208,7 @@ class TwoStream(Backbone):
         return self._maps(self._unpacked(stages, x))
 
     def until(self, stages: int, images: jax.Array) -> jax.Array:
-        """Output of the first stages, both streams' maps flattened into one row: [batch, n]."""
+        """Output of the first stages, both streams flattened into one row: [batch, n]."""
         return pack(self._until(stages, images), "b *")[0]
 
     def continue_from(self, stages: int, x: jax.Array, **how: Any) -> jax.Array:
@@ -221,19 +228,18 @@ class TwoStream(Backbone):
 
 
 def _aligned(model: Backbone, count: int) -> list[Any]:
-    """Its stages as the last of so many."""
+    """Stages of a model, padded with None in front to ``count``."""
     return [*[None] * (count - len(model.stages)), *model.stages]
 
 
 def _width(model: Backbone, from_end: int, image_size: Grid) -> int:
-    """Channels of the map that comes so many stages (negative) before a model's last."""
+    """Channels of a model's map ``from_end`` stages (negative) before its last."""
     images = jax.ShapeDtypeStruct((1, *image_size, model.in_channels), jnp.float32)
     stages = len(model.stages) + from_end
     return jax.eval_shape(lambda images: model.until(stages, images), images).shape[-1]
 
 
 def _resized(x: jax.Array, size: Sequence[int]) -> jax.Array:
-    """A map [batch, h, w, c] at another height and width, bilinearly."""
     if x.shape[1:3] == tuple(size):
         return x
     return jax.image.resize(x, (x.shape[0], *size, x.shape[3]), "bilinear")

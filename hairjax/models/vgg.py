@@ -1,7 +1,6 @@
 """VGG (Simonyan and Zisserman 2014, https://arxiv.org/abs/1409.1556), plain and with batch norm.
 
-Numbers agree with torchvision's: whatever the size, the last map becomes 7 × 7 before the dense
-layers.
+Equal to torchvision's; adaptive pooling to 7 × 7 before the dense layers.
 """
 
 import functools
@@ -19,14 +18,14 @@ from hairjax.models.heads.pooled import PooledHead
 from hairjax.models.layers.common import dropout, run_blocks, truncated_normal
 from hairjax.models.layers.convolutions import BatchNorm, convolution, max_pool
 from hairjax.models.layers.linear import Linear
-from hairjax.models.options import ModelOptions, refuse_drop_path, require_least
+from hairjax.models.options import ModelOptions, refuse_drop_path, require_minimum_size
 
-GRID = 7  # side of the map that the dense layers see
-LEAST = 32  # pixels a side: five times halved
+GRID = 7  # side of the map before the dense layers
+LEAST = 32  # pixels a side, halved five times
 
 
 class VGGConv(nnx.Module):
-    """A convolution of 3 × 3, batch norm or none, ReLU."""
+    """3 × 3 convolution, optional batch norm, ReLU."""
 
     def __init__(
         self, inputs: int, outputs: int, *, batch_norm: bool, dtype: jnp.dtype, rngs: nnx.Rngs
@@ -40,7 +39,7 @@ class VGGConv(nnx.Module):
 
 
 class VGGStage(nnx.Module):
-    """Max-pooling (in all but the first stage) and convolutions."""
+    """Max-pooling (except in the first stage) and convolutions."""
 
     def __init__(self, blocks: Sequence[VGGConv], *, pool: bool, remat: bool):
         self.pool, self.remat = pool, remat
@@ -52,21 +51,21 @@ class VGGStage(nnx.Module):
 
 
 def adaptive_mean(x: jax.Array, side: int) -> jax.Array:
-    """Means over ``side`` × ``side`` parts of a map, which may overlap by a row, as in torch."""
+    """Adaptive average pooling to ``side`` × ``side``, as in torch."""
 
-    def shares(length: int) -> np.ndarray:
-        parts = np.zeros((side, length), np.float32)
+    def weights(length: int) -> np.ndarray:
+        matrix = np.zeros((side, length), np.float32)
         for i in range(side):
-            part = slice(i * length // side, -(-(i + 1) * length // side))
-            parts[i, part] = 1 / (part.stop - part.start)
-        return parts
+            window = slice(i * length // side, -(-(i + 1) * length // side))
+            matrix[i, window] = 1 / (window.stop - window.start)
+        return matrix
 
-    rows, columns = (jnp.asarray(shares(length), x.dtype) for length in x.shape[1:3])
+    rows, columns = (jnp.asarray(weights(length), x.dtype) for length in x.shape[1:3])
     return jnp.einsum("ih,jw,bhwc->bijc", rows, columns, x, precision="highest")
 
 
 class DenseHead(PooledHead):
-    """Max-pooling, a mean over 7 × 7 parts, and two wide dense layers before the classifier."""
+    """Max-pooling, adaptive pooling to 7 × 7, two wide dense layers, classifier."""
 
     def __init__(self, inputs: int, width: int, options: ModelOptions, *, rngs: nnx.Rngs):
         dense = functools.partial(
@@ -75,8 +74,8 @@ class DenseHead(PooledHead):
         self.dense1 = dense(GRID**2 * inputs, width)
         self.dense2 = dense(width, width)
         super().__init__(width, options, rngs=rngs)
-        # The call splits the same key, and `split(key, n)[i]` is `fold_in(key, i)`: its dropouts,
-        # one or one per hidden layer, have the first of these.
+        # The call splits the same key for its dropouts, and `split(key, n)[i]` is
+        # `fold_in(key, i)`: take the next index.
         self.own_key = max(1, len(options.hidden))
 
     def embed(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
@@ -87,19 +86,16 @@ class DenseHead(PooledHead):
 
 
 class VGG(Backbone):
-    """VGG with the contract of every model here; the stem is its first convolution.
+    """VGG; the stem is its first convolution.
 
     Args:
-        options: options of every model: photographs of at least 32 pixels a side (others
-            will do later), no drop-path.
-        depths: convolutions per stage, the stem's among those of the first.
+        depths: convolutions per stage, the stem included in the first.
         widths: channels per stage.
         dense: width of the two dense layers.
-        batch_norm: after every convolution.
-        rngs: draws the parameters.
+        batch_norm: True for batch norm after every convolution.
 
     Raises:
-        UserError: the photographs are too small, or drop-path is asked for.
+        UserError: images too small, or drop-path above 0.
     """
 
     def __init__(
@@ -112,7 +108,7 @@ class VGG(Backbone):
         batch_norm: bool,
         rngs: nnx.Rngs,
     ):
-        require_least("VGG", options.image_size, LEAST)
+        require_minimum_size("VGG", options.image_size, LEAST)
         refuse_drop_path("VGG", options.drop_path)
         self.image_size, self.in_channels, self.dtype = None, options.in_channels, options.dtype
         settings: dict[str, Any] = {"batch_norm": batch_norm, "dtype": options.dtype, "rngs": rngs}

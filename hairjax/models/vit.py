@@ -1,7 +1,7 @@
 """Vision Transformer (Dosovitskiy et al. 2020, https://arxiv.org/abs/2010.11929).
 
-Numbers agree with timm's ``vit_*_patch16_224`` (Steiner et al. 2021, "How to train your ViT?"). The
-blocks are cut into four stages, whose maps all have the stride of the patches.
+Equal to timm's ``vit_*_patch16_224`` (Steiner et al. 2021, "How to train your ViT?"). The blocks
+are divided into four stages at one resolution.
 """
 
 import math
@@ -38,26 +38,23 @@ class Attention(nnx.Module):
         self.proj = Linear(dim, dim, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        q, k, v = self._cut(x)
+        q, k, v = self._split(x)
         return self.proj(rearrange(jax.nn.dot_product_attention(q, k, v), "b n h d -> b n (h d)"))
 
     def weights(self, x: jax.Array) -> jax.Array:
-        """Attention weights: float32 [batch, heads, queries, keys].
-
-        The call does without them: a GPU's kernels never hold them, nor does a training step.
-        """
-        q, k, _ = self._cut(x)
+        """Attention weights, for explanations only: float32 [batch, heads, queries, keys]."""
+        q, k, _ = self._split(x)
         scores = jnp.einsum("bqhd,bkhd->bhqk", q, k, preferred_element_type=jnp.float32)
         return jax.nn.softmax(scores / math.sqrt(q.shape[-1]), axis=-1)
 
-    def _cut(self, x: jax.Array) -> list[jax.Array]:
+    def _split(self, x: jax.Array) -> list[jax.Array]:
         """Queries, keys and values, each [batch, tokens, heads, dim]."""
-        cut = jnp.split(self.qkv(x), 3, axis=-1)
-        return [rearrange(part, "b n (h d) -> b n h d", h=self.heads) for part in cut]
+        split = jnp.split(self.qkv(x), 3, axis=-1)
+        return [rearrange(one, "b n (h d) -> b n h d", h=self.heads) for one in split]
 
 
 class ViTBlock(nnx.Module):
-    """Attention and MLP, each behind a norm and around a residual connection."""
+    """Attention and MLP, pre-norm with residual connections."""
 
     def __init__(self, dim: int, heads: int, *, drop_path: float, dtype: jnp.dtype, rngs: nnx.Rngs):
         self.drop_path = drop_path
@@ -73,7 +70,7 @@ class ViTBlock(nnx.Module):
 
 
 class ViTPatchEmbed(nnx.Module):
-    """The stem: patches to tokens behind a class token, and where each of them is."""
+    """Stem: patch embedding, class token, position embedding."""
 
     def __init__(
         self,
@@ -106,7 +103,7 @@ class ViTPatchEmbed(nnx.Module):
 
 
 class TokenHead(PooledHead):
-    """A norm, of which the class token is classified."""
+    """Layer norm, then classification of the class token."""
 
     def __init__(self, dim: int, options: ModelOptions, *, rngs: nnx.Rngs):
         self.norm = layer_norm(dim, epsilon=EPSILON, dtype=options.dtype, rngs=rngs)
@@ -117,20 +114,16 @@ class TokenHead(PooledHead):
 
 
 class ViT(Backbone):
-    """Vision Transformer with the contract of every model here.
-
-    What goes from stage to stage are tokens, [batch, 1 + n, dim], the class token first.
+    """Vision Transformer; stages pass tokens [batch, 1 + n, dim], the class token first.
 
     Args:
-        options: options of every model: photographs of multiples of ``patch``.
         patch: side of a patch.
         dim: width.
         depths: blocks per stage.
-        heads: attention heads of every block.
-        rngs: draws the parameters.
+        heads: attention heads per block.
 
     Raises:
-        UserError: the patches do not fill the photographs.
+        UserError: height or width is no multiple of ``patch``.
     """
 
     def __init__(

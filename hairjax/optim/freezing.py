@@ -1,4 +1,4 @@
-"""Split parameters into those that train and those that are frozen, and merge them again."""
+"""Split parameters into trainable and frozen ones, and merge them."""
 
 from collections.abc import Collection
 
@@ -9,10 +9,10 @@ from hairjax.optim.parts import is_statistic, map_by_path, part_of, trains_with_
 
 
 def split_trainable(params: dict, frozen: Collection[str]) -> tuple[dict, dict]:
-    """The parameters that train and those that do not, each with None in the other's places.
+    """Split parameters into (trainable, frozen), two trees with None in each other's places.
 
-    Of the parts that are not ``frozen`` all train, or where there are low-rank pairs these alone
-    and the head. Running statistics do not: there is no gradient for them.
+    All parameters of unfrozen parts are trainable; with LoRA only the pairs and the head. Running
+    statistics of batch norms have no gradient and count as frozen.
     """
     can_train = trains_with_part(params)
 
@@ -27,9 +27,9 @@ def split_trainable(params: dict, frozen: Collection[str]) -> tuple[dict, dict]:
 
 
 def moving_statistics(state: dict, params: dict, frozen: Collection[str]) -> dict:
-    """The running statistics of parts that train, as a model's state has them.
+    """Running statistics of unfrozen parts from a model's state, in a tree like ``params``.
 
-    In a tree like ``params``, which may have low-rank pairs besides, with None in all other places.
+    All other places are None.
     """
     found = traverse_util.flatten_dict(state)
 
@@ -40,7 +40,7 @@ def moving_statistics(state: dict, params: dict, frozen: Collection[str]) -> dic
 
 
 def merge(first: dict, second: dict) -> dict:
-    """Merge the parameters that ``split_trainable`` separated."""
+    """Merge the two trees of ``split_trainable``."""
     return jax.tree.map(
         lambda a, b: b if a is None else a, first, second, is_leaf=lambda leaf: leaf is None
     )

@@ -1,4 +1,4 @@
-"""Parameter groups of a model, and the epoch from which each trains (``optim.finetune``)."""
+"""Parameter groups of a model and their first trainable epochs (``optim.finetune``)."""
 
 import itertools
 import re
@@ -12,43 +12,43 @@ GROUPS = ("early", "middle", "late")
 
 
 class ParameterGroup(NamedTuple):
-    """Parts of a model that train at one rate and from one epoch."""
+    """Parts of a model with one learning rate and one first epoch."""
 
     parts: tuple[str, ...]
-    peak: float  # highest rate
-    first: int  # epoch from which they train; 0: never
+    peak: float  # peak learning rate
+    first: int  # first epoch of training; 0: always frozen
 
 
 def parts_of(stages: int) -> tuple[str, ...]:
-    """The parts of a model of so many stages, in forward order."""
+    """Names of the parts of a model with ``stages`` stages, in forward order."""
     return ("stem", *(f"stages.{i}" for i in range(stages)), "head")
 
 
 def group_of(part: str, stages: int) -> str:
-    """The group of a part (``stem``, ``stages.0`` …, ``head``) in a model of so many stages."""
+    """Group (early, middle or late) of a part: ``stem``, ``stages.0`` …, ``head``."""
     if part in ("stem", "stages.0"):
         return "early"
     return "late" if part in (f"stages.{stages - 1}", "head") else "middle"
 
 
 def make_groups(optim: OptimOptions, stages: int, epochs: int) -> dict[str, ParameterGroup]:
-    """The groups of a model of so many stages: early, middle and late.
+    """Groups early, middle and late of a model with ``stages`` stages.
 
-    A group whose parts do not begin to train together is as many groups, each named as its part. A
-    part trains if its group's peak is above 0 and ``finetune`` lets it.
+    A group with parts of different first epochs is split into groups named by part. A part trains
+    if its group's peak is above 0 and ``finetune`` includes it.
 
     Raises:
-        UserError: ``finetune`` or ``gradual`` cannot be, or nothing trains in the first epoch.
+        UserError: ``finetune`` or ``gradual`` is invalid, or nothing trains in the first epoch.
     """
-    asked = _asked(optim, stages, epochs)
+    finetuned = _first_epochs(optim, stages, epochs)
     first = {}
     for part in parts_of(stages):
-        trains = optim.peak[group_of(part, stages)] > 0 and asked.get(part, 0) <= epochs
-        first[part] = asked.get(part, 0) if trains else 0
+        trains = optim.peak[group_of(part, stages)] > 0 and finetuned.get(part, 0) <= epochs
+        first[part] = finetuned.get(part, 0) if trains else 0
     if 1 not in first.values():
         raise UserError(
             f"config.optim.finetune={optim.finetune} and the rates of config.optim.peak leave "
-            "nothing to train in epoch 1; let a part begin there that has a rate"
+            "nothing to train in epoch 1; start a part with a rate above 0 there"
         )
     groups = {}
     for name in GROUPS:
@@ -63,18 +63,17 @@ def make_groups(optim: OptimOptions, stages: int, epochs: int) -> dict[str, Para
 
 
 def frozen_parts(groups: Mapping[str, ParameterGroup], epoch: int) -> tuple[str, ...]:
-    """The parts that do not train in an epoch."""
+    """Parts that are frozen in an epoch."""
     frozen = (group for group in groups.values() if not 0 < group.first <= epoch)
     return tuple(part for group in frozen for part in group.parts)
 
 
 def phase_starts(groups: Mapping[str, ParameterGroup]) -> list[int]:
-    """The epochs from which other parts train than before, the first among them."""
+    """First epochs of all phases, ascending: epochs at which the set of trained parts changes."""
     return sorted({group.first for group in groups.values() if group.first})
 
 
-def _asked(optim: OptimOptions, stages: int, epochs: int) -> dict[str, int]:
-    """The first epoch of every part that ``finetune`` lets train."""
+def _first_epochs(optim: OptimOptions, stages: int, epochs: int) -> dict[str, int]:
     parts = parts_of(stages)
     match optim.finetune:
         case "full":
@@ -94,21 +93,21 @@ def _asked(optim: OptimOptions, stages: int, epochs: int) -> dict[str, int]:
 
 
 def _gradual(lengths: tuple, stages: int) -> dict[str, int]:
-    """The head first, then one more stage from the end after each length; the last one repeats."""
+    """First epochs: the head at 1, one more stage after each length; the last length repeats."""
     if not lengths or any(not isinstance(n, int) or n < 1 for n in lengths):
         raise UserError(
             f"config.optim.gradual is {lengths}; give the epochs before each further stage trains, "
             "whole numbers from 1: 3,3,4"
         )
     repeated = itertools.chain(lengths, itertools.repeat(lengths[-1]))
-    thaws = itertools.accumulate(repeated, initial=1)
+    unfreeze_epochs = itertools.accumulate(repeated, initial=1)
     backwards = ("head", *(f"stages.{i}" for i in reversed(range(stages))))
-    first = dict(zip(backwards, thaws, strict=False))
+    first = dict(zip(backwards, unfreeze_epochs, strict=False))
     return first | {"stem": first["stages.0"]}
 
 
 def _custom(finetune: str, stages: int, epochs: int) -> dict[str, int]:
-    """E.g. ``head:1,stages.3:4,middle:7``: parts or groups, each with its first epoch."""
+    """First epochs from ``head:1,stages.3:4,middle:7`` (parts or groups)."""
     parts = parts_of(stages)
     members = {part: [part] for part in parts}
     members |= {name: [p for p in parts if group_of(p, stages) == name] for name in GROUPS}

@@ -1,4 +1,4 @@
-"""The number of layers between every parameter and the head, for layer-wise rate decay."""
+"""Distance of every parameter to the head in layers, for layer-wise learning-rate decay."""
 
 from flax import traverse_util
 
@@ -9,9 +9,9 @@ from hairjax.optim.parts import map_by_path
 def layer_distances(params: dict) -> dict:
     """Number of layers between every parameter and the head, in a tree like ``params``.
 
-    A layer is the stem, a block or the head; what a stage has beside its blocks counts as of its
-    first one. So does timm, but for the last norm, which belongs to the head here (as in
-    Microsoft's code) and to the last block there. Of two streams each counts its own layers.
+    A layer is the stem, a block or the head; other layers of a stage count as its first block. As
+    in timm, except for the last norm: head here (as in Microsoft's code), last block there. Two
+    streams count their layers separately.
     """
 
     def layer(path: tuple) -> tuple[int, int]:
@@ -25,7 +25,7 @@ def layer_distances(params: dict) -> dict:
 
     paths = list(traverse_util.flatten_dict(params))
     found = {name: {layer(path) for path in paths if stream(path) == name} for name in STREAMS}
-    # Where the second ends in the first, it goes on as that does.
+    # After fusion the second stream shares the layers of the first.
     end = max(found["second"], default=(-1, 0))
     found["second"] |= {one for one in found["first"] if one > end}
     layers = {name: sorted(own, reverse=True) for name, own in found.items()}

@@ -1,8 +1,8 @@
-"""Low-rank pairs beside the matrices of attention and MLP, which are frozen (LoRA).
+"""LoRA: low-rank pairs beside the frozen matrices of attention and MLP.
 
-Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022, with α = r as in peft's
-defaults: W + A B, where B is 0 at first. In the tree of parameters a pair stands beside its kernel.
-The model itself has no pairs: it is given ``merged`` parameters, and so is all that reads a run.
+Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022, with α = r as peft's
+default: W + A B, B initialised to 0. A pair is stored beside its kernel in the parameter tree. The
+model itself and all readers of a run use ``merged`` parameters.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,32 +17,26 @@ from hairjax.optim.groups import ParameterGroup
 from hairjax.system.errors import UserError
 
 DOWN, UP = "lora_a", "lora_b"  # [in, rank] and [rank, out]
-# Queries, keys and values are one matrix, and share a pair.
+# Queries, keys and values are one matrix with one pair.
 MATRICES = (("attention", "qkv"), ("attention", "proj"), ("mlp", "expand"), ("mlp", "reduce"))
-# Of the pairs' randomness; the numbers below are those of the model's parameters and of the steps.
-# `split(key, n)[i]` is `fold_in(key, i)`: with the seed's own key a pair would be drawn as a
-# parameter is.
+# RNG stream of the pairs; lower numbers belong to the model's parameters and the steps. As
+# `split(key, n)[i]` is `fold_in(key, i)`, the seed's own key would repeat a parameter's numbers.
 STREAM = 2**31
-# As Microsoft's loralib and peft draw A: uniform within ± 1 / √in.
+# A as in Microsoft's loralib and peft: uniform within ± 1 / √in.
 _initialise_down = jax.nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 def require_matrices(rank: int, names: Sequence[str], params: dict) -> None:
-    """Refuse ``optim.lora`` for a model, or one of two, without any such matrix.
+    """Raise if LoRA is on (``rank`` above 0) and a model has no attention or MLP matrix.
 
-    Nothing of it would train, and its batch norms would still go by each batch.
-
-    Args:
-        rank: ``optim.lora``.
-        names: names of the model, or of both.
-        params: parameters of the model, or their shapes.
+    ``names``: of the model, or of both; ``params`` may be shapes.
 
     Raises:
-        UserError: it has none.
+        UserError: names the model.
     """
     if not rank:
         return
-    # Of two, a path says which: stages.0.second.….
+    # With two streams the path names the stream: stages.0.second.….
     own = STREAMS if len(names) > 1 else ("blocks",)
     for key, name, within in zip(("name", "second"), names, own, strict=False):
         if not any(path[2] == within for path in _kernels(params)):
@@ -53,13 +47,9 @@ def require_matrices(rank: int, names: Sequence[str], params: dict) -> None:
 
 
 def with_pairs(params: dict, groups: Mapping[str, ParameterGroup], rank: int, seed: int) -> dict:
-    """The parameters, with a pair beside every matrix of a stage that trains where asked for.
+    """Parameters with a LoRA pair of this rank beside every matrix of the trained stages.
 
-    Args:
-        params: parameters of the model, or their shapes: then those of the pairs are shapes too.
-        groups: groups of its parts.
-        rank: rank of the pairs; 0: none.
-        seed: draws the pairs.
+    Rank 0 returns ``params``. For shapes the pairs are shapes too.
     """
     if not rank:
         return params
@@ -83,7 +73,7 @@ def with_pairs(params: dict, groups: Mapping[str, ParameterGroup], rank: int, se
 
 
 def merged(params: dict) -> dict:
-    """The parameters of the model: every matrix plus the product of its pair; as given if none."""
+    """Parameters of the model: every matrix plus the product of its pair."""
     flat = traverse_util.flatten_dict(params)
     if not has_pairs(flat):
         return params
@@ -96,22 +86,21 @@ def merged(params: dict) -> dict:
 
 
 def has_pairs(paths: Collection[tuple]) -> bool:
-    """True if some of the parameters are pairs."""
+    """True if any parameter belongs to a LoRA pair."""
     return any(map(is_pair, paths))
 
 
 def is_pair(path: tuple) -> bool:
-    """True if a parameter is one of a pair."""
+    """True if a parameter belongs to a LoRA pair."""
     return path[-1] in (DOWN, UP)
 
 
 def trains_beside_pairs(path: tuple) -> bool:
-    """True if a parameter trains, with its part, where there are pairs: they and the head do."""
+    """True if a parameter trains with LoRA: a pair or the head."""
     return is_pair(path) or path[0] == "head"
 
 
 def _kernels(params: dict) -> dict[tuple, Any]:
-    """The matrices of attention and MLP in the stages, by path."""
     flat = traverse_util.flatten_dict(params)
     return {p: leaf for p, leaf in flat.items() if p[-1] == "kernel" and p[-3:-1] in MATRICES}
 

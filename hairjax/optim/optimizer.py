@@ -1,4 +1,4 @@
-"""AdamW for each parameter group, behind one clipping of the whole gradient."""
+"""AdamW per parameter group after clipping by global norm."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ from hairjax.optim.parts import FROZEN, STATISTICS, label_parameters
 
 
 def decays(path: tuple, _: object = None) -> bool:
-    """True of matrices, which decay: not of biases, norms and relative-position tables."""
+    """True for kernels and LoRA pairs; biases, norms and relative-position tables do not decay."""
     return str(getattr(path[-1], "key", path[-1])) in ("kernel", DOWN, UP)
 
 
@@ -25,18 +25,11 @@ def make_optimizer(
     groups: Mapping[str, ParameterGroup],
     steps: int,
 ) -> optax.GradientTransformation:
-    """One AdamW per group behind one clipping of the whole gradient.
+    """One AdamW per group after clipping by global norm.
 
-    A group that never trains has no moments and its parameters never change; the moments of one
-    that thaws begin when it does. Gradients of what is frozen must come in as zeros, so that the
-    norm that is clipped is that of what trains.
-
-    Args:
-        optim: optimizer options of the configuration.
-        schedules: schedules of every group, from ``make_schedules``.
-        params: parameters of the model, or their shapes.
-        groups: groups of its parts.
-        steps: number of steps of an epoch.
+    Always-frozen groups have no moments; a group unfrozen later (``steps`` per epoch) starts its
+    moments then. Gradients of frozen parameters must be zero, so that the clipped norm covers
+    trained ones only. ``params`` may be shapes.
     """
 
     def transform(name: str) -> optax.GradientTransformation:
@@ -45,7 +38,7 @@ def make_optimizer(
             return optax.set_to_zero()
         frozen = (first - 1) * steps
         adamw = optax.adamw(
-            # Of the steps that it took, as AdamW counts them.
+            # AdamW counts the steps since unfreezing.
             lambda taken: schedules[name](taken + frozen),
             weight_decay=optim.weight_decay,
             mask=lambda params: jax.tree_util.tree_map_with_path(decays, params),
@@ -56,13 +49,13 @@ def make_optimizer(
 
     labels = label_parameters(params, groups)
     transforms = {name: transform(name) for name in groups}
-    unmoved = {FROZEN, STATISTICS} & set(jax.tree.leaves(labels))
-    transforms |= dict.fromkeys(unmoved, optax.set_to_zero())
+    constant = {FROZEN, STATISTICS} & set(jax.tree.leaves(labels))
+    transforms |= dict.fromkeys(constant, optax.set_to_zero())
     chain = [optax.partition(transforms, labels)]
     if optim.clip:
         chain.insert(0, optax.clip_by_global_norm(optim.clip))
     if optim.layer_decay != 1:
-        # An update of AdamW is its rate times what does not depend on it.
+        # AdamW's update is proportional to its rate.
         shares = jax.tree.map(lambda d: optim.layer_decay**d, layer_distances(params))
         chain.append(
             optax.stateless(lambda updates, _: jax.tree.map(jnp.multiply, updates, shares))

@@ -1,4 +1,4 @@
-"""Learning rates, schedule, fine-tuning and weight decay: a frozen specification."""
+"""Options of the optimizer: rates, schedule, fine-tuning and weight decay."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,21 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class OptimOptions:
-    """Groups, rates and weight decay; the keys of ``config.optim``, explained there.
-
-    Attributes:
-        peak: highest learning rate of each group.
-        finetune: groups that train: ``full``, ``head``, ``last:N``, ``gradual``, or parts from
-            epochs.
-        gradual: epochs before each further stage trains.
-        lora: rank of the low-rank pairs; 0: off.
-        layer_decay: factor of the rate for each layer up to the head; 1: off.
-        start: share of the peak at which warm-up begins.
-        warmup_epochs: epochs until every rate is at its peak.
-        floor: share of the peak at which the cosine ends.
-        weight_decay: weight decay of AdamW, on matrices.
-        clip: largest norm of the whole gradient; 0: off.
-    """
+    """Optimizer options: the keys of ``config.optim``, documented in ``configs/top.py``."""
 
     peak: Mapping[str, float]
     finetune: str

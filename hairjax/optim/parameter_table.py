@@ -1,4 +1,4 @@
-"""The parameter table of a run: every parameter with its group, rate, decay and first epoch."""
+"""Parameter table of a run: group, peak rate, decay and first epoch of every parameter."""
 
 import csv
 import math
@@ -16,40 +16,32 @@ from hairjax.optim.parts import FROZEN, STATISTICS, label_parameters
 from hairjax.system.errors import UserError
 from hairjax.system.files import replacing, write_csv
 
-_REMOVE = "was it edited? Remove it, and the table is made anew from config.json"
+_REMOVE = "was it edited? Remove it to rebuild it from config.json"
 _COLUMNS = ("parameter", "shape", "group", "peak_rate", "decay", "first_epoch")
 
 
 @dataclass(frozen=True)
 class ParameterRow:
-    """One array of a model.
+    """One array of a model."""
 
-    Attributes:
-        parameter: its dotted path.
-        shape: its sizes; () of a single number.
-        group: early, middle or late, the part's own where parts of these thaw apart, ``frozen``
-            beside low-rank pairs, or ``statistics`` of a batch norm, which nothing learns.
-        peak_rate: the highest learning rate; 0 of what never trains.
-        decay: weight decay.
-        first_epoch: epoch from which it trains; 0: never.
-    """
-
-    parameter: str
-    shape: tuple[int, ...]
+    parameter: str  # dotted path
+    shape: tuple[int, ...]  # sizes; () for a scalar
+    # early, middle, late, a part's name if its group is split, ``frozen`` (with LoRA) or
+    # ``statistics`` (of batch norms)
     group: str
-    peak_rate: float
-    decay: float
-    first_epoch: int
+    peak_rate: float  # peak learning rate; 0 if always frozen
+    decay: float  # weight decay
+    first_epoch: int  # first epoch of training; 0: always frozen
 
     @property
     def part(self) -> str:
-        """The part of the model it belongs to: ``stem``, ``stages.0`` … or ``head``."""
+        """Part of the model: ``stem``, ``stages.0`` … or ``head``."""
         first, _, rest = self.parameter.partition(".")
         return f"{first}.{rest.partition('.')[0]}" if first == "stages" else first
 
     @property
-    def learnt(self) -> bool:
-        """True if it is a parameter, False if a running statistic."""
+    def is_parameter(self) -> bool:
+        """False for a running statistic."""
         return self.group != STATISTICS
 
     @property
@@ -58,9 +50,9 @@ class ParameterRow:
         return math.prod(self.shape)
 
     def cells(self) -> tuple[str, ...]:
-        """The row as people read it."""
+        """Cells of the row as text for ``groups.txt`` and the report."""
         size = " × ".join(map(str, self.shape))
-        if not self.learnt:
+        if not self.is_parameter:
             return self.parameter, size, self.group, "-", "-", "with its part"
         trains = f"from epoch {self.first_epoch}" if self.first_epoch else "never"
         return self.parameter, size, self.group, f"{self.peak_rate:g}", f"{self.decay:g}", trains
@@ -69,7 +61,7 @@ class ParameterRow:
 def make_parameter_table(
     params: dict, groups: Mapping[str, ParameterGroup], optim: OptimOptions
 ) -> list[ParameterRow]:
-    """A row for every parameter, or for its shape."""
+    """One row per parameter (or shape)."""
     labels = traverse_util.flatten_dict(label_parameters(params, groups))
     distances = traverse_util.flatten_dict(layer_distances(params))
     never = ParameterGroup((), 0.0, 0)
@@ -92,13 +84,7 @@ def make_parameter_table(
 
 
 def write_groups_text(rows: Sequence[ParameterRow], groups: Sequence[str], file: Path) -> None:
-    """Write ``groups.txt``: the table in columns, and the count of parameters of every group.
-
-    Args:
-        rows: the table.
-        groups: names in the order of their counts.
-        file: file to write.
-    """
+    """Write ``groups.txt``: the table, and parameter counts in the order of ``groups``."""
     header = ("parameter", "shape", "group", "peak rate", "decay", "trains")
     table = [header, *(row.cells() for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
@@ -110,7 +96,7 @@ def write_groups_text(rows: Sequence[ParameterRow], groups: Sequence[str], file:
 
 
 def write_groups_csv(rows: Sequence[ParameterRow], file: Path) -> None:
-    """Write ``groups.csv``, which `read_groups_csv` reads."""
+    """Write ``groups.csv``; inverse of `read_groups_csv`."""
     cells = (
         (r.parameter, " ".join(map(str, r.shape)), r.group, r.peak_rate, r.decay, r.first_epoch)
         for r in rows
@@ -119,10 +105,10 @@ def write_groups_csv(rows: Sequence[ParameterRow], file: Path) -> None:
 
 
 def read_groups_csv(file: Path) -> list[ParameterRow]:
-    """Read a table that `write_groups_csv` wrote.
+    """Read the parameter table from ``groups.csv``.
 
     Raises:
-        UserError: the columns are others, or a row is damaged.
+        UserError: the columns differ or a row is damaged.
     """
     with file.open(encoding="utf-8", newline="") as text:
         header, *rows = list(csv.reader(text)) or [[]]
@@ -140,4 +126,4 @@ def _read_row(row: Sequence[str], where: str) -> ParameterRow:
         sizes = tuple(map(int, shape.split()))
         return ParameterRow(name, sizes, group, float(peak), float(decay), int(first))
     except ValueError as error:
-        raise UserError(f"{where} is {','.join(row)!r}, no row of it; {_REMOVE}") from error
+        raise UserError(f"{where} is not a valid row: {','.join(row)!r}; {_REMOVE}") from error

@@ -1,4 +1,4 @@
-"""The parts of a model (stem, stages, head) and the group of every parameter."""
+"""Parts of a model (stem, stages, head) and the group label of every parameter."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,15 +8,15 @@ from flax import traverse_util
 from hairjax.optim.groups import ParameterGroup
 from hairjax.optim.lora import has_pairs, trains_beside_pairs
 
-FROZEN = "frozen"  # what stands beside low-rank pairs, in every group
+FROZEN = "frozen"  # parameters frozen by LoRA, in every group
 STATISTICS = "statistics"  # of batch norms
 
 
 def part_of(path: tuple) -> str:
-    """The part (``stem``, ``stages.0`` …, ``head``) in which a parameter lies.
+    """Part (``stem``, ``stages.0`` …, ``head``) of a parameter path.
 
     Raises:
-        ValueError: it lies in none.
+        ValueError: the path belongs to no part.
     """
     if path[0] not in ("stem", "stages", "head"):
         raise ValueError(f"{path} belongs to no part of a model (stem, stages, head)")
@@ -24,14 +24,14 @@ def part_of(path: tuple) -> str:
 
 
 def is_statistic(path: tuple) -> bool:
-    """True if it is a running statistic of a batch norm, which no gradient moves."""
+    """True for a running statistic of a batch norm, which has no gradient."""
     return path[-1] in ("mean", "var")
 
 
 def label_parameters(params: dict, groups: Mapping[str, ParameterGroup]) -> dict:
-    """The group of every parameter, in a tree like ``params``.
+    """Group label of every parameter, in a tree like ``params``.
 
-    ``FROZEN`` is that of what stands beside low-rank pairs, ``STATISTICS`` that of batch norms'.
+    ``FROZEN`` marks parameters frozen by LoRA, ``STATISTICS`` running statistics.
 
     Raises:
         ValueError: a parameter lies outside stem, stages and head.
@@ -48,13 +48,13 @@ def label_parameters(params: dict, groups: Mapping[str, ParameterGroup]) -> dict
 
 
 def trains_with_part(params: dict) -> Callable[[tuple], bool]:
-    """True if a parameter trains when its part does."""
+    """Predicate on paths: True if the parameter trains once its part is unfrozen."""
     paired = has_pairs(traverse_util.flatten_dict(params))
     return trains_beside_pairs if paired else lambda path: True
 
 
 def map_by_path(function: Callable[[tuple, Any], Any], params: dict) -> dict:
-    """A tree like ``params`` of what the function gives for every path and parameter."""
+    """Apply ``function(path, leaf)`` to every parameter; returns a tree like ``params``."""
     return dict(traverse_util.path_aware_map(function, params))
 
 

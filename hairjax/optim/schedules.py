@@ -1,4 +1,4 @@
-"""The learning-rate schedule of every parameter group: warm-up, then cosine."""
+"""Learning-rate schedule of every parameter group: linear warm-up, then cosine decay."""
 
 from collections.abc import Mapping
 
@@ -12,10 +12,10 @@ from hairjax.optim.options import OptimOptions
 def make_schedules(
     optim: OptimOptions, groups: Mapping[str, ParameterGroup], epochs: int, steps: int
 ) -> dict[str, optax.Schedule]:
-    """The learning rate of every group as a function of the run's step; 0 while it is frozen.
+    """Learning rate of every group as a function of the run's step; 0 while frozen.
 
-    All have one shape relative to their peak, stretched over the epochs in which the group trains:
-    ``start`` → 1 over the warm-up, then a cosine to ``floor`` at the last step.
+    Every schedule spans the epochs in which its group trains (``steps`` each): ``start`` → 1 of the
+    peak during warm-up, then a cosine to ``floor`` at the last step.
     """
 
     def schedule(group: ParameterGroup) -> optax.Schedule:
@@ -25,7 +25,7 @@ def make_schedules(
         trained = optax.warmup_cosine_decay_schedule(
             init_value=group.peak * optim.start,
             peak_value=group.peak,
-            # Of its time as large a share as of the whole, and so always shorter than it.
+            # The same share of its epochs as of the whole run, so always shorter than them.
             warmup_steps=optim.warmup_epochs * steps * (epochs - frozen) // epochs,
             decay_steps=(epochs - frozen) * steps,
             end_value=group.peak * optim.floor,

@@ -1,4 +1,4 @@
-"""Index of this process among several, from flags or a launcher, without JAX."""
+"""Process index among several, from flags or a launcher, without JAX."""
 
 import socket
 from collections.abc import Mapping
@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from hairjax.system.errors import UserError
 
-# How many processes there are and which one this is, as launchers tell each. Open MPI comes first:
-# started under SLURM, its processes also see the variables of the step that started them. SLURM's
-# are those of the step: a job's own count holds for a script that runs alone in it too.
+# Variables with the number of processes and the rank. Open MPI first: under SLURM its processes see
+# those of the launching step too. SLURM's step, not job: the job's count also holds for a single
+# script.
 LAUNCHERS = {
     "Open MPI": ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"),
     "SLURM": ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),
@@ -16,21 +16,15 @@ LAUNCHERS = {
 
 
 class ProcessOptions(NamedTuple):
-    """Coordinator, number and index of processes in a configuration.
+    """Coordinator, number and index of processes."""
 
-    Attributes:
-        coordinator: host:port of process 0; "" for the launcher's.
-        processes: number of processes; 0: as the launcher says, else one.
-        process: index of this one, from 0; -1: as the launcher says.
-    """
-
-    coordinator: str
-    processes: int
-    process: int
+    coordinator: str  # host:port of process 0; "": the launcher's
+    processes: int  # number of processes; 0: from the launcher, else one
+    process: int  # index of this process, from 0; -1: from the launcher
 
 
 class Place(NamedTuple):
-    """The place of a process among several; None: JAX is to find it out."""
+    """Coordinator, number and index of a process; None: found by JAX."""
 
     coordinator: str | None  # host:port
     processes: int | None
@@ -43,17 +37,13 @@ class Place(NamedTuple):
 
 
 def find_place(devices: ProcessOptions, environment: Mapping[str, str]) -> Place | None:
-    """The place of this process, or None where it is alone.
+    """Place of this process among several, or None for a single one.
 
-    It is one of several when ``devices.processes`` is more than 1 or, at 0, when a launcher says
-    so: Open MPI, SLURM for a step of several tasks, a TPU slice by its list of several hosts.
-
-    Args:
-        devices: what the configuration says of processes.
-        environment: the variables of the process.
+    Several if ``devices.processes`` > 1, or at 0 if a launcher's environment says so: Open MPI, a
+    SLURM step of several tasks, a TPU slice of several hosts.
 
     Raises:
-        UserError: what was given does not go together.
+        UserError: contradictory options.
     """
     count, number = _launched(environment)
     processes = devices.processes or count
@@ -64,13 +54,13 @@ def find_place(devices: ProcessOptions, environment: Mapping[str, str]) -> Place
     if not processes and (devices.coordinator or devices.process >= 0):
         given = "coordinator" if devices.coordinator else "process"
         raise UserError(
-            f"config.devices.{given} is {getattr(devices, given)!r}, but how many processes are "
-            "there? Give config.devices.processes too"
+            f"config.devices.{given} is {getattr(devices, given)!r} without a number of processes: "
+            "give config.devices.processes too"
         )
     if processes and process is not None and process >= processes:
         raise UserError(
-            f"config.devices.process is {process}, but of {processes} processes "
-            f"(config.devices.processes) the last is {processes - 1}"
+            f"config.devices.process is {process}; with config.devices.processes={processes} it "
+            f"can be 0 to {processes - 1}"
         )
     if processes == 1 or not (processes or several_hosts):
         return None
@@ -78,14 +68,14 @@ def find_place(devices: ProcessOptions, environment: Mapping[str, str]) -> Place
         _check_address(devices.coordinator)
         if process is None:
             raise UserError(
-                f"which of the {processes} processes is this? Give config.devices.process, from 0 "
-                f"to {processes - 1}"
+                f"the index of this process is missing: give config.devices.process, 0 to "
+                f"{processes - 1}"
             )
     return Place(devices.coordinator or None, processes or None, process)
 
 
 def _launched(environment: Mapping[str, str]) -> tuple[int, int | None]:
-    """Number of processes that a launcher has started (0: none), and the index of this one."""
+    """Number of processes started by a launcher (0: none), and the index of this one."""
     for names in LAUNCHERS.values():
         if all(environment.get(name, "").isdigit() for name in names):
             count, number = (int(environment[name]) for name in names)

@@ -1,4 +1,4 @@
-"""Compilation: the persistent cache, XLA options, and the dtype of the computation."""
+"""Compilation cache, XLA options, and the dtype of the computation."""
 
 import os
 from pathlib import Path
@@ -8,28 +8,27 @@ import jax.numpy as jnp
 
 from hairjax.system.errors import UserError
 
-COMPILED_SECONDS = 0.1  # a program that takes less to compile is not kept
-COMPILED_BYTES = 2**30  # of programs that are kept
+COMPILED_SECONDS = 0.1  # minimum compile time of cached programs
+COMPILED_BYTES = 2**30  # maximum size of the cache
 
 
 def dispatch_inline() -> None:
-    """Have a CPU run a program in the thread that asks for it; comes before JAX looks for devices.
+    """Run CPU programs in the calling thread; must precede device discovery.
 
-    In a thread of XLA's a step frees its working memory a moment after its loss is there, and the
-    next one takes as much again: a gigabyte for Swin-T. Several devices keep a thread each.
+    In XLA's own thread a step frees its working memory (a gigabyte for Swin-T) only after the next
+    one allocates. Several devices keep a thread each.
     """
     jax.config.update("jax_cpu_enable_async_dispatch", False)
 
 
 def keep_compiled(folder: str) -> None:
-    """Keep compiled programs in a folder, where the next start finds them; "" keeps none.
+    """Enable JAX's persistent compilation cache in a folder; "" disables it.
 
-    Comes before anything is compiled: JAX looks only once where to keep programs.
-    A folder that JAX was given by itself (``JAX_COMPILATION_CACHE_DIR``) stays. Programs for
-    another processor, or another version of JAX, are others; the oldest give way.
+    Must precede any compilation. ``JAX_COMPILATION_CACHE_DIR`` wins. Entries depend on processor
+    and JAX version; least recently used ones are evicted.
 
     Raises:
-        UserError: the folder cannot be written to.
+        UserError: the folder is not writable.
     """
     if not folder or jax.config.values["jax_compilation_cache_dir"]:
         return
@@ -50,10 +49,10 @@ def keep_compiled(folder: str) -> None:
 
 
 def compiler_options() -> dict[str, str] | None:
-    """XLA compiler options for a large program, or None.
+    """XLA options for a large program: retain optimisation barriers on a CPU; None elsewhere.
 
-    On a CPU it drops the barriers that `jax.lax.optimization_barrier` and `jax.checkpoint` set,
-    and so undoes them; it is told to keep them.
+    Otherwise XLA's CPU pipeline removes those of `jax.lax.optimization_barrier` and
+    `jax.checkpoint`.
     """
     if jax.default_backend() != "cpu":
         return None
@@ -61,7 +60,7 @@ def compiler_options() -> dict[str, str] | None:
 
 
 def compute_dtype(name: str) -> jnp.dtype:
-    """``auto`` is bfloat16 where the hardware is made for it, float32 on a CPU."""
+    """Dtype by name; ``auto``: float32 on a CPU, else bfloat16."""
     if name == "auto":
         name = "float32" if jax.default_backend() == "cpu" else "bfloat16"
     return jnp.dtype(name)

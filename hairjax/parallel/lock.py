@@ -1,8 +1,8 @@
-"""One command at a time trains in a run's directory; any number may read it."""
+"""Exclusive lock on a run directory for training; reading needs none."""
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from hairjax.parallel.processes import is_first, largest
@@ -12,19 +12,20 @@ from hairjax.system.errors import UserError
 
 @contextmanager
 def exclusive_lock(file: Path) -> Iterator[None]:
-    """Hold an exclusive lock so that one process trains in a run directory.
+    """Hold an exclusive lock on a file, so that one process trains in a run directory.
 
-    Two would write each other's epochs and remove each other's checkpoints. The system releases the
-    lock however a process ends. The processes of one run all call this, and the first one locks.
-
-    Args:
-        file: file that is locked; it exists and is never replaced.
+    The file and its folder are created if missing. Released by the system however the process ends.
+    A collective: process 0 locks for all.
 
     Raises:
-        UserError: another command trains there; in every process.
+        UserError: another command trains there; raised in every process.
     """
-    with file.open("a") as held:
-        if largest(int(is_first() and _locked_by_another(held.fileno(), file.parent))):
+    with ExitStack() as held:
+        taken = False
+        if is_first():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            taken = _locked_by_another(held.enter_context(file.open("a")).fileno(), file.parent)
+        if largest(int(taken)):
             raise UserError(
                 f"another command trains in {file.parent} now: wait for its end, stop it, or give "
                 "another --workdir"
@@ -33,11 +34,10 @@ def exclusive_lock(file: Path) -> Iterator[None]:
 
 
 def _locked_by_another(descriptor: int, folder: Path) -> bool:
-    """Try to take the lock; True if another process holds it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError as error:  # some file systems of clusters know no locks
+    except OSError as error:  # file systems without locks
         console.say(f"{folder} cannot be locked ({error}): let no other command train there")
     return False

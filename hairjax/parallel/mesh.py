@@ -1,9 +1,7 @@
-"""The mesh of devices, and how numbers are laid out on it.
+"""Device mesh and shardings.
 
-Its axes are ``data`` and ``model``. A batch is cut over both, so that no two devices compute the
-same. Parameters, and what the optimizer keeps for each, are cut over ``model`` (ZeRO, FSDP): a
-device keeps its part of every large array and is sent the rest while it computes. The numbers that
-come out are those of whole copies.
+Axes ``data`` and ``model``. Batches are sharded over both; parameters and optimizer state over
+``model`` (ZeRO, FSDP). Results equal those of replicated parameters.
 """
 
 import math
@@ -18,34 +16,30 @@ from hairjax.system.errors import UserError
 from hairjax.system.wording import counted
 
 AXES = ("data", "model")
-SMALL = 4096  # numbers in an array; to send the parts of a smaller one costs more than it saves
+SMALL = 4096  # elements below which sharding an array does not pay
 
 
 def make_mesh(count: int, shard: int) -> Mesh:
-    """A mesh of the first ``count`` × ``shard`` devices with the axes ``data`` and ``model``.
+    """Mesh of the first ``count`` (0: all) × ``shard`` devices, axes ``data`` and ``model``.
 
-    Devices stand in the order of their processes: each process has neighbouring rows of a batch,
-    and the parts of an array lie, where they can, within one process.
-
-    Args:
-        count: on the axis ``data``; 0: as many as there are.
-        shard: on the axis ``model``.
+    Devices are ordered by process: a process reads neighbouring rows of a batch, and shards of an
+    array stay within a process where possible.
 
     Raises:
-        UserError: there are not so many devices, or, in several processes, other than so many.
+        UserError: too few devices, or with several processes a device left over.
     """
     devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
-    there = f"there {'is' if len(devices) == 1 else 'are'} {counted(len(devices), 'device')}"
-    there += f" ({devices[0].platform})"
+    available = f"there {'is' if len(devices) == 1 else 'are'} {counted(len(devices), 'device')}"
+    available += f" ({devices[0].platform})"
     if count == 0 and len(devices) % shard:
         raise UserError(
-            f"config.devices.shard is {shard}, but {there}, which {shard} does not divide; take a "
-            "divisor, or say with config.devices.mesh how many times so many to use"
+            f"config.devices.shard is {shard}, but {available}, which {shard} does not divide; "
+            "take a divisor, or set config.devices.mesh"
         )
     count = count or len(devices) // shard
     if count * shard > len(devices):
         product = f" × config.devices.shard={shard}" if shard > 1 else ""
-        raise UserError(f"config.devices.mesh is {count}{product}, but {there}; 0 takes all")
+        raise UserError(f"config.devices.mesh is {count}{product}, but {available}; 0 takes all")
     processes = jax.process_count()
     if processes > 1 and count * shard < len(devices):
         raise UserError(
@@ -62,26 +56,26 @@ def make_mesh(count: int, shard: int) -> Mesh:
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """The same numbers on every device."""
+    """Sharding of an array replicated on every device."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def batch_sharded(mesh: Mesh) -> NamedSharding:
-    """The first axis cut over all devices."""
+    """Sharding of the first axis over all devices."""
     return NamedSharding(mesh, PartitionSpec(AXES))
 
 
 def layout(tree: Any, mesh: Mesh) -> Any:
-    """Sharding on a mesh for every array of a tree of parameters or training state.
+    """Sharding of every array in a tree of parameters or train state.
 
-    Each is cut over ``model`` along the longest of its axes that this divides. What is small or has
-    no such axis is whole on every device.
+    Arrays are sharded over ``model`` along their longest divisible axis; small and indivisible ones
+    are replicated.
     """
-    parts = mesh.shape["model"]
+    shards = mesh.shape["model"]
 
     def place(leaf: Any) -> NamedSharding:
-        fitting = [axis for axis, size in enumerate(leaf.shape) if size % parts == 0]
-        if parts == 1 or math.prod(leaf.shape) < SMALL or not fitting:
+        fitting = [axis for axis, size in enumerate(leaf.shape) if size % shards == 0]
+        if shards == 1 or math.prod(leaf.shape) < SMALL or not fitting:
             return replicated(mesh)
         longest = max(fitting, key=lambda axis: leaf.shape[axis])
         return NamedSharding(mesh, PartitionSpec(*[None] * longest, "model"))
@@ -90,31 +84,31 @@ def layout(tree: Any, mesh: Mesh) -> Any:
 
 
 def share(batch_size: int) -> slice:
-    """The rows of each batch that this process reads; ``batch_size`` is divisible by them all."""
+    """Rows of a batch read by this process; all processes divide ``batch_size``."""
     rows = batch_size // jax.process_count()
     return slice(jax.process_index() * rows, (jax.process_index() + 1) * rows)
 
 
 def join_shares(rows: np.ndarray, mesh: Mesh) -> jax.Array:
-    """The batch of which this process, and every other one, gives its rows."""
+    """Sharded batch from the rows of every process."""
     shape = (len(rows) * jax.process_count(), *rows.shape[1:])
     batch = jax.make_array_from_process_local_data(batch_sharded(mesh), rows, shape)
-    # A program whose inputs are not there yet is not run inline, whatever `dispatch_inline` said.
+    # A program with pending inputs is not run inline, whatever `dispatch_inline` set.
     return batch.block_until_ready() if jax.default_backend() == "cpu" else batch
 
 
 def describe_mesh(mesh: Mesh) -> str:
-    """E.g. ``1 × NVIDIA H200`` or ``8 × cpu of 2 processes, parameters cut over 4``."""
+    """E.g. ``1 × NVIDIA H200`` or ``8 × cpu of 2 processes, parameters sharded over 4``."""
     text = f"{mesh.size} × {mesh.devices.flat[0].device_kind}"
     if jax.process_count() > 1:
         text += f" of {jax.process_count()} processes"
     if mesh.shape["model"] > 1:
-        text += f", parameters cut over {mesh.shape['model']}"
+        text += f", parameters sharded over {mesh.shape['model']}"
     return text
 
 
 def on_mesh(shapes: Any, mesh: Mesh) -> Any:
-    """Shapes with the sharding that their arrays have on a mesh."""
+    """Add the mesh's sharding to every shape of a tree."""
     return jax.tree.map(
         lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, jnp.dtype(leaf.dtype), sharding=place),
         shapes,

@@ -1,4 +1,4 @@
-"""Several processes as one: joined through ``jax.distributed``, and stopped together."""
+"""Several processes as one through ``jax.distributed``."""
 
 import hashlib
 import os
@@ -15,28 +15,28 @@ from jax.experimental import multihost_utils
 from hairjax.parallel.cluster import Place
 from hairjax.system.errors import UserError
 
-# Seconds. JAX waits five more for the first.
-MEET = 45  # until all processes must have come
-HEARTBEAT = 30  # after which a process that is not heard of is lost
+# Timeouts in seconds. JAX adds five to the first.
+MEET = 45  # for all processes to join
+HEARTBEAT = 30  # until a silent process counts as lost
 LEAVE = 15  # between the first and the last process to end
-SHARED = 60  # until a file is seen on every machine: network file systems remember what was not
-# What JAX and the libraries below it say when another process is gone.
+SHARED = 60  # for a file to appear on every machine (network file systems cache its absence)
+# Messages of JAX and its libraries about a lost process.
 GONE = re.compile("Gloo|NCCL|coordination service|[Bb]arrier")
 
 
 def join_processes(place: Place) -> None:
     """Call jax.distributed.initialize; must precede any other JAX call.
 
-    Where no coordinator is given, JAX looks for one: SLURM, Open MPI, Cloud TPU, Kubernetes. What
-    is printed is printed by process 0 alone.
+    Without a coordinator JAX detects one (SLURM, Open MPI, Cloud TPU, Kubernetes). From here on
+    only process 0 prints.
 
     Raises:
-        UserError: there is no coordinator, or its port is taken. (When the processes do not find
-            each other JAX aborts; see ``supervisor``.)
+        UserError: no coordinator, or its port is taken. (JAX aborts if the processes do not find
+            each other; see ``supervisor``.)
     """
     if place.coordinator and place.process == 0:
         _require_free(place.coordinator)
-    # Stopping is decided in ``loop``; JAX's own service would take SIGTERM for itself.
+    # The training loop handles SIGTERM; JAX's own service would intercept it.
     jax.config.update("jax_enable_preemption_service", False)
     try:
         jax.distributed.initialize(
@@ -47,7 +47,7 @@ def join_processes(place: Place) -> None:
         )
     except ValueError as error:
         raise UserError(
-            f"config.devices.processes is {place.processes}, but nothing here says where they meet "
+            f"config.devices.processes is {place.processes}, but no coordinator is known "
             f"({error}); give config.devices.coordinator, such as 10.0.0.1:7733, and "
             "config.devices.process"
         ) from error
@@ -66,7 +66,7 @@ def _require_free(address: str) -> None:
 
 
 def _quiet() -> None:
-    """Let Python print in process 0 alone, and the libraries below it (gloo does) in none."""
+    """Print from Python in process 0 only, and from native libraries (gloo) in none."""
     sys.stdout.flush()
     printed = os.dup(1)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -75,35 +75,35 @@ def _quiet() -> None:
 
 
 def is_first() -> bool:
-    """True if this process writes and prints: the first, or the only one."""
+    """True in the process that writes and prints: index 0, or the only one."""
     return jax.process_index() == 0
 
 
 def leave_processes() -> None:
-    """Part from the other processes: from here on each is alone."""
+    """Call jax.distributed.shutdown."""
     jax.distributed.shutdown()
 
 
 def lost(error: BaseException) -> str:
-    """A sentence for an error that comes from another process's end; "" for any other."""
+    """Sentence about a lost process if the error comes from one; else ""."""
     if not GONE.search(str(error)):
         return ""
     first = str(error).splitlines()[0]
     return (
         f"another process of the run has ended or cannot be reached ({first}); the same commands "
-        "go on from the last checkpoint"
+        "resume from the last checkpoint"
     )
 
 
 def largest(number: int) -> int:
-    """The largest of the numbers that the processes give; every process calls this."""
+    """Maximum over the processes; a collective."""
     if jax.process_count() == 1:
         return number
     return int(multihost_utils.process_allgather(np.int32(number)).max())
 
 
 def on_this_machine() -> int:
-    """Number of processes on this machine, this one included; every process calls it."""
+    """Number of processes on this machine; a collective."""
     if jax.process_count() == 1:
         return 1
     name = hashlib.sha256(socket.gethostname().encode()).digest()
@@ -112,16 +112,16 @@ def on_this_machine() -> int:
 
 
 def wait_for(path: Path) -> None:
-    """Return when a file that process 0 has written is seen here.
+    """Wait for a file written by process 0.
 
     Raises:
-        UserError: it is not: the folder is not shared.
+        UserError: it does not appear: the folder is not shared.
     """
     end = time.monotonic() + SHARED
     while not path.exists():
         if time.monotonic() > end:
             raise UserError(
-                f"{path}, which process 0 has written, is not here; --workdir must be a folder "
-                "that all processes share"
+                f"{path}, written by process 0, is not here; --workdir must be a folder shared by "
+                "all processes"
             )
         time.sleep(0.2)

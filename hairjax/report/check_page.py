@@ -58,6 +58,8 @@ _ADVICE = {
     findings.EMPTY: "Nothing is marked: is there no hair?",
     findings.FULL: "More than 95 % is marked.",
     findings.TINY: "Less than 1 % is marked.",
+    findings.ONE_INVERTED: "Hair is in the corners, where most masks have none: if it is black in "
+    "some and white in others, save all alike.",
     findings.OUTLIER: "Far from the median of the class, in area or in where its middle lies "
     "(more than 6 robust standard deviations).",
     findings.ALL_EMPTY: "A model could learn nothing from them.",
@@ -81,6 +83,7 @@ _OF_MASKS = (
     findings.EMPTY,
     findings.FULL,
     findings.TINY,
+    findings.ONE_INVERTED,
     findings.OUTLIER,
 )
 

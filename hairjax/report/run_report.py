@@ -108,7 +108,7 @@ def _read_report(folder: RunFolder) -> Report:
         config=to_plain(config),
         division=folder.read_division(),
         curves_figure=folder.curves,
-        moved=folder.moved_from(),
+        moved=folder.original_places(),
     )
 
 

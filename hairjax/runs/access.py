@@ -1,7 +1,6 @@
-"""The record of accesses to the test split: ``looks.csv``, one line each, only added to.
+"""Record of test-set accesses: the append-only ``looks.csv``.
 
-A number on test photographs says what it seems to say only when it is the first of them: whoever
-sees it, changes something and evaluates again has selected on them.
+Metrics on test images are unbiased only at the first access; later ones may follow selection.
 """
 
 import csv
@@ -24,36 +23,25 @@ from hairjax.system.git import code_commit
 
 @dataclass(frozen=True)
 class AccessRecord:
-    """One line of ``looks.csv``.
+    """Line of ``looks.csv``."""
 
-    Attributes:
-        time: UTC, ISO 8601, to the second.
-        commit: commit of the code, with ``-dirty`` where its files were changed since; "" where
-            the code is in no git repository.
-        configuration: the first digits of the SHA-256 of the run's ``config.json``.
-        split: as given to the command: ``test``, or ``all`` of a folder that has some of them.
-        photographs: number of photographs evaluated.
-        accuracy: accuracy that was shown.
-        command: verb that accessed them.
-    """
-
-    time: str
-    commit: str
-    configuration: str
-    split: str
-    photographs: int
-    accuracy: float
-    command: str
+    time: str  # UTC, ISO 8601, in seconds
+    commit: str  # git commit, with ``-dirty`` for modified files; "" outside a repository
+    configuration: str  # leading digits of the SHA-256 of the run's ``config.json``
+    split: str  # split as given: ``test``, or ``all`` for a folder containing test images
+    photographs: int  # number of evaluated images
+    accuracy: float  # reported accuracy
+    command: str  # verb of the command
 
 
 _COLUMNS = tuple(field.name for field in fields(AccessRecord))
-_DIGITS = 12  # of a SHA-256: enough to tell configurations apart
+_DIGITS = 12  # of a SHA-256
 
 
 def new_access(
     configuration: Path, *, split: str, photographs: int, accuracy: float, command: str
 ) -> AccessRecord:
-    """A record of an access that is made now; ``configuration`` is the run's ``config.json``."""
+    """Record an access at the current time; ``configuration`` is the run's ``config.json``."""
     return AccessRecord(
         time=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=code_commit(),
@@ -66,16 +54,11 @@ def new_access(
 
 
 def add_access(path: Path, record: AccessRecord) -> int:
-    """Add a line and see it to the disk, before what it is about is shown.
-
-    Two processes at once lose no line: each holds the file's lock while it writes.
-
-    Returns:
-        How many accesses there are now.
+    """Append a line under a lock and flush it, before metrics are reported; return their number.
 
     Raises:
-        UserError: the file is not such a record.
-        OSError: it cannot be written to.
+        UserError: the file is no access record.
+        OSError: the file cannot be written.
     """
     with path.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -88,15 +71,15 @@ def add_access(path: Path, record: AccessRecord) -> int:
 
 
 def describe_access(path: Path, times: int) -> str:
-    """A line for the person who made the access."""
+    """Message for the user about an access."""
     return f"test split opened {'once' if times == 1 else f'{times:,} times'}; see {path}"
 
 
 def read_access(path: Path) -> list[AccessRecord]:
-    """The accesses so far, oldest first; none where there is no such file.
+    """Read all accesses, oldest first; [] without a file.
 
     Raises:
-        UserError: the file is not such a record.
+        UserError: the file is no access record.
     """
     if not path.exists():
         return []
@@ -108,14 +91,14 @@ def read_access(path: Path) -> list[AccessRecord]:
         return [_parse(row) for row in rows]
     except ValueError as error:
         raise UserError(
-            f"{path} cannot be read as the record of accesses to the test split ({error}): "
-            "restore it; it is only ever added to"
+            f"{path} is not a valid record of test-set accesses ({error}): restore it; lines are "
+            "only ever appended"
         ) from error
 
 
 def _parse(cells: Sequence[str]) -> AccessRecord:
     if len(cells) != len(_COLUMNS):
-        raise ValueError(f"a line has {len(cells)} values, and there are {len(_COLUMNS)} columns")
+        raise ValueError(f"a line has {len(cells)} values for {len(_COLUMNS)} columns")
     kinds = (str, str, str, str, int, float, str)
     return AccessRecord(*(kind(cell) for kind, cell in zip(kinds, cells, strict=True)))
 
@@ -123,10 +106,10 @@ def _parse(cells: Sequence[str]) -> AccessRecord:
 def record_access(
     folder: RunFolder, data: PhotoSet, split: str, accuracy: float, command: str
 ) -> int:
-    """Record an access to the test split; return how many there are, 0 if ``data`` has none.
+    """Record a test-set access; return the number of accesses, 0 if ``data`` has no test images.
 
-    Photographs are known by their contents, so that a copy of their folder counts too. An access by
-    what was made of runs is one to theirs, of those that are still there.
+    Test images are identified by contents. Accesses of derived runs count for their source runs, as
+    far as these exist.
     """
     tests = {row["sha256"] for row in read_rows(folder.split) if row["split"] == "test"}
     if tests.isdisjoint(data.sha256):

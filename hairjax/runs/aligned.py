@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hairjax.data.split import SPLITS, read_rows
-from hairjax.evaluation.by_subject import stack, subject_views
+from hairjax.evaluation.by_subject import mean_by_subject, stack_views
 from hairjax.evaluation.mixture import mix
 from hairjax.evaluation.predictions import Predictions
 from hairjax.runs.read_predictions import RunPredictions, align, read_run
@@ -24,26 +24,19 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True, eq=False)
 class AlignedPredictions:
-    """One row per photograph, or per subject, for each of r runs.
+    """Predictions of r runs, one row per image or subject."""
 
-    Attributes:
-        runs: the runs.
-        reference: the n rows; their probabilities are one of the runs'.
-        probabilities: float32 [r, n, k], 0 where they are not present.
-        present: bool [r, n], which run has judged which row.
-    """
-
-    runs: tuple[RunPredictions, ...]
-    reference: Predictions
-    probabilities: NDArray[np.float32]
-    present: NDArray[np.bool_]
+    runs: tuple[RunPredictions, ...]  # the runs
+    reference: Predictions  # the n rows, with the probabilities of one of the runs
+    probabilities: NDArray[np.float32]  # float32 [r, n, k], 0 where absent
+    present: NDArray[np.bool_]  # bool [r, n], True where a run has predictions
 
     def mixed(self, weights: NDArray[np.float64]) -> Predictions:
-        """The weighted mean of the runs."""
+        """Weighted mean of the runs; weights [r]."""
         return replace(self.reference, probabilities=mix(self.probabilities, weights, self.present))
 
     def of_run(self, place: int) -> Predictions:
-        """Predictions of one run, for the rows that it has."""
+        """Predictions of one run for its rows."""
         chosen = np.flatnonzero(self.present[place])
         return Predictions(
             files=tuple(self.reference.files[i] for i in chosen),
@@ -60,17 +53,14 @@ class AlignedPredictions:
 
 
 def align_predictions(workdirs: Sequence[Path], split: str, unit: str) -> AlignedPredictions:
-    """Read the predictions of runs for a split, aligned.
+    """Read and align the predictions of runs for ``validation`` or ``test``.
 
-    Args:
-        workdirs: the runs.
-        split: ``validation`` or ``test``.
-        unit: ``photograph``: they have judged the same ones; or ``subject``: one row for each, of
-            which a run may have none.
+    By ``photograph``, all runs need identical images; by ``subject``, there is one row per subject,
+    absent in some runs.
 
     Raises:
-        UserError: predictions are missing, or are not of the same photographs; or for subjects,
-            are graded in other classes, of nobody known, or divided otherwise.
+        UserError: predictions are missing or of different images; for subjects, classes or splits
+            differ or subjects are unknown.
     """
     runs = [read_run(workdir, split) for workdir in workdirs]
     if unit == PHOTOGRAPH:
@@ -81,18 +71,18 @@ def align_predictions(workdirs: Sequence[Path], split: str, unit: str) -> Aligne
     for run in runs[1:]:
         if run.predictions.classes != runs[0].predictions.classes:
             raise UserError(
-                f"the classes of {run.path} are {', '.join(run.predictions.classes)}, and those of "
+                f"{run.path} has the classes {', '.join(run.predictions.classes)}, "
                 f"{runs[0].path} {', '.join(runs[0].predictions.classes)}: views of one subject "
-                "must be graded alike"
+                "need the same classes"
             )
     classes = runs[0].predictions.classes
     labels = {row["file"]: classes.index(row["label"]) for row in subject_rows(runs)}
-    views = [subject_views(run.predictions, labels, str(run.path)) for run in runs]
-    return AlignedPredictions(tuple(runs), *stack(views))
+    views = [mean_by_subject(run.predictions, labels, str(run.path)) for run in runs]
+    return AlignedPredictions(tuple(runs), *stack_views(views))
 
 
 def photograph_rows(runs: Sequence[RunPredictions]) -> list[dict[str, str]]:
-    """Rows of ``split.csv`` for the photographs of several runs: train if any run trains on it."""
+    """Rows of ``split.csv`` for the images of several runs; train if any run trains on it."""
     rows: dict[str, dict[str, str]] = {}
     for run in runs:
         for row in read_rows(run.folder.split):
@@ -102,38 +92,36 @@ def photograph_rows(runs: Sequence[RunPredictions]) -> list[dict[str, str]]:
 
 
 def subject_rows(runs: Sequence[RunPredictions]) -> list[dict[str, str]]:
-    """Rows of ``split.csv`` by subject, with the subject's name as file.
-
-    A subject's label is the median of its photographs', of the middle two the higher.
+    """Rows of ``split.csv`` by subject, with its name as file and its (upper) median label.
 
     Raises:
-        UserError: the runs divide the subjects otherwise.
+        UserError: the runs split the subjects differently.
     """
     found = _rows_by_subject(runs)
     parted = [name for name, rows in found.items() if len({row["split"] for row in rows}) > 1]
     if parted:
         raise UserError(
-            f"the runs divide {counted(len(parted), 'subject')} otherwise "
-            f"({examples(sorted(parted), _EXAMPLES)}): "
-            "one would be judged by a model that has trained on them; train the others with the "
-            f"split of the first (--config.data.split={runs[0].folder.split})"
+            f"the runs split {counted(len(parted), 'subject')} differently "
+            f"({examples(sorted(parted), _EXAMPLES)}), so that models would be evaluated on their "
+            "training subjects: train the others with the split of the first "
+            f"(--config.data.split={runs[0].folder.split})"
         )
     rows = [
-        # The digest of the name: whichever views of a subject are judged, it is the same subject.
+        # Digest of the name: the same subject for any set of views.
         own[len(own) // 2] | {"file": name, "sha256": hashlib.sha256(name.encode()).hexdigest()}
         for name, own in found.items()
     ]
     return sorted(rows, key=lambda row: (SPLITS.index(row["split"]), row["file"]))
 
 
-def graded_apart(runs: Sequence[RunPredictions]) -> set[str]:
-    """The subjects whose photographs do not all have the same label."""
+def conflicting_subjects(runs: Sequence[RunPredictions]) -> set[str]:
+    """Subjects with images of different labels."""
     found = _rows_by_subject(runs)
     return {name for name, rows in found.items() if rows[0]["label"] != rows[-1]["label"]}
 
 
 def _rows_by_subject(runs: Sequence[RunPredictions]) -> dict[str, list[dict[str, str]]]:
-    """The rows of each subject's photographs in any run, each photograph once, by their labels."""
+    """Rows of each subject's images over all runs, without repetition, sorted by label."""
     found: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
     for run in runs:
         for row in read_rows(run.folder.split):

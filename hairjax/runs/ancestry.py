@@ -1,8 +1,7 @@
-"""Photographs from which weights have learnt: those of the run they are from, and of all before it.
+"""Training images of weights, including those of all ancestor runs.
 
-A run writes what its ancestors have learnt from to ``ancestry.json`` when it begins, and
-``convert`` into the file, so that nothing depends on folders that are moved, removed or trained
-anew. Subjects are kept as digests: a converted file that is given away names nobody.
+Each run stores its ancestors' training images in ``ancestry.json`` when it starts, and ``convert``
+in the file, independent of folders moved or retrained later. Subjects are stored as digests.
 """
 
 import hashlib
@@ -30,29 +29,21 @@ _ON_HUB = "hf://"
 
 @dataclass(frozen=True)
 class Learnt:
-    """What one run has learnt from.
+    """Training images of one run."""
 
-    Attributes:
-        run: name of its folder.
-        photographs: SHA-256 of the contents of every training photograph.
-        subjects: digests of their subjects, see `subject_digest`.
-        selected: SHA-256 of the photographs by which its epoch was chosen, those of validation.
-    """
-
-    run: str
-    photographs: frozenset[str]
-    subjects: frozenset[str]
-    selected: frozenset[str]
+    run: str  # folder name of the run
+    photographs: frozenset[str]  # SHA-256 of the training images
+    subjects: frozenset[str]  # digests of their subjects, see `subject_digest`
+    selected: frozenset[str]  # SHA-256 of the validation images, which selected its epoch
 
 
 @dataclass(frozen=True)
 class Ancestry:
-    """What weights have learnt from, along the whole chain of runs.
+    """Training images of weights, along the chain of runs.
 
     Attributes:
-        learnt: what each run has learnt from, the nearest first.
-        untraced: for what could not be followed, a phrase each that says why; it has names of files
-            and folders, not where they lie.
+        learnt: training images of each run, the nearest first.
+        untraced: reason for each untraceable source, with file and folder names, without paths.
     """
 
     learnt: tuple[Learnt, ...] = ()
@@ -60,12 +51,12 @@ class Ancestry:
 
     @property
     def runs(self) -> str:
-        """Names of the runs, within a sentence."""
+        """Names of the runs, for a sentence."""
         return ", ".join(dict.fromkeys(one.run for one in self.learnt))
 
 
 def joined(parts: Sequence[Ancestry]) -> Ancestry:
-    """Several ancestries as one; what two of them share is in it once."""
+    """Union of several ancestries."""
     return Ancestry(
         tuple(dict.fromkeys(one for part in parts for one in part.learnt)),
         tuple(dict.fromkeys(one for part in parts for one in part.untraced)),
@@ -75,8 +66,8 @@ def joined(parts: Sequence[Ancestry]) -> Ancestry:
 def subject_digest(subject: str, source: SourceOptions) -> str:
     """SHA-256 of a subject's name.
 
-    Names of folders and manifests are of the same people in every run. Those of drawn photographs
-    are so for one seed, and those of a data set within it.
+    Names in folders and manifests are comparable across runs, those of synthetic images within a
+    seed, those of a tensorflow-datasets set within the set.
     """
     people = f"synthetic {source.seed}" if source.synthetic else source.data_set
     name = unicodedata.normalize("NFC", subject)
@@ -84,7 +75,7 @@ def subject_digest(subject: str, source: SourceOptions) -> str:
 
 
 def weights_ancestry(model: ModelSpecification, weights: Sequence[Path | None]) -> Ancestry:
-    """Ancestry of the weights of every stream, as `find_model_weights` returns them."""
+    """Ancestry of the weights of all streams, from the paths of `find_model_weights`."""
     return joined(
         [
             source_ancestry(stream.source, path)
@@ -94,60 +85,58 @@ def weights_ancestry(model: ModelSpecification, weights: Sequence[Path | None]) 
     )
 
 
-def source_ancestry(source: str, path: Path, seen: tuple[Path, ...] = ()) -> Ancestry:
-    """Ancestry of weights, themselves included.
+def source_ancestry(source: str, path: Path, visited: tuple[Path, ...] = ()) -> Ancestry:
+    """Ancestry of weights, including themselves.
 
-    Args:
-        source: as it is configured.
-        path: as `find_weights` gives it.
-        seen: runs that have led here, each in full.
+    `source` is as configured, `path` from `find_weights`, `seen` the descendant runs already
+    visited, as absolute paths.
     """
-    return run_ancestry(path, seen) if is_run(path) else _file_ancestry(source, path)
+    return run_ancestry(path, visited) if is_run(path) else _file_ancestry(source, path)
 
 
-def run_ancestry(path: Path, seen: tuple[Path, ...] = ()) -> Ancestry:
-    """Ancestry of what a run has learnt, or what was made of runs: itself and all before it."""
+def run_ancestry(path: Path, visited: tuple[Path, ...] = ()) -> Ancestry:
+    """Ancestry of a run or derived run: itself and all its ancestors."""
     folder, place = RunFolder(path), path.resolve()
-    if place in seen:  # a folder that was trained anew, with weights of what it held before
+    if place in visited:  # a folder retrained from its own former weights
         return Ancestry()
     try:
         own = _learnt(folder)
     except UserError:
         own = Ancestry(untraced=(f"the split.csv of {place.name} cannot be read",))
-    return joined([own, ancestors(folder, (*seen, place))])
+    return joined([own, ancestors(folder, (*visited, place))])
 
 
-def ancestors(folder: RunFolder, seen: tuple[Path, ...] = ()) -> Ancestry:
-    """Ancestry of what a run began with, without the run itself: as it was stored, or followed."""
+def ancestors(folder: RunFolder, visited: tuple[Path, ...] = ()) -> Ancestry:
+    """Ancestry of a run's initial weights, as stored or traced."""
     try:
         stored = read_ancestry(folder)
         if stored is not None:
             return stored
         if "made" in folder.read_config():
-            return joined([_member(folder, path, seen) for path in source_runs(folder)])
+            return joined([_member(folder, path, visited) for path in source_runs(folder)])
         streams = resolve(folder.read_config()).model.streams
     except UserError:
         name = folder.path.resolve().name
         return Ancestry(untraced=(f"the config.json or ancestry.json of {name} cannot be read",))
-    return joined([_configured(folder, stream.source, seen) for stream in streams])
+    return joined([_configured(folder, stream.source, visited) for stream in streams])
 
 
-def _member(folder: RunFolder, path: Path, seen: tuple[Path, ...]) -> Ancestry:
+def _member(folder: RunFolder, path: Path, visited: tuple[Path, ...]) -> Ancestry:
     if RunFolder(path).config.is_file():
-        return run_ancestry(path, seen)
+        return run_ancestry(path, visited)
     name = folder.path.resolve().name
-    return Ancestry(untraced=(f"{name} was made of {path.name}, which is not there",))
+    return Ancestry(untraced=(f"{name} derives from {path.name}, which does not exist",))
 
 
-def _configured(folder: RunFolder, source: str, seen: tuple[Path, ...]) -> Ancestry:
-    """Ancestry of the weights that a run was configured to begin with; the hub is not asked."""
+def _configured(folder: RunFolder, source: str, visited: tuple[Path, ...]) -> Ancestry:
+    """Ancestry of the configured initial weights of a run; offline."""
     if source == "none" or source.startswith(_ON_HUB):
         return Ancestry()
     try:
-        return source_ancestry(source, find_weights(source), seen)
+        return source_ancestry(source, find_weights(source), visited)
     except (WeightsError, OSError):
         name, before = folder.path.resolve().name, Path(source).name
-        return Ancestry(untraced=(f"{name} began with {before}, which is not there",))
+        return Ancestry(untraced=(f"{name} began with {before}, which does not exist",))
 
 
 def _file_ancestry(source: str, path: Path) -> Ancestry:
@@ -159,11 +148,10 @@ def _file_ancestry(source: str, path: Path) -> Ancestry:
         return Ancestry(untraced=(f"{path.name} has metadata that cannot be read",))
     if any(name.startswith(_ON_HUB) for name in (source, metadata.get("source", ""))):
         return Ancestry()
-    return Ancestry(untraced=(f"{path.name} does not say on which photographs it was trained",))
+    return Ancestry(untraced=(f"{path.name} does not record its training photographs",))
 
 
 def _learnt(folder: RunFolder) -> Ancestry:
-    """Read what a run by itself has learnt from."""
     rows, source = read_rows(folder.split), resolve(folder.read_config()).source
     trained = [row for row in rows if row["split"] == "train"]
     digests = {subject_digest(row["subject"], source) for row in trained if row["subject"]}
@@ -177,12 +165,12 @@ def _learnt(folder: RunFolder) -> Ancestry:
 
 
 def write_ancestry(folder: RunFolder, ancestry: Ancestry) -> None:
-    """Write ``ancestry.json``: what a run's weights had learnt from before it began."""
+    """Write ``ancestry.json``: the training images of a run's initial weights."""
     folder.write_json(folder.ancestry, _to_json(ancestry))
 
 
 def read_ancestry(folder: RunFolder) -> Ancestry | None:
-    """The inverse of `write_ancestry`; None where an earlier hairjax began the run.
+    """Read ``ancestry.json``; None for a run of an earlier version.
 
     Raises:
         UserError: the file is damaged.
@@ -196,7 +184,7 @@ def read_ancestry(folder: RunFolder) -> Ancestry | None:
 
 
 def ancestry_metadata(ancestry: Ancestry) -> dict[str, str]:
-    """Metadata for a converted file; none where no run is known."""
+    """Metadata for a converted file; empty without known runs."""
     return {METADATA: json.dumps(_to_json(ancestry))} if ancestry.learnt else {}
 
 
@@ -214,10 +202,10 @@ def _to_json(ancestry: Ancestry) -> dict[str, Any]:
 
 
 def _from_json(plain: Any) -> Ancestry:
-    """The inverse of `_to_json`.
+    """Invert `_to_json`.
 
     Raises:
-        ValueError: it is nothing that `_to_json` wrote.
+        ValueError: the value is no ancestry.
     """
     try:
         return Ancestry(

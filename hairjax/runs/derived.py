@@ -1,4 +1,4 @@
-"""Folders derived from runs: an ensemble, a soup or a probe."""
+"""Derived runs: ensembles, soups and probes."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ from hairjax.runs.folder import RunFolder
 
 
 def source_runs(folder: RunFolder) -> list[Path]:
-    """The runs of which a folder's contents were made."""
+    """Source runs of a derived run."""
     return [folder.path / run for run in folder.read_config().made.runs]
 
 
 def has_parameters(config: ConfigDict) -> bool:
-    """Whether a folder with this configuration has parameters of its own: a run or a soup."""
+    """True for a run or soup, with parameters of its own."""
     return "made" not in config or config.made.by == "soup"

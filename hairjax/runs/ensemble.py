@@ -1,4 +1,4 @@
-"""An ensemble's folder read back as a run: its models judge photographs together."""
+"""Load an ensemble as a run."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -20,42 +20,40 @@ from hairjax.system.errors import UserError
 
 
 def load_ensemble(folder: RunFolder, load: Callable[[Path], Run]) -> Run:
-    """The models of an ensemble, whose ``predictor`` gives the weighted mean of theirs.
+    """Load an ensemble; its ``predictor`` returns the weighted mean of its members.
 
-    Args:
-        folder: folder of the ensemble.
-        load: reads a member, which may be a run, a soup or an ensemble.
+    `load` loads a member: a run, a soup or an ensemble.
 
     Raises:
-        UserError: what the folder holds has no model of its own, its models see photographs that
-            are prepared differently, or have been trained on since.
+        UserError: the folder has no models, its members prepare images differently or were trained
+            further since.
     """
     config = folder.read_config()
     runs = ", ".join(map(str, source_runs(folder)))
     if config.made.by != "ensemble":
         raise UserError(
-            f"{folder.path} is what {config.made.by} wrote: predictions, and no model that could "
-            f"judge other photographs{f'; take {runs}' if runs else ''}"
+            f"{folder.path} was written by {config.made.by} and holds predictions, but no model "
+            f"for other photographs{f'; use {runs}' if runs else ''}"
         )
     if config.made.unit != PHOTOGRAPH:
         raise UserError(
-            f"{folder.path} judges subjects by views of different photographs, and none by itself: "
-            f"take {runs}"
+            f"{folder.path} combines views of a subject and cannot predict single photographs: "
+            f"use {runs}"
         )
     members = [load(path) for path in source_runs(folder)]
     kinds = {(one.setup.prepare.side, one.setup.prepare.fit) for one in members}
     if len(kinds) > 1:
         described = ", ".join(f"{fit} to {side} pixels" for side, fit in sorted(kinds))
         raise UserError(
-            f"the models of {folder.path} see photographs that are prepared differently "
-            f"({described}): take them one by one ({runs})"
+            f"the models of {folder.path} prepare photographs differently ({described}): use them "
+            f"one by one ({runs})"
         )
     epochs, weights = [one.best["epoch"] for one in members], np.array(config.made.weights)
     before = folder.read_epoch()
     if before not in (None, epochs):
         raise UserError(
-            f"{folder.path} was made of the epochs {before}, and the best of its runs are now "
-            f"{epochs}: make it anew, in another folder"
+            f"{folder.path} was made of the epochs {before}, and the best epochs of its runs are "
+            f"now {epochs}: create it again, in another folder"
         )
 
     def predict(params: dict, photos: PhotoSet) -> Predictions:
@@ -71,28 +69,28 @@ def load_ensemble(folder: RunFolder, load: Callable[[Path], Run]) -> Run:
         one,
         folder=folder,
         config=config,
-        setup=_held_to_members(resolve(config), [one.setup for one in members]),
+        setup=_with_member_levels(resolve(config), [one.setup for one in members]),
         best=best,
         params=params,
         predictor=predict,
     )
 
 
-def _held_to_members(setup: Setup, members: Sequence[Setup]) -> Setup:
-    """The setup with the levels of photographs and the names of masks that its members agree on."""
+def _with_member_levels(setup: Setup, members: Sequence[Setup]) -> Setup:
+    """Setup with the grey levels and mask rule common to all members."""
     rules = [one.source.views[0].mask_rule for one in members]
     prepare = replace(
         setup.prepare,
-        mask_coding=_agreed((one.prepare.mask_coding for one in members), ""),
-        white=_agreed((one.prepare.white for one in members), 0),
+        mask_coding=_common((one.prepare.mask_coding for one in members), ""),
+        white=_common((one.prepare.white for one in members), 0),
     )
-    name = _agreed((rule.held_name for rule in rules), "")
-    category = _agreed((rule.held_category for rule in rules), "")
+    name = _common((rule.held_name for rule in rules), "")
+    category = _common((rule.held_category for rule in rules), "")
     source = setup.source.holding(MaskFacts(name, category))
     return replace(setup, prepare=prepare, source=source)
 
 
-def _agreed(values: Iterable[Any], unknown: Any) -> Any:
-    """The one value of those that know it; `unknown` where they know none, or several."""
+def _common(values: Iterable[Any], unknown: Any) -> Any:
+    """The common value of all who know it; `unknown` if none do or they differ."""
     known = {*values} - {unknown}
     return known.pop() if len(known) == 1 else unknown

@@ -1,4 +1,4 @@
-"""Environment of a run: one line of ``environment.jsonl`` per start."""
+"""Environment of each start of a run, stored in ``environment.jsonl``."""
 
 import platform
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from hairjax.optim.parts import count_parameters
 from hairjax.parallel.compilation import compute_dtype
 from hairjax.parallel.mesh import describe_mesh
 from hairjax.system.git import code_commit
-from hairjax.weights.contents import files_sha256, parts_of
+from hairjax.weights.contents import files_sha256, shard_files
 from hairjax.weights.load import is_run
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pillow", "scikit-learn")
@@ -24,64 +24,37 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pill
 
 @dataclass(frozen=True)
 class Weights:
-    """The pretrained weights that were read.
+    """Pretrained weights of a start."""
 
-    Attributes:
-        source: source as configured.
-        file: the name of the file read; "" where the source is a run.
-        sha256: SHA-256 of that file; of parts that an index names, one after another.
-        size: size of that file or those parts, in bytes.
-    """
-
-    source: str
-    file: str
-    sha256: str
-    size: int
+    source: str  # source as configured
+    file: str  # file name; "" for a run
+    sha256: str  # SHA-256 of the file; of sharded files, of their concatenation
+    size: int  # total size in bytes
 
 
 @dataclass(frozen=True)
 class Start:
-    """One start of a run; a resumed run has several.
+    """Environment of one start of a run; a resumed run has several."""
 
-    Attributes:
-        time: UTC, ISO 8601, to the second.
-        commit: commit of the code, with ``-dirty`` where its files were changed since; "" where
-            the code is in no git repository.
-        versions: version by package.
-        devices: number and kind of devices, and number of processes.
-        processor: processor of the machine that writes.
-        memory: memory of that machine, in bytes.
-        system: its operating system and architecture.
-        precision: dtype in which the model computes.
-        parameters: number of parameters of the model.
-        weights: what was read; None where nothing was, be it that the parameters were drawn or
-            that they came from the run's own checkpoint.
-        second_weights: the same for the second of two streams.
-    """
-
-    time: str
-    commit: str
-    versions: dict[str, str]
-    devices: str
-    processor: str
-    memory: int
-    system: str
-    precision: str
-    parameters: int
-    weights: Weights | None
-    second_weights: Weights | None
+    time: str  # UTC, ISO 8601, in seconds
+    commit: str  # git commit, with ``-dirty`` for modified files; "" outside a repository
+    versions: dict[str, str]  # version by package
+    devices: str  # number and kind of devices, and number of processes
+    processor: str  # processor of the writing machine
+    memory: int  # memory of that machine, in bytes
+    system: str  # its operating system and architecture
+    precision: str  # compute dtype of the model
+    parameters: int  # number of parameters of the model
+    weights: Weights | None  # pretrained weights; None if initialised at random or resumed
+    second_weights: Weights | None  # pretrained weights of the second stream, likewise
 
 
 def describe_start(
     model: ModelSpecification, mesh: Mesh, params: dict, weights: Sequence[Path | None]
 ) -> Start:
-    """Environment of a start that is made now.
+    """Describe the environment of the current start.
 
-    Args:
-        model: model that is trained.
-        mesh: devices that share each batch.
-        params: parameters of the model, or their shapes.
-        weights: the files or runs that were read for it, None for each stream without.
+    `params` may be shapes; `weights` are the file or run read for each stream, None for none.
     """
     found = [
         None if path is None else _describe_weights(stream.source, path)
@@ -103,12 +76,12 @@ def describe_start(
 
 
 def to_line(start: Start) -> dict[str, Any]:
-    """Start as plain data, for a line of ``environment.jsonl``."""
+    """Serialise for ``environment.jsonl``."""
     return asdict(start)
 
 
 def from_line(line: dict[str, Any]) -> Start:
-    """The inverse of ``to_line``; a line from before there were two streams lacks the second."""
+    """Deserialise a line of ``environment.jsonl``; earlier versions lack the second stream."""
     line = {"second_weights": None} | line
     sources = {key: line[key] for key in ("weights", "second_weights")}
     return Start(**line | {key: found and Weights(**found) for key, found in sources.items()})
@@ -117,12 +90,11 @@ def from_line(line: dict[str, Any]) -> Start:
 def _describe_weights(source: str, path: Path) -> Weights:
     if is_run(path):
         return Weights(source, file="", sha256="", size=0)
-    size = sum(part.stat().st_size for part in parts_of(path))
+    size = sum(part.stat().st_size for part in shard_files(path))
     return Weights(source, path.name, files_sha256(path), size)
 
 
 def _processor() -> str:
-    """The name of the processor, where Linux or Python knows it."""
     listed = Path("/proc/cpuinfo")
     lines = listed.read_text().splitlines() if listed.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -1,4 +1,4 @@
-"""The directory of a run: paths of its files, and reading and writing the small ones."""
+"""Run directory: paths of its files; reading and writing of the small ones."""
 
 import json
 from collections.abc import Mapping
@@ -7,8 +7,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from hairjax.config.continued import other_length
-from hairjax.config.load import load_config, read_begun, to_plain
+from hairjax.config.continued import explain_other_length
+from hairjax.config.load import load_config, read_initial_config, to_plain
 from hairjax.config.places import FILE, places_of, read_places
 from hairjax.config.resume import differences
 from hairjax.config.schema import flatten
@@ -20,16 +20,16 @@ from hairjax.system.errors import UserError
 from hairjax.system.files import append, replacing
 from hairjax.system.paths import absolute
 
-FLIPS = "-flips"  # ends the name of a folder of results with flips
+FLIPS = "-flips"  # suffix of a results folder with flips
 
 
 def results_name(split: str, flips: bool) -> str:
-    """Name of the folder, inside a run's, that results on a split are in: ``test-flips``."""
+    """Name of the results folder of a split, such as ``test-flips``."""
     return f"{split}{FLIPS}" if flips else split
 
 
 class RunFolder:
-    """Paths inside a run's directory, and reading and writing its small files."""
+    """Paths and small files of a run directory."""
 
     def __init__(self, workdir: str | Path):
         self.path = Path(workdir)
@@ -61,13 +61,15 @@ class RunFolder:
         self.test_access = self.path / "looks.csv"
 
     def exists(self) -> bool:
-        """True if a run was begun here.
+        """True if the directory holds a run.
 
         Raises:
-            UserError: the path is taken by something that is no run.
+            UserError: the path holds something else.
         """
         if self.config.is_file():
             return True
+        if self.environment.is_file() and not self.environment.stat().st_size:
+            return False  # locked by a start that ended, or has not come, before it was one
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise UserError(
                 f"--workdir={self.path} is neither empty nor a run (it has no config.json); give "
@@ -76,109 +78,108 @@ class RunFolder:
         return False
 
     def read_epoch(self) -> Any:
-        """The epoch that ``metrics.json`` is of; None where there is none."""
+        """Read the epoch of ``metrics.json``; None without the file."""
         found = json.loads(self.metrics.read_text()) if self.metrics.is_file() else {}
         return found.get("epoch")
 
     def read_config(self) -> ConfigDict:
-        """The resolved configuration of the run, whose photographs lie where they are now."""
+        """Read the resolved configuration, with the current paths of moved images."""
         return load_config(str(self.config))
 
-    def read_begun_config(self) -> ConfigDict:
-        """The resolved configuration with which the run began."""
-        return read_begun(self.config)
+    def read_initial_config(self) -> ConfigDict:
+        """Read the resolved configuration as of the first start."""
+        return read_initial_config(self.config)
 
-    def moved_from(self) -> dict[str, str]:
-        """Where photographs lay when the run began, by key, of those that lie elsewhere now."""
-        begun = places_of(flatten(self.read_begun_config()))
-        return {key: begun[key] for key in read_places(self.places) if key in begun}
+    def original_places(self) -> dict[str, str]:
+        """Original paths of moved images, by configuration key."""
+        original = places_of(flatten(self.read_initial_config()))
+        return {key: original[key] for key in read_places(self.places) if key in original}
 
     def write_places(self, places: Mapping[str, str]) -> None:
-        """Keep where the photographs of the run lie, by key, where it began with other places."""
-        own = places_of(flatten(self.read_begun_config()))
-        begun, now = (
+        """Store the current paths of moved images, by configuration key."""
+        own = places_of(flatten(self.read_initial_config()))
+        original, now = (
             {key: str(absolute(place)) for key, place in one.items()} for one in (own, places)
         )
-        if moved := {key: place for key, place in now.items() if begun.get(key) != place}:
+        if moved := {key: place for key, place in now.items() if original.get(key) != place}:
             self.write_json(self.places, moved)
         else:
             self.places.unlink(missing_ok=True)
 
     def require_same(self, config: ConfigDict) -> None:
-        """Refuse to go on with a run under another configuration.
+        """Raise if the configuration differs from that of the run.
 
         Raises:
-            UserError: lists every key that differs; where it is the number of epochs alone, says
-                how to train for more.
+            UserError: lists the differing keys; explains how to train longer if only the number of
+                epochs differs.
         """
         own = self.read_config()
         if changed := differences(own, config):
             if [one.partition(":")[0] for one in changed] == ["config.train.epochs"]:
-                raise UserError(other_length(self.path, own, config, ended=self.metrics.is_file()))
+                raise UserError(
+                    explain_other_length(self.path, own, config, ended=self.metrics.is_file())
+                )
             raise UserError(
                 f"{self.path} holds a run of another configuration; give another --workdir or "
                 "undo:\n  " + "\n  ".join(changed)
             )
 
     def write_json(self, path: Path, value: Any) -> None:
-        """Write indented JSON, which has null and no NaN: that is a ValueError."""
+        """Write indented JSON; NaN raises ValueError."""
         with replacing(path) as file:
             text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
             file.write_text(text + "\n")
 
     def write_config(self, config: ConfigDict) -> None:
-        """Write the resolved configuration, which runs it anywhere.
-
-        Neither which process wrote it, nor where the others were, is kept.
-        """
+        """Write the resolved configuration, without process index and addresses."""
         plain = to_plain(config)
         plain["devices"] |= {"coordinator": "", "processes": 0, "process": -1}
         self.write_json(self.config, plain)
 
     def read_classes(self) -> tuple[str, ...]:
-        """Names of the classes, in the order of the model's outputs."""
+        """Read the class names, in the order of the model's outputs."""
         return tuple(json.loads(self.classes.read_text()))
 
     def write_levels(self, photos: PhotoSet) -> None:
-        """Write how the masks are named and coded, and the white of 16-bit greys, where known."""
+        """Write mask rule, mask coding and white of 16-bit greys, if known."""
         facts = photos.mask_facts
         known = {"name": facts.name, "category": facts.category, "coding": photos.mask_coding}
         if any(known.values()) or photos.white:
             self.write_json(self.masks, known | {"white": photos.white})
 
     def read_levels(self) -> tuple[str, int]:
-        """Coding of the masks and white of 16-bit greys of the run; "" and 0 where not known."""
+        """Read mask coding and white of 16-bit greys; "" and 0 if unknown."""
         found = json.loads(self.masks.read_text()) if self.masks.exists() else {}
         return found.get("coding", ""), found.get("white", 0)
 
     def read_masks(self) -> dict[str, str]:
-        """SHA-256 of every photograph's mask; none where an earlier hairjax began the run."""
+        """Read the SHA-256 of each mask by image; {} for a run of an earlier version."""
         return read_masks(self.mask_files) if self.mask_files.is_file() else {}
 
     def read_mask_facts(self) -> MaskFacts:
-        """Name and category by which the masks of the run were found; empty where not known."""
+        """Read the mask rule of the run; empty if unknown."""
         found = json.loads(self.masks.read_text()) if self.masks.exists() else {}
         return MaskFacts(found.get("name", ""), found.get("category", ""))
 
     def read_division(self) -> str:
-        """Source of the split, in words; "" where it was drawn, or an earlier hairjax began."""
+        """Read the description of the split's source; "" if random or from an earlier version."""
         return json.loads(self.division.read_text())["by"] if self.division.exists() else ""
 
     def read_lines(self, path: Path) -> list[dict]:
-        """The rows of a ``.jsonl`` file; a line cut short by a kill is left out."""
+        """Read a ``.jsonl`` file, without a truncated last line."""
         if not path.exists():
             return []
         lines = path.read_text().splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def append_line(self, path: Path, row: dict) -> None:
-        """Add a row to a ``.jsonl`` file and see it to the disk; of several processes one does."""
+        """Append a row to a ``.jsonl`` file and flush it to disk; first process only."""
         if not is_first():
             return
         append(path, json.dumps(row, allow_nan=False) + "\n")
 
     def cut_back(self, epoch: int) -> None:
-        """Drop the rows of epochs after ``epoch``: they will be run again; one process does."""
+        """Remove the rows of epochs after ``epoch``, which are repeated; first process only."""
         if not is_first():
             return
         for path in (self.history, self.timing):

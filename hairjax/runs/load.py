@@ -1,4 +1,4 @@
-"""Load a finished or stopped run, a soup, or an ensemble."""
+"""Load a run, a soup or an ensemble."""
 
 from pathlib import Path
 
@@ -10,10 +10,16 @@ from hairjax.system.paths import require_run
 
 
 def load_run(workdir: str | Path) -> Run:
-    """Read a run's configuration and best checkpoint.
+    """Load a run's configuration and best checkpoint.
+
+    Args:
+        workdir: run directory; the run may be unfinished.
+
+    Returns:
+        The run with its best model; for an ensemble, all models behind one predictor.
 
     Raises:
-        UserError: there is no run, or none of its epochs was validated yet.
+        UserError: there is no run, or it has no validated epoch.
     """
     folder = RunFolder(workdir)
     require_run(folder.path)

@@ -1,4 +1,4 @@
-"""Photographs of a run that have moved: compared by checksum at their new place, which is kept."""
+"""Moved images of a run: verified by checksum, then recorded at their new paths."""
 
 import hashlib
 from collections.abc import Sequence
@@ -28,18 +28,13 @@ from hairjax.system.wording import counted
 
 
 def move_runs(workdirs: Sequence[Path], moved: str) -> dict[str, str]:
-    """Tell runs where their photographs are now; see `move_run`.
+    """Record new paths of the images of runs (see `move_run`) and return them by configuration key.
 
-    Args:
-        workdirs: runs, or folders of folds; those that have nothing at the old places are passed
-            over.
-        moved: ``OLD=NEW``, or several with commas between; "" for none.
-
-    Returns:
-        The new place by key.
+    `moved` is ``OLD=NEW``, or several separated by commas, "" for none. Runs or folders of folds
+    without images at the old paths are skipped.
 
     Raises:
-        UserError: no run has anything at an old place, or as `move_run`.
+        UserError: no run has images at an old path, or as `move_run`.
     """
     if not moved:
         return {}
@@ -50,30 +45,30 @@ def move_runs(workdirs: Sequence[Path], moved: str) -> dict[str, str]:
             require_run(workdir)
             folds = []
         runs += [RunFolder(path) for path in folds or [workdir]]
-    told = [(folder, _told(folder, moved)) for folder in runs]
-    if not any(places for _, places in told):
+    changes = [(folder, _new_places(folder, moved)) for folder in runs]
+    if not any(places for _, places in changes):
         own = {place: None for folder in runs for place in _places(folder).values()}
         raise UserError(
-            f"--moved={moved}: give OLD=NEW, where OLD is what the places of the run begin with "
-            f"({', '.join(own) or 'it has none: its photographs were drawn'})"
+            f"--moved={moved}: give OLD=NEW, where OLD is the start of the run's paths "
+            f"({', '.join(own) or 'it has none: its photographs are synthetic'})"
         )
-    found: dict[str, str] = {}
-    for folder, places in told:
+    new_places: dict[str, str] = {}
+    for folder, places in changes:
         if places:
             move_run(folder, places, moved)
-            found |= places
-    return found
+            new_places |= places
+    return new_places
 
 
-def _told(folder: RunFolder, moved: str) -> dict[str, str]:
-    """The new place by key, of those of a run that begin with an old place."""
-    configs = folder.read_config(), folder.read_begun_config()
-    current, begun = (places_of(flatten(config)) for config in configs)
+def _new_places(folder: RunFolder, moved: str) -> dict[str, str]:
+    """New paths by key, for those starting with an old path."""
+    configs = folder.read_config(), folder.read_initial_config()
+    current, original = (places_of(flatten(config)) for config in configs)
     places = {}
     for old, new in _pairs(moved):
         for key in current:
-            # What was told before may be told again: the place of the beginning is known too.
-            for place in (current[key], begun.get(key, "")):
+            # Both the current and the original path match, so that a call may be repeated.
+            for place in (current[key], original.get(key, "")):
                 if place and (inside := _below(place, old)) is not None:
                     places[key] = str(absolute(new) / inside)
                     break
@@ -85,73 +80,65 @@ def _places(folder: RunFolder) -> dict[str, str]:
 
 
 def _pairs(moved: str) -> list[tuple[str, str]]:
-    """Old and new places.
-
-    Raises:
-        UserError: they are not ``OLD=NEW``.
-    """
+    """Old and new paths; UserError unless ``OLD=NEW``."""
     pairs = [one.partition("=") for one in moved.split(",")]
     if not all(old and new for old, _, new in pairs):
         raise UserError(
-            f"--moved is {moved!r}; give OLD=NEW, what the places of the run began with and what "
-            "they begin with now, or several with commas between: OLD=NEW,OLD=NEW"
+            f"--moved is {moved!r}; give OLD=NEW, the old and new start of the run's paths, or "
+            "several separated by commas: OLD=NEW,OLD=NEW"
         )
     return [(old, new) for old, _, new in pairs]
 
 
 def _below(path: str, folder: str) -> Path | None:
-    """The rest of a path below a folder; None where it is elsewhere."""
     place, root = absolute(path), absolute(folder)
     return place.relative_to(root) if place.is_relative_to(root) else None
 
 
 def move_run(folder: RunFolder, places: dict[str, str], moved: str) -> None:
-    """Keep new places of a run's photographs, once every photograph and mask is found unchanged.
+    """Record new paths of a run's images, after verifying all images and masks by checksum.
 
-    Args:
-        folder: folder of the run, or of what was made of runs.
-        places: the new place by key.
-        moved: as it was told, for messages.
+    `places` are new paths by configuration key, `moved` is the flag for messages.
 
     Raises:
-        UserError: photographs or masks are missing or differ; nothing is kept.
+        UserError: images or masks are missing or differ; nothing is recorded.
     """
     config = at_places(folder.read_config(), places)
     setup = resolve(config)
     for key, place in places.items():
         if not Path(place).exists():
-            raise UserError(f"--moved={moved}: there is no {place}, where config.{key} would be")
+            raise UserError(f"--moved={moved}: {place}, the new config.{key}, does not exist")
     try:
         photographs, masks = _compare(folder, setup)
     except UserError as error:
-        raise UserError(f"--moved={moved} is not kept by {folder.path}: {error}") from error
+        raise UserError(f"--moved={moved} is refused for {folder.path}: {error}") from error
     folder.write_places(_places(folder) | places)
-    known = f"{counted(masks, 'mask')}" if masks else "no masks, whose checksums it does not have"
+    known = f"{counted(masks, 'mask')}" if masks else "no masks (no stored checksums)"
     console.say(
-        f"moved: {counted(photographs, 'photograph')} and {known} are those of {folder.path}; kept "
-        f"in {folder.places}"
+        f"moved: {counted(photographs, 'photograph')} and {known} match those of {folder.path}; "
+        f"recorded in {folder.places}"
     )
 
 
 def _compare(folder: RunFolder, setup: Setup) -> tuple[int, int]:
-    """How many photographs and masks have the checksums of the run, which are all."""
+    """Number of images and masks, all verified by checksum."""
     source = setup.source.holding(folder.read_mask_facts())
     found = find_data(source, folder.read_classes())
     on_bad = setup.prepare.on_bad
     require_no_problems([problem for index in found for problem in index.problems], on_bad)
     files: set[str] | None = None
-    if on_bad == "skip":  # then a photograph that could not be used is in no split
+    if on_bad == "skip":  # unusable images are in no split
         files = {one for row in read_rows(folder.split) for one in row["file"].split(" + ")}
     each = [_with_checksums(index, files, setup.prepare.workers) for index in found]
     photos = without_own_test(pair_views(*each) if len(each) > 1 else each[0], source)
     require_same_photographs(folder.split, photos)
-    masks = read_own_masks(folder)
+    masks = read_mask_checksums(folder)
     require_same_masks(masks, photos)
     return len(photos), len(masks) if photos.mask_sha256 else 0
 
 
 def _with_checksums(index: Index, files: set[str] | None, workers: int) -> PhotoSet:
-    """The photographs of an index, or those named, without pixels."""
+    """Images of an index, or those named, without pixels."""
     entries = [one for one in index.entries if files is None or one.file in files]
     with console.progress("photographs compared") as progress, ThreadPoolExecutor(workers) as pool:
         digests = []
@@ -167,11 +154,12 @@ def _with_checksums(index: Index, files: set[str] | None, workers: int) -> Photo
         classes=index.classes,
         has_masks=index.has_masks,
         mask_sha256=tuple(mask for _, mask in digests) if index.has_masks else (),
+        further=index.further,
     )
 
 
 def _sha256(*paths: File | None) -> tuple[str, ...]:
-    """SHA-256 of each file; "" for none, and for one that cannot be read."""
+    """SHA-256 of each file; "" for None and unreadable files."""
     digests = []
     for path in paths:
         try:
@@ -181,16 +169,16 @@ def _sha256(*paths: File | None) -> tuple[str, ...]:
     return tuple(digests)
 
 
-def read_own_masks(folder: RunFolder) -> dict[str, str]:
-    """SHA-256 of the mask of every photograph of a run, or of the runs that it was made of.
+def read_mask_checksums(folder: RunFolder) -> dict[str, str]:
+    """Read the SHA-256 of each mask of a run or its source runs.
 
-    None where an earlier hairjax began it.
+    Empty for runs of earlier versions.
     """
     if folder.mask_files.is_file():
         return folder.read_masks()
-    found: dict[str, str] = {}
+    checksums: dict[str, str] = {}
     if "made" in folder.read_config():
         for run in map(RunFolder, source_runs(folder)):
             if run.exists():
-                found |= read_own_masks(run)
-    return found
+                checksums |= read_mask_checksums(run)
+    return checksums

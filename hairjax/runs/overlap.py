@@ -1,4 +1,4 @@
-"""Photographs held out from which weights have learnt before: found, told of, refused."""
+"""Leakage through pretrained weights: held-out images among their training images."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,41 +23,33 @@ _HELD = SPLITS[1:]
 
 @dataclass(frozen=True)
 class Overlap:
-    """Photographs held out from which weights have learnt.
+    """Held-out images among the training images of weights."""
 
-    Attributes:
-        held: photographs of validation and of test.
-        contents: those of them whose contents have trained a run that the weights come from.
-        subjects: others, whose subject has.
-        selected: test photographs by which the epoch of such a run was chosen, of no other use.
-        runs: names of the runs that were trained on any of them, or on their subjects.
-        files: names of those that count in ``contents`` or ``subjects``, with their splits.
-    """
-
-    held: Mapping[str, int]
+    held: Mapping[str, int]  # number of validation and test images
+    # number of them in the training images of an ancestor run, by contents
     contents: Mapping[str, int]
-    subjects: Mapping[str, int]
-    selected: int
-    runs: tuple[str, ...]
-    files: tuple[str, ...]
+    subjects: Mapping[str, int]  # number of others sharing a subject with training images
+    selected: int  # test images that only selected the epoch of an ancestor run
+    runs: tuple[str, ...]  # names of the ancestor runs concerned
+    files: tuple[str, ...]  # names of the images in ``contents`` or ``subjects``, with their split
 
     @property
     def leaks(self) -> bool:
-        """True if the weights were trained on any of them, or on their subjects."""
+        """True if the weights were trained on held-out images or their subjects."""
         return bool(self.files)
 
     def describe(self) -> str:
-        """In words, without a stop: how many of which split, in which runs, with examples."""
-        said = [
-            f"{self._of_held(counts)} {what}"
-            for counts, what in (
+        """Describe the overlap by split and run with examples, as a clause."""
+        clauses = [
+            f"{self._of_held(counts)} {predicate}"
+            for counts, predicate in (
                 (self.contents, "have trained these weights"),
-                (self.subjects, "show subjects whose other photographs have trained these weights"),
+                (self.subjects, "show subjects with other photographs that trained these weights"),
             )
             if any(counts.values())
         ]
-        which = f"of {', '.join(self.runs)}: {examples(self.files, _EXAMPLES)}"
-        return f"{', '.join(said)} (training {which})"
+        training = f"of {', '.join(self.runs)}: {examples(self.files, _EXAMPLES)}"
+        return f"{', '.join(clauses)} (training {training})"
 
     def _of_held(self, counts: Mapping[str, int]) -> str:
         named = [
@@ -69,12 +61,9 @@ class Overlap:
 def find_overlap(
     ancestry: Ancestry, rows: Iterable[Mapping[str, str]], source: SourceOptions
 ) -> Overlap:
-    """Compare what weights have learnt from with photographs, by contents and by subject.
+    """Find held-out images among the training images of weights, by contents and subject.
 
-    Args:
-        ancestry: ancestry of the weights.
-        rows: rows of ``split.csv``; those of validation and test are compared.
-        source: source of the photographs, within which names of subjects mean the same people.
+    `rows` are those of ``split.csv``; subject names are comparable within `source`.
     """
     held, contents, subjects = (Counter(dict.fromkeys(_HELD, 0)) for _ in range(3))
     selected, runs, files = 0, set(), []
@@ -96,49 +85,43 @@ def find_overlap(
     return Overlap(held, contents, subjects, selected, named, tuple(files))
 
 
-def require_unlearnt(
+def require_no_leakage(
     ancestry: Ancestry,
     rows: Iterable[Mapping[str, str]],
     source: SourceOptions,
     on_leak: str,
     remedy: str,
 ) -> Overlap:
-    """Refuse photographs held out from which weights have learnt.
+    """Raise on held-out images in `rows` of ``split.csv`` among the training images of weights.
 
-    Every process calls this; the first knows the ancestry.
-
-    Args:
-        ancestry: ancestry of the weights.
-        rows: rows of ``split.csv``.
-        source: source of the photographs.
-        on_leak: with "allow" they are told of and not refused.
-        remedy: what else to do, to stand after "or".
+    With ``on_leak`` "allow" they are reported only. `remedy` completes the message. Collective: all
+    processes call it; the first one knows the ancestry.
 
     Raises:
-        UserError: there are some; in every process, and the first says how many.
+        UserError: in every process; the first one gives the numbers.
     """
     for one in ancestry.untraced:
         console.say(
-            f"the weights cannot be followed further: {one}; what they learnt from before is not "
-            "compared with validation and test"
+            f"the weights cannot be traced further: {one}; their earlier training photographs are "
+            "not compared with validation and test"
         )
     overlap = find_overlap(ancestry, rows, source)
     refuse = overlap.leaks and on_leak == "refuse"
     if largest(int(refuse)) and not refuse:
-        raise UserError("the weights leak; process 0 says which photographs have trained them")
+        raise UserError("the split leaks through the weights; process 0 names the photographs")
     if overlap.selected:
         console.say(
-            f"{overlap.selected:,} of the {overlap.held['test']:,} test photographs have chosen "
-            "the epoch of these weights, which flatters the results a little"
+            f"{overlap.selected:,} of the {overlap.held['test']:,} test photographs have selected "
+            "the epoch of these weights: a small optimistic bias"
         )
     if refuse:
         raise UserError(f"the split leaks through the weights: {overlap.describe()}; {remedy}")
     if overlap.leaks:
-        console.say(f"{overlap.describe()}; goes on nevertheless: config.data.on_leak=allow")
+        console.say(f"{overlap.describe()}; continues: config.data.on_leak=allow")
     return overlap
 
 
-def require_unlearnt_weights(
+def require_no_leakage_of_weights(
     model: ModelSpecification,
     weights: Sequence[Path | None],
     photos: PhotoSet,
@@ -146,29 +129,31 @@ def require_unlearnt_weights(
     source: SourceOptions,
     options: SplitOptions,
 ) -> Ancestry:
-    """Ancestry of the weights with which a training begins; see `require_unlearnt`.
+    """Ancestry of a run's initial weights, checked for leakage; see `require_no_leakage`.
 
-    Returns:
-        The ancestry; nothing in every process but the first.
+    `weights` are those of each stream (None: none), `split` is str [n]. Empty in every process but
+    the first.
 
     Raises:
-        UserError: they have learnt from photographs that the split (str [n]) holds out.
+        UserError: held-out images are among the training images.
     """
-    found = weights_ancestry(model, weights) if is_first() else Ancestry()
-    own = [path for path in weights if path is not None and is_run(path)]
-    splits = f" (--config.data.split={own[0] / 'split.csv'})" if own else ""
+    ancestry = weights_ancestry(model, weights) if is_first() else Ancestry()
+    run_weights = [path for path in weights if path is not None and is_run(path)]
+    splits = f" (--config.data.split={run_weights[0] / 'split.csv'})" if run_weights else ""
     remedy = (
-        f"take the split of the run that the weights are from{splits}, or other weights, or train "
-        "nevertheless with --config.data.on_leak=allow, as where these are other people of the "
-        "same names"
+        f"use the split of the run that trained the weights{splits}, or other weights, or train "
+        "anyway with --config.data.on_leak=allow, for instance if different people share names"
     )
-    overlap = require_unlearnt(found, split_rows(photos, split), source, options.on_leak, remedy)
-    if found.learnt and not overlap.leaks:
-        known = any(photos.subjects) and any(one.subjects for one in found.learnt)
+    overlap = require_no_leakage(
+        ancestry, split_rows(photos, split), source, options.on_leak, remedy
+    )
+    if ancestry.learnt and not overlap.leaks:
+        known = any(photos.subjects) and any(one.subjects for one in ancestry.learnt)
         how = "by contents and by subject" if known else "by contents; subjects are not known"
-        if source.two_views:  # whose contents are those of a pair
+        if source.two_views:  # contents are those of a pair
             how = "by subject" if known else "of the same pairs; subjects are not known"
         console.say(
-            f"validation and test photographs that trained the weights ({found.runs}): none, {how}"
+            "validation and test photographs that trained the weights "
+            f"({ancestry.runs}): none, {how}"
         )
-    return found
+    return ancestry

@@ -1,4 +1,4 @@
-"""Read the photographs of a run, or others for it: the one place that does."""
+"""Read the images of a run, or other images for it."""
 
 from dataclasses import dataclass, replace
 
@@ -17,7 +17,7 @@ from hairjax.data.sources.unify import unify_spelling
 from hairjax.data.split import read_own_split, read_rows, split_rows
 from hairjax.runs.ancestry import ancestors
 from hairjax.runs.folder import RunFolder
-from hairjax.runs.moved import read_own_masks
+from hairjax.runs.moved import read_mask_checksums
 from hairjax.runs.overlap import find_overlap
 from hairjax.runs.run import Run
 from hairjax.system import console
@@ -29,71 +29,54 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True)
 class Selection:
-    """The photographs on which a run is asked.
+    """Images to evaluate."""
 
-    Attributes:
-        split: ``validation``, ``test`` or ``train`` of the run's own; ``all`` of others.
-        photos: another folder of photographs; "" for the run's own.
-        masks: their masks.
-        manifest: their labels, where the folders do not tell.
-        subject: a regular expression that finds the subject in a path; "" for the manifest's
-            column, or else the run's own expression.
-        mask_value: what is hair in their masks; "": as in the run's own.
-        spelling: their names that are nearly equal: ``refuse``, ``merge`` or ``apart``; "" for the
-            run's own rule.
-        mask_name: how their masks are named; "": as the run's own, or told.
-        mask_category: of annotations, which category is hair, likewise.
-        columns: which column of the manifest says what, as `data.columns`.
-        prefix: what to drop at the start of the manifest's paths.
-    """
-
-    split: str
-    photos: str = ""
-    masks: str = ""
-    manifest: str = ""
+    split: str  # ``validation``, ``test`` or ``train`` of the run; ``all`` of other images
+    photos: str = ""  # another folder of images; "" for the run's own
+    masks: str = ""  # their masks
+    manifest: str = ""  # their label CSV; "" for one folder per class
+    # regular expression for the subject in a path; "" for the manifest column, or else the run's
+    # expression
     subject: str = ""
-    mask_value: str = ""
+    mask_value: str = ""  # mask value of hair; "" for the run's rule
+    # nearly equal names: ``refuse``, ``merge`` or ``apart``; "" for the run's rule
     spelling: str = ""
-    mask_name: str = ""
-    mask_category: str = ""
-    columns: str = ""
-    prefix: str = ""
+    mask_name: str = ""  # naming of the masks; "" for the run's rule, or inferred
+    mask_category: str = ""  # annotation category of hair; "" likewise
+    columns: str = ""  # columns of the manifest, as `data.columns`
+    prefix: str = ""  # prefix to strip from the manifest's paths
 
 
 def read_run_photographs(
     setup: Setup, folder: RunFolder, classes: tuple[str, ...]
 ) -> tuple[PhotoSet, np.ndarray]:
-    """Photographs that a run was trained with, and the split of each (str [n]).
+    """Read the images of a run, and their split (str [n]).
 
     Raises:
-        UserError: they cannot be used, or are not those the run began with.
+        UserError: images are unusable, or differ from those of the first start.
     """
     places = setup.source.places
-    # Which photographs were kept aside of folds is said by the split alone that people brought.
-    aside = setup.source.own_split if setup.source.keep_test_aside else ""
+    # Only the user-defined split names the images excluded from cross-validation.
+    aside = setup.source.own_split if setup.source.exclude_test else ""
     require_places(
         folder.path,
         (*places, setup.source.manifest.path, aside if aside != FOLDERS else ""),
     )
     photos = load_data(setup.source, setup.prepare, classes)
     own = resolve(folder.read_config()).source
-    if places == own.places:  # of the run's own photographs, and not with other masks
-        require_same_masks(read_own_masks(folder), photos)
+    if places == own.places:  # the run's own images and masks
+        require_same_masks(read_mask_checksums(folder), photos)
     return photos, read_own_split(folder.split, photos)
 
 
-def read_asked_photographs(run: Run, split: str) -> tuple[PhotoSet, np.ndarray, np.ndarray]:
-    """Photographs of a run's setup, the split of each, and the indices of those asked for.
+def read_selected_photographs(run: Run, split: str) -> tuple[PhotoSet, np.ndarray, np.ndarray]:
+    """Read images for evaluation: all images, their split (str [n]), selected indices (int [m]).
 
-    Args:
-        run: its source names the photographs, own or given by `Run.with_photographs`.
-        split: one of its own, or ``all`` of other photographs.
-
-    Returns:
-        The photographs; str [n]; int [m].
+    The images are the run's own or from `Run.with_photographs`; `split` is one of the run, or
+    ``all`` of others.
 
     Raises:
-        UserError: photographs cannot be used, are not the run's, or none is of the split.
+        UserError: images are unusable, differ from the run's, or the split is empty.
     """
     setup = run.setup
     console.say(f"source: {setup.source.describe()}")
@@ -102,12 +85,12 @@ def read_asked_photographs(run: Run, split: str) -> tuple[PhotoSet, np.ndarray, 
         found = find_data(setup.source, run.classes)
         if not setup.source.subject:
             index = find_subjects(found[0], resolve(run.config).source.subject)
-            if index is not found[0]:  # people are held against each other as in training
+            if index is not found[0]:  # conflicting subjects are checked as in training
                 found = unify_spelling((replace(index, spellings=()),), setup.source.spelling)
         photos = load_data(setup.source, setup.prepare, run.classes, found)
         for line in describe_masks(photos):
             console.say(line)
-        _tell_of_known(run.folder, photos)
+        _report_known_images(run.folder, photos)
         parts = np.full(len(photos), split)
     else:
         photos, parts = read_run_photographs(setup, run.folder, run.classes)
@@ -116,15 +99,15 @@ def read_asked_photographs(run: Run, split: str) -> tuple[PhotoSet, np.ndarray, 
         raise UserError(f"the run has no photographs in --split={split}")
     if split != "all":
         rows = split_rows(photos, parts)
-        _tell_of_learnt(run, [row for row in rows if row["split"] == split])
+        _report_overlap(run, [row for row in rows if row["split"] == split])
     return photos, parts, chosen
 
 
 def find_subjects(index: Index, expression: str) -> Index:
-    """Other photographs with their subjects: the manifest's, or by the run's own expression.
+    """Add subjects to other images: from the manifest, or by the run's expression.
 
     Raises:
-        UserError: the expression finds the subjects of some of the photographs only.
+        UserError: the expression matches only some of the images.
     """
     if any(entry.subject for entry in index.entries):
         return index
@@ -133,17 +116,17 @@ def find_subjects(index: Index, expression: str) -> Index:
     lacking = [entry.file for entry, one in zip(index.entries, subjects, strict=True) if not one]
     if lacking and len(lacking) < len(subjects):
         raise UserError(
-            f"whose photographs these are is known for some of them only: config.data.subject of "
-            f"the run, {expression!r}, finds no subject in {len(lacking):,} of "
-            f"{len(subjects):,} ({examples(lacking, _EXAMPLES)}): give --subject=EXPRESSION, or "
-            "--subject=.+ where each is of another person"
+            f"subjects are known for some photographs only: config.data.subject of the run, "
+            f"{expression!r}, finds none in {len(lacking):,} of {len(subjects):,} "
+            f"({examples(lacking, _EXAMPLES)}): give --subject=EXPRESSION, or --subject=.+ if "
+            "each shows another person"
         )
     if lacking:
         why = f"config.data.subject of the run, {expression!r}, finds none in their paths"
         console.say(
-            f"subjects are not known ({why if expression else 'the run has no config.data.subject'}"
-            "): each photograph counts as another person's; give --subject=EXPRESSION or a "
-            "manifest with the column subject"
+            f"unknown subjects ({why if expression else 'the run has no config.data.subject'}): "
+            "each photograph counts as another person; give --subject=EXPRESSION or a manifest "
+            "with the column subject"
         )
         return index
     console.say(
@@ -154,15 +137,15 @@ def find_subjects(index: Index, expression: str) -> Index:
     return replace(index, entries=tuple(replace(entry, subject=one) for entry, one in entries))
 
 
-def _tell_of_learnt(run: Run, rows: list[dict[str, str]]) -> None:
-    """Say how many photographs of a split have trained the weights with which the run began."""
+def _report_overlap(run: Run, rows: list[dict[str, str]]) -> None:
+    """Report the images of a split among the training images of the initial weights."""
     overlap = find_overlap(ancestors(run.folder), rows, run.setup.source)
     if overlap.leaks:
-        console.say(f"{overlap.describe()}: what is found flatters the run")
+        console.say(f"{overlap.describe()}: the results are optimistic")
 
 
-def _tell_of_known(folder: RunFolder, data: PhotoSet) -> None:
-    """Say how many of other photographs the run has learnt from or chosen its epoch by."""
+def _report_known_images(folder: RunFolder, data: PhotoSet) -> None:
+    """Report other images among the training and validation images of the run."""
     used = {row["sha256"]: row["split"] for row in read_rows(folder.split)}
     known = [used.get(contents) for contents in data.sha256]
     found = {"training": known.count("train"), "validation": known.count("validation")}
@@ -171,8 +154,8 @@ def _tell_of_known(folder: RunFolder, data: PhotoSet) -> None:
         contents in before and used.get(contents) != "train" for contents in data.sha256
     )
     if any(found.values()):
-        said = " and ".join(f"{count:,} of its {name}" for name, count in found.items() if count)
+        counts = " and ".join(f"{count:,} of its {name}" for name, count in found.items() if count)
         console.say(
-            f"of the {counted(len(data), 'photograph')} given the run knows {said} photographs: "
-            "what is found flatters it; leave them out, or judge it with --split=test"
+            f"of the {counted(len(data), 'photograph')} given the run knows {counts} photographs: "
+            "the results are optimistic; leave them out, or evaluate with --split=test"
         )

@@ -1,4 +1,4 @@
-"""Runs that judged the same photographs: predictions read back, runs put together."""
+"""Stored predictions of runs: reading, alignment, grouping by configuration."""
 
 import shlex
 from collections.abc import Sequence
@@ -17,52 +17,37 @@ from hairjax.system.errors import UserError, examples
 from hairjax.system.paths import require_run
 
 _EXAMPLES = 3
-# What may differ between the runs of one configuration: the seed, and what a resume may change.
-# Other weights or masks train another model, though they may lie elsewhere on another machine.
+# Runs of one configuration may differ in the seed and in keys that a resume may change, except
+# these.
 _NEVER_FREE = {"weights.source", "weights.second", "data.masks", "data.second_masks"}
 
 
 @dataclass(frozen=True, eq=False)
 class RunPredictions:
-    """Predictions of a run's best model for one of its splits.
+    """Predictions of a run's best model for a split."""
 
-    Attributes:
-        path: directory of the run; for all folds of a division, the folder that holds them.
-        folder: folder of the run; for folds, of the first.
-        config: configuration of the run.
-        predictions: predictions in the order of the first run that it is compared with.
-        sha256: digest of the contents of every evaluated photograph.
-        trained: (contents, class) of every photograph that the run was trained on.
-    """
-
-    path: Path
-    folder: RunFolder
-    config: ConfigDict
-    predictions: Predictions
-    sha256: dict[str, str]
-    trained: frozenset[tuple[str, str]]
+    path: Path  # run directory; for cross-validation, the folder of all folds
+    folder: RunFolder  # folder of the run; for cross-validation, of the first fold
+    config: ConfigDict  # configuration of the run
+    predictions: Predictions  # predictions, after `align` in the order of the first run
+    sha256: dict[str, str]  # digest of the contents of every evaluated image, by file
+    trained: frozenset[tuple[str, str]]  # (contents, class) of every training image
 
 
 @dataclass(frozen=True, eq=False)
 class RunGroup:
-    """A configuration and its runs, named by what sets it apart."""
+    """Runs of one configuration, named by its differences from others."""
 
     name: str
     runs: tuple[RunPredictions, ...]
 
 
 def read_run(workdir: Path, split: str, flips: bool = False) -> RunPredictions:
-    """Read a run's predictions for one of its splits, ``validation`` or ``test``.
-
-    Args:
-        workdir: the run.
-        split: the split.
-        flips: those that were made with flips, or those without.
+    """Read a run's predictions for ``validation`` or ``test``, with or without flips.
 
     Raises:
-        UserError: there is no run or split, the predictions are missing (the message has the
-            command that writes them), are of another epoch than the best, or are not of those
-            photographs.
+        UserError: there is no run or split; predictions are missing (with the command to write
+            them), of another epoch than the best, or of other images.
     """
     folder = RunFolder(workdir)
     require_run(folder.path)
@@ -76,20 +61,20 @@ def read_run(workdir: Path, split: str, flips: bool = False) -> RunPredictions:
         flags = [f"--config={folder.config}", f"--workdir={workdir}"]
     command = shlex.join(["python", "launch.py", *flags])
     if not evaluated.predictions.is_file():
-        raise UserError(f"there is no {evaluated.predictions}; this writes it: {command}")
-    best, told = (place.read_epoch() for place in (folder, evaluated))
-    if best != told:
+        raise UserError(f"there is no {evaluated.predictions}; write it with: {command}")
+    best, epoch = (place.read_epoch() for place in (folder, evaluated))
+    if best != epoch:
         raise UserError(
-            f"{evaluated.predictions} is of epoch {told}, and the best epoch of {workdir} is now "
-            f"{best}; this writes it again: {command}"
+            f"{evaluated.predictions} is of epoch {epoch}, and the best epoch of {workdir} is now "
+            f"{best}; write it again with: {command}"
         )
     subjects = {row["file"]: row["subject"] for row in rows}
     predictions = read_predictions(evaluated.predictions, folder.read_classes(), subjects, flips)
     listed = {row["file"]: row for row in rows if row["split"] == split}
     if sorted(predictions.files) != sorted(listed):
         raise UserError(
-            f"{evaluated.predictions} is not of the {len(listed):,} {split} photographs that "
-            f"{folder.split} lists; this writes it again: {command}"
+            f"{evaluated.predictions} is not of the {len(listed):,} {split} photographs in "
+            f"{folder.split}; write it again with: {command}"
         )
     return RunPredictions(
         path=workdir,
@@ -102,19 +87,18 @@ def read_run(workdir: Path, split: str, flips: bool = False) -> RunPredictions:
 
 
 def align(runs: Sequence[RunPredictions]) -> list[RunPredictions]:
-    """Put the predictions of every run into the order of the first one's.
+    """Reorder the predictions of all runs like the first run's.
 
     Raises:
-        UserError: a run judged other photographs than the first, or has other labels or classes;
-            says which, with examples.
+        UserError: images, labels or classes differ; names examples.
     """
     first, *others = runs
     for run in others:
         if found := _differences(first, run):
             raise UserError(
-                f"{run.path} cannot be put beside {first.path}: {found}; give runs that judged the "
-                "same photographs (--config.data.split=RUN/split.csv gives one run the split of "
-                "another)"
+                f"{run.path} cannot be compared with {first.path}: {found}; give runs evaluated "
+                "on the same photographs (train with --config.data.split=RUN/split.csv to share "
+                "a split)"
             )
     order = first.predictions.files
     return [first, *(replace(run, predictions=_sorted(run.predictions, order)) for run in others)]
@@ -157,18 +141,18 @@ def _sorted(predictions: Predictions, files: Sequence[str]) -> Predictions:
 
 
 def group_runs(runs: Sequence[RunPredictions]) -> list[RunGroup]:
-    """Put runs that differ in nothing but the seed together; the first run's group comes first.
+    """Group runs that differ in the seed only; the first run's group comes first.
 
-    The first group is named by all in which the groups differ, every other by what it changes.
-    Where all runs are of one configuration, each is a group of its own, named by its seed.
+    The first group is named by all keys that differ between groups, the others by their changes. If
+    all runs share a configuration, each is a group named by its seed.
     """
     free = {"seed", *free_on_resume()} - _NEVER_FREE
     together: dict[tuple, list[RunPredictions]] = {}
     for run in runs:
-        # Where photographs have moved to since makes no other configuration of it.
-        values = dict(flatten(run.config)) | run.folder.moved_from()
-        kept = [(key, value) for key, value in values.items() if key not in free]
-        together.setdefault(tuple(sorted(kept, key=lambda pair: pair[0])), []).append(run)
+        # Moved images do not change the configuration.
+        values = dict(flatten(run.config)) | run.folder.original_places()
+        fixed = [(key, value) for key, value in values.items() if key not in free]
+        together.setdefault(tuple(sorted(fixed, key=lambda pair: pair[0])), []).append(run)
     if len(together) == 1:
         seeds = [f"seed={run.config.seed}" for run in runs]
         same = len(set(seeds)) < len(seeds)
@@ -192,13 +176,12 @@ def group_runs(runs: Sequence[RunPredictions]) -> list[RunGroup]:
 def _name(values: dict[str, Any], reference: dict[str, Any], varied: Sequence[str]) -> str:
     """Name of a configuration: the keys it changes; for the reference, all that others change."""
     changed = [key for key in varied if values.get(key) != reference.get(key)] or varied
-    # A run as it was trained lacks what was made of another, and that alone.
+    # Only derived runs have the keys of the section ``made``.
     named = [key for key in changed if key in values]
-    return ", ".join(f"{key}={_written(values[key])}" for key in named) or "as trained"
+    return ", ".join(f"{key}={_format(values[key])}" for key in named) or "as trained"
 
 
-def _written(value: Any) -> str:
-    """A value as a flag takes it."""
+def _format(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(map(str, value)) or "()"
     return str(value) if str(value) else "''"

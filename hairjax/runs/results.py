@@ -1,4 +1,4 @@
-"""Metrics of one set of predictions with intervals, and their files."""
+"""Metrics of predictions with intervals, and their files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,11 +20,10 @@ from hairjax.system.wording import counted
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """Metrics of predictions, their 95 % intervals, and the confusion matrix (rows: true).
+    """Metrics with 95 % intervals, and the confusion matrix (rows: true).
 
-    ``metrics`` has None where one is undefined, ``intervals`` where a metric has no interval, as of
-    a single subject. ``sample``: the
-    photographs judged, for what else is told of them.
+    Undefined metrics and intervals, such as those of a single subject, are None. ``sample`` is the
+    evaluated sample.
     """
 
     metrics: Metrics
@@ -35,8 +34,8 @@ class Results:
 
 
 def measure(predictions: Predictions) -> Results:
-    """All metrics of predictions."""
-    labels, sample = predictions.labels, Sample.of(predictions)
+    """Compute all metrics of predictions."""
+    labels, sample = predictions.labels, Sample.from_predictions(predictions)
     return Results(
         metrics=evaluate(labels, predictions.probabilities),
         intervals=sample.intervals(),
@@ -47,35 +46,31 @@ def measure(predictions: Predictions) -> Results:
 
 
 def _interval_note(sample: Sample, subjects: Sequence[str]) -> str:
-    """Method of the intervals in words, to stand in brackets or after a colon."""
     known, without_subject = len({*subjects} - {""}), subjects.count("")
     if sample.units == 1:
-        return "none: photographs of a single subject say nothing of others"
+        return "none: photographs of a single subject"
     if sample.independent:
         why = "each photograph is of another subject" if known else "subjects are not known"
         note = f"Wilson's for shares of photographs, else jackknife over photographs; {why}"
     else:
         others = (
-            f" and {counted(without_subject, 'photograph')} of nobody known"
+            f" and {counted(without_subject, 'photograph')} without a known subject"
             if without_subject
             else ""
         )
         note = f"jackknife over {counted(known, 'subject')}{others}, Student's t"
     if sample.units < MEASURED_FROM:
-        note += f"; what it covers with fewer than {MEASURED_FROM} was not measured"
+        note += f"; coverage with fewer than {MEASURED_FROM} not measured"
     return note
 
 
 def compare_baselines(photos: PhotoSet, train: np.ndarray, other: np.ndarray) -> dict[str, Metrics]:
     """Baselines: majority class and 1-nearest-neighbour.
 
-    Args:
-        photos: all of them.
-        train: indices of the training photographs, int [m].
-        other: indices of the photographs to evaluate, int [n].
+    `train` are the indices of the training images, int [m], `other` those to evaluate, int [n].
     """
     labels, classes = photos.labels, len(photos.classes)
-    # Not the photographs themselves: a second copy of all might not fit into memory.
+    # Thumbnails: a second copy of all images might exceed the memory.
     small = make_thumbnails(photos.images, baselines.THUMBNAIL, Image.Resampling.BOX)
     return {
         "majority class": baselines.majority(labels[train], labels[other], classes),
@@ -95,20 +90,14 @@ def write_results(
     *,
     flips: bool = False,
 ) -> None:
-    """Write the report's files: ``predictions.csv``, ``baselines.json``, ``metrics.json``.
+    """Write ``predictions.csv``, ``baselines.json`` and ``metrics.json``.
 
-    Args:
-        folder: folder of the photographs judged: the run's for validation, else one for each set.
-        epoch: epoch of the model.
-        predictions: its predictions.
-        results: their metrics.
-        analysis: analysis of the predictions.
-        compared: the metrics of each baseline.
-        flips: the predictions are means over photographs and their mirror images: it is written.
+    `folder` is the run's for validation, else a results folder; `compared` holds the metrics of
+    each baseline; `flips` is True if the predictions are means over flips.
     """
     write_predictions(predictions, folder.predictions, flips=flips)
     folder.write_json(folder.baselines, compared)
-    # Last, for it says that the others are there.
+    # Last, as it marks the results as complete.
     folder.write_json(
         folder.metrics,
         {

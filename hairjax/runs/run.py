@@ -1,4 +1,4 @@
-"""A finished or stopped run read back: its best model, ready to predict."""
+"""A loaded run with its best model."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ PREDICTED_AT_ONCE = 256  # photographs
 
 
 def make_predictor(setup: Setup, graphdef: nnx.GraphDef, mesh: Mesh) -> Predict:
-    """Predict function of a finished run: (params, photographs) → predictions."""
+    """Build the predictor of a run: (params, images) → predictions."""
     return make_predict(
         graphdef,
         mesh,
@@ -47,7 +47,7 @@ def make_predictor(setup: Setup, graphdef: nnx.GraphDef, mesh: Mesh) -> Predict:
 
 
 def make_explainer(setup: Setup, graphdef: nnx.GraphDef, mesh: Mesh, stage: int) -> Explain:
-    """Explain function of a finished run: the maps of one stage."""
+    """Build the explainer of a run for the feature maps of one stage."""
     return make_explain(
         graphdef,
         mesh,
@@ -60,19 +60,19 @@ def make_explainer(setup: Setup, graphdef: nnx.GraphDef, mesh: Mesh, stage: int)
 
 @dataclass(frozen=True)
 class Run:
-    """A run read back: its best model, ready to predict.
+    """A loaded run with its best model.
 
     Attributes:
         folder: folder of the run.
-        config: configuration as it was trained.
-        setup: the configuration resolved; its photographs may be others, see `with_photographs`.
-        classes: names in the order of the probabilities.
-        best: the best epoch.
+        config: configuration as trained.
+        setup: resolved configuration; its images may be replaced, see `with_photographs`.
+        classes: class names, in the order of the probabilities.
+        best: record of the best epoch.
         params: parameters of that epoch.
-        predictor: (params, photographs) → predictions.
-        graphdef: the model without its parameters.
-        mesh: devices that share each batch.
-        flips: the predictor gives means over photographs and their mirror images.
+        predictor: (params, images) → predictions.
+        graphdef: model without parameters.
+        mesh: device mesh.
+        flips: True if predictions are means over flips.
     """
 
     folder: RunFolder
@@ -87,32 +87,35 @@ class Run:
     flips: bool = False
 
     def describe(self) -> str:
-        """One line for every output: the model, its epoch, and whether it judges with flips."""
+        """Describe model, epoch and flips in one line."""
         title = self.setup.model.title
-        said = f"model: {title}, epoch {self.best['epoch']} of {self.folder.path}"
+        text = f"model: {title}, epoch {self.best['epoch']} of {self.folder.path}"
         if self.folder.read_epoch() is None:
-            said += ", the best so far: it has not ended"
+            text += ", the best so far: it has not ended"
         if self.flips:
-            said += "; with flips: the mean over each photograph and its mirror image"
+            text += "; with flips: the mean over each photograph and its mirror image"
             if not self.setup.amounts.flip:
-                said += ", of which it has seen none in training (config.augment.flip is 0)"
-        return said
+                text += ", though trained without flips (config.augment.flip is 0)"
+        return text
 
     def with_flips(self) -> "Run":
-        """The run, whose predictions are means over photographs and their mirror images."""
+        """Copy that averages predictions over flips."""
         return replace(self, predictor=with_flips(self.predictor), flips=True)
 
     def predict(
         self, photos: Sequence[str | Path], masks: Sequence[str | Path] | None = None
     ) -> Predictions:
-        """Grade photographs, by the same path as in evaluation.
+        """Grade images as in evaluation.
 
         Args:
-            photos: files.
-            masks: the hair mask of each, where the model sees masks.
+            photos: image files.
+            masks: mask file of each image, for models with mask input.
+
+        Returns:
+            Predictions with probabilities float32 [n, classes].
 
         Raises:
-            UserError: masks are missing, or a file cannot be used.
+            UserError: masks are missing, or a file is unusable.
         """
         require_one_view(self.setup.source, "predict")
         self.require_masks(masks is not None, "masks=[…]")
@@ -122,21 +125,19 @@ class Run:
             parts.append(predictions)
             problems += unread
         if problems:
-            said = f"{counted(len(problems), 'photograph')} cannot be used"
-            raise UserError(f"{said}:\n{describe_problems(problems)}")
+            summary = f"{counted(len(problems), 'photograph')} cannot be used"
+            raise UserError(f"{summary}:\n{describe_problems(problems)}")
         return join_predictions(parts, self.classes)
 
     def predict_in_parts(
         self, index: Index, progress: Callable[[int, int], None]
     ) -> Iterator[tuple[PhotoSet, Predictions, list[Problem]]]:
-        """Grade photographs a few batches at a time, however many there are.
+        """Grade images a few batches at a time, with bounded memory.
 
-        Args:
-            index: the photographs and their masks.
-            progress: called with (photographs read, photographs in all).
+        `progress` is called with (images read, images in all).
 
         Yields:
-            Photographs, what the model says of them, and what could not be read beside them.
+            Images, their predictions, and problems of unusable files.
         """
         total, size, how = len(index.entries), PREDICTED_AT_ONCE, self.setup.prepare
         for start in range(0, total, size):
@@ -146,8 +147,7 @@ class Run:
 
             part = replace(index, entries=index.entries[start : start + size], problems=())
             photos, problems = prepare(part, how, count)
-            # Where the run does not know the levels of its photographs, those of the first are
-            # kept to.
+            # A run without stored grey levels uses those of the first part.
             how = replace(
                 how,
                 mask_coding=how.mask_coding or photos.mask_coding,
@@ -157,13 +157,10 @@ class Run:
             yield photos, self.predictor(self.params, photos) if len(photos) else nothing, problems
 
     def with_mask_value(self, mask_value: str) -> "Run":
-        """The run with masks of another coding than its own.
-
-        Args:
-            mask_value: what is hair in them, as ``data.mask_value`` says; "": as in the run's own.
+        """Copy for masks of another coding, as ``data.mask_value``; "" for the run's own.
 
         Raises:
-            UserError: it is no value of a mask.
+            UserError: the value is invalid.
         """
         if not mask_value:
             return self
@@ -171,14 +168,12 @@ class Run:
         return replace(self, setup=replace(self.setup, prepare=how))
 
     def mask_rule(self, name: str, category: str) -> MaskRule:
-        """How masks of other photographs are looked for.
+        """Rule for matching masks to other images, from ``data.mask_name`` and the category.
 
-        Args:
-            name: how they are named, as ``data.mask_name`` says; "": like the run's own, or told.
-            category: the category of their annotations, likewise.
+        "" stands for the run's rule, or inferred.
 
         Raises:
-            UserError: `name` is none.
+            UserError: `name` is invalid.
         """
         parse_naming(name)
         return replace(self.setup.source.views[0].mask_rule, name=name, category=category)
@@ -193,18 +188,18 @@ class Run:
         spelling: str,
         mask_rule: MaskRule | None = None,
     ) -> "Run":
-        """The run with other photographs than its own.
+        """Copy with other images.
 
         Args:
-            photos: their folder.
-            masks: the folder of their masks; "" for none.
-            manifest: their labels; without a path there is a folder per class.
-            subject: a regular expression that finds the subject in a path; "" for none.
-            spelling: rule for names that are nearly equal; "" for the run's own.
-            mask_rule: how masks are looked for; None: like the run's own, or told.
+            photos: folder of images.
+            masks: folder of masks; "" for none.
+            manifest: label CSV; without a path, one folder per class.
+            subject: regular expression for the subject in a path; "" for none.
+            spelling: rule for nearly equal names; "" for the run's own.
+            mask_rule: rule for matching masks; None for the run's rule, or inferred.
 
         Raises:
-            UserError: the model sees masks and none are given.
+            UserError: the model needs masks and none are given.
         """
         self.require_masks(bool(masks), "--masks=FOLDER")
         source = replace(
@@ -215,29 +210,29 @@ class Run:
             subject=subject,
             spelling=spelling or self.setup.source.spelling,
             own_split="",
-            keep_test_aside=False,
+            exclude_test=False,
         )
         return replace(self, setup=replace(self.setup, source=source))
 
-    def require_masks(self, given: bool, how: str) -> None:
-        """Refuse photographs without masks for a model that was trained with them.
+    def require_masks(self, available: bool, how: str) -> None:
+        """Raise if the model needs masks and none are given.
 
         Raises:
-            UserError: the model sees masks and none are given.
+            UserError: names the flag ``how``.
         """
-        if self.setup.inputs.masks and not given:
-            raise UserError(f"the model of {self.folder.path} sees hair masks: give {how}")
+        if self.setup.inputs.masks and not available:
+            raise UserError(f"the model of {self.folder.path} needs hair masks: give {how}")
 
 
 def load_trained(folder: RunFolder) -> Run:
-    """Read a run with a model of its own, trained or a soup.
+    """Load a run or soup.
 
     Raises:
-        UserError: none of its epochs was validated yet.
+        UserError: no epoch has been validated yet.
     """
     config, classes = folder.read_config(), folder.read_classes()
-    # As many devices as trained it, where there are so many: the same sums in the same order.
-    # Without gradients and an optimizer a model fits on each; several processes use all they have.
+    # As many devices as in training, if available, for the same order of summation. Without
+    # optimizer state a model fits on each; several processes use all devices.
     count = config.devices.mesh * config.devices.shard if jax.process_count() == 1 else 0
     mesh = make_mesh(min(count, jax.device_count()), 1)
     setup = resolve(config)
@@ -254,7 +249,11 @@ def load_trained(folder: RunFolder) -> Run:
 
 
 def best_params(folder: RunFolder, shapes: dict, mesh: Mesh) -> tuple[dict[str, Any], dict]:
-    """The best epoch of a run, and its parameters on the devices of the mesh."""
+    """Best epoch of a run, and its parameters on the devices of the mesh.
+
+    Raises:
+        UserError: no epoch has been validated yet.
+    """
     checkpoints = Checkpoints(folder.checkpoints)
     try:
         best = checkpoints.best()

@@ -1,4 +1,4 @@
-"""Compare runs that judged the same photographs: which is better, and how sure is that."""
+"""Paired comparison of runs evaluated on the same images."""
 
 import io
 from collections.abc import Sequence
@@ -39,31 +39,27 @@ from hairjax.system.wording import counted
 
 _PAGES = ("comparison.html", "comparison.md", "comparison.tex")
 _WRITTEN = (*_PAGES, "differences.png", "flipped.csv")
-SIDE = 160  # pixels of a small picture
+SIDE = 160  # side of a thumbnail in pixels
 
 
 def compare_runs(workdirs: Sequence[str], split: str, *, out: Path, thumbnails: bool) -> Comparison:
-    """Compare and show; write ``comparison.html``, ``.md`` and ``.tex`` and ``flipped.csv``.
+    """Compare runs; print, and write ``comparison.html``, ``.md``, ``.tex`` and ``flipped.csv``.
 
     Args:
-        workdirs: two runs or more, or folders of folds; the configuration of the first is the
-            reference.
-        split: ``validation`` or ``test``, of which every run has predictions.
-        out: the folder to write to, not a run's.
-        thumbnails: small pictures of the photographs that flipped go onto the page.
-
-    Returns:
-        What was found.
+        workdirs: two or more runs or folders of folds; the first configuration is the reference.
+        split: ``validation`` or ``test``.
+        out: output folder, not a run's.
+        thumbnails: True to show thumbnails of the images that flipped.
 
     Raises:
-        UserError: predictions are missing, or are not of the same photographs.
+        UserError: predictions are missing, or of different images.
     """
     require_replaceable(out, _WRITTEN)
     runs = align([read_run_or_folds(Path(workdir), split) for workdir in workdirs])
     found = find_differences(group_runs(runs), split)
     show_comparison(found)
     pictures: dict[int, bytes] = {}
-    no_pictures = "The photographs are named only, as --thumbnails=false asks."
+    no_pictures = "The photographs are named only (--thumbnails=false)."
     if thumbnails:
         pictures, no_pictures = read_thumbnails(runs[0], found)
     out.mkdir(parents=True, exist_ok=True)
@@ -82,7 +78,7 @@ def compare_runs(workdirs: Sequence[str], split: str, *, out: Path, thumbnails: 
 
 
 def find_differences(groups: Sequence[RunGroup], split: str) -> Comparison:
-    """Judge every configuration, and compare each with the first."""
+    """Evaluate every configuration and compare each with the first."""
     first = groups[0].runs[0]
     source = resolve(first.config).source
     truth = first.predictions
@@ -113,55 +109,47 @@ def find_differences(groups: Sequence[RunGroup], split: str) -> Comparison:
 
 
 def _notes(groups: Sequence[RunGroup], split: str, undefined: str) -> list[str]:
-    """Notes for the reader of the numbers, why some are undefined among them."""
     notes = [undefined] if undefined else []
     runs = [run for group in groups for run in group.runs]
     if split == "validation":
         notes.append(
-            "Each run's best epoch was chosen on these same photographs, which flatters all of "
-            "them a little; the test photographs (--split=test) give the fair comparison."
+            "Each run's best epoch was selected on these photographs, a small optimistic bias; "
+            "the test photographs (--split=test) give an unbiased comparison."
         )
     if all(group.name.startswith("seed=") for group in groups):
-        notes.append("All runs are of one configuration: what differs is the seed alone.")
+        notes.append("All runs share one configuration and differ in the seed only.")
     if any(len(group.runs) > 1 for group in groups):
         notes.append(
-            "A configuration with several runs counts as the mean over them: the intervals say "
-            "what other subjects would change, the standard deviation over the runs what other "
-            "seeds would."
+            "A configuration with several runs counts as their mean: intervals reflect the "
+            "choice of subjects, the standard deviation over runs the choice of seeds."
         )
     else:
-        notes.append("One run of each configuration: how much its seed matters is not known.")
-    notes += _of_subjects(runs[0].predictions.subjects)
-    return notes + _trained_otherwise(runs) + _learnt_before(runs, split)
+        notes.append("One run of each configuration: the variation over seeds is unknown.")
+    notes += _subject_notes(runs[0].predictions.subjects)
+    return notes + _training_set_notes(runs) + _overlap_notes(runs, split)
 
 
-def _of_subjects(subjects: Sequence[str]) -> list[str]:
-    """Cautions about intervals over subjects and tests by subject."""
+def _subject_notes(subjects: Sequence[str]) -> list[str]:
     known, without_subject = len({*subjects} - {""}), subjects.count("")
     notes = []
     if without_subject:
-        whose = (
-            f"Of {counted(without_subject, 'photograph')} the subject is"
-            if known
-            else "Subjects are"
-        )
+        extent = f" ({counted(without_subject, 'photograph')})" if known else ""
         notes.append(
-            f"{whose} not known: every such photograph counts as another subject, and where there "
-            "are several of a person, intervals are too narrow and p too small."
+            f"Unknown subjects{extent}: each photograph without one counts as another person; if "
+            "several show one person, intervals are too narrow and p too small."
         )
     units = known + without_subject
     if units == 1:
-        notes.append("All photographs are of one subject, which says nothing of others.")
+        notes.append("All photographs are of one subject: no conclusion about others.")
     elif known and units < MEASURED_FROM:
         notes.append(
-            f"{units} subjects are few: what intervals of fewer than {MEASURED_FROM} cover was not "
-            "measured."
+            f"{units} subjects are few: the coverage of intervals with fewer than {MEASURED_FROM} "
+            "was not measured."
         )
     return notes
 
 
-def _trained_otherwise(runs: Sequence[RunPredictions]) -> list[str]:
-    """Runs that learnt from other photographs than the first."""
+def _training_set_notes(runs: Sequence[RunPredictions]) -> list[str]:
     first, *others = runs
     return [
         f"{run.path} was trained on other photographs than {first.path}: on "
@@ -172,21 +160,20 @@ def _trained_otherwise(runs: Sequence[RunPredictions]) -> list[str]:
     ]
 
 
-def _learnt_before(runs: Sequence[RunPredictions], split: str) -> list[str]:
-    """Runs whose weights had learnt from the photographs judged; folds refuse such weights."""
+def _overlap_notes(runs: Sequence[RunPredictions], split: str) -> list[str]:
     notes = []
     for run in runs:
         rows = [row for row in read_rows(run.folder.split) if row["split"] == split]
         overlap = find_overlap(ancestors(run.folder), rows, resolve(run.config).source)
         if overlap.leaks and run.path == run.folder.path:
-            notes.append(f"{run.path} is flattered: {overlap.describe()}.")
+            notes.append(f"{run.path} is biased: {overlap.describe()}.")
     return notes
 
 
 def show_comparison(found: Comparison) -> None:
-    """Print tables of values, of differences and of tests, with their notes."""
-    console.say(f"judged on the same {found.evaluated_on}")
-    # Letters: names of configurations are too long for a table on a terminal.
+    """Print the tables of values, differences and tests, with notes."""
+    console.say(f"evaluated on the same {found.evaluated_on}")
+    # Letters: names of configurations are too long for a terminal.
     letters = [_letter(place) for place in range(len(found.names))]
     for place, (letter, name) in enumerate(zip(letters, found.names, strict=True)):
         runs = len(found.runs[place])
@@ -219,16 +206,14 @@ def show_comparison(found: Comparison) -> None:
 
 
 def _letter(place: int) -> str:
-    """A to Z, then A1 and on."""
     more, place = divmod(place, 26)
     return f"{chr(ord('A') + place)}{more or ''}"
 
 
 def read_thumbnails(run: RunPredictions, found: Comparison) -> tuple[dict[int, bytes], str]:
-    """Small JPEGs of the photographs that the page shows, by position; or else why there are none.
+    """JPEG thumbnails of the images on the page, by position; or the reason if there are none.
 
-    They are drawn anew from the pixels as prepared, so nothing that a file holds beside its
-    picture (place, time, camera) comes along.
+    Encoded from the pixels, without metadata of the files (place, time, camera).
     """
     shown = {
         i for pair in found.pairs for side in (pair.worse, pair.better) for i in side[:MOST_SHOWN]
@@ -240,7 +225,7 @@ def read_thumbnails(run: RunPredictions, found: Comparison) -> tuple[dict[int, b
         photos, _ = read_run_photographs(setup, run.folder, classes)
     except (UserError, OSError) as error:
         reason = str(error).splitlines()[0]
-        return {}, f"The photographs are named only, since they cannot be read: {reason}"
+        return {}, f"The photographs are named only, as they cannot be read: {reason}"
     place = {file: position for position, file in enumerate(photos.files)}
     order = sorted(shown)
     images = photos.images[np.array([place[found.files[i]] for i in order])]
@@ -256,7 +241,7 @@ def _jpeg(pixels: np.ndarray) -> bytes:
 
 
 def write_flipped(found: Comparison, path: Path) -> None:
-    """One line for every photograph that one configuration gets right more often than another."""
+    """Write the images that one configuration classifies correctly more often than another."""
     reference = found.summaries[0]
     header = ["compared", "file", "label", "subject", "change", "reference", "other"]
     header += ["reference_right", "other_right", "reference_p", "other_p"]

@@ -1,7 +1,7 @@
-"""The folder of what was made of finished runs: read as a run's by ``compare`` and ``evaluate``.
+"""Folders of derived runs, readable by ``compare`` and ``evaluate``.
 
-Its ``config.json`` is that of a run it was made of, with one more section, ``made``: by which verb,
-of which runs (relative to the folder), and how.
+``config.json`` is that of a source run with a section ``made``: verb, source runs (relative to the
+folder), and parameters.
 """
 
 import os
@@ -21,7 +21,7 @@ from hairjax.report.show_results import plot_results
 from hairjax.runs.access import add_access, describe_access, new_access
 from hairjax.runs.ancestry import run_ancestry
 from hairjax.runs.folder import RunFolder
-from hairjax.runs.overlap import require_unlearnt
+from hairjax.runs.overlap import require_no_leakage
 from hairjax.runs.results import Results, measure, write_results
 from hairjax.system import console
 
@@ -29,14 +29,9 @@ from hairjax.system import console
 def derived_config(
     config: ConfigDict, by: str, runs: Sequence[Path], out: Path, **how: Any
 ) -> ConfigDict:
-    """Configuration of a folder derived from runs: one run's, with a section ``made``.
+    """Configuration of a derived run in `out`: a source run's, with a section ``made``.
 
-    Args:
-        config: configuration of one of the runs.
-        by: the verb.
-        runs: runs it is derived from.
-        out: the folder of what is made.
-        how: further keys of the section ``made``.
+    `by` is the verb, `how` holds further keys of the section.
     """
     made = from_plain(to_plain(config))
     paths = tuple(os.path.relpath(run.resolve(), out.resolve()) for run in runs)
@@ -44,26 +39,24 @@ def derived_config(
     return made
 
 
-def require_unlearnt_runs(runs: Sequence[RunFolder], rows: Sequence[Mapping[str, str]]) -> None:
-    """Refuse runs that have learnt from photographs on which what is made of them is judged.
+def require_no_leakage_of_runs(
+    runs: Sequence[RunFolder], rows: Sequence[Mapping[str, str]]
+) -> None:
+    """Raise if source runs were trained on images to evaluate the derived run on (`rows`).
 
-    A run that was trained with ``data.on_leak=allow`` is let pass, and told of.
-
-    Args:
-        runs: the runs of which something is made.
-        rows: rows of ``split.csv`` for it.
+    Runs trained with ``data.on_leak=allow`` are reported only.
 
     Raises:
-        UserError: such a run, or one before it, has trained on them.
+        UserError: a source run or its ancestor was trained on them.
     """
     setups = [resolve(run.read_config()) for run in runs]
     for run, setup in zip(runs, setups, strict=True):
         remedy = (
-            f"leave out {run.path}, or train it anew with other weights, or with "
-            "--config.data.on_leak=allow if it may be judged nevertheless"
+            f"leave out {run.path}, or retrain it with other weights, or with "
+            "--config.data.on_leak=allow to evaluate it anyway"
         )
         found = run_ancestry(run.path)
-        require_unlearnt(found, rows, setups[0].source, setup.split.on_leak, remedy)
+        require_no_leakage(found, rows, setups[0].source, setup.split.on_leak, remedy)
 
 
 def begin_derived(
@@ -72,16 +65,12 @@ def begin_derived(
     classes: Sequence[str],
     rows: Sequence[Mapping[str, str]],
 ) -> None:
-    """Write the files that make a folder readable as a run, or find them there.
+    """Write the files of a derived run, or verify existing ones.
 
-    Args:
-        folder: folder of what is made.
-        config: as `derived_config` returns it.
-        classes: names of the classes.
-        rows: rows of ``split.csv``.
+    `config` is from `derived_config`, `rows` are those of ``split.csv``.
 
     Raises:
-        UserError: the folder holds a run, or something made otherwise.
+        UserError: the folder holds a run, or a different derived run.
     """
     if folder.exists():
         folder.require_same(config)
@@ -98,14 +87,10 @@ def write_evaluation(
     setup: Setup,
     validation: Predictions,
 ) -> Results:
-    """Write ``predictions.csv``, ``metrics.json`` and figures, as evaluation does.
+    """Write ``predictions.csv``, ``metrics.json`` and figures; return the metrics.
 
-    Args:
-        target: where: the folder, or one inside it named like the split.
-        epoch: epoch of the runs' best models.
-        predictions: predictions of the photographs judged.
-        setup: setup of the derived configuration.
-        validation: predictions of the validation photographs; may be the same object.
+    `target` is the folder, or a results folder of a split inside it, `epoch` that of the source
+    runs; `validation` may be the predictions themselves.
     """
     results = measure(predictions)
     columns = read_columns(setup.source.manifest, setup.source.views[0].photos)
@@ -117,13 +102,7 @@ def write_evaluation(
 
 
 def record_test_access(folders: Sequence[RunFolder], photographs: int, accuracy: float) -> None:
-    """Record an access before anything of it is shown: in the folder and in its runs'.
-
-    Args:
-        folders: folder of the derived predictions, and those of the runs behind them.
-        photographs: number of photographs evaluated.
-        accuracy: accuracy that the access shows.
-    """
+    """Record a test-set access in a derived run and its source runs, before it is reported."""
     command = folders[0].read_config().made.by
     opened = []
     for folder in folders:

@@ -1,4 +1,4 @@
-"""Finished runs that judge together: a weighted mean of probabilities, or views of one subject."""
+"""Ensembles of finished runs: weighted mean of probabilities, by image or by subject."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ from hairjax.runs.aligned import (
     SUBJECT,
     AlignedPredictions,
     align_predictions,
-    graded_apart,
+    conflicting_subjects,
     photograph_rows,
     subject_rows,
 )
@@ -26,7 +26,7 @@ from hairjax.studies.derived import (
     begin_derived,
     derived_config,
     record_test_access,
-    require_unlearnt_runs,
+    require_no_leakage_of_runs,
     write_evaluation,
 )
 from hairjax.studies.folds import fold_path, holds_folds, read_folds, write_folds
@@ -38,27 +38,27 @@ FITTED, MEAN = "fitted", "mean"
 
 
 def ensemble_runs(workdirs: Sequence[str], *, weights: str, by: str, split: str, out: Path) -> None:
-    """Put finished runs together from what they predicted, write a run's folder, and show.
+    """Ensemble finished runs from their predictions; write a run folder and print.
 
     Args:
-        workdirs: runs that judged the same photographs (``by="subject"``: other photographs of
-            subjects divided alike); folders of folds of one division; or one folder of folds,
-            whose models then judge new photographs together.
-        weights: ``fitted`` on the validation photographs, ``mean``, numbers such as ``0.6,0.4``,
-            or "" for ``fitted``, of a single folder of folds ``mean``.
+        workdirs: runs evaluated on the same images (``by="subject"``: on the same split of
+            subjects); several folders of folds of one division; or a single folder of folds, an
+            ensemble for new images.
+        weights: ``fitted`` on the validation images, ``mean``, numbers such as ``0.6,0.4``, or ""
+            for ``fitted`` (a single folder of folds: ``mean``).
         by: ``photograph`` or ``subject``.
-        split: ``validation``, or ``test`` to evaluate on those photographs too: an access to them.
-        out: the folder to write.
+        split: ``validation``, or ``test`` to evaluate on test images too, a test-set access.
+        out: output folder.
 
     Raises:
-        UserError: predictions are missing or do not go together, the weights cannot be used, or
-            the folder holds something else.
+        UserError: predictions are missing or incompatible, the weights are invalid, or the folder
+            is not empty.
     """
     places = [Path(workdir) for workdir in workdirs]
     divided = [holds_folds(place) for place in places]
     if by == PHOTOGRAPH and any(divided):
         if not all(divided):
-            raise UserError("folders of folds and runs do not go together; give the ones or others")
+            raise UserError("folders of folds and runs cannot be mixed; give one kind only")
         if len(places) == 1:
             _join_folds(places[0], weights, split, out)
         else:
@@ -67,56 +67,53 @@ def ensemble_runs(workdirs: Sequence[str], *, weights: str, by: str, split: str,
     _ensemble(places, weights or FITTED, by, split, out)
 
 
-def _ensemble(places: Sequence[Path], asked: str, unit: str, split: str, out: Path) -> None:
+def _ensemble(places: Sequence[Path], requested: str, unit: str, split: str, out: Path) -> None:
     aligned = align_predictions(places, "validation", unit)
-    found = _weights(aligned, asked)
-    chosen = found[asked]
+    found = _weights(aligned, requested)
+    chosen = found[requested]
     base = _base([run.config for run in aligned.runs])
     how = {"unit": unit, "weights": tuple(chosen.tolist())}
     config, folder = derived_config(base, "ensemble", places, out, **how), RunFolder(out)
     setup = resolve(config)
     rows = (subject_rows if unit == SUBJECT else photograph_rows)(aligned.runs)
-    require_unlearnt_runs([run.folder for run in aligned.runs], rows)
+    require_no_leakage_of_runs([run.folder for run in aligned.runs], rows)
     begin_derived(folder, config, aligned.reference.classes, rows)
     validation = aligned.mixed(chosen)
     write_evaluation(folder, aligned.epochs, validation, setup, validation)
-    _show("validation", aligned, found, asked, unit)
-    console.say(
-        "best epochs, and fitted weights, were chosen on these: --split=test gives a fair judgement"
-    )
+    _show("validation", aligned, found, requested, unit)
+    console.say("best epochs and fitted weights were selected on these: --split=test is unbiased")
     if split == "test":
         aligned = align_predictions(places, "test", unit)
         mixed, accessed = aligned.mixed(chosen), [folder, *(run.folder for run in aligned.runs)]
         accuracy = float((mixed.predicted == mixed.labels).mean())
         record_test_access(accessed, len(mixed.files), accuracy)
         write_evaluation(RunFolder(out / "test"), aligned.epochs, mixed, setup, validation)
-        _show("test", aligned, {asked: chosen}, asked, unit)
+        _show("test", aligned, {requested: chosen}, requested, unit)
     console.say(f"written: {out}")
 
 
 def _base(configs: Sequence[ConfigDict]) -> ConfigDict:
-    """The configuration of an ensemble but for its members: the first that sees masks, if any."""
+    """Base configuration of an ensemble: the first with mask input, if any."""
     return next((one for one in configs if resolve(one).inputs.masks), configs[0])
 
 
-def _weights(aligned: AlignedPredictions, asked: str) -> dict[str, NDArray[np.float64]]:
-    """Equal and fitted weights, and what was asked for where it is neither."""
+def _weights(aligned: AlignedPredictions, requested: str) -> dict[str, NDArray[np.float64]]:
     count = len(aligned.runs)
     found = {MEAN: np.full(count, 1 / count)}
     if aligned.present.all(0).any():
         found[FITTED] = fit_mixture_weights(
             aligned.reference.labels, aligned.probabilities, aligned.present
         )
-    elif asked == FITTED:
+    elif requested == FITTED:
         raise UserError(
             f"weights cannot be fitted: no {SUBJECT} of the validation photographs has all "
             f"{count} views; give --weights=mean or numbers"
         )
-    return found if asked in found else found | {asked: _read_weights(asked, count)}
+    return found if requested in found else found | {requested: _read_weights(requested, count)}
 
 
 def _read_weights(text: str, count: int) -> NDArray[np.float64]:
-    """Numbers with commas between; any scale."""
+    """Parse comma-separated numbers of any scale."""
     try:
         weights = np.array([float(part) for part in text.split(",")])
     except ValueError:
@@ -124,8 +121,8 @@ def _read_weights(text: str, count: int) -> NDArray[np.float64]:
     usable = len(weights) == count and np.isfinite(weights).all() and (weights >= 0).all()
     if not usable or not weights.any():
         raise UserError(
-            f"--weights is {text!r}; it can be {FITTED}, {MEAN} or {count} numbers that are not "
-            f"negative, one for each run: {','.join(['0.6', *['0.4'] * (count - 1)])}"
+            f"--weights is {text!r}; it can be {FITTED}, {MEAN} or {count} non-negative numbers, "
+            f"one per run: {','.join(['0.6', *['0.4'] * (count - 1)])}"
         )
     return weights / weights.sum()
 
@@ -134,10 +131,9 @@ def _show(
     split: str,
     aligned: AlignedPredictions,
     found: dict[str, NDArray[np.float64]],
-    asked: str,
+    requested: str,
     unit: str,
 ) -> None:
-    """Every run by itself, and what their means with each kind of weights come to."""
     rows = []
     for place, run in enumerate(aligned.runs):
         console.say(f"{place + 1}: {run.path}")
@@ -147,42 +143,41 @@ def _show(
             rows.append([str(place + 1), f"{len(own.files):,}", *cells])
     for name, weights in found.items():
         cells = result_cells(measure(aligned.mixed(weights)))
-        chosen = " (taken)" if name == asked else ""
+        chosen = " (taken)" if name == requested else ""
         rows.append([f"{name}{chosen}", f"{len(aligned.reference.files):,}", *cells])
     console.table(split, ["", f"{unit}s", *RESULTS], rows)
     for name, weights in found.items():
         console.say(f"{name}: weights {', '.join(f'{w:.4g}' for w in weights)}")
     if unit != SUBJECT:
         return
-    if apart := graded_apart(aligned.runs).intersection(aligned.reference.files):
+    if conflicting := conflicting_subjects(aligned.runs).intersection(aligned.reference.files):
         console.say(
-            f"the photographs of {counted(len(apart), 'subject')} have different labels: the "
-            "median counts, of the middle two the higher"
+            f"the photographs of {counted(len(conflicting), 'subject')} have different labels: the "
+            "upper median is used"
         )
     if lacking := int((~aligned.present.all(0)).sum()):
         console.say(
             f"{lacking:,} of {len(aligned.reference.files):,} subjects "
-            f"{'lacks a view, and is' if lacking == 1 else 'lack a view, and are'} judged by the "
-            "others; weights are fitted on those that have all"
+            f"{'lacks a view and is' if lacking == 1 else 'lack a view and are'} predicted from "
+            "the others; weights are fitted on subjects with all views"
         )
 
 
-def _ensemble_folds(places: Sequence[Path], asked: str, split: str, out: Path) -> None:
-    """Every fold for itself, its weights fitted on its own validation photographs."""
+def _ensemble_folds(places: Sequence[Path], requested: str, split: str, out: Path) -> None:
+    """Ensemble each fold, with weights fitted on its validation images."""
     for fold in range(len(read_folds(places[0], "validation").runs)):
         own = [fold_path(place, fold) for place in places]
-        _ensemble(own, asked or FITTED, PHOTOGRAPH, split, fold_path(out, fold))
+        _ensemble(own, requested or FITTED, PHOTOGRAPH, split, fold_path(out, fold))
     if split == "test":
         write_folds(read_folds(out, "test"), out)
 
 
-def _join_folds(place: Path, asked: str, split: str, out: Path) -> None:
-    """The models of all folds, to judge new photographs."""
-    if asked not in ("", MEAN) or split != "validation":
+def _join_folds(place: Path, requested: str, split: str, out: Path) -> None:
+    if requested not in ("", MEAN) or split != "validation":
         raise UserError(
-            f"every photograph of {place} has trained some of its models, so that neither weights "
-            "nor a judgement of all together can come from them: leave out --weights and --split; "
-            "give several folders of folds for an ensemble in each fold"
+            f"every photograph of {place} has trained some of its models, so it can neither fit "
+            "weights nor evaluate the ensemble: leave out --weights and --split; give several "
+            "folders of folds for an ensemble in each fold"
         )
     runs, folder = read_folds(place, "validation").runs, RunFolder(out)
     equal = tuple([1 / len(runs)] * len(runs))
@@ -192,5 +187,5 @@ def _join_folds(place: Path, asked: str, split: str, out: Path) -> None:
     begin_derived(folder, config, runs[0].predictions.classes, rows)
     console.say(
         f"written: {out}, {len(runs)} models for new photographs (predict, evaluate --photos); "
-        f"{place} says how well each alone does on what it held out"
+        f"{place} has the cross-validated metrics of each"
     )

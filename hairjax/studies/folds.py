@@ -1,4 +1,4 @@
-"""Cross-validation: every photograph judged once, by the model of the fold that held it out."""
+"""Cross-validation: each image predicted by the model of the fold holding it out."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +13,7 @@ from hairjax.builders.data_set import load_data
 from hairjax.builders.model import find_model_weights
 from hairjax.builders.setup import Setup, resolve
 from hairjax.commands.evaluate import evaluate_run
-from hairjax.config.load import at_its_places, from_plain, to_plain
+from hairjax.config.load import from_plain, to_plain, with_moved_places
 from hairjax.config.resume import differences
 from hairjax.data.split import read_rows, split_rows
 from hairjax.evaluation.metrics.classification import evaluate, why_undefined
@@ -22,7 +22,7 @@ from hairjax.report.figures.classification import confusion_figure
 from hairjax.report.html import number
 from hairjax.runs.ancestry import weights_ancestry
 from hairjax.runs.folder import RunFolder
-from hairjax.runs.overlap import require_unlearnt
+from hairjax.runs.overlap import require_no_leakage
 from hairjax.runs.photographs import Selection
 from hairjax.runs.read_predictions import RunPredictions, read_run
 from hairjax.runs.results import Results, measure
@@ -33,68 +33,64 @@ from hairjax.system.wording import counted
 from hairjax.training.train import train_run
 
 _EXAMPLES = 3
-# What is written beside the folds.
+# Files written beside the folds.
 _WRITTEN = ("predictions.csv", "metrics.json", *with_svg("confusion_matrix.png"))
 
 
 @dataclass(frozen=True, eq=False)
 class Folds:
-    """Folds of one division, each with its model's predictions for the photographs held out."""
+    """Folds of one division, with predictions for the held-out images."""
 
     runs: tuple[RunPredictions, ...]
 
     @property
     def predictions(self) -> Predictions:
-        """Predictions for all photographs, fold after fold."""
+        """Predictions for all images, in the order of the folds."""
         parts = [run.predictions for run in self.runs]
         return join_predictions(parts, parts[0].classes)
 
     @property
     def fold(self) -> list[int]:
-        """Fold that held out each photograph."""
+        """Fold holding out each image."""
         return [i for i, run in enumerate(self.runs) for _ in run.predictions.files]
 
 
 def cross_validate(config: ConfigDict, out: Path) -> dict[str, Any]:
-    """Train the folds that are not finished, judge what each held out, and put them together.
+    """Train unfinished folds, evaluate each on its held-out images, and pool the predictions.
 
-    Killed, it goes on where it was; a fold may also be trained by itself, on another machine.
-
-    Args:
-        config: checked; ``data.folds`` says how many, ``data.fold`` nothing.
-        out: has a run in ``fold_0``, ``fold_1`` …; the results go beside them.
+    Resumable; a fold may also be trained separately, on another machine. `config.data.fold` is
+    ignored; `out` holds the runs ``fold_0``, ``fold_1`` … and the pooled results.
 
     Returns:
-        What ``metrics.json`` holds.
+        Contents of ``metrics.json``.
 
     Raises:
-        UserError: as `train_run` and `evaluate_run`, or the folds are not of one division.
+        UserError: as `train_run` and `evaluate_run`, or the folds are of different divisions.
     """
     every = [RunFolder(fold_path(out, fold)) for fold in range(config.data.folds)]
     if not any(folder.exists() for folder in every):
         require_replaceable(out, _WRITTEN, "--workdir")
     for folder in every:
-        if folder.exists():  # and may have been told where its photographs are now
-            config = at_its_places(folder.path, config)
+        if folder.exists():  # its images may have moved
+            config = with_moved_places(folder.path, config)
     if not all(folder.exists() for folder in every):
-        _require_unlearnt(resolve(config))
+        _require_no_leakage(resolve(config))
     for fold in range(config.data.folds):
-        mine = from_plain(to_plain(config))
-        mine.data.fold = fold
+        own_config = from_plain(to_plain(config))
+        own_config.data.fold = fold
         folder = RunFolder(fold_path(out, fold))
         console.say(f"fold {fold} of {config.data.folds}: {folder.path}")
         if folder.exists():
-            folder.require_same(mine)
-        # A run's last file.
+            folder.require_same(own_config)
+        # The report is a run's last file.
         if not folder.report.exists():
-            train_run(mine, folder.path)
+            train_run(own_config, folder.path)
         if not (folder.path / "test" / "metrics.json").exists():
             evaluate_run(str(folder.path), Selection("test"), out="")
     return write_folds(read_folds(out, "test"), out)
 
 
-def _require_unlearnt(setup: Setup) -> None:
-    """Refuse weights that have learnt from any photograph: some fold would be judged on it."""
+def _require_no_leakage(setup: Setup) -> None:
     weights = find_model_weights(setup.model)
     found = weights_ancestry(setup.model, weights)
     if not found.learnt:
@@ -102,46 +98,44 @@ def _require_unlearnt(setup: Setup) -> None:
     photos = load_data(setup.source, setup.prepare, None)
     rows = split_rows(photos, np.full(len(photos), "test"))
     remedy = (
-        "every photograph tests in one of the folds: take other weights, or train nevertheless "
+        "every photograph is a test photograph of one fold: use other weights, or train anyway "
         "with --config.data.on_leak=allow"
     )
-    require_unlearnt(found, rows, setup.source, setup.split.on_leak, remedy)
+    require_no_leakage(found, rows, setup.source, setup.split.on_leak, remedy)
 
 
 def fold_path(out: Path, fold: int) -> Path:
-    """Directory of the run of a fold."""
+    """Run directory of a fold."""
     return out / f"fold_{fold}"
 
 
 def holds_folds(workdir: Path) -> bool:
-    """True if a folder is one of `cross_validate`, and not a run."""
+    """True for a folder of `cross_validate`."""
     return RunFolder(fold_path(workdir, 0)).config.is_file()
 
 
 def read_folds(out: Path, split: str) -> Folds:
-    """Read every fold's predictions for the photographs that it held out.
+    """Read every fold's predictions for its held-out images.
 
-    Args:
-        out: the folder of the folds.
-        split: ``test``, or ``validation``: over all folds each photograph is in either once.
+    Both splits, ``test`` and ``validation``, cover all images over the folds.
 
     Raises:
-        UserError: a fold is missing or has no predictions, or the folds are not of one division.
+        UserError: a fold is missing, has no predictions, or is of another division.
     """
     first = RunFolder(fold_path(out, 0)).read_config()
     if not first.data.folds:
-        raise UserError(f"{fold_path(out, 0)} is not of a division into folds (config.data.folds)")
+        raise UserError(f"{fold_path(out, 0)} is no cross-validation fold (config.data.folds)")
     runs = []
     for fold in range(first.data.folds):
         run = read_run(fold_path(out, fold), split)
         expected = from_plain(to_plain(first))
         expected.data.fold = fold
         if "made" in first and "made" in run.config:
-            expected.made = run.config.made  # of this fold's own runs, with weights of their own
+            expected.made = run.config.made  # source runs and weights differ by fold
         if changed := differences(expected, run.config):
             raise UserError(
                 f"{run.folder.path} is not fold {fold} of the division of {fold_path(out, 0)}; "
-                "it must have the same configuration but for data.fold:\n  " + "\n  ".join(changed)
+                "its configuration may differ in data.fold only:\n  " + "\n  ".join(changed)
             )
         runs.append(run)
     _require_one_division(runs)
@@ -149,7 +143,6 @@ def read_folds(out: Path, split: str) -> Folds:
 
 
 def _require_one_division(runs: Sequence[RunPredictions]) -> None:
-    """Refuse folds of other photographs, or that do not hold out every photograph once."""
     facts = ("file", "label", "subject", "sha256")
     listed = [
         {tuple(row[name] for name in facts) for row in read_rows(run.folder.split)} for run in runs
@@ -158,15 +151,15 @@ def _require_one_division(runs: Sequence[RunPredictions]) -> None:
         if other := rows ^ listed[0]:
             raise UserError(
                 f"{run.folder.path} and {runs[0].folder.path} are not of the same photographs: "
-                f"{_examples({row[0] for row in other})} differ; train one of them anew"
+                f"{_examples({row[0] for row in other})} differ; retrain one of them"
             )
     times = Counter(file for run in runs for file in run.predictions.files)
     wrong = {file: times[file] for file, *_ in listed[0] if times[file] != 1}
     if wrong:
-        said = (f"{file} {counted(count, 'time')}" for file, count in wrong.items())
+        named = (f"{file} {counted(count, 'time')}" for file, count in wrong.items())
         raise UserError(
-            f"the {len(runs)} folds must hold out every photograph once, and {_examples(said)}: "
-            "their split.csv are not of one division; train them anew"
+            f"the {len(runs)} folds must hold out every photograph once, and {_examples(named)}: "
+            "their split.csv are not of one division; retrain them"
         )
 
 
@@ -177,12 +170,11 @@ def _examples(names: Iterable[str]) -> str:
 
 
 def write_folds(folds: Folds, out: Path) -> dict[str, Any]:
-    """Write predictions, metrics and confusion matrix of all folds together, and show them.
+    """Write and print pooled predictions, metrics and confusion matrix.
 
     Returns:
-        What ``metrics.json`` holds: ``pooled`` over all photographs with their ``intervals``, and
-        every fold's own with their ``mean`` and ``sd`` (of a sample, n - 1), None where a metric is
-        undefined in one of them.
+        Contents of ``metrics.json``: ``pooled`` metrics with ``intervals``, and each fold's with
+        their ``mean`` and ``sd`` (n - 1), None if undefined in a fold.
     """
     predictions, target = folds.predictions, RunFolder(out)
     results = measure(predictions)
@@ -205,14 +197,14 @@ def write_folds(folds: Folds, out: Path) -> dict[str, Any]:
 
 
 def _over_folds(function: Callable[..., Any], values: Sequence[Any], **how: Any) -> float | None:
-    """A function of a metric's values; None where it is undefined in any of the folds."""
+    """Function of a metric's values; None if undefined in any fold."""
     return None if None in values else float(function(values, **how))
 
 
 def _show(folds: Folds, results: Results, metrics: dict[str, Any]) -> None:
-    """A line per fold, their mean and spread, and all photographs together; 80 columns wide.
+    """Print each fold, mean and standard deviation, and pooled metrics, 80 columns wide.
 
-    The calibration error, whose bias depends on how many photographs a fold has, is only written.
+    The calibration error is left out: its bias depends on the fold size.
     """
     names = [name for name in results.metrics if name != "expected_calibration_error"]
     rows = [
@@ -220,8 +212,8 @@ def _show(folds: Folds, results: Results, metrics: dict[str, Any]) -> None:
         for fold, own in enumerate(metrics["folds"])
     ]
     rows += [
-        [said, *(number(metrics[of][name]) for name in names)]
-        for said, of in (("mean", "mean"), ("± sd", "sd"), ("pooled", "pooled"))
+        [label, *(number(metrics[of][name]) for name in names)]
+        for label, of in (("mean", "mean"), ("± sd", "sd"), ("pooled", "pooled"))
     ]
     intervals = (results.intervals.get(name) for name in names)
     rows.append(["95 %", *("{:.3f}\n{:.3f}".format(*i) if i else "–" for i in intervals)])
@@ -229,12 +221,14 @@ def _show(folds: Folds, results: Results, metrics: dict[str, Any]) -> None:
     console.table(title, ["", *(name.replace("_", "\n") for name in names)], rows)
     undefined = [str(i) for i, own in enumerate(metrics["folds"]) if why_undefined(own)]
     if undefined:
-        said = "folds" if len(undefined) > 1 else "fold"
-        console.say(f"kappa is undefined where all are of one class: {said} {', '.join(undefined)}")
+        label = "folds" if len(undefined) > 1 else "fold"
+        console.say(
+            f"kappa is undefined where all are of one class: {label} {', '.join(undefined)}"
+        )
 
 
 def read_run_or_folds(workdir: Path, split: str) -> RunPredictions:
-    """Predictions of a run, or of all folds of a division as if they were one run."""
+    """Predictions of a run, or of all folds as if they were one run."""
     if not holds_folds(workdir):
         return read_run(workdir, split)
     folds = read_folds(workdir, split)

@@ -1,7 +1,7 @@
-"""A soup: one model whose parameters are the mean of several runs', added while it does better.
+"""Greedy model soup: mean parameters of several runs.
 
 Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves accuracy
-without increasing inference time", ICML 2022, its greedy recipe (Recipe 1).
+without increasing inference time", ICML 2022, Recipe 1.
 """
 
 import shlex
@@ -29,7 +29,7 @@ from hairjax.runs.run import Run
 from hairjax.studies.derived import (
     begin_derived,
     derived_config,
-    require_unlearnt_runs,
+    require_no_leakage_of_runs,
     write_evaluation,
 )
 from hairjax.system import console
@@ -37,7 +37,7 @@ from hairjax.system.errors import UserError
 from hairjax.system.files import write_csv
 from hairjax.weights.checkpoint import Checkpoints
 
-# What must be the same for parameters to mean the same, and to see the same photographs.
+# Keys that must agree for parameters to be averaged.
 _SAME = (
     "model.name",
     "model.in_channels",
@@ -51,38 +51,32 @@ _SAME = (
     "data.stored_size",
     "data.fit",
 )
-_STEP = 0  # of the only checkpoint
+_STEP = 0  # step of the only checkpoint
 
 
 class Ingredient(NamedTuple):
-    """A run that was tried: the soup's value with it, and whether it stayed in."""
+    """Candidate run: value of the soup with it, and whether it was included."""
 
     run: int
-    value: float  # the higher the better: of the loss its negative
+    value: float  # higher is better; the loss is negated
     loss: float
     included: bool
 
 
 def make_soup(workdirs: Sequence[str], *, out: Path) -> list[Ingredient]:
-    """Write a run's folder with the mean of runs' best parameters, and ``soup.csv``; and show.
+    """Average the best parameters of runs greedily; write a run folder and ``soup.csv``, and print.
 
-    The best run by ``keep.best_by`` is first; each other stays where the validation photographs
-    are then predicted no worse.
-
-    Args:
-        workdirs: two runs or more, of one model and the same validation photographs.
-        out: the folder to write.
-
-    Returns:
-        The runs in the order in which they were tried.
+    Starts with the best run by ``keep.best_by``; each other is included if the validation metric
+    does not decrease. All runs, two or more, have one model and the same validation images. Returns
+    them in the order of trial.
 
     Raises:
-        UserError: the runs are of other models or photographs, or the folder holds something else.
+        UserError: models or images differ, or the folder is not empty.
     """
     aligned = align([read_run(Path(workdir), "validation") for workdir in workdirs])
     _require_alike(aligned)
     rows = photograph_rows(aligned)
-    require_unlearnt_runs([run.folder for run in aligned], rows)
+    require_no_leakage_of_runs([run.folder for run in aligned], rows)
     runs = [load_run(workdir) for workdir in workdirs]
     keep_compiled(runs[0].setup.devices.compiled)
     photos = _validation_photographs(runs[0])
@@ -110,7 +104,7 @@ def make_soup(workdirs: Sequence[str], *, out: Path) -> list[Ingredient]:
     _show(places, best_by, tried)
     console.table("validation", ["", *RESULTS], [["soup", *result_cells(results)]])
     command = shlex.join(["python", "launch.py", "evaluate", f"--workdir={out}", "--split=test"])
-    console.say(f"chosen on these photographs: {command} gives a fair judgement")
+    console.say(f"selected on these photographs: {command} is unbiased")
     console.say(f"written: {out}")
     return tried
 
@@ -118,15 +112,12 @@ def make_soup(workdirs: Sequence[str], *, out: Path) -> list[Ingredient]:
 def greedy_soup(
     members: Sequence[dict], score: Callable[[dict], tuple[float, float]]
 ) -> tuple[dict, list[Ingredient]]:
-    """Average parameters, one model more at a time, while that is no worse.
+    """Average parameters of models, on the host, greedily, while the score does not decrease.
 
-    Args:
-        members: parameters of each model, on the host.
-        score: parameters → (how good, the higher the better; log-loss, which decides a tie about
-            the order).
+    `score` returns (score, higher is better; log-loss, the tie-breaker of the order).
 
     Returns:
-        The mean of those included, and the order in which they were tried.
+        The mean of the included members, and all members in the order of trial.
     """
     single = [score(member) for member in members]
     order = sorted(range(len(members)), key=lambda i: (-single[i][0], single[i][1]))
@@ -142,7 +133,7 @@ def greedy_soup(
 
 
 def mean_params(members: Sequence[dict]) -> dict:
-    """The mean of every parameter, computed in float64."""
+    """Mean of every parameter, computed in float64."""
 
     def mean(*leaves: np.ndarray) -> np.ndarray:
         return np.mean([np.asarray(x, np.float64) for x in leaves], 0).astype(leaves[0].dtype)
@@ -154,21 +145,20 @@ def _require_alike(runs: Sequence[RunPredictions]) -> None:
     for run in runs:
         if not has_parameters(run.config):
             raise UserError(
-                f"{run.path} is of {run.config.made.by}, and has no parameters of its own: give "
-                "soup runs"
+                f"{run.path} was written by {run.config.made.by} and has no parameters of its own: "
+                "give runs"
             )
     first, *others = (_decisive(run) for run in runs)
     for run, config in zip(runs[1:], others, strict=True):
         if changed := [key for key in first if config[key] != first[key]]:
             listed = "; ".join(f"config.{key}: {first[key]!r} → {config[key]!r}" for key in changed)
             raise UserError(
-                f"{run.path} has another model than {runs[0].path}, or sees photographs otherwise "
-                f"({listed}): their parameters have no mean; put them together with ensemble"
+                f"{run.path} differs from {runs[0].path} in model or preparation ({listed}): "
+                "their parameters cannot be averaged; use ensemble"
             )
 
 
 def _decisive(run: RunPredictions) -> dict[str, Any]:
-    """The keys that must be the same, the normalisation as it comes to be."""
     flat, normalise = dict(flatten(run.config)), resolve(run.config).inputs.normalise
     return {key: flat[key] for key in _SAME} | {"data.normalise": normalise}
 
@@ -186,12 +176,12 @@ def _save(folder: RunFolder, params: dict, epochs: list[Any], tried: Sequence[In
     try:
         before = checkpoints.best()
         if before is None:
-            # Nothing to go on training with, and orbax saves no empty tree.
+            # No training state; orbax saves no empty tree.
             checkpoints.save(_STEP, params, {"runs": np.int32(len(epochs))}, best)
         elif before["epoch"] != epochs:
             raise UserError(
-                f"{folder.path} was made of the epochs {before['epoch']}, and the best of its runs "
-                f"are now {epochs}: give another --workdir"
+                f"{folder.path} was made of the epochs {before['epoch']}, and the best epochs of "
+                f"its runs are now {epochs}: give another --workdir"
             )
     finally:
         checkpoints.close()

@@ -1,7 +1,6 @@
-"""Progress and messages: a live line on a terminal, plain lines elsewhere.
+"""Console for progress and messages: a live line on a terminal, plain lines elsewhere.
 
-Every command prints to the process's standard output. A notebook or a test may send what is printed
-within a block elsewhere, or nowhere: ``with shown_on(Console(quiet=True)): …``.
+Redirect within a block: ``with shown_on(Console(quiet=True)): …``.
 """
 
 import functools
@@ -28,7 +27,7 @@ _ELSEWHERE: ContextVar[Console | None] = ContextVar("console", default=None)
 
 @functools.cache
 def _standard_output() -> Console:
-    # Nothing is highlighted or wrapped: lines go into logs and are searched there.
+    # No highlighting or wrapping, for logs.
     return Console(highlight=False, soft_wrap=True)
 
 
@@ -53,7 +52,7 @@ def say(text: str) -> None:
 
 @contextmanager
 def progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield a callback (done, total); a bar on a terminal, one line at the end elsewhere."""
+    """Yield a callback (done, total): a bar on a terminal, one final line elsewhere."""
     total = 0
     columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with _bar(*columns) as bar:
@@ -70,7 +69,7 @@ def progress(label: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def training(steps: int, done: int) -> Iterator[Callable[[int, str], None]]:
-    """Yield a callback (steps done, text) for the live line of a training run."""
+    """Yield a callback (steps done, text) for the live line of a training."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with _bar(*columns) as bar:
         task = bar.add_task("compiling", total=steps, completed=done)
@@ -78,8 +77,8 @@ def training(steps: int, done: int) -> Iterator[Callable[[int, str], None]]:
 
 
 def table(title: str, header: list[str], rows: list[list[str]]) -> None:
-    """Print a small table; where it is too wide, the first column is broken into lines."""
-    # Names are nobody's markup: “stage [late]” is not a style, nor “:on:” a picture.
+    """Print a table; the first column wraps if it is too wide."""
+    # Text objects, so that names such as “stage [late]” or “:on:” are not taken for markup.
     grid = Table(title=Text(title, "table.title"), title_justify="left", box=SIMPLE_HEAD)
     for i, name in enumerate(header):
         justify: Literal["left", "right"] = "left" if i == 0 else "right"

@@ -1,4 +1,4 @@
-"""A full disk: recognised in whatever is raised because of it, and told in one sentence."""
+"""Detect a full disk behind any exception, and describe it in a sentence."""
 
 import errno
 import os
@@ -19,22 +19,17 @@ _REASONS = {
 
 
 class FullDiskError(UserError):
-    """Nothing more can be written; what was there before is whole."""
+    """The disk is full; saved files are intact."""
 
 
 class FullDisk(NamedTuple):
-    """Why and where nothing more can be written.
+    """A full disk."""
 
-    Attributes:
-        code: ENOSPC, EDQUOT or EFBIG of `errno`.
-        path: what could not be written; "" where it is not known.
-    """
-
-    code: int
-    path: str
+    code: int  # ENOSPC, EDQUOT or EFBIG of `errno`
+    path: str  # unwritten file; "" if unknown
 
     def describe(self) -> str:
-        """In words, without a stop: what could not be written, why, and how much is free."""
+        """Clause with the unwritten file, the reason, and the free space."""
         reason = _REASONS[self.code]
         if not self.path:
             return reason
@@ -42,31 +37,28 @@ class FullDisk(NamedTuple):
 
 
 def free(path: str | Path) -> int:
-    """Bytes that can still be written on the disk of a path, which need not be there yet."""
+    """Free bytes on the disk of a path (which may not exist yet)."""
     place = Path(path).absolute()
     return shutil.disk_usage(next(one for one in (place, *place.parents) if one.exists())).free
 
 
 def full_disk(error: BaseException) -> FullDisk | None:
-    """Whether an error, or what led to it, says that nothing more can be written."""
-    found = [one for one in map(_told, _chain(error)) if one]
-    # Whoever knew what was written said so; the system's own error may not.
+    """The full disk behind an exception, its causes or its group; None if there is none."""
+    found = [one for one in map(_recognise, _chain(error)) if one]
+    # Prefer the exception that names the file.
     return next((one for one in found if one.path), found[0] if found else None)
 
 
 def sentence(error: BaseException) -> str:
-    """What to tell of an error; of a full disk also that nothing is lost, and what to do."""
+    """Message of an error; for a full disk also what to do."""
     full = None if isinstance(error, FullDiskError) else full_disk(error)
     if full is None:
         return str(error)
-    return (
-        f"{full.describe()}; what was there before is whole: make room, and give the same command "
-        "again"
-    )
+    return f"{full.describe()}; earlier files are intact: make room and repeat the command"
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error, those in it and those that led to it."""
+    """An exception with its causes, contexts and group members."""
     left, seen = [error], set()
     while left:
         one = left.pop(0)
@@ -77,12 +69,12 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             left += [other for other in before if isinstance(other, BaseException)]
 
 
-def _told(error: BaseException) -> FullDisk | None:
+def _recognise(error: BaseException) -> FullDisk | None:
     if isinstance(error, OSError) and error.errno in _REASONS:
         return FullDisk(error.errno, os.fspath(error.filename) if error.filename else "")
     if isinstance(error, UserError | OSError):
         return None
-    # Libraries in C++ tell it in words alone.
+    # C++ libraries report it in the message only.
     text = str(error)
     for code in _REASONS:
         if os.strerror(code) in text:

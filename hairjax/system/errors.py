@@ -1,16 +1,16 @@
-"""The exception for errors that a user can put right, and the wording of its messages."""
+"""The exception for errors a user can correct."""
 
 from collections.abc import Sequence
 
 
 class UserError(ValueError):
-    """A mistake in a command, a configuration, or the files given.
+    """Mistake in a command, a configuration, or input files.
 
-    The message is a sentence for the person at the prompt: what was wrong, the bad value, the
-    allowed ones, what to do. ``launch.py`` prints it without a traceback.
+    The message says in a sentence: what is wrong, the bad value, the allowed ones, what to do.
+    ``launch.py`` prints it without a traceback.
     """
 
 
 def examples(names: Sequence[str], most: int) -> str:
-    """The first of the names; an ellipsis where there are more."""
+    """First ``most`` names, with an ellipsis if there are more."""
     return ", ".join(names[:most]) + (" …" if len(names) > most else "")

@@ -1,4 +1,4 @@
-"""Packages that only some configurations need."""
+"""Optional packages."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from hairjax.system.errors import UserError
 
 
 def require_tensorboardx() -> None:
-    """Refuse to begin without the package that writes events.
+    """Raise if tensorboardX is missing.
 
     Raises:
         UserError: it cannot be imported.
@@ -21,7 +21,7 @@ def require_tensorboardx() -> None:
 
 
 def import_pycocotools() -> Any:
-    """Import the module of masks of pycocotools.
+    """Import ``pycocotools.mask``.
 
     Raises:
         UserError: it is not installed.

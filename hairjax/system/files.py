@@ -1,4 +1,4 @@
-"""Write a file whole or not at all."""
+"""Atomic writing of files."""
 
 import csv
 import os
@@ -9,29 +9,27 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; what was written there then takes its place.
-
-    A kill or a full disk at any moment leaves the old file, or none, but never half of one.
+    """Yield a temporary path that atomically replaces ``path`` at the end of the block.
 
     Raises:
-        OSError: it cannot be written; names ``path``.
+        OSError: writing failed; names ``path``.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        _name(error, path)
+        _set_filename(error, path)
         raise
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def append(path: Path, text: str) -> None:
-    """Add text to the end of a file and see it to the disk, whole or not at all.
+    """Append text to a file and fsync, completely or not at all.
 
     Raises:
-        OSError: it cannot be written; names ``path``.
+        OSError: writing failed; names ``path``.
     """
     with path.open("ab", buffering=0) as file:
         before = os.fstat(file.fileno()).st_size
@@ -41,19 +39,19 @@ def append(path: Path, text: str) -> None:
                 left = left[file.write(left) :]
             os.fsync(file.fileno())
         except OSError as error:
-            # What follows would else be added to half a line.
+            # Drop a partial line, or the next append would continue it.
             os.ftruncate(file.fileno(), before)
-            _name(error, path)
+            _set_filename(error, path)
             raise
 
 
-def _name(error: OSError, path: Path) -> None:
-    """Have an error name the path: one in the middle of writing names none."""
+def _set_filename(error: OSError, path: Path) -> None:
+    """Set a missing file name of an OSError."""
     error.filename = error.filename or str(path)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table as CSV; a file name that is not UTF-8 comes out as the bytes it is made of."""
+    """Write a CSV table; file names that are not UTF-8 keep their bytes."""
     with (
         replacing(path) as unfinished,
         unfinished.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
@@ -63,6 +61,6 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
             for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
         )
         for row in (header, *rows):
-            # Which needs quotation marks to be no end of a row; Python sees to that from 3.13 on.
-            returns = any("\r" in str(cell) for cell in row)
-            (quoted if returns else plain).writerow(row)
+            # A carriage return must be quoted; Python does so from 3.13.
+            has_return = any("\r" in str(cell) for cell in row)
+            (quoted if has_return else plain).writerow(row)

@@ -1,14 +1,14 @@
-"""The commit of the code."""
+"""Git commit of the code."""
 
 import subprocess
 from pathlib import Path
 
 
 def code_commit() -> str:
-    """The commit of this code, with ``-dirty`` where its files were changed; "" without git."""
+    """Commit of this code, with ``-dirty`` if files changed; "" outside git."""
     file = Path(__file__)
     git = ["git", "-C", str(file.parent)]
-    # Installed below somebody else's repository, this file is not one of its own.
+    # Installed inside another repository, this file is untracked.
     own = [*git, "ls-files", "--error-unmatch", file.name]
     name = [*git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:

@@ -1,21 +1,20 @@
-"""Memory that is freed stays with the process, for the next step, until it is given back."""
+"""Retain freed memory in the process between steps (glibc)."""
 
 import ctypes
 import sys
 from collections.abc import Callable
 
-# Of glibc's malloc.h.
+# From glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 NEVER = 2**31 - 1
 
 
 def keep_freed_memory() -> None:
-    """Have malloc keep freed memory, where it is glibc's; elsewhere nothing changes.
+    """Stop glibc's malloc from returning freed memory to the system; no-op elsewhere.
 
-    XLA takes the working memory of a step, gigabytes on a CPU, from malloc and gives it back at
-    its end. By default glibc returns it to the system, which then clears every page of it anew: a
-    quarter of the time of a step. Threads keep arenas of their own: where all share one, the crumbs
-    that compiling leaves in it are looked through for every block, a seventh of the time of a step.
+    XLA allocates gigabytes of working memory per step on a CPU; returned to the system, its pages
+    are cleared anew: a quarter of the step time. Per-thread arenas stay, as a shared one is
+    fragmented by compilation: a seventh of the step time.
     """
     if mallopt := _of_glibc("mallopt"):
         for parameter, value in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, NEVER)):
@@ -23,15 +22,13 @@ def keep_freed_memory() -> None:
 
 
 def give_back_freed_memory() -> None:
-    """Return freed memory to the system, where malloc is glibc's; elsewhere nothing changes.
+    """Return freed memory to the system (glibc), between kinds of work; no-op elsewhere.
 
-    For when other work begins: what compiling and training left (1.5 GB for a Swin-T) would lie
-    beside what validation takes.
+    After compiling and training Swin-T: 1.5 GB.
     """
     if malloc_trim := _of_glibc("malloc_trim"):
         malloc_trim(0)
 
 
 def _of_glibc(name: str) -> Callable[..., int] | None:
-    """A function that only glibc has."""
     return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

@@ -1,6 +1,6 @@
-"""Memory of the machine, and the limit of control groups (containers, SLURM).
+"""Free memory, within the limits of control groups (containers, SLURM).
 
-https://docs.kernel.org/admin-guide/cgroup-v2.html, and cgroup-v1/memory.html beside it.
+https://docs.kernel.org/admin-guide/cgroup-v2.html, and cgroup-v1/memory.html.
 """
 
 from pathlib import Path
@@ -10,12 +10,12 @@ import psutil
 
 
 class _Version(NamedTuple):
-    """Files of a version of control groups."""
+    """Files of one cgroup version."""
 
     mount: str
     limit: str
     used: str
-    cache: str  # the line of memory.stat: pages of files, which give way
+    cache: str  # line of memory.stat with reclaimable page cache
 
 
 _VERSIONS = {
@@ -30,16 +30,15 @@ _VERSIONS = {
 
 
 def free_memory(root: Path) -> int:
-    """Bytes that can still be taken: what the machine has, or less where a group has less left.
+    """Free bytes of the machine, or of the tightest control group.
 
-    Args:
-        root: root of the file system that describes the groups, ``/`` but in tests.
+    ``root``: of the file system with the groups, ``/`` except in tests.
     """
     return min([psutil.virtual_memory().available, *_left_in_groups(root)])
 
 
 def _left_in_groups(root: Path) -> list[int]:
-    """Bytes left in each limited group that this process is in; a group is in all those above."""
+    """Free bytes of each limited group of this process."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:  # a system without control groups
@@ -52,7 +51,7 @@ def _left_in_groups(root: Path) -> list[int]:
             version = _VERSIONS[name]
             mount = root / version.mount
             group = mount / path.lstrip("/")
-            # Inside a container the path may be the host's; what is mounted is its own group.
+            # In a container the path may be the host's, and the mount the container's own group.
             inside = [group, *group.parents]
             groups = inside[: inside.index(mount) + 1]
             left += [number for g in groups if (number := _left(g, version)) is not None]
@@ -60,7 +59,7 @@ def _left_in_groups(root: Path) -> list[int]:
 
 
 def _left(group: Path, version: _Version) -> int | None:
-    """Bytes left in a group; None where it is not here or has no limit."""
+    """Free bytes of a group; None if absent or unlimited."""
     try:
         limit = (group / version.limit).read_text().strip()
         used = int((group / version.used).read_text())

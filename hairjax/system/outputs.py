@@ -1,7 +1,7 @@
-"""What is written into a folder that a person chose: a file of theirs is never replaced.
+"""Protect a user's files in an output folder.
 
-The folder keeps checksums of what was written there (``.hairjax.json``), by which a file that
-hairjax wrote, and nobody has changed since, is told from any other.
+The folder records checksums of written files (``.hairjax.json``); only unchanged files of hairjax
+are replaced.
 """
 
 import hashlib
@@ -17,39 +17,40 @@ _EXAMPLES = 3
 
 
 def require_replaceable(folder: Path, names: Iterable[str], flag: str = "--out") -> None:
-    """Refuse a folder where something of these names is not what hairjax has written there.
+    """Raise if a file to be written exists and is not an unchanged output of hairjax.
 
-    Args:
-        folder: where files are to be written; may be missing.
-        names: names of the files and folders to be written in it.
-        flag: the flag by which the folder is given.
+    ``folder`` may be missing; ``flag``: gives the folder, for the message.
 
     Raises:
-        UserError: names what is there.
+        UserError: names the existing files.
     """
     written = read_record(folder)
-    there = [name for name in names if (folder / name).exists()]
-    if theirs := [name for name in there if written.get(name) != _digest(folder / name)]:
+    existing = [name for name in names if (folder / name).exists()]
+    if foreign := [name for name in existing if written.get(name) != _digest(folder / name)]:
         raise UserError(
-            f"{flag}={folder}: {examples(theirs, _EXAMPLES)} would be replaced, which hairjax has "
-            f"not written there, or not as it is now: move it away, or give another {flag}"
+            f"{flag}={folder}: {examples(foreign, _EXAMPLES)} would be replaced, but hairjax has "
+            f"not written it, or it has changed since: move it away, or give another {flag}"
         )
 
 
 def record_written(folder: Path, names: Iterable[str]) -> None:
-    """Keep the checksums of what was written, of these names those that are there."""
+    """Record the checksums of those names that exist."""
     found = {name: _digest(folder / name) for name in names if (folder / name).exists()}
     with replacing(folder / RECORD) as file:
         file.write_text(json.dumps(read_record(folder) | found, indent=1) + "\n")
 
 
 def with_svg(*pictures: str) -> list[str]:
-    """Names of figures that are written as PNG and, beside it, as SVG."""
+    """File names of figures as PNG and SVG."""
     return [str(Path(name).with_suffix(suffix)) for name in pictures for suffix in (".png", ".svg")]
 
 
 def read_record(folder: Path) -> dict[str, str]:
-    """Checksums of what was written into a folder, by name; none where nothing was."""
+    """Recorded checksums by name.
+
+    Raises:
+        UserError: the record is damaged.
+    """
     path = folder / RECORD
     try:
         found = json.loads(path.read_text()) if path.is_file() else {}
@@ -59,7 +60,7 @@ def read_record(folder: Path) -> dict[str, str]:
 
 
 def _digest(path: Path) -> str:
-    """Checksum of a file, or of all that is in a folder."""
+    """SHA-256 of a file, or of a folder's contents."""
     if path.is_file():
         return hashlib.sha256(path.read_bytes()).hexdigest()
     digest = hashlib.sha256()

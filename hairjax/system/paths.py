@@ -1,4 +1,4 @@
-"""Paths that a person gives."""
+"""Paths given by users."""
 
 import difflib
 import os
@@ -11,7 +11,7 @@ _RUNS_SHOWN = 5
 
 
 def placed(path: str | Path) -> str:
-    """The path as given, and where it was looked for."""
+    """The path as given, with the location it resolves to."""
     given, full = repr(str(path)), Path(path).expanduser()
     if str(full) != str(Path(path)):
         return f"{given}, which is {str(full)!r}"
@@ -19,15 +19,15 @@ def placed(path: str | Path) -> str:
 
 
 def absolute(path: str) -> Path:
-    """A path from the root, without ``~`` and ``..``; links are kept."""
+    """Absolute path without ``~`` and ``..``; links are not resolved."""
     return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100 (which follows links)
 
 
 def require_run(workdir: Path) -> None:
-    """Refuse a folder in which no run was begun.
+    """Raise if a folder holds no run.
 
     Raises:
-        UserError: it has no configuration; names a run beside it, or in it.
+        UserError: no configuration there; suggests runs beside or inside it.
     """
     if (workdir / "config.json").is_file():
         return
@@ -43,10 +43,10 @@ def require_run(workdir: Path) -> None:
 def require_paths(
     *, folders: Mapping[str, str] | None = None, files: Mapping[str, str] | None = None
 ) -> None:
-    """Refuse a path that was given (is not empty) and is not there.
+    """Raise if a given (non-empty) path does not exist.
 
     Raises:
-        UserError: names what the path was given for.
+        UserError: names the key or flag and the path.
     """
     for name, path in (folders or {}).items():
         if path and not Path(path).expanduser().is_dir():
@@ -57,7 +57,7 @@ def require_paths(
 
 
 def nearest_path(path: Path) -> str:
-    """What is beside a path that is not there and has nearly its name; "" for nothing."""
+    """Existing path beside a missing one with a similar name; "" if there is none."""
     try:
         names = [one.name for one in path.parent.iterdir()]
     except OSError:

@@ -1,9 +1,26 @@
-"""Numbers with their nouns, as messages say them."""
+"""Numbers with their nouns, and lists, as messages say them."""
+
+import csv
+import io
+import shlex
+from collections.abc import Sequence
 
 
 def counted(count: int, one: str, many: str = "") -> str:
-    """E.g. ``1 device``, ``1,200 devices``; ``many`` where the plural has another ending."""
+    """E.g. ``1 device``, ``1,200 devices``; ``many`` for an irregular plural."""
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def as_csv(cells: Sequence[str]) -> str:
+    """Return cells with commas between, in quotation marks where they hold one."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(cells)
+    return line.getvalue()
+
+
+def flag(name: str, value: object) -> str:
+    """Return ``--name=value`` as it can be pasted into a shell."""
+    return shlex.quote(f"--{name}={value}")
 
 
 def in_bytes(count: float) -> str:

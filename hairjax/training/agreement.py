@@ -1,4 +1,4 @@
-"""Compare what the processes of a run must have in common, before it begins."""
+"""Require that all processes start a run from the same command, data and parameters."""
 
 import jax
 import numpy as np
@@ -11,7 +11,11 @@ from hairjax.parallel.consensus import require_agreement
 
 
 def require_same_command(config: ConfigDict, resuming: bool) -> None:
-    """Refuse processes that were not started alike."""
+    """Raise if the processes differ in configuration, JAX version or resuming.
+
+    Raises:
+        UserError: names the difference; raised in every process.
+    """
     own = free_by_process()
     facts = {f"config.{key}": v for key, v in flatten(config) if key not in own}
     facts["the version of jax"] = jax.__version__
@@ -22,7 +26,11 @@ def require_same_command(config: ConfigDict, resuming: bool) -> None:
 def require_same_start(
     photos: PhotoSet, split: np.ndarray, params: dict, last_step: int | None
 ) -> None:
-    """Refuse processes that would begin with other photographs or numbers."""
+    """Raise if the processes differ in photographs, split, parameters or checkpoint.
+
+    Raises:
+        UserError: names the difference; raised in every process.
+    """
     require_agreement(
         {
             "the photographs": (photos.files, photos.sha256, photos.labels, photos.subjects),

@@ -1,4 +1,4 @@
-"""The batches of training steps on their devices."""
+"""Device batches of training steps."""
 
 from collections.abc import Iterator
 
@@ -15,14 +15,10 @@ from hairjax.parallel.mesh import join_shares, share
 def device_batches(
     photos: PhotoSet, train: np.ndarray, steps: range, setup: Setup, mesh: Mesh
 ) -> Iterator[Iterator[jax.Array]]:
-    """Photographs and labels of every step, on the devices that share the batch.
+    """Photographs and labels of every step, sharded over the mesh.
 
-    Args:
-        photos: all of them, or their maps.
-        train: indices of those that train, int [n].
-        steps: steps of the run, counted from 0 over all its epochs.
-        setup: seed, balance and batch size.
-        mesh: the devices.
+    ``photos``: photographs or maps of cached stages; ``train``: indices of the training
+    photographs, int [n]; ``steps``: counted from 0 over all epochs.
     """
     batch_size = setup.training.batch_size
     batches = training_batches(

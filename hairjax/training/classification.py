@@ -1,4 +1,4 @@
-"""The task of grading: cross-entropy on classes, and the metrics of a classification."""
+"""Classification task: cross-entropy loss and classification metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,35 +15,28 @@ from hairjax.evaluation.metrics.classification import Metrics, evaluate
 
 @dataclass(frozen=True, eq=False)
 class Classification:
-    """Cross-entropy on the classes' logits.
+    """Softmax cross-entropy on the classes.
 
-    Attributes:
-        classes: number of classes.
-        smoothing: share of a label's weight that is spread over all classes.
-        class_weights: weights of the classes in the loss, float32 [classes]; None for equal ones.
-            The mean is over the photographs whatever these are (so does PyTorch for targets that
-            are shares).
+    With class weights the loss is still averaged over photographs (as PyTorch does for soft
+    targets).
     """
 
-    classes: int
-    smoothing: float
-    class_weights: np.ndarray | None
+    classes: int  # number of classes
+    smoothing: float  # label smoothing
+    class_weights: np.ndarray | None  # float32 [classes]; None for equal weights
     sums: tuple[str, ...] = ("correct",)
     loss_metric: str = "log_loss"
 
     def targets(self, photos: jax.Array, labels: jax.Array, keys: jax.Array) -> jax.Array:
-        """float32 [batch, classes]: rows summing to one, the largest where the label is."""
+        """Smoothed one-hot targets, float32 [batch, classes]."""
         return optax.smooth_labels(jax.nn.one_hot(labels, self.classes), self.smoothing)
 
     def loss(
         self, outputs: jax.Array, targets: jax.Array
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """Mean cross-entropy, and how many were right: where the target is largest.
+        """Mean cross-entropy and number of correct predictions (argmax of the target).
 
-        Args:
-            outputs: logits, float32 [batch, classes].
-            targets: float32 [batch, classes]; of a mixed photograph the largest is that of which
-                it shows most.
+        Outputs (logits) and targets: float32 [batch, classes].
         """
         weights = self.class_weights
         weighted = targets if weights is None else targets * jnp.expand_dims(weights, 0)
@@ -51,23 +44,23 @@ class Classification:
         return loss, {"correct": jnp.sum(outputs.argmax(axis=1) == targets.argmax(axis=1))}
 
     def train_metrics(self, totals: Mapping[str, float]) -> dict[str, float]:
-        """The accuracy."""
+        """Accuracy."""
         return {"accuracy": totals["correct"] / totals["count"]}
 
     def predictor(self, outputs: Outputs) -> Any:
-        """Probabilities by class."""
+        """Function (params, photographs) → class probabilities."""
         return predict_from(outputs)
 
     def is_finite(self, predictions: Any) -> bool:
-        """True if every probability is a finite number."""
+        """True if all probabilities are finite."""
         return bool(np.isfinite(predictions.probabilities).all())
 
     def evaluate(self, predictions: Any) -> Metrics:
-        """Every metric of a classification; None where one is undefined."""
+        """All classification metrics; None where undefined."""
         return evaluate(predictions.labels, predictions.probabilities)
 
     def describe(self, train: Mapping[str, float], validation: Metrics) -> str:
-        """Loss and accuracy of both, and the kappa of validation."""
+        """Loss and accuracy in training and validation, and the validation kappa."""
         kappa = validation["quadratic_kappa"]
         return (
             f"train loss {train['loss']:.3f} accuracy {train['accuracy']:.3f}  "

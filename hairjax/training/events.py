@@ -1,6 +1,6 @@
-"""Every number of every epoch as TensorBoard events, where ``log.tensorboard`` asks for them.
+"""TensorBoard events of every epoch (``log.tensorboard``).
 
-The files of the run are the truth: a run that goes on has its events written anew from them.
+Derived from the run's files: a resumed run rewrites its events.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,20 +16,17 @@ Row = dict[str, Any]
 
 @contextmanager
 def epoch_events(folder: RunFolder, *, on: bool) -> Iterator[Callable[[Row, Row], None]]:
-    """Yield a function that takes an epoch's lines of ``metrics.jsonl`` and ``timing.jsonl``.
+    """Yield a function that writes an epoch's rows of ``metrics.jsonl`` and ``timing.jsonl``.
 
-    Args:
-        folder: folder of the run, whose finished epochs are written at once, in place of whatever
-            events are there.
-        on: True if anything is written.
+    Finished epochs replace existing events on entry. ``on=False``: no events.
     """
     if not on:
         yield lambda metrics, timing: None
         return
     from tensorboardX import SummaryWriter
 
-    # Emptied and not removed: a TensorBoard that is reading a file would wait for it for ever.
-    # Purging makes it forget what it has read.
+    # Truncated, not removed: a running TensorBoard would wait for a removed file forever.
+    # Purging makes it drop the events it has read.
     for file in folder.tensorboard.glob("events.*"):
         file.write_bytes(b"")
     writer = SummaryWriter(str(folder.tensorboard), purge_step=0)
@@ -43,7 +40,7 @@ def epoch_events(folder: RunFolder, *, on: bool) -> Iterator[Callable[[Row, Row]
     try:
         timings = {row["epoch"]: row for row in folder.read_lines(folder.timing)}
         for row in folder.read_lines(folder.history):
-            # A kill may have come between an epoch's checkpoint and its timing.
+            # A kill between an epoch's checkpoint and its timing leaves none.
             add(row, timings.get(row["epoch"], {}))
         yield add
     finally:
@@ -51,11 +48,11 @@ def epoch_events(folder: RunFolder, *, on: bool) -> Iterator[Callable[[Row, Row]
 
 
 def _close(writer: Any, place: Path) -> None:
-    """Write what is left and close; where the disk is full, close without it."""
+    """Flush and close; on a full disk, close without flushing."""
     try:
         writer.close()
     except OSError as error:
-        # tensorboardX would try once more when Python ends, and its thread wait in vain.
+        # Otherwise tensorboardX retries at exit and its thread hangs.
         events = writer.file_writer.event_writer
         events._worker.stop()
         events._closed = True

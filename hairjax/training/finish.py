@@ -1,6 +1,5 @@
-"""Files at the end of a run: predictions, metrics, figures and the report of its best epoch."""
+"""Final files of a run: predictions, metrics, figures and report of its best epoch."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,30 +20,19 @@ from hairjax.system import console
 
 @dataclass(frozen=True, eq=False)
 class Mistakes:
-    """The mistakes to show.
+    """Most confident errors for the report's gallery."""
 
-    Attributes:
-        chosen: indices among the predicted photographs, int [m].
-        maps: maps of the classes that they were given, float32 [m, h, w].
-        total: number of mistakes.
-    """
-
-    chosen: NDArray[np.int64]
-    maps: NDArray[np.float32]
-    total: int
+    chosen: NDArray[np.int64]  # indices into the predictions, int [m]
+    maps: NDArray[np.float32]  # explanation maps of the predicted classes, float32 [m, h, w]
+    total: int  # number of errors
 
 
 def find_mistakes(
     count: int, explain: Explain, params: dict, photos: PhotoSet, predictions: Predictions
 ) -> Mistakes | None:
-    """The surest mistakes with their maps; every process of a run calls this.
+    """Up to ``count`` most confident errors with explanation maps; called by every process.
 
-    Args:
-        count: largest number shown; 0: no gallery.
-        explain: the model's maps.
-        params: parameters of the best epoch.
-        photos: those that were judged.
-        predictions: predictions for them.
+    Returns None for a count of 0.
     """
     if not count:
         return None
@@ -57,47 +45,32 @@ def find_mistakes(
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """Result of a training.
+    """Result of a training."""
 
-    Attributes:
-        best: the best epoch.
-        predictions: predictions of that epoch for the validation photographs.
-        mistakes: mistakes among them to show in the report; None for no photograph in it.
-    """
-
-    best: dict[str, Any]
-    predictions: Predictions
-    mistakes: Mistakes | None
+    best: dict[str, Any]  # best epoch
+    predictions: Predictions  # its validation predictions
+    mistakes: Mistakes | None  # errors for the gallery; None for a report without photographs
 
 
 def finish_run(
     folder: RunFolder,
     photos: PhotoSet,
     split: np.ndarray,
-    columns: Mapping[str, Mapping[str, str]],
     trained: Trained,
 ) -> dict[str, Any]:
-    """Write predictions, metrics, figures and report, and show the metrics.
+    """Write predictions, metrics, figures and report; print the metrics.
 
-    Args:
-        folder: folder of the run.
-        photos: all of them.
-        split: split of each photograph.
-        columns: further columns of the manifest, as `manifest.read_columns` returns them.
-        trained: the best epoch and its predictions.
-
-    Returns:
-        The metrics, as in ``metrics.json``, which holds their intervals and the analysis too.
+    Returns the metrics of ``metrics.json``, without intervals and analysis.
     """
     best, predictions, mistakes = trained.best, trained.predictions, trained.mistakes
     results = measure(predictions)
-    analysis = analyse(predictions, results.sample, predictions, columns)
+    analysis = analyse(predictions, results.sample, predictions, photos.further.columns)
     train, validation = (np.flatnonzero(split == name) for name in ("train", "validation"))
     compared = compare_baselines(photos, train, validation)
     write_results(folder, best["epoch"], predictions, results, analysis, compared)
-    # The report is made of the files of the run alone, and these are among them.
+    # Before the report, which is built from the run's files only.
     remove_gallery(folder.gallery)
-    if mistakes is None:  # no photograph in it at all: of an earlier `explain` neither
+    if mistakes is None:  # no photographs in the report, nor those of an earlier `explain`
         for examples in folder.explained.glob("*/examples"):
             remove_gallery(examples)
     else:

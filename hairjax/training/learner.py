@@ -1,4 +1,4 @@
-"""The initial state of training and the compiled steps of its phases."""
+"""Initial train state and jitted train steps of a run."""
 
 import functools
 from dataclasses import dataclass
@@ -20,38 +20,31 @@ from hairjax.training.step import Step, StepOptions, make_train_step
 from hairjax.training.task import Task
 from hairjax.training.train_state import TrainState, first_state
 
-MOST_ON_CPU = 8  # photographs of a micro-batch that a CPU takes at a time
+MOST_ON_CPU = 8  # photographs per micro-batch on a CPU
 
 
 @dataclass(frozen=True, eq=False)
 class Learner:
-    """A model with its optimizer, steps and state.
+    """Model graph, optimizer and options; builds the train state and the steps."""
 
-    Attributes:
-        graphdef: the model without its parameters.
-        tx: from ``make_optimizer``.
-        shapes: shapes of a state of training, each with its sharding.
-        options: options of all steps.
-    """
-
-    graphdef: nnx.GraphDef
-    tx: optax.GradientTransformation
-    shapes: TrainState
-    options: StepOptions
+    graphdef: nnx.GraphDef  # model without parameters
+    tx: optax.GradientTransformation  # optimizer
+    shapes: TrainState  # shapes and shardings of the train state
+    options: StepOptions  # options of all steps
 
     def begin(self, params: dict) -> TrainState:
-        """The state before the first step."""
+        """Initial train state."""
         begin = functools.partial(
             first_state,
             tx=self.tx,
             averaged=self.shapes.average is not None,
             sums=self.options.task.sums,
         )
-        # From the host: every process has all of them there, and gives each device its part.
+        # From the host: every process holds all parameters and fills its devices.
         return jax.jit(begin, out_shardings=self._layout())(jax.device_get(params))
 
     def step(self, *, frozen: tuple[str, ...], cached_stages: int) -> Step:
-        """The step of a phase, see `make_train_step`."""
+        """Train step of a phase; see `make_train_step`."""
         return make_train_step(
             self.graphdef,
             self.tx,
@@ -73,25 +66,21 @@ def make_learner(
     *,
     averaged: bool,
 ) -> Learner:
-    """A learner for parameters, or for their shapes; ``averaged``: it keeps an average of them."""
+    """Learner for parameters or their shapes; ``averaged``: the state holds an average of them."""
     begin = functools.partial(first_state, tx=tx, averaged=averaged, sums=options.task.sums)
     shapes = on_mesh(jax.eval_shape(begin, params), options.mesh)
     return Learner(graphdef, tx, shapes, options)
 
 
 def classification_task(setup: Setup, classes: tuple[str, ...], labels: np.ndarray) -> Task:
-    """The task of a run; says the weights of the classes, where the loss has any.
-
-    Args:
-        setup: setup of the run.
-        classes: their names.
-        labels: labels of the photographs that train, int [n].
-    """
+    """Classification task of a run with training labels [n]; prints class weights if any."""
     weights = None
     if setup.training.balance == "loss":
         weights = class_weights(labels, len(classes))
-        said = (f"{name} {weight:.3g}" for name, weight in zip(classes, weights, strict=True))
-        console.say(f"weights of the classes in the loss: {', '.join(said)}")
+        weights_text = (
+            f"{name} {weight:.3g}" for name, weight in zip(classes, weights, strict=True)
+        )
+        console.say(f"class weights in the loss: {', '.join(weights_text)}")
     return Classification(len(classes), setup.training.label_smoothing, weights)
 
 
@@ -99,7 +88,7 @@ def step_options(setup: Setup, task: Task, mesh: Mesh) -> StepOptions:
     """Options of all steps of a run.
 
     Raises:
-        UserError: the micro-batches cannot be shared equally by the devices.
+        UserError: the devices cannot share the micro-batches equally.
     """
     return StepOptions(
         task=task,
@@ -113,16 +102,16 @@ def step_options(setup: Setup, task: Task, mesh: Mesh) -> StepOptions:
 
 
 def count_micro_batches(setup: Setup, mesh: Mesh) -> int:
-    """Into how many micro-batches a batch is cut.
+    """Number of micro-batches per batch (gradient accumulation).
 
     Raises:
-        UserError: they cannot be shared equally by the devices.
+        UserError: the devices cannot share the micro-batches equally.
     """
     batch, count = setup.training.batch_size, setup.training.accumulate
     if count == 0 and setup.model.batch_norm:
-        count = 1  # its numbers are other ones by the cut, and must not depend on the machine
+        count = 1  # batch norm depends on the micro-batches; results must not on the machine
     elif count == 0:
-        # On a CPU 8 photographs at a time need a quarter of the memory of 32 and no more time.
+        # On a CPU, micro-batches of 8 need a quarter of the memory of 32 and no more time.
         shares = {n: n * mesh.size for n in range(1, batch + 1)}
         fitting = (n for n, s in shares.items() if batch % s == 0 and batch // s <= MOST_ON_CPU)
         count = next(fitting, 1) if jax.default_backend() == "cpu" else 1

@@ -1,4 +1,4 @@
-"""The epochs: steps, validation, the best so far, checkpoints, and leaving in good order."""
+"""Training loop: steps, validation, best epoch, checkpoints, orderly stop."""
 
 import math
 from collections import deque
@@ -24,74 +24,51 @@ from hairjax.training.timing import EpochTimer
 from hairjax.training.train_state import TrainState
 from hairjax.weights.checkpoint import Checkpoints
 
-LONG = 30 * 60  # seconds; a run that will take longer says so early and names the demo
+LONG = 30 * 60  # seconds from which a run announces its duration and names the demo
 
 
 class DivergedError(ArithmeticError):
-    """The loss is no longer finite; the last good checkpoint is kept."""
+    """The loss is not finite; the last finite checkpoint is kept."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Constants of the loop.
-
-    Attributes:
-        setup: setup of the run.
-        options: task and mesh of its steps.
-        folder: folder of the run.
-        whole: the photographs, before the maps of any stages are cached.
-        schedules: learning rate by group.
-        phases: phases in order.
-        begin: prepares the data of a phase.
-        checkpoints: best and last checkpoint.
-    """
+    """Constants of the training loop."""
 
     setup: Setup
-    options: StepOptions
-    folder: RunFolder
-    whole: PhaseData
-    schedules: dict[str, Callable]
-    phases: list[Phase]
-    begin: Callable[[Phase, dict], PhaseData]
-    checkpoints: Checkpoints
+    options: StepOptions  # task and mesh of the steps
+    folder: RunFolder  # run directory
+    whole: PhaseData  # photographs without cached stages
+    schedules: dict[str, Callable]  # learning rate by group
+    phases: list[Phase]  # phases in order
+    begin: Callable[[Phase, dict], PhaseData]  # prepares the data of a phase
+    checkpoints: Checkpoints  # best and last checkpoint
 
     @property
     def steps(self) -> int:
-        """Training steps per epoch; the last partial batch is dropped."""
+        """Steps per epoch; the last partial batch is dropped."""
         return len(self.whole.train) // self.setup.training.batch_size
 
 
 @dataclass
-class _Watch:
-    """Stop signal, progress display, best epoch and timer beside the steps of an epoch.
+class _EpochMonitor:
+    """Stop signal, progress display, best epoch and timer of an epoch."""
 
-    Attributes:
-        stop: empty until SIGTERM or Ctrl-C comes.
-        show: (steps done, text) for the live line.
-        best: the best epoch so far.
-        timer: timer of the epoch.
-    """
-
-    stop: list[str]
-    show: Callable[[int, str], None]
-    best: dict[str, Any] | None
+    stop: list[str]  # empty until SIGTERM or Ctrl-C
+    show: Callable[[int, str], None]  # (steps done, text) → live line
+    best: dict[str, Any] | None  # best epoch so far
     timer: EpochTimer
 
 
 def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> dict[str, Any]:
-    """Train until the last epoch, or until `is_exhausted` ends it early.
-
-    Args:
-        plan: plan of the training.
-        state: state to begin from; after every epoch it is saved.
-        best: the best epoch so far, if any.
+    """Train to the last epoch or to early stopping, saving the state after every epoch.
 
     Returns:
-        The best epoch: ``epoch``, ``step``, ``value`` of the metric it was chosen by, ``loss``.
+        Best epoch: ``epoch``, ``step``, ``value`` of ``keep.best_by``, ``loss``.
 
     Raises:
-        DivergedError: a loss was not finite.
-        StoppedError: SIGTERM or Ctrl-C came.
+        DivergedError: a loss is not finite.
+        StoppedError: SIGTERM or Ctrl-C.
     """
     options, step = plan.setup.training, int(state.step)
     epochs = options.epochs
@@ -100,10 +77,10 @@ def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> di
     phase, data, ended = None, plan.whole, step // plan.steps
     with stop_requests() as stop, live_line as show, events as add_events:
         for epoch in range(step // plan.steps + 1, epochs + 1):
-            # Of what every checkpoint holds: a run that was killed ends after the same epoch.
-            if is_exhausted(plan, epoch - 1, best):
+            # From checkpointed values only: a killed run ends after the same epoch.
+            if patience_exhausted(plan, epoch - 1, best):
                 break
-            watch = _Watch(stop, show, best, EpochTimer(options.batch_size))
+            watch = _EpochMonitor(stop, show, best, EpochTimer(options.batch_size))
             if phase is not (phase := phase_of(plan.phases, epoch)):
                 data = plan.begin(phase, state.params)
                 _compile(plan, phase, data, state)
@@ -124,15 +101,14 @@ def run_epochs(plan: Plan, state: TrainState, best: dict[str, Any] | None) -> di
         plan.checkpoints.wait()
     assert best is not None, "a finished run has a best epoch"
     if ended < epochs:
-        _tell_of_early_end(plan, ended, best)
+        _report_early_stop(plan, ended, best)
     return best
 
 
-def is_exhausted(plan: Plan, epoch: int, best: dict[str, Any] | None) -> bool:
-    """True if so many epochs up to this one were no better that training ends early.
+def patience_exhausted(plan: Plan, epoch: int, best: dict[str, Any] | None) -> bool:
+    """True if patience is exhausted after ``epoch`` (early stopping).
 
-    While parts of the model are still to thaw nothing is counted: epochs that train only some of
-    them say little of the others.
+    Counts only epochs of the last phase, in which all parts train.
     """
     patience, last_phase = plan.setup.training.patience, plan.phases[-1].first
     if not patience or best is None:
@@ -140,7 +116,7 @@ def is_exhausted(plan: Plan, epoch: int, best: dict[str, Any] | None) -> bool:
     return epoch - max(best["epoch"], last_phase - 1) >= patience
 
 
-def _tell_of_early_end(plan: Plan, ended: int, best: dict[str, Any]) -> None:
+def _report_early_stop(plan: Plan, ended: int, best: dict[str, Any]) -> None:
     options = plan.setup.training
     console.say(
         f"ended early after epoch {ended} of {options.epochs}: none since epoch {best['epoch']} "
@@ -150,9 +126,9 @@ def _tell_of_early_end(plan: Plan, ended: int, best: dict[str, Any]) -> None:
 
 
 def _compile(plan: Plan, phase: Phase, data: PhaseData, state: TrainState) -> None:
-    """Compile the step before the first is taken, and give back the memory that this leaves free.
+    """Compile the step ahead of time and return the freed memory to the system.
 
-    On a CPU the first would else take its gigabyte beside half of one that nobody uses.
+    Otherwise the first step on a CPU takes its gigabyte beside unused compiler memory.
     """
     first = int(state.step)
     batch = next(_batches(plan, data, range(first, first + 1)))
@@ -161,13 +137,12 @@ def _compile(plan: Plan, phase: Phase, data: PhaseData, state: TrainState) -> No
 
 
 def _train_epoch(
-    plan: Plan, phase: Phase, data: PhaseData, state: TrainState, epoch: int, watch: _Watch
+    plan: Plan, phase: Phase, data: PhaseData, state: TrainState, epoch: int, watch: _EpochMonitor
 ) -> TrainState:
-    """Take the steps that are left of the epoch.
+    """Run the remaining steps of the epoch.
 
-    The loss that is read is that of the step before the one just dispatched, so that a device
-    never waits for the host; but a CPU takes the working memory of a step when it is dispatched,
-    not when it begins, and two would take it twice: there it is that of the step itself.
+    Reads the loss of the previous step, so that a device never waits for the host; on a CPU, where
+    a dispatched step allocates its memory at once, that of the current step.
     """
     options, first = plan.setup.training, int(state.step)
     steps = range(first, epoch * plan.steps)
@@ -178,7 +153,7 @@ def _train_epoch(
         step, loss = in_flight.popleft()
         _require_finite(loss, step, watch.best)
         watch.timer.tick()
-        _foretell(plan, watch.timer, step, first)
+        _announce_duration(plan, watch.timer, step, first)
         if step % options.log_every == 0:
             text = f"epoch {epoch}/{options.epochs}  loss {float(loss):.3f}"
             watch.show(step, f"{text}  {watch.timer.rate_text}")
@@ -188,8 +163,8 @@ def _train_epoch(
         in_flight.append((step + 1, loss))
         if len(in_flight) > ahead:
             end_step()
-        # Several processes ask each other, which takes time: when they also look at the loss. At
-        # the end of an epoch they do so once it is saved.
+        # With several processes the check is a collective: at logging steps only, and at the end
+        # of an epoch after saving.
         ask = jax.process_count() == 1 or (step + 1) % options.log_every == 0
         if ask and step + 1 < epoch * plan.steps and (reason := stop_reason(watch.stop)):
             _require_finite(loss, step + 1, watch.best)
@@ -205,18 +180,18 @@ def _batches(plan: Plan, data: PhaseData, steps: range) -> Iterator[Iterator[jax
 
 
 def _validate(plan: Plan, data: PhaseData, state: TrainState, epoch: int) -> dict[str, Any]:
-    """The epoch's line of ``metrics.jsonl``."""
+    """Row of the epoch in ``metrics.jsonl``."""
     give_back_freed_memory()
     task = plan.options.task
     predictions = data.predict(state.evaluated, data.validation)
     if not task.is_finite(predictions):
-        raise DivergedError(f"after epoch {epoch} the model's outputs are no longer finite")
+        raise DivergedError(f"the model's outputs after epoch {epoch} are not finite")
     totals = {name: float(value) for name, value in state.totals.items()}
     return {
         "epoch": epoch,
         "train": {"loss": totals["loss"] / totals["count"], **task.train_metrics(totals)},
         "validation": task.evaluate(predictions),
-        # Of the epoch's last step.
+        # at the epoch's last step
         "rate": {
             group: float(schedule(epoch * plan.steps - 1))
             for group, schedule in plan.schedules.items()
@@ -225,10 +200,9 @@ def _validate(plan: Plan, data: PhaseData, state: TrainState, epoch: int) -> dic
 
 
 def _stopped(plan: Plan, reason: str, step: int) -> StoppedError:
-    """The end of a run that was asked to stop, once its state is saved."""
     plan.checkpoints.wait()
     return StoppedError(
-        f"{reason} after step {step:,}: the state is saved, the same command goes on"
+        f"{reason} after step {step:,}: the state is saved, the same command resumes"
     )
 
 
@@ -241,23 +215,22 @@ def _candidate(plan: Plan, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rank(epoch: dict[str, Any]) -> tuple[float, float]:
-    """Higher is better; a tie goes to the lower loss, and then to the earlier epoch."""
+    """Higher is better; ties go to the lower loss, then to the earlier epoch."""
     return epoch["value"], -epoch["loss"]
 
 
 def _require_finite(loss: jax.Array, step: int, best: dict[str, Any] | None) -> None:
     if math.isfinite(float(loss)):
         return
-    kept = f"the best checkpoint is that of epoch {best['epoch']}" if best else "none was saved"
+    saved = f"the best checkpoint is that of epoch {best['epoch']}" if best else "none was saved"
     raise DivergedError(
-        f"the loss of step {step:,} is {float(loss)}: stopped; {kept}. Lower rates "
+        f"the loss of step {step:,} is {float(loss)}: stopped; {saved}. Lower rates "
         "(config.optim.peak), a longer warm-up or clipping (config.optim.clip) may help"
     )
 
 
-def _foretell(plan: Plan, timer: EpochTimer, step: int, first: int) -> None:
-    """Once, after a few steps: how long a long run will take."""
-    if step != first + 3 or len(plan.folder.read_lines(plan.folder.timing)):
+def _announce_duration(plan: Plan, timer: EpochTimer, step: int, first: int) -> None:
+    if step != first + 3 or len(plan.folder.read_lines(plan.folder.timing)):  # once per run
         return
     seconds = timer.step_seconds * (plan.setup.training.epochs * plan.steps - step)
     if seconds > LONG:

@@ -1,7 +1,7 @@
-"""Phases of a run, each with its own trainable parts of the model, and their photographs.
+"""Phases of a run: epochs with the same trained parts, and their data.
 
-Without augmentation, what comes out of the frozen parts before the first that trains is the same
-in every epoch of a phase: it is computed once and cached, where memory allows.
+Without augmentation the output of the leading frozen stages is constant within a phase; it is
+computed once and cached if memory allows.
 """
 
 import time
@@ -32,29 +32,22 @@ _CHUNK = 16  # batches whose photographs are read together for the maps
 
 
 class PhaseData(NamedTuple):
-    """Data for the steps and the validations of a phase."""
+    """Data of the steps and validations of a phase."""
 
-    photos: PhotoSet  # their images are maps where stages are cached
-    train: np.ndarray  # which of them train
+    photos: PhotoSet  # images are maps if stages are cached
+    train: np.ndarray  # indices of the training photographs
     validation: PhotoSet
     predict: Callable[[dict, PhotoSet], Any]  # (params, photographs) → predictions of the task
 
 
 @dataclass(frozen=True)
 class Phase:
-    """Epochs in which the same parts train.
+    """Epochs with the same trained parts."""
 
-    Attributes:
-        first: epoch of the phase.
-        frozen: parts of the model.
-        cached_stages: number of leading frozen stages whose maps are computed once; 0: none.
-        train_step: train step of the phase.
-    """
-
-    first: int
-    frozen: tuple[str, ...]
-    cached_stages: int
-    train_step: Step
+    first: int  # first epoch
+    frozen: tuple[str, ...]  # frozen parts of the model
+    cached_stages: int  # number of leading frozen stages with cached maps; 0: none
+    train_step: Step  # train step of the phase
 
 
 def make_phases(
@@ -65,15 +58,10 @@ def make_phases(
     photographs: int,
     train_step: Callable[..., Step],
 ) -> list[Phase]:
-    """Every phase of a run; says where stages cannot be cached.
+    """Phases of a run; reports stages that cannot be cached for lack of memory.
 
-    Args:
-        setup: setup of the run.
-        graphdef: the model without its parameters.
-        params: these, or their shapes.
-        groups: groups of the model's parts.
-        photographs: number of photographs that train or are validated.
-        train_step: makes the step of ``frozen`` parts and so many ``cached_stages``.
+    ``params`` may be shapes; ``photographs``: number of training and validation photographs;
+    ``train_step``: function (``frozen``, ``cached_stages``) → step.
     """
     phases = []
     for first in phase_starts(groups):
@@ -82,10 +70,10 @@ def make_phases(
         if cached:
             size = photographs * _map_bytes(setup.inputs, graphdef, params, cached)
             limit = memory_limit(setup.prepare.memory)
-            if largest(int(size > limit)):  # of several processes all do the same
+            if largest(int(size > limit)):  # the same decision in every process
                 console.say(
-                    f"from epoch {first}: the maps of stages.{cached - 1}, which is frozen, are "
-                    f"computed at every step: they would take {size / 2**30:.2f} of "
+                    f"from epoch {first}: the maps of the frozen stages.{cached - 1} are computed "
+                    f"at every step; cached they would take {size / 2**30:.2f} of "
                     f"{limit / 2**30:.2f} GiB (config.data.memory)"
                 )
                 cached = 0
@@ -94,7 +82,7 @@ def make_phases(
 
 
 def phase_of(phases: list[Phase], epoch: int) -> Phase:
-    """The phase of an epoch."""
+    """Phase of an epoch."""
     return max((phase for phase in phases if phase.first <= epoch), key=lambda phase: phase.first)
 
 
@@ -104,7 +92,7 @@ def augments(amounts: Amounts) -> bool:
 
 
 def frozen_stages(frozen: tuple[str, ...]) -> int:
-    """Number of leading stages that are frozen together with the stem."""
+    """Number of leading frozen stages; 0 if the stem trains."""
     stages = 0
     while "stem" in frozen and f"stages.{stages}" in frozen:
         stages += 1
@@ -120,16 +108,7 @@ def begin_phase(
     options: StepOptions,
     whole: PhaseData,
 ) -> PhaseData:
-    """The photographs of a phase, or the maps of its frozen stages, computed here.
-
-    Args:
-        phase: phase that begins or is resumed.
-        params: parameters of the model.
-        setup: setup of the run.
-        graphdef: the model without its parameters.
-        options: task and mesh of its steps.
-        whole: the photographs.
-    """
+    """Data of a phase that begins or resumes: photographs, or maps of its frozen stages."""
     if setup.optim.finetune != "full" or setup.optim.lora:
         console.say(f"from epoch {phase.first}: {_trained(phase.frozen, params)}")
     if not phase.cached_stages:
@@ -149,7 +128,7 @@ def begin_phase(
     validation = _with_maps(whole.validation, every, run, params, batch_size)
     size = (train.images.nbytes + validation.images.nbytes) / 2**30
     console.say(
-        f"nothing up to stages.{phase.cached_stages - 1} trains or is augmented: its maps of "
+        f"stages.{phase.cached_stages - 1} and all before it are frozen: their maps of "
         f"{len(train) + len(validation):,} photographs are computed once ({size:.2f} GiB, "
         f"{duration(time.perf_counter() - start)})"
     )
@@ -158,7 +137,7 @@ def begin_phase(
 
 
 def _trained(frozen: tuple[str, ...], params: dict) -> str:
-    """E.g. ``stages.3, head train (14.2 of 27.5 million parameters)``."""
+    """E.g. ``stages.3, head train, 14,200,000 of 27,500,000 parameters``."""
     trainable, _ = split_trainable(params, frozen)
     part = sum(leaf.size for leaf in jax.tree.leaves(trainable))
     flat = traverse_util.flatten_dict(trainable)
@@ -170,7 +149,7 @@ def _trained(frozen: tuple[str, ...], params: dict) -> str:
 def _map_bytes(
     how: InputSpecification, graphdef: nnx.GraphDef, params: dict, cached_stages: int
 ) -> int:
-    """Bytes of the map of one photograph."""
+    """Bytes of the cached map of one photograph."""
     image = jax.ShapeDtypeStruct((1, how.side, how.side, sum(how.channels)), np.float32)
 
     def last_map(params: dict, image: jax.Array) -> jax.Array:
@@ -183,7 +162,7 @@ def _map_bytes(
 def _with_maps(
     photos: PhotoSet, chosen: np.ndarray, run: Outputs, params: dict, batch_size: int
 ) -> PhotoSet:
-    """The chosen photographs with their maps in place of their pixels."""
+    """Photo set of the chosen photographs with maps in place of pixels."""
     maps = None
     for start in range(0, len(chosen), _CHUNK * batch_size):
         part = chosen[start : start + _CHUNK * batch_size]
@@ -192,6 +171,6 @@ def _with_maps(
             maps = np.empty((len(chosen), *found.shape[1:]), found.dtype)
         maps[start : start + len(part)] = found
     assert maps is not None, "a split has photographs"
-    # Without pixels, of which `subset` would make a copy.
+    # Without pixels, or `subset` would copy them.
     bare = replace(photos, images=np.empty((len(photos), 0), np.uint8))
     return replace(bare.subset(chosen), images=maps)

@@ -1,4 +1,4 @@
-"""A short run in which the learning rate rises until the loss does: which rate to choose."""
+"""Learning-rate range test: a short run with a rising learning rate."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -34,31 +34,26 @@ from hairjax.training.learner import (
 from hairjax.training.step import Step
 from hairjax.training.train_state import TrainState
 
-# As fastai's `lr_find` has them by default.
+# Defaults of fastai's `lr_find`.
 LOWEST, HIGHEST, STEPS = 1e-7, 10.0, 100
 SMOOTHING = 0.98
 DIVERGED = 4  # times the lowest smoothed loss
 _WRITTEN = ("rates.csv", "rates.png")
-SKIPPED = (STEPS // 10, 5)  # first and last steps, which say nothing of the rate
+SKIPPED = (STEPS // 10, 5)  # first and last steps, uninformative
 
 
 def run_rate_range_test(config: ConfigDict, out: Path) -> dict[str, float]:
-    """Raise the rate from step to step, from 1e-7 to 10, and write at which the loss falls.
+    """Raise the rate from 1e-7 to 10 step by step and record the loss.
 
-    The step is that of training, on the batches of its first steps, from the same weights. The rate
-    is that of the group with the highest peak; the others keep their shares of it. Nothing of the
-    model is kept. Smith, "Cyclical Learning Rates for Training Neural Networks", WACV 2017.
-
-    Args:
-        config: checked by ``check_config``.
-        out: the folder for ``rates.csv`` and ``rates.png``.
+    Step, batches and weights as in a training. The rate is that of the group with the highest peak;
+    other groups keep their ratio to it. Writes ``rates.csv`` and ``rates.png``. Smith, "Cyclical
+    Learning Rates for Training Neural Networks", WACV 2017.
 
     Returns:
-        The rates that the rules suggest: ``valley`` and ``steepest``.
+        Suggested rates: ``valley`` and ``steepest``.
 
     Raises:
-        UserError: photographs or weights cannot be used, or the loss says nothing; nothing has been
-            written.
+        UserError: unusable photographs or weights, or an uninformative loss; nothing is written.
     """
     require_replaceable(out, _WRITTEN)
     dispatch_inline()
@@ -66,7 +61,7 @@ def run_rate_range_test(config: ConfigDict, out: Path) -> dict[str, float]:
     keep_compiled(setup.devices.compiled)
     console.say(f"source: {setup.source.describe()}")
     mesh = make_mesh(setup.devices.mesh, setup.devices.shard)
-    count_micro_batches(setup, mesh)  # refuses what the devices cannot share, before all else
+    count_micro_batches(setup, mesh)  # raises before anything expensive
     weights = find_model_weights(setup.model)
     photos = load_data(setup.source, setup.prepare, None)
     split, _ = split_photos(photos, setup.source, setup.split, None)
@@ -100,12 +95,12 @@ def run_rate_range_test(config: ConfigDict, out: Path) -> dict[str, float]:
 
 
 def rate_of(step: Any) -> Any:
-    """The rate of a step or of several, counted from 0: lowest to highest by equal factors."""
+    """Rate at a step (or steps) from 0: geometric from lowest to highest."""
     return LOWEST * (HIGHEST / LOWEST) ** (step / (STEPS - 1))
 
 
 def _rising(groups: dict[str, ParameterGroup], highest: float) -> dict[str, optax.Schedule]:
-    """The schedule of every group, in which the one with the ``highest`` peak has `rate_of`."""
+    """Schedules by group; the group with the ``highest`` peak has `rate_of`."""
     return {
         name: lambda step, share=group.peak / highest: share * rate_of(step)
         for name, group in groups.items()
@@ -115,7 +110,7 @@ def _rising(groups: dict[str, ParameterGroup], highest: float) -> dict[str, opta
 def _raise_rate(
     batches: Iterable[Iterable[jax.Array]], step: Step, state: TrainState
 ) -> np.ndarray:
-    """The loss of every step until it diverges: float [steps]."""
+    """Loss of every step until divergence: float [steps]."""
     losses = list[float]()
     with console.training(STEPS, 0) as show:
         for batch in batches:
@@ -131,23 +126,23 @@ def _raise_rate(
 
 
 def smooth(losses: np.ndarray) -> np.ndarray:
-    """The exponential moving average, without the bias of a beginning at 0: float [n]."""
+    """Bias-corrected exponential moving average: float [n]."""
     total = lfilter([1 - SMOOTHING], [1, -SMOOTHING], losses)
     return total / (1 - SMOOTHING ** np.arange(1, len(losses) + 1))
 
 
 def suggestions(rates: np.ndarray, smoothed: np.ndarray) -> dict[str, float]:
-    """Learning rates suggested by each rule, from rates [n] and smoothed losses [n].
+    """Suggested rate of each rule, from rates [n] and smoothed losses [n].
 
     Raises:
-        UserError: too few steps came before the loss rose, or it never fell.
+        UserError: too few steps before the loss rises, or it never falls.
     """
     chosen = slice(SKIPPED[0], max(len(rates) - SKIPPED[1], 0))
     rates, smoothed = rates[chosen], smoothed[chosen]
     if len(rates) < 2 or smoothed.min() == smoothed[0]:
         raise UserError(
-            "the loss does not fall at any rate, so that none can be suggested; are the weights "
-            "and the labels what they should be?"
+            "the loss does not fall at any rate, so none can be suggested; check the weights and "
+            "the labels"
         )
     rules: dict[str, Callable[[np.ndarray, np.ndarray], int]]
     rules = {"valley": valley, "steepest": steepest}
@@ -155,9 +150,9 @@ def suggestions(rates: np.ndarray, smoothed: np.ndarray) -> dict[str, float]:
 
 
 def valley(rates: np.ndarray, losses: np.ndarray) -> int:
-    """Step halfway through the longest fall of the loss: fastai's default rule, ``valley``.
+    """Step inside the longest fall of the loss: fastai's default rule ``valley``.
 
-    The fall is the longest decreasing subsequence, taken to lie without gaps before its end.
+    The fall is the longest decreasing subsequence, assumed contiguous before its end.
     """
     lengths = np.ones(len(losses), int)
     for i in range(1, len(losses)):
@@ -165,10 +160,10 @@ def valley(rates: np.ndarray, losses: np.ndarray) -> int:
         lengths[i] += higher.max(initial=0)
     end = int(lengths.argmax())
     third = lengths[end] / 3
-    # One step down at the very start is half over there, not before it.
+    # For a single step down at the start the middle would lie before it.
     return max(end - int(lengths[end]) + int(third) + int(third / 2), 0)
 
 
 def steepest(rates: np.ndarray, losses: np.ndarray) -> int:
-    """Step of the steepest fall of the loss over the logarithm of the rate: fastai's ``steep``."""
+    """Step with the steepest loss over log rate: fastai's rule ``steep``."""
     return int((np.diff(losses) / np.diff(np.log(rates))).argmin())

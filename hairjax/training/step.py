@@ -1,4 +1,4 @@
-"""The one compiled step that advances the state of training."""
+"""The jitted train step."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 
 from hairjax.data.augment import Amounts
 from hairjax.data.inputs import InputSpecification, model_inputs
-from hairjax.data.mixing import own_shares, without_missing
+from hairjax.data.mixing import own_shares, zero_missing_views
 from hairjax.optim.freezing import merge, moving_statistics, split_trainable
 from hairjax.optim.lora import merged
 from hairjax.parallel.compilation import compiler_options
@@ -21,24 +21,18 @@ from hairjax.parallel.mesh import batch_sharded, replicated
 from hairjax.training.task import Task
 from hairjax.training.train_state import TrainState, next_average
 
-# (State, photographs, labels) → (state, loss), compiled when it is first called, or before.
+# (state, photographs, labels) → (state, loss)
 Step = jax.stages.Wrapped
-# (Loss, sums of the task, running statistics after the batch), gradient by parameter.
+# (loss, sums of the task, updated running statistics), gradients
 Gradients = tuple[tuple[jax.Array, dict[str, jax.Array], dict], dict]
 
 
 class Examples(NamedTuple):
-    """Examples to compute a gradient of.
+    """Inputs and targets of a gradient."""
 
-    Attributes:
-        inputs: model inputs, or the maps of its cached stages.
-        targets: targets of the task.
-        key: random key of dropout and drop-path.
-    """
-
-    inputs: jax.Array
-    targets: jax.Array
-    key: jax.Array
+    inputs: jax.Array  # model inputs, or maps of cached stages
+    targets: jax.Array  # targets of the task
+    key: jax.Array  # random key of dropout and drop-path
 
 
 def gradients(
@@ -50,19 +44,11 @@ def gradients(
     frozen: tuple[str, ...],
     cached_stages: int,
 ) -> Gradients:
-    """(Loss, sums, running statistics) and the gradient, which is zero for frozen parameters.
+    """(Loss, sums, running statistics) and the gradients, zero for frozen parameters.
 
-    What is frozen is not differentiated: nothing is computed for it in the backward pass, nor kept
-    for that where only frozen parts come before it. The statistics are those of batch norms in
-    parts that train, in a tree like ``params`` with None in all other places.
-
-    Args:
-        graphdef: the model without its parameters.
-        params: parameters of the model.
-        examples: inputs and targets.
-        task: its loss.
-        frozen: the parts of the model that are frozen.
-        cached_stages: the inputs are the maps of so many leading stages; 0: photographs.
+    Frozen parameters are not differentiated, which saves their backward pass and activations.
+    Running statistics of trained parts come in a tree like ``params``, None elsewhere. The inputs
+    have passed ``cached_stages`` stages (0: photographs).
     """
     trainable, fixed = split_trainable(params, frozen)
 
@@ -84,44 +70,38 @@ def gradients(
 
 @dataclass(frozen=True, eq=False)
 class StepOptions:
-    """Options of all steps of a run.
+    """Options of all steps of a run."""
 
-    Attributes:
-        task: targets and loss.
-        amounts: amounts of augmentation; all off where stages are cached.
-        input_spec: input specification of the model.
-        ema: decay of the EMA of the parameters; 0: off.
-        micro_batches: number of micro-batches of a batch, whose gradients are averaged.
-        seed: seed of all randomness.
-        mesh: devices that share each batch.
-    """
-
-    task: Task
-    amounts: Amounts
+    task: Task  # targets and loss
+    amounts: Amounts  # augmentation; all off with cached stages
     input_spec: InputSpecification
-    ema: float
-    micro_batches: int
-    seed: int
-    mesh: Mesh
+    ema: float  # decay of the EMA of the parameters; 0: off
+    micro_batches: int  # number of micro-batches for gradient accumulation
+    seed: int  # seed of all randomness
+    mesh: Mesh  # devices that share each batch
 
-    def seen(self, batch: Sequence[jax.Array], cached_stages: int) -> tuple[jax.Array, jax.Array]:
-        """Inputs and targets of (photographs, or the maps of cached stages; labels; keys)."""
+    def inputs_and_targets(
+        self, batch: Sequence[jax.Array], cached_stages: int
+    ) -> tuple[jax.Array, jax.Array]:
+        """Inputs and targets of (photographs or maps of cached stages, labels, keys)."""
         photos, labels, keys = batch
         targets = self.task.targets(photos, labels, keys)
         if cached_stages:
             return photos, targets
         return model_inputs(photos, keys, self.amounts, self.input_spec), targets
 
-    def mixed(self, batch: Sequence[jax.Array], cached_stages: int) -> tuple[jax.Array, jax.Array]:
-        """Inputs and targets as `seen` gives them; with three further arrays, mixed with theirs."""
-        own = self.seen(batch[:3], cached_stages)
+    def mixed_inputs_and_targets(
+        self, batch: Sequence[jax.Array], cached_stages: int
+    ) -> tuple[jax.Array, jax.Array]:
+        """Inputs and targets; with three further arrays, mixed (mixup, CutMix) with theirs."""
+        own = self.inputs_and_targets(batch[:3], cached_stages)
         if len(batch) == 3:
             return own
         mix = jax.vmap(lambda own, other, share: share * own + (1 - share) * other)
         shares = own_shares(batch[2], self.amounts, self.input_spec.side)
-        inputs, targets = map(mix, own, self.seen(batch[3:], cached_stages), shares)
+        inputs, targets = map(mix, own, self.inputs_and_targets(batch[3:], cached_stages), shares)
         if not cached_stages and batch[0].shape[-1] == 8:  # two views
-            inputs = without_missing(inputs, own[0], self.input_spec.channels[0])
+            inputs = zero_missing_views(inputs, own[0], self.input_spec.channels[0])
         return inputs, targets
 
 
@@ -134,25 +114,25 @@ def make_train_step(
     frozen: tuple[str, ...],
     cached_stages: int,
 ) -> Step:
-    """Compile (state, photographs, labels) → (state, loss of the step); the state is donated.
+    """Jitted step (state, photographs, labels) → (state, loss); the state is donated.
 
-    Photographs are uint8 [batch, stored, stored, 4], or the maps of cached stages. All randomness
-    is a function of (seed, state.step), and each photograph's augmentation of its place in the
-    batch besides, whatever the number of devices or micro-batches.
+    Photographs: uint8 [batch, stored, stored, 4], or maps of cached stages. Randomness is a
+    function of (seed, step) and, for augmentation, of the position in the batch: independent of
+    devices and micro-batches.
 
     Args:
-        graphdef: the model without its parameters.
-        tx: from ``make_optimizer``.
-        options: options of all steps of a run.
-        layout: the sharding of every array of the state, or one for all.
-        frozen: the parts of the model that are frozen.
-        cached_stages: leading stages whose maps are given in place of photographs; 0: none.
+        graphdef: model without parameters.
+        tx: optimizer.
+        options: options of all steps.
+        layout: sharding of every array of the state, or one for all.
+        frozen: frozen parts of the model.
+        cached_stages: number of leading stages with cached maps; 0: photographs.
     """
     how: dict[str, Any] = {"frozen": frozen, "cached_stages": cached_stages}
 
-    def part_gradients(params: dict, *batch_and_key: jax.Array) -> Gradients:
+    def micro_batch_gradients(params: dict, *batch_and_key: jax.Array) -> Gradients:
         *batch, key = batch_and_key
-        examples = Examples(*options.mixed(batch, cached_stages), key)
+        examples = Examples(*options.mixed_inputs_and_targets(batch, cached_stages), key)
         return gradients(graphdef, params, examples, options.task, **how)
 
     whole, shared = replicated(options.mesh), batch_sharded(options.mesh)
@@ -165,12 +145,12 @@ def make_train_step(
         batch: tuple[jax.Array, ...]
         batch = (photos, labels, jax.random.split(augment_key, len(labels)))
         if options.amounts.mixup or options.amounts.cutmix:
-            # Each with the next one of the batch, whatever the micro-batches it is cut into.
+            # Mixed with the next photograph of the whole batch, not of the micro-batch.
             batch += tuple(jnp.roll(array, -1, axis=0) for array in batch)
-        # Whole from here on: else the compiler may cut what they are multiplied with, and send it.
+        # Replicated from here on, or the compiler may shard and send the activations.
         gathered = jax.lax.with_sharding_constraint(state.params, whole)
         (loss, sums, moved), grads = accumulate_gradients(
-            part_gradients, gathered, batch, dropout_key, options.micro_batches
+            micro_batch_gradients, gathered, batch, dropout_key, options.micro_batches
         )
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
         params = merge(moved, optax.apply_updates(state.params, updates))
@@ -195,22 +175,16 @@ def accumulate_gradients(
     key: jax.Array,
     micro_batches: int,
 ) -> Gradients:
-    """Gradients of a batch cut into equal micro-batches, one after the other: less memory.
+    """Gradients of a batch, accumulated over equal micro-batches to save memory.
 
-    The mean is that of the whole batch. A batch norm goes by each micro-batch alone; all begin with
-    the same running statistics, and what they make of them is averaged: one step forgets as much,
-    whatever the number of micro-batches.
-
-    Args:
-        function: (params, *arrays, key) → gradients of one micro-batch.
-        params: parameters of the model.
-        batch: arrays whose first axis is the photograph.
-        key: split between the micro-batches.
-        micro_batches: number of micro-batches; 1: the batch as it is.
+    Equals the mean over the batch. Batch norms use each micro-batch's statistics; their running
+    statistics all start from the same values and are averaged, so that a step forgets equally.
+    ``function``: (params, *arrays, key) → gradients of a micro-batch; ``batch``: arrays with the
+    batch as first axis.
     """
     if micro_batches == 1:
         return function(params, *batch, key)
-    # Neighbours go to different micro-batches, so that every one of them lies on every device.
+    # Interleaved, so that every micro-batch lies on all devices.
     cut = [rearrange(array, "(b n) ... -> n b ...", n=micro_batches) for array in batch]
     shapes = jax.eval_shape(function, params, *(array[0] for array in cut), key)
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)

@@ -1,4 +1,4 @@
-"""Stop a training in good order when SIGTERM or Ctrl-C comes."""
+"""Orderly stop of a training on SIGTERM or Ctrl-C."""
 
 import signal
 from collections.abc import Iterator
@@ -12,36 +12,37 @@ STOPS = ("", "stopped by SIGTERM", "stopped by Ctrl-C")
 
 
 class StoppedError(Exception):
-    """The run was asked to stop (SIGTERM, Ctrl-C) and has saved its state."""
+    """Training stopped by SIGTERM or Ctrl-C after saving its state."""
 
 
 def stop_reason(stop: list[str]) -> str:
-    """Reason to stop now; "" to go on.
+    """Reason to stop now; "" to continue.
 
-    Several processes all call this at the same place, and all stop, whichever of them was told to.
+    A collective: every process calls it at the same place, and one signal stops all.
     """
-    mine = stop[0] if stop else ""
-    return STOPS[largest(STOPS.index(mine))]
+    local = stop[0] if stop else ""
+    return STOPS[largest(STOPS.index(local))]
 
 
 @contextmanager
 def stop_requests() -> Iterator[list[str]]:
-    """Yield a list that is empty until SIGTERM or Ctrl-C comes.
+    """Yield a list that is empty until SIGTERM or Ctrl-C.
 
-    A second one acts as usual; not in several processes, to which launchers may send each twice.
+    A second signal has its default effect; with several processes it is ignored, as launchers may
+    send signals twice.
     """
-    asked: list[str] = []
+    requests: list[str] = []
     before = {int(s): signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)}
 
     def ask(number: int, _: object) -> None:
-        asked.append(STOPS[2] if number == signal.SIGINT else STOPS[1])
+        requests.append(STOPS[2] if number == signal.SIGINT else STOPS[1])
         if jax.process_count() == 1:
             signal.signal(number, before[number])
 
     for number in before:
         signal.signal(number, ask)
     try:
-        yield asked
+        yield requests
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""Time and memory of the steps of an epoch."""
+"""Step time, throughput and peak memory of an epoch."""
 
 import resource
 import sys
@@ -10,7 +10,7 @@ import numpy as np
 
 
 class EpochTimer:
-    """Times the steps of one epoch."""
+    """Timer of the steps of one epoch."""
 
     def __init__(self, batch_size: int):
         self.batch_size = batch_size
@@ -18,12 +18,12 @@ class EpochTimer:
         self.ticks: list[float] = []
 
     def tick(self) -> None:
-        """A step has ended."""
+        """Record the end of a step."""
         self.ticks.append(time.perf_counter())
 
     @property
     def step_seconds(self) -> float:
-        """The median step; the first, which compiles, counts only while there is no other."""
+        """Median step time, without the first step (compilation) unless it is the only one."""
         return float(np.median(np.diff([self.begun, *self.ticks])[-max(len(self.ticks) - 1, 1) :]))
 
     @property
@@ -37,7 +37,7 @@ class EpochTimer:
         return f"{self.rate:.{0 if self.rate >= 10 else 1}f} images/s"
 
     def row(self, epoch: int) -> dict[str, Any]:
-        """The epoch's line of ``timing.jsonl``."""
+        """Row of the epoch in ``timing.jsonl``."""
         return {
             "epoch": epoch,
             "seconds": time.perf_counter() - self.begun,
@@ -47,7 +47,7 @@ class EpochTimer:
 
 
 def _peak_memory() -> int:
-    """Peak memory of the device where it is known, else of this process, in bytes."""
+    """Peak memory in bytes, of the device if known, else of this process."""
     stats = jax.local_devices()[0].memory_stats()
     if stats and "peak_bytes_in_use" in stats:
         return stats["peak_bytes_in_use"]

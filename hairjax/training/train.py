@@ -1,7 +1,7 @@
-"""One run, from configuration to report: read top to bottom."""
+"""One training from configuration to report: read top to bottom."""
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,14 +16,13 @@ from hairjax.builders.data_set import find_data, load_data, split_photos
 from hairjax.builders.model import abstract_model, find_model_weights, pretrained_model
 from hairjax.builders.setup import Setup, resolve
 from hairjax.config.continued import continued_command
-from hairjax.config.load import at_its_places
+from hairjax.config.load import with_moved_places
 from hairjax.config.places import places_of
 from hairjax.config.schema import flatten
 from hairjax.data.mask_checksums import require_same_masks, write_masks
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.quality.conflicts import require_one_label
 from hairjax.data.quality.copies import require_no_copies
-from hairjax.data.sources.manifest import read_columns
 from hairjax.data.split import write_split
 from hairjax.evaluation.inference import make_model_outputs
 from hairjax.optim.groups import ParameterGroup, make_groups
@@ -35,15 +34,17 @@ from hairjax.optim.schedules import make_schedules
 from hairjax.parallel.compilation import compute_dtype, dispatch_inline, keep_compiled
 from hairjax.parallel.lock import exclusive_lock
 from hairjax.parallel.mesh import describe_mesh, make_mesh
-from hairjax.parallel.processes import is_first, leave_processes, lost, wait_for
+from hairjax.parallel.processes import is_first, largest, leave_processes, lost, wait_for
 from hairjax.runs.ancestry import Ancestry, write_ancestry
 from hairjax.runs.environment import describe_start, to_line
 from hairjax.runs.folder import RunFolder
-from hairjax.runs.overlap import require_unlearnt_weights
+from hairjax.runs.overlap import require_no_leakage_of_weights
 from hairjax.runs.run import make_explainer
 from hairjax.system import console
 from hairjax.system.disk import FullDiskError, full_disk
+from hairjax.system.errors import UserError
 from hairjax.training.agreement import require_same_command, require_same_start
+from hairjax.training.disk_space import full_disk_message, require_disk_space
 from hairjax.training.learner import (
     Learner,
     classification_task,
@@ -51,49 +52,42 @@ from hairjax.training.learner import (
     make_learner,
     step_options,
 )
-from hairjax.training.loop import Plan, is_exhausted, run_epochs
+from hairjax.training.loop import Plan, patience_exhausted, run_epochs
 from hairjax.training.phases import PhaseData, begin_phase, make_phases
-from hairjax.training.room import require_room, told_of_full_disk
 from hairjax.training.train_state import TrainState
 from hairjax.weights.checkpoint import Checkpoints, last_step
 
 
 class Prepared(NamedTuple):
-    """Run prepared for its first step."""
+    """A run ready for its first step."""
 
-    config: ConfigDict  # whose photographs lie where they are now
+    config: ConfigDict  # with the current locations of the photographs
     setup: Setup
     folder: RunFolder
-    resumed: bool  # whether the folder held the run
+    resumed: bool  # True if the directory already held the run
     mesh: Mesh
     photos: PhotoSet
-    split: np.ndarray  # str [n], what each photograph is for
-    columns: Mapping[str, Mapping[str, str]]  # what else a manifest says of them
-    weights: Sequence[Path | None]  # files or runs that were read, for each stream
-    ancestry: Ancestry | None  # from what these have learnt; None where none were read
+    split: np.ndarray  # str [n]: train, validation or test
+    given: str  # origin of a split that was not drawn; "" if drawn
+    weights: Sequence[Path | None]  # file or run of pretrained weights per stream
+    ancestry: Ancestry | None  # training data of these; None without weights
     graphdef: nnx.GraphDef
-    params: dict  # shapes alone where a checkpoint has the numbers
+    params: dict  # shapes only, if restored from a checkpoint
     groups: dict[str, ParameterGroup]
-    checkpoints: Checkpoints
-    saved: bool  # whether there is a checkpoint
+    saved: bool  # True if there is a checkpoint
 
 
 def train_run(config: ConfigDict, workdir: str | Path) -> dict[str, float]:
-    """Train, keep the best, report; on the directory of an unfinished run, go on with it.
-
-    Args:
-        config: checked by ``check_config``.
-        workdir: where everything is written.
+    """Train, keep the best epoch, report; resumes an unfinished run in ``workdir``.
 
     Returns:
-        The best epoch's validation metrics, as in ``metrics.json``.
+        Validation metrics of the best epoch, as in ``metrics.json``.
 
     Raises:
-        UserError: what was given cannot be used, and nothing has been written; or another command
-            trains there.
-        FloatingPointError: the loss is no longer finite; the last good checkpoint is kept.
+        UserError: unusable input (nothing is written), or another command trains in ``workdir``.
+        DivergedError: the loss is not finite; the last finite checkpoint is kept.
         StoppedError: SIGTERM or SIGINT; the state is saved.
-        FullDiskError: something could not be written; what was saved is whole.
+        FullDiskError: a write failed; saved files are intact.
     """
     try:
         return _train(config, RunFolder(workdir))
@@ -101,59 +95,51 @@ def train_run(config: ConfigDict, workdir: str | Path) -> dict[str, float]:
         raise
     except Exception as error:
         if full := full_disk(error):
-            raise FullDiskError(told_of_full_disk(full, Path(workdir))) from error
+            raise FullDiskError(full_disk_message(full, Path(workdir))) from error
         raise
 
 
 def _train(config: ConfigDict, folder: RunFolder) -> dict[str, float]:
-    """As `train_run`; what the system raises is raised as it is."""
     prepared = _prepare(config, folder)
-    with exclusive_lock(prepared.folder.environment):
+    with exclusive_lock(folder.environment):
+        _require_as_prepared(prepared)
+        _begin(prepared)
         _write_start(prepared)
         plan, learner = _plan(prepared)
-        with _closing(prepared.checkpoints):
-            require_room(plan, learner)
+        with _closing(plan.checkpoints):
+            require_disk_space(plan, learner)
             state, best = _start(plan, learner, prepared)
             best = run_epochs(plan, state, best)
-            params = prepared.checkpoints.restore_params(best["step"], learner.shapes.evaluated)
+            params = plan.checkpoints.restore_params(best["step"], learner.shapes.evaluated)
         return _end(plan, prepared, best, params)
 
 
 def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
-    """Read the photographs and the model, and begin the run's directory or go on with it."""
+    """Load photographs and model to create or resume a run; writes nothing."""
     resuming = folder.exists()
     if resuming:
         folder.require_same(config)
-        config = _as_begun(at_its_places(folder.path, config), folder.read_config())
+        config = _with_resolved_names(with_moved_places(folder.path, config), folder.read_config())
     dispatch_inline()
     setup = resolve(config)
     keep_compiled(setup.devices.compiled)
     require_same_command(config, resuming)
     mesh = make_mesh(setup.devices.mesh, setup.devices.shard)
-    count_micro_batches(setup, mesh)  # refuses what the devices cannot share, before all else
+    count_micro_batches(setup, mesh)  # raises before anything expensive
     console.say(f"source: {setup.source.describe()}")
     console.say(f"devices: {describe_mesh(mesh)}, {compute_dtype(setup.model.dtype)}")
     last = last_step(folder.checkpoints) if resuming else None
     saved = last is not None
     photos, split, given, weights = _photographs(setup, folder, resuming, saved)
-    columns = read_columns(setup.source.manifest, setup.source.views[0].photos)
     graphdef, params = initial_model(setup, len(photos.classes), weights, saved)
     ancestry = None
     if not saved:
-        ancestry = require_unlearnt_weights(
+        ancestry = require_no_leakage_of_weights(
             setup.model, weights, photos, split, setup.source, setup.split
         )
     groups = make_groups(setup.optim, len(params["stages"]), setup.training.epochs)
     params = with_pairs(params, groups, setup.optim.lora, setup.seed)
     require_same_start(photos, split, params, last)
-    if not resuming:
-        if is_first():
-            _begin(folder, photos, split, given)
-            table = make_parameter_table(params, groups, setup.optim)
-            write_groups_text(table, (*groups, FROZEN), folder.groups_text)
-            write_groups_csv(table, folder.groups_csv)
-            folder.write_config(config)  # last: it makes the folder a run
-        wait_for(folder.config)
     return Prepared(
         config=config,
         setup=setup,
@@ -162,19 +148,50 @@ def _prepare(config: ConfigDict, folder: RunFolder) -> Prepared:
         mesh=mesh,
         photos=photos,
         split=split,
-        columns=columns,
+        given=given,
         weights=weights,
         ancestry=ancestry,
         graphdef=graphdef,
         params=params,
         groups=groups,
-        checkpoints=Checkpoints(folder.checkpoints),
         saved=saved,
     )
 
 
+def _require_as_prepared(prepared: Prepared) -> None:
+    """Raise if another command has begun the run or saved its first state in the meantime."""
+    folder = prepared.folder
+    found = folder.config.is_file(), last_step(folder.checkpoints) is not None
+    if largest(int(is_first() and found != (prepared.resumed, prepared.saved))):
+        raise UserError(
+            f"another command has trained in {folder.path} while this one read photographs: give "
+            "the command again to resume that run, or give another --workdir"
+        )
+
+
+def _begin(prepared: Prepared) -> None:
+    """Create the directory of a new run: classes, split, groups and configuration."""
+    folder, photos = prepared.folder, prepared.photos
+    if prepared.resumed:
+        return
+    if is_first():
+        folder.write_json(folder.classes, list(photos.classes))
+        folder.write_levels(photos)
+        if photos.mask_sha256:
+            write_masks(folder.mask_files, photos)
+        if prepared.given:
+            folder.write_json(folder.division, {"by": prepared.given})
+        write_split(folder.split, photos, prepared.split)
+        groups = prepared.groups
+        table = make_parameter_table(prepared.params, groups, prepared.setup.optim)
+        write_groups_text(table, (*groups, FROZEN), folder.groups_text)
+        write_groups_csv(table, folder.groups_csv)
+        folder.write_config(prepared.config)  # last: it makes the folder a run
+    wait_for(folder.config)
+
+
 def _write_start(prepared: Prepared) -> None:
-    """Write what the run is started with; begun anew it may be with other weights or masks."""
+    """Record this start: environment, and changed locations or weights."""
     if not is_first():
         return
     folder = prepared.folder
@@ -189,7 +206,7 @@ def _write_start(prepared: Prepared) -> None:
 
 
 def _plan(prepared: Prepared) -> tuple[Plan, Learner]:
-    """Plan of the epochs (photographs, schedules), and the learner with its compiled step."""
+    """Constants of the loop, and the learner."""
     setup, photos, split, mesh = prepared.setup, prepared.photos, prepared.split, prepared.mesh
     graphdef, params, groups = prepared.graphdef, prepared.params, prepared.groups
     train, validation = (np.flatnonzero(split == name) for name in ("train", "validation"))
@@ -221,20 +238,20 @@ def _plan(prepared: Prepared) -> tuple[Plan, Learner]:
         begin=functools.partial(
             begin_phase, setup=setup, graphdef=graphdef, options=options, whole=whole
         ),
-        checkpoints=prepared.checkpoints,
+        checkpoints=Checkpoints(prepared.folder.checkpoints),
     )
     return plan, learner
 
 
 def _end(plan: Plan, prepared: Prepared, best: dict[str, Any], params: dict) -> dict[str, float]:
-    """Predict the validation photographs by the best epoch, report, and part from the others."""
-    # Figures and statistics take a second to start, which the first step need not wait for.
+    """Predict validation with the best epoch, leave the other processes, report."""
+    # Imported late: figures and statistics take a second, which need not delay the first step.
     from hairjax.training.finish import Trained, find_mistakes, finish_run
 
     setup, validation = prepared.setup, plan.whole.validation
     predictions = plan.whole.predict(params, validation)
     explain = make_explainer(setup, prepared.graphdef, prepared.mesh, stage=-1)
-    # Two photographs have no place in common that a map could show.
+    # Maps of two views share no coordinates, so they are not shown.
     shown = 0 if setup.source.two_views else setup.training.gallery
     mistakes = find_mistakes(shown, explain, params, validation, predictions)
     leave_processes()
@@ -244,14 +261,13 @@ def _end(plan: Plan, prepared: Prepared, best: dict[str, Any], params: dict) -> 
         prepared.folder,
         prepared.photos,
         prepared.split,
-        prepared.columns,
         Trained(best, predictions, mistakes),
     )
 
 
 @contextmanager
 def _closing(checkpoints: Checkpoints) -> Iterator[None]:
-    """Commit and close at the end, unless it comes from another process's, for which both wait."""
+    """Commit and close the checkpoints, unless another process is lost (both would wait)."""
     try:
         yield
     except BaseException as error:
@@ -261,8 +277,8 @@ def _closing(checkpoints: Checkpoints) -> Iterator[None]:
     checkpoints.close()
 
 
-def _as_begun(config: ConfigDict, began: ConfigDict) -> ConfigDict:
-    """The configuration that a run goes on with: names and columns as the run has read them."""
+def _with_resolved_names(config: ConfigDict, began: ConfigDict) -> ConfigDict:
+    """Configuration with the names and columns resolved at the first start."""
     config = ConfigDict(config)
     config.data.spelling = began.data.spelling
     for key in ("columns", "mask_name"):
@@ -273,10 +289,9 @@ def _as_begun(config: ConfigDict, began: ConfigDict) -> ConfigDict:
 def _photographs(
     setup: Setup, folder: RunFolder, resuming: bool, saved: bool
 ) -> tuple[PhotoSet, np.ndarray, str, Sequence[Path | None]]:
-    """Photographs, the split of each, what gave it, and the weights that will be read.
+    """Photographs, split, origin of the split, and paths of the pretrained weights.
 
-    What is quick to refuse is refused before photographs are decoded: missing photographs, a model
-    that cannot take their size, weights that are not there.
+    Cheap checks (missing files, image size, absent weights) come before decoding.
     """
     source, classes = setup.source, folder.read_classes() if resuming else None
     if resuming:
@@ -295,35 +310,23 @@ def _photographs(
         require_same_masks(folder.read_masks(), photos)
     if not resuming:
         require_one_label(photos, source)
-        require_no_copies(photos, split, source, setup.split)
+        require_no_copies(photos, split, source, setup.split, setup.prepare.hair)
     return photos, split, given, weights
 
 
 def initial_model(
     setup: Setup, num_classes: int, weights: Sequence[Path | None], saved: bool
 ) -> tuple[nnx.GraphDef, dict]:
-    """The model's graph and parameters; shapes alone when a checkpoint has the parameters."""
+    """Graph and initial parameters; shapes only if ``saved`` (restored from a checkpoint)."""
     if saved:
         return abstract_model(setup.model, num_classes)
     return pretrained_model(setup.model, num_classes, weights)
 
 
-def _begin(folder: RunFolder, photos: PhotoSet, split: np.ndarray, given: str) -> None:
-    """Make the run's directory and write the classes, the split and what gave it."""
-    folder.path.mkdir(parents=True, exist_ok=True)
-    folder.write_json(folder.classes, list(photos.classes))
-    folder.write_levels(photos)
-    if photos.mask_sha256:
-        write_masks(folder.mask_files, photos)
-    if given:
-        folder.write_json(folder.division, {"by": given})
-    write_split(folder.split, photos, split)
-
-
 def _start(
     plan: Plan, learner: Learner, prepared: Prepared
 ) -> tuple[TrainState, dict[str, Any] | None]:
-    """The state to go on from, and the best epoch so far."""
+    """Initial or restored state, and the best epoch so far."""
     if not prepared.saved:
         plan.folder.cut_back(0)
         return learner.begin(prepared.params), None
@@ -332,8 +335,8 @@ def _start(
     state = TrainState.restored(evaluated, rest)
     plan.folder.cut_back(int(state.step) // plan.steps)
     epoch, epochs = int(state.step) // plan.steps, plan.setup.training.epochs
-    if epoch < epochs and not is_exhausted(plan, epoch, best):
-        console.say(f"going on with {plan.folder.path} after step {int(state.step):,}")
+    if epoch < epochs and not patience_exhausted(plan, epoch, best):
+        console.say(f"resuming {plan.folder.path} after step {int(state.step):,}")
     else:
         path = plan.folder.path
         longer = continued_command(path, epochs)

@@ -1,7 +1,7 @@
-"""Weights from elsewhere: found, read, and fitted to a model."""
+"""Pretrained weights: find, read, and fit them to a model."""
 
 from hairjax.system.errors import UserError
 
 
 class WeightsError(UserError):
-    """The weights cannot be found, read, or fitted to the model; the message says what to do."""
+    """Weights not found, unreadable, or not fitting the model; the message says what to do."""

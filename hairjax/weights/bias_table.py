@@ -1,4 +1,4 @@
-"""Resize a relative-position table to another attention window."""
+"""Resize a relative-position bias table to another attention window."""
 
 import functools
 
@@ -8,15 +8,11 @@ import numpy as np
 def resize_bias_table(
     table: np.ndarray, window: tuple[int, int], old_window: tuple[int, int]
 ) -> np.ndarray:
-    """A relative-position table for another window, as timm resizes it (after BEiT).
+    """Relative-position table resized to another window (height, width), as in timm (after BEiT).
 
-    The old places lie at distances that grow geometrically from the centre and reach the new
-    border; the new ones, one apart, are read off linearly and clamped at the border.
-
-    Args:
-        table: float [(2·h − 1)(2·w − 1), heads] for ``old_window`` = (h, w).
-        window: the new height and width.
-        old_window: the height and width the table was made for.
+    Old positions are spaced geometrically from the centre to the new border; new, unit-spaced
+    positions are interpolated linearly and clamped at the border. ``table``: float [(2·h − 1)(2·w −
+    1), heads] for ``old_window`` = (h, w).
     """
     source = tuple(2 * side - 1 for side in old_window)
     target = tuple(2 * side - 1 for side in window)
@@ -32,7 +28,7 @@ def resize_bias_table(
 
 
 def _geometric_places(source: int, target: int) -> np.ndarray:
-    """Distances 1, 1 + q, 1 + q + q² … on both sides of 0 whose last reaches ``target // 2``."""
+    """Positions ±(1, 1 + q, 1 + q + q² …) and 0, the last at ``target // 2``."""
     low, high = 1.01, 1.5
     while high - low > 1e-6:
         ratio = (low + high) / 2

@@ -1,4 +1,4 @@
-"""Checkpoints of a run, best and last: the only file that imports orbax."""
+"""Best and last checkpoint of a run: the only module that imports orbax."""
 
 import errno
 import functools
@@ -22,22 +22,19 @@ from orbax.checkpoint.checkpoint_managers import (
 
 from hairjax.system.disk import free, full_disk
 
-# Orbax reports every save at INFO, harmless conditions at WARNING, and at ERROR what it raises too.
+# Orbax logs every save at INFO, harmless conditions at WARNING, and raised errors again at ERROR.
 logging.getLogger("absl").setLevel(logging.CRITICAL)
 
 
-# Measured of Swin-T after training: compressed, a checkpoint takes 0.93 of the state's bytes.
+# Measured on Swin-T: a compressed checkpoint takes 0.93 of the state's bytes.
 _LEAST = 0.9
-_FILES = 300_000  # bytes of what describes the arrays, in a few dozen small files
-_NEXT_BESIDE = 2  # whole checkpoints at most, the best and the last, while the next is written
+_FILES = 300_000  # bytes of metadata, in a few dozen small files
+_NEXT_BESIDE = 2  # complete checkpoints (best, last) while the next is written
 
 
 @functools.cache
-def _hush() -> None:
-    """Say nothing, from now on, of what orbax's threads leave undone once a save has failed.
-
-    Each of a hundred says it by a page of its own, and what failed is raised besides.
-    """
+def _silence_orbax() -> None:
+    """Silence orbax's threads after a failed save: a hundred tracebacks of a closed event loop."""
     before = sys.unraisablehook
 
     def say(unraisable: Any) -> None:
@@ -50,15 +47,14 @@ def _hush() -> None:
 
 
 def last_step(folder: Path) -> int | None:
-    """The step of the last whole checkpoint in a folder, which is not opened; None if none."""
+    """Step of the last complete checkpoint in a folder (not opened); None if there is none."""
     return max(ocp.utils.checkpoint_steps(folder), default=None) if folder.is_dir() else None
 
 
 class _KeepBest(PreservationPolicy):
-    """Keeps one step: the best, which the run knows and every checkpoint records.
+    """Preserves the best step, recorded by the run in every checkpoint.
 
-    (Orbax's own ``BestN`` ranks by metrics that it writes only together with ``best_fn``, and so
-    forgets them at a restart.)
+    (Orbax's ``BestN`` forgets its metrics at a restart.)
     """
 
     step: int | None = None
@@ -68,14 +64,11 @@ class _KeepBest(PreservationPolicy):
 
 
 class Checkpoints:
-    """The last state of a run and the one that validated best, by training step.
+    """Last and best checkpoint of a run by training step, in a folder created if missing.
 
-    A save is asynchronous and atomic: what a kill interrupts is ignored at the next start. Of
-    several processes each calls every method, and writes its parts of the arrays: the folder is one
-    that they share. A state may be restored onto another mesh than it was saved from.
-
-    Args:
-        folder: where they lie; made when missing.
+    Saves are asynchronous and atomic: an interrupted one is ignored at the next start. With several
+    processes each calls every method and writes its shards to the shared folder. A state may be
+    restored onto another mesh.
     """
 
     def __init__(self, folder: Path):
@@ -90,18 +83,17 @@ class Checkpoints:
         )
 
     def save(self, step: int, params: dict, rest: dict, best: dict[str, Any] | None) -> None:
-        """Begin to save a state.
+        """Start saving a state.
 
         Args:
             step: training steps taken.
-            params: the model's parameters.
-            rest: whatever else training needs to go on (a tree of arrays).
-            best: the best epoch so far, if any was validated; its ``step`` is kept beside the
-                last one.
+            params: evaluated parameters.
+            rest: rest of the train state (a tree of arrays).
+            best: best epoch so far, if any; the checkpoint at its ``step`` is preserved.
 
         Raises:
-            RuntimeError: this step or a later one is already there, or orbax refused.
-            OSError: the disk has no room for it, or the one before could not be written.
+            RuntimeError: this or a later step exists, or orbax refused.
+            OSError: the disk is full, or the previous save failed.
         """
         self.wait()
         last = self.last_step()
@@ -115,32 +107,29 @@ class Checkpoints:
             rest=ocp.args.StandardSave(rest),
             best=ocp.args.JsonSave({"best": best}),
         )
-        _hush()
-        with self._telling():
-            self._require_room(state_bytes((params, rest)))
+        _silence_orbax()
+        with self._single_error():
+            self._require_disk_space(state_bytes((params, rest)))
             if not self._manager.save(step, args=args, force=True):
                 raise RuntimeError(f"step {step} was not saved: orbax refused")
 
     def clean(self) -> None:
-        """Remove, once, what a kill in the middle of an earlier save left; for who trains here.
+        """Remove leftovers of an interrupted save, once; for the trainer only.
 
-        Not whenever the folder is opened (as orbax would): a run may be evaluated while it trains,
-        and the reader must not remove what the trainer is writing.
+        Readers must not: a run may be evaluated while it trains. (Orbax would on every open.)
         """
         if not self._cleaned and jax.process_index() == 0:
             self._remove_leftovers()
         self._cleaned = True
 
     def last_step(self) -> int | None:
-        """The step of the last whole checkpoint; None when there is none."""
+        """Step of the last complete checkpoint; None if there is none."""
         return self._manager.latest_step()
 
     def restore_last(self, params: Any, rest: Any) -> tuple[Any, Any, dict[str, Any] | None]:
-        """The last state: params, rest and the best epoch, as they were saved.
+        """Last state: parameters, rest and best epoch.
 
-        Args:
-            params: shapes, dtypes and shardings, as ``jax.ShapeDtypeStruct``s or arrays.
-            rest: likewise.
+        Arguments: ``jax.ShapeDtypeStruct``s (with shardings) or arrays.
         """
         restored = self._manager.restore(
             self.last_step(),
@@ -153,7 +142,7 @@ class Checkpoints:
         return restored.params, restored.rest, restored.best["best"]
 
     def best(self) -> dict[str, Any] | None:
-        """The best epoch as last saved; None when no epoch was validated yet."""
+        """Best epoch in the last checkpoint; None before the first validation."""
         step = self.last_step()
         if step is None:
             return None
@@ -161,15 +150,14 @@ class Checkpoints:
         return self._manager.restore(step, args=args).best["best"]
 
     def restore_params(self, step: int, params: Any) -> Any:
-        """The parameters alone, at one step."""
+        """Parameters at a step, onto the shapes and shardings of ``params``."""
         args = ocp.args.Composite(params=ocp.args.StandardRestore(_abstract(params)))
         return self._manager.restore(step, args=args).params
 
     def read_params(self, step: int) -> dict[str, Any]:
-        """The parameters at one step as numpy arrays, without their model's shapes.
+        """Parameters at a step as numpy arrays, without shapes or the saving devices.
 
-        List positions in the tree come back as text ("0"). The devices that saved them need not be
-        there.
+        List positions in the tree become text ("0").
         """
         path = self._folder / str(step) / "params"
         with ocp.PyTreeCheckpointer() as reader:
@@ -178,47 +166,39 @@ class Checkpoints:
             return reader.restore(path, restore_args=args)
 
     def wait(self) -> None:
-        """Return when every save has been committed.
+        """Wait until every save is committed.
 
         Raises:
-            OSError: one could not be written, for want of room.
+            OSError: a save failed for lack of space.
         """
-        with self._telling():
+        with self._single_error():
             self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Commit what is under way and let go of the folder; of a failed save nothing is left."""
-        with self._telling():
+        """Commit pending saves and release the folder; removes a failed save."""
+        with self._single_error():
             self._manager.close()
         if self._failed and jax.process_count() == 1:
             self._remove_leftovers()
 
     def expected_bytes(self, size: int, epochs: int) -> int:
-        """Bytes that the checkpoints will take beside those that are there.
-
-        Args:
-            size: bytes of a state.
-            epochs: how often it will be saved.
-        """
-        there = len(self._manager.all_steps())
-        return (size + _FILES) * max(min(1 + _NEXT_BESIDE, there + epochs) - there, 0)
+        """Bytes that further saves, one per epoch of states of ``size`` bytes, will take."""
+        existing = len(self._manager.all_steps())
+        return (size + _FILES) * max(min(1 + _NEXT_BESIDE, existing + epochs) - existing, 0)
 
     def least_bytes(self, size: int) -> float:
-        """Bytes that a checkpoint of a state of so many takes at least."""
+        """Minimum bytes of a checkpoint of a state of ``size`` bytes."""
         return _LEAST * size
 
-    def _require_room(self, size: int) -> None:
-        """Refuse to begin what could not be ended.
-
-        Orbax, which finds out in the middle, cannot be stopped in good order.
-        """
+    def _require_disk_space(self, size: int) -> None:
+        """Raise before a save that cannot finish: orbax cannot be stopped in the middle."""
         self._folder.mkdir(parents=True, exist_ok=True)
         if free(self._folder) < self.least_bytes(size):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._folder))
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """Raise an OSError where the disk is full, whatever orbax raises and however often."""
+    def _single_error(self) -> Iterator[None]:
+        """Raise a single OSError for a full disk, whatever orbax raises."""
         try:
             yield
         except Exception as error:
@@ -233,7 +213,7 @@ class Checkpoints:
 
 
 def state_bytes(state: Any) -> int:
-    """Bytes of all arrays of a tree, or of their shapes."""
+    """Bytes of all arrays (or shapes) of a tree."""
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
 
 

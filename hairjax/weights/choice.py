@@ -1,4 +1,4 @@
-"""Which parameters of a file are taken, where it holds those of several models."""
+"""Choose the parameters to take from a file of several models."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,23 +13,23 @@ from hairjax.weights.naming import Naming
 
 AUTO, TOP = "auto", "top"
 RAW, AVERAGED, TEACHER = "raw", "averaged", "a teacher's"
-KEYS = {"raw": RAW, "ema": AVERAGED}  # what the key calls them
-# Words of a place that say whose parameters stand there.
+KEYS = {"raw": RAW, "ema": AVERAGED}  # values of weights.which
+# Words in a prefix that mark averaged or teacher parameters.
 WORDS = {
     AVERAGED: r"ema|swa|avg|average|averaged|averaging|polyak|shadow",
     TEACHER: r"teacher|momentum|target|encoder_k|key_encoder",
 }
-# Training's and pretraining's own, beside a model's parameters although behind the same prefix.
+# Arrays of training and pretraining behind a model's prefix.
 TRAINING = re.compile(
     r"(?:\w+_)?(?:criterion|loss|losses|metrics?|optimizers?|optim|schedulers?|scaler|callbacks)"
     r"(?:_\w+)?\.|(?:.+\.)?mask_token$"
 )
-# Places where arrays of an optimizer may have the parameters' names.
+# Prefixes of optimizer state under parameter names.
 STATE = re.compile(
     r"(?:^|[._])(?:optimizers?|optim|grads?|gradients|exp_avg|exp_avg_sq)(?:_\w+)?\."
 )
-# Trainers that keep the average where others keep the raw parameters, and these elsewhere: the
-# place of the raw ones, and one that tells that it is so.
+# Trainers with the average in ``state_dict``: prefix of the raw parameters, and a name that
+# identifies the trainer.
 SWAPPING = (
     ("current_model_state.", r"averaging_state\."),  # Lightning
     ("ema_state_dict.", r"meta\.mmengine_version$|message_hub\."),  # OpenMMLab
@@ -37,26 +37,21 @@ SWAPPING = (
 SWAPPED = "state_dict."
 
 
-def choose(
+def choose_parameters(
     prefixes: Iterable[str], contents: Contents, path: Path, which: str
 ) -> tuple[str, list[str]]:
-    """The prefix of the parameters to take, and a sentence where others might be meant.
+    """Prefix of the parameters to take, and a note if there are others.
 
-    Args:
-        prefixes: behind which models' parameters stand, as ``models_in`` gives them.
-        contents: what the file holds.
-        path: the file, for messages.
-        which: ``auto``: the raw parameters, of trainers that keep the average in their place the
-            average, and where there are no others whatever there is; ``raw``; ``ema``; ``top``;
-            or a name in the place of those to take.
+    ``which``: ``auto`` (raw parameters; the average of trainers that store it in their place; else
+    any), ``raw``, ``ema``, ``top``, or a component of the prefix.
 
     Raises:
         WeightsError: the file holds none of these, or several.
     """
-    raw_place = _place_of_raw(contents)
-    roles = {prefix: _role(prefix, raw_place) for prefix in prefixes}
+    raw_prefix = _raw_prefix(contents)
+    roles = {prefix: _role(prefix, raw_prefix) for prefix in prefixes}
     if which == AUTO:
-        order = (AVERAGED, RAW, TEACHER) if raw_place else (RAW, AVERAGED, TEACHER)
+        order = (AVERAGED, RAW, TEACHER) if raw_prefix else (RAW, AVERAGED, TEACHER)
         first = next(role for role in order if role in roles.values())
         wanted = [prefix for prefix, role in roles.items() if role == first]
     elif which in KEYS:
@@ -65,37 +60,37 @@ def choose(
         wanted = [exact]
     else:
         wanted = [prefix for prefix in roles if f".{which}." in f".{prefix}"]
-    there = "; ".join(f"{role} parameters at {_shown(prefix)}" for prefix, role in roles.items())
+    listing = "; ".join(f"{role} parameters at {_shown(prefix)}" for prefix, role in roles.items())
     if not wanted:
         raise WeightsError(
-            f"config.weights.which is {which!r}, and {path} holds: {there}; give auto, raw, ema, "
+            f"config.weights.which is {which!r}, and {path} holds: {listing}; give auto, raw, ema, "
             "or a name in one of these places"
         )
     taken, *others = wanted
     if others and not all(_equal(contents, taken, other) for other in others):
         raise WeightsError(
-            f"{path} holds the parameters of several models: {there}; say which with "
-            f"--config.weights.which={_telling(taken, roles)}"
+            f"{path} holds the parameters of several models: {listing}; say which with "
+            f"--config.weights.which={_selector(taken, roles)}"
         )
     rest = [prefix for prefix in roles if prefix not in wanted]
     if roles[taken] == RAW and not rest:
         return taken, []
-    said = f"taken are {roles[taken]} parameters, at {_shown(taken)}"
+    note = f"taking {roles[taken]} parameters at {_shown(taken)}"
     if rest:
-        said += "; not taken: " + ", ".join(
-            f"{roles[prefix]} at {_shown(prefix)} (config.weights.which={_telling(prefix, roles)})"
+        note += "; not taken: " + ", ".join(
+            f"{roles[prefix]} at {_shown(prefix)} (config.weights.which={_selector(prefix, roles)})"
             for prefix in rest
         )
-    return taken, [said]
+    return taken, [note]
 
 
 def models_in(found: Mapping[str, Naming]) -> list[str]:
-    """The prefixes of models: where an optimizer keeps arrays by parameters' names is none."""
+    """Prefixes of models, without optimizer state."""
     return [prefix for prefix in found if not STATE.search(prefix)] or list(found)
 
 
-def belonging(names: Sequence[str], prefix: str, prefixes: Sequence[str]) -> list[str]:
-    """Names behind a prefix that may be of its model: not of one further in, nor training's."""
+def model_names(names: Sequence[str], prefix: str, prefixes: Sequence[str]) -> list[str]:
+    """Names behind a prefix that may be its model's: no inner prefix, no training state."""
     inner = [other for other in prefixes if other != prefix and other.startswith(prefix)]
     return [
         name
@@ -106,9 +101,9 @@ def belonging(names: Sequence[str], prefix: str, prefixes: Sequence[str]) -> lis
     ]
 
 
-def passed_over(names: Sequence[str], prefixes: Sequence[str]) -> list[str]:
-    """A sentence that names the arrays which are no parameters of any model; none of none."""
-    of_models = {name for prefix in prefixes for name in belonging(names, prefix, prefixes)}
+def ignored_arrays(names: Sequence[str], prefixes: Sequence[str]) -> list[str]:
+    """Note on arrays that belong to no model; [] if there are none."""
+    of_models = {name for prefix in prefixes for name in model_names(names, prefix, prefixes)}
     groups: dict[str, list[str]] = {}
     for name in names:
         if name not in of_models:
@@ -120,11 +115,11 @@ def passed_over(names: Sequence[str], prefixes: Sequence[str]) -> list[str]:
         for place, group in groups.items()
     ]
     more = f" and {len(shown) - 6} more" if len(shown) > 6 else ""
-    return [f"passed over, no parameters of the model: {', '.join(shown[:6])}{more}"]
+    return [f"ignored, not parameters of the model: {', '.join(shown[:6])}{more}"]
 
 
 def _group(name: str, prefixes: Sequence[str]) -> str:
-    """The first part of a name that is not also the beginning of a model's place."""
+    """Shortest leading component of a name that is no prefix of a model."""
     parts = name.split(".")
     for i in range(1, len(parts)):
         place = ".".join(parts[:i]) + "."
@@ -133,8 +128,8 @@ def _group(name: str, prefixes: Sequence[str]) -> str:
     return name
 
 
-def _place_of_raw(contents: Contents) -> str:
-    """Where the raw parameters are, in a file whose ``state_dict`` is the average; else ""."""
+def _raw_prefix(contents: Contents) -> str:
+    """Prefix of the raw parameters in a file with the average as ``state_dict``; else ""."""
     places = {*contents.names, *contents.others}
     for place, sign in SWAPPING:
         if any(one.startswith(place) for one in places) and any(re.match(sign, p) for p in places):
@@ -142,10 +137,10 @@ def _place_of_raw(contents: Contents) -> str:
     return ""
 
 
-def _role(prefix: str, raw_place: str) -> str:
-    if raw_place and prefix.startswith((raw_place, SWAPPED)):
-        return RAW if prefix.startswith(raw_place) else AVERAGED
-    # modelEma and ModelEMA are words apart too.
+def _role(prefix: str, raw_prefix: str) -> str:
+    if raw_prefix and prefix.startswith((raw_prefix, SWAPPED)):
+        return RAW if prefix.startswith(raw_prefix) else AVERAGED
+    # Split camel case: modelEma, ModelEMA.
     words = re.sub("(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", prefix).lower()
     for role, pattern in WORDS.items():
         if re.search(rf"(?<![a-z])(?:{pattern})(?![a-z])", words):
@@ -154,7 +149,7 @@ def _role(prefix: str, raw_place: str) -> str:
 
 
 def _equal(contents: Contents, one: str, other: str) -> bool:
-    """True if the same arrays stand behind both prefixes."""
+    """True if both prefixes hold equal arrays."""
     first, second = (
         {name.removeprefix(prefix) for name in contents.names if name.startswith(prefix)}
         for prefix in (one, other)
@@ -164,8 +159,8 @@ def _equal(contents: Contents, one: str, other: str) -> bool:
     )
 
 
-def _telling(prefix: str, roles: Mapping[str, str]) -> str:
-    """The value of ``weights.which`` that chooses one of several places."""
+def _selector(prefix: str, roles: Mapping[str, str]) -> str:
+    """Value of ``weights.which`` that selects a prefix."""
     for key, role in KEYS.items():
         if [p for p, r in roles.items() if r == role] == [prefix]:
             return key

@@ -1,7 +1,7 @@
-"""The arrays of a file by their places in it, in whichever format and however deep.
+"""Arrays of a file of weights by dotted name, whatever the format and nesting.
 
-A place is the names that lead to an array, with dots between: ``state_dict.model.norm.bias`` for
-``{"state_dict": {"model.norm.bias": …}}``. What wraps the parameters is so a prefix as any other.
+Wrapping dicts become prefixes: ``{"state_dict": {"model.norm.bias": …}}`` holds
+``state_dict.model.norm.bias``.
 """
 
 import hashlib
@@ -21,38 +21,29 @@ from hairjax.weights import WeightsError
 from hairjax.weights.formats import INDEX, NPZ, READ, SAFETENSORS, UNKNOWN, format_of
 from hairjax.weights.pth import RefusedError, Tensor, opened_pth
 
-# What the numbers of a safetensors file may be: weights; a counter of batches, a table of indices
-# (no parameter is either).
+# Accepted dtypes of safetensors: weights; buffers such as counters and index tables.
 FLOATS, BUFFERS = ("F64", "F32", "F16", "BF16"), ("I64", "I32", "BOOL")
-# What compiling or cutting a model puts between the names of its modules.
+# Module names inserted by torch.compile and FSDP.
 WRAPPED = re.compile(r"(?<=\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 DEEPEST = 50  # levels of dicts and lists
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file of weights holds.
+    """Contents of a file of weights."""
 
-    Attributes:
-        names: places of the arrays.
-        read: gives the array at a place, in the dtype it was saved in.
-        others: places of what is no array.
-        metadata: what the file says of itself.
-    """
-
-    names: tuple[str, ...]
-    read: Callable[[str], np.ndarray]
-    others: frozenset[str] = frozenset()
-    metadata: dict[str, str] = field(default_factory=dict)
+    names: tuple[str, ...]  # dotted names of the arrays
+    read: Callable[[str], np.ndarray]  # function name → array, in the saved dtype
+    others: frozenset[str] = frozenset()  # dotted names of other entries
+    metadata: dict[str, str] = field(default_factory=dict)  # metadata of the file
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Contents]:
-    """The contents of a file while it is open; arrays are read when asked for, as float32.
+    """Yield the contents of an open file; arrays are read on demand, floats as float32.
 
     Raises:
-        WeightsError: the file is no file of weights, damaged, asks for what no weights need, or
-            holds numbers that are no weights, in which case reading raises it.
+        WeightsError: not a file of weights, damaged, unsafe, or (on reading) quantised.
     """
     kind = format_of(path)
     with ExitStack() as stack:
@@ -62,7 +53,8 @@ def opened(path: Path) -> Iterator[Contents]:
 
         def read(place: str) -> np.ndarray:
             with _reported(path, kind):
-                return np.asarray(contents.read(places[place]), np.float32)
+                array = contents.read(places[place])
+                return array if array.dtype.kind in "iubc" else np.asarray(array, np.float32)
 
         yield Contents(tuple(places), read, contents.others, contents.metadata)
 
@@ -81,7 +73,7 @@ def _reported(path: Path, kind: str) -> Iterator[None]:
 
 
 def _plain(names: tuple[str, ...]) -> dict[str, str]:
-    """Places without what wraps modules inside a model, and the places as they are."""
+    """Names without module wrappers → names in the file."""
     plain = {WRAPPED.sub("", name): name for name in names}
     return plain if len(plain) == len(names) else dict(zip(names, names, strict=True))
 
@@ -97,14 +89,13 @@ def _opened_pth(path: Path) -> Iterator[Contents]:
 
 
 def flatten(tree: Any) -> tuple[dict[str, Tensor], set[str]]:
-    """Tensors by their places in what a file of torch.save holds, and the places of other things.
+    """Tensors by dotted name in the contents of a torch.save file, and names of other entries.
 
-    A container that stands at two places has the first. In lists only containers and tensors have
-    places.
+    A container reached twice keeps its first name. Plain list items have no names.
 
     Raises:
-        ValueError: two tensors have one place.
-        RefusedError: it nests deeper than any file of weights.
+        ValueError: two tensors have the same name.
+        RefusedError: excessive nesting.
     """
     tensors: dict[str, Tensor] = {}
     others: set[str] = set()
@@ -131,8 +122,7 @@ def flatten(tree: Any) -> tuple[dict[str, Tensor], set[str]]:
 
 @contextmanager
 def _opened_safetensors(path: Path) -> Iterator[Contents]:
-    # safetensors asks NumPy for "bfloat16" by name, which knows it once this is imported: by JAX
-    # too, on whose import nothing here should depend.
+    # Registers "bfloat16" with NumPy for safetensors; do not rely on the import of JAX.
     import ml_dtypes  # noqa: F401
     from safetensors import safe_open
 
@@ -142,9 +132,9 @@ def _opened_safetensors(path: Path) -> Iterator[Contents]:
             dtype = file.get_slice(name).get_dtype()
             if dtype not in FLOATS + BUFFERS:
                 raise RefusedError(
-                    f"{name} is {dtype}, of which no weights are read, only of "
-                    f"{', '.join(FLOATS)}; a quantised number means little without its scale: take "
-                    "the file that these were made from, or write one with all in BF16 or F32"
+                    f"{name} is {dtype}; weights are read as {', '.join(FLOATS)} only, since "
+                    "quantised values need their scales: take the original file, or write one in "
+                    "BF16 or F32"
                 )
             return file.get_tensor(name)
 
@@ -160,16 +150,16 @@ def _opened_npz(path: Path) -> Iterator[Contents]:
 @contextmanager
 def _opened_index(path: Path) -> Iterator[Contents]:
     with ExitStack() as stack:
-        parts = {part.name: stack.enter_context(opened(part)) for part in parts_of(path)}
+        parts = {part.name: stack.enter_context(opened(part)) for part in shard_files(path)}
         where = _weight_map(path)
         for name, part in where.items():
             if name not in parts[part].names:
-                raise WeightsError(f"{path} says that {part} holds {name}, and it does not")
+                raise WeightsError(f"{path} lists {name} in {part}, which does not hold it")
         yield Contents(tuple(where), lambda name: parts[where[name]].read(name))
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """Read the metadata of a safetensors file; empty for other files.
+    """Metadata of a safetensors file; empty for other formats.
 
     Raises:
         WeightsError: as ``opened``.
@@ -180,20 +170,20 @@ def read_metadata(path: Path) -> dict[str, str]:
         return contents.metadata
 
 
-def parts_of(path: Path) -> list[Path]:
-    """The files that hold a source's arrays: the parts that an index names, else the file itself.
+def shard_files(path: Path) -> list[Path]:
+    """Files of a source: the shards of an index, else the file itself.
 
     Raises:
-        WeightsError: a part is missing, or the index names files elsewhere.
+        WeightsError: a shard is missing or outside the folder.
     """
     if format_of(path) != INDEX:
         return [path]
-    parts = listed_parts(path)
+    parts = shard_names(path)
     if outside := [part for part in parts if Path(part).name != part or "\\" in part]:
         raise WeightsError(f"{path} is refused: it names {outside[0]!r}, a path beside its folder")
     if missing := [part for part in parts if not (path.parent / part).is_file()]:
         raise WeightsError(
-            f"{path} names {counted(len(parts), 'part')}, and not beside it are "
+            f"{path} names {counted(len(parts), 'part')}; missing beside it: "
             f"{examples(missing, 8)}; put them there"
         )
     found = [path.parent / part for part in parts]
@@ -203,17 +193,17 @@ def parts_of(path: Path) -> list[Path]:
 
 
 def files_sha256(path: Path) -> str:
-    """The checksum that ``sha256sum`` prints of a file, of parts one after another (``cat``)."""
+    """SHA-256 of a file, or of its shards concatenated."""
     digest = hashlib.sha256()
-    for part in parts_of(path):
+    for part in shard_files(path):
         with part.open("rb") as file:
             while block := file.read(2**20):
                 digest.update(block)
     return digest.hexdigest()
 
 
-def listed_parts(index: Path) -> list[str]:
-    """The names of the files that an index says hold the parts."""
+def shard_names(index: Path) -> list[str]:
+    """Names of the shards in an index."""
     return sorted(set(_weight_map(index).values()))
 
 

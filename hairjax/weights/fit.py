@@ -1,4 +1,4 @@
-"""Fit every array of a checkpoint to a model, or say why not."""
+"""Fit every array of a checkpoint to a model."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import jax
 import numpy as np
 
+from hairjax.system.errors import examples
 from hairjax.system.wording import counted
 from hairjax.weights import WeightsError
 from hairjax.weights.bias_table import resize_bias_table
@@ -16,6 +17,7 @@ from hairjax.weights.stem import INITIALISING_RULES, expand_stem
 
 Arrays = Mapping[str, np.ndarray] | Mapping[str, jax.ShapeDtypeStruct]
 STEM = "stem.proj.kernel"
+_EXAMPLES = 4
 
 
 def fit_weights(
@@ -27,21 +29,21 @@ def fit_weights(
     grids: Mapping[str, tuple[int, int]],
     stem: str,
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Fit a checkpoint to a model: stem, tables of positions and head adapted, the rest exact.
+    """Fit a checkpoint to a model: stem, position tables and head adapted, the rest exact.
 
     Args:
-        checkpoint: as ``read_checkpoint`` gives it.
-        shapes: shape of every parameter of the model, by dotted path.
-        initialise: returns freshly initialised parameters for a list of paths.
-        windows: the window of every bias table, by the table's path.
-        grids: height and width in patches of every position embedding, by its path.
+        checkpoint: from ``read_checkpoint``.
+        shapes: shape of every parameter by dotted path.
+        initialise: function paths → freshly initialised parameters.
+        windows: window of every bias table by path.
+        grids: height and width in patches of every position embedding by path.
         stem: rule for the stem's input channels, see ``expand_stem``.
 
     Returns:
-        Every parameter by path, and a sentence for each thing that was not taken as it is.
+        Parameters by path, and a note on each that was not taken as it is.
 
     Raises:
-        WeightsError: names are missing or unexpected, or shapes differ; all are listed.
+        WeightsError: missing or unexpected names, or other shapes; counted, with examples.
     """
     found = dict(checkpoint.arrays)
     notes = list(checkpoint.notes)
@@ -49,7 +51,7 @@ def fit_weights(
     for path in sorted(grids.keys() & found.keys()):
         _resize_embedding(found, path, grids[path], shapes[path].shape, notes)
     fresh = replace_head(found, shapes, checkpoint.classes, notes)
-    # Whatever is initialised is initialised at once: it takes a compilation.
+    # One call for all: each compiles.
     initialised = initialise([*fresh, STEM] if stem in INITIALISING_RULES else fresh)
     blank = np.zeros(shapes[STEM].shape, np.float32)
     _expand_stem(found, initialised.pop(STEM, blank), stem, notes)
@@ -65,16 +67,12 @@ def require_fit(
     shapes: Mapping[str, tuple[int, ...]],
     fresh: set[str],
 ) -> None:
-    """Refuse weights that are not exactly a model's.
+    """Raise unless the arrays match the model's parameters (by dotted path) exactly.
 
-    Args:
-        found: arrays by dotted path.
-        unexpected: names of the source that stand for nothing in the model.
-        shapes: shapes of the model's parameters, by dotted path.
-        fresh: paths that need not be found.
+    ``unexpected``: names in the source without a counterpart; ``fresh``: paths that may be missing.
 
     Raises:
-        WeightsError: lists all that is missing, unexpected, or of another shape.
+        WeightsError: counts missing and unexpected names and other shapes, with examples.
     """
     kinds = {
         "missing": sorted(shapes.keys() - found.keys() - fresh),
@@ -86,7 +84,7 @@ def require_fit(
         ],
     }
     lists = [
-        f"{len(names)} {kind}:\n    " + "\n    ".join(names)
+        f"{len(names):,} {kind}: {examples(names, _EXAMPLES)}"
         for kind, names in kinds.items()
         if names
     ]
@@ -95,18 +93,18 @@ def require_fit(
         kernel, wanted = found.get(STEM), shapes[STEM]
         if kernel is not None and kernel.ndim == 4 and kernel.shape[2] not in (3, wanted[2]):
             hint = (
-                f"they see {kernel.shape[2]} channels, and only those of RGB are fitted to "
-                f"another model.in_channels, here {wanted[2]}"
+                f"they take {kernel.shape[2]} channels; only RGB weights are expanded to another "
+                f"model.in_channels, here {wanted[2]}"
             )
         raise WeightsError(f"the weights do not fit the model ({hint})\n  " + "\n  ".join(lists))
 
 
-def own_head(arrays: Arrays) -> tuple[int | None, tuple[int, ...], str]:
-    """Number of classes of a head (None without a head), its hidden sizes and its kind."""
+def head_layout(arrays: Arrays) -> tuple[int | None, tuple[int, ...], str]:
+    """Number of classes (None without a head), hidden sizes and kind of a head."""
     hidden: list[int] = []
     while (path := f"head.hidden.{len(hidden)}.bias") in arrays:
         hidden.append(arrays[path].size)
-    # What stands between two classes is one less than they.
+    # Ordinal heads have one output fewer than classes.
     last = {
         "softmax": ("head.classifier.bias", 0),
         "cumulative": ("head.classifier.cumulative.thresholds", 1),
@@ -118,9 +116,9 @@ def own_head(arrays: Arrays) -> tuple[int | None, tuple[int, ...], str]:
     return None, tuple(hidden), "softmax"
 
 
-def in_words(arrays: Arrays) -> str:
-    """A head's classes, kind and hidden layers, as in ``4 classes (corn) behind 256 hidden``."""
-    classes, hidden, kind = own_head(arrays)
+def head_in_words(arrays: Arrays) -> str:
+    """Head in words, e.g. ``4 classes (corn) behind 256 hidden``."""
+    classes, hidden, kind = head_layout(arrays)
     words = "no known classifier" if classes is None else counted(classes, "class", "classes")
     words += "" if kind == "softmax" else f" ({kind})"
     return words + (f" behind {', '.join(map(str, hidden))} hidden" if hidden else "")
@@ -132,7 +130,7 @@ def _resize_tables(
     windows: Mapping[str, tuple[int, int]],
     notes: list[str],
 ) -> None:
-    """Resize every bias table made for another (square) window, in place."""
+    """Resize, in place, every bias table of another (square) window."""
     resized = []
     for path in sorted(windows.keys() & found.keys()):
         table = found[path]
@@ -155,7 +153,7 @@ def _resize_embedding(
     shape: tuple[int, ...],
     notes: list[str],
 ) -> None:
-    """Resize a position embedding made for another (square) grid of patches, in place."""
+    """Resize, in place, a position embedding of another (square) grid."""
     embedding = found[path]
     if embedding.ndim != len(shape) or embedding.shape[-1] != shape[-1]:
         return
@@ -168,7 +166,7 @@ def _resize_embedding(
 def _expand_stem(
     found: dict[str, np.ndarray], initialised: np.ndarray, rule: str, notes: list[str]
 ) -> None:
-    """Fit an RGB kernel to the channels of ``initialised``, in place; any other stays as it is."""
+    """Expand, in place, an RGB kernel to the channels of ``initialised``."""
     kernel = found.get(STEM)
     if kernel is None or kernel.shape != (*initialised.shape[:2], 3, initialised.shape[3]):
         return
@@ -183,7 +181,7 @@ def replace_head(
     classes: tuple[str, ...],
     notes: list[str],
 ) -> list[str]:
-    """Drop the checkpoint's classifier if the model's is another; return paths to initialise."""
+    """Drop the checkpoint's classifier unless it matches; returns paths to initialise."""
     old, new = ({path for path in paths if is_classifier(path)} for paths in (found, shapes))
     if _layers(old) == _layers(new) and all(
         found[path].shape == shapes[path].shape for path in old & new
@@ -191,7 +189,10 @@ def replace_head(
         if classes:
             notes.append(f"head: kept; its classes were {', '.join(classes)}")
         return []
-    notes.append(f"head: drawn anew for {in_words(shapes)}; the checkpoint's has {in_words(found)}")
+    notes.append(
+        f"head: initialised for {head_in_words(shapes)}; "
+        f"the checkpoint's has {head_in_words(found)}"
+    )
     for path in old:
         del found[path]
     return sorted(new)

@@ -1,4 +1,4 @@
-"""What a file is, told by its first bytes and never by its name."""
+"""Detect the format of a file of weights by its content, not its name."""
 
 import json
 import pickle
@@ -14,9 +14,9 @@ SAFETENSORS, NPZ, INDEX = "safetensors", "an archive of NumPy's", "an index of p
 ZIPPED, LEGACY = "a file of torch.save", "a file of torch.save's old format"
 UNKNOWN = "a file of weights"
 READ = "safetensors, NumPy's .npz and torch.save, whatever the file is called"
-HEADER = 100_000_000  # bytes; safetensors itself reads no longer one
+HEADER = 100_000_000  # bytes, safetensors' own limit
 MAGIC = pickle.dumps(LEGACY_MAGIC, protocol=2)
-# What people have under the name of weights, by its first bytes.
+# Other files mistaken for weights, by magic bytes.
 OTHERS = {
     b"\x89HDF\r\n\x1a\n": "an HDF5 file, as Keras writes; save its arrays by name as .npz",
     b"\x93NUMPY": "one NumPy array without a name; save all by name with numpy.savez",
@@ -26,7 +26,7 @@ OTHERS = {
     b"\x28\xb5\x2f\xfd": "compressed by zstd; unpack it",
     b"7z\xbc\xaf\x27\x1c": "a 7z archive; unpack it",
     b"Rar!": "a RAR archive; unpack it",
-    b"GGUF": "a GGUF file, whose numbers are quantised; take the file that it was made from",
+    b"GGUF": "a GGUF file with quantised values; take the original file",
     b"%PDF": "a PDF",
     b"\xff\xd8\xff": "a JPEG image",
     b"\x89PNG": "a PNG image",
@@ -34,10 +34,10 @@ OTHERS = {
 
 
 def format_of(path: Path) -> str:
-    """The format of a file of weights; ``UNKNOWN`` may be a pickle, or anything.
+    """Format of a file of weights; ``UNKNOWN`` may be a pickle, or anything.
 
     Raises:
-        WeightsError: it is something else; the message says what and what to do.
+        WeightsError: another kind of file; says which and what to do.
     """
     try:
         with path.open("rb") as file:
@@ -52,26 +52,26 @@ def format_of(path: Path) -> str:
         return _format_of_archive(path)
     if head.startswith(MAGIC):
         return LEGACY
-    for first, what in OTHERS.items():
+    for first, description in OTHERS.items():
         if head.startswith(first):
-            raise WeightsError(f"{path} is {what}. Weights are read from {READ}")
+            raise WeightsError(f"{path} is {description}. Weights are read from {READ}")
     if head[257:262] == b"ustar":
         raise WeightsError(f"{path} is a tar archive; unpack it and give the weights in it")
     return _format_of_text(path, head)
 
 
 def _format_of_archive(path: Path) -> str:
-    """The format of a zip archive: torch's has one pickle, NumPy's an ``.npy`` per array."""
+    """Format of a zip archive: torch.save (one pickle) or NumPy (``.npy`` files)."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except Exception as error:  # of a damaged directory zipfile raises many
+    except Exception as error:  # zipfile raises many kinds for a damaged directory
         raise WeightsError(
             f"{path} cannot be read as an archive ({error}); is it whole?"
         ) from error
     if any(name.endswith("/constants.pkl") for name in names):
         raise WeightsError(
-            f"{path} is a TorchScript program, of which nothing is run; save its parameters with "
+            f"{path} is a TorchScript program, which is not run; save its parameters with "
             "torch: torch.save(torch.jit.load(FILE).state_dict(), OTHER)"
         )
     if any(re.fullmatch(r"[^/]+/data\.pkl", name) for name in names):
@@ -85,7 +85,7 @@ def _format_of_archive(path: Path) -> str:
 
 
 def _format_of_text(path: Path, head: bytes) -> str:
-    """An index, or nothing known; a page, a pointer or other text is refused for what it is."""
+    """``INDEX`` or ``UNKNOWN``; raises for web pages, LFS pointers and other text."""
     text = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
     if text.startswith("version https://git-lfs.github.com/spec/"):
         size = re.search(r"^size (\d+)", text, re.MULTILINE)
@@ -117,7 +117,7 @@ def _format_of_text(path: Path, head: bytes) -> str:
 
 
 def is_index(path: Path) -> bool:
-    """True if a file is JSON that says which parts hold which arrays."""
+    """True for a JSON index of shards."""
     try:
         return isinstance(json.loads(path.read_bytes())["weight_map"], dict)
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -125,7 +125,7 @@ def is_index(path: Path) -> bool:
 
 
 def holds_weights(path: Path) -> bool:
-    """True if a file begins as one of the formats does, whatever it is called."""
+    """True if a file has the magic bytes of a known format."""
     try:
         return format_of(path) not in (UNKNOWN, INDEX)
     except WeightsError:

@@ -1,44 +1,51 @@
-"""The head of a source: what of it is known, and what is another's."""
+"""Classification head of a source: known or foreign."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
+
+import numpy as np
 
 from hairjax.weights.naming import DERIVED, OURS, Naming, our_path
 
-# The head's own paths here, their leaves still the source's.
+# Paths of known heads, with the source's leaves.
 KNOWN = re.compile(r"head\.(?:classifier|hidden\.\d+)\.(?:weight|bias|kernel)")
-# First parts of names by which people call a head.
+# Common names of heads.
 CALLED = re.compile(
     r"(?:\w+_)?(?:heads?|classifiers?|logits)_?\d*|head_\w+"
     r"|(?:cls_|final_|last_|out_)?(?:fc|clf|linear|dense|output)_?\d*",
     re.IGNORECASE,
 )
 
+_DENSE = {"weight": 2, "bias": 1}  # axes
+
 
 def is_classifier(path: str) -> bool:
-    """True if a parameter belongs to the part of the head that another task replaces."""
+    """True for the task-specific parameters of a head."""
     return path.startswith(("head.classifier.", "head.hidden."))
 
 
-def other_head(naming: Naming, prefix: str, names: Iterable[str]) -> list[str]:
-    """The names of a source's head where they are not those known; none where they are.
+def foreign_head(naming: Naming, prefix: str, arrays: Mapping[str, np.ndarray]) -> list[str]:
+    """Names (behind ``prefix``) of a foreign head, all if any is unknown; [] for a known head.
 
-    Where one of them is unknown, none means what its name says, and all are listed.
-
-    Args:
-        naming: whose names the parameters have.
-        prefix: what stands before them.
-        names: names behind the prefix.
+    Without any name of a head, the single unknown module is the head if it is dense.
     """
     if naming is OURS:
         return []
-    head, strange = [], False
-    for name in names:
+    head, unknown, body, foreign = [], [], set(), False
+    for name in arrays:
         own = name.removeprefix(prefix)
-        if DERIVED.search(own) or re.match(naming.beside, own):
+        if DERIVED.search(own) or re.match(naming.ignored, own):
             continue
-        path = our_path(naming, own)
-        if is_classifier(path) if path else CALLED.fullmatch(own.partition(".")[0]):
+        path, module = our_path(naming, own), own.partition(".")[0]
+        if is_classifier(path) if path else CALLED.fullmatch(module):
             head.append(name)
-            strange |= not (path and KNOWN.fullmatch(path))
-    return head if strange else []
+            foreign |= not (path and KNOWN.fullmatch(path))
+        elif path:
+            body.add(module)
+        else:
+            unknown.append(name)
+    if head:
+        return head if foreign else []
+    modules = {name.removeprefix(prefix).partition(".")[0] for name in unknown}
+    dense = all(arrays[name].ndim == _DENSE.get(name.rpartition(".")[2]) for name in unknown)
+    return unknown if len(modules) == 1 and dense and not modules & body else []

@@ -1,10 +1,10 @@
-"""Find pretrained weights and read them: a file, a folder, the hub, or a run of ours."""
+"""Find and read pretrained weights: a file, a folder, the hub, or a run."""
 
 import json
 import os
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,55 +12,45 @@ import numpy as np
 
 from hairjax.config.load import load_config
 from hairjax.system import console
-from hairjax.system.errors import UserError
+from hairjax.system.errors import UserError, examples
+from hairjax.system.wording import counted
 from hairjax.weights import WeightsError
-from hairjax.weights.choice import AUTO, belonging, choose, models_in, passed_over
-from hairjax.weights.contents import Contents, listed_parts, opened, parts_of
+from hairjax.weights.choice import AUTO, choose_parameters, ignored_arrays, model_names, models_in
+from hairjax.weights.contents import Contents, opened, shard_files, shard_names
 from hairjax.weights.formats import holds_weights, is_index
-from hairjax.weights.heads import other_head
+from hairjax.weights.heads import foreign_head
 from hairjax.weights.naming import OURS, Naming, recognise, translate
 from hairjax.weights.paths import dotted
 
-# By which a file is looked for in a folder; one that is given may have any.
+# Suffixes to search in a folder; a given file may have any.
 SUFFIXES = (".safetensors", ".npz", ".pth", ".pt", ".th", ".bin", ".ckpt", ".tar")
-PART = re.compile(r"-\d+-of-\d+\.")  # in the name of a file that holds a part of the weights
+PART = re.compile(r"-\d+-of-\d+\.")  # in the name of a shard
 ON_HUB = "model.safetensors"
+_EXAMPLES = 3
 PATIENCE = 5  # seconds for the hub's first answer
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The weights of one source, by our names.
+    """Weights of one source under hairjax's names."""
 
-    Attributes:
-        arrays: every parameter, float32 in our layout, by dotted path.
-        unexpected: names in the source that stand for nothing in the model.
-        naming: whose names they were.
-        mask_shifted: True if shifted windows kept opposite borders apart when they were trained.
-        classes: what the head's outputs mean, where the source is a run; else nothing.
-        image_size: side of the photographs, where the source is a run; None: its model's own.
-        metadata: what the file says of itself.
-        notes: a sentence for each thing in the file that might be meant and was not taken.
-    """
-
-    arrays: dict[str, np.ndarray]
-    unexpected: list[str]
-    naming: str
-    mask_shifted: bool
-    classes: tuple[str, ...]
-    image_size: int | None
-    metadata: dict[str, str]
-    notes: tuple[str, ...] = ()
+    arrays: dict[str, np.ndarray]  # parameters by dotted path, float32, our layout
+    unexpected: list[str]  # names in the source without a counterpart
+    naming: str  # title of the source's naming
+    mask_shifted: bool  # True if trained with masked shifted windows
+    classes: tuple[str, ...]  # class names of a run's head; () otherwise
+    image_size: int | None  # image size of a run in pixels; None for the model's own
+    metadata: dict[str, str]  # metadata of the file
+    notes: tuple[str, ...] = ()  # notes on alternatives in the file that were not taken
 
 
 def find_weights(source: str) -> Path:
-    """The file behind a path, a folder, or ``hf://owner/name`` (the hub's cache first).
+    """File behind a path, a folder, or ``hf://owner/name`` (the hub's cache first).
 
-    For the folder of a run it is the folder itself, for weights in parts their index.
+    A run gives its folder, sharded weights their index.
 
     Raises:
-        WeightsError: there is no such file, it is no file of weights, a part is missing, or the
-            hub cannot be reached.
+        WeightsError: no such file, not a file of weights, a missing shard, or an unreachable hub.
     """
     path = Path(source).expanduser()
     if source.startswith("hf://"):
@@ -71,12 +61,12 @@ def find_weights(source: str) -> Path:
         path = _in_folder(path)
     else:
         _require_whole(path, source)
-    parts_of(path)
+    shard_files(path)
     return path
 
 
 def _require_whole(path: Path, source: str) -> None:
-    """Refuse a file that is not there, or one of the parts that an index beside it names."""
+    """Raise if a file is missing, or is one shard of an index beside it."""
     if not path.is_file():
         raise WeightsError(
             f"there is no file of weights at {source}; give a file ({', '.join(SUFFIXES)}), a "
@@ -84,15 +74,15 @@ def _require_whole(path: Path, source: str) -> None:
             "(--config.weights.source=none)"
         )
     for index in path.parent.glob("*.index.json") if PART.search(path.name) else ():
-        if is_index(index) and path.name in listed_parts(index):
+        if is_index(index) and path.name in shard_names(index):
             raise WeightsError(f"{source} holds a part of the weights; give the whole: {index}")
 
 
 def _in_folder(folder: Path) -> Path:
-    """The one file of weights in a folder, or the index of one's parts."""
+    """The only file of weights, or index of shards, in a folder."""
     inside = sorted(file for file in folder.iterdir() if file.is_file())
     indexes = [f for f in inside if f.name.endswith(".index.json") and is_index(f)]
-    parts = {name for index in indexes for name in listed_parts(index)}
+    parts = {name for index in indexes for name in shard_names(index)}
     whole = [file for file in inside if file.name not in parts]
     found = indexes + [file for file in whole if file.suffix in SUFFIXES]
     found = found or [file for file in whole if holds_weights(file)]
@@ -108,7 +98,7 @@ def _in_folder(folder: Path) -> Path:
 
 
 def is_run(path: Path) -> bool:
-    """True if a path is the folder of a run (transformers' folders have a config.json too)."""
+    """True for a run directory (transformers' folders have a config.json too)."""
     return (path / "config.json").is_file() and (path / "checkpoints").is_dir()
 
 
@@ -117,7 +107,7 @@ def _from_hub(name: str) -> Path:
         return fetch_from_hub(name, ON_HUB)
     except ImportError:
         raise
-    except Exception as error:  # among them those of the HTTP library, another in each version
+    except Exception as error:  # the HTTP library differs between versions
         raise WeightsError(
             f"could not get {ON_HUB} of {name} from the Hugging Face hub "
             f"({type(error).__name__}). Download "
@@ -129,16 +119,16 @@ def _from_hub(name: str) -> Path:
 
 
 def fetch_from_hub(name: str, file: str) -> Path:
-    """A file of a repository on the hub: from the hub's cache without asking, else downloaded.
+    """File of a hub repository: from the local cache, else downloaded.
 
     Raises:
         ImportError: huggingface_hub is missing.
-        Exception: whatever huggingface_hub and its HTTP library raise, or a ``TimeoutError``.
+        Exception: any error of huggingface_hub or its HTTP library, or ``TimeoutError``.
     """
     import huggingface_hub
 
     verbosity = huggingface_hub.logging.get_verbosity()
-    huggingface_hub.logging.set_verbosity_error()  # or it tells of every retry
+    huggingface_hub.logging.set_verbosity_error()  # or it logs every retry
     try:
         cached = huggingface_hub.try_to_load_from_cache(name, file)
         if isinstance(cached, str):
@@ -151,27 +141,27 @@ def fetch_from_hub(name: str, file: str) -> Path:
 
 
 def _require_answer(url: str) -> None:
-    """Raise unless the hub answers within seconds, whatever its answer.
+    """Raise unless the hub answers within seconds.
 
-    ``hf_hub_download`` itself asks an unreachable hub seven times, for 24 s where its name is
-    unknown and for minutes where packets are lost.
+    ``hf_hub_download`` retries an unreachable hub seven times: 24 s for an unknown name, minutes
+    for lost packets.
     """
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError
 
-    # The variable is huggingface_hub's own: for whoever has a slow way to the hub.
+    # huggingface_hub's own variable, for slow connections.
     wait = float(os.environ.get("HF_HUB_ETAG_TIMEOUT") or PATIENCE)
     failures: list[Exception] = []
 
     def ask() -> None:
         try:
             huggingface_hub.get_hf_file_metadata(url, timeout=wait)
-        except HfHubHTTPError:  # an answer; the download tells what it means
+        except HfHubHTTPError:  # an answer; the download reports it
             pass
         except Exception as error:
             failures.append(error)
 
-    # A thread, since no timeout of the HTTP library ends a look-up of the hub's name.
+    # A thread: the HTTP library's timeouts do not cover DNS.
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(wait)
@@ -184,18 +174,13 @@ def _require_answer(url: str) -> None:
 def read_checkpoint(
     path: Path, family: str, namings: Iterable[Naming], which: str = AUTO
 ) -> Checkpoint:
-    """Weights under our names, whosever names they have where they lie.
+    """Read weights (from ``find_weights``) and translate them to hairjax's names.
 
-    Args:
-        path: as ``find_weights`` gives it.
-        family: what they should be the parameters of, in words.
-        namings: those known for it.
-        which: of the parameters of several models in a file, see ``choice.choose``.
+    ``which``: see ``choice.choose_parameters``.
 
     Raises:
-        WeightsError: the file cannot be read, its names are nobody's that is known, or it does
-            not hold the parameters asked for.
-        UserError: the run has no finished epoch.
+        WeightsError: unreadable file, unknown names, or missing requested parameters.
+        UserError: a run without a finished epoch.
     """
     if is_run(path):
         check_source(path, family, namings, which)
@@ -203,15 +188,17 @@ def read_checkpoint(
     with opened(path) as contents:
         found = _recognised(contents, path, family, namings)
         models = models_in(found)
-        prefix, notes = choose(models, contents, path, which)
+        prefix, notes = choose_parameters(models, contents, path, which)
         naming = found[prefix]
-        names = belonging(contents.names, prefix, models)
-        notes += passed_over(contents.names, models)
-        if head := other_head(naming, prefix, names):
-            notes.append(f"a head of other names, not taken: {', '.join(head)}")
-        taken = {name: contents.read(name) for name in names if name not in head}
+        names = model_names(contents.names, prefix, models)
+        notes += ignored_arrays(contents.names, models)
+        taken = {name: contents.read(name) for name in names}
         metadata = contents.metadata
+    if head := foreign_head(naming, prefix, taken):
+        notes.append(f"a foreign head, not taken: {', '.join(head)}")
+        taken = {name: array for name, array in taken.items() if name not in head}
     arrays, unexpected = translate(naming, prefix, taken)
+    _require_numbers(path, arrays)
     return Checkpoint(
         arrays=arrays,
         unexpected=unexpected,
@@ -224,8 +211,25 @@ def read_checkpoint(
     )
 
 
+def _require_numbers(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise if parameters are quantised or not finite."""
+    other = {name: str(array.dtype) for name, array in arrays.items() if array.dtype.kind != "f"}
+    if other:
+        kinds = ", ".join(sorted({*other.values()}))
+        raise WeightsError(
+            f"{path} is refused: {kinds} is no kind of weights ({examples([*other], _EXAMPLES)}); "
+            "a quantised number means little without its scale: take the file that it was made from"
+        )
+    if broken := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
+        raise WeightsError(
+            f"{path} holds numbers that are not finite, in {len(broken):,} of "
+            f"{counted(len(arrays), 'parameter')} ({examples(broken, _EXAMPLES)}): its training "
+            "had diverged, or they were too large for float16; take another checkpoint"
+        )
+
+
 def check_source(path: Path, family: str, namings: Iterable[Naming], which: str) -> None:
-    """Refuse what ``read_checkpoint`` refuses by names alone: hardly an array is read.
+    """Check a source by its names, without reading arrays.
 
     Raises:
         WeightsError: as ``read_checkpoint``.
@@ -233,10 +237,10 @@ def check_source(path: Path, family: str, namings: Iterable[Naming], which: str)
     if not is_run(path):
         with opened(path) as contents:
             found = _recognised(contents, path, family, namings)
-            choose(models_in(found), contents, path, which)
+            choose_parameters(models_in(found), contents, path, which)
     elif which != AUTO:
         raise WeightsError(
-            f"config.weights.which is {which!r}, and the run at {path} has kept the parameters "
+            f"config.weights.which is {which!r}, and the run at {path} stores the parameters "
             "of its best epoch only: leave it at auto"
         )
 
@@ -244,7 +248,7 @@ def check_source(path: Path, family: str, namings: Iterable[Naming], which: str)
 def _recognised(
     contents: Contents, path: Path, family: str, namings: Iterable[Naming]
 ) -> dict[str, Naming]:
-    """Naming by prefix, as ``recognise`` gives it; a refusal names the file."""
+    """Naming by prefix, see ``recognise``; errors name the file."""
     try:
         return recognise(contents.names, family, namings)
     except WeightsError as error:
@@ -252,8 +256,8 @@ def _recognised(
 
 
 def _read_run(path: Path) -> Checkpoint:
-    """The best parameters of a run, read from its files: no model is built."""
-    # Here: orbax takes seconds to import.
+    """Best parameters of a run, from its files."""
+    # Imported late: orbax takes seconds.
     from hairjax.weights.checkpoint import Checkpoints
 
     config = load_config(str(path / "config.json"))

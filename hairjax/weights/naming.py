@@ -1,8 +1,8 @@
-"""Parameter names of other libraries, and the conversion of their arrays to ours.
+"""Parameter names of other libraries, and conversion of their arrays.
 
-A name is translated by the first pattern of a table that its beginning matches. In a replacement,
-``+1`` and ``-1`` change the number before it; ``[0]`` to ``[2]`` mark, in order, the parts of a
-parameter that the source has in three.
+A name is translated by the first pattern of a table matching its beginning. In a replacement ``+1``
+and ``-1`` change the preceding number; ``[0]`` to ``[2]`` mark parts to concatenate (query, key,
+value).
 """
 
 import re
@@ -14,64 +14,52 @@ import numpy as np
 from hairjax.weights import WeightsError
 
 Table = tuple[tuple[str, str], ...]
-# (Our path but for its leaf, the source's array) → (our path, the array in our layout).
+# (our path with the source's leaf, the source's array) → (our path, array in our layout)
 Layout = Callable[[str, np.ndarray], tuple[str, np.ndarray]]
 _STATISTICS = {"running_mean": "mean", "running_var": "var"}
 
 
 def our_layout(path: str, array: np.ndarray) -> tuple[str, np.ndarray]:
-    """The path with our name for torch's leaf, and the array with its axes in our order.
+    """Convert torch's leaf names and axes to ours.
 
-    A dense weight [out, in] becomes a kernel [in, out], a convolution's [out, in, h, w] becomes
-    [h, w, in, out], a norm's weight its scale, its running statistics its mean and variance.
+    Dense weight [out, in] → kernel [in, out]; convolution [out, in, h, w] → [h, w, in, out]; norm
+    weight → scale, running statistics → mean and var.
     """
     module, _, leaf = path.rpartition(".")
     if leaf != "weight":
         return f"{module}.{_STATISTICS.get(leaf, leaf)}", array
     if array.ndim == 1:
         return f"{module}.scale", array
-    # An array of any other rank fits nothing; its shape is refused where all shapes are compared.
+    # Arrays of other ranks are rejected by the later comparison of shapes.
     axes = {2: (1, 0), 4: (2, 3, 1, 0)}.get(array.ndim)
     return f"{module}.kernel", array if axes is None else array.transpose(axes)
 
 
 @dataclass(frozen=True)
 class Naming:
-    """One source's names.
+    """Parameter naming of one source."""
 
-    Attributes:
-        title: what a person calls the source.
-        markers: patterns of names that, all found behind one prefix, tell this naming from others.
-        table: (its name, our dotted path) as patterns and replacements.
-        mask_shifted: True if its attention in shifted windows keeps opposite borders apart.
-        layout: from the source's leaves and axes to ours.
-        beside: pattern of names that are passed over: what only its own training needs.
-    """
-
-    title: str
-    markers: tuple[str, ...]
-    table: Table
-    mask_shifted: bool = True
-    layout: Layout = our_layout
-    beside: str = "(?!)"  # none
+    title: str  # name of the source in messages
+    markers: tuple[str, ...]  # patterns that, all found behind one prefix, identify the naming
+    table: Table  # pairs (pattern of the source's name, our dotted path)
+    mask_shifted: bool = True  # False if its shifted windows are not masked
+    layout: Layout = our_layout  # converts leaf names and axes
+    # pattern of ignored names (training-only parameters)
+    ignored: str = "(?!)"  # none
 
 
 OURS = Naming("hairjax", (r"stem\.proj\.kernel",), ((r"(stem|stages|head)\.", r"\1."),))
-# Buffers: what follows from the window's size, and how many batches a norm has seen.
+# Buffers derived from the window size, and batch counters of norms.
 DERIVED = re.compile(r"relative_position_index$|attn_mask$|num_batches_tracked$")
 
 
 def recognise(names: Iterable[str], family: str, namings: Iterable[Naming]) -> dict[str, Naming]:
-    """Naming of the parameters behind every prefix that has any ("" or, say, "module.").
+    """Naming of the parameters behind every prefix ("" or e.g. "module.").
 
-    Args:
-        names: names of a source's arrays.
-        family: what they should be the parameters of, in words.
-        namings: those known for it; those with more markers before those whose markers are among
-            them.
+    ``family``: title for messages; ``namings``: known ones, more specific ones first.
 
     Raises:
-        WeightsError: nobody's known here; the first names and the known namings are listed.
+        WeightsError: unknown names; lists the first names and the known namings.
     """
     names, namings = list(names), (OURS, *namings)
     found: dict[str, Naming] = {}
@@ -95,20 +83,20 @@ def recognise(names: Iterable[str], family: str, namings: Iterable[Naming]) -> d
 def translate(
     naming: Naming, prefix: str, arrays: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, np.ndarray], list[str]]:
-    """Arrays by our dotted paths and in our layouts, and the names that stand for nothing here.
+    """Arrays by our dotted path in our layout, and names without a counterpart.
 
-    A parameter of which one part of three is missing is left out, its other parts unexpected.
+    A parameter with a missing part of three (query, key, value) is unexpected as a whole.
 
     Args:
-        naming: whose names they are.
-        prefix: what stands before all of them.
-        arrays: the source's arrays by its names.
+        naming: naming of the source.
+        prefix: prefix of the parameters.
+        arrays: the source's arrays by name.
     """
     found: dict[str, np.ndarray] = {}
     parts: dict[str, dict[int, tuple[str, np.ndarray]]] = {}
     unexpected = []
     for name, array in arrays.items():
-        if DERIVED.search(name) or re.match(naming.beside, name.removeprefix(prefix)):
+        if DERIVED.search(name) or re.match(naming.ignored, name.removeprefix(prefix)):
             continue
         path = our_path(naming, name.removeprefix(prefix)) if name.startswith(prefix) else None
         if path is None:
@@ -132,7 +120,7 @@ def translate(
 
 
 def our_path(naming: Naming, name: str) -> str | None:
-    """The dotted path of ours for a source's name, its leaf still the source's; None for none."""
+    """Our dotted path (with the source's leaf) of a name; None if there is none."""
     for pattern, replacement in naming.table:
         path, count = re.subn(f"^{pattern}", replacement, name)
         if count:
@@ -146,6 +134,6 @@ def _split_part(path: str) -> tuple[str, int | None]:
 
 
 def _join(parts: list[np.ndarray]) -> np.ndarray | None:
-    """Three arrays side by side along their outputs; None when they are not three that fit."""
+    """Concatenate three arrays along the outputs; None unless they are three that fit."""
     fit = len(parts) == 3 and parts[0].ndim and len({array.shape[:-1] for array in parts}) == 1
     return np.concatenate(parts, axis=-1) if fit else None

@@ -1,4 +1,4 @@
-"""Parameter trees as flat dictionaries with dotted paths, and back."""
+"""Parameter trees as flat dicts with dotted paths."""
 
 from flax import traverse_util
 
@@ -11,7 +11,7 @@ def dotted(tree: dict) -> dict:
 
 
 def nested(flat: dict) -> dict:
-    """The inverse of ``dotted``; whole numbers in a path become list positions."""
+    """Inverse of ``dotted``; whole numbers in a path become list positions."""
     paths = {
         tuple(int(part) if part.isdigit() else part for part in path.split(".")): leaf
         for path, leaf in flat.items()

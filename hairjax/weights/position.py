@@ -6,11 +6,9 @@ from einops import rearrange
 
 
 def resize_position(embedding: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """A position embedding for another grid, as timm resizes it: cubic, without aliasing.
+    """Position embedding resized to a (height, width) in patches: cubic, anti-aliased, as in timm.
 
-    Args:
-        embedding: float [1, 1 + n · n, dim]: of the class token, then of a square of patches.
-        grid: the new height and width in patches.
+    ``embedding``: float [1, 1 + n · n, dim], class token first.
     """
     token, patches = embedding[:, :1], embedding[:, 1:]
     side = round(patches.shape[1] ** 0.5)

@@ -1,11 +1,8 @@
-"""Read what a file that PyTorch wrote holds, without torch and without running the file.
+"""Read PyTorch files without torch and without executing them.
 
-What ``torch.save`` writes is a pickle, and a pickle is a program that may call anything. Here the
-names that a file of weights needs, or that trainers leave beside the weights, stand for classes of
-ours that do nothing, and every other name is refused.
-
-Two formats are read: a zip archive with the pickle and one entry per storage (torch ≥ 1.6), and a
-stream of pickles followed by the storages (before).
+``torch.save`` writes a pickle, a program that may call anything. Here names expected in a file of
+weights stand for inert classes; every other name is refused. Two formats: a zip archive (torch ≥
+1.6), and the older stream of pickles and storages.
 """
 
 import functools
@@ -25,7 +22,7 @@ import numpy as np
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 BFLOAT16 = "bfloat16"
-# Kinds are text, not dtypes: text is the one thing that a pickle cannot alter.
+# Text, not dtypes: a pickle cannot alter text.
 STORAGES = {
     "FloatStorage": "f4",
     "DoubleStorage": "f8",
@@ -41,18 +38,18 @@ STORAGES = {
 
 
 class RefusedError(ValueError):
-    """The file asks for what no file of weights needs; the message says for what."""
+    """The file asks for something that no file of weights needs; the message says for what."""
 
 
 class Closed:
-    """Takes no attribute from a pickle, neither an instance nor (it lacks ``self``) the class."""
+    """Class that a pickle cannot alter: neither instance nor (no ``self``) class attributes."""
 
     def __setstate__(self, _: Any) -> None:
         pass
 
 
 class Inert(Closed):
-    """Stands for what lies beside the weights (arguments, optimizer, scores): keeps nothing."""
+    """Placeholder for arguments, optimizer, scores and the like; stores nothing."""
 
     def __new__(cls, *_: Any, **__: Any) -> "Inert":
         return super().__new__(cls)
@@ -70,18 +67,18 @@ class Inert(Closed):
 
 
 class Names(Closed, dict):
-    """An ``OrderedDict``; its attributes, where torch keeps versions of modules, are dropped."""
+    """An ``OrderedDict`` without attributes (torch's module versions)."""
 
 
 class Storage(Closed):
-    """A named run of numbers of one kind, of which a legacy file may mean a part."""
+    """Named storage of one dtype; a legacy file may refer to a part of it."""
 
     def __init__(self, key: str, kind: str, start: int):
         self.key, self.kind, self.start = key, kind, start
 
 
 class Tensor(Closed):
-    """A strided view of a storage, not read yet."""
+    """Lazy strided view of a storage."""
 
     def __init__(
         self, storage: Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any
@@ -90,13 +87,13 @@ class Tensor(Closed):
 
 
 class Parameter(Closed):
-    """A tensor that is trained: here the tensor."""
+    """A trained tensor, read as the tensor."""
 
     def __new__(cls, tensor: Tensor, *_: Any) -> Tensor:  # type: ignore[misc]
         return tensor
 
 
-# What lies beside weights, by module: arguments, configurations, scores, paths, random states.
+# Names beside weights, by module: arguments, configurations, scores, paths, random states.
 BESIDE = {
     "_codecs": "encode",
     "addict.addict": "Dict",
@@ -130,7 +127,7 @@ BESIDE = {
     ),
 }
 DTYPES = "bfloat16 bool double float float16 float32 float64 half int16 int32 int64 int8 long uint8"
-# What a pickle may name, each text or a closed class: it can call them and alter none of them.
+# Allowed names, each text or a closed class: callable, not alterable.
 MEANINGS: dict[str, Any] = {
     "collections.OrderedDict": Names,
     "torch._utils._rebuild_tensor": Tensor,
@@ -145,7 +142,7 @@ MEANINGS: dict[str, Any] = {
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows the names in ``MEANINGS`` and no other; notes the kind of every storage."""
+    """Unpickler of the names in ``MEANINGS`` only; records the dtype of every storage."""
 
     def __init__(self, stream: BinaryIO):
         super().__init__(stream, encoding="latin-1")
@@ -157,7 +154,7 @@ class _Unpickler(pickle.Unpickler):
         except KeyError:
             raise RefusedError(
                 f"it asks for {module}.{name}, which no file of weights needs; nothing in it was "
-                "run. If you trust its origin, save the parameters alone with torch: "
+                "run. If you trust its origin, save only the parameters with torch: "
                 "torch.save(model.state_dict(), FILE)"
             ) from None
 
@@ -175,15 +172,14 @@ Opened = tuple[Any, Callable[[Tensor], np.ndarray]]
 
 @contextmanager
 def opened_pth(path: Path) -> Iterator[Opened]:
-    """Open a file by ``torch.save``: yield its contents and a function that reads a tensor of it.
+    """Yield the contents of a torch.save file, and a function that reads one of its tensors.
 
-    The contents are dicts, lists, tuples, numbers, text, ``Tensor``s, and ``Inert``s in place of
-    all else. A tensor is read in the dtype it was saved in; bfloat16 becomes float32.
+    Contents: dicts, lists, tuples, numbers, text, ``Tensor``s, and ``Inert``s for anything else.
+    Tensors keep their dtype; bfloat16 becomes float32.
 
     Raises:
-        RefusedError: the file names something that no file of weights needs, or is made so as to
-            exhaust the machine; nothing in it was run.
-        Exception: the file is damaged, in which case anything may be raised, by the function too.
+        RefusedError: a name that no file of weights needs, or a resource bomb; nothing was run.
+        Exception: any error of a damaged file, also while reading tensors.
     """
     with path.open("rb") as file:
         is_zip = file.read(4) == b"PK\x03\x04"
@@ -216,7 +212,7 @@ def _read_zip(archive: zipfile.ZipFile, size: int) -> Opened:
 
 
 def _check_archive(archive: zipfile.ZipFile, size: int) -> None:
-    """Refuse archives that unpack to more than they are, or name files outside themselves."""
+    """Refuse archives with compressed entries, excessive sizes or outside paths."""
     entries = archive.infolist()
     for entry in entries:
         if entry.filename.startswith("/") or ".." in entry.filename.replace("\\", "/").split("/"):
@@ -253,11 +249,11 @@ def _read_legacy(file: BinaryIO, size: int) -> Opened:
 
 
 def _unpickle(file: BinaryIO) -> tuple[Any, dict[str, str]]:
-    """The next pickle of a stream, and the kinds of the storages it refers to."""
+    """Next pickle of a stream, and the dtypes of its storages."""
     start = file.tell()
     for opcode, argument, position in pickletools.genops(file):
-        # The unpickler allots its memo up to the highest index named. (Of a stream that can tell
-        # its place every opcode has a position.)
+        # The unpickler allocates its memo up to the highest index. (Every opcode of a seekable
+        # stream has a position.)
         if opcode.name.endswith("PUT") and (argument or 0) > (position or 0) - start:
             raise RefusedError(f"its pickle numbers an object {argument:,}, more than it can hold")
     end = file.tell()
@@ -271,7 +267,7 @@ def _array(tensor: Tensor, data: bytes, order: Literal["<", ">"]) -> np.ndarray:
     offset = storage.start + tensor.offset
     numbers = np.frombuffer(data, _dtype(storage.kind).newbyteorder(order))
     last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
-    # A stride of 0 could stretch one number to any size; parameters are never stored so.
+    # A stride of 0 could expand one number to any size; parameters are never stored so.
     count: int = math.prod(size)
     inside = count <= len(numbers) and last < len(numbers)
     if min(offset, *size, *stride, 0) < 0 or (count and not inside):

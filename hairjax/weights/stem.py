@@ -5,28 +5,22 @@ import math
 import numpy as np
 
 RULES = ("copy", "zero", "mean", "random_mask", "random_all")
-INITIALISING_RULES = ("random_mask", "random_all")  # those that use the initialised numbers
+INITIALISING_RULES = ("random_mask", "random_all")  # rules that use freshly initialised values
 
 
 def expand_stem(kernel: np.ndarray, initialised: np.ndarray, rule: str) -> np.ndarray:
-    """Fit an RGB kernel [h, w, 3, features] to the input channels of the kernel ``initialised``.
+    """Expand an RGB kernel [h, w, 3, features] to the n channels of ``initialised``.
 
-    With n channels and scale s = 3 / n (0.5 for RGB and mask):
+    ``initialised``: float32 [h, w, n, features], n = 1 or n ≥ 3; scale s = 3 / n (0.5 for RGB and
+    mask):
 
-    - ``copy``: the RGB kernel repeated over all channels, × s; timm's rule for ``in_chans``.
-    - ``zero``: RGB as it is, the other channels 0: at first the network ignores the mask.
-    - ``mean``: RGB × s, every other channel the mean over RGB × s.
-    - ``random_mask``: RGB × s, the other channels as initialised.
-    - ``random_all``: the whole kernel as initialised.
+    - ``copy``: RGB kernel tiled over all channels, × s; timm's rule for ``in_chans``.
+    - ``zero``: RGB unchanged, other channels 0: the initial network ignores the mask.
+    - ``mean``: RGB × s, other channels the RGB mean × s.
+    - ``random_mask``: RGB × s, other channels as initialised.
+    - ``random_all``: all channels as initialised.
 
-    One channel, the mask alone, takes the sum over RGB (timm's rule again: what the kernel answers
-    to grey), unless all is initialised.
-
-    Args:
-        kernel: pretrained weights, float32 [h, w, 3, features].
-        initialised: freshly initialised weights, float32 [h, w, n, features] with n = 1 or
-            n ≥ 3; of their numbers only the rules in ``INITIALISING_RULES`` make use.
-        rule: one of ``RULES``.
+    A single channel (mask only) gets the RGB sum (timm's rule), except with ``random_all``.
 
     Raises:
         ValueError: an unknown rule, or no or two channels.
@@ -36,7 +30,7 @@ def expand_stem(kernel: np.ndarray, initialised: np.ndarray, rule: str) -> np.nd
         raise ValueError(f"weights.stem is {rule!r}; the rules are {', '.join(RULES)}")
     if channels < 1 or channels == 2:
         raise ValueError(
-            "pretrained weights see RGB, so the model needs 1 or at least 3 channels, not "
+            "pretrained weights take RGB, so the model needs 1 or at least 3 channels, not "
             f"{channels}"
         )
     if channels == 3 and rule != "random_all":

@@ -5,7 +5,7 @@ import pytest
 from scipy import integrate, stats
 
 from benchmarks import coverage
-from benchmarks.coverage import WORLDS, World, cover, draw, truth_of
+from benchmarks.coverage import WORLDS, World, cover, sample_set, truth_of
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_the_truth_is_that_of_the_normal_distribution():
 
 
 def test_people_are_as_said():
-    photographs = draw(WORLDS["good, one stage"], 400, np.random.default_rng(0))
+    photographs = sample_set(WORLDS["good, one stage"], 400, np.random.default_rng(0))
     each = np.bincount(photographs.unit)
     assert len(each) == 400 and each.min() >= 1 and each.max() > 3 * np.median(each)
     stages = [photographs.labels[photographs.unit == person] for person in range(400)]

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks.speed import What, ours, theirs
+from benchmarks.speed import Case, ours, theirs
 from benchmarks.training_step import noise
 from hairjax.data.inputs import InputSpecification, model_inputs
 from hairjax.models import table as models
@@ -26,12 +26,12 @@ def small_models():
 @pytest.mark.parametrize(("name", "kind"), [(SWIN, "training"), (CONVOLUTIONS, "inference")])
 @pytest.mark.slow
 def test_our_side_runs(name, kind):
-    assert ours(What(name, 32, "float32", kind, 2, 0.0))(2) > 0
+    assert ours(Case(name, 32, "float32", kind, 2, 0.0))(2) > 0
 
 
 def test_the_other_side_runs():
     pytest.importorskip("timm")
-    assert theirs(What(SWIN, 32, "bfloat16", "training", 2, 0.1), compiled=False)(2) > 0
+    assert theirs(Case(SWIN, 32, "bfloat16", "training", 2, 0.1), compiled=False)(2) > 0
 
 
 def test_both_see_the_same():

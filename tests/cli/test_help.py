@@ -10,6 +10,7 @@ import pytest
 
 import launch
 from configs import top
+from hairjax.commands.predict import Unlabelled
 from hairjax.config.load import to_plain
 from tests.cli.commands import ROOT
 
@@ -174,10 +175,8 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     assert len(converted) == 1 + len(flags_of_convert) == 1 + 5
     assert [str(folder.path) for folder in reported] == ["runs/top"] * 3
     assert predicted[0] == (
-        ("runs/top", ["new/", "other/anna.jpg"]),
+        ("runs/top", Unlabelled(["new/", "other/anna.jpg"], "new_masks")),
         {
-            "masks": "new_masks",
-            **dict.fromkeys(MASK_FLAGS, ""),
             "out": Path("predictions.csv"),
             "pictures": None,
             "flips": False,
@@ -185,6 +184,8 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     )
     assert [named["flips"] for _, named in predicted].count(True) == 1
     assert len(predicted) == 1 + 9
+    asked = [asdict(asked) for (_, asked), _ in predicted]
+    assert {name for one in asked for name, value in one.items() if value} == set(asked[0])
     assert compared[0] == (
         (["runs/top", "runs/rgb", "runs/again"], "test"),
         {"out": Path("runs/compare-top-rgb-again"), "thumbnails": True},

@@ -100,6 +100,24 @@ def test_what_is_found_of_all_masks_stands_on_the_page(folder, kind, repainted):
     assert f"|The set|{detail}|" in re.sub(r"\|\s*\|", "|", page_text())
 
 
+@pytest.mark.situation(
+    "Masks",
+    "some masks with black hair, the others with white",
+    "told by `check`, each by its name, as far as the corners show it",
+)
+@pytest.mark.parametrize("share", [2, 6])
+def test_masks_of_which_some_are_inverted(folder, share):
+    inverted = sorted(folder.glob("masks/*/*"))[1::share]
+    for file in inverted:
+        Image.fromarray(255 - np.array(Image.open(file))).save(file)
+    status, rows = check()
+    told = [row for row in rows if row["kind"] == findings.ONE_INVERTED]
+    assert status == 0
+    names = [path.relative_to(folder / "masks").as_posix() for path in inverted]
+    assert sorted(row["file"] for row in told) == names
+    assert all(f"|{name}|" in page_text() for name in names)
+
+
 def spoil(folder, clean):
     """Plant one defect of every kind; returns (kind, file, other) of each."""
     photos, masks = folder / "photos", folder / "masks"
@@ -148,7 +166,7 @@ def test_every_planted_defect_and_nothing_else(folder, clean, capsys):
     assert sorted((row["kind"], row["file"], row["other"]) for row in rows) == sorted(planted)
     message = capsys.readouterr().err
     assert "This page holds photographs" in page_text()
-    assert message.startswith("error: put right before training: cannot be used: 3, identical ")
+    assert message.startswith("error: correct before training: cannot be used: 3, identical ")
     text = page_text()
     assert all(f"|{row['file']}|" in text for row in rows)
     page = Path("runs/check-photos/check.html").read_text("utf-8")
@@ -215,7 +233,7 @@ def test_a_split_that_does_not_fit_is_said(folder, clean, capsys):
     (folder / "split.csv").write_text("file,label,subject,sha256,split\n")
     status, rows = check("--split=split.csv")
     assert (status, kinds(rows)) == (1, {findings.SPLIT: 1})
-    assert "does not say to which split" in rows[0]["detail"]
+    assert "lists neither the contents nor the subject of" in rows[0]["detail"]
 
 
 def test_names_in_several_spellings(folder, capsys):
@@ -229,8 +247,12 @@ def test_names_in_several_spellings(folder, capsys):
     assert (status, kinds(rows)) == (1, {findings.SPELLING: 1})
     [said] = [row["detail"] for row in rows if row["kind"] == findings.SPELLING]
     assert said == "classes: 'Level 0' = 'level_0'"
-    assert findings.SPELLING in capsys.readouterr().err
+    captured = capsys.readouterr()
+    assert findings.SPELLING in captured.err
     assert findings.SPELLING in page_text()
+    # Once they are one, the order of the classes is known.
+    assert re.search(r"order of the classes: .evel.0 < level_1 < level_2 < level_3", captured.out)
+    assert len(re.findall(r"^ *.evel.0 ", captured.out, re.MULTILINE)) == 1
     status, rows = check("--spelling=merge --classes=level_3,level_2,level_1,level_0")
     assert (status, rows) == (0, [])
     said = capsys.readouterr().out
@@ -276,7 +298,7 @@ def test_without_masks_and_subjects(folder, capsys):
     assert Path("checked/check.csv").read_text() == "kind,file,other,detail\n"
     page = Path("checked/check.html").read_text("utf-8")
     assert "none given" in page
-    assert "no subject is known" in page
+    assert "no known subjects" in page
     assert "resemble" not in capsys.readouterr().out
 
 

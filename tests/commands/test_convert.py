@@ -96,7 +96,7 @@ def test_which_parameters_were_taken_is_said_and_written(tmp_path):
         with messages() as said:
             written = convert_weights(str(source), "small", out, "", which)
         kind = "raw" if which == "auto" else "averaged"
-        assert said[0].startswith(f"taken are {kind} parameters")
+        assert said[0].startswith(f"taking {kind} parameters")
         assert written.get("which", "auto") == which
         np.testing.assert_array_equal(
             safetensors.numpy.load_file(out)["head.norm.scale"], factor * arrays["norm.weight"]
@@ -110,11 +110,11 @@ def test_a_head_of_other_names_is_left_out_and_said(tmp_path):
     safetensors.numpy.save_file(arrays, tmp_path / "own.pth")
     with messages() as said:
         convert_weights(str(tmp_path / "own.pth"), "small", tmp_path / "a.safetensors", "")
-    assert said == ["a head of other names, not taken: fc.bias, fc.weight"]
+    assert said == ["a foreign head, not taken: fc.bias, fc.weight"]
     _, notes = model_and_notes(tmp_path / "own.pth")
     assert notes == [
         *said,
-        "head: drawn anew for 10 classes; the checkpoint's has no known classifier",
+        "head: initialised for 10 classes; the checkpoint's has no known classifier",
     ]
 
 
@@ -176,13 +176,13 @@ def test_a_body_without_a_head_stays_one(tmp_path):
     safetensors.numpy.save_file(body, tmp_path / "body.safetensors")
     convert_weights(str(tmp_path / "body.safetensors"), "small", tmp_path / "out.safetensors", "")
     _, notes = model_and_notes(tmp_path / "out.safetensors")
-    assert notes == ["head: drawn anew for 10 classes; the checkpoint's has no known classifier"]
+    assert notes == ["head: initialised for 10 classes; the checkpoint's has no known classifier"]
 
 
 # --- refusals
 
 
-def test_what_does_not_fit_is_listed_whole_and_nothing_is_written(tmp_path):
+def test_what_does_not_fit_is_told_and_nothing_is_written(tmp_path):
     arrays = safetensors.numpy.load_file(REFERENCE / "swin.safetensors")
     del arrays["norm.bias"], arrays["head.fc.bias"]
     arrays["cls_token"] = np.zeros(8, np.float32)
@@ -193,14 +193,10 @@ def test_what_does_not_fit_is_listed_whole_and_nothing_is_written(tmp_path):
             str(tmp_path / "bad.safetensors"), "small", tmp_path / "out.safetensors", ""
         )
     assert str(error.value).splitlines()[1:] == [
-        "  2 missing:",
-        "    head.classifier.bias",
-        "    head.norm.bias",
-        "  1 unexpected:",
-        "    cls_token",
-        "  2 of another shape:",
-        "    head.classifier.kernel is [32, 10], the model has [32, 1]",
-        "    stem.proj.bias is [9], the model has [8]",
+        "  2 missing: head.classifier.bias, head.norm.bias",
+        "  1 unexpected: cls_token",
+        "  2 of another shape: head.classifier.kernel is [32, 10], the model has [32, 1], "
+        "stem.proj.bias is [9], the model has [8]",
     ]
     assert [file.name for file in tmp_path.iterdir()] == ["bad.safetensors"]
 
@@ -220,7 +216,7 @@ def test_another_model_and_another_window_are_refused(monkeypatch, tmp_path):
 def test_a_file_that_is_there_is_not_touched(tmp_path):
     out = tmp_path / "a.safetensors"
     out.write_text("precious")
-    with pytest.raises(WeightsError, match=r"a\.safetensors is there already; remove it"):
+    with pytest.raises(WeightsError, match=r"a\.safetensors exists already; remove it"):
         convert_weights(str(REFERENCE / "swin.safetensors"), "small", out, "")
     assert out.read_text() == "precious"
 
@@ -277,7 +273,7 @@ def test_a_run_of_other_classes_gives_all_but_the_head(run):
     path, params = run
     parameters, notes = model_and_notes(path, num_classes=4, **SAME | {"mask_shifted": True})
     assert notes == [
-        "head: drawn anew for 4 classes behind 5 hidden; the checkpoint's has 2 classes behind 5 "
+        "head: initialised for 4 classes behind 5 hidden; the checkpoint's has 2 classes behind 5 "
         "hidden",
         "shifted windows: these weights were trained with model.mask_shifted=False, the model has "
         "True",
@@ -333,7 +329,7 @@ def test_the_command_writes_and_says_what(tmp_path, capsys):
     assert out.is_file()
     status, _, error = command(f"{line} --licence=Apache-2.0", capsys)
     assert status == 1
-    assert re.fullmatch(r"error: .*small\.safetensors is there already; [^\n]+\n", error)
+    assert re.fullmatch(r"error: .*small\.safetensors exists already; [^\n]+\n", error)
 
 
 @pytest.mark.parametrize(

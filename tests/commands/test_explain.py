@@ -169,7 +169,7 @@ def test_a_look_at_test_photographs_counts(root, out, capsys):
     ("flag", "said"),
     [
         ("--stage=3", "--stage is 3; it can be -3 to 2"),
-        ("--out={root}/run", "is a run, whose files would be overwritten"),
+        ("--out={root}/run", "is a run, and its files would be overwritten"),
     ],
 )
 def test_what_cannot_be(root, flag, said, capsys):

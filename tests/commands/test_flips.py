@@ -104,8 +104,8 @@ def test_predict_flips_as_evaluate_does_and_calibrates_by_its_temperature(root, 
     capsys.readouterr()
     assert command(*given, f"--out={tmp_path}/after.csv") == 0
     said = capsys.readouterr().out
-    assert f"by a temperature of {judged['temperature']['value']:.2f}" in said
-    assert "judged with flips too" in said
+    assert f"temperature {judged['temperature']['value']:.2f}" in said
+    assert "also with flips" in said
     found = {row["file"]: row for row in rows_of(tmp_path / "after.csv")}
     assert list(next(iter(found.values())))[-1] == "flips"
     expected = rows_of(run / "validation-flips" / "predictions.csv")
@@ -129,14 +129,14 @@ def test_predict_flips_as_evaluate_does_and_calibrates_by_its_temperature(root, 
 def test_the_runs_own_results_are_not_written_over(root, capsys, name):
     run = root / "run"
     assert command("evaluate", f"--workdir={run}", "--flips", f"--out={run}/{name}") == 1
-    assert "is where results of the run" in capsys.readouterr().err
+    assert "holds results of the run" in capsys.readouterr().err
 
 
 def test_a_run_that_saw_no_mirror_image_says_so(root):
     run = hairjax.load_run(root / "run")
-    assert "of which it has seen none" not in run.with_flips().describe()
+    assert "trained without flips" not in run.with_flips().describe()
     amounts = run.setup.amounts._replace(flip=0.0)
     setup = dataclasses.replace(run.setup, amounts=amounts)
     other = dataclasses.replace(run, setup=setup)
-    assert "seen none in training (config.augment.flip is 0)" in other.with_flips().describe()
+    assert "trained without flips (config.augment.flip is 0)" in other.with_flips().describe()
     assert "with flips" not in other.describe()

@@ -75,7 +75,7 @@ def test_calibrated_probabilities_stand_beside_the_models_own(root, tmp_path, ca
     out, some = tmp_path / "some.csv", root / "photos" / "level_1"
     assert predict(root, some, f"--masks={root}/masks/level_1", f"--out={out}") == 0
     told = json.loads((root / "run" / "metrics.json").read_text())["temperature"]
-    assert f"by a temperature of {told['value']:.2f}, fitted on the" in capsys.readouterr().out
+    assert f"temperature {told['value']:.2f}, fitted on the" in capsys.readouterr().out
     rows = rows_of(out)
     names = [f"calibrated_level_{i}" for i in range(4)]
     assert list(rows[0])[-4:] == names
@@ -100,7 +100,7 @@ def test_without_validation_there_are_no_calibrated_probabilities(root, tmp_path
     assert launch.main(["predict", *flags, str(some)]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "no calibrated probabilities: there is no" in said
-    assert "this writes it: python launch.py --config=" in said
+    assert "write it with: python launch.py --config=" in said
     assert [name for name in rows_of(out)[0] if name.startswith("calibrated")] == []
 
 
@@ -151,7 +151,7 @@ def test_from_python(root):
     assert [list(map(str, row)) for row in predictions.probabilities] == list(map(shares, rows))
     assert [run.classes[i] for i in predictions.predicted] == [row["predicted"] for row in rows]
     assert (predictions.labels == -1).all()
-    with pytest.raises(ValueError, match="sees hair masks: give masks="):
+    with pytest.raises(ValueError, match="needs hair masks: give masks="):
         run.predict([root / "photos" / rows[0]["file"]])
     with pytest.raises(ValueError, match="1 photograph and 2 masks"):
         run.predict(["a.png"], masks=["a.png", "b.png"])
@@ -292,13 +292,13 @@ def test_pages_show_every_photograph(root, tmp_path):
     ("arguments", "message"),
     [
         ([], "predict needs photographs or folders"),
-        (["{photos}"], "sees hair masks: give --masks=FOLDER"),
+        (["{photos}"], "needs hair masks: give --masks=FOLDER"),
         (["nowhere", "--masks={masks}"], "no photograph or folder 'nowhere'"),
         (["{photos}", "--masks=nowhere"], "--masks=nowhere is not the folder of the masks"),
         (["{empty}", "--masks={masks}"], "holds no photograph"),
         (["{photos}", "--masks={masks}", "--out={empty}"], "must be a file that ends in .csv"),
         (["{photos}", "--masks={masks}", "--out={run}/a.csv"], "is in a run"),
-        (["--", "-5.jpg", "--masks={masks}"], "sees hair masks: give --masks=FOLDER"),
+        (["--", "-5.jpg", "--masks={masks}"], "needs hair masks: give --masks=FOLDER"),
         (["--mask=a"], "did you mean --masks?"),
     ],
 )

@@ -133,10 +133,10 @@ def test_counts_are_those_of_the_split(photos):
 @pytest.mark.parametrize(
     ("subjects", "title", "cell"),
     [
-        (["", "", "", ""], "photographs; no subject is known", "4"),
+        (["", "", "", ""], "photographs; no known subjects", "4"),
         (
             ["a", "a", "", "b"],
-            "photographs (subjects); of 1 photograph the subject is not known",
+            "photographs (subjects); 1 photograph without a known subject",
             "4 (2)",
         ),
     ],

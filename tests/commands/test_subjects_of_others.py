@@ -10,7 +10,7 @@ import launch
 from hairjax.data.sources.manifest import Manifest
 from hairjax.data.sources.photos import Entry, Index
 from hairjax.runs.load import load_run
-from hairjax.runs.photographs import find_subjects, read_asked_photographs
+from hairjax.runs.photographs import find_subjects, read_selected_photographs
 from hairjax.system.errors import UserError
 from hairjax.system.outputs import RECORD, read_record
 from tests import finished
@@ -63,7 +63,7 @@ def test_where_none_is_found_it_is_said(expression, why, capsys):
     given = index("a/x.png", "a/y.png")
     assert find_subjects(given, expression) is given
     said = capsys.readouterr().out
-    assert "subjects are not known" in said and why in said and "--subject=EXPRESSION" in said
+    assert "unknown subjects" in said and why in said and "--subject=EXPRESSION" in said
 
 
 @pytest.mark.situation(
@@ -72,7 +72,7 @@ def test_where_none_is_found_it_is_said(expression, why, capsys):
     "refused with those it does not fit",
 )
 def test_some_of_them_are_no_answer():
-    with pytest.raises(UserError, match=r"finds no subject in 2 of 3 \(a/x.png, b/y.png\).*=\.\+"):
+    with pytest.raises(UserError, match=r"finds none in 2 of 3 \(a/x.png, b/y.png\).*=\.\+"):
         find_subjects(index("a/s1_0.png", "a/x.png", "b/y.png"), OWN)
 
 
@@ -103,9 +103,9 @@ def test_near_equal_names_of_people_are_found(spelling, people, run, tmp_path, c
     )
     if people is None:
         with pytest.raises(UserError, match=r"people \(1\):\n *'s01' = 's1'"):
-            read_asked_photographs(other, "all")
+            read_selected_photographs(other, "all")
     else:
-        photos, _, _ = read_asked_photographs(other, "all")
+        photos, _, _ = read_selected_photographs(other, "all")
         assert {*photos.subjects} == people
         said = capsys.readouterr().out
         assert said.count("people in several spellings, taken as one (1)") == (spelling == "merge")

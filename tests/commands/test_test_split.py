@@ -57,7 +57,7 @@ def shown(text):
     kept = [
         re.sub(r"of [\d.]+ GiB", "", line)
         for line in text.splitlines()
-        if not re.search("images/s|runs|/run|photographs drawn", line)
+        if not re.search("images/s|runs|/run|photographs synthesised", line)
     ]
     assert any("nearest" in line for line in kept)
     return kept
@@ -150,7 +150,7 @@ def test_without_a_record_nothing_is_shown(run, tmp_path, capsys):
     out = tmp_path / "out"
     assert judge(run, "--split=test", f"--out={out}") == 1
     printed = capsys.readouterr()
-    assert "looks.csv cannot be read as the record of accesses" in printed.err
+    assert "looks.csv is not a valid record of test-set accesses" in printed.err
     assert "accuracy" not in printed.out
     assert not list(out.iterdir())
     (run / "looks.csv").unlink()
@@ -189,7 +189,7 @@ def test_a_copy_of_the_folder_counts(tmp_path, run, capsys):
         looks = read_access(run / "looks.csv")
         assert [(look.split, look.photographs) for look in looks] == [("all", 2)] * expected
         told = re.findall(
-            "of the 2 photographs given the run knows (.*): what", capsys.readouterr().out
+            "of the 2 photographs given the run knows (.*): the results", capsys.readouterr().out
         )
         assert told == [known] * bool(known)
 

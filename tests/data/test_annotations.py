@@ -20,7 +20,7 @@ from hairjax.data.prepare.mask_values import parse_hair
 from hairjax.data.prepare.read import prepare, read_photo
 from hairjax.data.prepare.store import prepare_once
 from hairjax.data.sources.mask_rule import MaskRule
-from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.photos import Search, find_photos
 from hairjax.system.errors import UserError
 from tests.data.reading import reading
 
@@ -82,13 +82,15 @@ def photographs(root: Path, names=("level_0/a.jpg", "level_1/b.jpg"), size=(WIDT
 
 def find(root: Path, masks="masks", photos="photos", manifest="", **rule):
     return find_photos(
-        photos=str(root / photos),
-        masks=str(root / masks),
-        manifest=manifest and str(root / manifest),
-        subject="",
-        classes=None,
-        need_masks=True,
-        mask_rule=MaskRule(**rule),
+        Search(
+            photos=str(root / photos),
+            masks=str(root / masks),
+            manifest=manifest and str(root / manifest),
+            subject="",
+            classes=None,
+            need_masks=True,
+            mask_rule=MaskRule(**rule),
+        )
     )
 
 

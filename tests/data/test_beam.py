@@ -10,7 +10,7 @@ from PIL import Image
 from hairjax.data.options import PrepareOptions
 from hairjax.data.prepare import store
 from hairjax.data.prepare.read import prepare
-from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.photos import Search, find_photos
 from hairjax.system.errors import UserError
 from tests.data.reading import reading
 
@@ -26,7 +26,7 @@ def find(folder, bad=False):
         if bad and number == 7:
             path.write_bytes(b"")
     place = {"photos": str(folder / "photos"), "masks": "", "manifest": "", "subject": ""}
-    return find_photos(**place, classes=None, need_masks=False)
+    return find_photos(Search(**place, classes=None, need_masks=False))
 
 
 def prepared(folder, index, beam, on_bad="refuse"):

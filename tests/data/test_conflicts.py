@@ -53,8 +53,8 @@ def test_identical_files_in_two_classes_are_refused_by_name():
         require_one_label(photos, configured()[0])
     assert str(error.value) == (
         "3 photographs are identical files in different classes: 0.png (none) = 1.png (none) = "
-        "4.png (severe); at most one label of each is right: correct the labels, or remove the "
-        "files, or train on all of them with --config.data.on_conflict=allow"
+        "4.png (severe); correct the labels, remove the files, or train on them with "
+        "--config.data.on_conflict=allow"
     )
 
 
@@ -63,7 +63,7 @@ def test_allowed_they_are_told():
         require_one_label(files("aa", [0, 1]), configured(on_conflict="allow")[0])
     assert said == [
         "2 photographs are identical files in different classes: 0.png (none) = 1.png (mild); "
-        "trained nevertheless: config.data.on_conflict=allow"
+        "training continues: config.data.on_conflict=allow"
     ]
 
 
@@ -146,10 +146,10 @@ def test_they_are_told_of_and_not_refused(drawn):
     names = [f"{photos.files[i]} ({photos.classes[photos.labels[i]]})" for i in (first, second)]
     [told] = [one for one in said if "different classes" in one and "likeness" in one]
     assert told.startswith(
-        "1 pair of photographs that look alike have different classes, so that one label of each "
+        "1 pair of near-duplicates with different classes: one label of each "
         f"may be wrong ({names[0]} = {names[1]}, likeness "
     )
-    assert told.endswith("see all with python launch.py check --photos=PHOTOS")
+    assert told.endswith("list all with python launch.py check --photos=PHOTOS")
     assert said[-1].endswith("none found")
 
 
@@ -162,4 +162,4 @@ def test_identical_files_that_are_allowed_are_not_told_of_twice(drawn):
     split[[of, place]] = "train"
     with messages() as said:
         require_no_copies(replace(photos, sha256=tuple(sha256)), split, *configured())
-    assert not [one for one in said if "different classes, so" in one]
+    assert not [one for one in said if "of near-duplicates with" in one]

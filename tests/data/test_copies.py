@@ -1,6 +1,7 @@
 """Training refuses copies across the split, and only those."""
 
 import io
+import shlex
 from dataclasses import replace
 
 import numpy as np
@@ -63,11 +64,14 @@ def planted(photos, edit, pairs):
     return replace(photos, images=images)
 
 
+MORE = {"spelling": "merge", "mask_value": "17", "classes": '"a,b",c'}
+
+
 def configured(**data):
     config = top.get_config()
     config.data.update(photos="PHOTOS", **data)
     setup = resolve(config)
-    return setup.source, setup.split
+    return setup.source, setup.split, setup.prepare.hair
 
 
 def test_a_clean_split_passes(clean, split, capsys):
@@ -85,10 +89,14 @@ def test_a_clean_split_passes(clean, split, capsys):
 def test_one_certain_copy_is_refused(edit, place, clean, split):
     photos = planted(clean, SURE[edit], [(7, place)])
     with pytest.raises(UserError, match=r"^the split leaks: 1 of the 20 validation and test") as e:
-        require_no_copies(photos, split, *configured(subject="/(a b)", spelling="merge"))
+        require_no_copies(photos, split, *configured(subject="/(a b)", **MORE))
     said = str(e.value)
     assert f"{photos.files[place]} ({split[place]}) = {photos.files[7]}, likeness " in said
-    assert "python launch.py check --photos=PHOTOS '--subject=/(a b)' --spelling=merge;" in said
+    command = said.partition("See all with ")[2].partition("; give")[0]
+    assert shlex.split(command) == [
+        *("python", "launch.py", "check", "--photos=PHOTOS", "--mask_value=17"),
+        *("--subject=/(a b)", '--classes="a,b",c', "--spelling=merge"),
+    ]
     assert said.endswith("--config.data.on_leak=allow")
 
 
@@ -102,7 +110,7 @@ def test_one_that_is_merely_alike_may_be_chance(count, refused, clean, split, ca
     require_no_copies(photos, split, *configured())
     out = capsys.readouterr().out
     assert "1 of the 20 validation and test photographs look like copies" in out
-    assert "trained nevertheless: so few may be chance" in out
+    assert "training continues: so few may be chance" in out
 
 
 def test_allowed_by_name_it_is_told(clean, split, capsys):
@@ -110,7 +118,7 @@ def test_allowed_by_name_it_is_told(clean, split, capsys):
     require_no_copies(photos, split, *configured(on_leak="allow"))
     out = capsys.readouterr().out
     assert "5 of the 20" in out
-    assert "trained nevertheless: config.data.on_leak=allow" in out
+    assert "training continues: config.data.on_leak=allow" in out
 
 
 def test_copies_on_one_side_are_no_leak(clean, split, capsys):
@@ -140,7 +148,7 @@ def test_of_several_processes_one_looks_and_all_refuse(clean, split, monkeypatch
     monkeypatch.setattr(leak, "is_first", lambda: False)
     monkeypatch.setattr(leak, "find_copies", None)
     monkeypatch.setattr(leak, "largest", lambda mine: max(mine, 1))
-    with pytest.raises(UserError, match="process 0 says which"):
+    with pytest.raises(UserError, match="process 0 names the copies"):
         require_no_copies(clean, split, *configured())
 
 

@@ -10,7 +10,7 @@ from hairjax.data.prepare.load import load_photos
 from hairjax.data.prepare.read import prepare
 from hairjax.data.quality import findings
 from hairjax.data.quality.measures import measure
-from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.photos import Search, find_photos
 from hairjax.system.errors import UserError
 from tests.data.reading import reading
 
@@ -27,7 +27,7 @@ def write(root, pictures, **options):
 
 def find(root):
     return find_photos(
-        photos=str(root), masks="", manifest="", subject="", classes=None, need_masks=False
+        Search(photos=str(root), masks="", manifest="", subject="", classes=None, need_masks=False)
     )
 
 

@@ -23,7 +23,7 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.load import require_classes
 from hairjax.data.prepare.read import prepare, read_photo
 from hairjax.data.sources.formats import FORMATS
-from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.photos import Search, find_photos
 from hairjax.data.sources.problems import Problem
 from hairjax.system.errors import UserError
 from tests.data.reading import reading
@@ -551,7 +551,7 @@ TABLE: Mapping[str, Sequence[Case]] = {
              Lays("turned")),
         Case("Not turned, where EXIF turns the photograph",
              both(mask("a.png"), photo("a.png", exif=exif(6))),
-             Named("the mask has the shape of the photograph before EXIF turns it: turn the mask "
+             Named("the mask has the shape of the photograph before EXIF rotation: rotate the mask "
                    "too")),
         Case("PBM, also under the name .png",
              both(mask("a.pbm", MASK.convert("1")), photo("b.png"),
@@ -588,7 +588,7 @@ TABLE: Mapping[str, Sequence[Case]] = {
         Case("Folders swapped: a photograph as the mask of a mask",
              both(masks_of_the_rest, photo("a.png", MASK.convert("1")),
                   photo("masks/level_0/a.png")),
-             Named("the photograph is black and white and its mask in many colours: are they "
+             Named("the photograph is black and white, its mask in many colours: are they "
                    "swapped?")),
         Case("Damaged", both(masks_of_the_rest, photo("a.png"), raw("masks/level_0/a.png", b"x")),
              Named("mask cannot be read", "is damaged or its content is none of")),
@@ -705,12 +705,14 @@ def load(folder: Path, workers: int = 1) -> tuple[PhotoSet, list[Problem]]:
         return str(folder / name) if os.path.lexists(folder / name) else ""
 
     index = find_photos(
-        photos=where("photos"),
-        masks=where("masks"),
-        manifest=where("manifest.csv"),
-        subject="",
-        classes=None,
-        need_masks=False,
+        Search(
+            photos=where("photos"),
+            masks=where("masks"),
+            manifest=where("manifest.csv"),
+            subject="",
+            classes=None,
+            need_masks=False,
+        )
     )
     photoset, unread = prepare(
         index, reading(WIDTH, fit="pad", workers=workers), lambda done, total: None

@@ -17,7 +17,7 @@ from hairjax.data.prepare.headers import read_headers
 from hairjax.data.prepare.load import load_photos
 from hairjax.data.prepare.read import prepare, read_photo
 from hairjax.data.prepare.store import prepare_once
-from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.photos import Search, find_photos
 from hairjax.data.sources.problems import PhotoError
 from hairjax.system.errors import UserError
 from tests.data.reading import reading
@@ -92,7 +92,7 @@ def write(root, files):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encoded(RGB, "PNG") if data is None else data)
     return find_photos(
-        photos=str(root), masks="", manifest="", subject="", classes=None, need_masks=False
+        Search(photos=str(root), masks="", manifest="", subject="", classes=None, need_masks=False)
     )
 
 
@@ -287,7 +287,7 @@ def test_a_mask_that_needs_pillow_heif_is_named(tmp_path, without_heif):
 def test_a_pillow_without_avif_is_named(tmp_path, monkeypatch):
     (tmp_path / "a.avif").write_bytes(encoded(RGB, "AVIF"))
     monkeypatch.setattr(features, "check", lambda feature: False)
-    with pytest.raises(PhotoError, match="AVIF needs a Pillow that was built with it: pip install"):
+    with pytest.raises(PhotoError, match="AVIF needs a Pillow with AVIF support: pip install"):
         read_photo(tmp_path / "a.avif", None, WIDTH, "pad")
 
 

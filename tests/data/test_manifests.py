@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hairjax.data.sources.columns import PARTS, find_columns, parse_columns
 from hairjax.data.sources.listed import other_starts
 from hairjax.data.sources.manifest import Manifest, read_columns
-from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.photos import Search, find_photos
 from hairjax.data.sources.table import Table
 from hairjax.system.errors import UserError
 from tests.messages import messages
@@ -36,7 +36,7 @@ def find(photos, text, **changes):
     path = photos.parent / "list.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     arguments = {"masks": "", "subject": "", "classes": None, "need_masks": False}
-    return find_photos(photos=str(photos), manifest=str(path), **(arguments | changes))
+    return find_photos(Search(photos=str(photos), manifest=str(path), **(arguments | changes)))
 
 
 def found(index):
@@ -347,6 +347,91 @@ def test_a_photograph_twice(photos):
     index = find(photos, listing("file,label", [*ROWS, "./anna_1.jpg,1"]))
     assert "anna_1.jpg" not in found(index)
     assert {one.detail for one in index.problems} == {"anna_1.jpg in lines 2, 10, labelled 0 and 1"}
+
+
+# Masks -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def masks(photos):
+    """A mask of each photograph, `anna_1_hair.png` …."""
+    folder = photos.parent / "masks"
+    folder.mkdir()
+    for name in NAMES:
+        (folder / f"{name}_hair.png").touch()
+    return folder
+
+
+def with_masks(photos, masks, path, **changes):
+    rows = [f"{row},{path.format(name=name)}" for row, name in zip(ROWS, NAMES, strict=True)]
+    return find(photos, listing("file,label,mask", rows), masks=str(masks), **changes)
+
+
+@pytest.mark.situation(
+    "Folders and manifests",
+    "masks in a manifest without suffix, as absolute paths below their folder, or with `\\`",
+    "read as photographs are, in one way for all of them, and said",
+)
+@pytest.mark.parametrize("path", ["{name}_hair", "ROOT/{name}_hair.png", ".\\{name}_hair.png"])
+def test_paths_of_masks_are_read_as_those_of_photographs(photos, masks, path):
+    with messages() as said:
+        index = with_masks(photos, masks, path.replace("ROOT", str(masks)))
+    assert {e.file: e.mask for e in index.entries} == {
+        f"{name}.jpg": masks / f"{name}_hair.png" for name in NAMES
+    }
+    assert not index.problems
+    told = [line for line in said if line.startswith("manifest, masks: ")]
+    assert len(told) == ("ROOT" not in path)
+    # As a run of before read it.
+    if "ROOT" not in path:
+        with pytest.raises(UserError, match="no photograph has a mask"):
+            with_masks(photos, masks, path, columns="exact")
+
+
+@pytest.mark.situation(
+    "Folders and manifests",
+    "masks in a manifest from another machine or folder (`/old/masks/a.png`, `masks/a.png`)",
+    "refused with the start that could be dropped; `data.prefix` takes it, beside that of the "
+    "photographs",
+)
+def test_masks_from_another_start(photos, masks):
+    path = "/old/masks/{name}_hair.png"
+    with pytest.raises(UserError) as caught:
+        with_masks(photos, masks, path)
+    said = str(caught.value)
+    assert "the paths of masks of the manifest, such as '/old/masks/anna_1_hair.png'" in said
+    assert "8 of 8 are there without /old/masks/" in said
+    assert "--config.data.prefix=/old/masks/ (of check" in said
+    assert len(with_masks(photos, masks, path, prefix="/old/masks").entries) == 8
+    rows = [
+        f"/old/photos/{row},{path.format(name=name)}" for row, name in zip(ROWS, NAMES, strict=True)
+    ]
+    text = listing("file,label,mask", rows)
+    said = refused(photos, text, masks=str(masks), prefix="/old/photos/")
+    assert "--config.data.prefix=/old/photos/,/old/masks/ (of" in said
+    index = find(photos, text, masks=str(masks), prefix="/old/photos/,/old/masks/")
+    assert len(index.entries) == 8 and not index.problems
+    said = refused(photos, text, masks=str(masks), prefix="/old/photos/,/old/masks/,/x")
+    assert "config.data.prefix is '/x/', and no path of the manifest begins with it" in said
+    # One start of both, and a prefix that is too short.
+    above = photos.parent
+    assert len(find(above, text, masks=str(above), prefix="/old/").entries) == 8
+    said = refused(photos, text, masks=str(masks), prefix="/old/")
+    assert "--config.data.prefix=/old/,/old/photos/ (of" in said
+
+
+def test_masks_that_are_not_there_are_named_with_their_like(photos, masks):
+    (masks / "anna_1_hair.png").rename(masks / "anna_1_Hair.png")
+    index = with_masks(photos, masks, "{name}_hair.png")
+    [problem] = index.problems
+    assert problem.kind == "no mask" and problem.path.endswith("anna_1.jpg")
+    assert problem.detail.endswith("No such file or directory; anna_1_Hair.png is there")
+
+
+def test_masks_that_a_manifest_names_are_pictures(photos, masks):
+    (masks / "all.json").write_text("{}")
+    with pytest.raises(UserError, match=r"all\.json', and the manifest names pictures as masks"):
+        with_masks(photos, masks / "all.json", "{name}_hair.png")
 
 
 # Other columns -----------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from hairjax.data.prepare.load import load_photos
 from hairjax.data.prepare.mask_values import parse_hair
 from hairjax.data.prepare.read import prepare
 from hairjax.data.prepare.store import prepare_once
-from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.photos import Search, find_photos
 from hairjax.system.errors import UserError
 from tests.data.reading import reading
 
@@ -23,7 +23,7 @@ BALD = HAIR & False
 FACE = [(0, 0, 0), (204, 0, 0), (0, 0, 204)]  # background, skin, hair
 
 
-def write(root, masks):
+def write(root, masks, kind="png", **how):
     """Photographs of two classes with these masks, given as images or arrays."""
     pixels = np.random.default_rng(0).integers(0, 256, (len(masks), SIDE, SIDE, 3), np.uint8)
     for i, mask in enumerate(masks):
@@ -31,20 +31,22 @@ def write(root, masks):
             ("photos", Image.fromarray(pixels[i])),
             ("masks", mask if isinstance(mask, Image.Image) else Image.fromarray(mask)),
         ):
-            suffix = "tif" if image.mode == "F" else "png"
+            suffix = "tif" if image.mode == "F" else kind if folder == "masks" else "png"
             path = root / folder / f"level_{i % 2}" / f"{i:03}.{suffix}"
             path.parent.mkdir(parents=True, exist_ok=True)
-            image.save(path)
+            image.save(path, **how)
 
 
 def find(root):
     return find_photos(
-        photos=str(root / "photos"),
-        masks=str(root / "masks"),
-        manifest="",
-        subject="",
-        classes=None,
-        need_masks=True,
+        Search(
+            photos=str(root / "photos"),
+            masks=str(root / "masks"),
+            manifest="",
+            subject="",
+            classes=None,
+            need_masks=True,
+        )
     )
 
 
@@ -165,8 +167,94 @@ def test_what_cannot_be_known_is_asked_for_with_values_shares_and_a_guess(tmp_pa
 )
 def test_a_value_that_no_mask_holds_is_refused(tmp_path):
     write(tmp_path, [labels(HAIR)] * 4)
-    with pytest.raises(UserError, match="mask_value is 17, and no mask holds it: they hold 0 "):
+    with pytest.raises(UserError, match="mask_value is 17, which no mask holds; they hold 0 "):
         read(tmp_path, "17")
+
+
+@pytest.mark.situation(
+    "Masks",
+    "a label map in which most heads are bald, so that most masks hold skin alone",
+    "asked for as any label map: skin is not taken for hair",
+)
+@pytest.mark.parametrize("encode", [labels, lambda hair: colours(labels(hair))])
+def test_mostly_bald_heads_in_a_label_map(tmp_path, encode):
+    write(tmp_path, [encode(BALD)] * 5 + [encode(HAIR)])
+    with pytest.raises(UserError, match="several things, and which is hair cannot be known"):
+        read(tmp_path)
+
+
+def large(mask):
+    """With room for the blocks of a JPEG, and edges that they do not fall on."""
+    return mask.repeat(13, axis=0).repeat(13, axis=1)
+
+
+@pytest.mark.situation(
+    "Masks",
+    "label maps saved as JPEG, in greys or colours",
+    "refused, as JPEG changes numbers: to be saved as PNG",
+)
+@pytest.mark.parametrize("quality", [40, 75, 95])
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda hair: labels(hair, values=(0, 100, 200)),
+        lambda hair: labels(hair, values=(0, 128, 255)),
+        labels,
+        lambda hair: colours(labels(hair)),
+    ],
+)
+def test_label_maps_as_jpeg(tmp_path, encode, quality):
+    masks = [large(encode(hair)) for hair in (HAIR, HAIR.T, BALD, HAIR)]
+    write(tmp_path, masks, "jpg", quality=quality)
+    with pytest.raises(UserError, match=r"several things, .* saved as JPEG .*: save PNG"):
+        read(tmp_path)
+
+
+@pytest.mark.situation(
+    "Masks", "masks of 0 and 255 saved as JPEG", "degrees of hair, soft only at the edges"
+)
+@pytest.mark.parametrize("quality", [40, 75, 95])
+def test_binary_masks_as_jpeg(tmp_path, quality):
+    shapes = [HAIR, BALD, HAIR.T, HAIR | SKIN]
+    masks = [large(shape.astype(np.uint8) * 255) for shape in shapes]
+    write(tmp_path, masks, "jpg", quality=quality)
+    found, name, problems = read(tmp_path)
+    assert (name, problems) == ("soft 255", [])
+    assert np.abs(found.astype(int) - np.stack(shapes) * 255).max() < 20
+    assert read(tmp_path, held="0/255")[2] == []
+
+
+@pytest.mark.situation(
+    "Masks",
+    "a label map in palettes of which each has its own order of colours",
+    "refused for a number, which is another thing in each; the colour is taken",
+)
+def test_palettes_of_other_orders(tmp_path):
+    background, skin, hair = FACE
+    one = in_palette(labels(HAIR), FACE)
+    other = in_palette(labels(HAIR, values=(0, 2, 1)), [background, hair, skin])
+    write(tmp_path, [one, other] * 2)
+    said = r"mask_value is 2, which is another colour .*#0000cc in 2, #cc0000 in 2"
+    with pytest.raises(UserError, match=said):
+        read(tmp_path, "2")
+    masks, _, problems = read(tmp_path, "#0000cc")
+    assert not problems
+    np.testing.assert_array_equal(masks, [HAIR * np.uint8(255)] * 4)
+
+
+@pytest.mark.situation(
+    "Masks",
+    "a label map that Pillow saved in a palette without colours",
+    "named as damaged: its numbers are lost",
+)
+def test_a_palette_without_colours(tmp_path):
+    write(tmp_path, [labels(HAIR)] * 3)
+    image = Image.new("P", (SIDE, SIDE))
+    image.putdata(labels(HAIR).ravel().tolist())
+    image.save(tmp_path / "masks/level_0/000.png")
+    [problem] = read(tmp_path, "2")[2]
+    assert problem.kind == "mask cannot be read"
+    assert "its palette has 1 colours and its pixels are of more" in problem.detail
 
 
 SOFT = np.linspace(0, 255, SIDE * SIDE).round().astype(np.uint8).reshape(SIDE, SIDE)
@@ -223,8 +311,12 @@ def test_those_of_another_coding_are_named_and_none_is_read_as_something_else(tm
     [problem] = problems
     assert problem.kind == "the mask is of another coding"
     assert problem.detail.startswith("0 (81.2%), 1 (18.8%); the others are 0/255")
+    for value in (300, 65535):
+        write(tmp_path, [binary * 255] * 4 + [binary.astype(np.uint16) * value])
+        masks, name, problems = read(tmp_path)
+        assert (name, len(masks), len(problems)) == ("0/255", 4, 1)
     write(tmp_path, [binary * 255, binary * 255, binary, binary, binary * 7])
-    with pytest.raises(UserError, match="of several codings, none that of more than half"):
+    with pytest.raises(UserError, match="of several codings, none of them in the majority"):
         read(tmp_path)
 
 
@@ -244,10 +336,10 @@ def test_transparency_among_greys_is_another_coding(tmp_path):
 @pytest.mark.parametrize(
     ("held", "mask", "said"),
     [
-        ("0/255", labels(HAIR), "trained with masks of 0/255, and these hold 0 "),
-        ("0/255", HAIR.astype(np.uint8), "and these hold 0 .*, 1 "),
+        ("0/255", labels(HAIR), "trained with masks of 0/255; these hold 0 "),
+        ("0/255", HAIR.astype(np.uint8), "these hold 0 .*, 1 "),
         ("0/1", HAIR.astype(np.uint8) * 255, "trained with masks of 0/1"),
-        ("0/255", labels(HAIR, values=(0, 20, 200)), "and these hold 0 .* 20 "),
+        ("0/255", labels(HAIR, values=(0, 20, 200)), "these hold 0 .* 20 "),
         ("0/255", labels(HAIR, values=(0, 128, 255)), "trained with masks of 0/255"),
         ("0/255", labels(HAIR, values=(0, 1, 40)), "trained with masks of 0/255"),
         ("soft 255", HAIR.astype(np.uint8), "trained with masks of soft 255"),
@@ -280,7 +372,7 @@ def test_soft_and_binary_masks_of_one_white_go_together(tmp_path, held):
 
 @pytest.mark.parametrize("value", ["hair", "-1", "70000", "1,2", "#12345", "300,0,0", "1.5"])
 def test_what_no_value_of_a_mask_is_is_refused(value):
-    with pytest.raises(UserError, match=r"mask_value is .*; it can be the number of hair in"):
+    with pytest.raises(UserError, match=r"mask_value is .*; it can be the label of hair in"):
         parse_hair(value)
 
 
@@ -320,7 +412,7 @@ def test_any_set_in_any_coding_is_read_as_it_is_or_asked_for(
 def test_a_set_without_any_hair_is_refused(tmp_path):
     write(tmp_path, [BALD.astype(np.uint8)] * 4)
     index = find(tmp_path)
-    with pytest.raises(UserError, match="every mask is empty"):
+    with pytest.raises(UserError, match="all masks are empty"):
         load_photos(index, reading(SIDE), range(2))
     # A folder of bald people may be graded by a run.
     assert len(load_photos(index, reading(SIDE, mask_coding="0/255"), range(2))) == 4

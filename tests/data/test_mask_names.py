@@ -8,7 +8,7 @@ from PIL import Image
 
 from hairjax.data.sources.mask_names import FolderNames, MaskName, parse_naming, tell_naming
 from hairjax.data.sources.mask_rule import MaskRule
-from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.photos import Search, find_photos
 from hairjax.data.sources.unlabelled import find_unlabelled
 from hairjax.system.errors import UserError
 
@@ -35,13 +35,15 @@ def named(file, pattern, suffix=".png"):
 
 def find(root, masks="masks", manifest="", **rule):
     return find_photos(
-        photos=str(root / "photos"),
-        masks=str(root / masks),
-        manifest=manifest and str(root / manifest),
-        subject="",
-        classes=None,
-        need_masks=True,
-        mask_rule=MaskRule(**rule),
+        Search(
+            photos=str(root / "photos"),
+            masks=str(root / masks),
+            manifest=manifest and str(root / manifest),
+            subject="",
+            classes=None,
+            need_masks=True,
+            mask_rule=MaskRule(**rule),
+        )
     )
 
 
@@ -175,6 +177,40 @@ def test_beside_the_photographs(tmp_path, pattern):
     assert "there is no photograph of it" in problem.kind and "gone" in problem.path
 
 
+@pytest.mark.situation(
+    "Masks",
+    "masks of hair and of skin beside the photographs (`x_hair.png`, `x_skin.png`)",
+    "`data.mask_name` says which; the others are left out, as no photographs, and it is said",
+)
+@pytest.mark.parametrize("rule", [{"name": "{name}_hair"}, {"held_name": "{name}_hair"}])
+def test_other_masks_beside_the_photographs(tmp_path, rule):
+    photo = PHOTO.resize((60, 40), Image.Resampling.BICUBIC)
+    put(tmp_path / "photos", FILES, photo)
+    for pattern in ("{name}_hair", "{name}_skin", "ear_{name}"):
+        put(tmp_path / "photos", [named(file, pattern) for file in FILES], MASK)
+    with pytest.raises(UserError, match="named in several ways"):
+        find(tmp_path, masks="photos")
+    index = find(tmp_path, masks="photos", **rule)
+    assert pairs(tmp_path, index, "photos") == {f: named(f, "{name}_hair") for f in FILES}
+    assert not index.problems
+    for other in ("{name}_skin", "ear_{name}"):
+        assert f"; {other} are masks of something else, and left out" in index.masks.said
+    found = find_unlabelled([str(tmp_path / "photos")], str(tmp_path / "photos"), ("0", "1"),
+                            MaskRule(**rule))  # fmt: skip
+    assert len(found.entries) == 4 and not found.problems
+
+
+def test_photographs_without_mask_are_no_masks_of_others(tmp_path):
+    """`a_side.jpg` looks like a photograph, and has no mask yet."""
+    photo = PHOTO.resize((60, 40), Image.Resampling.BICUBIC)
+    more = [named(file, "{name}_side", ".jpg") for file in FILES]
+    put(tmp_path / "photos", [*FILES, *more], photo)
+    put(tmp_path / "photos", [named(file, "{name}_hair") for file in FILES], MASK)
+    index = find(tmp_path, masks="photos", name="{name}_hair")
+    assert len(index.entries) == 4
+    assert [problem.kind for problem in index.problems] == ["no mask"] * 4
+
+
 def test_beside_the_photographs_of_a_manifest(tmp_path):
     put(tmp_path / "photos", ["x/a.jpg", "x/a_side.jpg", "x/b.jpg", "x/b_side.jpg"], PHOTO)
     put(tmp_path / "photos", ["x/a_m.png", "x/a_side_m.png", "x/b_m.png", "x/b_side_m.png"], MASK)
@@ -198,12 +234,12 @@ def test_masks_are_no_photographs(tmp_path, pattern):
     put(tmp_path / "photos", [named(file, pattern) for file in files[1:]], MASK)
     where = {"photos": str(tmp_path / "photos"), "masks": "", "manifest": "", "subject": ""}
     with pytest.raises(UserError, match=r"3 of the 7 pictures are masks of others, beside them"):
-        find_photos(**where, classes=None, need_masks=False)
+        find_photos(Search(**where, classes=None, need_masks=False))
     with pytest.raises(UserError, match=r"3 of the 7 pictures are masks of others"):
         find_unlabelled([where["photos"]], "", ("0", "1"))
     # Photographs of the same names are photographs.
     put(tmp_path / "photos", [named(file, pattern) for file in files[1:]], photo)
-    assert len(find_photos(**where, classes=None, need_masks=False).entries) == 7
+    assert len(find_photos(Search(**where, classes=None, need_masks=False)).entries) == 7
 
 
 @pytest.mark.situation(

@@ -8,7 +8,7 @@ from PIL import Image
 
 from configs import top
 from hairjax.builders.consistency import check_consistency
-from hairjax.builders.data_set import divide_photos, load_data, split_photos
+from hairjax.builders.data_set import divide_photos, find_data, load_data, split_photos
 from hairjax.builders.setup import resolve
 from hairjax.data.own_split import find_own_split
 from hairjax.data.photoset import PhotoSet
@@ -109,7 +109,7 @@ def test_names_as_others_write_them(tmp_path, name, said):
 
 def test_names_that_several_photographs_have_are_not_compared(tmp_path):
     twice = replace(PHOTOS, files=tuple(f"{i}/a.jpg" for i in range(len(PHOTOS))))
-    with pytest.raises(UserError, match=r"does not say to which split 24 of 24"):
+    with pytest.raises(UserError, match=r"lists neither the file of 24 of 24"):
         by_file(tmp_path, ["file,split", "a.jpg,train"], twice)
 
 
@@ -117,7 +117,7 @@ def test_a_file_with_people_divides_their_other_photographs(tmp_path):
     lines = ["file,subject,split", *(f"x{i}.jpg,p{i},{PARTS[i % 3]}" for i in range(12))]
     own = by_file(tmp_path, lines)
     assert [*own.parts] == [*GIVEN]
-    with pytest.raises(UserError, match=r"parts 1 subject, .*: p0"):
+    with pytest.raises(UserError, match=r"separates photographs of 1 subject, .*: p0"):
         by_file(tmp_path, [*lines, "y.jpg,p0,test"])
 
 
@@ -129,9 +129,9 @@ def test_a_file_with_people_divides_their_other_photographs(tmp_path):
 def test_what_a_file_may_not_say(tmp_path):
     with pytest.raises(UserError, match=r"1 of the photographs in two parts: level_0/00_0\.jpg"):
         by_file(tmp_path, [*listed(), f"{PHOTOS.files[0]},test"])
-    with pytest.raises(UserError, match=r"2 of 24 photographs belong: level_0/11_0.jpg, level_1"):
+    with pytest.raises(UserError, match=r"2 of 24 photographs: level_0/11_0.jpg, level_1"):
         by_file(tmp_path, listed()[:-2])
-    with pytest.raises(UserError, match=r"needs one column file and one column split .* id, part;"):
+    with pytest.raises(UserError, match=r"needs a column file and a column split .* id, part;"):
         by_file(tmp_path, ["id,part;", "a,b"])
     with pytest.raises(UserError, match="separated by ';', and commas are needed"):
         by_file(tmp_path, ["file;split", "a;train"])
@@ -169,6 +169,12 @@ def manifest(tmp_path, header, rows, photos=PHOTOS):
     return {"photos": str(tmp_path / "photos"), "manifest": str(path)}
 
 
+def listed_in(setup, photos=PHOTOS):
+    """The photographs, with what the manifest says of them."""
+    [index] = find_data(setup.source, None)
+    return replace(photos, further=index.further)
+
+
 def column(words=WORDS, header="file,label,split"):
     pairs = zip(PHOTOS.files, GIVEN, strict=True)
     return header, [f"{file},{file[6]},{words[part]}" for file, part in pairs]
@@ -182,29 +188,33 @@ def column(words=WORDS, header="file,label,split"):
 def test_a_column_of_the_manifest_is_the_split(tmp_path):
     keys = manifest(tmp_path, *column(header="file,label,Split"))
     setup = setup_of(**keys)
+    photos = listed_in(setup)
     with messages() as said:
-        split, given = split_photos(PHOTOS, setup.source, setup.split, None)
+        split, given = split_photos(photos, setup.source, setup.split, None)
     assert [*split] == [*GIVEN]
     assert given == "the manifest's column 'Split' (val is validation)"
     assert said == [f"split by {given}: train 8, validation 8, test 8"]
-    aside = setup_of(**keys, columns="split=")
-    assert find_own_split(aside.source, PHOTOS) is None
     # A run of before has read it as one more column.
-    assert find_own_split(setup_of(**keys, columns="exact").source, PHOTOS) is None
+    for columns in ("split=", "exact"):
+        aside = setup_of(**keys, columns=columns)
+        assert find_own_split(aside.source, listed_in(aside)) is None
 
 
 def test_a_column_that_names_no_part_is_no_split(tmp_path):
     words = {"train": "1", "validation": "2", "test": "3"}
     keys = manifest(tmp_path, *column(words))
-    assert find_own_split(setup_of(**keys).source, PHOTOS) is None
+    setup = setup_of(**keys)
+    assert find_own_split(setup.source, listed_in(setup)) is None
     with pytest.raises(UserError, match=r"holds '1' in line 2.*; correct it, or leave the column"):
-        find_own_split(setup_of(**keys, columns="split=split").source, PHOTOS)
+        find_data(setup_of(**keys, columns="split=split").source, None)
 
 
 def test_another_column_can_be_named(tmp_path):
     keys = manifest(tmp_path, *column(header="file,label,usage"))
-    assert find_own_split(setup_of(**keys).source, PHOTOS) is None
-    own = find_own_split(setup_of(**keys, columns="split=usage").source, PHOTOS)
+    setup = setup_of(**keys)
+    assert find_own_split(setup.source, listed_in(setup)) is None
+    setup = setup_of(**keys, columns="split=usage")
+    own = find_own_split(setup.source, listed_in(setup))
     assert [*own.parts] == [*GIVEN]
 
 
@@ -215,14 +225,17 @@ def test_another_column_can_be_named(tmp_path):
 )
 def test_leaks_of_a_split_of_ones_own(tmp_path):
     keys = manifest(tmp_path, *column())
-    source = setup_of(**keys).source
-    person = replace(PHOTOS, subjects=("p0", *PHOTOS.subjects[1:-1], "p0"))
-    with pytest.raises(UserError, match=r"column 'split' .* parts 1 subject, .*: p0"):
+    setup = setup_of(**keys)
+    source, photos = setup.source, listed_in(setup)
+    person = replace(photos, subjects=("p0", *PHOTOS.subjects[1:-1], "p0"))
+    with pytest.raises(
+        UserError, match=r"column 'split' .* separates photographs of 1 subject, .*: p0"
+    ):
         find_own_split(source, person)
-    with pytest.raises(UserError, match=r"mine\.csv .* parts 1 subject, .*: p0"):
+    with pytest.raises(UserError, match=r"mine\.csv .* separates photographs of 1 subject, .*: p0"):
         by_file(tmp_path, listed(), person)
-    copy = replace(PHOTOS, sha256=(*PHOTOS.sha256[:-1], PHOTOS.sha256[0]))
-    with pytest.raises(UserError, match="parts identical files: level_0/00_0"):
+    copy = replace(photos, sha256=(*PHOTOS.sha256[:-1], PHOTOS.sha256[0]))
+    with pytest.raises(UserError, match="separates identical files: level_0/00_0"):
         find_own_split(source, copy)
 
 
@@ -238,7 +251,7 @@ def test_validation_is_drawn_where_there_is_none(tmp_path):
     path.write_text("\n".join(lines))
     setup = setup_of(photos=str(tmp_path), split=str(path))
     split, given = divide_photos(PHOTOS, setup.source, setup.split)
-    assert given == f"{path}, validation drawn from its training photographs"
+    assert given == f"{path}, validation sampled from its training photographs"
     np.testing.assert_array_equal(split == "test", two == "test")
     assert 0 < np.sum(split == "validation") < np.sum(split == "train")
     check_split(PHOTOS, split)

@@ -92,9 +92,7 @@ def test_pairs_whose_views_have_different_labels_are_counted():
     labels[[0, 1, 5, 44]] = 1 - labels[[0, 1, 5, 44]]  # the last has no other view
     with messages() as said:
         pairs = pair_views(first, dataclasses.replace(second, labels=labels))
-    assert said[1:] == [
-        "in 3 of these pairs the views have different labels: that of the first counts"
-    ]
+    assert said[1:] == ["3 of these pairs have different labels: that of the first view is used"]
     np.testing.assert_array_equal(pairs.labels[:-1][:4], pair_views(first, second).labels[:4])
 
 
@@ -135,9 +133,9 @@ def test_copies_are_looked_for_in_each_view():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"subjects": ("",) * 3}, "that of 'hairy/s1_0.png' in config.data.second_photos is not"),
+        ({"subjects": ("",) * 3}, "'hairy/s1_0.png' in config.data.second_photos has no known"),
         ({"subjects": ("s7",) * 3}, "no subject has photographs in both"),
-        ({"sha256": ("a", "b", "a")}, "is the same file as one of 's1'"),
+        ({"sha256": ("a", "b", "a")}, "equals a file of 's1'"),
     ],
 )
 def test_views_that_cannot_be_paired_are_refused_in_words(change, message):

@@ -6,7 +6,7 @@ import pytest
 
 from hairjax.data.sources.class_order import class_order
 from hairjax.data.sources.classes import label_index
-from hairjax.data.sources.photos import Index, find_photos
+from hairjax.data.sources.photos import Index, Search, find_photos
 from hairjax.data.sources.problems import Problem, describe_problems
 from hairjax.system.errors import UserError
 
@@ -27,7 +27,7 @@ def find(folder: Path, **changes) -> Index:
         "classes": None,
         "need_masks": False,
     }
-    return find_photos(**(arguments | changes))
+    return find_photos(Search(**(arguments | changes)))
 
 
 def problems(index: Index, folder: Path) -> list[tuple[str, str]]:

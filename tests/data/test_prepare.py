@@ -13,7 +13,7 @@ from hairjax.data.prepare.load import load_photos
 from hairjax.data.prepare.mask_values import parse_hair
 from hairjax.data.prepare.read import prepare, read_photo
 from hairjax.data.sources.formats import FORMATS
-from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.photos import Search, find_photos
 from hairjax.data.sources.problems import PhotoError
 from hairjax.system.errors import UserError
 from tests.data.reading import reading
@@ -105,14 +105,14 @@ def test_mask_of_the_unturned_shape_is_refused(tmp_path, orientation):
     for height, width in [(24, 48), (12, 24), (49, 99)]:
         mask = save(tmp_path / "m.png", np.zeros((height, width), np.uint8))
         kind, detail = refusal(tmp_path, photo, mask)
-        assert "before EXIF turns it" in kind
+        assert "before EXIF rotation" in kind
         assert detail == f"{mask} is {width} × {height}, the photograph 24 × 48"
 
 
 def test_mask_of_the_unturned_shape_is_refused_where_it_is_nearly_square(tmp_path):
     photo = save(tmp_path / "a.jpg", blocks(100, 102), exif=exif(6))
     mask = save(tmp_path / "m.png", np.zeros((100, 102), np.uint8))
-    assert "before EXIF turns it" in refusal(tmp_path, photo, mask)[0]
+    assert "before EXIF rotation" in refusal(tmp_path, photo, mask)[0]
 
 
 @pytest.mark.parametrize("orientation", TURNS)
@@ -417,12 +417,12 @@ SOFT = parse_hair("soft")
 
 def load(arguments: dict[str, object], on_bad: str = "refuse", fit: str = "squash") -> PhotoSet:
     """Find photographs and read them into memory."""
-    index = find_photos(**arguments)
+    index = find_photos(Search(**arguments))
     return load_photos(index, reading(4, fit=fit, on_bad=on_bad, hair=SOFT), range(2))
 
 
 def test_photographs_are_read_in_the_order_of_their_names(tmp_path):
-    index = find_photos(**make_classes(tmp_path))
+    index = find_photos(Search(**make_classes(tmp_path)))
     calls = []
     photoset, left_out = prepare(index, reading(4, hair=SOFT), lambda *done: calls.append(done))
     assert left_out == []
@@ -442,7 +442,7 @@ def test_photographs_are_read_in_the_order_of_their_names(tmp_path):
 
 
 def test_result_does_not_depend_on_the_workers(tmp_path):
-    index = find_photos(**make_classes(tmp_path))
+    index = find_photos(Search(**make_classes(tmp_path)))
     one, many = (
         prepare(index, reading(4, workers=n, hair=SOFT), lambda *done: None)[0] for n in (1, 5)
     )
@@ -468,7 +468,7 @@ def test_every_problem_is_in_one_report(tmp_path, capsys):
     for name in ["p0_0.png", "p1_1.png", "p2_1.png", "p9_1.webp", "--config.data.on_bad=skip"]:
         assert name in report
     photoset = load(arguments, on_bad="skip")
-    assert len(photoset) == 9 and "left out 4 that" in capsys.readouterr().out
+    assert len(photoset) == 9 and "left out 4 unusable files" in capsys.readouterr().out
     assert "level_0/p0_0.png" not in photoset.files
     np.testing.assert_array_equal(photoset.images[:, 0, 0, 0], [1, 2, 3, 4, 5, 100, 103, 104, 105])
 
@@ -492,18 +492,20 @@ def test_bad_settings_are_refused(tmp_path):
     with pytest.raises(UserError, match="fit cannot be 'crop': it is one of squash, pad"):
         load(arguments, fit="crop")
     with pytest.raises(ValueError, match="0 workers"):
-        prepare(find_photos(**arguments), reading(4, workers=0), lambda *done: None)
+        prepare(find_photos(Search(**arguments)), reading(4, workers=0), lambda *done: None)
 
 
 def test_large_photographs_do_not_warn_and_an_interruption_stops_reading(tmp_path, monkeypatch):
     make_classes(tmp_path, 40)
     index = find_photos(
-        photos=str(tmp_path / "photos"),
-        masks="",
-        manifest="",
-        subject="",
-        classes=None,
-        need_masks=False,
+        Search(
+            photos=str(tmp_path / "photos"),
+            masks="",
+            manifest="",
+            subject="",
+            classes=None,
+            need_masks=False,
+        )
     )
     # Pillow warns above this number and refuses above twice as many.
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 99)

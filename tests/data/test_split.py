@@ -165,7 +165,7 @@ def test_class_that_cannot_be_divided_is_refused():
      (float("nan"), 0.5, 0.5), (), (80, 10, 10)],
 )  # fmt: skip
 def test_bad_fractions_are_refused(fractions):
-    with pytest.raises(UserError, match=r"config\.data\.fractions cannot be \(.*sum to 1"):
+    with pytest.raises(UserError, match=r"config\.data\.fractions cannot be \(.*summing to 1"):
         make_split(photographs([0, 1] * 9), fractions, seed=0)
 
 
@@ -248,7 +248,7 @@ def test_photographs_that_a_split_does_not_know_are_refused(tmp_path):
     path = tmp_path / "split.csv"
     write_split(path, photographs([0, 1], ["a", ""], ["x", "y"]), np.array(["train", "test"]))
     other = photographs([0] * 9, ["a", ""] + [""] * 7, [f"new {i}" for i in range(9)])
-    with pytest.raises(UserError, match=r"8 of 9 photographs .*: photo 1\.jpg \(changed since\), "):
+    with pytest.raises(UserError, match=r"8 of 9 photographs: photo 1\.jpg \(changed since\), "):
         read_split(path, other)
     with pytest.raises(UserError, match=r"photo 2\.jpg, .*photo 5\.jpg …; make a new split"):
         read_split(path, other)
@@ -257,10 +257,16 @@ def test_photographs_that_a_split_does_not_know_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("file,split\na,train\n", "lacks label, subject, sha256: .*has file, split"),
-        ("", "lacks file, .*has none"),
-        ("file,label,subject,sha256,split\na,0,,x,holdout\n", "'holdout': .* train, validation"),
-        ("file,label,subject,sha256,split\na,0,p,x,train\nb,0,p,y,test\n", "parts 1 subject.*p;"),
+        (
+            "file,split\na,train\n",
+            "lacks the columns label, subject, sha256: .*this file file, split",
+        ),
+        ("", "lacks the columns file, .*this file none"),
+        ("file,label,subject,sha256,split\na,0,,x,holdout\n", "'holdout'; .* train, validation"),
+        (
+            "file,label,subject,sha256,split\na,0,p,x,train\nb,0,p,y,test\n",
+            "separates photographs of 1 subject.*p;",
+        ),
         (
             "file,label,subject,sha256,split\na,0,,x,train\nb,0,,x,test\n",
             "identical files: a .*= b",
@@ -287,7 +293,7 @@ def test_missing_split_file_is_refused(tmp_path):
 def test_leaks_are_refused_by_name():
     photoset = photographs([0, 1, 0, 1], ["a", "b", "a", "c"], ["1", "2", "3", "4"])
     good = np.array(["train", "train", "train", "validation"])
-    with pytest.raises(UserError, match=r"parts 1 subject, .*: a;"):
+    with pytest.raises(UserError, match=r"separates photographs of 1 subject, .*: a;"):
         check_split(photoset, np.array(["train", "train", "validation", "validation"]))
     with pytest.raises(UserError, match="'level_0' is not in both"):
         check_split(photoset, good)
@@ -296,7 +302,7 @@ def test_leaks_are_refused_by_name():
         UserError, match=r"identical files: photo 0\.jpg \(train\) = photo 2\.jpg \(validation\)"
     ):
         check_split(twins, np.array(["train", "train", "validation", "validation"]))
-    with pytest.raises(UserError, match="'dev': a photograph is in one of train"):
+    with pytest.raises(UserError, match="'dev'; the parts of a split are train"):
         check_split(photoset, np.array(["train", "train", "train", "dev"]))
     with pytest.raises(ValueError, match="3 splits are given for 4"):
         check_split(photoset, good[:3])
@@ -313,9 +319,9 @@ def test_people_that_are_merged_are_found_under_every_spelling(tmp_path):
     path = tmp_path / "split.csv"
     write_split(path, top, np.array(["train", "train", "validation", "test"]))
     assert [*read_split(path, side, subject_key)] == ["validation", "train", "test"]
-    with pytest.raises(UserError, match="does not say to which split 2 of 3"):
+    with pytest.raises(UserError, match=r"lists neither .* of 2 of 3"):
         read_split(path, side)
     # One person on both sides.
     write_split(path, top, np.array(["train", "test", "validation", "test"]))
-    with pytest.raises(UserError, match=r"parts 1 subject, .*: p1"):
+    with pytest.raises(UserError, match=r"separates photographs of 1 subject, .*: p1"):
         read_split(path, side, subject_key)

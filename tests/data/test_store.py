@@ -22,7 +22,7 @@ from hairjax.data.prepare import pieces, store
 from hairjax.data.prepare.load import load_photos
 from hairjax.data.prepare.read import prepare, read_photo
 from hairjax.data.prepare.stored import Stored
-from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.photos import Search, find_photos
 from hairjax.system.errors import UserError
 from tests.data.reading import reading, stored
 
@@ -36,7 +36,7 @@ import sys, time
 from pathlib import Path
 from hairjax.data.options import PrepareOptions
 from hairjax.data.prepare import pieces, store
-from hairjax.data.sources.photos import find_photos
+from hairjax.data.sources.photos import Search, find_photos
 
 photos, masks, cache, log, go = sys.argv[1:]
 read = pieces.read_photo
@@ -49,9 +49,9 @@ def slowly(path, *rest):
     return read(path, *rest)
 
 pieces.read_photo = slowly
-index = find_photos(
+index = find_photos(Search(
     photos=photos, masks=masks, manifest="", subject="", classes=None, need_masks=True
-)
+))
 options = PrepareOptions(
     side=6, fit="squash", on_bad="refuse", cache=cache, beam="", memory=0.0, workers=2
 )
@@ -82,7 +82,7 @@ def find(folder, **changes):
         "classes": None,
         "need_masks": True,
     }
-    return find_photos(**(arguments | changes))
+    return find_photos(Search(**(arguments | changes)))
 
 
 def prepared(folder, index=None, **changes):
@@ -313,7 +313,7 @@ def test_two_processes_share_the_work(folder):
     assert sorted(decoded[0] + decoded[1]) == sorted(str(e.path) for e in find(folder).entries)
     expected, _ = prepare(find(folder), reading(6), lambda *_: None)
     said, *others = lines(folder / "second.out")
-    assert "another process prepares these photographs too" in said
+    assert "another process prepares the same photographs" in said
     assert others[-2:] == lines(folder / "first.out")[-2:]
     assert others[-1] == str(expected.images.sum())
     assert len(sets(folder)) == 2 and not unfinished(folder)
@@ -387,7 +387,9 @@ def test_a_cache_without_room_is_refused_before_decoding(folder, monkeypatch):
 
 def test_a_cache_that_cannot_be_written_is_refused_before_decoding(folder, monkeypatch):
     no_reading(monkeypatch)
-    with pytest.raises(UserError, match=r"config\.data\.cache=.* cannot be made: .*give another"):
+    with pytest.raises(
+        UserError, match=r"config\.data\.cache=.* cannot be created: .*give another"
+    ):
         prepared(folder, cache=folder / "photos/level_0/s0_0.png" / "cache")
     (folder / "cache").mkdir()
     monkeypatch.setattr(os, "access", lambda path, _: path != folder / "cache")

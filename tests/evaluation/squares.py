@@ -12,7 +12,7 @@ from hairjax.data.photoset import PhotoSet
 from tests.models.example import options
 
 SIDE, CLASSES = 48, ("red", "green", "blue")
-SIGHT = InputSpecification(SIDE, (3,), ("imagenet",))
+INPUT_SPEC = InputSpecification(SIDE, (3,), ("imagenet",))
 GRID = SIDE // 16  # squares along a side
 
 
@@ -54,7 +54,7 @@ def noisy(photos):
 
 
 def inputs(photos):
-    return model_inputs(photos.images, None, None, SIGHT)
+    return model_inputs(photos.images, None, None, INPUT_SPEC)
 
 
 def drawn(shapes, seed):
@@ -85,7 +85,7 @@ def train(graphdef, shapes, rate):
     @jax.jit
     def step(params, state, images, labels):
         def loss(params):
-            seen = model_inputs(images, None, None, SIGHT)
+            seen = model_inputs(images, None, None, INPUT_SPEC)
             logits = nnx.merge(graphdef, params)(seen)
             return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 

@@ -20,7 +20,7 @@ COLUMNS = {
 @pytest.mark.parametrize("validation", [GIVEN, drawn(300, 1, temperature=2.0), "there is none"])
 @pytest.mark.parametrize("columns", [{}, COLUMNS])
 def test_what_metrics_json_holds_is_read_back(validation, columns):
-    analysis = analyse(GIVEN, Sample.of(GIVEN), validation, columns)
+    analysis = analyse(GIVEN, Sample.from_predictions(GIVEN), validation, columns)
     stored = json.dumps(asdict(analysis) | {"epoch": 3, "accuracy": 0.5})
     again = read_analysis(json.loads(stored))
     assert isinstance(again, Analysis)
@@ -34,15 +34,15 @@ def test_photographs_that_are_all_right_fit_no_temperature():
     """They would make a model surer without end, and wrong ones of others cost the more."""
     right = GIVEN.probabilities.argmax(1) == GIVEN.labels
     easy = GIVEN.subset(np.flatnonzero(right)[:8])
-    for judged in (GIVEN, easy):
-        found = analyse(judged, Sample.of(judged), easy, {})
+    for scored in (GIVEN, easy):
+        found = analyse(scored, Sample.from_predictions(scored), easy, {})
         assert found.temperature is None
-        assert "of the 8 validation photographs is least" in found.no_temperature
+        assert "of the 8 validation photographs is lowest" in found.no_temperature
 
 
 def test_a_model_that_is_no_better_than_chance_gets_no_temperature():
     probabilities = np.tile(np.float32([0.97, 0.01, 0.01, 0.01]), (40, 1))
     blind = replace(GIVEN.subset(np.arange(40)), probabilities=probabilities, labels=FLAT)
-    found = analyse(GIVEN, Sample.of(GIVEN), blind, {})
+    found = analyse(GIVEN, Sample.from_predictions(GIVEN), blind, {})
     assert found.temperature is None
     assert "20.00" in found.no_temperature

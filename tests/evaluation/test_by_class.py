@@ -20,7 +20,7 @@ def wilson(found, total):
 def test_equals_scikit_learn_with_wilsons_intervals(n, seed):
     given = predictions(n, seed)
     true, guessed = given.labels, given.predicted
-    found = score_classes(Sample.of(given), given.classes)
+    found = score_classes(Sample.from_predictions(given), given.classes)
     theirs = precision_recall_fscore_support(true, guessed, labels=range(4), zero_division=np.nan)
     for place, (one, precision, recall, f1, support) in enumerate(zip(found, *theirs, strict=True)):
         assert one.name == given.classes[place] and one.photographs == support
@@ -40,7 +40,7 @@ def test_equals_scikit_learn_with_wilsons_intervals(n, seed):
 
 def test_of_many_subjects_as_resampling_one_set_at_a_time():
     given = predictions(2000, 1, in_tens(2000))
-    one = score_classes(Sample.of(given), given.classes)[2]
+    one = score_classes(Sample.from_predictions(given), given.classes)[2]
     generator = np.random.default_rng(2)
     recalls, f1s = [], []
     for _ in range(500):
@@ -60,7 +60,7 @@ def test_only_the_subjects_of_a_class_count_for_it():
     labels = np.where(np.arange(100) < 20, 0, np.maximum(given.labels, 1))
     p = np.eye(4, dtype=np.float32)[labels]
     given = type(given)(given.files, labels, p, given.subjects, given.classes)
-    rare, *others = score_classes(Sample.of(given), given.classes)
+    rare, *others = score_classes(Sample.from_predictions(given), given.classes)
     for one in others:
         assert one.f1[0] == 1 and rare.f1[1][0] < 0.05 < 0.4 < one.f1[1][0]
         assert rare.recall[1] == rare.f1[1]

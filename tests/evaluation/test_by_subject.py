@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hairjax.evaluation.by_subject import stack, subject_views
+from hairjax.evaluation.by_subject import mean_by_subject, stack_views
 from hairjax.evaluation.predictions import Predictions
 from hairjax.system.errors import UserError
 
@@ -15,7 +15,7 @@ CLASSES = ("a", "b", "c")
 LABELS = {name: ord(name) % 3 for name in "vwxyz"}
 
 
-def judged(rows):
+def scored(rows):
     """Predictions of (subject, label, probabilities)."""
     return Predictions(
         files=tuple(f"{i}.png" for i in range(len(rows))),
@@ -36,7 +36,7 @@ def photographs(draw, subjects="vwxyz"):
 
 @given(photographs())
 def test_a_subjects_photographs_count_by_their_mean(rows):
-    found = subject_views(judged(rows), LABELS, "run")
+    found = mean_by_subject(scored(rows), LABELS, "run")
     own = defaultdict(list)
     for subject, _, p in rows:
         own[subject].append(p)
@@ -49,8 +49,8 @@ def test_a_subjects_photographs_count_by_their_mean(rows):
 @settings(deadline=None)
 @given(photographs("vwx"), photographs("xyz"))
 def test_every_subject_of_any_view_is_there(top, side):
-    views = [subject_views(judged(rows), LABELS, "run") for rows in (top, side)]
-    subjects, p, present = stack(views)
+    views = [mean_by_subject(scored(rows), LABELS, "run") for rows in (top, side)]
+    subjects, p, present = stack_views(views)
     assert subjects.files == tuple(sorted({s for s, *_ in (*top, *side)}))
     for place, view in enumerate(views):
         assert {f for f, there in zip(subjects.files, present[place], strict=True) if there} == {
@@ -63,4 +63,4 @@ def test_every_subject_of_any_view_is_there(top, side):
 def test_subjects_must_be_known():
     even = [1 / 3] * 3
     with pytest.raises(UserError, match=r"subject of 1 photograph is not known \(1.png\)"):
-        subject_views(judged([("ann", 0, even), ("", 0, even)]), {"ann": 0}, "run")
+        mean_by_subject(scored([("ann", 0, even), ("", 0, even)]), {"ann": 0}, "run")

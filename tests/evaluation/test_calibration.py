@@ -11,10 +11,10 @@ from hairjax.evaluation.metrics import classification as metrics
 from hairjax.evaluation.metrics.calibration import (
     LIMITS,
     apply_temperature,
+    evaluate_temperature,
     find_temperature,
     fit_temperature,
     measure_calibration,
-    temper,
 )
 from hairjax.evaluation.metrics.sample import Sample
 from hairjax.evaluation.predictions import Predictions
@@ -36,7 +36,7 @@ def drawn(n, seed, *, temperature, k=4):
 
 
 @st.composite
-def judged(draw):
+def scored(draw):
     n, k = draw(st.integers(1, 30)), draw(st.integers(2, 5))
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     p = special.softmax(draw(st.floats(0.1, 60)) * generator.normal(size=(n, k)), axis=1)
@@ -44,7 +44,7 @@ def judged(draw):
 
 
 @settings(deadline=None)
-@given(judged())
+@given(scored())
 def test_no_temperature_of_a_grid_is_better(case):
     labels, p = case
     fitted = fit_temperature(labels, p)
@@ -63,7 +63,7 @@ def test_no_temperature_of_a_grid_is_better(case):
 
 
 @settings(deadline=None)
-@given(judged())
+@given(scored())
 def test_the_fitted_one_is_never_worse_than_none(case):
     labels, p = case
     after = metrics.log_loss(labels, apply_temperature(p, fit_temperature(labels, p)))
@@ -71,7 +71,7 @@ def test_the_fitted_one_is_never_worse_than_none(case):
 
 
 @settings(deadline=None)
-@given(judged(), st.floats(0.2, 10))
+@given(scored(), st.floats(0.2, 10))
 def test_a_temperature_changes_no_class_and_one_changes_nothing(case, temperature):
     _, p = case
     np.testing.assert_allclose(apply_temperature(p, 1.0), p, atol=1e-6)
@@ -95,11 +95,11 @@ def test_a_set_without_mistakes_gives_the_least():
 def test_other_photographs_are_judged_with_it():
     validation = drawn(800, 1, temperature=2.0)
     test = drawn(700, 2, temperature=2.0)
-    sample = Sample.of(test)
+    sample = Sample.from_predictions(test)
     value, reason = find_temperature(validation)
     assert value == pytest.approx(fit_temperature(validation.labels, validation.probabilities))
     assert reason == ""
-    found = temper(sample, value, 800, own=False)
+    found = evaluate_temperature(sample, value, 800, own=False)
     cooled = apply_temperature(test.probabilities, found.value)
     assert found.photographs == 800
     assert found.after.log_loss == pytest.approx(log_loss(test.labels, cooled))
@@ -112,13 +112,13 @@ def test_other_photographs_are_judged_with_it():
 
 def test_the_same_photographs_are_not_judged_with_it():
     given = drawn(100, 3, temperature=2.0)
-    found = temper(Sample.of(given), 2.0, 100, own=True)
+    found = evaluate_temperature(Sample.from_predictions(given), 2.0, 100, own=True)
     assert found.after is None and found.log_loss_change is None
 
 
 def test_bins_hold_every_photograph_once():
     given = drawn(500, 4, temperature=1.0)
-    sample = Sample.of(given)
+    sample = Sample.from_predictions(given)
     found = measure_calibration(sample)
     assert sum(one.photographs for one in found.bins) == 500
     error = sum(one.photographs * abs(one.accuracy - one.confidence) for one in found.bins) / 500
@@ -130,6 +130,6 @@ def test_bins_hold_every_photograph_once():
 
 def test_photographs_of_one_subject_give_no_interval():
     given = replace(drawn(50, 5, temperature=1.0), subjects=("anna",) * 50)
-    found = temper(Sample.of(given), 1.5, 50, own=False)
+    found = evaluate_temperature(Sample.from_predictions(given), 1.5, 50, own=False)
     assert found.log_loss_change[1] is None
     assert found.after.log_loss_interval is None

@@ -26,7 +26,7 @@ from hairjax.evaluation.explain.maps import upsample
 from hairjax.parallel.mesh import make_mesh
 
 SIDE, STORED = 8, 10
-SIGHT = InputSpecification(SIDE, (6,), ("imagenet",))
+INPUT_SPEC = InputSpecification(SIDE, (6,), ("imagenet",))
 traced = []
 
 
@@ -46,7 +46,7 @@ class Corner(nnx.Module):
 def follow(batch_size=4, devices=1):
     graphdef, _ = nnx.split(Corner())
     mesh = make_mesh(devices, 1)
-    return make_curves(graphdef, mesh, input_spec=SIGHT, batch_size=batch_size)
+    return make_curves(graphdef, mesh, input_spec=INPUT_SPEC, batch_size=batch_size)
 
 
 PARAMS = {"strength": np.float32(4)}
@@ -62,7 +62,7 @@ def photographs(count):
 def probability(photos, label):
     """Of one class, without any of the code that is tested."""
     graphdef, _ = nnx.split(Corner())
-    logits = nnx.merge(graphdef, PARAMS)(model_inputs(photos, None, None, SIGHT))
+    logits = nnx.merge(graphdef, PARAMS)(model_inputs(photos, None, None, INPUT_SPEC))
     return scipy.special.softmax(np.asarray(logits, np.float64), axis=1)[:, label]
 
 
@@ -107,7 +107,7 @@ def test_one_program_for_both_curves_any_number_of_photographs_and_devices():
 
 
 def test_blank_is_nothing_to_the_model():
-    seen = np.asarray(model_inputs(blank(photographs(1)), None, None, SIGHT))
+    seen = np.asarray(model_inputs(blank(photographs(1)), None, None, INPUT_SPEC))
     assert np.abs(seen).max() < 0.02  # the mean colour, to eight bits
 
 

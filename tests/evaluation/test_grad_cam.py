@@ -26,7 +26,7 @@ from hairjax.evaluation.explain.maps import (
 from hairjax.models.swin import Swin
 from hairjax.parallel.mesh import make_mesh
 from tests.evaluation import squares
-from tests.evaluation.squares import GRID, SIGHT, alike, inputs, noisy, photographs
+from tests.evaluation.squares import GRID, INPUT_SPEC, alike, inputs, noisy, photographs
 
 
 @functools.cache
@@ -47,7 +47,7 @@ def trained():
 def make_explainer(stage=-1, devices=1, batch_size=16):
     mesh = make_mesh(devices, 1)
     options = {"method": "grad_cam", "batch_size": batch_size, "stage": stage}
-    return make_explain(graph()[0], mesh, input_spec=SIGHT, **options)
+    return make_explain(graph()[0], mesh, input_spec=INPUT_SPEC, **options)
 
 
 def test_last_stages_map_is_the_closed_form():

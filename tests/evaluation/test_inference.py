@@ -15,7 +15,7 @@ from hairjax.evaluation.inference import make_predict, softmax
 from hairjax.parallel.mesh import make_mesh
 
 STORED, SIDE, BATCH = 18, 16, 4
-SIGHT = InputSpecification(SIDE, (6,), ("imagenet",))
+INPUT_SPEC = InputSpecification(SIDE, (6,), ("imagenet",))
 CLASSES = ("normal", "mild", "severe")
 
 
@@ -42,7 +42,7 @@ def model():
 @functools.cache
 def predictor(devices=1, batch_size=BATCH):
     mesh = make_mesh(devices, 1)
-    return make_predict(model()[0], mesh, input_spec=SIGHT, batch_size=batch_size)
+    return make_predict(model()[0], mesh, input_spec=INPUT_SPEC, batch_size=batch_size)
 
 
 def photographs(n, seed=0):
@@ -61,7 +61,7 @@ def photographs(n, seed=0):
 @jax.jit
 def logits_alone(photo):
     graphdef, params = model()
-    return nnx.merge(graphdef, params)(model_inputs(photo[None], None, None, SIGHT))[0]
+    return nnx.merge(graphdef, params)(model_inputs(photo[None], None, None, INPUT_SPEC))[0]
 
 
 @pytest.mark.parametrize("n", [1, BATCH - 1, BATCH, BATCH + 1, 2 * BATCH, 3 * BATCH - 1])
@@ -104,7 +104,7 @@ def test_one_program_serves_sets_of_any_size():
             return super().__call__(images)
 
     graphdef, _ = nnx.split(nnx.eval_shape(lambda: Counting(nnx.Rngs(0))))
-    predict = make_predict(graphdef, make_mesh(1, 1), input_spec=SIGHT, batch_size=BATCH)
+    predict = make_predict(graphdef, make_mesh(1, 1), input_spec=INPUT_SPEC, batch_size=BATCH)
     for n in (1, BATCH, BATCH + 1):
         predict(model()[1], photographs(n))
     assert count == [BATCH]  # traced once

@@ -13,7 +13,7 @@ ANY = st.integers(1, 4)
 
 
 @st.composite
-def panels(draw, runs=ANY):
+def mixtures(draw, runs=ANY):
     """Labels, probabilities [r, n, k] and the generator that drew them."""
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     r, n, k = draw(runs), draw(st.integers(1, 30)), draw(st.integers(2, 4))
@@ -27,9 +27,9 @@ def everywhere(p):
 
 
 @settings(deadline=None)
-@given(panels())
-def test_fitted_weights_sum_to_one_and_are_no_worse_than_equal_ones_or_any_run(panel):
-    labels, p, _ = panel
+@given(mixtures())
+def test_fitted_weights_sum_to_one_and_are_no_worse_than_equal_ones_or_any_run(mixture):
+    labels, p, _ = mixture
     weights = fit_mixture_weights(labels, p, everywhere(p))
     assert weights.sum() == pytest.approx(1, abs=1e-12)
     assert (weights >= 0).all()
@@ -85,9 +85,9 @@ def test_weights_are_fitted_where_models_are_certain_and_wrong(seed):
 
 
 @settings(deadline=None)
-@given(panels(runs=st.just(1)), st.integers(1, 4))
-def test_a_run_with_itself_is_itself(panel, times):
-    labels, p, _ = panel
+@given(mixtures(runs=st.just(1)), st.integers(1, 4))
+def test_a_run_with_itself_is_itself(mixture, times):
+    labels, p, _ = mixture
     p = np.repeat(p, times, axis=0)
     weights = fit_mixture_weights(labels, p, everywhere(p))
     assert np.allclose(weights, 1 / times, atol=1e-3)
@@ -95,9 +95,9 @@ def test_a_run_with_itself_is_itself(panel, times):
 
 
 @settings(deadline=None)
-@given(panels(runs=st.integers(2, 4)))
-def test_the_order_of_runs_does_not_matter(panel):
-    labels, p, generator = panel
+@given(mixtures(runs=st.integers(2, 4)))
+def test_the_order_of_runs_does_not_matter(mixture):
+    labels, p, generator = mixture
     order = generator.permutation(len(p))
     one = mix(p, fit_mixture_weights(labels, p, everywhere(p)), everywhere(p))
     other = mix(p[order], fit_mixture_weights(labels, p[order], everywhere(p)), everywhere(p))
@@ -112,9 +112,9 @@ def test_the_order_of_runs_does_not_matter(panel):
 
 
 @settings(deadline=None)
-@given(panels(runs=st.integers(2, 4)))
-def test_rows_stay_probabilities_and_a_missing_run_is_made_up_for(panel):
-    _, p, generator = panel
+@given(mixtures(runs=st.integers(2, 4)))
+def test_rows_stay_probabilities_and_a_missing_run_is_made_up_for(mixture):
+    _, p, generator = mixture
     present = generator.random(p.shape[:2]) < 0.6
     present[generator.integers(0, len(p)), ~present.any(0)] = True
     weights = generator.dirichlet(np.ones(len(p)))
@@ -131,9 +131,9 @@ def test_rows_stay_probabilities_and_a_missing_run_is_made_up_for(panel):
 
 
 @settings(deadline=None)
-@given(panels(runs=st.just(2)))
-def test_rows_without_a_run_do_not_change_the_weights(panel):
-    labels, p, generator = panel
+@given(mixtures(runs=st.just(2)))
+def test_rows_without_a_run_do_not_change_the_weights(mixture):
+    labels, p, generator = mixture
     present = generator.random(p.shape[:2]) < 0.7
     present[:, 0] = True
     whole = present.all(0)

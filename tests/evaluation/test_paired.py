@@ -15,7 +15,7 @@ SUBJECTS = [f"s{index // 4}" for index in range(160)]
 UNIT = subject_indices(SUBJECTS)
 
 
-def judged(seed, right):
+def scored(seed, right):
     """Labels, the same for every seed, and probabilities that are right so often."""
     labels = np.random.default_rng(99).integers(0, 4, 160)
     generator = np.random.default_rng(seed)
@@ -25,7 +25,7 @@ def judged(seed, right):
 
 
 def summarise(*runs, unit=UNIT):
-    return paired.summarise(judged(0, 1)[0], runs, unit)
+    return paired.summarise(scored(0, 1)[0], runs, unit)
 
 
 def score(name, labels, p):
@@ -43,8 +43,8 @@ def score(name, labels, p):
 
 @pytest.mark.parametrize("name", paired.METRICS)
 def test_differences_agree_with_scikit_learn_and_scipys_bootstrap(name):
-    labels, one = judged(1, 0.6)
-    _, two = judged(2, 0.75)
+    labels, one = scored(1, 0.6)
+    _, two = scored(2, 0.75)
     pair = paired.compare(summarise(one), summarise(two))
     value, (low, high) = pair.differences[name]
     assert value == pytest.approx(score(name, labels, two) - score(name, labels, one), abs=1e-5)
@@ -66,7 +66,7 @@ def test_differences_agree_with_scikit_learn_and_scipys_bootstrap(name):
 
 def test_the_interval_is_of_the_difference_not_of_two_independent_models():
     """Models that err alike differ by less than their own intervals suggest."""
-    labels, one = judged(1, 0.6)
+    labels, one = scored(1, 0.6)
     two = one.copy()
     wrong = np.flatnonzero(one.argmax(1) != labels)[:8]
     two[wrong] = 0.05
@@ -80,7 +80,7 @@ def test_the_interval_is_of_the_difference_not_of_two_independent_models():
 
 
 def test_a_model_does_not_differ_from_itself():
-    one, two = judged(1, 0.6)[1], judged(2, 0.7)[1]
+    one, two = scored(1, 0.6)[1], scored(2, 0.7)[1]
     for runs in ((one,), (one, two)):
         pair = paired.compare(summarise(*runs), summarise(*runs))
         assert set(pair.differences.values()) == {(0.0, None)}
@@ -89,7 +89,7 @@ def test_a_model_does_not_differ_from_itself():
 
 
 def test_photographs_of_one_subject_give_no_interval():
-    one, two = judged(1, 0.6)[1], judged(2, 0.75)[1]
+    one, two = scored(1, 0.6)[1], scored(2, 0.75)[1]
     unit = np.zeros(160, np.int64)
     summaries = [summarise(p, unit=unit) for p in (one, two)]
     pair = paired.compare(*summaries)
@@ -99,7 +99,7 @@ def test_photographs_of_one_subject_give_no_interval():
 
 
 def test_swapped_models_give_the_opposite():
-    one, two = summarise(judged(1, 0.6)[1]), summarise(judged(2, 0.75)[1])
+    one, two = summarise(scored(1, 0.6)[1]), summarise(scored(2, 0.75)[1])
     there, back = paired.compare(one, two), paired.compare(two, one)
     for name, (value, (low, high)) in there.differences.items():
         opposite, interval = back.differences[name]
@@ -111,8 +111,8 @@ def test_swapped_models_give_the_opposite():
 
 
 def test_flipped_photographs_and_mcnemar_by_hand():
-    labels, one = judged(1, 0.6)
-    _, two = judged(2, 0.75)
+    labels, one = scored(1, 0.6)
+    _, two = scored(2, 0.75)
     pair = paired.compare(summarise(one), summarise(two))
     first, second = one.argmax(1) == labels, two.argmax(1) == labels
     assert set(pair.worse) == set(np.flatnonzero(first & ~second))
@@ -188,8 +188,8 @@ def test_equal_models_on_clustered_photographs():
 
 
 def test_runs_of_a_configuration_are_averaged():
-    labels, one = judged(1, 0.6)
-    runs = [judged(seed, 0.75)[1] for seed in (2, 3, 4)]
+    labels, one = scored(1, 0.6)
+    runs = [scored(seed, 0.75)[1] for seed in (2, 3, 4)]
     reference, other = summarise(one), summarise(*runs)
     values = [score("accuracy", labels, p) for p in runs]
     assert other.mean("accuracy") == pytest.approx(np.mean(values))

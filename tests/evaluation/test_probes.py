@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from threadpoolctl import threadpool_limits
 
-from hairjax.evaluation.probes import SCORES, kinds, select_classifier
+from hairjax.evaluation.probes import SCORES, classifier_grids, select_classifier
 
 ROWS, WIDTH = 90, 6
 
@@ -64,7 +64,7 @@ def test_parameters_are_the_best_of_a_loop_over_folds(rows, name, best_by):
     """Scaled by each fold's own training rows."""
     features, labels, folds = rows
     chosen = select_classifier(name, features, labels, folds, best_by)
-    grid = kinds(WIDTH, min(len(train) for train, _ in folds))[name][1]
+    grid = classifier_grids(WIDTH, min(len(train) for train, _ in folds))[name][1]
     assert {key: type(value) for key, value in chosen.parameters.items()} == {
         key: type(values[0]) for key, values in grid.items()
     }
@@ -143,4 +143,4 @@ def test_an_svms_probabilities_are_platts(rows, name):
 
 
 def test_no_more_neighbours_than_rows():
-    assert kinds(4, 9)["neighbours"][1]["n_neighbors"] == [1, 3, 5, 9]
+    assert classifier_grids(4, 9)["neighbours"][1]["n_neighbors"] == [1, 3, 5, 9]

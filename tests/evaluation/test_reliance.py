@@ -42,7 +42,7 @@ def photos():
     )
 
 
-def judge(photos):
+def predict(photos):
     """Knows the class by the mask's height, and nothing else."""
     height = (photos.images[..., 3] > 127).any(2).sum(1)
     guess = ((height - 10) // 10).clip(1, 3) - 1
@@ -61,7 +61,7 @@ def test_masks_and_photographs_are_changed_as_said(photos, monkeypatch):
 
     def remember(part):
         seen.append(part)
-        return judge(part)
+        return predict(part)
 
     changed = predict_changed(remember, photos, 3)
     images = {
@@ -99,7 +99,7 @@ def test_masks_and_photographs_are_changed_as_said(photos, monkeypatch):
 
 
 def test_differences_are_those_of_the_metrics(photos):
-    original, changed = judge(photos), predict_changed(judge, photos, 3)
+    original, changed = predict(photos), predict_changed(predict, photos, 3)
     plain, *others = measure_reliance(original, changed)
     assert plain.change == "" and plain.differences == {}
     assert plain.values["accuracy"][0] == 1
@@ -127,4 +127,4 @@ def test_nobody_is_given_their_own(count, seed):
 
 def test_one_photograph_has_no_other(photos):
     with pytest.raises(UserError, match="fewer than two"):
-        predict_changed(judge, replace(photos.subset([0])), 0)
+        predict_changed(predict, replace(photos.subset([0])), 0)

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from hairjax.evaluation.explain.deletion import area, make_curves, random_maps
 from hairjax.evaluation.explain.maps import make_explain
-from hairjax.evaluation.explain.rollout import roll
+from hairjax.evaluation.explain.rollout import rollout_step
 from hairjax.models.vit import ViT
 from hairjax.parallel.mesh import make_mesh
 from tests.evaluation import squares
-from tests.evaluation.squares import GRID, SIGHT, alike, inputs, noisy, photographs
+from tests.evaluation.squares import GRID, INPUT_SPEC, alike, inputs, noisy, photographs
 
 BLOCKS, HEADS, DIM = (1, 2), 2, 16
 TOKENS = 1 + GRID**2
@@ -41,7 +41,7 @@ def trained():
     return squares.train(*graph(), 3e-3)
 
 
-OPTIONS = {"input_spec": SIGHT, "batch_size": 16}
+OPTIONS = {"input_spec": INPUT_SPEC, "batch_size": 16}
 
 
 @functools.cache
@@ -128,14 +128,14 @@ def test_rows_of_the_product_add_up_to_one_and_it_is_numpys(seed, spread):
     weights = scipy.special.softmax(scores, axis=-1)
     rolled = jnp.eye(5)[None]
     for block in weights.astype(np.float32):
-        rolled = compiled_roll(block, rolled)
+        rolled = compiled_rollout_step(block, rolled)
     mixed = (weights.mean(2) + np.eye(5)) / 2
     np.testing.assert_allclose(rolled.sum(-1), 1, atol=1e-6)
     for one, blocks in zip(rolled, mixed.swapaxes(0, 1), strict=True):
         np.testing.assert_allclose(one, np.linalg.multi_dot(blocks[::-1]), rtol=1e-4, atol=1e-7)
 
 
-compiled_roll = jax.jit(roll)
+compiled_rollout_step = jax.jit(rollout_step)
 
 
 def test_maps_know_no_class_and_add_up_to_what_is_not_the_class_tokens_own():

@@ -32,7 +32,7 @@ def in_tens(n):
 
 @pytest.mark.parametrize("subjects", [None, [f"s{i}" for i in range(120)]])
 def test_shares_of_independent_photographs_are_wilsons(subjects):
-    sample = Sample.of(predictions(120, 0, subjects))
+    sample = Sample.from_predictions(predictions(120, 0, subjects))
     found, right = sample.intervals(), int(sample.right.sum())
     wanted = stats.binomtest(right, 120).proportion_ci(method="wilson")
     assert found["accuracy"] == pytest.approx((wanted.low, wanted.high))
@@ -45,7 +45,7 @@ def test_of_many_subjects_intervals_are_those_of_scipys_bootstrap():
     """With hundreds of subjects it does not matter how they are made."""
     given = predictions(1600, 3, [f"s{i // 4}" for i in range(1600)])
     labels, p = given.labels.reshape(400, 4), given.probabilities.reshape(400, 4, 4)
-    found = Sample.of(given).intervals()
+    found = Sample.from_predictions(given).intervals()
     for name in ("macro_f1", "quadratic_kappa", "log_loss"):
 
         def value(chosen, name=name):
@@ -65,14 +65,14 @@ def test_photographs_of_a_subject_that_agree_widen_the_interval():
     labels, p = np.repeat(one_each.labels, 10), np.repeat(one_each.probabilities, 10, axis=0)
     files = tuple(map(str, range(300)))
     tenfold = Predictions(files, labels, p, tuple(in_tens(300)), one_each.classes)
-    low, high = Sample.of(tenfold).intervals()["accuracy"]
+    low, high = Sample.from_predictions(tenfold).intervals()["accuracy"]
     right = int((one_each.predicted == one_each.labels).sum())
     few, many = wilson(right, 30), wilson(10 * right, 300)
     assert high - low > few[1] - few[0] > 1.5 * (many[1] - many[0])
 
 
 def test_where_all_subjects_agree_each_is_one_trial():
-    sample = Sample.of(predictions(80, 5, in_tens(80), right=1))
+    sample = Sample.from_predictions(predictions(80, 5, in_tens(80), right=1))
     everything = np.ones(80, bool)
     low, high = sample.share(sample.right, everything)
     assert low < wilson(8, 8)[0] and high == 1
@@ -80,11 +80,11 @@ def test_where_all_subjects_agree_each_is_one_trial():
 
 
 def test_what_says_nothing_has_no_interval():
-    sample = Sample.of(predictions(40, 6, in_tens(40)))
+    sample = Sample.from_predictions(predictions(40, 6, in_tens(40)))
     assert sample.share(sample.right, np.arange(40) < 10) is None  # a single subject
     assert sample.share(sample.right, np.zeros(40, bool)) is None
     assert set(sample.part(np.arange(40) < 10).intervals().values()) == {None}
-    one_each = Sample.of(predictions(40, 6))
+    one_each = Sample.from_predictions(predictions(40, 6))
     assert one_each.share(one_each.right, np.zeros(40, bool)) is None
 
 
@@ -93,7 +93,7 @@ def test_what_says_nothing_has_no_interval():
 def test_every_interval_holds_the_metric_and_stays_within_its_range(n, people, seed, right):
     generator = np.random.default_rng(seed)
     subjects = [f"s{i}" for i in generator.integers(0, people, n)]
-    sample = Sample.of(predictions(n, seed, subjects, right))
+    sample = Sample.from_predictions(predictions(n, seed, subjects, right))
     values = metrics.evaluate(sample.labels, sample.probabilities)
     for name, interval in sample.intervals().items():
         if sample.units == 1 and not sample.independent:
@@ -106,7 +106,7 @@ def test_every_interval_holds_the_metric_and_stays_within_its_range(n, people, s
 
 
 def test_a_part_is_of_the_same_subjects():
-    sample = Sample.of(predictions(90, 7, in_tens(90)))
+    sample = Sample.from_predictions(predictions(90, 7, in_tens(90)))
     chosen = np.arange(90) % 3 == 0
     part = sample.part(chosen)
     assert len(part) == 30 and part.units == 9
@@ -130,7 +130,7 @@ def test_calibration_error_is_covered_where_percentiles_miss_it(too_sure):
     covered = by_chance = 0
     for _ in range(150):
         given = calibrated(200, generator, too_sure=too_sure)
-        sample = Sample.of(given)
+        sample = Sample.from_predictions(given)
         low, high = sample.intervals()["expected_calibration_error"]
         error = metrics.evaluate(sample.labels, sample.probabilities)["expected_calibration_error"]
         assert 0 <= low <= error + 1e-12 and error - 1e-12 <= high <= 1
@@ -145,7 +145,7 @@ def test_chance_alone_is_what_right_probabilities_show():
     generator = np.random.default_rng(9)
     shown, said = [], []
     for _ in range(60):
-        sample = Sample.of(calibrated(300, generator, too_sure=0))
+        sample = Sample.from_predictions(calibrated(300, generator, too_sure=0))
         shown.append(
             metrics.evaluate(sample.labels, sample.probabilities)["expected_calibration_error"]
         )

@@ -18,7 +18,7 @@ from tests.evaluation.test_calibration import drawn
 
 
 @st.composite
-def judged(draw, values=None):
+def scored(draw, values=None):
     n = draw(st.integers(1, 12))
     right = np.array(draw(st.lists(st.booleans(), min_size=n, max_size=n)))
     levels = st.sampled_from(values) if values else st.floats(0, 1)
@@ -31,7 +31,7 @@ def area(right, confidence):
 
 
 @settings(deadline=None)
-@given(judged())
+@given(scored())
 def test_with_all_photographs_the_risk_is_the_error_rate(case):
     right, confidence = case
     coverage, risk = risk_coverage(right, confidence)
@@ -43,7 +43,7 @@ def test_with_all_photographs_the_risk_is_the_error_rate(case):
 
 
 @settings(deadline=None, max_examples=40)
-@given(judged(values=(0.2, 0.5, 0.9)))
+@given(scored(values=(0.2, 0.5, 0.9)))
 def test_equal_confidences_count_as_the_mean_of_all_their_orders(case):
     right, confidence = (values[:5] for values in case)
     areas = []
@@ -56,7 +56,7 @@ def test_equal_confidences_count_as_the_mean_of_all_their_orders(case):
 
 
 @settings(deadline=None)
-@given(judged())
+@given(scored())
 def test_no_order_is_better_than_mistakes_last_nor_worse_than_first(case):
     right, confidence = case
     found = area(right, confidence)
@@ -66,7 +66,7 @@ def test_no_order_is_better_than_mistakes_last_nor_worse_than_first(case):
 
 def test_the_area_is_the_one_below_the_curve():
     given = drawn(4000, 0, temperature=1.0)
-    sample = Sample.of(given)
+    sample = Sample.from_predictions(given)
     coverage, risk = risk_coverage(sample.right, sample.confidence)
     # Trapezes leave out what is before the first photograph.
     assert area(sample.right, sample.confidence) == pytest.approx(auc(coverage, risk), abs=1e-3)
@@ -83,7 +83,7 @@ def test_a_photograph_that_counts_twice_is_there_twice():
 
 def test_the_table():
     given = drawn(300, 2, temperature=1.0)
-    sample = Sample.of(given)
+    sample = Sample.from_predictions(given)
     found = predict_selectively(sample)
     assert [one.coverage for one in found.kept] == list(COVERAGES)
     assert [one.photographs for one in found.kept] == [300, 270, 240, 210, 150]
@@ -99,6 +99,6 @@ def test_the_table():
 
 
 def test_a_single_photograph():
-    found = predict_selectively(Sample.of(drawn(1, 3, temperature=1.0)))
+    found = predict_selectively(Sample.from_predictions(drawn(1, 3, temperature=1.0)))
     assert [one.photographs for one in found.kept] == [1] * 5
     assert found.area_interval is None

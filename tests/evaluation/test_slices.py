@@ -9,7 +9,7 @@ from hairjax.evaluation.metrics.slices import NOT_GIVEN, choose_columns, slice_t
 from tests.evaluation.test_sample import in_tens, predictions
 
 MANY = "different values, not all of them numbers"
-UNEVEN = "three quarters or more have its greatest number"
+UNEVEN = "three quarters or more have the maximum"
 
 
 def column(values):
@@ -46,7 +46,7 @@ def test_counts_add_up(values):
     """Every photograph is in one part, also where the manifest says nothing of it."""
     n = len(values) + 2
     given = predictions(n, 0)
-    found = slice_tables(Sample.of(given), given.files, {"x": column(values)})
+    found = slice_tables(Sample.from_predictions(given), given.files, {"x": column(values)})
     for parts in found.tables.values():
         assert sum(part.photographs for part in parts) == n
         assert parts[-1].value == NOT_GIVEN
@@ -59,7 +59,7 @@ def test_counts_add_up(values):
 def test_quarters_are_quarters(values):
     given = predictions(len(values), 0)
     columns = {"x": column(map(str, values))}
-    parts = slice_tables(Sample.of(given), given.files, columns).tables["x"]
+    parts = slice_tables(Sample.from_predictions(given), given.files, columns).tables["x"]
     assert len(parts) == 4
     assert sum(part.photographs for part in parts) == len(values)
     assert max(abs(part.photographs - len(values) / 4) for part in parts) <= 1
@@ -68,7 +68,7 @@ def test_quarters_are_quarters(values):
 def test_values_are_scikit_learns_and_small_parts_are_marked():
     given = predictions(200, 1, in_tens(200))
     cameras = ["new" if i < 60 else "old" for i in range(200)]
-    sample = Sample.of(given)
+    sample = Sample.from_predictions(given)
     new, old = slice_tables(sample, given.files, {"x": column(cameras)}).tables["x"]
     true, guessed = given.labels[:60], given.predicted[:60]
     wanted = {
@@ -88,7 +88,7 @@ def test_what_a_part_cannot_say():
     labels = np.array([0] * 10 + [0, 1, 2, 3] * 7 + [0, 1])
     given = type(given)(given.files, labels, given.probabilities, given.subjects, given.classes)
     columns = {"x": column(["one"] * 10 + ["other"] * 30)}
-    one, other = slice_tables(Sample.of(given), given.files, columns).tables["x"]
+    one, other = slice_tables(Sample.from_predictions(given), given.files, columns).tables["x"]
     assert one.metrics["quadratic_kappa"] is None  # a single class
     assert one.metrics["accuracy"][1] is None  # a single subject
     assert other.metrics["quadratic_kappa"][1] is not None
@@ -96,5 +96,7 @@ def test_what_a_part_cannot_say():
 
 def test_quarters_are_those_of_all_photographs_not_of_the_judged():
     given = predictions(5, 3)
-    found = slice_tables(Sample.of(given), given.files, {"x": column(map(str, range(40)))})
+    found = slice_tables(
+        Sample.from_predictions(given), given.files, {"x": column(map(str, range(40)))}
+    )
     assert [part.value for part in found.tables["x"]] == ["0 – 9"]

@@ -89,7 +89,7 @@ def test_two_streams_draw_with_every_key_once(pair, monkeypatch):
     given = options(image_size=(32, 32), dropout=0.4, hidden=(8, 6))
     first, second = (builder(case, monkeypatch) for case in pair)
     build = functools.partial(
-        TwoStream, given, first=first, second=second, fuse_after=0, lacking=False
+        TwoStream, given, first=first, second=second, fuse_after=0, optional_views=False
     )
     assert not shared(keys_of_training(build, 32, channels=6))
 

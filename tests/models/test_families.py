@@ -159,11 +159,15 @@ def test_a_convolutional_network_takes_any_size_but_its_own_channels(small):
         ("vgg16", {"image_size": 31}, "VGG takes photographs of at least 32 × 32 pixels, not 31"),
         ("inception_v3", {"image_size": (80, 74)}, "at least 75 × 75 pixels, not 80 × 74"),
         ("vit_tiny_patch16_224", {"image_size": 100}, "multiples of 16, not 100 × 100"),
-        ("mobilenetv1_100", {"drop_path": 0.1}, r"no residual branches .*drop_path=0\.1 could"),
+        ("mobilenetv1_100", {"drop_path": 0.1}, r"no residual branches .*drop_path=0\.1 to drop"),
         ("vgg16_bn", {"drop_path": 0.1}, "set it to 0"),
         ("inception_v3", {"drop_path": 0.1}, "set it to 0"),
         ("cnn7", {"drop_path": 0.1}, "set it to 0"),
-        ("resnet18", {"mask_shifted": False}, "whose windows are shifted; resnet18 has none"),
+        (
+            "resnet18",
+            {"mask_shifted": False},
+            "for the shifted windows of a Swin; resnet18 has none",
+        ),
     ],
 )
 def test_what_a_model_cannot_be_is_refused(name, arguments, said):

@@ -192,7 +192,7 @@ def test_a_run_with_an_ordinal_head_is_one_like_any_other(tmp_path, capsys, tiny
     }
     flags = [f"--config.{key}={value}" for key, value in options.items()]
     assert launch.main(["--config=configs/top.py:demo", f"--workdir={workdir}", *flags]) == 0
-    assert "weights of the classes in the loss: level_0 " in capsys.readouterr().out
+    assert "class weights in the loss: level_0 " in capsys.readouterr().out
     assert "head.classifier.corn.steps.kernel" in (workdir / "groups.txt").read_text()
     rows = list(csv.DictReader((workdir / "predictions.csv").read_text().splitlines()))
     probabilities = np.array(

@@ -19,7 +19,7 @@ from hairjax.builders.model import (
     model_specification,
     pretrained_model,
 )
-from hairjax.builders.two_stream_weights import of_stream
+from hairjax.builders.two_stream_weights import stream_leaves
 from hairjax.builders.validation import check_config
 from hairjax.commands.convert import write
 from hairjax.data.augment import Amounts
@@ -27,7 +27,7 @@ from hairjax.data.inputs import InputSpecification, model_inputs
 from hairjax.evaluation.explain.maps import grad_cam
 from hairjax.models import table as families
 from hairjax.models.table import VARIANTS, Variant
-from hairjax.models.two_stream import fusing_stages
+from hairjax.models.two_stream import fusion_stages
 from hairjax.optim.layer_decay import layer_distances
 from hairjax.optim.parts import is_statistic
 from hairjax.system.errors import UserError
@@ -175,14 +175,14 @@ def test_each_stream_sees_what_its_model_alone_would():
 def test_the_embedding_is_both_models_own_to_the_bit(pair):
     (embedding, _), each, _, _ = outputs(pair)
     np.testing.assert_array_equal(embedding, np.concatenate([own for own, _ in each], axis=-1))
-    assert "  head: drawn anew for 3 classes behind 5 hidden" in fused(pair)[3]
+    assert "  head: initialised for 3 classes behind 5 hidden" in fused(pair)[3]
 
 
 @pytest.mark.parametrize("pair", PAIRS[2:])
 def test_joined_maps_are_at_first_the_first_models_own(pair):
     (embedding, _), each, _, _ = outputs(pair)
     np.testing.assert_array_equal(embedding, each[0][0])
-    assert "  where the streams join: at first the first's map as it is" in fused(pair)[3]
+    assert "  fusion of the streams: initialised to the first stream's map" in fused(pair)[3]
 
 
 @pytest.mark.parametrize("pair", PAIRS)
@@ -228,7 +228,7 @@ def test_layers_are_counted_in_each_stream_as_in_its_model_alone(pair):
     _, params = abstract_model(model_specification(settings(*pair)), CLASSES)
     together = dotted(layer_distances(params))
     for stream, name in zip(("first", "second"), pair[:2], strict=True):
-        mine = of_stream(together, stream, STAGES[name])
+        mine = stream_leaves(together, stream, STAGES[name])
         theirs = dotted(layer_distances(nested(numbers(name, 3))))
         theirs = {path: theirs[path] for path in mine}
         if stream == "second" and pair[3]:
@@ -330,18 +330,24 @@ def test_an_explanation_map_is_the_sum_of_those_of_both_models():
             {"second_sees": "photo"},
             "config.model.second_sees is 'photo'; it can be same, mask, view",
         ),
-        ({"second_sees": "view", "in_channels": 1}, "in_channels=1 a mask without hair is: use 6"),
+        (
+            {"second_sees": "view", "in_channels": 1},
+            "in_channels=1 a mask without hair looks the same: use 6",
+        ),
         ({"second": "", "second_sees": "mask"}, "second_sees is 'mask', and there is no second"),
         (
             {"fuse_after": 2},
             "fuse_after is 2; with the 2 stages of tiny_swin and the 2 of tiny_cnn",
         ),
         ({"second": "tiny_vit", "fuse_after": 1}, "end together, it can be 2, 0 (at the end)"),
-        ({"name": "tiny_vit", "fuse_after": 2}, "tiny_vit goes on with tokens; make it the second"),
+        (
+            {"name": "tiny_vit", "fuse_after": 2},
+            "tiny_vit continues with tokens; make it the second",
+        ),
         ({"fuse_after": 1, "finetune": "head"}, "optim.finetune=head freezes that: nothing of"),
         ({"fuse_after": 1, "late": 0.0}, "a rate of 0 in optim.peak freezes that"),
         ({"weights": "hf://timm/{model}.ms_in22k"}, "config.weights.second=hf://timm/tiny_cnn.ms_"),
-        ({"drop_path": 0.1}, "has no residual branches that model.drop_path=0.1 could drop"),
+        ({"drop_path": 0.1}, "has no residual branches for model.drop_path=0.1 to drop"),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(changes, message):
@@ -367,6 +373,6 @@ def test_weights_of_another_model_are_refused_with_their_names(tmp_path):
 
 
 def test_where_maps_can_be_joined():
-    assert list(fusing_stages(4, 4)) == [1, 2, 3]
-    assert list(fusing_stages(3, 4)) == list(fusing_stages(4, 3)) == [2, 3]
-    assert not fusing_stages(2, 4)[2:]
+    assert list(fusion_stages(4, 4)) == [1, 2, 3]
+    assert list(fusion_stages(3, 4)) == list(fusion_stages(4, 3)) == [2, 3]
+    assert not fusion_stages(2, 4)[2:]

@@ -51,5 +51,5 @@ def test_another_file_is_refused(tmp_path):
 def test_a_damaged_row_is_named(row, tmp_path):
     columns = "parameter,shape,group,peak_rate,decay,first_epoch"
     (tmp_path / "groups.csv").write_text(f"{columns}\n{row}\n")
-    with pytest.raises(UserError, match=f"groups.csv, line 2 is '{row}', no row of it; was it"):
+    with pytest.raises(UserError, match=f"groups.csv, line 2 is not a valid row: '{row}'; was it"):
         read_groups_csv(tmp_path / "groups.csv")

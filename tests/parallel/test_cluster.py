@@ -64,10 +64,19 @@ def test_a_process_is_one_of_several(environment, flags, expected):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"coordinator": HERE}, r"coordinator is 'localhost:7733', but how many .*processes too"),
-        ({"process": 1}, r"config.devices.process is 1, but how many"),
-        ({"processes": 2, "process": 2}, r"process is 2, but of 2 processes .* the last is 1"),
-        ({"processes": 2, "coordinator": HERE}, r"which of the 2 processes .* from 0 to 1"),
+        (
+            {"coordinator": HERE},
+            r"coordinator is 'localhost:7733' without a number of processes: .*processes too",
+        ),
+        ({"process": 1}, r"config.devices.process is 1 without a number"),
+        (
+            {"processes": 2, "process": 2},
+            r"process is 2; with config.devices.processes=2 .* 0 to 1",
+        ),
+        (
+            {"processes": 2, "coordinator": HERE},
+            r"index of this process is missing.*process, 0 to 1",
+        ),
         *(
             ({"processes": 2, "process": 1, "coordinator": text}, "address of process 0 and a free")
             for text in ("localhost", ":7733", "localhost:", "localhost:port", "localhost:70000")
@@ -87,5 +96,5 @@ def test_messages_name_the_process():
 def test_a_folder_that_is_not_shared_is_told(tmp_path, monkeypatch):
     module.wait_for(tmp_path)
     monkeypatch.setattr(module, "SHARED", 0.1)
-    with pytest.raises(UserError, match=r"config.json, which process 0 has written, is not here"):
+    with pytest.raises(UserError, match=r"config.json, written by process 0, is not here"):
         module.wait_for(tmp_path / "config.json")

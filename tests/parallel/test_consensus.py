@@ -61,7 +61,7 @@ def test_what_differs_is_named_and_where(monkeypatch, changes):
 
 
 def test_other_facts_are_those_of_another_version(monkeypatch):
-    with pytest.raises(UserError, match="other versions of hairjax"):
+    with pytest.raises(UserError, match="different versions of hairjax"):
         compare(monkeypatch, facts(), facts(new=1))
 
 

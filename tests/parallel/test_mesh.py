@@ -169,7 +169,7 @@ def test_the_dtype_is_what_is_asked_or_what_the_hardware_is_made_for(monkeypatch
 
 def test_devices_are_described():
     assert describe_mesh(make_mesh(2, 1)) == "2 × cpu"
-    assert describe_mesh(make_mesh(2, 4)) == "8 × cpu, parameters cut over 4"
+    assert describe_mesh(make_mesh(2, 4)) == "8 × cpu, parameters sharded over 4"
 
 
 def test_large_arrays_are_cut_along_their_longest_divisible_axis():

@@ -19,6 +19,7 @@ from hairjax.data.synthetic import synthesise
 from hairjax.parallel.mesh import make_mesh
 from hairjax.runs.load import load_run
 from hairjax.weights.checkpoint import Checkpoints
+from tests.small_disk import small_disk
 
 pytestmark = pytest.mark.multiprocess
 
@@ -51,7 +52,7 @@ SAME = (
     "config.json",
 )
 DEVICES = "--xla_force_host_platform_device_count"  # the last one counts
-AGAIN = "the same commands go on from the last checkpoint"
+AGAIN = "the same commands resume from the last checkpoint"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -147,7 +148,7 @@ def test_two_processes_train_as_one_with_two_devices(pair, tmp_path):
     workdir, (first, second) = pair
     assert first[0] == 0, first
     assert second == (0, "", ""), "the other is quiet"
-    assert "devices: 2 × cpu of 2 processes, parameters cut over 2, float32" in first[1]
+    assert "devices: 2 × cpu of 2 processes, parameters sharded over 2, float32" in first[1]
     assert "read while training" in first[1]
     assert "report.html" in first[1]
     assert first[2] == ""
@@ -229,10 +230,20 @@ def test_processes_find_each_other_through_a_launcher_and_are_told_in_what_they_
         assert status == 1
         assert text == (
             f"process {process}: error: the processes differ in config.seed, "
-            "config.train.batch_size (process 1 from process 0); all must be started with the same "
+            "config.train.batch_size (process 1 from process 0); start all with the same "
             "command, code and photographs\n"
         )
     assert not workdir.exists()
+
+
+def test_a_disk_without_room_is_told_in_every_process(tmp_path):
+    """By their own sentence, and not as a process that was lost."""
+    with small_disk(tmp_path / "disk", 200_000):
+        (status, _, text), second = finish(start_pair(tmp_path / "disk" / "run"))
+    assert status == 1
+    assert text.startswith("process 0: error: a checkpoint of this run takes"), text
+    said = "process 1: error: there is no room for a checkpoint; process 0 says how much\n"
+    assert second == (1, "", said)
 
 
 def test_a_port_that_is_taken_and_processes_that_cannot_meet(tmp_path):
@@ -249,5 +260,5 @@ def test_a_port_that_is_taken_and_processes_that_cannot_meet(tmp_path):
     assert (status, no_status) == (1, 1)
     assert f"process 0: error: config.devices.coordinator=localhost:{port}: port {port}" in text
     assert "give another to all processes" in text
-    assert "nothing here says where they meet" in no_text
+    assert "no coordinator is known" in no_text
     assert "Traceback" not in text + no_text

@@ -59,7 +59,7 @@ def test_an_abort_of_jax_is_told_in_one_sentence(capfd):
     assert status == 1
     assert text == (
         "process 1: error: another process of the run has ended or cannot be reached (UNAVAILABLE: "
-        "Failed to send RPC to coordination service); the same commands go on from the last "
+        "Failed to send RPC to coordination service); the same commands resume from the last "
         "checkpoint\n"
     )
     status, text = ended(capfd, dying(NOT_FOUND))

@@ -74,7 +74,7 @@ def judgement(split, folder, validation=None, columns=None):
     """Of photographs with the confusion matrix above; its figures are in a folder of its own."""
     given = predictions(CONFUSION)
     validation = given if validation is None else validation
-    found = analyse(given, Sample.of(given), validation, columns or {})
+    found = analyse(given, Sample.from_predictions(given), validation, columns or {})
     place = RunFolder(folder / split)
     place.path.mkdir(exist_ok=True)
     plot_results(given, found, place)

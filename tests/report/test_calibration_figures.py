@@ -13,13 +13,14 @@ from tests.evaluation.test_calibration import drawn
 
 def reliability(path, *, n=200, tempered=False):
     own, other = (
-        measure_calibration(Sample.of(drawn(n, 0, temperature=t))).bins for t in (2.0, 1.0)
+        measure_calibration(Sample.from_predictions(drawn(n, 0, temperature=t))).bins
+        for t in (2.0, 1.0)
     )
     reliability_figure(own, other if tempered else (), path)
 
 
 def risks(path, *, n=200):
-    sample = Sample.of(drawn(n, 0, temperature=1.0))
+    sample = Sample.from_predictions(drawn(n, 0, temperature=1.0))
     coverage, risk = risk_coverage(sample.right, sample.confidence)
     risk_coverage_figure(coverage, risk, predict_selectively(sample).kept, path)
 

@@ -25,7 +25,7 @@ def report(tmp_path_factory):
 
 def with_analysis(report, given=GIVEN, *, validation=None, columns=None):
     """The report with another analysis of its only judgement."""
-    sample = Sample.of(given)
+    sample = Sample.from_predictions(given)
     found = analyse(given, sample, given if validation is None else validation, columns or {})
     [judged] = report.results
     return dataclasses.replace(report, results=[dataclasses.replace(judged, analysis=found)])

@@ -35,7 +35,7 @@ def draw_sheet(path, names=NAMES["usual"], *, masks=True, side=16, size=0.5):
     x = np.abs(np.arange(side) - side / 2 + 0.5)
     mask = (np.maximum.outer(x, x) < size * side / 2).astype(float)
     every = np.broadcast_to(mask, (len(rows), VIEWS, side, side))
-    notes = ["What the model sees", "32 × 32 pixels", f"source: {'w' * 72}"]
+    notes = ["Inputs of the model", "32 × 32 pixels", f"source: {'w' * 72}"]
     contact_sheet(rgb, every if masks else None, rows, notes, path)
 
 

@@ -71,7 +71,7 @@ def test_what_is_no_record_is_refused_and_left(text, reason, tmp_path):
     text = text.format(header="time,commit,configuration,split,photographs,accuracy,command\n")
     path.write_text(text)
     for use in (read_access, lambda path: add_access(path, RECORD)):
-        with pytest.raises(UserError, match=r"looks.csv cannot be read as the record") as refused:
+        with pytest.raises(UserError, match=r"looks.csv is not a valid record") as refused:
             use(path)
         assert reason in str(refused.value)
     assert path.read_text() == text

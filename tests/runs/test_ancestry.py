@@ -32,8 +32,8 @@ from hairjax.runs.ancestry import (
 )
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.load import load_run
-from hairjax.runs.overlap import find_overlap, require_unlearnt
-from hairjax.runs.photographs import read_asked_photographs
+from hairjax.runs.overlap import find_overlap, require_no_leakage
+from hairjax.runs.photographs import read_selected_photographs
 from hairjax.system.errors import UserError
 from hairjax.training.stopping import StoppedError
 from hairjax.weights.contents import read_metadata
@@ -136,14 +136,14 @@ def test_folders_may_be_gone_once_it_is_stored(tmp_path):
 def test_a_source_of_a_run_of_before_that_is_gone_is_said(tmp_path):
     middle = write_folder(tmp_path / "middle", [row(2, "train")], tmp_path / "oldest")
     assert ancestors(RunFolder(middle)).untraced == (
-        "middle began with oldest, which is not there",
+        "middle began with oldest, which does not exist",
     )
     found, source = run_ancestry(middle), setup_of(middle).source
     with messages() as said:
-        require_unlearnt(found, [row(0, "test")], source, "refuse", "")
+        require_no_leakage(found, [row(0, "test")], source, "refuse", "")
     assert said == [
-        "the weights cannot be followed further: middle began with oldest, which is not there; "
-        "what they learnt from before is not compared with validation and test"
+        "the weights cannot be traced further: middle began with oldest, which does not exist; "
+        "their earlier training photographs are not compared with validation and test"
     ]
 
 
@@ -181,7 +181,7 @@ def test_a_soup_has_what_its_members_have(tmp_path):
     (soup / "config.json").write_text(json.dumps(config | {"made": made}))
     found = run_ancestry(soup)
     assert {learnt.run for learnt in found.learnt} == {"soup", "one", "old", "two"}
-    assert found.untraced == ("soup was made of gone, which is not there",)
+    assert found.untraced == ("soup derives from gone, which does not exist",)
     assert overlap_of(write_folder(tmp_path / "last", [row(0, "test")], soup)).contents["test"] == 1
 
 
@@ -228,32 +228,32 @@ def source_run(tmp_path):
 def test_a_leak_is_refused_in_words(source_run):
     found, source = run_ancestry(source_run), setup_of(source_run).source
     with messages() as said, pytest.raises(UserError) as error:
-        require_unlearnt(found, LEAK, source, "refuse", "take others")
+        require_no_leakage(found, LEAK, source, "refuse", "take others")
     assert str(error.value) == (
         "the split leaks through the weights: 1 of the 1 validation and 1 of the 3 test "
-        "photographs have trained these weights, 1 of the 3 test photographs show subjects whose "
-        "other photographs have trained these weights (training of top: level_0/1.png "
+        "photographs have trained these weights, 1 of the 3 test photographs show subjects with "
+        "other photographs that trained these weights (training of top: level_0/1.png "
         "(validation), level_0/2.png (test), level_0/3.png (test)); take others"
     )
     assert said == [
-        "1 of the 3 test photographs have chosen the epoch of these weights, which flatters the "
-        "results a little"
+        "1 of the 3 test photographs have selected the epoch of these weights: a small "
+        "optimistic bias"
     ]
 
 
 def test_allowed_by_name_it_is_told(source_run):
     found, source = run_ancestry(source_run), setup_of(source_run).source
     with messages() as said:
-        require_unlearnt(found, LEAK, source, "allow", "take others")
+        require_no_leakage(found, LEAK, source, "allow", "take others")
     assert said[-1].startswith("1 of the 1 validation and 1 of the 3 test photographs have trained")
-    assert said[-1].endswith("goes on nevertheless: config.data.on_leak=allow")
+    assert said[-1].endswith("continues: config.data.on_leak=allow")
 
 
 def test_of_several_processes_all_refuse(source_run, monkeypatch):
     monkeypatch.setattr("hairjax.runs.overlap.largest", lambda mine: 1)
     source = setup_of(source_run).source
-    with pytest.raises(UserError, match="process 0 says which"):
-        require_unlearnt(Ancestry(), LEAK, source, "refuse", "")
+    with pytest.raises(UserError, match="process 0 names"):
+        require_no_leakage(Ancestry(), LEAK, source, "refuse", "")
 
 
 # --- files
@@ -271,7 +271,7 @@ def test_a_file_carries_it_and_names_nobody(tmp_path, source_run):
     write(arrays, {}, silent)
     assert source_ancestry(str(file), file) == run_ancestry(source_run)
     assert "p9" not in str(read_metadata(file)) and "level_0" not in str(read_metadata(file))
-    unknown = ("silent.safetensors does not say on which photographs it was trained",)
+    unknown = ("silent.safetensors does not record its training photographs",)
     assert source_ancestry(str(silent), silent).untraced == unknown
     assert source_ancestry("hf://timm/swin", silent) == Ancestry()
     fetched = tmp_path / "fetched.safetensors"
@@ -392,11 +392,11 @@ def test_evaluation_tells_of_them(copied, tmp_path):
     folder, tests = leaky(copied, tmp_path / "run")
     run = load_run(folder)
     with messages() as said:
-        read_asked_photographs(run, "test")
+        read_selected_photographs(run, "test")
     count = len(parts(folder)["test"])
     assert said[-1] == (
         f"2 of the {count} test photographs have trained these weights (training of before: "
-        f"{tests[0]['file']} (test), {tests[1]['file']} (test)): what is found flatters the run"
+        f"{tests[0]['file']} (test), {tests[1]['file']} (test)): the results are optimistic"
     )
     other = run.with_photographs(
         photos=str(copied / "photos"),
@@ -406,7 +406,7 @@ def test_evaluation_tells_of_them(copied, tmp_path):
         spelling="",
     )
     with messages() as said:
-        read_asked_photographs(other, "all")
+        read_selected_photographs(other, "all")
     assert re.search(r"and 2 of its weights' training photographs", said[-1])
 
 

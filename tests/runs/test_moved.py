@@ -13,7 +13,7 @@ from hairjax.config.places import PLACES, at_places, places_of, read_places
 from hairjax.config.schema import flatten
 from hairjax.data.split import read_rows, write_rows
 from hairjax.runs.folder import RunFolder
-from hairjax.runs.moved import move_runs, read_own_masks
+from hairjax.runs.moved import move_runs, read_mask_checksums
 from hairjax.runs.photographs import read_run_photographs
 from hairjax.runs.read_predictions import group_runs, read_run
 from hairjax.system.errors import UserError
@@ -38,7 +38,7 @@ def begin_at(folder, old):
     """Have the run begun with photographs and masks in a folder."""
     run = RunFolder(folder / "run")
     places = {"data.photos": f"{folder}/{old}/photos", "data.masks": f"{folder}/{old}/masks"}
-    run.write_config(at_places(run.read_begun_config(), places))
+    run.write_config(at_places(run.read_initial_config(), places))
 
 
 def tell(folder, *pairs):
@@ -67,7 +67,7 @@ def test_told_once_every_verb_knows(moved, finished_run, capsys):
     assert f"the photographs of {run} are not where they were" in message
     assert f"--moved={moved}/old=NEW" in message
     assert launch.main([*evaluate, f"--moved={moved}/old={moved}/new"]) == 0
-    assert "80 photographs and 80 masks are those of" in capsys.readouterr().out
+    assert "80 photographs and 80 masks match those of" in capsys.readouterr().out
     assert (run / "config.json").read_bytes() == config
     shutil.rmtree(run / "validation")
     assert launch.main(evaluate) == 0
@@ -153,15 +153,15 @@ def test_edited_since_it_is_refused(moved, kind, place):
     what = "photographs" if kind == "photos" else "masks"
     if place == "old":
         (moved / "new").rename(moved / "old")
-        said = f"the {what} are not those the run began with: 1 changed(, of)? \\({name}\\)"
+        said = f"the {what} differ from those the run began with: 1 changed(, of)? \\({name}\\)"
         with pytest.raises(UserError, match=said):
             read_photographs(moved)
         return
-    with pytest.raises(UserError, match=f"is not kept by .*the {what} .*: 1 changed.*{name}"):
+    with pytest.raises(UserError, match=f"is refused for .*the {what} .*: 1 changed.*{name}"):
         tell(moved, ("old", "new"))
     file.unlink()
     lacking = "1 missing" if kind == "photos" else "no mask"
-    with pytest.raises(UserError, match=rf"is not kept by (.|\n)*{lacking}"):
+    with pytest.raises(UserError, match=rf"is refused for (.|\n)*{lacking}"):
         tell(moved, ("old", "new"))
     assert places(moved) == {}
 
@@ -199,7 +199,7 @@ def test_renamed_since_it_is_refused(moved):
 def test_a_directory_on_another_machine(moved, monkeypatch, capsys):
     run = RunFolder(moved / "run")
     relative = {"data.photos": "set/one/photos", "data.masks": "set/one/masks"}
-    run.write_config(at_places(run.read_begun_config(), relative))
+    run.write_config(at_places(run.read_initial_config(), relative))
     shutil.copytree(moved / "run", moved / "there" / "copy")
     monkeypatch.chdir(moved / "there")
     assert launch.main(["evaluate", "--workdir=copy"]) == 1
@@ -214,7 +214,7 @@ def test_a_manifest_moves_with_them(moved):
     rows = ["file,label,subject"]
     rows += [f"{row['file']},{row['label']},{row['subject']}" for row in read_rows(run.split)]
     (moved / "new" / "labels.csv").write_text("\n".join(rows))
-    config = run.read_begun_config()
+    config = run.read_initial_config()
     config.data.manifest, config.data.subject = f"{moved}/old/labels.csv", ""
     run.write_config(config)
     tell(moved, ("old", "new"))
@@ -224,18 +224,18 @@ def test_a_manifest_moves_with_them(moved):
 def test_of_a_run_of_before_masks_are_taken_as_they_are_and_it_is_said(moved):
     (moved / "run" / "masks.csv").unlink()
     said = tell(moved, ("old", "new"))
-    assert any("80 photographs and no masks, whose checksums it does not have" in s for s in said)
+    assert any("80 photographs and no masks (no stored checksums)" in s for s in said)
 
 
 def test_what_was_made_of_runs_knows_their_masks(moved):
     made = RunFolder(moved / "made")
-    config = from_plain(to_plain(RunFolder(moved / "run").read_begun_config()))
+    config = from_plain(to_plain(RunFolder(moved / "run").read_initial_config()))
     config.made = {"by": "soup", "runs": ("../run",)}
     made.path.mkdir()
     made.write_config(config)
     for name in ("split.csv", "classes.json"):
         shutil.copy(moved / "run" / name, made.path)
-    assert len(read_own_masks(made)) == 80
+    assert len(read_mask_checksums(made)) == 80
     with messages() as said:
         move_runs([made.path, moved / "run"], f"{moved}/old={moved}/new")
     assert sum("80 photographs and 80 masks" in line for line in said) == 2
@@ -246,7 +246,7 @@ def test_a_fold_of_what_a_split_of_ones_own_leaves(moved):
     run, own = RunFolder(moved / "run"), moved / "own.csv"
     shutil.copy(run.split, own)
     write_rows(run.split, [row for row in read_rows(own) if row["split"] != "test"])
-    config = run.read_begun_config()
+    config = run.read_initial_config()
     config.data.folds, config.data.split = 3, str(own)
     run.write_config(config)
     told = tell(moved, ("old", "new"))
@@ -277,7 +277,7 @@ def test_masks_are_looked_for_as_the_run_found_its_own(moved):
 def test_runs_of_one_configuration_stay_so_where_one_has_moved(moved):
     shutil.copytree(moved / "run", moved / "other")
     run = RunFolder(moved / "other")
-    config = run.read_begun_config()
+    config = run.read_initial_config()
     config.seed = 1
     run.write_config(config)
     tell(moved, ("old", "new"))
@@ -292,8 +292,11 @@ def test_runs_of_one_configuration_stay_so_where_one_has_moved(moved):
         ("new", "give OLD=NEW"),
         ("=new", "give OLD=NEW"),
         ("old=", "give OLD=NEW"),
-        ("elsewhere=new", "what the places of the run begin with"),
-        ("{folder}/old={folder}/nowhere", "there is no {folder}/nowhere/photos"),
+        ("elsewhere=new", "the start of the run's paths"),
+        (
+            "{folder}/old={folder}/nowhere",
+            "{folder}/nowhere/photos, the new config.data.photos, does",
+        ),
     ],
 )
 def test_what_cannot_be_told_is_refused(moved, told, said):

@@ -134,7 +134,7 @@ def test_everything_is_written_and_says_what_the_predictions_say(runs, tmp_path,
     ]
     assert f"| {name} | {written} (" in (out / "comparison.md").read_text()
     assert f"same 24 {split} photographs of 8 subjects" in "".join(page.text)
-    assert ("chosen on these same photographs" in "".join(page.text)) == (split == "validation")
+    assert ("selected on these photographs" in "".join(page.text)) == (split == "validation")
     pictures = [v for t, n, v in page.attributes if (t, n) == ("img", "src")][1:]
     assert len(pictures) == len(flipped) > 0
     assert all(picture.startswith("data:image/jpeg;base64,") for picture in pictures)
@@ -179,7 +179,7 @@ def test_one_configuration_is_compared_seed_by_seed(runs, tmp_path, capsys):
     assert compare(*zeros, "--thumbnails=false", f"--out={tmp_path}/out") == 0
     shown = capsys.readouterr().out
     assert "A: seed=0 (1 run; the reference)" in shown
-    assert "what differs is the seed alone" in shown
+    assert "differ in the seed only" in shown
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_kappa_of_one_class_is_undefined_in_every_table(runs, tmp_path, capsys):
 def test_subjects_known_in_part_are_said_to_be(runs, tmp_path, capsys):
     pair = with_subjects(runs, tmp_path, lambda person: f"p{person}" if person > 11 else "")
     assert compare(*pair, "--thumbnails=false", f"--out={tmp_path}/out") == 0
-    assert "Of 12 photographs the subject is not known: every such" in capsys.readouterr().out
+    assert "Unknown subjects (12 photographs): each" in capsys.readouterr().out
 
 
 def test_without_subjects_each_photograph_is_its_own(runs, tmp_path, capsys):
@@ -285,7 +285,7 @@ def test_without_subjects_each_photograph_is_its_own(runs, tmp_path, capsys):
     tests = [row for row in page.rows if row and row[0] == "weights.stem=zero"][2]
     assert tests[3:5] == ["0.012", "0.012"] and float(tests[5]) < 0.05
     text = "".join(page.text)
-    assert "Subjects are not known" in text
+    assert "Unknown subjects" in text
     assert "same 24 validation photographs." in text
     assert "jackknife over photographs" in text
     assert "Synthetic photographs, drawn by a program" in text
@@ -302,13 +302,13 @@ def test_photographs_are_left_out_when_asked_or_gone(runs, photos, tmp_path, mon
 
     count, text = shown("--thumbnails=false")
     assert count == 1  # the figure
-    assert "--thumbnails=false asks" in text
+    assert "named only (--thumbnails=false)" in text
     away = photos.with_name("away")
     photos.rename(away)
     try:
         count, text = shown()
         assert count == 1
-        assert "named only, since they cannot be read: " in text
+        assert "named only, as they cannot be read: " in text
         assert "cannot be read: " in capsys.readouterr().out
         shutil.copytree(away, photos)
         (photos / CLASSES[0] / "p00_1.png").unlink()

@@ -18,7 +18,7 @@ import hairjax
 import launch
 from hairjax.builders.data_set import load_data
 from hairjax.data.inputs import InputSpecification, model_inputs
-from hairjax.evaluation.probes import Chosen
+from hairjax.evaluation.probes import SelectedClassifier
 from hairjax.runs.access import read_access
 from hairjax.runs.ancestry import read_ancestry, run_ancestry, write_ancestry
 from hairjax.runs.folder import RunFolder
@@ -142,7 +142,7 @@ def test_a_soup_is_explained_as_the_one_model_it_is(root, capsys):
     epochs = json.loads((root / "soup" / "metrics.json").read_text())["epoch"]
     assert json.loads((place / "explanation.json").read_text())["epoch"] == epochs
     assert command("explain", f"--workdir={root / 'both'}") == 1
-    assert "is what ensemble made of finished runs: explain one of" in capsys.readouterr().err
+    assert "was made from finished runs by ensemble: explain one" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["soup", "both"])
@@ -182,7 +182,7 @@ def test_new_photographs_are_predicted(root, tmp_path, capsys):
     flags = [f"--workdir={root / 'both'}", f"--masks={given[1][0]}", f"--out={out}"]
     assert command("predict", *flags, given[0][0]) == 0
     assert np.allclose(np.float32([*shares(out).values()]), both, atol=1e-6)
-    assert "\ncalibrated probabilities: by a temperature of" in capsys.readouterr().out
+    assert "\ncalibrated probabilities: temperature" in capsys.readouterr().out
     value, how = run_temperature(hairjax.load_run(root / "soup"))
     assert value and how.startswith("fitted on the")
 
@@ -214,7 +214,7 @@ def test_another_model_is_no_ingredient(root, tmp_path, capsys):
     refused = {
         "config.model.hidden: () → (8,); config.model.head: 'softmax' → 'corn'; config.data."
         "normalise: ('imagenet',) → ('half',)": (root / "a", other, out),
-        "is of ensemble, and has no parameters of its own": (root / "a", root / "both", out),
+        "was written by ensemble and has no parameters": (root / "a", root / "both", out),
         "soup needs two different runs or more": (root / "a", out),
     }
     for message, arguments in refused.items():
@@ -296,7 +296,7 @@ def test_a_probe_looks_at_test_photographs_when_told_to(root, probe):
 
 
 def test_a_probe_has_no_model(probe):
-    with pytest.raises(UserError, match="is what probe wrote: predictions, and no model"):
+    with pytest.raises(UserError, match="was written by probe and holds predictions, but no model"):
         hairjax.load_run(probe)
 
 
@@ -308,7 +308,9 @@ def test_a_configuration_with_weights_is_probed_without_training(root, tmp_path,
     def choose(name, features, labels, folds, best_by):
         seen.append((features, labels, folds))
         even = np.full((1, 4), 0.25, np.float32)
-        return Chosen(name, {"C": 1.0}, 0.5, 0.1, lambda rows: np.repeat(even, len(rows), 0))
+        return SelectedClassifier(
+            name, {"C": 1.0}, 0.5, 0.1, lambda rows: np.repeat(even, len(rows), 0)
+        )
 
     monkeypatch.setattr("hairjax.studies.probe.select_classifier", choose)
     weights = f"--config.weights.source={root / 'a'}"
@@ -331,7 +333,7 @@ def test_what_cannot_be_probed_is_refused(root, tmp_path, capsys):
     out = f"--workdir={tmp_path / 'out'}"
     refused = {
         "probe needs one run, or --config, not nothing": (out,),
-        "is an ensemble, whose models have no common features": (root / "both", out),
+        "is an ensemble; its models have no common features": (root / "both", out),
         "--split is 'train'; it can be validation or test": (root / "a", "--split=train", out),
         "is neither empty nor what this command": (root / "a", f"--workdir={root / 'b'}"),
         "there is no run at": (tmp_path, out),

@@ -218,7 +218,12 @@ def test_what_cannot_be_put_together_is_refused(runs, tmp_path, capsys):
     refused = {
         "needs two runs or more, or one folder of folds": (a, out),
         "needs different runs, not": (a, a, out),
-        "--weights is '1,2,3'; it can be fitted, mean or 2 numbers": (a, b, "--weights=1,2,3", out),
+        "--weights is '1,2,3'; it can be fitted, mean or 2 non-negative numbers": (
+            a,
+            b,
+            "--weights=1,2,3",
+            out,
+        ),
         "--weights is '-1,2'": (a, b, "--weights=-1,2", out),
         "--weights is '0,0'": (a, b, "--weights=0,0", out),
         "--weights is 'means'": (a, b, "--weights=means", out),
@@ -242,7 +247,7 @@ def test_an_ensemble_is_not_trained(runs, tmp_path, capsys):
     capsys.readouterr()
     assert launch.main([f"--config={out}/config.json", f"--workdir={tmp_path / 'new'}"]) == 1
     said = capsys.readouterr().err
-    assert "this configuration is of what ensemble made of finished runs (../runs/a, " in said
+    assert "a result that ensemble derived from finished runs (../runs/a, " in said
     assert launch.main([f"--config={runs}/a/config.json", f"--workdir={out}"]) == 1
     assert "config.made.by: 'ensemble' → None" in capsys.readouterr().err
     assert launch.main(["report", f"--workdir={out}"]) == 1
@@ -315,7 +320,7 @@ def test_views_that_do_not_go_together_are_refused(views, tmp_path, capsys):
     edit("split.csv", r"^(.*p12,.*),validation$", r"\1,train")
     edit("predictions.csv", r"^level_0/p12_.*\n", "")
     assert ensemble(*given) == 1
-    assert "the runs divide 1 subject otherwise (p12): " in capsys.readouterr().err
+    assert "the runs split 1 subject differently (p12), " in capsys.readouterr().err
     edit("predictions.csv", "^$", "")
     edit("split.csv", ",p12,", ",,")
     assert ensemble(*given) == 1
@@ -384,7 +389,7 @@ def test_folds_are_put_together_fold_by_fold(divisions, tmp_path, capsys):
     found = compare_runs([str(root / "one"), str(out)], "test", **where)
     assert len(found.files) == 54
     assert ensemble(root / "one", root / "two" / "fold_0", f"--workdir={tmp_path / 'x'}") == 1
-    assert "folders of folds and runs do not go together" in capsys.readouterr().err
+    assert "folders of folds and runs cannot be mixed" in capsys.readouterr().err
 
 
 def test_the_models_of_all_folds_are_for_new_photographs(divisions, tmp_path, capsys):
@@ -415,18 +420,18 @@ def test_a_run_whose_weights_knew_what_it_is_judged_on_is_refused(verb, runs, tm
     said = capsys.readouterr().err
     assert f"2 of the {len(held)} validation photographs have trained these weights" in said
     assert f"(training of before: {held[0]['file']} (validation), " in said
-    assert f"leave out {runs / 'b'}, or train it anew" in said
+    assert f"leave out {runs / 'b'}, or retrain it" in said
     assert not out.exists()
     given = [str(runs / "a"), str(runs / "b")]
     notes = compare_runs(given, "validation", out=tmp_path / "compared", thumbnails=False).notes
     [note] = [one for one in notes if "have trained these weights" in one]
-    assert note.startswith(f"{runs / 'b'} is flattered: 2 of the {len(held)} validation")
+    assert note.startswith(f"{runs / 'b'} is biased: 2 of the {len(held)} validation")
     if verb == "ensemble":
         config = json.loads((runs / "b" / "config.json").read_text())
         config["data"]["on_leak"] = "allow"
         (runs / "b" / "config.json").write_text(json.dumps(config))
         assert launch.main(command) == 0
-        assert "goes on nevertheless: config.data.on_leak=allow" in capsys.readouterr().out
+        assert "continues: config.data.on_leak=allow" in capsys.readouterr().out
 
 
 def test_views_of_subjects_whose_weights_knew_them_are_refused(tmp_path, capsys):
@@ -441,4 +446,4 @@ def test_views_of_subjects_whose_weights_knew_them_are_refused(tmp_path, capsys)
     write_ancestry(RunFolder(tmp_path / "side"), run_ancestry(before))
     given = (tmp_path / "top", tmp_path / "side", "--by=subject", f"--workdir={tmp_path / 'out'}")
     assert ensemble(*given) == 1
-    assert "test photographs show subjects whose other" in capsys.readouterr().err
+    assert "test photographs show subjects with other" in capsys.readouterr().err

@@ -231,7 +231,7 @@ def test_no_division_is_refused(copied):
     config = json.loads(path.read_text())
     config["data"]["folds"] = 0
     path.write_text(json.dumps(config))
-    assert "fold_0 is not of a division into folds" in refused(copied)
+    assert "fold_0 is no cross-validation fold" in refused(copied)
 
 
 @pytest.mark.parametrize("split", ["test", "validation"])
@@ -257,7 +257,7 @@ def test_weights_that_know_any_photograph_are_refused_at_the_start(tmp_path, mon
     command += [f"--config.weights.source={before}", f"--workdir={tmp_path / 'out'}"]
     assert launch.main(command) == 1
     said = capsys.readouterr().err
-    assert re.search(r"\d of the 40 test photographs show subjects whose other photographs", said)
+    assert re.search(r"\d of the 40 test photographs show subjects with other photographs", said)
     assert "(training of before: level_" in said
-    assert "every photograph tests in one of the folds: take other weights, or" in said
+    assert "every photograph is a test photograph of one fold: use other weights, or" in said
     assert not (tmp_path / "out").exists()

@@ -105,10 +105,8 @@ def test_it_is_said_in_a_sentence(tmp_path):
     assert free(path) == pytest.approx(free(tmp_path), rel=0.1)
     said = sentence(OSError(errno.ENOSPC, "x", str(path)))
     assert said.startswith(f"the disk is full: {path} could not be written (")
-    assert said.endswith(
-        "what was there before is whole: make room, and give the same command again"
-    )
-    assert sentence(OSError(errno.ENOSPC, "x")).startswith("the disk is full; what was there")
+    assert said.endswith("earlier files are intact: make room and repeat the command")
+    assert sentence(OSError(errno.ENOSPC, "x")).startswith("the disk is full; earlier files")
     assert sentence(FullDiskError("as it is")) == "as it is"
     assert sentence(OSError(errno.EACCES, "no", "/a")) == "[Errno 13] no: '/a'"
 

@@ -66,14 +66,14 @@ def test_full_in_the_second_epoch_it_goes_on_from_the_first(finished_run, tmp_pa
         status, said = finished.train(finished_run, run, longer)
         message = capsys.readouterr().err
         assert (status, message.count("\n")) == (1, 1)
-        assert "training may end before its time" in said
+        assert "training may end early" in said
         [step] = (int(path.name) for path in run.glob("checkpoints/*"))
         assert f"error: the disk is full: {run}/checkpoints could not be written (" in message
-        assert f"the state after step {step} and the best before it are whole" in message
+        assert f"the state after step {step} and the best before it are saved" in message
         assert load_run(run).best["epoch"] == 1
         enlarge(4 * saved + 10 * FILES)
         status, said = finished.train(finished_run, run, longer)
-        assert (status, f"going on with {run} after step {step}" in said) == (0, True)
+        assert (status, f"resuming {run} after step {step}" in said) == (0, True)
         folder = RunFolder(run)
         assert [row["epoch"] for row in folder.read_lines(folder.history)] == [1, 2]
 
@@ -135,7 +135,7 @@ def test_a_report_that_cannot_be_written_leaves_the_one_before(finished_run, tmp
         message = capsys.readouterr().err
         assert message.count("\n") == 1
         assert f"error: the disk is full: {run}/" in message
-        assert "what was there before is whole" in message
+        assert "earlier files are intact" in message
         assert (run / "report.html").read_bytes() == before
         filling.unlink()
         assert launch.main(["report", f"--workdir={run}"]) == 0

@@ -42,7 +42,7 @@ def test_more_epochs_are_a_run_from_the_best_weights(finished_run, tmp_path, cap
     assert finished.train(folder, run, "--config.train.epochs=3")[0] == 1
     message = capsys.readouterr().err
     assert f"{run} holds a run of 1 epoch, not of 3 (config.train.epochs)" in message
-    assert "train 2 more as a run of its own" in message
+    assert "train 2 more as a new run" in message
     assert launch.main(given_in(message)) == 0
     said = capsys.readouterr().out
     assert "head: kept" in said
@@ -129,7 +129,7 @@ def test_fewer_epochs_are_refused(tmp_path):
     folder.write_config(config)
     shorter = top.get_config("demo")
     shorter.train.epochs = 5
-    with pytest.raises(ValueError, match=r"holds a run of 20 epochs, not of 5.*end it where it is"):
+    with pytest.raises(ValueError, match=r"holds a run of 20 epochs, not of 5.*stop it"):
         folder.require_same(shorter)
 
 
@@ -138,8 +138,8 @@ def test_of_a_run_that_has_not_ended_it_says_so(tmp_path):
     folder.write_config(top.get_config("demo"))
     longer = top.get_config("demo")
     longer.train.epochs = 25
-    with pytest.raises(ValueError, match=r"let it end first.*then train 5 more"):
+    with pytest.raises(ValueError, match=r"finish it first.*then train 5 more"):
         folder.require_same(longer)
     folder.write_json(folder.metrics, {"epoch": 20})
-    with pytest.raises(ValueError, match="fall over these; train 5 more"):
+    with pytest.raises(ValueError, match="schedule spans these; train 5 more"):
         folder.require_same(longer)

@@ -164,7 +164,7 @@ def test_killed_and_terminated_it_ends_as_the_run_that_was_not(uninterrupted, tm
     assert saved, output
     assert last_step(workdir) == int(saved[1].replace(",", ""))
     assert "Traceback" not in output
-    assert "going on with" in finish(workdir)
+    assert "resuming" in finish(workdir)
     assert_same(workdir, uninterrupted)
 
 
@@ -176,7 +176,7 @@ def test_stopped_in_the_middle_of_an_epoch_it_ends_as_the_run_that_was_not(whole
     assert f"SIGTERM after step {step}: the state is saved" in capsys.readouterr().err
     assert last_step(workdir) == step
     assert launch.main([*SHORT, f"--workdir={workdir}"]) == 0
-    assert "going on with" in capsys.readouterr().out
+    assert "resuming" in capsys.readouterr().out
     assert_same(workdir, whole, epochs=2)
 
 
@@ -185,7 +185,7 @@ def test_finished_run_says_so_and_changes_nothing(whole, capsys):
     assert launch.main([*SHORT, f"--workdir={whole}"]) == 0
     said = capsys.readouterr().out
     assert f"{whole} has ended: nothing is left to train" in said
-    assert "going on with" not in said
+    assert "resuming" not in said
     assert before == {name: (whole / name).read_bytes() for name in SAME}
 
 
@@ -212,8 +212,9 @@ def test_begun_anew_with_other_weights_it_says_so(tmp_path):
         write(dotted(zeros), {}, Path(file))
         config.weights.source = file
         begun = hairjax.training.train._prepare(config, folder)
-        hairjax.training.train._write_start(begun)
-        begun.checkpoints.close()
+        with exclusive_lock(folder.environment):
+            hairjax.training.train._begin(begun)
+            hairjax.training.train._write_start(begun)
     assert [line["weights"]["source"] for line in folder.read_lines(folder.environment)] == files
     assert folder.read_config().weights.source == files[1]
 

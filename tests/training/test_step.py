@@ -40,7 +40,7 @@ OFF = Amounts(
 ON = OFF._replace(rotation=30.0, flip=0.5, brightness=0.3, crop_scale=0.5)
 BATCH, CLASSES, STORED, SIDE = 8, 3, 36, 32
 TASK = Classification(CLASSES, 0.0, None)
-SIGHT = InputSpecification(SIDE, (6,), ("imagenet",))
+INPUT_SPEC = InputSpecification(SIDE, (6,), ("imagenet",))
 PHOTOS = np.random.default_rng(0).integers(0, 256, (BATCH, STORED, STORED, 4), dtype=np.uint8)
 LABELS = np.arange(BATCH, dtype=np.int32) % CLASSES
 
@@ -118,7 +118,7 @@ class Trainer:
             StepOptions(
                 task=TASK,
                 amounts=amounts,
-                input_spec=SIGHT,
+                input_spec=INPUT_SPEC,
                 ema=ema,
                 micro_batches=micro_batches,
                 seed=seed,
@@ -175,7 +175,7 @@ def flat(tree):
 @jax.jit
 def evaluation(params):
     """The toy's logits for the photographs as they are."""
-    return nnx.merge(model(Toy)[0], params)(model_inputs(PHOTOS, None, None, SIGHT))
+    return nnx.merge(model(Toy)[0], params)(model_inputs(PHOTOS, None, None, INPUT_SPEC))
 
 
 def relative(found, expected):
@@ -354,7 +354,7 @@ def test_what_the_model_sees_and_the_targets_are_mixed_alike(alphas):
     drawn = jax.jit(own_shares, static_argnums=(1, 2))(keys, amounts, SIDE)
     pixels, shares = map(np.asarray, drawn)
     assert np.ptp(shares) > 0.05
-    seen = np.asarray(model_inputs(PHOTOS, None, None, SIGHT))
+    seen = np.asarray(model_inputs(PHOTOS, None, None, INPUT_SPEC))
     own = pixels.reshape(BATCH, *(pixels.shape[1:] or (1, 1, 1)))
     blended = own * seen + (1 - own) * np.roll(seen, -1, axis=0)
     logits = np.asarray(nnx.merge(model(Toy)[0], train.params)(blended))
@@ -375,7 +375,7 @@ def test_a_view_that_is_missing_is_so_when_mixed_too(alphas):
     pairs = StepOptions(amounts=OFF._replace(**alphas), input_spec=sees, seed=0, **how)
     batch = (photos, LABELS, jax.random.split(jax.random.key(0), BATCH))
     batch += tuple(jnp.roll(array, -1, axis=0) for array in batch)
-    inputs, targets = jax.jit(lambda batch: pairs.mixed(batch, 0))(batch)
+    inputs, targets = jax.jit(lambda batch: pairs.mixed_inputs_and_targets(batch, 0))(batch)
     assert np.any(inputs[..., :3], axis=(1, 2, 3)).all()
     assert np.any(inputs[..., 3:], axis=(1, 2, 3)).tolist() == [False, True] * (BATCH // 2)
     # The view that all have is mixed as it would be alone.
@@ -386,7 +386,7 @@ def test_a_view_that_is_missing_is_so_when_mixed_too(alphas):
         **how,
     )
     batch = (batch[0][..., :4], *batch[1:3], batch[3][..., :4], *batch[4:])
-    expected, same = jax.jit(lambda batch: alone.mixed(batch, 0))(batch)
+    expected, same = jax.jit(lambda batch: alone.mixed_inputs_and_targets(batch, 0))(batch)
     np.testing.assert_allclose(inputs[..., :3], expected, atol=1e-6)
     np.testing.assert_array_equal(targets, same)
 

@@ -178,7 +178,7 @@ def test_a_stream_takes_the_weights_of_a_run_with_one(root, files, unfinished):
 def test_two_streams_are_not_written_as_one_file(root, joined, capsys):
     out = f"--out={root}/x.safetensors"
     assert launch.main(["convert", f"--weights={joined}", "--model=tiny_swin", out]) == 1
-    assert "a model with two streams, which is not written as one file" in capsys.readouterr().err
+    assert "a model with two streams, which convert does not support" in capsys.readouterr().err
 
 
 # --- two views
@@ -276,7 +276,10 @@ def test_every_pair_is_judged_once_over_the_folds(root, views):
     [
         ("--config.data.second_photos=", "give config.data.second_photos=FOLDER"),
         ("--config.data.subject=", "and config.data.subject=EXPRESSION"),
-        ("--config.data.source=synthetic", "is 'FOLDER', but config.data.source=synthetic draws"),
+        (
+            "--config.data.source=synthetic",
+            "is 'FOLDER', but config.data.source=synthetic synthesises",
+        ),
         ("--config.data.source=tfds:set", "config.data.source=tfds:set has one view; give folders"),
         ("--config.data.manifest=x.csv", "config.data.manifest=x.csv is of one: give folders"),
         ("--config.model.second_sees=same", "is 'FOLDER', and nothing sees another view"),

@@ -173,7 +173,7 @@ def test_no_nesting_and_no_prefix_changes_what_is_read(
     save(path, tree)
     checkpoint = read(path)
     assert_read(checkpoint)
-    assert sum(note.startswith("passed over") for note in checkpoint.notes) == said
+    assert sum(note.startswith("ignored") for note in checkpoint.notes) == said
 
 
 # --- several models in one file
@@ -200,7 +200,7 @@ def test_raw_and_averaged_parameters_are_told_apart_and_a_key_chooses(tmp_path):
         assert_read(read(tmp_path / "file", "raw"))
         assert_read(read(tmp_path / "file", "ema"), OTHER)
         said = read(tmp_path / "file").notes[0]
-        assert said.startswith("taken are raw parameters, at ")
+        assert said.startswith("taking raw parameters at ")
         assert "not taken: averaged at " in said and said.endswith("(config.weights.which=ema)")
 
 
@@ -214,7 +214,7 @@ def test_averaged_parameters_alone_are_taken_and_said(tmp_path):
     for which in ("auto", "ema", "state_dict_ema"):
         checkpoint = read(tmp_path / "file", which)
         assert_read(checkpoint)
-        assert checkpoint.notes == ("taken are averaged parameters, at state_dict_ema",)
+        assert checkpoint.notes == ("taking averaged parameters at state_dict_ema",)
     with pytest.raises(
         WeightsError, match=r"which is 'raw', and .*: averaged parameters at state_"
     ):
@@ -248,7 +248,7 @@ def test_trainers_that_keep_the_average_in_the_raw_ones_place(tree, tmp_path):
     assert_read(read(tmp_path / "file", "ema"), OTHER)
     checkpoint = read(tmp_path / "file")
     assert_read(checkpoint, OTHER)
-    assert checkpoint.notes[0].startswith("taken are averaged parameters, at state_dict.")
+    assert checkpoint.notes[0].startswith("taking averaged parameters at state_dict.")
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_what_is_no_parameter_is_passed_over_and_said_in_one_line(tmp_path):
     checkpoint = read(tmp_path / "file")
     assert_read(checkpoint)
     assert checkpoint.notes == (
-        "passed over, no parameters of the model: state_dict.criterion.weight, "
+        "ignored, not parameters of the model: state_dict.criterion.weight, "
         "state_dict.train_acc.tp, 15 arrays of optimizer",
     )
 
@@ -332,7 +332,7 @@ def test_training_beside_parameters_without_a_prefix_is_passed_over(tmp_path):
     checkpoint = read(tmp_path / "file")
     assert_read(checkpoint)
     assert checkpoint.notes == (
-        "passed over, no parameters of the model: optimizer.0, loss_fn.weight, mask_token",
+        "ignored, not parameters of the model: optimizer.0, loss_fn.weight, mask_token",
     )
 
 
@@ -378,7 +378,71 @@ def test_a_head_of_other_names_is_said_and_not_taken(names, tmp_path):
         "head.norm.bias",
     }
     listed = ", ".join(f"net.{name}" for name in names)
-    assert checkpoint.notes == (f"a head of other names, not taken: {listed}",)
+    assert checkpoint.notes == (f"a foreign head, not taken: {listed}",)
+
+
+@pytest.mark.parametrize("called", ["prediction", "cls", "grade_of_hair", "regressor.1", "out.4"])
+@pytest.mark.situation(
+    "Weights",
+    "a head that is called as nobody else calls one (`prediction`, `grade_of_hair`)",
+    "not taken, said, where it is the one dense module that the model does not have",
+)
+def test_the_one_dense_module_that_is_unknown_is_the_head(called, tmp_path):
+    body = {name: array for name, array in RAW.items() if not name.startswith("head")}
+    names = f"{called}.weight", f"{called}.bias"
+    head = dict(zip(names, (RAW["head.fc.weight"], RAW["head.fc.bias"]), strict=True))
+    save(tmp_path / "file", body | head)
+    checkpoint = read(tmp_path / "file")
+    assert checkpoint.unexpected == []
+    assert checkpoint.notes == (f"a foreign head, not taken: {', '.join(names)}",)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"neck.weight": np.ones((2, 2)), "head.fc.weight": RAW["head.fc.weight"]},  # not the head
+        {"a.weight": np.ones((2, 2)), "b.weight": np.ones((2, 2))},
+        {"normalizer.mean": ONE},
+        {"neck.weight": np.ones((2, 2, 1, 1))},
+        {"layers.0.blocks.0.gate.weight": np.ones((2, 2))},
+        {"absolute_pos_embed": np.ones((1, 2))},
+    ],
+)
+def test_what_is_no_head_is_not_left_out(more, tmp_path):
+    body = {name: array for name, array in RAW.items() if not name.startswith("head")}
+    save(tmp_path / "file", body | more)
+    checkpoint = read(tmp_path / "file")
+    assert checkpoint.unexpected == [name for name in more if not name.startswith("head")]
+
+
+# --- numbers that are none
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int32, np.int64, np.bool_, np.complex64])
+@pytest.mark.situation(
+    "Weights",
+    "quantised weights, as whole numbers",
+    "refused: without their scales they mean little",
+)
+def test_whole_numbers_are_no_weights(kind, tmp_path):
+    save_npz(tmp_path / "file", RAW | {"norm.bias": np.ones(2, kind)})
+    with pytest.raises(WeightsError, match=rf"{np.dtype(kind)} is no kind of weights \(head.norm"):
+        read(tmp_path / "file")
+    save_npz(tmp_path / "file", RAW | {"layers.0.attn_mask": np.ones(2, kind)})
+    assert_read(read(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("write", [save, save_safetensors, save_npz])
+@pytest.mark.situation(
+    "Weights",
+    "weights with nan or infinite numbers, of a training that diverged or an overflow in float16",
+    "refused, with how many parameters hold them",
+)
+def test_numbers_that_are_not_finite_are_refused(write, number, tmp_path):
+    write(tmp_path / "file", RAW | {"norm.bias": np.array([0, number], np.float32)})
+    with pytest.raises(WeightsError, match=r"not finite, in 1 of 5 parameters \(head.norm.bias\)"):
+        read(tmp_path / "file")
 
 
 # --- in parts
@@ -427,13 +491,13 @@ def test_a_part_that_is_missing_or_wrong_is_named(tmp_path):
     index, parts = in_parts(tmp_path)
     safetensors.numpy.save_file({"norm.bias": ONE}, parts[0])
     with pytest.raises(
-        WeightsError, match=r"00001-of-00002.safetensors holds patch_embed.proj.weig"
+        WeightsError, match=r"lists patch_embed.proj.weight in model-00001-of-00002"
     ):
         read(index)
     parts[0].unlink()
     with pytest.raises(
         WeightsError,
-        match=r"names 2 parts, and not beside it are model-00001-of-00002.safetensors;",
+        match=r"names 2 parts; missing beside it: model-00001-of-00002.safetensors;",
     ):
         read(index)
     in_parts(tmp_path)
@@ -485,7 +549,7 @@ REFUSED = {
     "photographs": (zipped("a/1.jpg", "a/2.jpg"), "zip archive of other files (a/1.jpg, a/2.jpg)"),
     "TorchScript": (
         zipped("m/data.pkl", "m/constants.pkl"),
-        "a TorchScript program, of which noth",
+        "a TorchScript program, which is not run",
     ),
     "half an archive": (zipped("archive/data.pkl")[:40], "cannot be read as an archive"),
     "one array": (b"\x93NUMPY\x01\x00" + bytes(99), "one NumPy array without a name"),
@@ -560,5 +624,5 @@ def test_a_tree_that_holds_itself_ends(tmp_path):
 def test_a_run_has_one_set_of_parameters(tmp_path):
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(WeightsError, match="has kept the parameters of its best epoch only"):
+    with pytest.raises(WeightsError, match="stores the parameters of its best epoch only"):
         read(tmp_path, "ema")

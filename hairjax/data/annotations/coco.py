@@ -1,4 +1,4 @@
-"""COCO's JSON: outlines and run lengths of a whole set of pictures in one file."""
+"""COCO JSON: polygons and run lengths of a set of images in one file."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -11,16 +11,16 @@ from hairjax.system.extras import import_pycocotools
 
 
 def is_coco(content: Any) -> bool:
-    """True if what a JSON file holds is a set as COCO describes one."""
+    """True for the contents of a COCO file."""
     return isinstance(content, dict) and {"images", "annotations"} <= content.keys()
 
 
 def read_coco(content: Mapping[str, Any], file: Path) -> list[AnnotatedImage]:
-    """Return every picture that a COCO file lists, with or without objects.
+    """Read all images of a COCO file, with or without objects.
 
     Raises:
         UserError: pycocotools is not installed.
-        KeyError, TypeError, ValueError: something is not as COCO describes it.
+        KeyError, TypeError, ValueError: the contents are invalid.
     """
     if content["annotations"]:
         import_pycocotools()
@@ -53,16 +53,15 @@ def _image(
 
 
 def _shape(segmentation: Any) -> CocoPolygons | CocoRuns | str:
-    """Return the area of an annotation, or in words why there is none."""
     if isinstance(segmentation, dict):
         height, width = segmentation["size"]
         counts = segmentation["counts"]
-        kept = counts if isinstance(counts, str) else tuple(map(int, counts))
-        return CocoRuns((int(height), int(width)), kept)
+        runs = counts if isinstance(counts, str) else tuple(map(int, counts))
+        return CocoRuns((int(height), int(width)), runs)
     if not segmentation:
         return "an object has a box and no outline"
     polygons = tuple(tuple(map(float, polygon)) for polygon in segmentation)
-    # pycocotools would take four numbers for a box.
+    # pycocotools interprets four numbers as a box.
     if any(len(polygon) < 6 or len(polygon) % 2 for polygon in polygons):
         return "an outline has fewer than three corners"
     return CocoPolygons(polygons)

@@ -1,4 +1,4 @@
-"""What annotation files say of one picture."""
+"""Annotations of an image."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from hairjax.data.annotations.regions import Region
 
 @dataclass(frozen=True)
 class AnnotatedObject:
-    """One thing in a picture: its category as it was typed, and its area."""
+    """Annotated object: category as typed, and region."""
 
     category: str
     region: Region
@@ -20,14 +20,14 @@ class AnnotatedObject:
 
 @dataclass(frozen=True)
 class AnnotatedImage:
-    """A picture and the things in it.
+    """Image with its annotated objects.
 
     Attributes:
-        name: as the file names it, with ``/``.
-        size: width and height in pixels of what was annotated; None where it is not said.
-        objects: the things in it; () where nothing is drawn.
-        file: the file that says so.
-        problem: why its areas cannot be known; "" where they can.
+        name: name in the annotation file, with ``/``.
+        size: annotated width and height in pixels; None if unknown.
+        objects: objects; () if nothing is annotated.
+        file: annotation file.
+        problem: reason if the regions are unusable; "" otherwise.
     """
 
     name: str
@@ -37,14 +37,10 @@ class AnnotatedImage:
     problem: str = ""
 
     def mask(self, categories: Collection[str], size: tuple[int, int]) -> NDArray[np.bool_]:
-        """Return the union of the objects of some categories: bool [height, width].
-
-        Args:
-            categories: as they were typed.
-            size: width and height of the picture.
+        """Union of the objects of some categories, as spelt: bool [height, width].
 
         Raises:
-            ValueError: an area is damaged, or of a picture of another size.
+            ValueError: a region is damaged or of another image size than `size` (width, height).
         """
         width, height = size
         union = np.zeros((height, width), bool)

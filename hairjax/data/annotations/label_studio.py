@@ -1,4 +1,4 @@
-"""Label Studio's JSON: the tasks of a project, with what was brushed or drawn in each."""
+"""Label Studio JSON: tasks of a project, with brushed or drawn regions."""
 
 import math
 from collections.abc import Mapping
@@ -14,17 +14,17 @@ _MARKS = ("keypointlabels", "vectorlabels")
 
 
 def is_label_studio(content: Any) -> bool:
-    """True if what a JSON file holds are tasks of Label Studio."""
+    """True for the contents of a Label Studio file."""
     return isinstance(content, list) and all(
         isinstance(task, dict) and "data" in task and "annotations" in task for task in content
     )
 
 
 def read_label_studio(content: list[Mapping[str, Any]], file: Path) -> list[AnnotatedImage]:
-    """Return the picture of every task that somebody has annotated.
+    """Read the images of all annotated tasks.
 
     Raises:
-        KeyError, TypeError, ValueError: something is not as Label Studio writes it.
+        KeyError, TypeError, ValueError: the contents are invalid.
     """
     images = []
     for task in content:
@@ -41,7 +41,7 @@ def read_label_studio(content: list[Mapping[str, Any]], file: Path) -> list[Anno
 
 
 def _name(task: Mapping[str, Any]) -> str:
-    """Return the path of the picture of a task: a path, an address, or one below local files."""
+    """Path of a task's image: a path, a URL, or a path below local files."""
     values = [value for value in task["data"].values() if isinstance(value, str)]
     source = str(task["data"].get("image") or next(iter(values)))
     parts = urlsplit(source)
@@ -71,7 +71,7 @@ def _image(name: str, result: list[Mapping[str, Any]], file: Path) -> AnnotatedI
 
 
 def _shape(kind: str, value: Mapping[str, Any], size: tuple[int, int]) -> Region:
-    """Return an area whose coordinates are percent of the picture's width and height."""
+    """Region from coordinates in percent of width and height."""
     width, height = size
     if kind == "brushlabels":
         return BrushRuns(bytes(value["rle"]))
@@ -82,7 +82,7 @@ def _shape(kind: str, value: Mapping[str, Any], size: tuple[int, int]) -> Region
     if kind == "ellipselabels":
         radii = value["radiusX"] * width / 100, value["radiusY"] * height / 100
         return Ellipse((x, y), radii, turn)
-    # A rectangle is turned about its first corner.
+    # Rectangles rotate about their first corner.
     across, down = value["width"] * width / 100, value["height"] * height / 100
     cos, sin = math.cos(math.radians(turn)), math.sin(math.radians(turn))
     corners = ((0.0, 0.0), (across, 0.0), (across, down), (0.0, down))

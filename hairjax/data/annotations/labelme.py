@@ -1,4 +1,4 @@
-"""LabelMe's JSON: a file beside each picture."""
+"""LabelMe JSON: one file beside each image."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,22 +9,17 @@ from hairjax.data.annotations.regions import Ellipse, Patch, Polygon, Rectangle,
 
 
 def is_labelme(content: Any) -> bool:
-    """True if what a JSON file holds is LabelMe's."""
+    """True for the contents of a LabelMe file."""
     return isinstance(content, dict) and isinstance(content.get("shapes"), list)
 
 
 def read_labelme(content: Mapping[str, Any], file: Path, name: str) -> AnnotatedImage:
-    """Return the picture of a LabelMe file.
+    """Read the image `name` of a LabelMe file.
 
-    Its shapes are filled as ``labelme.utils.shape_to_mask`` fills them.
-
-    Args:
-        content: what the file holds.
-        file: its path.
-        name: the name of the picture, which is that of the file: LabelMe opens one by the other.
+    Shapes are filled as by ``labelme.utils.shape_to_mask``.
 
     Raises:
-        KeyError, TypeError, ValueError: something is not as LabelMe writes it.
+        KeyError, TypeError, ValueError: the contents are invalid.
     """
     width, height = content.get("imageWidth"), content.get("imageHeight")
     objects, problem = [], ""
@@ -39,7 +34,6 @@ def read_labelme(content: Mapping[str, Any], file: Path, name: str) -> Annotated
 
 
 def _area(shape: Mapping[str, Any]) -> Region | str:
-    """Return the area of a shape, or in words why it has none."""
     kind = shape.get("shape_type") or "polygon"
     points = tuple((float(x), float(y)) for x, y in shape["points"])
     if kind in ("polygon", "oriented_rectangle"):

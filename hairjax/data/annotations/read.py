@@ -1,4 +1,4 @@
-"""Reading annotation files: COCO, LabelMe and Label Studio, told by their content."""
+"""Read annotation files: COCO, LabelMe and Label Studio, detected by content."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _READ = "COCO, LabelMe's or Label Studio's JSON"
 
 
 class Annotations(NamedTuple):
-    """Annotated pictures, and the program whose files say so."""
+    """Annotated images, and the program that wrote them."""
 
     program: str
     images: list[AnnotatedImage]
@@ -24,14 +24,10 @@ class Annotations(NamedTuple):
 
 
 def read_annotations(files: Sequence[Path], root: Path) -> Annotations:
-    """Read what annotation files say, all of which must be of one program.
-
-    Args:
-        files: JSON files.
-        root: folder from which LabelMe's files are named.
+    """Read JSON annotation files of one program; LabelMe's images are named relative to `root`.
 
     Raises:
-        UserError: a file cannot be read, none is of annotations, or they are of several programs.
+        UserError: a file is unreadable, none has annotations, or programs are mixed.
     """
     images: dict[str, list[AnnotatedImage]] = {}
     other: dict[Path, str] = {}
@@ -74,7 +70,7 @@ def _content(file: Path) -> Any:
         return json.loads(file.read_text("utf-8-sig"))
     except OSError as error:
         raise UserError(f"{str(file)!r} cannot be read: {error.strerror}") from error
-    except ValueError as error:  # of its encoding too
+    except ValueError as error:  # including UnicodeDecodeError
         raise UserError(f"{str(file)!r} is no JSON ({error}): export it again") from error
 
 

@@ -1,4 +1,4 @@
-"""Areas that annotation files describe, and what of a picture they fill."""
+"""Regions of annotation files, and their rasterisation."""
 
 import base64
 import io
@@ -16,19 +16,19 @@ Points = tuple[tuple[float, float], ...]
 
 
 class Region(Protocol):
-    """An area of a picture."""
+    """Region of an image."""
 
     def fill(self, width: int, height: int) -> NDArray[np.bool_]:
-        """Return which pixels of a picture are in it: bool [height, width].
+        """Rasterise the region: bool [height, width].
 
         Raises:
-            ValueError: what is stored is damaged, or of a picture of another size.
+            ValueError: the region is damaged or of another image size.
         """
 
 
 @dataclass(frozen=True)
 class Polygon:
-    """A polygon with its border, as LabelMe fills it; x and y of its corners in pixels."""
+    """Polygon with border, filled as in LabelMe; x and y of the corners in pixels."""
 
     points: Points
 
@@ -40,7 +40,7 @@ class Polygon:
 
 @dataclass(frozen=True)
 class Rectangle:
-    """An upright rectangle with its border: x and y of two opposite corners, in pixels."""
+    """Axis-aligned rectangle with border: x and y of two opposite corners in pixels."""
 
     points: Points
 
@@ -54,7 +54,7 @@ class Rectangle:
 
 @dataclass(frozen=True)
 class Ellipse:
-    """An ellipse: centre and half axes in pixels, turned clockwise by degrees."""
+    """Ellipse: centre and half axes in pixels, rotated clockwise by degrees."""
 
     centre: tuple[float, float]
     radii: tuple[float, float]
@@ -76,7 +76,7 @@ class Ellipse:
 
 @dataclass(frozen=True)
 class Patch:
-    """A mask as a base64 picture, as LabelMe writes it: left, top, right, bottom in pixels."""
+    """Base64-encoded mask as in LabelMe; left, top, right, bottom in pixels."""
 
     box: tuple[int, int, int, int]
     picture: str
@@ -95,7 +95,7 @@ class Patch:
 
 @dataclass(frozen=True)
 class CocoPolygons:
-    """Polygons as COCO fills them: x and y of the corners in turn, a tuple for each polygon."""
+    """Polygons filled as in COCO: alternating x and y of the corners, one tuple per polygon."""
 
     polygons: tuple[tuple[float, ...], ...]
 
@@ -107,7 +107,7 @@ class CocoPolygons:
 
 @dataclass(frozen=True)
 class CocoRuns:
-    """Run lengths as COCO writes them, in order of the columns: a list, or compressed as text."""
+    """COCO run lengths in column order: a list, or compressed text."""
 
     size: tuple[int, int]  # height and width
     counts: str | tuple[int, ...]
@@ -128,7 +128,7 @@ class CocoRuns:
 
 @dataclass(frozen=True)
 class BrushRuns:
-    """Run lengths as Label Studio's brush writes them: bytes of RGBA, of which alpha is painted."""
+    """Run lengths of Label Studio's brush: RGBA bytes, painted in alpha."""
 
     data: bytes
 
@@ -142,10 +142,10 @@ class BrushRuns:
 
 
 def _decoded(data: bytes) -> NDArray[np.uint8]:
-    """Decode the bit stream of the npm package @thi.ng/rle-pack, which Label Studio uses.
+    """Decode the bit stream of the npm package @thi.ng/rle-pack, used by Label Studio.
 
-    A header (number of values, bits of a value, bits of four lengths), then runs of one value
-    (bit 1) and stretches of different ones (bit 0).
+    Header (number of values, bits per value, four bit lengths), then runs of one value (bit 1) and
+    stretches of different values (bit 0).
     """
     bits, place = f"{int.from_bytes(data):0{8 * len(data)}b}" if data else "", 0
 
@@ -158,7 +158,7 @@ def _decoded(data: bytes) -> NDArray[np.uint8]:
 
     total, word = read(32), read(5) + 1
     sizes = [read(4) + 1 for _ in range(4)]
-    # Each run takes a byte at least, so that more values than this are no run lengths.
+    # Each run takes at least a byte, which bounds the number of values.
     if word > 8 or total > (1 << max(sizes)) * 8 * len(data):
         raise ValueError("its run lengths are damaged")
     values, done = np.zeros(total, np.uint8), 0

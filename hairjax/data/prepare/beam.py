@@ -1,7 +1,7 @@
-"""A large set decoded by Apache Beam: on the cores of a machine or on a cluster.
+"""Preparation of a large set with Apache Beam, on one machine or a cluster.
 
-tensorflow-datasets makes the pipeline and writes the records. Every worker must see the photographs
-and the folder of prepared sets under the same paths, and have hairjax installed.
+tensorflow-datasets builds the pipeline and writes the records. All workers need hairjax and the
+same paths to images and cache.
 """
 
 import json
@@ -22,11 +22,11 @@ from hairjax.data.prepare.stored import SPLIT
 from hairjax.data.sources.photos import Entry, Index
 from hairjax.system.errors import UserError
 
-_FACTS = "facts"  # files of JSON lines: what is known of each photograph besides its pixels
+_FACTS = "facts"  # JSON lines: metadata of each image
 
 
 class _Writer(tfds.core.writer.ExampleWriter):
-    """Compresses as hairjax does: tfds's own choice takes three times as long to read."""
+    """Writer with hairjax's compression; tfds's own takes three times as long to read."""
 
     def write(self, path: Any, examples: Any) -> None:
         from array_record.python.array_record_module import ArrayRecordWriter
@@ -38,7 +38,7 @@ class _Writer(tfds.core.writer.ExampleWriter):
 
 
 class Photographs(tfds.core.GeneratorBasedBuilder):
-    """Photographs of an index, in its order."""
+    """Dataset builder for the images of an index, in its order."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -71,17 +71,14 @@ class Photographs(tfds.core.GeneratorBasedBuilder):
 def write_with_beam(
     folder: Path, index: Index, features: Any, options: PrepareOptions
 ) -> tuple[list[Path], list[int], int, dict[str, Any]]:
-    """Decode and write all photographs.
+    """Decode all images and write the records to an existing empty folder.
 
-    Args:
-        folder: where; it is there and empty.
-        index: the photographs that were found.
-        features: features of a record, as tensorflow-datasets describes them.
-        options: side, fit, and Beam's own separated by spaces.
+    `features` are the tfds features of a record; `options.beam` holds Beam's options, separated by
+    spaces.
 
     Returns:
-        The files of records in order, how many records each has, bytes of them all, and
-        `facts`, `problems` and `touched` as in the notes of a set.
+        Record files in order, records per file, their total bytes, and `facts`, `problems` and
+        `touched` as in the notes of a prepared set.
 
     Raises:
         UserError: the pipeline fails.
@@ -117,7 +114,6 @@ def write_with_beam(
 def _decode(
     numbered: tuple[int, Entry], options: PrepareOptions
 ) -> tuple[int, dict[str, Any], dict[str, Any]]:
-    """Number, example and facts of a photograph."""
     number, entry = numbered
     touched = changed(entry)
     with without_warnings():

@@ -1,6 +1,6 @@
-"""The folder of prepared sets: room, locks, and what other preparations left in it.
+"""Folder of prepared sets: disk space, locks, leftovers of interrupted preparations.
 
-The set NAME is the folder ``NAME/1.0.0`` once it is finished, and ``NAME/1.0.0.incomplete`` before.
+A finished set NAME is ``NAME/1.0.0``, an unfinished one ``NAME/1.0.0.incomplete``.
 """
 
 import fcntl
@@ -24,25 +24,27 @@ _INSTEAD = (
 
 
 def place_of(cache: Path, key: str) -> Path:
-    """Folder of the finished set of a key."""
+    """Folder of the finished set with a key."""
     return cache / f"photos_{key}" / VERSION
 
 
 def unfinished(folder: Path) -> Path:
-    """Folder of a set before it is finished."""
+    """Folder of the set while unfinished."""
     return folder.with_name(_UNFINISHED)
 
 
 def require_room(cache: Path, size: int) -> None:
-    """Make the folder where there is none, for its owner alone.
+    """Create the cache folder, readable by its owner only, and check the free space.
 
     Raises:
-        UserError: it cannot be made or written to, or has not `size` bytes free.
+        UserError: the folder cannot be created or written to, or has less than `size` bytes free.
     """
     try:
         cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"config.data.cache={cache} cannot be made: {error}; {_INSTEAD}") from error
+        raise UserError(
+            f"config.data.cache={cache} cannot be created: {error}; {_INSTEAD}"
+        ) from error
     if not os.access(cache, os.W_OK | os.X_OK):
         raise UserError(f"config.data.cache={cache} cannot be written to; {_INSTEAD}")
     free = shutil.disk_usage(cache).free
@@ -53,26 +55,26 @@ def require_room(cache: Path, size: int) -> None:
         )
 
 
-def not_written(folder: Path, error: Exception) -> UserError:
-    """Return the error to raise where a prepared set cannot be written."""
+def write_error(folder: Path, error: Exception) -> UserError:
+    """Error for a failed write of a prepared set."""
     if full := full_disk(error):
-        said = FullDisk(full.code, str(folder)).describe()
-        return FullDiskError(f"{said}; make room, {_INSTEAD}")
+        message = FullDisk(full.code, str(folder)).describe()
+        return FullDiskError(f"{message}; make room, {_INSTEAD}")
     return UserError(f"the prepared set {folder} cannot be written: {error}")
 
 
 @contextmanager
-def taking_part(folder: Path) -> Iterator[None]:
-    """Keep an unfinished set from being removed; whoever leaves last removes what is left of it.
+def shared_lock(folder: Path) -> Iterator[None]:
+    """Hold a shared lock on an unfinished set; the last holder removes its remains.
 
-    The system releases the lock however a process ends.
+    The operating system releases the lock when a process ends.
     """
     folder.parent.mkdir(mode=0o700, exist_ok=True)
     with (folder.parent / "lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            console.say("another process prepares these photographs too: the work is shared")
+            console.say("another process prepares the same photographs; the work is shared")
         fcntl.flock(file, fcntl.LOCK_SH)
         try:
             yield
@@ -84,40 +86,40 @@ def taking_part(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Be the only process that does something, after those that came before."""
+    """Hold an exclusive lock, waiting for other holders."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what interrupted preparations of other sets left; this one's is gone on with."""
+    """Remove unfinished sets of other images left by interrupted preparations."""
     for other in folder.parents[1].glob(f"photos_*/{_UNFINISHED}"):
         if other.parent == folder.parent:
             continue
-        # It is in work, or belongs to somebody else: either way it is not ours to remove.
+        # OSError: in use, or owned by another user.
         with suppress(OSError), (other.parent / "lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(other)
 
 
-def show_others(folder: Path) -> None:
-    """Say what other sets there are: nobody else knows whether they are still used."""
+def report_other_sets(folder: Path) -> None:
+    """Report prepared sets of other images, for the user to delete."""
     cache = folder.parents[1]
     others = [path for path in cache.glob(f"photos_*/{VERSION}") if path != folder]
     size = 0
     for file in (file for other in others for file in other.glob("*")):
-        with suppress(OSError):  # somebody is deleting it
+        with suppress(OSError):  # being deleted
             size += file.stat().st_size
     if others:
         console.say(
             f"prepared sets of other photographs in {cache}: {len(others)}, {size / 1e6:,.0f} MB; "
-            "delete those that are no longer used"
+            "delete those no longer used"
         )
 
 
 def to_disk(path: Path) -> None:
-    """Wait until a file or folder is on the disk, so that a power cut cannot take it back."""
+    """Flush a file or folder to disk (fsync)."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
-"""AVIF and HEIC, the formats of phones: told by their content, and decoded where that can be.
+"""AVIF and HEIC: detection by content, and decoders.
 
-Both lie in one container (ISO/IEC 23008-12, HEIF), whose first box names its brands. Pillow decodes
-AVIF, unless it was built without; pillow-heif decodes HEIC, and is not part of every installation.
+Both use the HEIF container (ISO/IEC 23008-12), whose first box names its brands. Pillow decodes
+AVIF if built with it; HEIC needs the optional pillow-heif.
 """
 
 from functools import cache
@@ -12,27 +12,24 @@ from PIL import features
 from hairjax.data.sources.problems import PhotoError, Problem, shown
 from hairjax.data.sources.record import File
 
-START = 512  # bytes of a file in which its brands are
-# Brands of still pictures and of bursts, and those that say no more than which container it is.
+START = 512  # leading bytes of a file that hold its brands
+# Brands of still images and bursts, and brands of the container alone.
 _AVIF = frozenset({b"avif", b"avis"})
 _HEIC = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 _EITHER = frozenset({b"mif1", b"msf1"})
 NO_HEIF = "HEIC needs pillow-heif: pip install -r requirements-heic.txt, or save it as JPEG or PNG"
 NO_AVIF = (
-    "AVIF needs a Pillow that was built with it: pip install --upgrade pillow, or save it as JPEG "
-    "or PNG"
+    "AVIF needs a Pillow with AVIF support: pip install --upgrade pillow, or save it as JPEG or PNG"
 )
 
 
 def container_of(path: File, start: bytes) -> str | None:
-    """Return ``AVIF`` or ``HEIF``, Pillow's name of the format, ready to be decoded; else None.
+    """Return ``AVIF`` or ``HEIF``, Pillow's format name, or None; registers the decoder.
 
-    Args:
-        path: the file, for the message.
-        start: its first `START` bytes.
+    Decided by the first `START` bytes of the file.
 
     Raises:
-        PhotoError: it is one of these, and what decodes it is not installed.
+        PhotoError: the decoder is not installed.
     """
     brands = _brands(start)
     if brands & _AVIF and not brands & _HEIC:
@@ -47,7 +44,7 @@ def container_of(path: File, start: bytes) -> str | None:
 
 
 def decoders() -> list[str]:
-    """Return versions of the decoders, "" for none: others give other pixels."""
+    """Versions of the optional decoders, "" if absent; they determine the pixels."""
     try:
         heif = version("pillow-heif")
     except PackageNotFoundError:
@@ -56,7 +53,7 @@ def decoders() -> list[str]:
 
 
 def _brands(start: bytes) -> set[bytes]:
-    """Brands that the first box names: its own, then those it is compatible with."""
+    """Major and compatible brands of the first box."""
     if start[4:8] != b"ftyp":
         return set()
     box = start[8 : int.from_bytes(start[:4], "big")]
@@ -65,14 +62,13 @@ def _brands(start: bytes) -> set[bytes]:
 
 @cache
 def _register_heif() -> bool:
-    """Make Pillow read HEIC, once; False without the package."""
-    # Photographs are decoded side by side, one thread each. Of thumbnails, which Pillow would be
-    # given in place of a picture that is made smaller, and of depth nothing is wanted.
-    wanted = {"decode_threads": 1, "thumbnails": False, "depth_images": False, "aux_images": False}
+    # One thread per image, as images are decoded in parallel. No thumbnails, which Pillow would
+    # use for downsizing, no depth.
+    options = {"decode_threads": 1, "thumbnails": False, "depth_images": False, "aux_images": False}
     try:
         from pillow_heif import register_heif_opener
 
-        register_heif_opener(**wanted)
-    except ImportError:  # of the package, or of the library that it brings
+        register_heif_opener(**options)
+    except ImportError:  # of the package or of its library
         return False
     return True

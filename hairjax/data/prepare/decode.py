@@ -1,4 +1,4 @@
-"""Open, turn and resize pictures, photographs and masks alike."""
+"""Open, orient and resize images and masks."""
 
 import io
 from pathlib import Path
@@ -11,7 +11,7 @@ from hairjax.data.sources.formats import FORMATS, STATED_WHITE
 from hairjax.data.sources.lookup import missing
 from hairjax.data.sources.record import File
 
-# What undoes each EXIF orientation, but for 1, and which of these change the sides over.
+# Transposes that undo EXIF orientations; LYING swap width and height.
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -26,7 +26,11 @@ _ALWAYS = tuple(name for name in FORMATS if name not in ("AVIF", "HEIF"))
 
 
 def read_file(path: File) -> bytes:
-    """Read a file whole: it is decoded and its checksum taken. Nothing else is waited for."""
+    """Read a whole file.
+
+    Raises:
+        OSError: the file is missing or unreadable.
+    """
     reason = missing(path) if isinstance(path, Path) else ""
     if reason:
         raise OSError(reason)
@@ -34,13 +38,14 @@ def read_file(path: File) -> bytes:
 
 
 def open_image(path: File, data: bytes) -> Image.Image:
-    """Open an image of a format that is read; nothing else is tried, so no other decoder runs.
+    """Open an image with the decoders of the supported formats only.
 
-    Pillow reads the header here and refuses too many pixels before any of them is decoded.
+    Reads the header; Pillow refuses too many pixels before decoding.
 
     Raises:
-        PhotoError: it is AVIF or HEIC, and what decodes it is not installed.
-        OSError: it is of no format that is read.
+        PhotoError: AVIF or HEIC without a decoder.
+        OSError: the file is empty or of no supported format.
+        ValueError: transparency given as a 16-bit value.
     """
     if not data:
         raise OSError(f"{path.name} is empty")
@@ -52,33 +57,33 @@ def open_image(path: File, data: bytes) -> Image.Image:
         raise OSError(f"{path.name} is damaged or its content is none of {listed}") from error
     _require_known_transparency(image)
     _note_white(image)
-    # Not 64 kB at a time: between two of them threads wait for the interpreter's lock.
+    # Decode in one block: between blocks of 64 kB, threads wait for the interpreter's lock.
     image.decodermaxblock = len(data)
     return image
 
 
 def formats_of(path: File, start: bytes) -> tuple[str, ...]:
-    """Pillow's names of the formats that a file may be of, by its first bytes.
+    """Candidate Pillow formats by the first bytes of a file.
 
     Raises:
-        PhotoError: it is AVIF or HEIC, and what decodes it is not installed.
+        PhotoError: AVIF or HEIC without a decoder.
     """
     container = container_of(path, start)
     return (container,) if container else _ALWAYS
 
 
 def _require_known_transparency(image: Image.Image) -> None:
-    """Refuse a transparent value of 16 bits: Pillow compares it with pixels of 8."""
+    """Raise on a transparent 16-bit value, which Pillow compares with 8-bit pixels."""
     value = image.info.get("transparency")
     if image.mode.startswith("I;16") and value is not None:
-        raise ValueError("one of its 16-bit greys is transparent: save 8 bits, or without it")
+        raise ValueError("one of its 16-bit greys is transparent: save 8 bits or no transparency")
     if isinstance(value, tuple) and max(value) > 255:
-        raise ValueError("one of its 16-bit colours is transparent: save 8 bits, or without it")
+        raise ValueError("one of its 16-bit colours is transparent: save 8 bits or no transparency")
 
 
 def _note_white(image: Image.Image) -> None:
-    """Keep the largest value that a PGM or PPM states, of which Pillow makes 255 or 65535."""
-    image.info.pop(STATED_WHITE, None)  # which a text in a PNG could be named
+    """Record the maximum of a PGM or PPM header; Pillow rescales it to 255 or 65535."""
+    image.info.pop(STATED_WHITE, None)  # may come from a PNG text chunk
     if isinstance(image, PpmImagePlugin.PpmImageFile) and image.tile:
         args = image.tile[0].args
         decoder = image.tile[0].codec_name
@@ -87,11 +92,11 @@ def _note_white(image: Image.Image) -> None:
 
 
 def open_header(path: Path) -> Image.Image:
-    """Open an image to look at its header; the pixels are read where they are asked for.
+    """Open an image lazily, reading its header only.
 
     Raises:
-        PhotoError: it is AVIF or HEIC, and what decodes it is not installed.
-        OSError: it cannot be read, or is of no format that is read.
+        PhotoError: AVIF or HEIC without a decoder.
+        OSError: the file is unreadable or of no supported format.
     """
     with path.open("rb") as file:
         formats = formats_of(path, file.read(START))
@@ -99,24 +104,24 @@ def open_header(path: Path) -> Image.Image:
 
 
 def turn_of(image: Image.Image) -> Image.Transpose | None:
-    """Return how to turn a loaded image (a PNG may say it at its end).
+    """Transpose that orients a loaded image (PNG may state EXIF at its end); None if upright.
 
-    `ImageOps.exif_transpose` would turn it before it is made smaller, and write its EXIF anew,
-    which fails on tags that are of no interest here.
+    `ImageOps.exif_transpose` would transpose before downsizing and rewrite EXIF, failing on
+    irrelevant tags.
     """
     return _TURNS.get(orientation_of(image))
 
 
 def orientation_of(image: Image.Image) -> int:
-    """Return the EXIF orientation of an image as it is decoded; 1 where it is upright.
+    """EXIF orientation of the decoded image; 1: upright.
 
-    AVIF and HEIC are turned by properties of their own (`irot`, `imir`), whatever EXIF and XMP say:
-    libheif has turned a HEIC as it was decoded, Pillow writes those of an AVIF into its EXIF.
+    AVIF and HEIC are oriented by their own properties (`irot`, `imir`), not by EXIF or XMP: libheif
+    applies those of HEIC on decoding, Pillow copies those of AVIF into EXIF.
     """
     if image.format == "HEIF":
         return 1
     if image.format == "AVIF":
-        exif = Image.Exif()  # `getexif` would look into XMP where EXIF says nothing
+        exif = Image.Exif()  # `getexif` would fall back to XMP
         exif.load(image.info.get("exif", b""))
     else:
         exif = image.getexif()
@@ -130,6 +135,6 @@ def resize_and_turn(
     turn: Image.Transpose | None,
     resample: Image.Resampling,
 ) -> np.ndarray:
-    """Resize the part `box` of an image and turn it, to be of `shape` (width, height) then."""
+    """Resize the region `box` and transpose it to `shape` (width, height): uint8 [h, w (, c)]."""
     resized = image.resize(shape[::-1] if turn in LYING else shape, resample, box)
     return np.asarray(resized if turn is None else resized.transpose(turn))

@@ -1,4 +1,4 @@
-"""Size and place of photographs, read from their headers without decoding."""
+"""Image sizes and GPS positions, read from headers without decoding."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from hairjax.data.prepare.read import DAMAGE, without_warnings
 
 @dataclass(frozen=True)
 class Header:
-    """Width and height in pixels, turned as EXIF says; whether a position is in the file."""
+    """Width and height in pixels after EXIF orientation; whether the file states a position."""
 
     width: int
     height: int
@@ -20,7 +20,7 @@ class Header:
 
 
 def read_headers(paths: list[Path], workers: int) -> list[Header]:
-    """Read the headers of photographs that are known to be readable."""
+    """Read the headers of readable images."""
     with without_warnings(), ThreadPoolExecutor(workers) as pool:
         return list(pool.map(_read_header, paths))
 
@@ -28,7 +28,7 @@ def read_headers(paths: list[Path], workers: int) -> list[Header]:
 def _read_header(path: Path) -> Header:
     with open_header(path) as image:
         width, height = image.size[::-1] if turn_of(image) in LYING else image.size
-        # What a phone writes, and what programs write beside it or in its place.
+        # EXIF of phones; XMP of editing programs.
         xmp = image.info.get("xmp", b"")
         has_position = _has_position(image.getexif()) or b"GPSLatitude" in xmp
         return Header(width, height, has_position)
@@ -39,5 +39,5 @@ def _has_position(exif: Image.Exif) -> bool:
         return False
     try:
         return ExifTags.GPS.GPSLatitude in exif.get_ifd(ExifTags.IFD.GPSInfo)
-    except DAMAGE:  # there may be one, for programs that read on
+    except DAMAGE:  # other programs may still find one
         return True

@@ -1,7 +1,7 @@
-"""Levels of grey of a set: what 255 stands for in each of its pictures and masks, decided for all.
+"""Grey levels of a set: the value mapped to 255, decided over all images and masks.
 
-A picture of 16 bits may hold 8, 10, 12 or 14 of them, and a mask 0/1 or degrees of 255; which, is
-known once all are read. Until then each is scaled by what it holds itself.
+16-bit images may hold 8, 10, 12 or 14 bits, and masks 0/1 or 0 … 255; each is scaled by its own
+maximum until the whole set is read.
 """
 
 from collections.abc import Sequence
@@ -17,71 +17,49 @@ from hairjax.data.prepare.mask_coding import decide_coding
 from hairjax.data.prepare.mask_values import WHITES, MaskValues
 from hairjax.system.errors import UserError
 
-BLANK = 4  # levels within which a photograph is nearly one colour
-_MANY = 16  # photographs of which one at least comes near white
+BLANK = 4  # range of levels of a nearly uniform image
+_MANY = 16  # images, of which at least one should be nearly white
 
 
 class Facts(NamedTuple):
-    """What is known of a photograph besides its pixels.
+    """Metadata of a decoded image."""
 
-    Attributes:
-        sha256: SHA-256 of its file; "" where it cannot be used.
-        white: of 16-bit greys the one that 255 stands for in its pixels; 0 of others, and where
-            the file states it.
-        spread: largest difference of the levels of a channel, 0 … 255.
-        mask: what its mask holds; None without one.
-        mask_sha256: SHA-256 of the mask's file; "" without one.
-    """
-
-    sha256: str
-    white: int
-    spread: int
-    mask: MaskValues | None
-    mask_sha256: str = ""
+    sha256: str  # SHA-256 of its file; "" if unusable
+    white: int  # value mapped to 255 in 16-bit greys; 0 for others, and if the file states it
+    spread: int  # largest range of levels over the channels, 0 … 255
+    mask: MaskValues | None  # values of its mask; None without one
+    mask_sha256: str = ""  # SHA-256 of the mask file; "" without one
 
     def to_json(self) -> list[Any]:
-        """For the notes of a prepared set."""
+        """Serialise for the notes of a prepared set."""
         mask = self.mask and self.mask.to_json()
         return [self.sha256, self.white, self.spread, mask, self.mask_sha256]
 
     @classmethod
     def from_json(cls, value: list[Any]) -> "Facts":
-        """Read what `to_json` wrote."""
+        """Deserialise the result of `to_json`."""
         sha256, white, spread, mask, mask_sha256 = value
         return cls(sha256, white, spread, mask and MaskValues(*mask), mask_sha256)
 
 
 @dataclass(frozen=True)
 class Levels:
-    """Levels of a set.
+    """Grey levels of a set."""
 
-    Attributes:
-        coding: coding of the masks, see `mask_coding.Coding`; "" where it is not known.
-        white: white of the 16-bit greys; 0 where there are none.
-        factors: numbers by which pictures and masks are multiplied, float32 [n, 2].
-        other: of each photograph whose mask is of another coding, what it holds.
-        brighter: of each photograph with greys above the white held to, what it holds.
-        blank: photographs of nearly one colour, black ones among them.
-    """
-
-    coding: str
-    white: int
-    factors: NDArray[np.float32]
-    other: dict[int, str]
-    brighter: dict[int, str]
-    blank: list[int]
+    coding: str  # mask coding, see `mask_coding.Coding`; "" if unknown
+    white: int  # white of 16-bit greys; 0: none
+    factors: NDArray[np.float32]  # scale factors of RGB and mask, float32 [n, 2]
+    other: dict[int, str]  # images with a mask of another coding, with a description of its values
+    brighter: dict[int, str]  # images with greys above the white, with a description
+    blank: list[int]  # nearly uniform images
 
 
 def decide_levels(facts: Sequence[Facts], options: PrepareOptions) -> Levels:
-    """Decide the levels of a set.
-
-    Args:
-        facts: what is known of each photograph.
-        options: its ``hair``, ``mask_coding`` and ``white``.
+    """Decide the grey levels of a set, from ``hair``, ``mask_coding`` and ``white`` of the options.
 
     Raises:
-        UserError: it cannot be known which values of the masks are hair, or the greys of 16 bits
-            are of another depth than those held to.
+        UserError: the mask values of hair are ambiguous, or 16-bit greys differ in bit depth from
+            ``white``.
     """
     masks = [fact.mask for fact in facts]
     coding = decide_coding(masks, options.hair, options.mask_coding)
@@ -100,30 +78,21 @@ def decide_levels(facts: Sequence[Facts], options: PrepareOptions) -> Levels:
 
 
 def _darker(white: int) -> int:
-    """The white of fewer bits."""
     return WHITES[WHITES.index(white) - 1]
 
 
 def _require_same_depth(whites: NDArray[np.int64], white: int) -> None:
-    """Refuse many greys of 16 bits none of which comes near the white that they are held to.
-
-    One may be dark; that all are is a sign of fewer bits.
-    """
+    """Raise if many 16-bit images all stay below the white of fewer bits."""
     if len(whites) >= _MANY and whites.max() < white:
         raise UserError(
             f"the run's 16-bit greys have a white of {white}, and none of these {len(whites)} "
-            f"photographs is above {whites.max()}: they hold fewer bits, and would be seen as "
-            f"dark; save them with a white of {white}, or with 8 bits"
+            f"photographs is above {whites.max()}: they hold fewer bits and would be too dark; "
+            f"save them with a white of {white}, or with 8 bits"
         )
 
 
 def rescale(pixels: np.ndarray, factors: NDArray[np.float32]) -> None:
-    """Multiply in place where a factor is not 1.
-
-    Args:
-        pixels: uint8 [n, side, side, 4].
-        factors: float32 [n, 2], of RGB and of the mask.
-    """
+    """Multiply uint8 [n, side, side, 4] in place by factors of RGB and mask, float32 [n, 2]."""
     for channels, column in ((slice(0, 3), 0), (slice(3, 4), 1)):
         rows = np.flatnonzero(factors[:, column] != 1)
         if len(rows):

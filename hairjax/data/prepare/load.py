@@ -1,4 +1,4 @@
-"""Load the photographs of an index, from the prepared set or by decoding them."""
+"""Load the images of an index, decoded or from the prepared set."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -20,20 +20,11 @@ from hairjax.system.memory import free_memory
 
 
 def load_photos(index: Index, options: PrepareOptions, expected: Iterable[int]) -> PhotoSet:
-    """Read the photographs that were found; every file that cannot be used is in one report.
-
-    Args:
-        index: photographs that `find_photos` found.
-        options: decoding, resizing and caching of photographs.
-        expected: the classes of which there must be a photograph.
-
-    Returns:
-        The photographs, ordered as in `index`.
+    """Load the usable images of an index, in its order; all unusable files are reported at once.
 
     Raises:
-        UserError: files cannot be used and ``on_bad`` is "refuse"; leaving them out leaves a class
-            without photographs; they do not fit into memory and there is no cache; or the cache
-            cannot be used.
+        UserError: files are unusable and ``on_bad`` is "refuse"; an expected label is left without
+            images; the images exceed memory without a cache; or the cache is unusable.
     """
     size = len(index.entries) * options.side * options.side * 4
     limit = memory_limit(options.memory)
@@ -41,9 +32,9 @@ def load_photos(index: Index, options: PrepareOptions, expected: Iterable[int]) 
         photoset, unread = prepare_once(index, options)
     elif size > limit:
         raise UserError(
-            f"the photographs take {size / 2**30:.1f} GiB and {limit / 2**30:.1f} GiB may be used "
-            "(config.data.memory; 0: half of what is free): allow more, or give a folder with "
-            "--config.data.cache=FOLDER from which they are then read while training"
+            f"the photographs take {size / 2**30:.1f} GiB, and the limit is "
+            f"{limit / 2**30:.1f} GiB (config.data.memory; 0: half of the free memory): raise it, "
+            "or read them from disk while training with --config.data.cache=FOLDER"
         )
     else:
         with console.progress("photographs read") as progress:
@@ -53,19 +44,19 @@ def load_photos(index: Index, options: PrepareOptions, expected: Iterable[int]) 
     require_classes(photoset, expected, problems)
     if problems:
         console.say(
-            f"left out {len(problems):,} that cannot be used (config.data.on_bad=skip):\n"
+            f"left out {len(problems):,} unusable files (config.data.on_bad=skip):\n"
             f"{describe_problems(problems)}"
         )
     require_hair(photoset, options)
     if photoset.mask_coding:
         console.say(f"masks: {photoset.mask_coding}")
-    return _placed(photoset, limit)
+    return _into_memory(photoset, limit)
 
 
 def require_classes(
     photoset: PhotoSet, expected: Iterable[int], problems: Sequence[Problem]
 ) -> None:
-    """Refuse a set that lacks an expected class once what cannot be used is left out.
+    """Raise if an expected class has no usable image.
 
     Raises:
         UserError: names the class and the problems.
@@ -74,27 +65,27 @@ def require_classes(
     if empty or not len(photoset):
         raise UserError(
             f"no photograph of {', '.join(empty) or 'any class'} can be used:\n"
-            f"{describe_problems(problems)}\ncorrect these files, or remove the class"
+            f"{describe_problems(problems)}\ncorrect these files or remove the class"
         )
 
 
 def require_hair(photoset: PhotoSet, options: PrepareOptions) -> None:
-    """Refuse a set of masks of which every one is empty; those of a run's coding may be.
+    """Raise if all masks are empty, unless a run's coding is given.
 
     Raises:
-        UserError: there is no hair in any.
+        UserError: no mask has hair.
     """
     if photoset.has_masks and not photoset.mask_coding and not options.mask_coding:
         raise UserError(
-            "every mask is empty, so that a model could learn nothing from them: correct "
-            "config.data.masks, or use the photographs alone with --config.model.in_channels=3"
+            "all masks are empty: correct config.data.masks, or train without masks with "
+            "--config.model.in_channels=3"
         )
 
 
-def _placed(photoset: PhotoSet, limit: float) -> PhotoSet:
-    """Bring photographs from the disk into memory where they fit, and say which it is.
+def _into_memory(photoset: PhotoSet, limit: float) -> PhotoSet:
+    """Move images from disk to memory if they fit; report where they are.
 
-    Of several processes each reads its rows of every batch from the disk, and no others.
+    With several processes they stay on disk: each reads its rows of every batch.
     """
     images = photoset.images
     stay = isinstance(images, Stored) and (images.nbytes > limit or jax.process_count() > 1)
@@ -109,6 +100,6 @@ def _placed(photoset: PhotoSet, limit: float) -> PhotoSet:
 
 
 def memory_limit(memory: float) -> float:
-    """Bytes that photographs may take."""
-    here = on_this_machine()  # which all ask, whatever each was given
+    """Memory limit for images, in bytes."""
+    here = on_this_machine()  # collective: called by all processes
     return memory * 2**30 if memory else free_memory(Path("/")) / 2 / here

@@ -1,7 +1,8 @@
-"""Values of one mask as it is stored: greys, colours or transparency, and what of it is hair."""
+"""Values of a single mask: greys, colours or transparency, and the fraction of hair."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -10,72 +11,85 @@ from PIL import Image, ImageChops
 from hairjax.data.sources.formats import STATED_WHITE
 from hairjax.system.errors import UserError
 
-MOST = 32  # different values of a label map; a soft mask has more
-# Whites of greys by their number of bits: 8, 10, 12, 14, 16.
+MOST = 32  # distinct values of a label map; soft masks have more
+# Whites of 8, 10, 12, 14 and 16 bits.
 WHITES = (255, 1023, 4095, 16383, 65535)
-_GREY = 16  # largest difference of the channels of a grey that was saved as a JPEG in colour
+_GREY = 16  # largest channel difference of a grey saved as colour JPEG
 SOFT, INVERTED = "soft", "inverted"
-DRAWN = "drawn"  # kind of a mask that an annotation file draws: what is hair in it is known
+_LOSSY = ("JPEG", "MPO", "AVIF", "HEIF")  # formats usually lossy
+# Lossy levels: greys within _NEAR are one; below a fraction of _FEWEST they are edges.
+_NEAR, _FEWEST = 12, 0.04
+RASTERISED = "drawn"  # kind of masks rasterised from annotations; 255 is hair
 
 
 @dataclass(frozen=True)
 class MaskValues:
-    """What one mask holds.
+    """Values of a mask.
 
     Attributes:
         kind: "grey", "fractions" (0 … 1 in floating point), "colours", "alpha" (transparency) or
-            "drawn" (by an annotation file).
-        shares: share of the pixels by value (``17``, ``#0000cc``), of most of the pixels first; of
-            more than `MOST` values the extremes alone.
-        many: True if there are more than `MOST` values.
-        white: the value that 255 stands for in the pixels that were read.
+            "drawn" (from annotations).
+        shares: fraction of the pixels by value (``17``, ``#0000cc``), descending; only the extremes
+            of more than `MOST` values.
+        many: True for more than `MOST` values.
+        white: value mapped to 255 in the pixels.
+        colour: palette colour of the label of hair; "" without either.
+        levels: clusters of greys in a lossy file; () otherwise.
+        lossy: True for a lossy format, whose values are approximate.
     """
 
     kind: str
     shares: dict[str, float]
     many: bool
     white: int
+    colour: str = ""
+    levels: Sequence[int] = ()
+    lossy: bool = False
 
     @property
     def values(self) -> set[str]:
-        """Values besides background; of many the extremes alone."""
+        """Values other than background; only the extremes of many."""
         return {*self.shares} - {"0", "#000000"}
 
     @property
     def is_binary(self) -> bool:
-        """True if it has one value besides background."""
+        """True for a single value other than background."""
         return not self.many and len(self.values) == 1
 
     def to_json(self) -> list[Any]:
-        """For the notes of a prepared set."""
-        return [self.kind, self.shares, self.many, self.white]
+        """Serialise for the notes of a prepared set."""
+        facts = [self.kind, self.shares, self.many, self.white]
+        return [*facts, self.colour, [*self.levels], self.lossy]
 
 
 @dataclass(frozen=True)
 class Hair:
-    """Values that stand for hair, as ``data.mask_value`` says.
+    """Mask values of hair, from ``data.mask_value``.
 
     Attributes:
-        how: "auto" (recognised for the whole set), "soft" (degrees of hair), "inverted" (degrees
+        how: "auto" (inferred from the whole set), "soft" (fraction of hair), "inverted" (fraction
             of background) or "value".
-        value: the value of hair, as in `MaskValues.shares`; "" without one.
+        value: value of hair, as in `MaskValues.shares`; "" without one.
     """
 
     how: Literal["auto", "soft", "inverted", "value"]
     value: str = ""
+
+    @property
+    def key(self) -> str:
+        """As ``data.mask_value`` says it."""
+        return self.value or ("" if self.how == "auto" else self.how)
 
 
 AUTO = Hair("auto")
 
 
 def parse_hair(text: str) -> Hair:
-    """Parse ``data.mask_value``.
-
-    Args:
-        text: a number, a colour (``#0000cc`` or ``0,0,204``), ``soft``, ``inverted``, or "".
+    """Parse ``data.mask_value``: number, colour (``#0000cc``, ``0,0,204``), ``soft``, ``inverted``,
+    "".
 
     Raises:
-        UserError: it is none of these.
+        UserError: none of these.
     """
     found = text.strip().lower()
     if found == "":
@@ -92,37 +106,51 @@ def parse_hair(text: str) -> Hair:
     if len(parts) == 3 and all(part.isdigit() and int(part) < 256 for part in parts):
         return Hair("value", "#" + "".join(f"{int(part):02x}" for part in parts))
     raise UserError(
-        f"config.data.mask_value is {text!r}; it can be the number of hair in a label map (17), "
-        "its colour (#0000cc or 0,0,204), soft, inverted, or empty to recognise the coding"
+        f"config.data.mask_value is {text!r}; it can be the label of hair in a label map (17), "
+        "its colour (#0000cc or 0,0,204), soft, inverted, or empty to infer the coding"
     )
 
 
 def read_values(image: Image.Image, hair: Hair) -> tuple[np.ndarray, MaskValues]:
-    """Read the values of a mask.
+    """Read the fraction of hair in a mask, uint8 [height, width], 0 … 255, and its values.
 
-    Where no more than one value besides 0 occurs, it is taken for all of hair, whatever it is:
-    what it stands for is known once the others of the set are (`mask_coding`).
-
-    Args:
-        image: the decoded mask.
-        hair: values that stand for hair.
-
-    Returns:
-        Share of hair of every pixel, uint8 [height, width], 0 … 255; and what the mask holds.
+    A single value other than 0 is mapped to 255, pending the decision over the set (`mask_coding`).
 
     Raises:
-        ValueError: its values are not within 0 … 65535.
+        ValueError: values outside 0 … 65535, or outside the palette.
     """
-    kind, values = _stored(image, by_index=hair.value.isdigit())
+    numbered = hair.value.isdigit()
+    kind, values = _stored(image, by_index=numbered)
+    lossy = image.format in _LOSSY
     if kind == "colours":
-        return _read_colours(values, hair)
-    return _read_greys(kind, values, hair)
+        found, facts = _read_colours(values, hair)
+        return found, replace(facts, lossy=lossy)
+    found, facts = _read_greys(kind, values, hair)
+    return found, replace(
+        facts,
+        colour=_colour_of(image, int(hair.value)) if numbered and image.mode == "P" else "",
+        levels=_levels(values) if lossy and values.dtype == np.uint8 else (),
+        lossy=lossy,
+    )
+
+
+def _levels(values: np.ndarray) -> list[int]:
+    """Greys about which the pixels are: a few where numbers or colours were saved with loss."""
+    shares = np.bincount(values.ravel(), minlength=256) / values.size
+    levels: list[int] = []
+    while True:
+        around = np.convolve(shares, np.ones(2 * _NEAR + 1), "same")
+        level = int(around.argmax())
+        if around[level] < _FEWEST:
+            return sorted(levels)
+        levels.append(level)
+        shares[max(0, level - 2 * _NEAR) : level + 2 * _NEAR + 1] = 0
 
 
 def _stored(image: Image.Image, by_index: bool) -> tuple[str, np.ndarray]:
-    """Kind, and the values [height, width] or colours [height, width, 3].
+    """Kind, and values [height, width] or colours [height, width, 3].
 
-    A palette of greys or of one colour stands for its values; of others it does `by_index`.
+    A palette of greys or of one colour stands for its indices, other palettes `by_index`.
     """
     if image.has_transparency_data:
         alpha = image.convert("RGBA").getchannel("A")
@@ -149,17 +177,16 @@ def _stored(image: Image.Image, by_index: bool) -> tuple[str, np.ndarray]:
     red, green, blue = colours.split()
     brightest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
     darkest = ImageChops.darker(ImageChops.darker(red, green), blue)
-    apart = cast(tuple[int, int], ImageChops.difference(brightest, darkest).getextrema())
-    if apart[1] <= _GREY:
+    extrema = cast(tuple[int, int], ImageChops.difference(brightest, darkest).getextrema())
+    if extrema[1] <= _GREY:
         return "grey", np.asarray(brightest)
     return "colours", np.asarray(colours)
 
 
 def _as_stated(image: Image.Image) -> np.ndarray:
-    """The numbers of a PGM as they are in the file; Pillow makes the largest that it states white.
+    """Numbers of a PGM as stored; Pillow rescales by the stated maximum, which varies within a set.
 
-    Files of one set state different ones: a bald head in a label map may state 1. Degrees of hair
-    stay as Pillow reads them.
+    Soft masks keep Pillow's scale.
     """
     stated = image.info[STATED_WHITE]
     if image.mode not in ("L", "I"):
@@ -177,13 +204,29 @@ def _floating(values: np.ndarray) -> tuple[str, np.ndarray]:
 
 
 def _only_numbers(image: Image.Image, by_index: bool) -> bool:
-    """True if the indices of a palette are its values: all of its used colours are one."""
-    palette = np.zeros((256, 3), np.uint8)
-    stored = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
-    palette[: len(stored)] = stored
-    used = palette[np.flatnonzero(image.histogram()[:256])]
+    """True if the palette carries no information beyond its indices."""
+    palette = _palette(image)
+    indices = np.flatnonzero(image.histogram()[:256])
+    if indices[-1] >= len(palette):
+        # Pillow writes a palette image made without a palette so: all indices but 0 become 1.
+        raise ValueError(
+            f"its palette has {len(palette)} colours and its pixels are of more, so that its "
+            "numbers are lost: save it anew as greys"
+        )
+    used = palette[indices]
     one = len(used) > 1 and bool((used == used[:1]).all())
     return one or (by_index and bool((used != used[:, :1]).any()))
+
+
+def _palette(image: Image.Image) -> np.ndarray:
+    """The colours of a palette, uint8 [n, 3]."""
+    return np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+
+
+def _colour_of(image: Image.Image, number: int) -> str:
+    """The colour that stands for a number which occurs in a palette; "" if it does not occur."""
+    there = image.histogram()[number : number + 1] if number < 256 else []
+    return "#{:02x}{:02x}{:02x}".format(*_palette(image)[number]) if any(there) else ""
 
 
 def _read_greys(kind: str, values: np.ndarray, hair: Hair) -> tuple[np.ndarray, MaskValues]:
@@ -213,8 +256,8 @@ def _read_colours(colours: np.ndarray, hair: Hair) -> tuple[np.ndarray, MaskValu
     shares = {f"#{found[i]:06x}": float(counts[i] / codes.size) for i in order}
     facts = MaskValues("colours", shares, len(found) > MOST, 255)
     if hair.how == "value":
-        wanted = int(hair.value[1:], 16) if hair.value.startswith("#") else -1
-        return _full(codes == wanted), facts
+        colour = int(hair.value[1:], 16) if hair.value.startswith("#") else -1
+        return _full(codes == colour), facts
     return _full(codes == 0 if hair.how == "inverted" else codes > 0), facts
 
 

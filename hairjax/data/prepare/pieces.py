@@ -1,8 +1,8 @@
-"""A prepared set in pieces: one thread of one process decodes and writes each.
+"""Prepared set in pieces, shared among the threads of all participating processes.
 
-Whoever wants a set takes the pieces that nobody has taken: the threads of a process, and other
-processes that see the same folder, on one machine or several. They need not know of each other. The
-system gives back a piece whose process has died; one that is finished stays, for a later start too.
+Each thread locks a free piece, decodes and writes it; processes on one or several machines
+coordinate through the folder alone. The lock of a dead process is released; finished pieces are
+reused by later starts.
 """
 
 import fcntl
@@ -19,22 +19,22 @@ from typing import Any
 import numpy as np
 
 from hairjax.data.options import PrepareOptions
-from hairjax.data.prepare.cache import not_written
+from hairjax.data.prepare.cache import write_error
 from hairjax.data.prepare.levels import Facts
 from hairjax.data.prepare.read import Decoded, read_photo, without_warnings
 from hairjax.data.sources.photos import Entry, Index
 from hairjax.data.sources.problems import PhotoError, Problem
 
-MOST = 128  # pieces: of a million photographs too, since each is a file that readers keep open
-_POLL = 0.2  # seconds between looks at what other processes have finished
+MOST = 128  # pieces at most; each is an open file of every reader
+_POLL = 0.2  # seconds
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Some photographs of a set.
+    """Some images of a set.
 
-    `records` is their file once it is whole, `side` the file beside it that says so: JSON with
-    `bytes`, and `facts`, `problems` and `touched` as in the notes of the set.
+    `records` is their complete file, `side` its JSON sidecar with `bytes`, `facts`, `problems` and
+    `touched`, as in the notes of the set.
     """
 
     records: Path
@@ -43,13 +43,13 @@ class Piece:
 
 
 def cut(total: int) -> list[range]:
-    """The photographs of every piece: equally many in all but the last."""
+    """Ranges of images by piece, all but the last of equal size."""
     each = max(-(-total // MOST), 1)
     return [range(start, min(start + each, total)) for start in range(0, total, each)]
 
 
 def changed(entry: Entry) -> list[int]:
-    """Times at which the files of a photograph were last touched, their rights included."""
+    """Change times (ctime, ns) of the files of an image."""
     times = []
     for path in (entry.path, entry.mask):
         with suppress(OSError):
@@ -58,7 +58,7 @@ def changed(entry: Entry) -> list[int]:
 
 
 def decode(entry: Entry, options: PrepareOptions) -> tuple[Decoded, Problem | None]:
-    """A photograph and what is known of it; a bad one is black, and what is wrong is said."""
+    """Decode an image; a bad one is black, with its problem."""
     side = options.side
     try:
         return read_photo(entry.path, entry.mask, side, options.fit, options.hair), None
@@ -74,14 +74,10 @@ def write_pieces(
     options: PrepareOptions,
     progress: Callable[[int, int], None],
 ) -> None:
-    """Return when every piece is finished, or another process has put the finished set in place.
+    """Write pieces until all are finished or another process has published the set.
 
-    Args:
-        pieces: pieces of the set, in a folder that is there.
-        index: the photographs that were found.
-        encode: an example to a record.
-        options: side, fit and workers, the number of pieces written at the same time.
-        progress: called with (photographs done, photographs in all).
+    `encode` serialises an example; `options.workers` pieces are written in parallel; `progress` is
+    called with (images done, images in all).
 
     Raises:
         UserError: a piece cannot be written.
@@ -91,10 +87,10 @@ def write_pieces(
     def write(piece: Piece) -> bool:
         if _is_finished(piece, index):
             return True
-        with _try_lock(piece.side.with_suffix(".lock")) as mine:
-            if mine and not _is_finished(piece, index):
+        with _try_lock(piece.side.with_suffix(".lock")) as acquired:
+            if acquired and not _is_finished(piece, index):
                 _write(piece, index, encode, options, stop)
-        return mine
+        return acquired
 
     while left and pieces[0].side.parent.exists():
         others = []
@@ -115,7 +111,7 @@ def write_pieces(
 
 
 def joined(pieces: Sequence[Piece]) -> tuple[dict[str, Any], int]:
-    """Notes on the photographs of all finished pieces, and the bytes of their records."""
+    """Notes on the images of all finished pieces, and total bytes of the records."""
     parts = [json.loads(piece.side.read_text()) for piece in pieces]
     notes: dict[str, Any] = {
         "facts": [facts for part in parts for facts in part["facts"]],
@@ -126,7 +122,7 @@ def joined(pieces: Sequence[Piece]) -> tuple[dict[str, Any], int]:
 
 
 def _is_finished(piece: Piece, index: Index) -> bool:
-    """True if it is written and none of its bad files were touched since."""
+    """True if written and none of its bad files has changed since."""
     try:
         touched = json.loads(piece.side.read_text())["touched"]
     except FileNotFoundError:
@@ -136,7 +132,7 @@ def _is_finished(piece: Piece, index: Index) -> bool:
 
 @contextmanager
 def _try_lock(path: Path) -> Iterator[bool]:
-    """Try to take a lock; yield False if another has it, or has finished the set and moved it."""
+    """Try to take a lock; yield False if held by another process or moved with the finished set."""
     try:
         file = path.open("w")
     except FileNotFoundError:
@@ -158,15 +154,14 @@ def _write(
     options: PrepareOptions,
     stop: Event,
 ) -> None:
-    """Write the records, then what says that they are whole."""
     from array_record.python.array_record_module import ArrayRecordWriter
 
     entries = [index.entries[i] for i in piece.photographs]
-    # Before anything is read: what is put right meanwhile counts as touched.
+    # Before reading, so that files corrected meanwhile count as changed.
     before = [changed(entry) for entry in entries]
     notes: dict[str, Any] = {"facts": [], "problems": {}, "touched": {}, "bytes": 0}
     try:
-        # tfds's own writers shuffle, or compress so hard that reading takes three times as long.
+        # tfds's own writers shuffle, or compress to three times the reading time.
         writer = ArrayRecordWriter(str(piece.records), "group_size:1,snappy")
         for i, entry, touched in zip(piece.photographs, entries, before, strict=True):
             if stop.is_set():
@@ -183,5 +178,5 @@ def _write(
         unfinished = piece.side.with_suffix(".part")
         unfinished.write_text(json.dumps(notes))
         unfinished.replace(piece.side)
-    except (OSError, RuntimeError) as error:  # the latter is how array_record fails
-        raise not_written(piece.records.parent, error) from error
+    except (OSError, RuntimeError) as error:  # array_record raises RuntimeError
+        raise write_error(piece.records.parent, error) from error

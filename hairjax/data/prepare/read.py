@@ -1,6 +1,6 @@
-"""Reading photographs: decode, turn as EXIF says, lay the mask on, resize to a square of uint8.
+"""Decode images and masks to squares of uint8.
 
-`read_photo` is the one way from a file to pixels, for training, evaluation and prediction alike.
+`read_photo` is the single path from file to pixels, for training, evaluation and prediction.
 """
 
 import hashlib
@@ -19,67 +19,63 @@ from hairjax.data.photoset import PhotoSet, Rows
 from hairjax.data.prepare.decode import LYING, open_image, read_file, resize_and_turn, turn_of
 from hairjax.data.prepare.levels import Facts, decide_levels, rescale
 from hairjax.data.prepare.mask_values import AUTO, WHITES, Hair
-from hairjax.data.prepare.masks import Placed, read_mask
+from hairjax.data.prepare.masks import MaskGeometry, read_mask
 from hairjax.data.sources.photos import Index
 from hairjax.data.sources.problems import PhotoError, Problem, shown
 from hairjax.data.sources.record import File
 from hairjax.system.errors import UserError
 
 FITS = ("squash", "pad")
-# To be raised whenever `read_photo` gives other pixels or facts: it tells prepared sets apart.
-PREPARATION = 3
-# ImageNet's mean colour: zero once normalised, so that padding says nothing.
+# Version of the pixels and facts of `read_photo`, part of the key of prepared sets.
+PREPARATION = 4
+# ImageNet mean colour: zero after normalisation.
 _PADDING = (124, 116, 104)
-# What Pillow is known to raise on damaged files, over and above its own bomb error.
+# Exceptions of Pillow on damaged files, besides its decompression-bomb error.
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError, struct.error)
 
 
 class Decoded(NamedTuple):
-    """A photograph as it was read: uint8 [side, side, 4], RGB and mask, and what is known of it."""
+    """Decoded image, uint8 [side, side, 4] (RGB and mask), and its metadata."""
 
     pixels: np.ndarray
     facts: Facts
 
 
 def read_photo(path: File, mask: File | None, side: int, fit: str, hair: Hair = AUTO) -> Decoded:
-    """Read one photograph and its mask as the model sees them, but for augmentation.
+    """Decode, orient and resize an image with its mask.
 
-    The photograph is turned as its EXIF orientation says (AVIF and HEIC as their own properties
-    do). Grey, palette, CMYK, 10- and 16-bit pictures become 8-bit RGB, without regard to colour
-    profiles, as in timm and torchvision. Transparency is laid on white, which is what whoever looks
-    at the file sees: dropping the alpha channel, as timm and torchvision do, would show what the
-    file hides there. The photograph is then resized by antialiased bicubic interpolation, the one
-    under which the pretrained weights were made.
+    Image: oriented by EXIF (AVIF and HEIC by their own properties), converted to 8-bit RGB without
+    colour management, as in timm and torchvision. Transparency is composited on white; timm and
+    torchvision drop the alpha channel, revealing hidden pixels. Resized by antialiased bicubic
+    interpolation, as for the pretrained weights.
 
-    The mask, turned as its own EXIF orientation says, must have the turned photograph's shape or
-    its aspect ratio. Where its alpha channel varies, that is the mask. It is resized by area, so
-    that soft values stay what they mean. What the levels of 16-bit photographs and of masks stand
-    for is decided for a whole set, by `decide_levels`.
+    Mask: oriented by its own EXIF; must then have the shape or aspect ratio of the image. A
+    non-constant alpha channel is the mask. Resized by area averaging, which keeps soft values.
+    Levels of 16-bit images and masks are decided over the set by `decide_levels`.
 
     Args:
-        path: a file of a format that is read (its first picture, of HEIC the primary one), told by
-            its content and not by its name.
-        mask: an image file, or None for a mask of zeros.
+        path: image file of a supported format, detected by content; the first or, for HEIC, primary
+            image is read.
+        mask: mask file, or None for a mask of zeros.
         side: height and width of the result in pixels.
-        fit: "squash" resizes both sides to the square; "pad" keeps the aspect ratio and pads both
-            ends of the shorter side with ImageNet's mean colour, mask 0.
-        hair: values of the mask that stand for hair.
+        fit: "squash" resizes to the square; "pad" keeps the aspect ratio and pads both ends with
+            the ImageNet mean colour, mask 0.
+        hair: mask values of hair.
 
     Returns:
-        Pixels, RGB and then the mask (0 … 255), with the SHA-256 of the file at `path`.
+        Pixels, RGB and mask (0 … 255), and the facts of the files.
 
     Raises:
-        PhotoError: either file cannot be read or the mask does not fit the photograph.
-        UserError: `fit` is neither.
+        PhotoError: a file is unreadable, or the mask does not fit the image.
+        UserError: invalid `fit`.
     """
     _require_fit(side, fit)
     with _damage_named(path, "cannot be read"):
         data = read_file(path)
         image = open_image(path, data)
         width, height = image.size
-        # A JPEG more than twice too large is decoded at 1/2, 1/4 or 1/8, several times faster: the
-        # decoder averages what antialiasing would. `whole` is the picture without the rim that
-        # rounding its size up adds.
+        # Large JPEGs are decoded at 1/2, 1/4 or 1/8, several times faster; the decoder averages
+        # as antialiasing would. `whole` excludes the rim added by rounding up.
         drafted = image.draft(image.mode, (2 * side, 2 * side))
         whole = drafted[1] if drafted else (0, 0, width, height)
         image.load()
@@ -95,10 +91,12 @@ def read_photo(path: File, mask: File | None, side: int, fit: str, hair: Hair = 
         inside[..., :3] = resize_and_turn(rgb, whole, shape, turn, Image.Resampling.BICUBIC)
     values, mask_sha256 = None, ""
     if mask is not None:
-        placed = Placed(size, turn in LYING, shape)
+        geometry = MaskGeometry(size, turn in LYING, shape)
         with _damage_named(path, "mask cannot be read"):
-            inside[..., 3], values, mask_sha256 = read_mask(path, (image, data), mask, placed, hair)
-    # Channel by channel, on every other pixel: along the last axis it takes twenty times as long.
+            inside[..., 3], values, mask_sha256 = read_mask(
+                path, (image, data), mask, geometry, hair
+            )
+    # By channel, on every other pixel: 20 times faster than along the last axis.
     spread = max(int(np.ptp(inside[::2, ::2, channel].ravel())) for channel in range(3))
     sha256 = hashlib.sha256(data).hexdigest()
     return Decoded(pixels, Facts(sha256, white, spread, values, mask_sha256))
@@ -107,22 +105,14 @@ def read_photo(path: File, mask: File | None, side: int, fit: str, hair: Hair = 
 def prepare(
     index: Index, options: PrepareOptions, progress: Callable[[int, int], None]
 ) -> tuple[PhotoSet, list[Problem]]:
-    """Read every photograph of `index` in parallel, in its order whatever the number of workers.
+    """Decode an index in parallel and in order: the images, and a problem for each unusable one.
 
-    Threads serve: Pillow works outside the interpreter's lock, and nothing has to be copied
-    between processes.
-
-    Args:
-        index: photographs that `find_photos` found.
-        options: side, fit and workers, and what the masks hold.
-        progress: called in this thread with (photographs done, photographs in all).
-
-    Returns:
-        The photographs that could be read, and a problem for each of the others.
+    Threads suffice: Pillow releases the interpreter's lock. `progress` is called in this thread
+    with (images done, images in all).
 
     Raises:
-        UserError: it cannot be known which values of the masks are hair, or the 16-bit greys are
-            of another depth than the run's.
+        UserError: as in `decide_levels`.
+        ValueError: less than one worker.
     """
     side, total = options.side, len(index.entries)
     _require_fit(side, options.fit)
@@ -133,11 +123,11 @@ def prepare(
     def read(position: int) -> Facts | Problem:
         entry = index.entries[position]
         try:
-            found = read_photo(entry.path, entry.mask, side, options.fit, options.hair)
+            decoded = read_photo(entry.path, entry.mask, side, options.fit, options.hair)
         except PhotoError as error:
             return error.problem
-        images[position] = found.pixels
-        return found.facts
+        images[position] = decoded.pixels
+        return decoded.facts
 
     facts: dict[int, Facts] = {}
     problems = []
@@ -148,42 +138,30 @@ def prepare(
             else:
                 facts[position] = result
             progress(position + 1, total)
-    found = usable(index, facts, options)
-    # Indexing copies everything: not for nothing.
-    images = images[found.places] if len(found.places) < total else images
-    rescale(images, found.factors)
-    return photoset_of(index, facts, found, images), [*problems, *found.problems]
+    selection = usable(index, facts, options)
+    # Avoid the copy if all are usable.
+    images = images[selection.places] if len(selection.places) < total else images
+    rescale(images, selection.factors)
+    return photoset_of(index, facts, selection, images), [*problems, *selection.problems]
 
 
 class Usable(NamedTuple):
-    """Photographs that can be used, once the levels of the set are decided.
+    """Usable images of a set with decided levels."""
 
-    Attributes:
-        places: their places in the index, int [m].
-        factors: factors of their levels, float32 [m, 2], see `rescale`.
-        coding: coding of their masks.
-        white: white of their greys of 16 bits; 0 where there are none.
-        problems: one for each that cannot.
-    """
-
-    places: np.ndarray
-    factors: np.ndarray
-    coding: str
-    white: int
-    problems: list[Problem]
+    places: np.ndarray  # positions in the index, int [m]
+    factors: np.ndarray  # scale factors, float32 [m, 2], see `rescale`
+    coding: str  # mask coding
+    white: int  # white of 16-bit greys; 0: none
+    problems: list[Problem]  # one per unusable image
 
 
 def usable(index: Index, facts: Mapping[int, Facts], options: PrepareOptions) -> Usable:
-    """Decide the levels of a set, and which of its photographs have masks of its coding.
+    """Decide the levels of a set and select the images that conform to them.
 
-    Args:
-        index: photographs that `find_photos` found.
-        facts: what is known of those that could be read, by their place in the index.
-        options: what the masks hold.
+    `facts` are those of the decoded images, by position in the index.
 
     Raises:
-        UserError: it cannot be known which values of the masks are hair, or the 16-bit greys are
-            of another depth than the run's.
+        UserError: as in `decide_levels`.
     """
     places = np.array([*facts], np.int64)
     levels = decide_levels([*facts.values()], options)
@@ -194,30 +172,34 @@ def usable(index: Index, facts: Mapping[int, Facts], options: PrepareOptions) ->
             i: ("its 16-bit greys are above white", detail) for i, detail in levels.brighter.items()
         },
     }
-    kept = np.array([i for i in range(len(places)) if i not in problems], np.int64)
-    said = [
-        Problem(shown(index.entries[places[i]].path), *what) for i, what in sorted(problems.items())
+    selected = np.array([i for i in range(len(places)) if i not in problems], np.int64)
+    reported = [
+        Problem(shown(index.entries[places[i]].path), *reason)
+        for i, reason in sorted(problems.items())
     ]
-    return Usable(places[kept], levels.factors[kept], levels.coding, levels.white, said)
+    return Usable(places[selected], levels.factors[selected], levels.coding, levels.white, reported)
 
 
 def photoset_of(
-    index: Index, facts: Mapping[int, Facts], found: Usable, images: np.ndarray | Rows
+    index: Index, facts: Mapping[int, Facts], selection: Usable, images: np.ndarray | Rows
 ) -> PhotoSet:
-    """The photographs that can be used, with their pixels."""
-    entries = [index.entries[place] for place in found.places]
+    """Image set of the usable images with their pixels."""
+    entries = [index.entries[place] for place in selection.places]
     return PhotoSet(
         images=images,
         labels=np.array([entry.label for entry in entries], np.int32),
         files=tuple(entry.file for entry in entries),
         subjects=tuple(entry.subject for entry in entries),
-        sha256=tuple(facts[place].sha256 for place in found.places),
+        sha256=tuple(facts[place].sha256 for place in selection.places),
         classes=index.classes,
         has_masks=index.has_masks,
-        mask_coding=found.coding,
-        white=found.white,
-        mask_sha256=tuple(facts[i].mask_sha256 for i in found.places) if index.has_masks else (),
+        mask_coding=selection.coding,
+        white=selection.white,
+        mask_sha256=tuple(facts[i].mask_sha256 for i in selection.places)
+        if index.has_masks
+        else (),
         mask_facts=index.masks,
+        further=index.further,
     )
 
 
@@ -230,10 +212,9 @@ def _require_fit(side: int, fit: str) -> None:
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Silence Pillow, whose warnings name no file and tell of nothing that a picture lacks.
+    """Suppress Pillow's warnings of large images and ignored metadata, which name no file.
 
-    It warns of a number of pixels that phones reach (and refuses twice as many) and of metadata
-    that it passes over. Filters belong to all threads, so they are not set where a warning arises.
+    Warning filters are shared by all threads, hence set once around the reading.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -242,7 +223,6 @@ def without_warnings() -> Iterator[None]:
 
 @contextmanager
 def _damage_named(path: File, kind: str) -> Iterator[None]:
-    """Turn whatever Pillow raises on a damaged file into a PhotoError for the photograph `path`."""
     try:
         yield
     except PhotoError:
@@ -255,7 +235,7 @@ def _damage_named(path: File, kind: str) -> Iterator[None]:
 
 
 def _rgb(image: Image.Image) -> tuple[Image.Image, int]:
-    """The picture as 8-bit RGB; of 16-bit greys of no stated white what its 255 is, else 0."""
+    """8-bit RGB image, and the white of 16-bit greys without a stated one, else 0."""
     white = 0
     if image.mode.startswith("I;16"):
         # Pillow would clip at 255.
@@ -263,10 +243,10 @@ def _rgb(image: Image.Image) -> tuple[Image.Image, int]:
         stated = _stated_white(image, values)
         white = 0 if stated else next(w for w in WHITES if w >= values.max())
         image = Image.fromarray((values // (((stated or white) + 1) >> 8)).astype(np.uint8))
-    if image.format == "PPM" and image.mode == "I":  # of whose stated white Pillow makes 65535
+    if image.format == "PPM" and image.mode == "I":  # Pillow rescales its white to 65535
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
-        raise ValueError("its values have 32 bits, of which white cannot be known: save 8 or 16")
+        raise ValueError("its values have 32 bits without a known white: save 8 or 16 bits")
     if image.has_transparency_data:
         picture = image.convert("RGBA")
         paper = Image.new("RGBA", picture.size, "white")
@@ -276,9 +256,9 @@ def _rgb(image: Image.Image) -> tuple[Image.Image, int]:
 
 
 def _stated_white(image: Image.Image, values: np.ndarray) -> int | None:
-    """The largest value of greys as the file states it, where it is one of so many bits.
+    """White of greys as stated by the file, if one of `WHITES`; None otherwise.
 
-    Of a TIFF MaxSampleValue, tag 281 of TIFF 6.0; HEIC of 10 and 12 bits is decoded to 16.
+    MaxSampleValue (tag 281, TIFF 6.0) of a TIFF; 10- and 12-bit HEIC is decoded to 16 bits.
     """
     if image.format == "HEIF":
         return WHITES[-1]
@@ -288,7 +268,7 @@ def _stated_white(image: Image.Image, values: np.ndarray) -> int | None:
 
 
 def _place(size: tuple[int, int], side: int, fit: str) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return (width, height) and (left, top) of a picture of `size` (width, height) in a square."""
+    """(width, height) and (left, top) of an image of `size` (width, height) fitted to a square."""
     if fit == "squash":
         return (side, side), (0, 0)
     width, height = (max(1, round(length * side / max(size))) for length in size)

@@ -1,7 +1,7 @@
-"""Photographs decoded once: a prepared data set on disk that every later start reads.
+"""Prepared data set on disk: images decoded once, read by all later starts.
 
-It is a tensorflow-datasets set of array_record files, written and read without TensorFlow, which
-`tfds.builder_from_directory` opens. Photograph i of the index is record i.
+A tensorflow-datasets set of array_record files, readable by `tfds.builder_from_directory`, written
+and read without TensorFlow. Record i is image i of the index.
 """
 
 import hashlib
@@ -19,14 +19,14 @@ from hairjax.data.photoset import PhotoSet
 from hairjax.data.prepare.cache import (
     VERSION,
     locked,
-    not_written,
     place_of,
     remove_leftovers,
+    report_other_sets,
     require_room,
-    show_others,
-    taking_part,
+    shared_lock,
     to_disk,
     unfinished,
+    write_error,
 )
 from hairjax.data.prepare.containers import decoders
 from hairjax.data.prepare.levels import Facts
@@ -39,29 +39,21 @@ from hairjax.data.sources.record import File
 from hairjax.system import console
 from hairjax.system.errors import UserError
 
-_NOTES = "photographs.json"  # what is wanted at once and for all photographs
-_WORK = "work"  # what is known of each piece while the set is made
+_NOTES = "photographs.json"  # metadata of all images
+_WORK = "work"  # metadata of each piece of an unfinished set
 
 
 def prepare_once(index: Index, options: PrepareOptions) -> tuple[PhotoSet, list[Problem]]:
-    """Open the prepared set of these photographs, which is made first where there is none.
+    """Open the prepared set of an index, creating it if absent; return images and problems.
 
-    Any change of a file's path, size or time, of the side, the fit, what masks hold, Pillow, what
-    decodes AVIF and HEIC, or the way photographs are read is another set; labels, subjects and
-    classes are the index's and not stored. Processes that want one set at the same time share the
-    work; what a killed one had finished is not done again.
-
-    Args:
-        index: the photographs that were found.
-        options: with a cache; where ``on_bad`` is "refuse" no set is kept in which a photograph
-            cannot be used.
-
-    Returns:
-        The photographs that could be read, their pixels on disk, and a problem for each other.
+    The key covers paths, sizes and times of the files, side, fit, mask values, decoders and the
+    version of the preparation; labels, subjects and classes come from the index. Concurrent
+    processes share the work, and finished pieces of a killed process are reused. With ``on_bad``
+    "refuse" a set with unusable images is not stored.
 
     Raises:
-        UserError: the folder cannot be written to, there is too little room, or the set is
-            damaged; a photograph cannot be used and ``on_bad`` is "refuse".
+        UserError: the folder is not writable or lacks space; the set is damaged; an image is
+            unusable and ``on_bad`` is "refuse".
     """
     cache, side = Path(options.cache).expanduser(), options.side
     folder = place_of(cache, _key(index, options))
@@ -69,19 +61,19 @@ def prepare_once(index: Index, options: PrepareOptions) -> tuple[PhotoSet, list[
     if notes is None:
         require_room(cache, len(index.entries) * side * side * 4)
         remove_leftovers(folder)
-        with taking_part(folder):
+        with shared_lock(folder):
             notes = _make(folder, index, options)
-        show_others(folder)
+        report_other_sets(folder)
     facts = {
         i: Facts.from_json(fact)
         for i, fact in enumerate(notes["facts"])
         if str(i) not in notes["problems"]
     }
-    found = usable(index, facts, options)
-    images = Stored.open(folder, found.places, found.factors, side)
+    selection = usable(index, facts, options)
+    images = Stored.open(folder, selection.places, selection.factors, side)
     console.say(f"prepared set: {folder}")
-    problems = [*_problems(notes), *found.problems]
-    return photoset_of(index, facts, found, images), problems
+    problems = [*_problems(notes), *selection.problems]
+    return photoset_of(index, facts, selection, images), problems
 
 
 def _problems(notes: dict[str, Any]) -> list[Problem]:
@@ -101,19 +93,19 @@ def _stamp(path: File | None) -> list[str | int]:
         return []
     if not isinstance(path, Path):
         return [str(path), *path.stamp]
-    place = os.path.abspath(path)  # noqa: PTH100 (resolving links costs a look at every folder)
+    place = os.path.abspath(path)  # noqa: PTH100 (resolving links reads every parent folder)
     try:
         stat = path.stat()
-    except OSError:  # which reading it will report
+    except OSError:  # reported on reading
         return [place]
     return [place, stat.st_size, stat.st_mtime_ns]
 
 
 def _read_notes(folder: Path, index: Index) -> dict[str, Any] | None:
-    """The notes of a finished set, or None: not prepared, or a bad file may be good by now.
+    """Notes of a finished set; None if not prepared, or if an unusable file has changed.
 
     Raises:
-        UserError: files of the set are missing or cut short.
+        UserError: files of the set are missing or truncated.
     """
     if not folder.is_dir():
         return None
@@ -129,15 +121,13 @@ def _read_notes(folder: Path, index: Index) -> dict[str, Any] | None:
 
 
 class _Records(NamedTuple):
-    """Written records: their number per file, bytes of them all, and the notes of the set."""
-
     lengths: list[int]
     size: int
     notes: dict[str, Any]
 
 
 def _make(folder: Path, index: Index, options: PrepareOptions) -> dict[str, Any]:
-    """Make the set; until it is whole and on the disk it has another name."""
+    """Create the set under a temporary name and publish it."""
     new, finish = unfinished(folder), folder.parent / "finish"
     features = _features(options.side)
     with locked(finish):
@@ -165,7 +155,6 @@ def _make(folder: Path, index: Index, options: PrepareOptions) -> dict[str, Any]
 
 
 def _run_beam(folder: Path, index: Index, features: Any, options: PrepareOptions) -> _Records:
-    """Have Beam write the records."""
     try:
         from hairjax.data.prepare.beam import write_with_beam
     except ImportError as error:
@@ -187,7 +176,6 @@ def _finish(
     records: _Records,
     on_bad: str,
 ) -> dict[str, Any]:
-    """Describe the set whose records are written, and put it where it belongs."""
     import tensorflow_datasets as tfds
 
     new, name, notes = unfinished(folder), folder.parent.name, records.notes
@@ -210,19 +198,18 @@ def _finish(
         (new / _NOTES).write_text(json.dumps(notes))
         for path in (*files, new / _NOTES, new):
             to_disk(path)
-        # What is there is outdated: a file that could not be read may be readable now.
+        # An existing set is outdated: its unusable files have changed.
         shutil.rmtree(folder, ignore_errors=True)
         new.rename(folder)
         to_disk(folder.parent)
     except OSError as error:
-        raise not_written(new, error) from error
-    # Only now: whoever looked for them before would have begun anew.
+        raise write_error(new, error) from error
+    # Last: without the sidecars, other processes would start over.
     shutil.rmtree(folder / _WORK)
     return notes
 
 
 def _template(folder: Path) -> Any:
-    """The names of the files of records while the set is made."""
     import tensorflow_datasets as tfds
 
     return tfds.core.ShardedFileTemplate(
@@ -234,7 +221,6 @@ def _template(folder: Path) -> Any:
 
 
 def _features(side: int) -> Any:
-    """A record, as tensorflow-datasets describes it."""
     import tensorflow_datasets as tfds
 
     return tfds.features.FeaturesDict(

@@ -1,4 +1,4 @@
-"""Photographs on disk that are read when they are asked for."""
+"""Images on disk, read on access."""
 
 from pathlib import Path
 
@@ -8,15 +8,15 @@ from hairjax.data.prepare.levels import rescale
 from hairjax.data.sources.record import Source
 from hairjax.system.errors import UserError
 
-SPLIT = "photographs"  # of a prepared data set, which holds every photograph in one split
-_CHUNK = 64  # photographs read at a time where all of them are wanted
+SPLIT = "photographs"  # the only split of a prepared set
+_CHUNK = 64  # images per read of `in_memory`
 
 
 class Stored:
-    """Rows of a prepared set, to be used like a uint8 array [n, side, side, 4].
+    """Rows of a prepared set, indexed like a uint8 array [n, side, side, 4].
 
-    An array of integers or a slice gives photographs in memory; `subset` reads nothing. Whatever
-    reads raises UserError where the files in `folder` are damaged or gone.
+    Indexing by integers or a slice reads into memory; `subset` reads nothing. Reading raises
+    UserError if files in `folder` are damaged or missing.
     """
 
     def __init__(
@@ -27,11 +27,11 @@ class Stored:
 
     @classmethod
     def open(cls, folder: Path, rows: np.ndarray, factors: np.ndarray, side: int) -> "Stored":
-        """The photographs at `rows` (int [n]) of the prepared set in `folder`.
+        """Open rows (int [n]) of the prepared set in `folder`.
 
-        `factors`, float32 [n, 2], bring them to the levels of the set (`levels.rescale`).
+        `factors`, float32 [n, 2], scale RGB and mask to the levels of the set (`levels.rescale`).
         """
-        # Here, since importing it takes a third of a second that no other source needs.
+        # Imported here: it takes a third of a second, needed by no other source.
         import tensorflow_datasets as tfds
 
         records = tfds.builder_from_directory(str(folder)).as_data_source(split=SPLIT)
@@ -45,7 +45,7 @@ class Stored:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that all of them would take in memory."""
+        """Size in memory, in bytes."""
         return int(np.prod(self.shape, dtype=np.int64))
 
     def __len__(self) -> int:
@@ -57,12 +57,12 @@ class Stored:
         return pixels
 
     def subset(self, chosen: np.ndarray) -> "Stored":
-        """The photographs at `chosen` (int [m])."""
+        """Select rows by index, int [m]."""
         rows, factors = self._rows[chosen], self._factors[chosen]
         return Stored(self._records, rows, factors, self._side, self._folder)
 
     def in_memory(self) -> np.ndarray:
-        """All photographs: uint8 [n, side, side, 4]."""
+        """Read all images: uint8 [n, side, side, 4]."""
         pixels = np.empty(self.shape, np.uint8)
         for start in range(0, len(self), _CHUNK):
             part = slice(start, start + _CHUNK)
@@ -72,7 +72,7 @@ class Stored:
     def _read(self, chosen: np.ndarray | slice, pixels: np.ndarray) -> None:
         try:
             records = self._records.__getitems__(self._rows[chosen].tolist())
-        except (OSError, RuntimeError) as error:  # the latter is how array_record fails
+        except (OSError, RuntimeError) as error:  # array_record raises RuntimeError
             raise UserError(
                 f"the prepared set {self._folder} is damaged ({error}): delete it"
             ) from error

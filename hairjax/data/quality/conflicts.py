@@ -1,4 +1,4 @@
-"""Contradictory labels of identical files, which training refuses as ``check`` does."""
+"""Identical files with conflicting labels."""
 
 from collections import defaultdict
 
@@ -12,35 +12,32 @@ _EXAMPLES = 5
 
 
 def require_one_label(photos: PhotoSet, source: SourceOptions) -> None:
-    """Refuse identical files in different classes.
+    """Raise on identical files in different classes, except synthetic images.
 
-    Args:
-        photos: all of them; synthetic ones are not looked at, since each is drawn anew.
-        source: source of the photographs; with ``on_conflict`` "allow" such files are told of and
-            not refused.
+    With ``on_conflict`` "allow", conflicts are reported only.
 
     Raises:
-        UserError: a file is in two classes; names some, with their classes.
+        UserError: a file is in two classes; names examples.
     """
     if source.synthetic:
         return
     copies: dict[str, list[int]] = defaultdict(list)
     for place, contents in enumerate(photos.sha256):
         copies[contents].append(place)
-    apart = [own for own in copies.values() if len({int(photos.labels[i]) for i in own}) > 1]
-    if not apart:
+    conflicts = [own for own in copies.values() if len({int(photos.labels[i]) for i in own}) > 1]
+    if not conflicts:
         return
     named = [
         " = ".join(f"{photos.files[i]} ({photos.classes[photos.labels[i]]})" for i in own)
-        for own in apart
+        for own in conflicts
     ]
-    said = (
-        f"{counted(sum(map(len, apart)), 'photograph')} are identical files in different classes: "
-        f"{examples(named, _EXAMPLES)}"
+    message = (
+        f"{counted(sum(map(len, conflicts)), 'photograph')} are identical files in different "
+        f"classes: {examples(named, _EXAMPLES)}"
     )
     if source.on_conflict == "refuse":
         raise UserError(
-            f"{said}; at most one label of each is right: correct the labels, or remove the files, "
-            "or train on all of them with --config.data.on_conflict=allow"
+            f"{message}; correct the labels, remove the files, or train on them with "
+            "--config.data.on_conflict=allow"
         )
-    console.say(f"{said}; trained nevertheless: config.data.on_conflict=allow")
+    console.say(f"{message}; training continues: config.data.on_conflict=allow")

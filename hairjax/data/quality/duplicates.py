@@ -1,9 +1,8 @@
-"""Near-duplicates: the same photograph encoded anew, made smaller, cropped, mirrored or turned.
+"""Near-duplicates: images re-encoded, resized, cropped, mirrored or rotated.
 
-Candidates are the nearest in a space of few dimensions, which is learnt from the set itself:
-crops of one photograph lie close together in it, and different photographs far apart. Each
-candidate is then laid on the other and compared in detail. The candidates of a photograph are
-limited in number, so that the cost grows little faster than the number of photographs.
+Candidates are nearest neighbours in a low-dimensional space learnt from the set by discriminant
+analysis over random crops. Each is registered and compared in detail. The number of candidates per
+image is bounded, so the cost is nearly linear.
 """
 
 import os
@@ -22,25 +21,25 @@ from hairjax.data.photoset import Rows
 from hairjax.data.quality.registration import details, likeness, register
 from hairjax.data.quality.thumbnails import make_thumbnails
 
-SIDE = 64  # pixels at which details are compared
-ALIKE = 0.8  # of the details' likeness: copies have 0.84 and more, others hardly ever 0.7
+SIDE = 64  # resolution of the detailed comparison, in pixels
+MIN_LIKENESS = 0.8  # minimum likeness: copies reach 0.84, other pairs rarely 0.7
 _TURNS = range(8)
-_COARSE = 8  # pixels at which candidates are found
+_COARSE = 8  # resolution of the candidate search, in pixels
 _DIMENSIONS = 10
-_NEIGHBOURS = 12  # of each photograph, at most, that are compared in detail
-_NEAREST = 2  # likewise, where only the parts of a split are compared with each other
-_NEAREST_OF_OTHERS = 1  # likewise, where a class is compared with those before it
-_FITTED = 256  # photographs from which the space is learnt
-_CROPS = 8  # of each of them
-_CUT = 0.07  # of a side, at most, that these lose at each edge
-_CHUNK = 256  # pairs compared at a time
-# Sides in pixels, steps of registration, and the least likeness to go on with.
-_STAGES = ((16, 6, 0.5), (32, 4, 0.65), (SIDE, 3, ALIKE))
+_NEIGHBOURS = 12  # candidates per image within a set
+_NEAREST = 2  # candidates per image between parts of a split
+_NEAREST_OF_OTHERS = 1  # candidates per image between classes
+_FITTED = 256  # images for learning the space
+_CROPS = 8  # crops of each of them
+_CUT = 0.07  # largest margin of a crop, in sides
+_CHUNK = 256  # pairs per comparison
+# Coarse to fine: side in pixels, registration steps, minimum likeness to continue.
+_STAGES = ((16, 6, 0.5), (32, 4, 0.65), (SIDE, 3, MIN_LIKENESS))
 
 
 @dataclass(frozen=True)
 class DuplicatePair:
-    """Two photographs that come from one; `likeness` is 1 for equal details."""
+    """Pair of near-duplicates; `likeness` is 1 for equal details."""
 
     first: int
     second: int
@@ -49,22 +48,16 @@ class DuplicatePair:
 
 @dataclass(frozen=True, eq=False)
 class Details:
-    """What photographs are compared by, computed once for every search among them.
+    """Image descriptors, computed once for all searches."""
 
-    Attributes:
-        coarse: colours at which candidates are found, float32 [n, 8, 8, 3].
-        grey: greys by side in pixels, float32 [n, side, side].
-        space: the learnt space, float32 [described, dimensions].
-    """
-
-    coarse: NDArray[np.float32]
-    grey: Mapping[int, NDArray[np.float32]]
-    space: NDArray[np.float32]
+    coarse: NDArray[np.float32]  # colours for the candidate search, float32 [n, 8, 8, 3]
+    grey: Mapping[int, NDArray[np.float32]]  # greys by side in pixels, float32 [n, side, side]
+    space: NDArray[np.float32]  # basis of the learnt space, float32 [described, dimensions]
 
 
 def measure_details(images: NDArray[np.uint8] | Rows) -> Details:
-    """Measure what photographs are compared by: two or more, uint8 [n, side, side, 3 or more]."""
-    # Areas would be rounded to whole pixels, at other places in a picture that is turned.
+    """Compute the descriptors of two or more images, uint8 [n, side, side, 3 or more]."""
+    # Bilinear: area averaging rounds to whole pixels, differently in rotated images.
     small = make_thumbnails(images, SIDE, Image.Resampling.BILINEAR)
     grey = small @ np.array([0.299, 0.587, 0.114], np.float32)
     sizes = {side: shrunk(grey, side) for side, _, _ in _STAGES}
@@ -74,87 +67,68 @@ def measure_details(images: NDArray[np.uint8] | Rows) -> Details:
 def find_duplicates(
     images: NDArray[np.uint8] | Rows, progress: Callable[[int, int], None]
 ) -> list[DuplicatePair]:
-    """Find photographs that are copies of others, but for what an edit changes.
+    """Find near-duplicates within a set: sorted pairs, first < second; each copy is in one.
 
-    Args:
-        images: uint8 [n, side, side, 3 or more], RGB first; all different, since identical ones
-            would be each other's only candidates.
-        progress: called with (candidates compared, candidates in all).
-
-    Returns:
-        The pairs, first < second, ordered; of many copies of one photograph not every pair, but
-        every copy is in one.
+    `images` are uint8 [n, side, side, 3 or more], RGB first, without identical ones, which would be
+    each other's only candidates. `progress` is called with (candidates compared, candidates in
+    all).
     """
     if len(images) < 2:
         return []
-    every, known = np.arange(len(images)), measure_details(images)
-    return _compared(known, _candidates(known, every, every, _NEIGHBOURS), progress)
+    every, descriptors = np.arange(len(images)), measure_details(images)
+    return _confirmed(descriptors, _candidates(descriptors, every, every, _NEIGHBOURS), progress)
 
 
 def find_copies(
-    found: Details,
+    descriptors: Details,
     train: NDArray[np.intp],
-    held: NDArray[np.intp],
+    held_out: NDArray[np.intp],
     progress: Callable[[int, int], None],
 ) -> list[DuplicatePair]:
-    """Find the copies of training photographs among those that are held out for judging.
+    """Find held-out near-duplicates of training images: pairs (training image, held-out image).
 
-    It takes a fraction of the time of `find_duplicates`, which also looks within each part.
-
-    Args:
-        found: of all photographs; of identical ones each is its own candidate.
-        train: indices of those that train, int [m], all different.
-        held: indices of those that do not, int [k].
-        progress: as in `find_duplicates`.
-
-    Returns:
-        The pairs, the training photograph first; of many copies of one that is held out not all.
+    `train`, int [m], are indices without identical images, `held_out`, int [k], those of held-out
+    images. Not all pairs of several copies are found. Takes a fraction of the time of
+    `find_duplicates`.
     """
-    if not len(train) or not len(held):
+    if not len(train) or not len(held_out):
         return []
-    mine = frozenset(train.tolist())
-    pairs = _compared(found, _candidates(found, train, held, _NEAREST), progress)
-    return [p if p.first in mine else DuplicatePair(p.second, p.first, p.likeness) for p in pairs]
+    training = frozenset(train.tolist())
+    pairs = _confirmed(descriptors, _candidates(descriptors, train, held_out, _NEAREST), progress)
+    return [
+        p if p.first in training else DuplicatePair(p.second, p.first, p.likeness) for p in pairs
+    ]
 
 
 def find_conflicts(
-    found: Details, labels: NDArray[np.integer], progress: Callable[[int, int], None]
+    descriptors: Details, labels: NDArray[np.integer], progress: Callable[[int, int], None]
 ) -> list[DuplicatePair]:
-    """Find copies that have different labels.
+    """Find near-duplicates with different labels, int [n] (-1: skipped): pairs, first < second.
 
-    Each class is compared with all before it, so that copies of one class, of which there may be
-    many, hide nothing.
-
-    Args:
-        found: details of all photographs.
-        labels: class of each, int [n]; -1 for one not to be looked at.
-        progress: as in `find_duplicates`.
-
-    Returns:
-        The pairs, first < second; of many copies of one photograph not all.
+    Compares each class with all before it, so that many copies within a class hide nothing. Not all
+    pairs of several copies are found.
     """
     parts = [
         _candidates(
-            found,
+            descriptors,
             np.flatnonzero((labels >= 0) & (labels < label)),
             np.flatnonzero(labels == label),
             _NEAREST_OF_OTHERS,
         )
         for label in np.unique(labels[labels >= 0])[1:]
     ]
-    return _compared(found, np.concatenate(parts), progress) if parts else []
+    return _confirmed(descriptors, np.concatenate(parts), progress) if parts else []
 
 
-def _compared(
-    known: Details, candidates: NDArray[np.intp], progress: Callable[[int, int], None]
+def _confirmed(
+    descriptors: Details, candidates: NDArray[np.intp], progress: Callable[[int, int], None]
 ) -> list[DuplicatePair]:
-    """The candidates that are copies, ordered."""
     chunks = [candidates[i : i + _CHUNK] for i in range(0, len(candidates), _CHUNK)]
     found: dict[tuple[int, int], float] = {}
     done = 0
-    # Threads serve: almost all of it is numpy's, outside the interpreter's lock.
+    # Threads suffice: numpy releases the interpreter's lock.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        compare = partial(_compare, known.grey)
+        compare = partial(_compare, descriptors.grey)
         for chunk, alike in zip(chunks, pool.map(compare, chunks), strict=True):
             for first, second, value in alike:
                 pair = min(first, second), max(first, second)
@@ -165,47 +139,47 @@ def _compared(
 
 
 def turned(pictures: NDArray, turn: int) -> NDArray:
-    """Pictures [n, side, side, …] turned and mirrored in one of eight ways, 0 … 7."""
+    """Apply one of eight rotations and reflections, 0 … 7, to images [n, side, side, …]."""
     if turn & 4:
         pictures = pictures.swapaxes(1, 2)
     return pictures[:, :: -1 if turn & 1 else 1, :: -1 if turn & 2 else 1]
 
 
 def _candidates(
-    known: Details, among: NDArray[np.intp], asked: NDArray[np.intp], neighbours: int
+    descriptors: Details, among: NDArray[np.intp], queries: NDArray[np.intp], neighbours: int
 ) -> NDArray[np.intp]:
-    """(first, second, turn) [m, 3] of pairs that may be copies: the second is turned."""
-    coarse, space = known.coarse, known.space
-    tree = cKDTree(_described(coarse[among]) @ space)
-    wanted = min(len(among), neighbours + 1)
+    """(first, second, turn) [m, 3] of candidate pairs; the second is turned."""
+    coarse, space = descriptors.coarse, descriptors.space
+    tree = cKDTree(_descriptors(coarse[among]) @ space)
+    count = min(len(among), neighbours + 1)
     found = []
     for turn in _TURNS:
-        where = _described(turned(coarse[asked], turn)) @ space
-        distance, place = tree.query(where, [*range(1, wanted + 1)], workers=os.cpu_count() or 1)
+        where = _descriptors(turned(coarse[queries], turn)) @ space
+        distance, place = tree.query(where, [*range(1, count + 1)], workers=os.cpu_count() or 1)
         neighbour = among[place]
-        distance[neighbour == asked[:, None]] = np.inf
+        distance[neighbour == queries[:, None]] = np.inf
         found.append((distance, neighbour, np.full_like(neighbour, turn)))
     distance, neighbour, turns = (np.concatenate(part, 1) for part in zip(*found, strict=True))
     nearest = np.argsort(distance, axis=1, kind="stable")[:, :neighbours]
     near = np.isfinite(np.take_along_axis(distance, nearest, 1))
-    second = np.broadcast_to(asked[:, None], nearest.shape)[near]
+    second = np.broadcast_to(queries[:, None], nearest.shape)[near]
     first = np.take_along_axis(neighbour, nearest, 1)[near]
     turns = np.take_along_axis(turns, nearest, 1)[near]
     return np.unique(np.stack([first, second, turns], axis=1), axis=0)
 
 
 def _learn_space(small: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Fisher's linear discriminants [described, dimensions] between photographs, over crops."""
+    """Fisher's linear discriminants [described, dimensions] between images, over crops."""
     rng = np.random.default_rng(0)
     chosen = rng.permutation(len(small))[:_FITTED]
     crops = np.stack([list(_crops(Image.fromarray(small[i]), rng)) for i in chosen])
     flat = crops.reshape(-1, _COARSE, _COARSE, 3).astype(np.float32)
-    described = np.concatenate([_described(turned(flat, turn)) for turn in _TURNS])
+    described = np.concatenate([_descriptors(turned(flat, turn)) for turn in _TURNS])
     described = described.reshape(-1, _CROPS, described.shape[1])
     means = described.mean(axis=1)
-    apart = (described - means[:, None]).reshape(-1, described.shape[2])
-    within = apart.T @ apart / len(apart)
-    # Directions in which these few crops happen not to differ may not count without end.
+    deviations = (described - means[:, None]).reshape(-1, described.shape[2])
+    within = deviations.T @ deviations / len(deviations)
+    # Shrinkage: few crops underestimate the variance of some directions.
     within += np.eye(len(within)) * (np.trace(within) / len(within) * 0.05 + 1e-6)
     between = np.cov(means, rowvar=False)
     size = len(within)
@@ -214,18 +188,17 @@ def _learn_space(small: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _crops(photo: Image.Image, rng: np.random.Generator) -> Iterator[NDArray[np.uint8]]:
-    """The photograph without a little of some of its edges."""
     for _ in range(_CROPS):
         left, top, right, bottom = rng.uniform(0, _CUT, 4) * rng.integers(0, 2, 4)
         box = SIDE * np.array([left, top, 1 - right, 1 - bottom])
         yield np.asarray(photo.resize((_COARSE, _COARSE), Image.Resampling.BOX, tuple(box)))
 
 
-def _described(coarse: NDArray) -> NDArray[np.float32]:
-    """Colours about their mean, whatever the contrast: [n, h, w, 3] → [n, h · w · 3]."""
+def _descriptors(coarse: NDArray) -> NDArray[np.float32]:
+    """Colours, centred and contrast-normalised: [n, h, w, 3] → [n, h · w · 3]."""
     pixels = coarse.reshape(len(coarse), -1, 3).astype(np.float32)
     pixels = pixels - pixels.mean(axis=1, keepdims=True)
-    # Nothing is made of a picture that has less contrast than its compression has noise.
+    # Floor of the contrast: compression noise.
     pixels = pixels / np.sqrt((pixels**2).mean(axis=(1, 2), keepdims=True) + 4)
     return pixels.reshape(len(coarse), -1)
 
@@ -241,7 +214,7 @@ def shrunk(pictures: NDArray, side: int) -> NDArray[np.float32]:
 def _compare(
     sizes: Mapping[int, NDArray[np.float32]], candidates: NDArray[np.intp]
 ) -> list[tuple[int, int, float]]:
-    """Return the candidates that are copies, with their likeness; `sizes` are grey, by side."""
+    """Candidates confirmed as copies, with their likeness; `sizes` are greys by side."""
     crop = np.zeros((len(candidates), 4), np.float32)
     alike = np.zeros(len(candidates), np.float32)
     for side, steps, least in _STAGES:
@@ -251,8 +224,8 @@ def _compare(
             second[those] = turned(second[those], turn)
         crop = register(first, second, crop, steps)
         alike = likeness(details(first), details(second), crop)
-        kept = alike >= least
-        candidates, crop, alike = candidates[kept], crop[kept], alike[kept]
+        passing = alike >= least
+        candidates, crop, alike = candidates[passing], crop[passing], alike[passing]
     return [
         (first, second, value)
         for (first, second, _), value in zip(candidates.tolist(), alike.tolist(), strict=True)

@@ -1,7 +1,4 @@
-"""Findings to know about a set of photographs before training on it.
-
-Every function returns findings; none of them is refused here.
-"""
+"""Findings about a set of images before training; reported, never raised."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,29 +24,30 @@ NEAR_SPLITS = "near-duplicates across splits"
 NEAR_CLASSES = "near-duplicates in different classes"
 EMPTY, FULL, TINY = "mask empty", "mask nearly full", "mask tiny"
 OUTLIER = "mask unlike its class"
-_AT_ONCE = 256  # photographs whose masks are measured at a time
+_AT_ONCE = 256  # images per chunk of mask measurements
 ALL_EMPTY = "all masks empty"
 FAINT, INVERTED = "all masks faint", "masks that rather look inverted"
+ONE_INVERTED = "mask rather looks inverted"
 DARK, CLIPPED = "photograph very dark", "photograph clipped"
 IMBALANCE, POSITION = "classes of unequal size", "position in the file"
-# On these, what is measured after training could not be believed, or nothing can be trained.
+# Findings that prevent training or invalidate its metrics.
 GRAVE = (UNUSABLE, SPELLING, SPLIT, IDENTICAL_CLASSES, NEAR_SPLITS, ALL_EMPTY)
 
-_NEARLY_FULL, _TINY = 0.95, 0.01  # of the photograph's area
+_NEARLY_FULL, _TINY = 0.95, 0.01  # of the image area
 _FAR = 6.0  # robust standard deviations
-_FEWEST = 10  # masks of a class, with which its middle is known
-# Below these, in shares of the photograph, masks of a class do not differ.
+_FEWEST = 10  # masks of a class required for outlier detection
+# Lower bounds of the standard deviations, in fractions of the image.
 _SPREADS = {"area": 0.03, "place from the top": 0.02, "place from the left": 0.02}
-_UNEQUAL = 3.0  # times as many photographs
-_FAINTEST = 128  # level that some hair of a set reaches
-_HAIR = 0.8  # share of hair in the corners
-_DARKEST = 48  # level that the brightest hundredth of a photograph reaches
-_CLIPPED = 0.25  # share of pixels in the middle at an end of the scale, above the set's usual
+_UNEQUAL = 3.0  # ratio of class sizes
+_FAINTEST = 128  # minimum peak level of the masks of a set
+_HAIR = 0.8  # fraction of hair in the corners
+_DARKEST = 48  # minimum 99th percentile of the levels of an image
+_CLIPPED = 0.25  # clipped fraction of the central pixels, above the median of the set
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of ``check.csv``: two files where it is of a pair, none where it is of the set."""
+    """Row of ``check.csv``: two files for a pair, none for the whole set."""
 
     kind: str
     file: str
@@ -58,7 +56,7 @@ class Finding:
 
 
 def of_problems(problems: Iterable[Problem]) -> list[Finding]:
-    """Files that cannot be used."""
+    """Unusable files."""
     return [
         Finding(UNUSABLE, problem.path, "", ": ".join(filter(None, (problem.kind, problem.detail))))
         for problem in problems
@@ -66,16 +64,16 @@ def of_problems(problems: Iterable[Problem]) -> list[Finding]:
 
 
 def of_spellings(found: Mapping[str, Spellings]) -> list[Finding]:
-    """Names that are nearly equal, by what they name."""
+    """Nearly equal names, by kind of name."""
     return [
-        Finding(SPELLING, "", "", f"{what}: {shown_group(group)}")
-        for what, groups in found.items()
+        Finding(SPELLING, "", "", f"{noun}: {shown_group(group)}")
+        for noun, groups in found.items()
         for group in groups
     ]
 
 
 def of_identical(photos: PhotoSet) -> list[Finding]:
-    """Files with the same bytes as the first of their kind."""
+    """Files identical to an earlier one."""
     first: dict[str, int] = {}
     found = []
     for i, contents in enumerate(photos.sha256):
@@ -89,7 +87,7 @@ def of_identical(photos: PhotoSet) -> list[Finding]:
 def of_duplicates(
     photos: PhotoSet, pairs: Iterable[DuplicatePair], split: NDArray[np.str_] | None
 ) -> list[Finding]:
-    """Near-duplicates, the most alike first; `split` (str [n]) is None where there is none."""
+    """Near-duplicates, most similar first; `split` is str [n], or None without one."""
     found = []
     for pair in sorted(pairs, key=lambda pair: -pair.likeness):
         detail, kind = f"likeness {pair.likeness:.2f}", NEAR
@@ -103,40 +101,53 @@ def of_duplicates(
 
 
 def _pair(kind: str, photos: PhotoSet, one: int, other: int, detail: str) -> Finding:
-    said = [detail] if detail else []
+    details = [detail] if detail else []
     if photos.labels[one] != photos.labels[other]:
         names = (photos.classes[photos.labels[i]] for i in (one, other))
-        said.append(f"classes {' and '.join(names)}")
+        details.append(f"classes {' and '.join(names)}")
     if photos.subjects[one] != photos.subjects[other]:
-        said.append(f"subjects {' and '.join(photos.subjects[i] or '?' for i in (one, other))}")
-    return Finding(kind, photos.files[one], photos.files[other], "; ".join(said))
+        details.append(f"subjects {' and '.join(photos.subjects[i] or '?' for i in (one, other))}")
+    return Finding(kind, photos.files[one], photos.files[other], "; ".join(details))
 
 
 def of_coding(shapes: MaskShapes) -> list[Finding]:
-    """Masks of which all are faint, or of which most show hair in the corners and not within."""
-    known = (shapes.area > 0) & (shapes.area < _NEARLY_FULL)
-    inverted = known & (shapes.corners > _HAIR) & (shapes.area < shapes.corners)
+    """Suspicious masks of the whole set: all empty, all faint, or most of them inverted."""
+    known, inverted = _inverted(shapes)
     found, peak = [], shapes.peak.max(initial=0)
     if not peak:
-        found.append(Finding(ALL_EMPTY, "", "", "there is no hair in any"))
+        found.append(Finding(ALL_EMPTY, "", "", "no mask has hair"))
     if 0 < peak < _FAINTEST:
         found.append(Finding(FAINT, "", "", f"none is above {peak} of 255; is their white less?"))
     if 2 * inverted.sum() > known.sum():
-        said = f"{inverted.sum():,} of {known.sum():,} have hair in the corners"
-        said += "; if so, data.mask_value=inverted, of a verb with flags --mask_value=inverted"
-        found.append(Finding(INVERTED, "", "", said))
+        detail = f"{inverted.sum():,} of {known.sum():,} have hair in the corners"
+        detail += "; if so, use data.mask_value=inverted (check, predict: --mask_value=inverted)"
+        found.append(Finding(INVERTED, "", "", detail))
     return found
 
 
+def _inverted(shapes: MaskShapes) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Masks of which it can be told, and those of them with hair in the corners and not within."""
+    known = (shapes.area > 0) & (shapes.area < _NEARLY_FULL)
+    return known, known & (shapes.corners > _HAIR) & (shapes.area < shapes.corners)
+
+
 def describe_masks(photos: PhotoSet) -> list[str]:
-    """Describe what `of_coding` finds, a line each; nothing where there are no masks."""
+    """Lines describing findings about all masks; empty without masks."""
     if not photos.has_masks or not len(photos):
         return []
-    return [f"{one.kind}: {one.detail}" for one in of_coding(measure_masks(photos, _AT_ONCE))]
+    shapes = measure_masks(photos, _AT_ONCE)
+    said = [f"{one.kind}: {one.detail}" for one in of_coding(shapes)]
+    known, inverted = _inverted(shapes)
+    if 1 < inverted.sum() <= known.sum() / 2:
+        said.append(
+            f"{inverted.sum():,} of {known.sum():,} masks have hair in the corners, as most have "
+            "not: if hair is black in these, save all alike"
+        )
+    return said
 
 
 def of_exposure(photos: PhotoSet, exposure: Exposure) -> list[Finding]:
-    """Photographs that are very dark, or clipped more than is usual in the set."""
+    """Very dark images, and images clipped more than the median of the set."""
     most = np.median(exposure.clipped) + _CLIPPED
     return [
         *(
@@ -153,9 +164,14 @@ def of_exposure(photos: PhotoSet, exposure: Exposure) -> list[Finding]:
 
 
 def of_masks(photos: PhotoSet, shapes: MaskShapes) -> list[Finding]:
-    """Masks that are empty, nearly full, tiny, or unlike the others of their class."""
+    """Masks that are empty, nearly full, tiny, inverted, or outliers of their class.
+
+    A majority of inverted masks is a finding of `of_coding` instead.
+    """
     found = []
-    for file, area in zip(photos.files, shapes.area, strict=True):
+    known, inverted = _inverted(shapes)
+    few = inverted & (2 * inverted.sum() <= known.sum())
+    for file, area, turned in zip(photos.files, shapes.area, few, strict=True):
         share = f"{area:.1%} of the photograph"
         if area == 0:
             found.append(Finding(EMPTY, file, "", ""))
@@ -163,56 +179,58 @@ def of_masks(photos: PhotoSet, shapes: MaskShapes) -> list[Finding]:
             found.append(Finding(FULL, file, "", share))
         elif area < _TINY:
             found.append(Finding(TINY, file, "", share))
+        elif turned:
+            found.append(Finding(ONE_INVERTED, file, "", "hair in the corners and less within"))
     named = {finding.file for finding in found}
     usual = [i for i, file in enumerate(photos.files) if file not in named]
     measures = zip(_SPREADS, (shapes.area, shapes.down, shapes.right), strict=True)
-    said: dict[int, list[str]] = defaultdict(list)
+    details: dict[int, list[str]] = defaultdict(list)
     for name, values in measures:
         for i, text in _outliers(photos, np.array(usual, int), values, name):
-            said[i].append(text)
+            details[i].append(text)
     return found + [
-        Finding(OUTLIER, photos.files[i], "", "; ".join(texts)) for i, texts in sorted(said.items())
+        Finding(OUTLIER, photos.files[i], "", "; ".join(texts))
+        for i, texts in sorted(details.items())
     ]
 
 
 def _outliers(
     photos: PhotoSet, usual: NDArray[np.int_], values: NDArray[np.float64], name: str
 ) -> Iterable[tuple[int, str]]:
-    """Yield the photographs far from the median of their class, and what is said of them."""
     for label, class_name in enumerate(photos.classes):
         members = usual[photos.labels[usual] == label]
         if len(members) < _FEWEST:
             continue
         middle = np.median(values[members])
         deviation = np.abs(values[members] - middle)
-        # 1.4826 makes of the median deviation the standard deviation, were they normal.
+        # 1.4826: median absolute deviation to standard deviation of a normal distribution.
         spread = max(1.4826 * np.median(deviation), _SPREADS[name])
         for i in members[deviation / spread > _FAR].tolist():
             yield i, f"{name} {values[i]:.1%}, of {class_name} usually {middle:.1%}"
 
 
 def of_classes(photos: PhotoSet) -> list[Finding]:
-    """Find class imbalance: a class with several times the photographs of the smallest."""
+    """Class imbalance: a class several times larger than the smallest."""
     counts = np.bincount(photos.labels, minlength=len(photos.classes))
     most, least = int(counts.argmax()), int(counts.argmin())
     if counts[most] < _UNEQUAL * counts[least]:
         return []
     detail = (
         f"{photos.classes[most]} has {counts[most]:,} photographs, {photos.classes[least]} "
-        f"{counts[least]:,}: judge by balanced accuracy"
+        f"{counts[least]:,}: use balanced accuracy"
     )
     return [Finding(IMBALANCE, "", "", detail)]
 
 
 def of_positions(files: Sequence[str], headers: Sequence[Header]) -> list[Finding]:
-    """Photographs that say where they were taken; the place itself is never told."""
+    """Images with a GPS position, which itself is not reported."""
     return [
-        Finding(POSITION, file, "", "remove it before the file is given away")
+        Finding(POSITION, file, "", "remove it before sharing the file")
         for file, header in zip(files, headers, strict=True)
         if header.has_position
     ]
 
 
 def write_findings(path: Path, findings: Iterable[Finding]) -> None:
-    """Write CSV: kind, file, other, detail. The file is whole or absent."""
+    """Write CSV (kind, file, other, detail) atomically."""
     write_csv(path, [field.name for field in fields(Finding)], map(astuple, findings))

@@ -1,4 +1,4 @@
-"""Photographs made small: enough to compare them by, in memory whatever the size of the set."""
+"""Thumbnails for image comparison."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -9,13 +9,13 @@ from PIL import Image
 
 from hairjax.data.photoset import Rows
 
-_CHUNK = 256  # photographs in memory at a time where they are on disk
+_CHUNK = 256  # images on disk per read
 
 
 def make_thumbnails(
     images: NDArray[np.uint8] | Rows, side: int, resample: Image.Resampling
 ) -> NDArray[np.uint8]:
-    """Make the RGB channels smaller: uint8 [n, h, w, ≥ 3] → uint8 [n, side, side, 3]."""
+    """Downsize the RGB channels: uint8 [n, h, w, ≥ 3] → uint8 [n, side, side, 3]."""
     small = np.empty((len(images), side, side, 3), np.uint8)
 
     def shrink(index: int, image: NDArray[np.uint8]) -> None:
@@ -31,7 +31,7 @@ def make_thumbnails(
 
 def _picture(image: NDArray[np.uint8]) -> Image.Image:
     if image.shape[2] == 4 and image.flags.c_contiguous:
-        # As it lies in memory: to take the colours out costs as much as to make them smaller.
+        # All four channels: extracting RGB costs as much as downsizing.
         size = (image.shape[1], image.shape[0])
         return Image.frombuffer("RGBX", size, image, "raw", "RGBX", 0, 1)
     return Image.fromarray(np.ascontiguousarray(image[..., :3]))

@@ -1,4 +1,4 @@
-"""Masks that annotation files describe, brought together with the photographs of a set."""
+"""Masks from annotation files, matched to the images of a set."""
 
 import re
 from collections import Counter, defaultdict
@@ -14,14 +14,14 @@ from hairjax.data.prepare.decode import open_header, orientation_of
 from hairjax.data.sources.formats import SUFFIXES, UNREAD_SUFFIXES
 from hairjax.data.sources.lookup import one_form
 from hairjax.data.sources.problems import NO_MASK, PhotoError, Problem, shown
-from hairjax.data.sources.record import DrawnMask
+from hairjax.data.sources.record import RasterisedMask
 from hairjax.data.sources.spelling import class_key
 from hairjax.system.errors import UserError, examples
 from hairjax.system.wording import counted
 
 _SHOWN = 8
 _EXAMPLES = 2
-_LYING = (5, 6, 7, 8)  # EXIF orientations that change the sides over
+_LYING = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 HOW = (
     "give config.data.mask_category=NAME (of check, evaluate, explain and predict "
     "--mask_category=NAME)"
@@ -29,18 +29,18 @@ HOW = (
 
 
 class _Photo(NamedTuple):
-    """Size as it is decoded, and EXIF orientation, of a photograph; no size if it is damaged."""
+    """Decoded size, None if damaged, and EXIF orientation."""
 
     size: tuple[int, int] | None
     orientation: int
 
 
 class AnnotatedMasks:
-    """The masks of a set of photographs, by annotation files.
+    """Masks of a set of images from annotation files.
 
     Attributes:
-        category: the category that is hair, as it was typed most often.
-        said: one line on what was found.
+        category: category of hair, in its most frequent spelling.
+        said: summary of the findings in one line.
     """
 
     def __init__(
@@ -51,17 +51,12 @@ class AnnotatedMasks:
         category: str,
         held: str,
     ):
-        """Read the files and find which photographs they speak of.
+        """Read JSON files below `root` and match them to images, paths by relative path.
 
-        Args:
-            paths: JSON files.
-            root: the folder that they are in, or in folders of.
-            photos: where each photograph is, by its relative path.
-            category: what is hair, as ``data.mask_category`` says; "" to tell it.
-            held: the category that a run was trained with; "" for none.
+        `category` is that of hair, "" to infer it, `held` the one stored by a run, "" for none.
 
         Raises:
-            UserError: a file cannot be read, or it cannot be known which category is hair.
+            UserError: a file is unreadable, or the category is ambiguous.
         """
         program, images, passed_over = read_annotations(paths, root)
         self._where = str(paths[0]) if len(paths) == 1 else str(root)
@@ -81,8 +76,12 @@ class AnnotatedMasks:
         self._stored = _annotated_as_stored(alone, self._photos)
         self.said = self._describe(program, alone, len(photos), passed_over)
 
-    def find(self, file: str, path: Path) -> DrawnMask:
-        """Return the mask of a photograph, or raise PhotoError."""
+    def find(self, file: str, path: Path) -> RasterisedMask:
+        """Mask of an image.
+
+        Raises:
+            PhotoError: there is none, several, or an unusable one.
+        """
         found = self._found.get(file, [])
         if not found:
             raise PhotoError(Problem(shown(path), NO_MASK, f"{self._where} does not speak of it"))
@@ -108,7 +107,7 @@ class AnnotatedMasks:
             stat = image.file.stat()
             self._stamps[image.file] = (stat.st_size, stat.st_mtime_ns)
         orientation = orientation if self._stored else 1
-        return DrawnMask(
+        return RasterisedMask(
             image, tuple(self._categories), size, orientation, self._stamps[image.file]
         )
 
@@ -139,11 +138,10 @@ def _of(image: AnnotatedImage, categories: Iterable[str]) -> list[str]:
 
 
 def _categories(images: Sequence[AnnotatedImage], category: str, held: str) -> list[str]:
-    """Return the spellings of the category that is hair, the most frequent first.
+    """Spellings of the category of hair, the most frequent first.
 
     Raises:
-        UserError: there are several categories and none is chosen, none is the one that is, or
-            the only one is another than the one held.
+        UserError: the category is ambiguous, absent, or differs from that of a run.
     """
     times = Counter(one.category for image in images for one in image.objects)
     groups: dict[str, list[str]] = defaultdict(list)
@@ -186,16 +184,13 @@ def _photo(path: Path) -> _Photo:
         with open_header(path) as image:
             return _Photo(image.size, orientation_of(image))
     except (PhotoError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return _Photo(None, 1)  # which reading it will report
+        return _Photo(None, 1)  # reported on reading
 
 
 def _annotated_as_stored(
     images: Mapping[str, AnnotatedImage], photos: Mapping[str, _Photo]
 ) -> bool:
-    """True if the areas of a set are of photographs that EXIF did not turn.
-
-    Programs show photographs turned, but for some. Those whose sides EXIF changes over tell.
-    """
+    """True if a set was annotated without EXIF rotation, as its swapped sides show."""
     shown_upright = shown_stored = 0
     for file, image in images.items():
         photo = photos[file]
@@ -207,7 +202,7 @@ def _annotated_as_stored(
     return shown_stored > 0 and not shown_upright
 
 
-# Which picture is which photograph -----------------------------------------------------------
+# Matching of annotated pictures to images ----------------------------------------------------
 
 
 def _whole(name: str) -> str:
@@ -215,13 +210,13 @@ def _whole(name: str) -> str:
 
 
 def _bare(name: str) -> str:
-    """The name without the suffix of a picture: photographs are saved anew after annotation."""
+    """Name without image suffix, which may change after annotation."""
     path = PurePosixPath(name)
     return str(path.with_suffix("")) if path.suffix.lower() in SUFFIXES | UNREAD_SUFFIXES else name
 
 
 def _uploaded(name: str) -> str:
-    """The name without what Label Studio puts before it: eight hexadecimal digits and a hyphen."""
+    """Name without Label Studio's upload prefix: eight hexadecimal digits and a hyphen."""
     path = PurePosixPath(_bare(name))
     return str(path.with_name(re.sub("^[0-9a-f]{8}-", "", path.name)))
 
@@ -229,13 +224,13 @@ def _uploaded(name: str) -> str:
 def match(
     images: Sequence[AnnotatedImage], files: Sequence[str]
 ) -> dict[str, list[AnnotatedImage]]:
-    """Find what annotation files say of each photograph, by one rule for the whole set.
+    """Match annotated pictures to images, by one rule for the whole set.
 
-    Names are compared with their folders as far as both have them, or, where that fits fewer than
-    half as many, alone; and with their suffixes, without, or without what an upload put before.
+    Compares names with folders, as far as both have them, or, if this matches fewer than half as
+    many, without; with suffix, without, or without upload prefix.
 
     Returns:
-        For each photograph (relative path) that one of the pictures can be, all that can.
+        All candidate pictures of each matched image (relative path).
     """
     named = [(one_form(image.name).strip("/"), image) for image in images]
     by_folder, by_name = (
@@ -246,7 +241,7 @@ def match(
 
 
 def _score(pairs: Mapping[str, list[AnnotatedImage]]) -> int:
-    """Photographs of which exactly one picture is."""
+    """Number of images with exactly one picture."""
     return sum(len(found) == 1 for found in pairs.values())
 
 
@@ -256,7 +251,7 @@ def _pairs(
     form: Callable[[str], str],
     deep: bool,
 ) -> dict[str, list[AnnotatedImage]]:
-    """Pair pictures with photographs; a picture of several photographs is several for each."""
+    """Candidate pictures of each image; a picture of several images counts as several for each."""
     photos: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for file in files:
         formed = form(one_form(file))

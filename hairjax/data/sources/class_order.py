@@ -1,4 +1,4 @@
-"""The order of classes, told from their names: by number, Roman numeral, or words of severity."""
+"""Order of classes inferred from their names: numbers, Roman numerals, words of severity."""
 
 import re
 import unicodedata
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from hairjax.data.sources.severity import severity_places
 from hairjax.data.sources.spelling import plain
 
-# Within a name a hyphen is no sign: `stage-1` is 1.
+# A hyphen within a name is no sign: `stage-1` is 1.
 NUMBER = "(?:^-)?[0-9]+(?:[.,][0-9]+)?"
 
 _PARTS = re.compile(
@@ -26,10 +26,10 @@ Places = Sequence[tuple] | None
 
 
 def recognise_order(names: Iterable[str]) -> tuple[tuple[str, ...], str]:
-    """Return names in order, and how it was told: "" where they are only sorted.
+    """Ordered names, and the rule of the order: "" if only sorted.
 
-    It is told where each name has a place of its own: by number (`2, 3, 3v, 10`), by Roman numeral
-    (`Norwood III, IIIv, IV`), or by words of severity or amount (`none, mild, severe`).
+    Each name needs a distinct place: by number (`2, 3, 3v, 10`), Roman numeral (`Norwood III, IIIv,
+    IV`), or words of severity or amount (`none, mild, severe`).
     """
     ordered = sorted(set(names))
     if len(ordered) < 2:
@@ -49,17 +49,14 @@ def recognise_order(names: Iterable[str]) -> tuple[tuple[str, ...], str]:
 
 
 def class_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Return class names in the order that they tell, else alphabetically."""
+    """Class names in the inferred order, else alphabetically."""
     return recognise_order(names)[0]
 
 
 def how_ordered(classes: Sequence[str], *, given: bool, own: bool) -> str:
-    """Say how the order of classes was told; "" where nothing tells it.
+    """Description of the rule of the order; "" without one.
 
-    Args:
-        classes: in the order that counts.
-        given: True if the user named them in this order.
-        own: True if they are of a data set that numbers its classes itself.
+    `given`: ordered by the user; `own`: numbered by the data set.
     """
     if given:
         return "as data.classes gives it"
@@ -70,13 +67,13 @@ def how_ordered(classes: Sequence[str], *, given: bool, own: bool) -> str:
 
 
 def are_numbered(names: Sequence[str]) -> bool:
-    """True if each of the names has a number of its own."""
+    """True if all names have distinct numbers."""
     places = _number_places(names)
     return places is not None and len(set(places)) == len(places)
 
 
 def number_in(name: str) -> float | None:
-    """The number that ends a name (`level_10`), else the first in it (`2 mild`)."""
+    """Number at the end of a name (`level_10`), else the first in it (`2 mild`); None without."""
     name = plain(name)
     match = re.search(f"{NUMBER}$", name) or re.search(NUMBER, name)
     return _value(match[0]) if match else None
@@ -94,7 +91,7 @@ def _word_places(names: Sequence[str]) -> Places:
 
 
 def _natural_places(names: Sequence[str]) -> Places:
-    """Places of names that differ in their numbers, and in what follows: `2, 3, 3v, 10`, `1-25`."""
+    """Places by number and following text: `2, 3, 3v, 10`, `1-25`."""
     found = [_PARTS.fullmatch(plain(name)) for name in names]
     matches = [match for match in found if match]
     before = {re.sub(r"[\s_.-]", "", match["before"]) for match in matches}
@@ -104,12 +101,12 @@ def _natural_places(names: Sequence[str]) -> Places:
 
 
 def _roman_places(names: Sequence[str]) -> Places:
-    """Places by Roman numeral, behind the words that all names have in common before it."""
+    """Places by Roman numeral, after the common words of all names."""
     parsed = [dict(_romans(name)) for name in names]
     common = set.intersection(*(set(one) for one in parsed))
     for before in sorted(common, key=len, reverse=True):
         values = {one[before][0][0] for one in parsed}
-        # Single letters may be letters.
+        # A single letter alone may be no numeral.
         sure = before or any(one[before][2] > 1 for one in parsed)
         places = _places([one[before][:2] for one in parsed])
         if len(values) > 1 and sure and places is not None:
@@ -118,7 +115,7 @@ def _roman_places(names: Sequence[str]) -> Places:
 
 
 def _romans(name: str) -> Iterator[tuple[str, tuple[tuple[float, ...], str, int]]]:
-    """Yield each reading of a name's numeral: (value, further numbers), the rest, its letters."""
+    """Yield each reading of the numeral: (value, further numbers), the rest, its letters."""
     text = unicodedata.normalize("NFKC", name).strip()
     for start in range(len(text)):
         before, rest = text[:start], text[start:]
@@ -137,7 +134,7 @@ def _romans(name: str) -> Iterator[tuple[str, tuple[tuple[float, ...], str, int]
 
 
 def _places(parts: Sequence[tuple[tuple[float, ...], str]]) -> Places:
-    """Places by numbers, then by what follows; None where that has no order of its own."""
+    """Places by numbers, then by the following text; None if that has no order."""
     trimmed = [
         (numbers, re.sub(r"^[\s_.-]+(?=\w)", "", after).strip(" _.")) for numbers, after in parts
     ]
@@ -160,7 +157,7 @@ def _places(parts: Sequence[tuple[tuple[float, ...], str]]) -> Places:
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    """The numbers in a text, whose hyphen in front is a sign and no other is."""
+    """Numbers in a text; only a leading hyphen is a sign."""
     numbers = [_value(number) for number in re.findall("[0-9]+(?:[.,][0-9]+)?", text)]
     return (-numbers[0], *numbers[1:]) if text.startswith("-") else tuple(numbers)
 

@@ -1,4 +1,4 @@
-"""Classes: their names, those that are given, and the index of each label."""
+"""Class names, given or found, and label indices."""
 
 import csv
 import re
@@ -11,17 +11,19 @@ from hairjax.data.sources.manifest import Row
 from hairjax.data.sources.own_parts import is_part
 from hairjax.data.sources.spelling import class_key, plain
 from hairjax.system.errors import UserError
+from hairjax.system.wording import as_csv, flag
 
+_LIST = "--config.data.manifest=FILE (of check and evaluate --manifest)"
 _FOLDERS = "--config.data.split=folders (of check --split=folders)"
-# What makes of a number a stage between two.
+# Suffixes of a number that name a stage between two.
 _BETWEEN = re.compile(r"[0-9][\s_-]*(?:[a-z]|vertex|anterior)$|[0-9][+-]+$")
 
 
 def parse_classes(text: str) -> tuple[str, ...]:
-    """Return the names that `data.classes` gives, as a line of CSV; none where it is empty.
+    """Parse `data.classes`, a line of CSV; () if empty.
 
     Raises:
-        UserError: it names fewer than two classes, or one twice.
+        UserError: fewer than two classes, or a repeated one.
     """
     if not text:
         return ()
@@ -44,16 +46,13 @@ def parse_classes(text: str) -> tuple[str, ...]:
 def class_names(
     labels: Iterable[str], given: tuple[str, ...], source: str, missing: Iterable[str] = ()
 ) -> tuple[str, ...]:
-    """Return the ordered names of the classes that `source`, a folder or a manifest, holds.
+    """Ordered class names of a folder or manifest, by the labels of all images.
 
-    Args:
-        labels: the label of every photograph, or each label once.
-        given: the names in the order that the user gave; () to tell it from the names.
-        source: the folder or the manifest.
-        missing: labels that were taken for none.
+    `given` are class names ordered by the user, () to infer the order, `missing` labels treated as
+    missing.
 
     Raises:
-        UserError: they are fewer than two, or not those given.
+        UserError: fewer than two classes, or not the given ones.
     """
     names = class_order(labels)
     if given:
@@ -74,21 +73,20 @@ def class_names(
 
 
 def _tables_inside(source: str) -> str:
-    """Name a table that lies in a folder of `source`, as Roboflow has it; "" for none."""
+    """Hint at a table inside a folder of `source`, as in Roboflow exports; "" for none."""
     tables = sorted(Path(source).expanduser().glob("*/*.csv"))
     if not tables:
         return ""
     folder, table = tables[0].parent, tables[0]
     return (
-        f"; {table} is there: if it lists the labels, give --config.data.photos={folder} "
-        f"--config.data.manifest={table} (of check --photos and --manifest)"
+        f"; {table} is there: if it lists the labels, give {flag('config.data.photos', folder)} "
+        f"{flag('config.data.manifest', table)} (of check --photos and --manifest)"
     )
 
 
 def _require_given(names: Sequence[str], given: tuple[str, ...], source: str) -> None:
-    """Refuse labels that are none of the classes given, and classes without photographs."""
     found = {name: find_class(name, given) for name in names}
-    # A name that is itself given is that class alone.
+    # A given name stands for that class only.
     for name, place in found.items():
         if place is not None and name != given[place] and given[place] in found:
             found[name] = None
@@ -106,11 +104,10 @@ def _require_given(names: Sequence[str], given: tuple[str, ...], source: str) ->
 
 
 def find_class(label: str, classes: tuple[str, ...]) -> int | None:
-    """Return the index of `label`, a class's name or the bare number of a class; None of no class.
+    """Index of a label, a class name or the number of a class; None if absent.
 
-    Case, spaces and separators may differ where one class alone then fits. A run trained on folders
-    `level_0 …` reads a manifest that says 0 … or, as spreadsheets and pandas write columns with
-    gaps, 0.0 …; and the other way round.
+    Case, spaces and separators may differ if the match is unique. Labels 0 …, or 0.0 … as written
+    by spreadsheets and pandas, match classes `level_0` …, and vice versa.
     """
     if label in classes:
         return classes.index(label)
@@ -121,7 +118,7 @@ def find_class(label: str, classes: tuple[str, ...]) -> int | None:
     # `3v` is another stage than 3.
     if any(_BETWEEN.search(plain(name)) for name in (label, *same)):
         return None
-    # `2-3` is between two of them.
+    # `2-3` lies between two classes.
     alone = len(re.findall(NUMBER, label)) == 1
     if len(same) == 1 and (_is_number(label) or (_is_number(same[0]) and alone)):
         return classes.index(same[0])
@@ -129,7 +126,7 @@ def find_class(label: str, classes: tuple[str, ...]) -> int | None:
 
 
 def label_index(label: str, classes: tuple[str, ...]) -> int:
-    """Return the index of `label` as `find_class` finds it.
+    """Index of a label by `find_class`.
 
     Raises:
         UserError: there is no such class.
@@ -144,19 +141,14 @@ def label_index(label: str, classes: tuple[str, ...]) -> int:
 
 
 def require_classes_on_top(photos: str, rows: Iterable[Row], given: Sequence[str] = ()) -> None:
-    """Refuse `photos/train/level_0 …`, where train, val and test would be read as the classes.
+    """Raise if the outer folders of `rows` are no classes, as in `photos/train/level_0`.
 
-    Class folders that all hold the same folders, such as one per camera, are refused too, unless
-    the outer names are numbered and the inner are not: only their owner knows which are meant.
-
-    Args:
-        photos: the folder.
-        rows: the photographs in it, by their outer folders.
-        given: the names of the classes that the user gave.
+    Class folders with identical subfolders, such as one per camera, are ambiguous, unless only the
+    outer names are numbered or the classes are given.
 
     Raises:
-        UserError: the folders in `photos` are those of a split, or all hold the same folders and
-            no photographs.
+        UserError: the folders in `photos` are parts of a split, or all hold the same subfolders and
+            no images.
     """
     inside: dict[str, set[str]] = {}
     photographs: Counter[str] = Counter()
@@ -172,25 +164,23 @@ def require_classes_on_top(photos: str, rows: Iterable[Row], given: Sequence[str
     same = not flat and len(common) > 1 and all(names <= every for names in inside.values())
     parts = len(inside) > 1 and all(is_part(name) for name in inside) and not {*inside} & {*given}
     if same and not (are_numbered([*inside]) and not are_numbered([*every])):
-        # Of folders of photographs and of masks the former.
+        # Folders of images rather than masks.
         named = {name: count for name, count in photographs.items() if "mask" not in name.lower()}
         largest = max(named or photographs, key=photographs.__getitem__)
-        divide = f"divide them as these folders do with {_FOLDERS}, " if parts else ""
+        divide = f"divide them as these folders do with {_FOLDERS}, or " if parts else ""
+        one = flag("config.data.photos", PurePath(photos, largest))
         raise UserError(
             f"each folder in {photos!r} ({_few(sorted(inside))}) holds folders of the same names "
             f"({_few(class_order(every))}), so which are the classes? If the inner ones, {divide}"
-            "put the photographs of each class into one folder (hairjax splits them itself) or "
-            f"give one of the outer ones, as in --config.data.photos={PurePath(photos, largest)}; "
-            "if the outer ones, list the photographs with --config.data.manifest=FILE (of check, "
-            "evaluate and explain --manifest=FILE)"
+            f"give one of the outer ones, as in {one}; if the outer ones, list the photographs "
+            f"with {_LIST}"
         )
     if parts:
         raise UserError(
             f"the folders in {photos!r} ({_few(sorted(inside))}) are named like the parts of a "
             f"split, not like classes: where class folders are in them, give {_FOLDERS}; where "
-            "photographs are, list them with --config.data.manifest=FILE (of check, evaluate and "
-            "explain --manifest=FILE); and if these are the classes, say "
-            f"--config.data.classes={','.join(sorted(inside))}"
+            f"photographs are, list them with {_LIST}; if these are classes, give "
+            f"{flag('config.data.classes', as_csv(sorted(inside)))}"
         )
 
 
@@ -199,5 +189,4 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _is_number(name: str) -> bool:
-    """True if a name is nothing but a number."""
     return re.fullmatch(NUMBER, name) is not None

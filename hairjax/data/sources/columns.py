@@ -1,4 +1,4 @@
-"""Which column of a manifest says what: by its name, by `data.columns`, or one column per class."""
+"""Meaning of manifest columns: by name, by `data.columns`, or one column per class."""
 
 import csv
 import re
@@ -10,14 +10,14 @@ from hairjax.data.sources.own_parts import is_part, split_column
 from hairjax.data.sources.spelling import plain
 from hairjax.data.sources.table import Table, separator
 from hairjax.system.errors import UserError, examples
-from hairjax.system.wording import counted
+from hairjax.system.wording import as_csv, counted, flag
 
-EXACT = "exact"  # the value of `data.columns` for no other names, and paths as they are written
-KEY = "--config.data.columns"
+EXACT = "exact"  # value of `data.columns`: standard names only, paths taken literally
+KEY = "config.data.columns"
 FLAGS = "of check, evaluate and explain --columns=…"
 _EXAMPLES = 5
 _LINES_SHOWN = 5
-# What a column may say, and the names that mean it, without case, spaces and separators.
+# Meanings of columns, and their names without case, spaces and separators.
 PARTS: Mapping[str, frozenset[str]] = {
     "file": frozenset(
         {"file", "filename", "filepath", "image", "imagename", "imagefile", "imagepath", "img",
@@ -38,9 +38,9 @@ _ZERO = {"0", "0.0", "false"}
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a manifest that mean something; "" where none does.
+    """Columns of a manifest by meaning; "" for none.
 
-    `label` is one column, or one for each class, with 1 in the row of a photograph of it.
+    `label` is one column, or one indicator column (0/1) per class.
     """
 
     file: str
@@ -51,11 +51,11 @@ class Columns:
 
     @property
     def used(self) -> frozenset[str]:
-        """Names of the columns that mean something."""
+        """Names of the columns with a meaning."""
         return frozenset({self.file, *self.label, self.subject, self.mask, self.split} - {""})
 
     def label_of(self, cells: Mapping[str, str]) -> tuple[str, str]:
-        """The label in a row, "" for none, and what is wrong where a class has no single 1."""
+        """Label of a row, "" for none, and a description if indicator columns are inconsistent."""
         if len(self.label) == 1:
             return cells[self.label[0]], ""
         ones = [name for name in self.label if cells[name].lower() in _ONE]
@@ -67,7 +67,7 @@ class Columns:
         return "", f"{' and '.join(ones)} are 1" if ones else f"none of {_few(self.label)} is 1"
 
     def describe(self) -> str:
-        """In words, what was not simply named `file`, `label` …; "" where all was."""
+        """Description of unusual column names; "" for none."""
         said = [
             f"{name!r} is the {part}"
             for part, name in (
@@ -84,10 +84,10 @@ class Columns:
 
 
 def parse_columns(text: str) -> dict[str, str]:
-    """Return the column that `data.columns` gives for each part; none where it is empty.
+    """Parse `data.columns`: column by meaning; {} if empty.
 
     Raises:
-        UserError: it is not `part=column` with commas between, or gives a part twice.
+        UserError: not comma-separated `part=column`, or a repeated part.
     """
     if not text or text == EXACT:
         return {}
@@ -109,16 +109,13 @@ def parse_columns(text: str) -> dict[str, str]:
 
 
 def find_columns(table: Table, text: str, root: Path) -> Columns:
-    """Return which column says what.
+    """Find the columns of a manifest by meaning.
 
-    Args:
-        table: the manifest.
-        text: `data.columns`: the columns that are named by it, or ``exact``; the others are
-            recognised by their names, and one column for each class by exactly one 1 in each row.
-        root: the folder of photographs, by which an error names the likely column of files.
+    Columns not in `text` (`data.columns`) are recognised by name, and indicator columns by exactly
+    one 1 per row; `root` serves to suggest the file column.
 
     Raises:
-        UserError: a column that is needed is not there, or it cannot be told which it is.
+        UserError: a required column is missing or ambiguous.
     """
     if text == EXACT:
         return _exact(table, root)
@@ -153,18 +150,17 @@ def _exact(table: Table, root: Path) -> Columns:
 
 
 def name_key(name: str) -> str:
-    """Return what the spellings of a column's name share: `Image Path`, `image_path`."""
+    """Normalised column name, common to all spellings: `Image Path`, `image_path`."""
     return re.sub(r"[\s_.-]", "", plain(name))
 
 
 def find_named(columns: Sequence[str], names: Iterable[str]) -> str:
-    """Return the column that has one of the names, in any spelling; "" for none or several."""
+    """Column with one of the names, in any spelling; "" for none or several."""
     alike = [column for column in columns if column and name_key(column) in {*names}]
     return alike[0] if len(alike) == 1 else ""
 
 
 def _named(table: Table, part: str, name: str) -> str:
-    """The column that `data.columns` names."""
     if name in table.columns:
         return name
     alike = [one for one in table.columns if one and name_key(one) == name_key(name)]
@@ -177,7 +173,7 @@ def _named(table: Table, part: str, name: str) -> str:
 
 
 def _recognised(table: Table, part: str, taken: set[str]) -> str:
-    """The column whose name means the part: just so, else in another spelling, else its like."""
+    """Column by name: exact, else in another spelling, else a synonym."""
     free = [name for name in table.columns if name and name not in taken]
     if part in free:
         return part
@@ -187,7 +183,7 @@ def _recognised(table: Table, part: str, taken: set[str]) -> str:
             raise UserError(
                 f"the manifest {str(table.path)!r} has the columns "
                 f"{' and '.join(map(repr, alike))}, and which is the {part} cannot be known: say "
-                f"{KEY}={part}={alike[0]} ({FLAGS})"
+                f"{flag(KEY, as_csv([f'{part}={alike[0]}']))} ({FLAGS})"
             )
         if alike:
             return alike[0]
@@ -195,10 +191,10 @@ def _recognised(table: Table, part: str, taken: set[str]) -> str:
 
 
 def _one_per_class(table: Table, used: set[str]) -> tuple[str, ...]:
-    """All other columns, if they hold 0 and 1 alone; () if they do not.
+    """All other columns if they are indicators; () otherwise.
 
     Raises:
-        UserError: they do, and not every row has exactly one 1.
+        UserError: they are, but some row has not exactly one 1.
     """
     names = tuple(
         name
@@ -206,7 +202,7 @@ def _one_per_class(table: Table, used: set[str]) -> tuple[str, ...]:
         if name and name not in used and not re.fullmatch(r"unnamed: ?[0-9]+", name.lower())
     )
     cells = [(line, [row[name].lower() for name in names]) for line, row in table.rows]
-    # A column each for train and test says what a photograph is for, not what it shows.
+    # Indicator columns for train and test are a split, not classes.
     if len(names) < 2 or not cells or all(map(is_part, names)):
         return ()
     if any({*row} - _ONE - _ZERO for _, row in cells):
@@ -214,6 +210,7 @@ def _one_per_class(table: Table, used: set[str]) -> tuple[str, ...]:
     ones = {line: sum(cell in _ONE for cell in row) for line, row in cells}
     none, several = ([line for line, count in ones.items() if f(count)] for f in _FAULTS)
     if none or several:
+        label = as_csv([f"label={'|'.join(names)}"])
         said = [
             f"{counted(len(lines), 'row')} {'has' if len(lines) == 1 else 'have'} {what} (line "
             f"{examples([str(line) for line in lines], _LINES_SHOWN)})"
@@ -223,7 +220,7 @@ def _one_per_class(table: Table, used: set[str]) -> tuple[str, ...]:
         raise UserError(
             f"the columns {_few(names)} of the manifest {str(table.path)!r} hold 0 and 1, as with "
             f"one column for each class, but {' and '.join(said)}: correct them, or if these are "
-            f"the classes say {KEY}=label={'|'.join(names)} ({FLAGS}) and leave such rows out with "
+            f"the classes say {flag(KEY, label)} ({FLAGS}) and leave such rows out with "
             "--config.data.on_bad=skip"
         )
     return names
@@ -244,11 +241,11 @@ def _refuse(table: Table, lacking: Sequence[str], found: Mapping[str, str], root
     left = [name for name in table.columns if name and name not in used]
     if "label" in lacking and len(left) == 1 and names["file"] != "COLUMN":
         names["label"] = left[0]
-    way = ",".join(f"{part}={names[part]}" for part in lacking)
+    way = flag(KEY, as_csv([f"{part}={names[part]}" for part in lacking]))
     raise UserError(
         f"the manifest {str(table.path)!r} lacks {' and '.join(lacking)}: its first line must name "
         f"the columns file and label (and may name subject, mask and split), and names "
-        f"{_shown(table.columns)}; say which is which with {KEY}={way} ({FLAGS}), or rename them"
+        f"{_shown(table.columns)}; say which is which with {way} ({FLAGS}), or rename them"
     )
 
 
@@ -261,7 +258,7 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _likely_file(table: Table, root: Path) -> str:
-    """The first column whose first values are names of files below `root`; "" for none."""
+    """First column with leading values that name files below `root`; "" for none."""
     for name in table.columns:
         values = [cells[name] for _, cells in table.rows[:_LINES_SHOWN]]
         if name and values and all(_is_there(root, value) for value in values):
@@ -270,7 +267,7 @@ def _likely_file(table: Table, root: Path) -> str:
 
 
 def _is_there(root: Path, value: str) -> bool:
-    """True if a file is named so, or so but for its suffix."""
+    """True if the file exists, possibly with another suffix."""
     if not value or re.fullmatch(r"[0-9.,]{1,3}", value):
         return False
     try:

@@ -1,4 +1,4 @@
-"""Finding photographs in a folder per class, through links, with what is in the way reported."""
+"""Find images in a folder per class, following links; report unusable entries."""
 
 import os
 from collections.abc import Collection, Iterator
@@ -13,16 +13,16 @@ from hairjax.data.sources.own_parts import is_part
 from hairjax.data.sources.problems import Problem, shown
 from hairjax.system.errors import UserError, examples
 
-# What macOS leaves in archives and a Synology beside photographs: previews among other things.
+# Folders of macOS archives and Synology devices, with previews and metadata.
 _SYSTEM_FOLDERS = frozenset({"__MACOSX", "@eaDir"})
 
 
 def walk_classes(root: Path, problems: list[Problem]) -> tuple[list[Row], list[str]]:
-    """List the photographs below each class folder of `root`, and those folders' names.
+    """Images below each class folder of `root`, and the class names.
 
     Raises:
-        UserError: `root` cannot be read or holds no folders; a class folder holds no photograph
-            or has a name that cannot be written.
+        UserError: `root` is unreadable or without folders; a class folder is empty or has an
+            unencodable name.
     """
     try:
         inside = [path for path in sorted(root.iterdir()) if not _is_hidden(path.name)]
@@ -41,17 +41,17 @@ def walk_classes(root: Path, problems: list[Problem]) -> tuple[list[Row], list[s
             continue
         if path.suffix.lower() in SUFFIXES | UNREAD_SUFFIXES:
             problems.append(Problem(shown(path), "in no class folder", ""))
-    # Through a link, the photographs of one class would be another's too.
+    # A link must not add the images of one class to another.
     known = {os.path.realpath(path) for path in (root, *folders)}
     rows = [row for folder in folders for row in _class_rows(root, folder, known, problems)]
     return rows, [folder.name for folder in folders]
 
 
 def walk_parts(root: Path, problems: list[Problem]) -> tuple[list[Row], list[str]]:
-    """List the photographs of class folders inside `train`, `valid` and `test`, and the classes.
+    """Images of class folders inside `train`, `valid` and `test`, and the class names.
 
     Raises:
-        UserError: as `walk_classes`, or a folder in `root` is not named like a part of a split.
+        UserError: as `walk_classes`, or a folder in `root` is no part of a split.
     """
     names = [path.name for path in sorted(root.iterdir()) if path.is_dir()]
     names = [name for name in names if not _is_hidden(name)]
@@ -73,9 +73,9 @@ def walk_parts(root: Path, problems: list[Problem]) -> tuple[list[Row], list[str
 
 
 def _beside(root: Path) -> str:
-    """Suggest what was meant: a table in the folder, or the folder above of which it is a class.
+    """Hint at a table in the folder, or at its parent if it is a class folder.
 
-    An answer begins with a stop; "" for none.
+    Starts with a semicolon; "" for none.
     """
     tables = sorted(path.name for path in root.glob("*.csv"))
     if tables:
@@ -98,7 +98,7 @@ def _holds_photograph(folder: Path) -> bool:
 def _class_rows(
     root: Path, folder: Path, known: Collection[str], problems: list[Problem]
 ) -> list[Row]:
-    """List the photographs of one class; refuse a folder that has neither them nor problems."""
+    """Images of one class; raises if there are neither images nor problems."""
     if shown(folder) != str(folder):
         raise UserError(
             f"the name of the class folder '{shown(folder)}' is not UTF-8, in which every output "
@@ -119,9 +119,9 @@ def _class_rows(
 
 
 def walk_photos(folder: Path, known: Collection[str], problems: list[Problem]) -> Iterator[Path]:
-    """Yield every visible photograph below `folder`, through symbolic links, each folder once.
+    """Yield every visible image below `folder`, following links, each folder once.
 
-    No folder below it is walked whose real path is `known`.
+    Folders with a real path in `known` are skipped.
     """
 
     def unreadable(error: OSError) -> None:
@@ -132,7 +132,7 @@ def walk_photos(folder: Path, known: Collection[str], problems: list[Problem]) -
     seen = {*known}
     for parent, folders, files in os.walk(folder, followlinks=True, onerror=unreadable):
         seen.add(os.path.realpath(parent))
-        # A link to a folder above would be walked for ever.
+        # Skip links to parent folders: endless recursion.
         folders[:] = sorted(
             name
             for name in folders
@@ -148,11 +148,11 @@ def _is_hidden(name: str) -> bool:
 
 
 def _is_broken_link(path: Path, problems: list[Problem]) -> bool:
-    """Report a link that leads to nothing: a folder of photographs may have been there."""
+    """Report a dangling link, which may have been a folder of images."""
     try:
         reason = missing(path) if path.is_symlink() else ""
     except OSError:
-        # It is in a folder that may be listed and not entered: reading says so.
+        # The folder cannot be entered; reported on reading.
         return False
     if reason:
         problems.append(Problem(shown(path), "the link cannot be followed", reason))

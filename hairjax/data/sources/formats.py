@@ -1,12 +1,12 @@
-"""The image formats that are read, and which file names stand for them."""
+"""Supported image formats and their suffixes."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from hairjax.data.sources.problems import Problem, shown
 
-# Pillow's name of each format read, for photographs and masks, and its suffixes. Every build of
-# Pillow reads these, but for the last two (`prepare.containers`).
+# Suffixes by Pillow format, for images and masks. The last two need optional decoders
+# (`prepare.containers`).
 FORMATS: Mapping[str, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "PNG": (".png", ".apng"),
@@ -20,7 +20,7 @@ FORMATS: Mapping[str, tuple[str, ...]] = {
 }
 STATED_WHITE = "largest value stated"  # in the info of an opened PGM or PPM
 SUFFIXES = frozenset(suffix for group in FORMATS.values() for suffix in group)
-# Files that are pictures to whoever put them there: they are reported, never passed over.
+# Unsupported image files, which are reported.
 UNREAD_SUFFIXES = frozenset(
     {
         *(".dcm", ".j2k", ".jp2", ".jxl", ".pfm", ".psb", ".psd", ".svg", ".tga"),
@@ -30,7 +30,7 @@ UNREAD_SUFFIXES = frozenset(
 
 
 def usable_name(path: Path, problems: list[Problem]) -> bool:
-    """True if `path` is named like a photograph; reports the pictures that are not read."""
+    """True if `path` has the suffix of a supported image; reports unsupported images."""
     suffix = path.suffix.lower()
     if suffix in UNREAD_SUFFIXES:
         kind = f"{suffix} is not read: save it as JPEG or PNG"
@@ -39,7 +39,7 @@ def usable_name(path: Path, problems: list[Problem]) -> bool:
     if suffix not in SUFFIXES:
         return False
     if shown(path) != str(path):
-        # Every output is UTF-8; such a name could not be written there, nor found again.
+        # Every output is UTF-8, which cannot hold such a name.
         problems.append(Problem(shown(path), "the name is not UTF-8", ""))
         return False
     return True

@@ -1,4 +1,4 @@
-"""What a folder holds, in words, for whoever was looking for something else in it."""
+"""Descriptions of a folder's contents, for error messages."""
 
 import difflib
 import os
@@ -12,11 +12,11 @@ from hairjax.system.wording import counted
 
 _KINDS_SHOWN = 4
 _FOLDERS_SHOWN = 4
-_MOST = 20_000  # names among which the nearest is looked for
+_MOST = 20_000  # maximum number of names to search for the nearest
 
 
 def describe_holdings(folder: Path) -> str:
-    """Return what is below a folder: `120 .json and 3 .csv in 4 folders (a, b, c, d)`."""
+    """Describe the contents of a folder: `120 .json and 3 .csv in 4 folders (a, b, c, d)`."""
     counts: Counter[str] = Counter()
     folders = []
     for parent, inside, files in os.walk(folder):
@@ -36,17 +36,14 @@ def describe_holdings(folder: Path) -> str:
 
 
 def near_name(name: str, names: Sequence[str]) -> str:
-    """Return the one of `names` that may be meant: of another suffix or case, or spelt nearly so.
-
-    "" if there is none, or several are as near.
-    """
+    """Most similar of `names`, by suffix, case or spelling; "" for none or ties."""
     alike = [one for one in names if one.casefold() == name.casefold()]
     alike = alike or [one for one in names if PurePath(one).stem == PurePath(name).stem]
     if len(alike) == 1:
         return alike[0]
     if alike or len(names) > _MOST:
         return ""
-    # Of names that number photographs the next one is near, and is another.
+    # Names with other numbers are other images.
     same = [one for one in names if _numbers(one) == _numbers(name)]
     near = difflib.get_close_matches(name, same, n=2, cutoff=0.8)
     return near[0] if len(near) == 1 else ""

@@ -1,9 +1,9 @@
-"""Paths as a list of photographs writes them, read as paths below the folder of photographs.
+"""Resolve listed paths below the folder of images or masks.
 
-The way to read them is one for the whole list: as they are written, with Windows' separators, or
-without the suffix that the files have.
+One rule for the whole list: as written, with Windows separators, or without suffix.
 """
 
+import csv
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +14,7 @@ from hairjax.data.sources.formats import SUFFIXES, UNREAD_SUFFIXES
 from hairjax.data.sources.holdings import describe_holdings, near_name
 from hairjax.data.sources.lookup import Lookup, leads_outside, missing, one_form
 from hairjax.system.errors import UserError, examples
+from hairjax.system.wording import as_csv, flag
 
 _FLAGS = "of check, evaluate and explain"
 _PICTURES = SUFFIXES | UNREAD_SUFFIXES
@@ -22,13 +23,12 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True)
 class ListedFile:
-    """Where a path leads.
+    """Resolved path.
 
     Attributes:
-        file: the path below the root, as the file system writes it; as the list does where nothing
-            is there.
-        why_not: why nothing can be read there; "" where something can.
-        detail: what more there is to say of that.
+        file: path below the root as in the file system; as listed if nothing exists.
+        why_not: reason if unreadable; "" otherwise.
+        detail: further details of the reason.
     """
 
     file: str
@@ -36,58 +36,95 @@ class ListedFile:
     detail: str = ""
 
 
+PHOTOS, MASKS = "photos", "masks"
 OUTSIDE = "not a path below config.data.photos"
 NO_FILE = "no such file"
 SEVERAL = "several files of this name"
 
 
+def parse_prefix(text: str) -> tuple[str, ...]:
+    """Return the starts that `data.prefix` gives, as a line of CSV, each with one / at its end.
+
+    Raises:
+        UserError: it is no such line.
+    """
+    try:
+        cells = next(csv.reader([text], skipinitialspace=True, strict=True), [])
+    except csv.Error as error:
+        raise UserError(
+            f"config.data.prefix is {text!r}; it can be the start of paths, or several with commas "
+            "between"
+        ) from error
+    starts = (cell.strip().replace("\\", "/") for cell in cells)
+    return tuple(f"{start.rstrip('/')}/" for start in starts if start)
+
+
+def require_prefixes(prefixes: Sequence[str], paths: Sequence[str]) -> None:
+    """Refuse a start with which no path of the manifest begins.
+
+    Raises:
+        UserError: names it, and some paths.
+    """
+    for prefix in prefixes:
+        if paths and not any(_plain(path).startswith(prefix) for path in paths):
+            raise UserError(
+                f"config.data.prefix is {prefix!r}, and no path of the manifest begins with it: "
+                f"{examples(paths, _EXAMPLES)}; correct it or leave it out"
+            )
+
+
 class Listed:
-    """Finds what a list names, in one way for all of it.
+    """Resolver of a list's paths.
 
     Attributes:
-        said: how paths are read where they are not read as written; "" where they are.
+        named: paths as listed.
+        said: description of the rule; "" for paths as written.
     """
 
-    def __init__(self, paths: Sequence[str], root: Path, prefix: str, exact: bool):
-        """Choose the way.
+    def __init__(
+        self, paths: Sequence[str], root: Path, prefix: str, exact: bool, key: str = PHOTOS
+    ):
+        """Choose the rule for `paths` ("" for none) below `root`, the folder of the given `key`.
 
-        Args:
-            paths: as the list writes them, "" for none.
-            root: the folder that they start from.
-            prefix: what to drop at their start.
-            exact: True to take them as they are written.
+        `exact`: take them literally.
         """
-        self._root, self._lookup = root, Lookup(root)
+        self._root, self._lookup, self._key = root, Lookup(root), key
         self._roots = tuple(dict.fromkeys((root.absolute(), root.resolve())))
-        prefix = prefix.replace("\\", "/")
-        self._prefix, self._exact = f"{prefix.rstrip('/')}/" if prefix else "", exact
+        self._prefixes, self._exact = parse_prefix(prefix), exact
         self._slashes = self._suffixless = False
         self._stems: dict[Path, dict[str, list[str]]] = {}
         self._places: dict[str, ListedFile] = {}
         self.said = ""
-        self._named = [path for path in paths if path]
-        self._found = 0 if exact else self._choose(self._named)
+        self.named = [path for path in paths if path]
+        self._found = 0 if exact else self._choose(self.named)
 
     def require_found(self) -> None:
-        """Refuse a list of which nothing is there, or most of it from another start.
+        """Raise if no path resolves, or most resolve from another folder.
 
         Raises:
-            UserError: no path begins with the prefix; or says with which start most paths would
-                lead to a file, or what is there where none does.
+            UserError: no path resolves; describes the folder.
         """
-        named = self._named
-        if self._exact or not named:
+        self.require_start()
+        if self.named and not self._exact and not self._found:
+            self._refuse(self.named)
+
+    def require_start(self) -> None:
+        """Refuse a list most of which is there, but from another start.
+
+        Raises:
+            UserError: names the start.
+        """
+        named = self.named
+        if self._exact or not named or 2 * self._found > len(named):
             return
-        if self._prefix and not any(self._plain(one).startswith(self._prefix) for one in named):
-            raise UserError(
-                f"config.data.prefix is {self._prefix!r}, and no path of the manifest begins with "
-                f"it: {examples(named, _EXAMPLES)}; correct it or leave it out"
-            )
-        if 2 * self._found <= len(named):
-            self._refuse(named)
+        wanted = [_plain(self._below(path)) for path in named]
+        starts = other_starts(wanted, walk_names(self._root))
+        (dropped, added), count = starts.most_common(1)[0] if starts else (("", ""), 0)
+        if 2 * count > len(named):
+            raise UserError(self._other_start(named, dropped, added, count))
 
     def place(self, path: str) -> ListedFile:
-        """Where a path leads."""
+        """Resolve a path."""
         if path not in self._places:
             self._places[path] = self._look(path)
         return self._places[path]
@@ -104,7 +141,7 @@ class Listed:
         return ListedFile(below, NO_FILE, reason) if reason else ListedFile(below)
 
     def hint(self, file: str) -> str:
-        """Name a file like one that is not there; "" for none."""
+        """Name of a similar file; "" for none."""
         path = self._lookup.find(file)
         try:
             there = [one for names in self._lookup.names(path.parent).values() for one in names]
@@ -114,7 +151,7 @@ class Listed:
         return f"{PurePosixPath(file).with_name(name)} is there" if name else ""
 
     def _choose(self, named: Sequence[str]) -> int:
-        """Take the first way in which more than half of the paths lead to a file; how many do."""
+        """Choose the first rule that resolves more than half of the paths; return their number."""
         slashes = any("\\" in path for path in named)
         ways = [(False, False), (True, False), (False, True), (True, True)]
         found = 0
@@ -136,29 +173,32 @@ class Listed:
         if self._suffixless:
             written = next(path for path in named if not self.place(path).why_not)
             said.append(f"names lack their suffix: {written} is {self.place(written).file}")
-        if self._prefix:
-            said.append(f"{self._prefix} at the start of paths is dropped")
+        dropped = [one for one in self._prefixes if any(_plain(n).startswith(one) for n in named)]
+        if dropped:
+            said.append(f"{' or '.join(dropped)} at the start of paths is dropped")
         return ", ".join(said)
 
-    def _plain(self, path: str) -> str:
-        return path.replace("\\", "/")
-
     def _below(self, path: str) -> str:
-        """The path below the root as written, `./` left out, one from `/` that leads there too."""
+        """Path below the root, without `./`; absolute paths below the root become relative."""
         if self._exact:
             return PurePosixPath(path).as_posix()
         if self._slashes:
-            path = self._plain(path)
-        if self._prefix and self._plain(path).startswith(self._prefix):
-            path = self._plain(path)[len(self._prefix) :].lstrip("/")
+            path = _plain(path)
+        if start := self._start_of(path):
+            path = _plain(path)[len(start) :].lstrip("/")
         pure = PurePosixPath(path)
         for root in self._roots if pure.is_absolute() and ".." not in pure.parts else ():
             if pure.is_relative_to(root):
                 return pure.relative_to(root).as_posix()
         return pure.as_posix()
 
+    def _start_of(self, path: str) -> str:
+        """The longest start that is dropped of a path; "" for none."""
+        starts = (one for one in self._prefixes if _plain(path).startswith(one))
+        return max(starts, key=len, default="")
+
     def _with_suffix(self, file: str) -> ListedFile:
-        """Where a path without suffix leads, to the only picture of that name."""
+        """Resolve a path without suffix to the only image of that name."""
         folder = self._lookup.find(PurePosixPath(file).parent.as_posix())
         name = PurePosixPath(file).name
         if folder not in self._stems:
@@ -181,17 +221,9 @@ class Listed:
         return ListedFile(file, NO_FILE, "nor with a suffix")
 
     def _refuse(self, named: Sequence[str]) -> None:
-        """Say how most of the paths would lead to a file, or what is there where none does."""
+        """Describe the folder if no path resolves."""
         below = walk_names(self._root)
-        wanted = [self._plain(self._below(path)) for path in named]
-        starts = other_starts(wanted, below)
-        if starts:
-            (dropped, added), count = starts.most_common(1)[0]
-            if 2 * count > len(named):
-                raise UserError(self._other_start(named, dropped, added, count))
-        if self._found:
-            return
-        first = wanted[0]
+        first = _plain(self._below(named[0]))
         hint = self.hint(first) if not leads_outside(first) else ""
         like = [one for one in below.get(one_form(PurePosixPath(first).name), []) if one != first]
         if not hint and like:
@@ -200,30 +232,38 @@ class Listed:
             f"not one of the {len(named):,} photographs of the manifest is below "
             f"{str(self._root)!r}: the first is {named[0]!r}"
             f"{f', and {hint}' if hint else ''}; the folder holds {describe_holdings(self._root)}; "
-            "correct --config.data.photos (of check, evaluate and explain --photos) or the "
-            "column of files"
+            f"correct --config.data.photos ({_FLAGS} --photos) or the column of files"
         )
 
     def _other_start(self, named: Sequence[str], dropped: str, added: str, count: int) -> str:
+        key = self._key
         ways = []
         if added:
             there = self._root / added
-            ways.append(f"--config.data.photos={there} ({_FLAGS} --photos={there})")
+            ways.append(f"{flag(f'config.data.{key}', there)} ({_FLAGS} --{key})")
         if dropped:
-            start = f"{dropped.rstrip('/')}/"
-            ways.append(f"--config.data.prefix={start} ({_FLAGS} --prefix={start})")
+            start = f"{self._start_of(named[0])}{dropped.rstrip('/')}/"
+            starts = as_csv([*self._prefixes, start])
+            ways.append(f"{flag('config.data.prefix', starts)} ({_FLAGS} --prefix)")
         start = f"{count:,} of {len(named):,}"
         what = [f"without {dropped.rstrip('/')}/ at their start"] if dropped else []
         what += [f"in its folder {added}"] if added else []
+        of, name = "the paths", "photographs"
+        if key == MASKS:
+            of, name = "the paths of masks", "masks"
         return (
-            f"the paths of the manifest, such as {named[0]!r}, do not start from "
+            f"{of} of the manifest, such as {named[0]!r}, do not start from "
             f"{str(self._root)!r}, but {start} are there {' and '.join(what)}: if these are the "
-            f"photographs, give {' and '.join(ways)}"
+            f"{name}, give {' and '.join(ways)}"
         )
 
 
+def _plain(path: str) -> str:
+    return path.replace("\\", "/")
+
+
 def walk_names(root: Path) -> Mapping[str, list[str]]:
-    """Paths below a folder by their last part, and without its suffix too."""
+    """Paths below a folder by file name, with and without suffix."""
     found: dict[str, list[str]] = defaultdict(list)
     for parent, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -236,7 +276,7 @@ def walk_names(root: Path) -> Mapping[str, list[str]]:
 
 
 def other_starts(wanted: Iterable[str], below: Mapping[str, list[str]]) -> Counter[tuple[str, str]]:
-    """Count with which starts dropped and added the paths would be of files that are there."""
+    """Number of resolved paths by (dropped, added) leading folders."""
     counts: Counter[tuple[str, str]] = Counter()
     for path in wanted:
         parts = [part for part in PurePosixPath(path).parts if part != "."]

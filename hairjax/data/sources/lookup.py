@@ -1,4 +1,4 @@
-"""Finding files by the relative paths that people write, below one folder."""
+"""Find files by user-written relative paths below a folder."""
 
 import stat
 import unicodedata
@@ -7,31 +7,31 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 
 def leads_outside(file: str) -> bool:
-    """True if a relative path, with / or Windows' separator, is absolute or goes up."""
+    """True if a relative path, with either separator, is absolute or leaves the folder."""
     windows = PureWindowsPath(file)
     return PurePosixPath(file).is_absolute() or windows.is_absolute() or ".." in windows.parts
 
 
 def missing(path: Path) -> str:
-    """Say in the system's words why there is no file at `path`; "" where there is one."""
+    """Reason for the absence of a file at `path`, from the operating system; "" if present."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
         return error.strerror or str(error)
-    # A pipe or a device would be waited for, or read, without end.
+    # Reading a pipe or a device might never end.
     return "" if stat.S_ISREG(mode) else "not a file"
 
 
 def one_form(text: str) -> str:
-    """Return the form of `text` in which é is one character, as it may be written with two."""
+    """Unicode NFC form of `text`."""
     return unicodedata.normalize("NFC", text)
 
 
 class Lookup:
-    """Finds paths below `root`; each folder is listed once, however many files are looked for.
+    """Path lookup below `root`, listing each folder once.
 
-    Where no name is written alike, the one that reads alike is taken: macOS writes é and 가 as
-    several characters (NFD), other systems as one (NFC), and copies keep either.
+    Names match in any Unicode normal form (macOS writes NFD, other systems NFC); exact names take
+    precedence.
     """
 
     def __init__(self, root: Path):
@@ -39,7 +39,7 @@ class Lookup:
         self._listed: dict[Path, dict[str, list[str]]] = {}
 
     def find(self, file: str) -> Path:
-        """Return the path of `file` below the root, which need not exist."""
+        """Path of `file` below the root, existing or not."""
         written = self._root / file
         if not missing(written):
             return written
@@ -49,15 +49,15 @@ class Lookup:
                 alike = self.names(path).get(one_form(part), [part])
                 path = path / (alike[0] if len(alike) == 1 else part)
         except OSError:
-            # What cannot be listed can only be what was written.
+            # Unlistable folder: take the path literally.
             return written
         return path
 
     def names(self, folder: Path) -> Mapping[str, list[str]]:
-        """Map the one form of every name in `folder` to its names; empty without the folder.
+        """Names in `folder` by NFC form; {} without the folder.
 
         Raises:
-            OSError: the folder is there and cannot be listed.
+            OSError: the folder cannot be listed.
         """
         if folder not in self._listed:
             names: dict[str, list[str]] = {}

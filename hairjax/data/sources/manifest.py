@@ -1,26 +1,36 @@
-"""Reading a manifest: which photographs it lists, with label and optional subject and mask.
+"""Read a manifest: images with label and optional subject and mask.
 
-A row that cannot be used is collected as a `Problem`; an unreadable manifest is raised at once.
+Unusable rows become `Problem`s; an unreadable manifest raises.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from hairjax.data.sources.columns import EXACT, Columns, find_columns
+from hairjax.data.sources.columns import EXACT, FLAGS, KEY, Columns, find_columns
 from hairjax.data.sources.formats import SUFFIXES, UNREAD_SUFFIXES, usable_name
-from hairjax.data.sources.listed import NO_FILE, OUTSIDE, Listed, ListedFile
+from hairjax.data.sources.listed import (
+    MASKS,
+    NO_FILE,
+    OUTSIDE,
+    Listed,
+    ListedFile,
+    parse_prefix,
+    require_prefixes,
+)
 from hairjax.data.sources.problems import NO_LABEL, Problem, shown
 from hairjax.data.sources.table import Table, read_table
 from hairjax.system import console
+from hairjax.system.errors import UserError
+from hairjax.system.wording import flag
 
-_HINTS = 20  # files that are not there for which their like is looked for: as many as are shown
+_HINTS = 20  # missing files with a hint at a similar name: as many as are shown
 
 
 @dataclass(frozen=True)
 class Row:
-    """A photograph as a class folder or a manifest names it; `mask` is "" where it does not."""
+    """Image of a class folder or manifest; `mask` is its path in the manifest, or ""."""
 
     file: str
     label: str
@@ -30,12 +40,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest and how it is read.
+    """A manifest and its format.
 
     Attributes:
-        path: the CSV file; "" for none.
-        columns: which column says what, as `data.columns`.
-        prefix: what to drop at the start of its paths, as `data.prefix`.
+        path: CSV file; "" for none.
+        columns: meaning of the columns, as `data.columns`.
+        prefix: prefix to strip from paths, as `data.prefix`.
     """
 
     path: str
@@ -44,8 +54,26 @@ class Manifest:
 
 
 @dataclass(frozen=True)
+class Further:
+    """What else a manifest says of photographs, by file.
+
+    Attributes:
+        columns: its other columns: value by file, by column.
+        split: name of the column that divides the photographs; "" for none.
+        parts: what that says.
+    """
+
+    columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    split: str = ""
+    parts: Mapping[str, str] = field(default_factory=dict)
+
+
+NOTHING_FURTHER = Further()
+
+
+@dataclass(frozen=True)
 class _Contents:
-    """A manifest that was read: its table, what its columns say, and where each row leads."""
+    """Table, meaning of its columns, and resolved path of each row."""
 
     table: Table
     columns: Columns
@@ -55,13 +83,15 @@ class _Contents:
 
 def read_manifest(
     manifest: Manifest, root: Path, problems: list[Problem]
-) -> tuple[list[Row], list[str]]:
-    """Return the rows whose photographs exist, and every label; for others see `read_columns`.
+) -> tuple[list[Row], list[str], Further]:
+    """Rows with an existing image, all labels, and the other columns.
 
-    Says how columns and paths are read where that is not by the usual names, just as written.
+    Reports unusual names of columns and rules for paths.
     """
     contents = _contents(manifest, root)
     table = contents.table
+    named = [cells[contents.columns.mask] for _, cells in table.rows if contents.columns.mask]
+    require_prefixes(parse_prefix(manifest.prefix), [*contents.listed.named, *named])
     contents.listed.require_found()
     _tell(contents)
     too_long = "more cells than columns: put quotes around what has a comma in it"
@@ -91,51 +121,56 @@ def read_manifest(
             problems.append(Problem(shown(photo), "not named like a photograph", ""))
         elif usable_name(photo, problems):
             rows.append(_row(cells, contents.columns, place.file, label))
-    return rows, sorted({label for label, _ in given} - {""})
+    return rows, sorted({label for label, _ in given} - {""}), _further(contents)
 
 
-def read_columns(manifest: Manifest, photos: str) -> dict[str, dict[str, str]]:
-    """Return the other columns of the manifest: value by file, by column.
-
-    Args:
-        manifest: the manifest; without a path it has no columns.
-        photos: the folder that its paths start from.
+def find_listed_masks(rows: Sequence[Row], folder: Path, manifest: Manifest) -> Listed | None:
+    """Resolve a manifest's mask paths, and report an unusual rule; None if it has none.
 
     Raises:
-        UserError: the manifest cannot be read.
+        UserError: most of them have another prefix, or the masks are annotations.
+    """
+    paths = [row.mask for row in rows if row.mask]
+    if not paths:
+        return None
+    if folder.is_file():
+        raise UserError(
+            f"config.data.masks is the file {str(folder)!r}, and the manifest names pictures as "
+            f"masks, such as {paths[0]!r}: give their folder, or leave the column aside with "
+            f"{flag(KEY, 'mask=')} ({FLAGS})"
+        )
+    listed = Listed(paths, folder, manifest.prefix, manifest.columns == EXACT, MASKS)
+    listed.require_start()
+    if listed.said:
+        console.say(f"manifest, masks: {listed.said}")
+    return listed
+
+
+def read_columns(manifest: Manifest, photos: str) -> Mapping[str, Mapping[str, str]]:
+    """Other columns of the manifest: value by file, by column; {} without a manifest.
+
+    Returns:
+        Value by file, by column.
+
+    Raises:
+        UserError: the manifest is unreadable.
     """
     if not manifest.path:
         return {}
-    contents = _contents(manifest, Path(photos).expanduser())
+    return _further(_contents(manifest, Path(photos).expanduser())).columns
+
+
+def _further(contents: _Contents) -> Further:
     columns: dict[str, dict[str, str]] = {}
+    parts: dict[str, str] = {}
+    split = contents.columns.split
     for (_, cells), place in zip(contents.table.rows, contents.places, strict=True):
         for name, cell in cells.items():
             if name and name not in contents.columns.used:
                 columns.setdefault(name, {})[place.file] = cell
-    return columns
-
-
-def read_split_column(manifest: Manifest, photos: str) -> tuple[str, dict[str, str]]:
-    """Return the name of the column that divides the photographs, and its value by file.
-
-    Args:
-        manifest: the manifest.
-        photos: the folder that its paths start from.
-
-    Returns:
-        "" and nothing where there is no such column.
-
-    Raises:
-        UserError: the manifest cannot be read, or a value is not the name of a part.
-    """
-    if not manifest.path:
-        return "", {}
-    contents = _contents(manifest, Path(photos).expanduser())
-    name = contents.columns.split
-    if not name:
-        return "", {}
-    rows = zip(contents.table.rows, contents.places, strict=True)
-    return name, {place.file: cells[name] for (_, cells), place in rows}
+        if split:
+            parts[place.file] = cells[split]
+    return Further(columns, split, parts)
 
 
 def _contents(manifest: Manifest, root: Path) -> _Contents:
@@ -158,7 +193,7 @@ def _tell(contents: _Contents) -> None:
 
 
 def _repeated(where: str, file: str, listed: Sequence[tuple[int, str]]) -> Problem:
-    """A photograph that is listed more than once: (line, label) of each row."""
+    """Problem of an image listed several times: (line, label) of each row."""
     labels = sorted({label for _, label in listed if label})
     said = f"{file} in lines {', '.join(str(line) for line, _ in listed)}"
     if len(labels) > 1:
@@ -176,5 +211,4 @@ def _missing_hint(contents: _Contents, place: ListedFile) -> str:
 def _row(cells: Mapping[str, str], columns: Columns, file: str, label: str) -> Row:
     subject = cells[columns.subject] if columns.subject else ""
     mask = cells[columns.mask] if columns.mask else ""
-    # `./a.png` and `a.png` are one mask.
-    return Row(file, label, subject, PurePosixPath(mask).as_posix() if mask else "")
+    return Row(file, label, subject, mask)

@@ -1,7 +1,7 @@
-"""Names of masks: how they are made of the photographs' names, told once for a whole set."""
+"""Naming of masks relative to images, inferred for a whole set."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -10,7 +10,7 @@ from hairjax.data.sources.lookup import one_form
 from hairjax.system.errors import UserError
 
 _NAME, _FILE = "{name}", "{file}"
-_LEAST = 2  # photographs from which a naming is learnt, where there are masks of other names
+_LEAST = 2  # images required to infer a naming, if there are other masks
 _SHOWN = 5
 HOW = (
     "say how masks are named with config.data.mask_name, as {name}_mask (of check, evaluate, "
@@ -20,12 +20,12 @@ HOW = (
 
 @dataclass(frozen=True)
 class MaskName:
-    """How the name of a mask is made: what stands before and after the photograph's.
+    """Naming of a mask: affixes around the image's name.
 
     Attributes:
-        before: text before the photograph's name, in one case.
-        after: text behind it, before the mask's own suffix.
-        whole: True if the photograph's name is meant with its suffix (``a.jpg.png``).
+        before: prefix, case-folded.
+        after: suffix before the mask's file suffix, case-folded.
+        whole: True if the image's name includes its file suffix (``a.jpg.png``).
     """
 
     before: str = ""
@@ -37,16 +37,16 @@ class MaskName:
 
     @property
     def is_plain(self) -> bool:
-        """True if a mask is named like its photograph."""
+        """True if masks are named like their images."""
         return self == PLAIN
 
     def key(self, name: str) -> str:
-        """Return what a mask of the photograph `name` must hold between the affixes."""
+        """Text between the affixes of a mask of the image `name`."""
         file = PurePosixPath(one_form(name))
         return file.stem + file.suffix.lower() if self.whole else file.stem
 
     def core(self, name: str) -> str | None:
-        """Return what the mask `name` holds between the affixes, as `key`; None without them."""
+        """Text between the affixes of the mask `name`, as `key`; None without the affixes."""
         stem = PurePosixPath(one_form(name)).stem
         end = len(stem) - len(self.after)
         if end <= len(self.before) or stem[: len(self.before)].lower() != self.before:
@@ -61,10 +61,10 @@ PLAIN = MaskName()
 
 
 def parse_naming(text: str) -> MaskName | None:
-    """Parse ``data.mask_name``; None where it is empty, so that the naming is to be told.
+    """Parse ``data.mask_name``; None if empty (inferred).
 
     Raises:
-        UserError: it does not hold ``{name}`` or ``{file}`` once, or leads to another folder.
+        UserError: ``{name}`` or ``{file}`` does not occur exactly once, or it names a folder.
     """
     found = one_form(text.strip())
     if not found:
@@ -84,16 +84,16 @@ def parse_naming(text: str) -> MaskName | None:
 
 @dataclass
 class _Fit:
-    """Photographs that have a mask of one naming, and these masks, as (folder, name)."""
+    """Images with a mask under one naming, and these masks, as (folder, name)."""
 
     photos: set[tuple[str, str]] = field(default_factory=set)
     masks: set[tuple[str, str]] = field(default_factory=set)
-    joined: bool = False  # letter to letter, as in annamask
+    joined: bool = False  # without separator, as in annamask
 
 
 @dataclass(frozen=True)
 class FolderNames:
-    """Names in one folder: of photographs, and of the pictures where their masks are looked for."""
+    """Names of the images in a folder, and of the candidate masks."""
 
     path: str
     photos: Sequence[str]
@@ -103,21 +103,19 @@ class FolderNames:
 def tell_naming(
     folders: Sequence[FolderNames], held: MaskName | None, shared: bool, ask: bool = True
 ) -> MaskName:
-    """Return the one naming that makes the masks of a set fit its photographs.
+    """Infer the naming of the masks of a set.
 
-    It is that of the photographs' own names unless more of them have a mask by another, whose
-    affix holds a letter and does not continue a number of the name: `1_mask` is no mask of `a1`
-    and `12` none of `1`.
+    The plain naming, unless another matches more images; its affix must contain a letter and not
+    continue a number: `1_mask` is no mask of `a1`, nor `12` of `1`.
 
     Args:
-        folders: what lies where.
-        held: the naming of a run, which is preferred where several fit; None for none.
-        shared: True if masks and photographs lie in the same folders.
-        ask: True to refuse what cannot be known, False to take what fits most.
+        folders: names by folder.
+        held: naming stored by a run, preferred among several; None for none.
+        shared: True if masks and images share folders.
+        ask: True to raise on ambiguity, False to take the best match.
 
     Raises:
-        UserError: several namings fit the same photographs, or the one that fits has another
-            affix than the one held.
+        UserError: several namings match the same images, or the naming differs from ``held``.
     """
     plain = _Fit() if shared else _plain_fit(folders)
     total = sum(len(folder.photos) for folder in folders)
@@ -148,7 +146,7 @@ def _chosen(
     shared: bool,
     ask: bool,
 ) -> MaskName:
-    # Of equally many the photographs' own names, or the shortest affix.
+    # Ties: plain naming first, then the shortest affix.
     order = sorted(fits, key=lambda one: (-len(fits[one].photos), len(str(one)), str(one)))
     best = order[0]
     most = len(fits[best].photos)
@@ -180,7 +178,7 @@ def _chosen(
 
 
 def _rivals(one: _Fit, best: _Fit, other: set[tuple[str, str]]) -> bool:
-    """True if a naming may be meant too: of other masks, or of as many other photographs."""
+    """True if a naming is an alternative: of other masks, or of as many other images."""
     if len(one.photos) == len(best.photos) and one.photos != best.photos:
         return True
     return bool(one.masks & other) and 2 * len(one.photos) >= len(best.photos)
@@ -198,7 +196,7 @@ def _plain_fit(folders: Iterable[FolderNames]) -> _Fit:
 
 
 def _fits(folders: Iterable[FolderNames]) -> dict[MaskName, _Fit]:
-    """Every naming by which a mask holds a photograph's name and more."""
+    """Namings by which a mask contains an image's name."""
     fits: dict[MaskName, _Fit] = defaultdict(_Fit)
     for folder in folders:
         photos: dict[str, list[str]] = defaultdict(list)
@@ -218,7 +216,7 @@ def _fits(folders: Iterable[FolderNames]) -> dict[MaskName, _Fit]:
 def _inside(
     stem: str, photos: Mapping[str, list[str]], lengths: Sequence[int]
 ) -> Iterator[tuple[str, MaskName, bool]]:
-    """Yield the photographs whose names are in the stem of a mask, and how it is then named."""
+    """Yield the images with a name inside the stem of a mask, and the resulting naming."""
     for length in lengths:
         for start in range(len(stem) - length + 1):
             end = start + length
@@ -238,8 +236,31 @@ def _inside(
                     yield photo, MaskName(before, after), joined
 
 
+def other_masks(
+    folders: Iterable[FolderNames], naming: MaskName, having: Collection[str]
+) -> dict[MaskName, list[str]]:
+    """Find masks of something else beside masks of hair: `a_skin.png` beside `a_hair.png`.
+
+    Args:
+        folders: what lies where; photographs and masks are the same pictures.
+        naming: that of the masks of hair.
+        having: relative paths of the photographs that have one.
+
+    Returns:
+        By their naming, the pictures that hold the name of such a photograph and have no mask
+        themselves.
+    """
+    found, known = {}, {*having}
+    for other, fit in _fits(folders).items():
+        masks = {PurePosixPath(*mask).as_posix() for mask in fit.masks}
+        photos = {PurePosixPath(*photo).as_posix() for photo in fit.photos}
+        if len(masks) >= _LEAST and other != naming and photos <= known and not masks & known:
+            found[other] = sorted(masks)
+    return found
+
+
 def by_folder(files: Iterable[str], names: Callable[[str], Iterable[str]]) -> list[FolderNames]:
-    """Group photographs by folder, each with the names where its masks are looked for."""
+    """Group images by folder, with the candidate masks of each."""
     photos: dict[str, list[str]] = defaultdict(list)
     for file in files:
         path = PurePosixPath(file)
@@ -251,12 +272,12 @@ def by_folder(files: Iterable[str], names: Callable[[str], Iterable[str]]) -> li
 
 
 def is_picture(name: str) -> bool:
-    """True if a visible file is named like a picture that is read."""
+    """True for a visible file with a supported image suffix."""
     return PurePosixPath(name).suffix.lower() in SUFFIXES and not name.startswith(".")
 
 
 def masks_of(naming: MaskName, names: Iterable[str]) -> dict[str, list[str]]:
-    """Map what each mask in a folder has in common with its photograph's name to its names."""
+    """Masks in a folder by their key (`MaskName.core`)."""
     masks: dict[str, list[str]] = {}
     for name in names:
         core = naming.core(name) if is_picture(name) else None

@@ -1,17 +1,17 @@
-"""How masks are to be looked for, and how those of a set were found."""
+"""Rule for matching masks to images, and its result."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class MaskRule:
-    """How masks are looked for: as the user says, else as a run found its own, else told.
+    """Rule for matching masks: given by the user, else as stored by a run, else inferred.
 
     Attributes:
-        name: ``data.mask_name``; "" to tell how masks are named.
-        category: ``data.mask_category``; "" to tell which category of annotations is hair.
-        held_name: how the masks of a run were named; "" for none.
-        held_category: the category of the annotations of a run; "" for none.
+        name: ``data.mask_name``; "" to infer the naming.
+        category: ``data.mask_category``; "" to infer the category of hair.
+        held_name: naming stored by a run; "" for none.
+        held_category: annotation category stored by a run; "" for none.
     """
 
     name: str = ""
@@ -22,12 +22,12 @@ class MaskRule:
 
 @dataclass(frozen=True)
 class MaskFacts:
-    """How the masks of a set were found.
+    """Rule by which the masks of a set were matched.
 
     Attributes:
-        name: how they are named, as ``{name}_mask``; "" where they are no pictures.
-        category: the category of their annotations; "" where they are pictures.
-        said: one line about it; "" where each mask is named like its photograph.
+        name: naming, such as ``{name}_mask``; "" for annotations.
+        category: annotation category; "" for images.
+        said: description in one line; "" for masks named like their images.
     """
 
     name: str = ""
@@ -35,5 +35,5 @@ class MaskFacts:
     said: str = ""
 
 
-TOLD = MaskRule()  # by the names and annotations of the set
+TOLD = MaskRule()  # inferred from names and annotations
 NOT_FOUND = MaskFacts()

@@ -1,14 +1,16 @@
-"""Finding the masks of photographs: pictures in a folder, or what annotation files draw."""
+"""Find the masks of images: files in a folder, or annotations."""
 
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from hairjax.data.sources.annotated import AnnotatedMasks
-from hairjax.data.sources.lookup import Lookup, leads_outside, missing, one_form
+from hairjax.data.sources.listed import OUTSIDE, Listed
+from hairjax.data.sources.lookup import Lookup, one_form
 from hairjax.data.sources.manifest import Row
+from hairjax.data.sources.mask_like import are_like_masks
 from hairjax.data.sources.mask_names import (
     PLAIN,
     FolderNames,
@@ -16,6 +18,7 @@ from hairjax.data.sources.mask_names import (
     by_folder,
     is_picture,
     masks_of,
+    other_masks,
     parse_naming,
     tell_naming,
 )
@@ -26,42 +29,47 @@ from hairjax.system.errors import UserError, examples
 
 ANNOTATIONS = ".json"
 _SHOWN = 3
-_WALKED = 20_000  # files, at most, of which a message tells what a folder holds
-# Of two pictures of one name the photograph is the one that loses something, and the mask not.
+_WALKED = 20_000  # maximum number of files to describe in a message
+# Of two images of one name, the lossy one is the photograph, the lossless one its mask.
 _LOSSY = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".heic", ".heif", ".avif"})
 
 
 def mask_folder(value: str) -> str:
-    """Return the folder of masks that a path must be; "" where it is a file of annotations."""
+    """Folder of masks; "" for an annotation file."""
     path = Path(value).expanduser()
     return "" if path.suffix.lower() == ANNOTATIONS and path.is_file() else value
 
 
 class Masks:
-    """The masks of a set of photographs.
+    """Masks of a set of images.
 
     Attributes:
-        facts: how they were found.
-        beside: relative paths of the masks that lie among the photographs; of each whether its
-            photograph is there.
+        facts: rule by which they were matched.
+        beside: relative paths of masks in the folder of images, True if the image exists.
     """
 
     def __init__(
-        self, place: Path, photos: Mapping[str, Path], rule: MaskRule, among: bool | None = None
+        self,
+        place: Path,
+        photos: Mapping[str, Path],
+        rule: MaskRule,
+        among: bool | None = None,
+        listed: Listed | None = None,
     ):
-        """Tell how the masks are named, or read the annotation files.
+        """Infer the naming of the masks, or read the annotation files.
 
         Args:
-            place: the folder of the masks, or an annotation file.
-            photos: where each photograph is, by its path below its folder.
-            rule: how masks are looked for.
-            among: None if photographs lie in another folder; else they lie in this one, and
-                `photos` are all of its pictures, masks among them (True), or photographs (False).
+            place: folder of masks, or annotation file.
+            photos: path of each image by its relative path.
+            rule: rule for matching masks.
+            among: None if images are in another folder; True if `photos` are all images of this
+                folder, including masks; False if they are images only.
+            listed: resolved mask paths of a manifest; None without one.
 
         Raises:
-            UserError: it cannot be known which masks are meant.
+            UserError: the masks are ambiguous.
         """
-        self._place, self._lookup = place, Lookup(place)
+        self._place, self._lookup, self._listed = place, Lookup(place), listed
         self._naming = PLAIN
         self._drawn: AnnotatedMasks | None = None
         self._by_core: dict[Path, dict[str, list[str]]] = {}
@@ -70,13 +78,13 @@ class Masks:
         self._flat = among is None and self._is_flat(photos)
         self.beside: dict[str, bool] = {}
         self.facts = NOT_FOUND
-        if not photos:  # a manifest names the mask of every one
+        if not photos:  # the manifest names all masks
             return
         if rule.category or place.is_file() or not self._find_pictures(photos, rule, bool(among)):
             self._read_annotations(photos, rule)
 
     def _find_pictures(self, photos: Mapping[str, Path], rule: MaskRule, among: bool) -> bool:
-        """Tell how the masks are named; True if a photograph has one that is a picture."""
+        """Infer the naming; True if any image has a mask file."""
 
         def names(folder: str) -> list[str]:
             found = self._names(self._lookup.find(folder))
@@ -91,21 +99,42 @@ class Masks:
             self.beside = beside(folders, naming)
             self._taken = frozenset(photos) - self.beside.keys()
         left = by_folder((self._at(file) for file in photos if file not in self.beside), names)
-        having = sum(
-            naming.key(name) in cores
+        having = {
+            PurePosixPath(folder.path, name).as_posix()
             for folder in left
             for cores in [masks_of(naming, self._untaken(folder.path, folder.masks))]
             for name in folder.photos
-        )
+            if naming.key(name) in cores
+        }
+        others = self._leave_out_others(left, photos, having) if among else []
         where = ", beside them" if among else ", all in one folder" if self._flat else ""
         total = len(photos) - len(self.beside)
         told = not naming.is_plain or self.beside or self._flat
-        said = f"masks: named {naming}{where}, of {having:,} of {total:,} photographs"
+        said = f"masks: named {naming}{where}, of {len(having):,} of {total:,} photographs"
+        said += "".join(f"; {name} are masks of something else, and left out" for name in others)
         self.facts = MaskFacts(str(naming), "", said if told else "")
-        return having > 0
+        return len(having) > 0
+
+    def _leave_out_others(
+        self, folders: Sequence[FolderNames], photos: Mapping[str, Path], having: set[str]
+    ) -> list[str]:
+        """Take masks of something else for no photographs; how they are named."""
+        if len(having) == len(photos) - len(self.beside):
+            return []
+        left = [
+            FolderNames(one.path, one.photos, [m for m in one.masks if m in {*one.photos}])
+            for one in folders
+        ]
+        said = []
+        for naming, files in other_masks(left, self._naming, having).items():
+            if are_like_masks([photos[file] for file in files]):
+                self.beside |= dict.fromkeys(files, True)
+                said.append(str(naming))
+        self._taken = frozenset(photos) - self.beside.keys()
+        return said
 
     def _is_flat(self, photos: Mapping[str, Path]) -> bool:
-        """True if all masks lie in one folder, and no two photographs in others have one name."""
+        """True if all masks are in one folder and image names are unique."""
         files = [PurePosixPath(one_form(file)) for file in photos]
         folders = {file.parent.as_posix() for file in files} - {"."}
         return (
@@ -116,7 +145,7 @@ class Masks:
         )
 
     def _at(self, file: str) -> str:
-        """Return the path of a photograph as that of its mask below the folder of the masks."""
+        """Path of an image relative to the folder of masks."""
         return PurePosixPath(file).name if self._flat else file
 
     def _read_annotations(self, photos: Mapping[str, Path], rule: MaskRule) -> None:
@@ -134,9 +163,13 @@ class Masks:
             )
 
     def find(self, row: Row, path: Path) -> File:
-        """Return the mask of `row`, or raise PhotoError for the photograph `path`."""
-        if row.mask:
-            return self._listed(row, path)
+        """Mask of `row`.
+
+        Raises:
+            PhotoError: there is none, several, or an invalid path.
+        """
+        if row.mask and self._listed:
+            return self._named(self._listed, row, path)
         if self._drawn:
             return self._drawn.find(row.file, path)
         file = PurePosixPath(self._at(row.file))
@@ -154,7 +187,7 @@ class Masks:
         return folder / names[0]
 
     def expected(self, row: Row) -> str:
-        """Return where below the folder the mask of a photograph would be, and what is there."""
+        """Expected mask of an image, and the actual contents of the folder, for messages."""
         file = PurePosixPath(self._at(row.file))
         wanted = row.mask or f"{file.with_name(self._stem(file))}.*"
         if self._drawn:
@@ -168,12 +201,12 @@ class Masks:
         return f"{self._naming.before}{between}{self._naming.after}"
 
     def _there(self, file: PurePosixPath) -> str:
-        """Say which files have the name of a photograph in theirs, for as many as are shown."""
+        """Files containing an image's name, for messages."""
         self._hinted += 1
         if self._hinted > PROBLEMS_SHOWN:
             return ""
         stem, folder = re.escape(one_form(file.stem)), self._lookup.find(file.parent.as_posix())
-        # 1 is not in 11, and a not in anna.
+        # Whole words and numbers only: 1 is not in 11.
         before, after = (_more(edge) for edge in (file.stem[0], file.stem[-1]))
         held = re.compile(f"(?<!{before}){stem}(?!{after})", re.IGNORECASE)
         for place in dict.fromkeys((folder, self._place)):
@@ -187,18 +220,22 @@ class Masks:
                 return f"; {examples(there, _SHOWN)} {'is' if len(there) == 1 else 'are'} there"
         return ""
 
-    def _listed(self, row: Row, path: Path) -> Path:
-        if leads_outside(row.mask):
+    def _named(self, listed: Listed, row: Row, path: Path) -> Path:
+        """Return the mask that a manifest names."""
+        found = listed.place(row.mask)
+        if found.why_not == OUTSIDE:
             kind = "the mask is not a path below config.data.masks"
             raise PhotoError(Problem(shown(path), kind, row.mask))
-        mask = self._lookup.find(row.mask)
-        reason = missing(mask)
-        if reason:
-            raise PhotoError(Problem(shown(path), NO_MASK, f"{shown(mask)}: {reason}"))
+        mask = self._place / found.file
+        if found.why_not:
+            self._hinted += 1
+            hint = listed.hint(found.file) if self._hinted <= PROBLEMS_SHOWN else ""
+            said = f"{shown(mask)}: {found.detail}{f'; {hint}' if hint else ''}"
+            raise PhotoError(Problem(shown(path), NO_MASK, said))
         return mask
 
     def _masks(self, folder: Path, below: str) -> Mapping[str, list[str]]:
-        """Map what each mask in a folder shares with its photograph's name to its names."""
+        """Masks in a folder by their key."""
         if folder not in self._by_core:
             names = [name for alike in self._lookup.names(folder).values() for name in alike]
             self._by_core[folder] = masks_of(self._naming, self._untaken(below, names))
@@ -208,11 +245,11 @@ class Masks:
         return [name for name in names if not self._is_taken(below, name)]
 
     def _is_taken(self, below: str, name: str) -> bool:
-        """True if a picture is one of the photographs."""
+        """True if a file is one of the images."""
         return bool(self._taken) and (name if below == "." else f"{below}/{name}") in self._taken
 
     def _names(self, folder: Path) -> list[str]:
-        """Names in a folder; none where it cannot be read, which finding a mask there reports."""
+        """Names in a folder; [] if unreadable, which is reported by `find`."""
         try:
             return [name for alike in self._lookup.names(folder).values() for name in alike]
         except OSError:
@@ -220,12 +257,12 @@ class Masks:
 
 
 def _more(edge: str) -> str:
-    """Return, as an expression, what goes on with a number or a word that ends in `edge`."""
+    """Regular expression continuing a number or word ending in `edge`."""
     return "[0-9]" if edge.isdigit() else r"[^\W\d_]"
 
 
 def beside(folders: Iterable[FolderNames], naming: MaskName) -> dict[str, bool]:
-    """Which of the pictures of a folder are masks, and of each whether its photograph is there."""
+    """Masks in the folders of images, True if the image exists."""
     found: dict[str, bool] = {}
     for folder in folders:
         cores = masks_of(naming, folder.photos)
@@ -239,13 +276,13 @@ def beside(folders: Iterable[FolderNames], naming: MaskName) -> dict[str, bool]:
 
 
 def _lossless(names: list[str]) -> list[str]:
-    """Return the picture that no camera saves so, of two of one name; none in any other case."""
+    """The lossless one of two files with one name; [] otherwise."""
     other = [name for name in names if PurePosixPath(name).suffix.lower() not in _LOSSY]
     return other if len(names) == 2 and len(other) == 1 else []
 
 
 def _below(folder: Path, suffix: str = "") -> Iterator[Path]:
-    """Yield the visible files below a folder, in order, whose names end in `suffix`."""
+    """Yield the visible files below a folder by suffix, sorted."""
     walked, seen = 0, set()
     for parent, inside, names in os.walk(folder, followlinks=True):
         seen.add(os.path.realpath(parent))

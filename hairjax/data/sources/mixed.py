@@ -1,25 +1,20 @@
-"""Masks among photographs of which nobody has spoken: they are not to be taken for photographs."""
+"""Detect masks among images if no masks are configured."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from PIL import Image
-
-from hairjax.data.prepare.decode import open_header
+from hairjax.data.sources.mask_like import are_like_masks
 from hairjax.data.sources.mask_names import by_folder, tell_naming
 from hairjax.data.sources.masks import beside
-from hairjax.data.sources.problems import PhotoError
 from hairjax.data.sources.spelling import class_key
 from hairjax.system.errors import UserError
 
 _FOLDERS = frozenset(map(class_key, ("mask", "masks", "segmentation", "segmentations")))
-_LEAST = 2  # masks from which it is more than chance
-_LOOKED_AT = 8
-_FEW = 32  # colours of a label map
+_LEAST = 2  # fewer masks may be chance
 
 
 def require_no_class_of_masks(labels: Collection[str]) -> None:
-    """Refuse a class folder that is named as folders of masks are.
+    """Raise if a class folder is named like a folder of masks.
 
     Raises:
         UserError: there is one.
@@ -34,14 +29,10 @@ def require_no_class_of_masks(labels: Collection[str]) -> None:
 
 
 def require_no_masks_among(photos: Mapping[str, Path], advice: str) -> None:
-    """Refuse photographs of which at least half have a mask beside them, by name and content.
-
-    Args:
-        photos: where each is, by its path below its folder.
-        advice: what to do.
+    """Raise if at least half of the images have a mask beside them, by name and content.
 
     Raises:
-        UserError: so many pictures are masks of others.
+        UserError: images are masks of others; the message has `advice`.
     """
     names: dict[str, list[str]] = {}
     for file in photos:
@@ -52,27 +43,8 @@ def require_no_masks_among(photos: Mapping[str, Path], advice: str) -> None:
     found = sorted(file for file, its in beside(folders, naming).items() if its)
     if len(found) < _LEAST or 3 * len(found) < len(photos):
         return
-    step = max(1, len(found) // _LOOKED_AT)
-    if all(_is_like_a_mask(photos[file]) for file in found[::step]):
+    if are_like_masks([photos[file] for file in found]):
         raise UserError(
             f"{len(found):,} of the {len(photos):,} pictures are masks of others, beside them, "
             f"such as {found[0]}: {advice}, or move them elsewhere"
         )
-
-
-def _is_like_a_mask(path: Path) -> bool:
-    """True if a picture has few colours, or is grey and mostly black and white."""
-    try:
-        with open_header(path) as image:
-            red, green, blue = image.convert("RGB").split()
-            grey = red.tobytes() == green.tobytes() == blue.tobytes()
-            colours = image.convert("RGB").getcolors(256)
-            ends = sum(red.histogram()[end] for end in (0, 255))
-            size = image.width * image.height
-    except (PhotoError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return False  # which reading it will report
-    if colours is None:
-        return False
-    if len(colours) <= _FEW:
-        return True
-    return grey and 2 * ends >= size

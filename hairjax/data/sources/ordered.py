@@ -1,13 +1,11 @@
-"""What is said of the order of the classes before training, and what is refused without one."""
+"""Report of the class order before training; refusal of ordinal options without one."""
 
-import csv
-import io
-import shlex
 from collections.abc import Sequence
 
 from hairjax.data.options import SourceOptions
 from hairjax.data.sources.class_order import how_ordered
 from hairjax.system.errors import UserError
+from hairjax.system.wording import as_csv, flag
 
 _SHOWN = 20
 MEANINGLESS = (
@@ -16,34 +14,27 @@ MEANINGLESS = (
 
 
 def tell_order(classes: Sequence[str], source: SourceOptions) -> str:
-    """One sentence: the classes in their order, and how it was told.
+    """Sentence naming the classes in order, and the rule of the order.
 
     Raises:
-        UserError: something needs an order of the classes, and it cannot be told.
+        UserError: an option needs ordered classes and the order is unknown.
     """
     how = how_ordered(classes, given=bool(source.classes), own=bool(source.data_set))
     if how:
         return f"order of the classes: {_shown(classes, ' < ')} ({how})"
     if len(classes) == 2:
         return f"classes: {_shown(classes, ', ')}; no figure depends on the order of two"
-    flag = shlex.quote(f"--config.data.classes={_as_csv(classes)}")
+    given = flag("config.data.classes", as_csv(classes))
     if source.ordered_by:
         raise UserError(
             f"{source.ordered_by} needs the order of the classes, which their names do not tell: "
-            f"give it, the lowest first, with {flag} put in order"
+            f"give it, the lowest first, with {given} put in order"
         )
     return (
         f"classes: {_shown(classes, ', ')}, alphabetical, for their names tell no order: "
-        f"{MEANINGLESS} until {flag} (of check --classes), put in order, gives it"
+        f"{MEANINGLESS} until {given} (of check --classes), put in order, gives it"
     )
 
 
 def _shown(classes: Sequence[str], between: str) -> str:
     return between.join(classes[:_SHOWN]) + " …" * (len(classes) > _SHOWN)
-
-
-def _as_csv(names: Sequence[str]) -> str:
-    """The names with commas between, in quotation marks where they hold one."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(names)
-    return line.getvalue()

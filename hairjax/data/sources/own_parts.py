@@ -1,4 +1,4 @@
-"""The names that people give to the parts of a split, and a column that holds them."""
+"""Names of the parts of a split, and the split column of a table."""
 
 from hairjax.data.sources.spelling import plain
 from hairjax.data.sources.table import Table
@@ -14,30 +14,30 @@ _PART_OF = {name: part for part, names in _NAMES.items() for name in names}
 
 
 def is_part(name: str) -> bool:
-    """True if a name means train, validation or test, in any case."""
+    """True for a name of train, validation or test, in any case."""
     return plain(name) in _PART_OF
 
 
 def part_of(name: str) -> str:
-    """Return ``train``, ``validation`` or ``test`` for a name that means it.
+    """``train``, ``validation`` or ``test`` by name.
 
     Raises:
-        KeyError: it means none of them.
+        KeyError: no such part.
     """
     return _PART_OF[plain(name)]
 
 
 def describe_names(names: set[str]) -> str:
-    """In words, what names other than these three were taken for; "" where there is none."""
+    """Description of the mapping of other names; "" for none."""
     said = [f"{name} is {part_of(name)}" for name in sorted(names) if name != part_of(name)]
     return ", ".join(said)
 
 
 def split_column(table: Table, name: str, *, asked: bool) -> str:
-    """Return the column of that name, if its values name parts of a split; "" if none of them does.
+    """The column if its values are parts of a split; "" if none is.
 
     Raises:
-        UserError: some do and some do not, or none does though it was asked for.
+        UserError: only some are, or none though ``asked`` for.
     """
     if not asked and not any(is_part(cells[name]) for _, cells in table.rows):
         return ""
@@ -46,15 +46,10 @@ def split_column(table: Table, name: str, *, asked: bool) -> str:
 
 
 def require_parts(table: Table, name: str, what: str = "manifest") -> None:
-    """Refuse a column of which not every value is the name of a part of a split.
-
-    Args:
-        table: the table.
-        name: the column.
-        what: what the table is: the ``manifest``, or a ``split``.
+    """Raise unless all values of a column are parts of a split; `what`: ``manifest`` or ``split``.
 
     Raises:
-        UserError: names the others, with their lines.
+        UserError: names the other values with their lines.
     """
     others: dict[str, list[str]] = {}
     for line, cells in table.rows:

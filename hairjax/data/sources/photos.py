@@ -1,21 +1,29 @@
-"""Finding photographs: a folder per class, or a CSV manifest, to entries with label, mask, subject.
+"""Find images in class folders or a CSV manifest: entries with label, mask and subject.
 
-Nothing is decoded here. What cannot be used is collected as `Problem`s, so that one report names
-them all; what makes the whole set unusable (a missing folder, an unknown class) is raised at once.
+Nothing is decoded. Unusable files become `Problem`s, reported together; errors of the whole set
+(missing folder, unknown class) raise immediately.
 """
 
 import os
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from hairjax.data.sources.classes import class_names, label_index, require_classes_on_top
 from hairjax.data.sources.folders import walk_classes, walk_parts
 from hairjax.data.sources.labels import leave_out_missing, missing_labels, require_no_opinions
 from hairjax.data.sources.lookup import one_form
-from hairjax.data.sources.manifest import Manifest, Row, read_manifest
+from hairjax.data.sources.manifest import (
+    NOTHING_FURTHER,
+    Further,
+    Manifest,
+    Row,
+    find_listed_masks,
+    read_manifest,
+)
 from hairjax.data.sources.mask_names import HOW
 from hairjax.data.sources.mask_rule import NOT_FOUND, TOLD, MaskFacts, MaskRule
 from hairjax.data.sources.masks import Masks, mask_folder
@@ -26,15 +34,15 @@ from hairjax.data.sources.spelling import Spellings, most_frequent, near_equal_c
 from hairjax.data.sources.subjects import compile_subject, subject_of
 from hairjax.system.errors import UserError
 from hairjax.system.paths import nearest_path
+from hairjax.system.wording import flag
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One photograph that was found.
+    """Image of a set.
 
-    `file` is its name in every output: the path below the photographs' folder, with `/`.
-    `mask` is None where masks are not asked for, `subject` is "" where unknown, and `label` is
-    an index into the classes, -1 where it is not known.
+    `file` is its name in every output: the path below the folder of images, with `/`. `mask` is
+    None if not required, `subject` "" if unknown, `label` an index into the classes, -1 if unknown.
     """
 
     file: str
@@ -46,10 +54,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Index:
-    """Photographs found: usable entries ordered by `file`, and the problems beside them.
+    """Usable entries, sorted by `file`, and problems of the others.
 
-    `spellings` are groups of labels that are nearly equal, whether or not they were merged, and
-    `masks` is how the masks were found.
+    `spellings` are groups of nearly equal labels, merged or not; `masks` is the rule by which masks
+    were matched; `further` are the other columns of a manifest.
     """
 
     entries: tuple[Entry, ...]
@@ -58,94 +66,115 @@ class Index:
     has_masks: bool
     spellings: Spellings = ()
     masks: MaskFacts = NOT_FOUND
+    further: Further = NOTHING_FURTHER
 
 
-def find_photos(
-    *,
-    photos: str,
-    masks: str,
-    manifest: str,
-    subject: str,
-    classes: tuple[str, ...] | None,
-    need_masks: bool,
-    given: tuple[str, ...] = (),
-    merge: bool = False,
-    mask_rule: MaskRule = TOLD,
-    columns: str = "",
-    prefix: str = "",
-    in_parts: bool = False,
-) -> Index:
-    """Find every photograph with its label, subject and mask, without decoding any.
+@dataclass(frozen=True)
+class Search:
+    """Images to find, and rules for their labels, subjects and masks.
 
-    Args:
-        photos: folder that holds a folder per class (searched recursively), or, with a manifest,
-            the files that the manifest names.
-        masks: folder that holds the masks, under the photographs' relative paths and with any
-            image suffix, or as the manifest's column `mask` says, or a file of annotations or the
-            folder of such; "" means without masks.
-        manifest: CSV file with the columns file, label, optionally subject, mask and split, or "".
-        subject: regular expression searched in each relative path; its first group, or the whole
-            match where it has none, is the subject. "" means the manifest's column `subject`, or
-            unknown. Where both are given the expression decides.
-        classes: the class names of an earlier run, to which every label must belong, or None to
-            find them.
-        need_masks: True if the model reads the mask, so that a missing `masks` is an error.
-        given: the class names that the user gave, in order; () to tell the order from the names.
-        merge: True to make one class of names that are nearly equal, False to keep them apart.
-        mask_rule: how masks are looked for.
-        columns: which column of the manifest says what, as `data.columns`.
-        prefix: what to drop at the start of the manifest's paths.
-        in_parts: True if the class folders are in folders of a split: train, valid, test.
+    Attributes:
+        photos: folder with one folder per class (recursive), or the folder of a manifest's files.
+        masks: folder of masks, with the images' relative paths and any image suffix, or as in the
+            manifest's column `mask`; or an annotation file or folder; "" for none.
+        manifest: CSV file with columns file, label, optionally subject, mask and split; or "".
+        subject: regular expression for the subject in the relative path, its first group if any; ""
+            for the manifest's column `subject`, or unknown. Takes precedence over the column.
+        classes: class names of a run, which all labels must match; None to find them.
+        need_masks: True if the model reads masks.
+        given: class names ordered by the user; () to infer the order.
+        merge: True to merge nearly equal class names.
+        mask_rule: rule for matching masks.
+        columns: meaning of the manifest's columns, as `data.columns`.
+        prefix: prefix to strip from the manifest's paths.
+        in_parts: True if class folders are inside train, valid and test.
+    """
+
+    photos: str
+    masks: str
+    manifest: str
+    subject: str
+    classes: tuple[str, ...] | None
+    need_masks: bool
+    given: tuple[str, ...] = ()
+    merge: bool = False
+    mask_rule: MaskRule = TOLD
+    columns: str = ""
+    prefix: str = ""
+    in_parts: bool = False
+
+
+def find_photos(search: Search) -> Index:
+    """Find images with label, subject and mask, without decoding.
 
     Raises:
         UserError: a folder or the manifest is missing or unusable, the expression is invalid,
-            there are fewer than two classes, they may not be the outer folders, a class folder
-            is empty, a label is not one of `classes`, labels are no classes but measured, masks
-            are needed and not given, or not one photograph has a mask.
+            classes are fewer than two, ambiguous, empty, unknown or measurements, or masks are
+            missing.
     """
-    _require_masks_given(masks, need_masks)
-    root = _folder(photos, "photos")
-    mask_place = _mask_place(masks) if masks else None
-    pattern = compile_subject(subject)
+    _require_masks_given(search)
+    root = _folder(search.photos, "photos")
+    place = _mask_place(search.masks) if search.masks else None
+    pattern = compile_subject(search.subject)
     problems: list[Problem] = []
-    where = manifest or photos
-    if manifest:
-        rows, labels = read_manifest(Manifest(manifest, columns, prefix), root, problems)
+    further, listed = NOTHING_FURTHER, None
+    if search.manifest:
+        manifest = Manifest(search.manifest, search.columns, search.prefix)
+        rows, labels, further = read_manifest(manifest, root, problems)
+        listed = find_listed_masks(rows, place, manifest) if place else None
     else:
-        walk = walk_parts if in_parts else walk_classes
-        rows, labels = without_masks(*walk(root, problems), root, mask_place)
-        if classes is None and not in_parts:
-            require_classes_on_top(photos, rows, given)
-        if classes is None and not given:
-            require_no_class_of_masks(labels)
-        if mask_place is None:
-            advice = f"give --config.data.masks={photos} too (of check --masks={photos})"
-            require_no_masks_among({row.file: root / row.file for row in rows}, advice)
+        rows, labels = _walk(search, root, place, problems)
     finder = None
-    if mask_place is not None:
-        finder, rows = _find_masks(rows, root, mask_place, mask_rule, bool(manifest), problems)
-    absent = missing_labels(labels, classes or given)
+    if place is not None:
+        among = not search.manifest if os.path.realpath(place) == os.path.realpath(root) else None
+        photos = {row.file: root / row.file for row in rows if not row.mask}
+        finder = Masks(place, photos, search.mask_rule, among, listed)
+        rows = _without_masks_beside(rows, root, finder, problems)
+    absent = missing_labels(labels, search.classes or search.given)
     rows = leave_out_missing(rows, absent, root, problems)
-    labels = [label for label in labels if label not in absent]
-    spellings: Spellings = ()
-    if classes is None:
-        spellings = near_equal_classes(labels)
-        form = most_frequent(spellings if merge else (), [row.label for row in rows])
-        if not given:
-            require_no_opinions([row.label for row in rows], where)
-        names = class_names([form.get(one, one) for one in labels], given, where, absent)
-        label_of = {label: label_index(form.get(label, label), names) for label in labels}
-    else:
-        names, label_of = classes, {label: label_index(label, classes) for label in labels}
-    entries = _entries(rows, root, finder, pattern, label_of, problems)
+    found = _Labels.of(search, rows, [label for label in labels if label not in absent], absent)
+    entries = _entries(rows, root, finder, pattern, found.place, problems)
     if finder is not None:
-        _require_any_mask(masks, finder, rows, problems)
+        _require_any_mask(search.masks, finder, rows, problems)
     facts = finder.facts if finder else NOT_FOUND
-    return Index(entries, tuple(problems), names, bool(masks), spellings, facts)
+    return Index(
+        entries,
+        tuple(problems),
+        found.classes,
+        finder is not None,
+        found.spellings,
+        facts,
+        further,
+    )
 
 
-def _require_masks_given(masks: str, need_masks: bool) -> None:
-    if need_masks and not masks:
+class _Labels(NamedTuple):
+    """The classes, which of them each label is, and the labels that are nearly equal."""
+
+    classes: tuple[str, ...]
+    place: dict[str, int]
+    spellings: Spellings
+
+    @classmethod
+    def of(
+        cls, search: Search, rows: list[Row], labels: list[str], absent: Collection[str]
+    ) -> "_Labels":
+        """Find the classes of a set, or those of the run that its labels are."""
+        if search.classes is not None:
+            place = {label: label_index(label, search.classes) for label in labels}
+            return cls(search.classes, place, ())
+        given, where = [row.label for row in rows], search.manifest or search.photos
+        spellings = near_equal_classes(labels)
+        form = most_frequent(spellings if search.merge else (), given)
+        if not search.given:
+            require_no_opinions(given, where)
+        names = class_names([form.get(one, one) for one in labels], search.given, where, absent)
+        place = {label: label_index(form.get(label, label), names) for label in labels}
+        return cls(names, place, spellings)
+
+
+def _require_masks_given(search: Search) -> None:
+    if search.need_masks and not search.masks:
         raise UserError(
             "the model reads hair masks: give their folder with "
             "--config.data.masks=FOLDER, or use the photographs alone with "
@@ -153,10 +182,27 @@ def _require_masks_given(masks: str, need_masks: bool) -> None:
         )
 
 
+def _walk(
+    search: Search, root: Path, masks: Path | None, problems: list[Problem]
+) -> tuple[list[Row], list[str]]:
+    """List the photographs of a folder per class, and the classes."""
+    walk = walk_parts if search.in_parts else walk_classes
+    rows, labels = without_masks(*walk(root, problems), root, masks)
+    if search.classes is None and not search.in_parts:
+        require_classes_on_top(search.photos, rows, search.given)
+    if search.classes is None and not search.given:
+        require_no_class_of_masks(labels)
+    if masks is None:
+        given = flag("config.data.masks", search.photos)
+        advice = f"give {given} too (of check --masks)"
+        require_no_masks_among({row.file: root / row.file for row in rows}, advice)
+    return rows, labels
+
+
 def without_masks(
     rows: list[Row], labels: list[str], root: Path, masks: Path | None
 ) -> tuple[list[Row], list[str]]:
-    """Leave out what lies in a folder of masks that is inside the folder of photographs."""
+    """Exclude a folder of masks inside the folder of images."""
     if masks is None or not masks.is_dir():
         return rows, labels
     inside = os.path.relpath(os.path.realpath(masks), os.path.realpath(root))
@@ -167,31 +213,22 @@ def without_masks(
     return left, [label for label in labels if label != inside]
 
 
-def _find_masks(
-    rows: list[Row],
-    root: Path,
-    place: Path,
-    rule: MaskRule,
-    listed: bool,
-    problems: list[Problem],
-) -> tuple[Masks, list[Row]]:
-    """Return the masks, and the rows without those that are masks beside the photographs."""
-    among = not listed if os.path.realpath(place) == os.path.realpath(root) else None
-    photos = {row.file: root / row.file for row in rows if not row.mask}
-    masks = Masks(place, photos, rule, among)
+def _without_masks_beside(
+    rows: list[Row], root: Path, masks: Masks, problems: list[Problem]
+) -> list[Row]:
+    """Rows without masks beside the images."""
     for file, has_photograph in masks.beside.items():
         if not has_photograph:
             problems.append(Problem(shown(root / file), unowned(masks.facts), ""))
-    return masks, [row for row in rows if row.file not in masks.beside]
+    return [row for row in rows if row.file not in masks.beside]
 
 
 def unowned(facts: MaskFacts) -> str:
-    """Return the kind of problem of a mask beside the photographs that is of none of them."""
+    """Kind of problem of a mask without image."""
     return f"named as masks are ({facts.name}), and there is no photograph of it"
 
 
 def _require_any_mask(place: str, masks: Masks, rows: list[Row], problems: list[Problem]) -> None:
-    """Refuse a folder of masks in which not one photograph has its own."""
     if rows and sum(problem.kind == NO_MASK for problem in problems) == len(rows):
         raise UserError(
             f"no photograph has a mask below {place!r}: the mask of {rows[0].file!r} would be "
@@ -200,14 +237,13 @@ def _require_any_mask(place: str, masks: Masks, rows: list[Row], problems: list[
 
 
 def _mask_place(value: str) -> Path:
-    """Return the folder of masks, or a file of annotations."""
     return _folder(value, "masks") if mask_folder(value) else Path(value).expanduser()
 
 
 def _folder(value: str, key: str) -> Path:
     folder = Path(value).expanduser()
     try:
-        # Path("") is the current folder, which nobody meant.
+        # Path("") would be the current folder.
         if value and folder.is_dir():
             return folder
         what = "is not a folder" if value and folder.exists() else "does not exist"
@@ -242,9 +278,9 @@ def _entries(
     label_of: Mapping[str, int],
     problems: list[Problem],
 ) -> tuple[Entry, ...]:
-    """Return an entry, ordered by file, for each row whose subject and mask are found."""
+    """Entries with subject and mask, sorted by file."""
     entries = []
-    # By mask, the photographs that have it by their name: `a.jpg` and `a.png` may be two.
+    # Images by mask: `a.jpg` and `a.png` may share one.
     named: dict[File, list[Entry]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row.file):
         path = root / row.file

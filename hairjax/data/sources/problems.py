@@ -1,4 +1,4 @@
-"""Problems that keep photographs from being used, and the report that names them all."""
+"""Problems of unusable images, and their report."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ PROBLEMS_SHOWN = 20
 
 @dataclass(frozen=True)
 class Problem:
-    """One file that cannot be used: `kind` groups the report, `detail` may be empty."""
+    """Unusable file: `kind` groups the report, `detail` may be empty."""
 
     path: str
     kind: str
@@ -23,30 +23,30 @@ class Problem:
 
 
 class PhotoError(UserError):
-    """A photograph cannot be used; `problem` says which and why."""
+    """Error of an unusable image, with its `problem`."""
 
     def __init__(self, problem: Problem):
         super().__init__(": ".join(filter(None, (problem.path, problem.kind, problem.detail))))
         self.problem = problem
 
 
-def describe_problems(problems: Iterable[Problem]) -> str:
-    """Return the problems as text, grouped by kind, the first twenty with their paths."""
+def describe_problems(problems: Iterable[Problem], most: int = PROBLEMS_SHOWN) -> str:
+    """Text of the problems, grouped by kind, the first `most` with paths."""
     problems = list(problems)
-    lines, room = [], PROBLEMS_SHOWN
+    lines, room = [], most
     for kind, count in Counter(problem.kind for problem in problems).most_common():
         lines.append(f"  {kind} ({count:,}):")
         for problem in [problem for problem in problems if problem.kind == kind][:room]:
             detail = f": {problem.detail}" if problem.detail else ""
             lines.append(f"    {problem.path}{detail}")
             room -= 1
-    if len(problems) > PROBLEMS_SHOWN:
-        lines.append(f"  and {len(problems) - PROBLEMS_SHOWN:,} more")
+    if len(problems) > most:
+        lines.append(f"  and {len(problems) - most:,} more")
     return "\n".join(lines)
 
 
 def require_no_problems(problems: Sequence[Problem], on_bad: str) -> None:
-    """Refuse files that cannot be used, all in one report, unless `on_bad` says to skip them.
+    """Raise on unusable files, in one report.
 
     Raises:
         UserError: there are problems and `on_bad` is "refuse".
@@ -59,5 +59,5 @@ def require_no_problems(problems: Sequence[Problem], on_bad: str) -> None:
 
 
 def shown(path: File) -> str:
-    """Return the path as text that can be printed, whatever bytes the name is made of."""
+    """Printable text of a path with any bytes."""
     return str(path).encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,7 +1,4 @@
-"""Photographs and masks that are no files of their own, read like files.
-
-They are inside a tensorflow-datasets set, or drawn by what an annotation file says.
-"""
+"""Images and masks in records of tensorflow-datasets or annotations, read like files."""
 
 import io
 from collections.abc import Sequence
@@ -16,7 +13,7 @@ from hairjax.data.annotations.image import AnnotatedImage
 
 
 class Source(Protocol):
-    """A data source of tensorflow-datasets."""
+    """Data source of tensorflow-datasets."""
 
     def __len__(self) -> int: ...
 
@@ -27,9 +24,9 @@ class Source(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Records:
-    """The records of one split of a set.
+    """Records of a split.
 
-    `stamp` is of the files they are in: bytes, and when they were last written (ns).
+    `stamp` is of their files: size in bytes and modification time (ns).
     """
 
     source: Source
@@ -40,7 +37,7 @@ class Records:
 
 @dataclass(frozen=True)
 class Record:
-    """An image in a record: `feature` of the record at `position`."""
+    """Image in a record: `feature` of the record at `position`."""
 
     records: Records
     position: int
@@ -53,17 +50,21 @@ class Record:
 
     @property
     def stamp(self) -> tuple[int, ...]:
-        """Return what changes with the files it is in."""
+        """Values that change with the files."""
         return self.records.stamp
 
     def __str__(self) -> str:
         return str(self.records.folder / self.name)
 
     def read_bytes(self) -> bytes:
-        """The image as encoded in the set; stored pixels as a PNG, which loses nothing."""
+        """Encoded image as stored; raw pixels as lossless PNG.
+
+        Raises:
+            OSError: the record is unreadable.
+        """
         try:
             value = self.records.source[self.position][self.feature]
-        except RuntimeError as error:  # how array_record says it
+        except RuntimeError as error:  # from array_record
             raise OSError(str(error)) from error
         if isinstance(value, bytes):
             return value
@@ -76,15 +77,15 @@ class Record:
 
 
 @dataclass(frozen=True, eq=False)
-class DrawnMask:
-    """A mask that an annotation file describes.
+class RasterisedMask:
+    """Mask from an annotation file.
 
     Attributes:
-        image: what the file says of the photograph.
-        categories: what is hair, as it was typed.
-        size: width and height of what was annotated.
-        orientation: the EXIF orientation by which it is turned; 1 where it was annotated upright.
-        file_stamp: of the file it is in: bytes, and when it was last written (ns).
+        image: annotations of the image.
+        categories: spellings of the category of hair.
+        size: annotated width and height.
+        orientation: EXIF orientation to apply; 1 if annotated upright.
+        file_stamp: size in bytes and modification time (ns) of the annotation file.
     """
 
     image: AnnotatedImage
@@ -100,20 +101,17 @@ class DrawnMask:
 
     @property
     def stamp(self) -> tuple[int, ...]:
-        """Return what changes with the file it is in and with how it is drawn."""
+        """Values that change with the file and the rasterisation."""
         return (*self.file_stamp, *self.size, self.orientation)
 
     def __str__(self) -> str:
         return f"{self.image.file}: {self.image.name}, {', '.join(self.categories)}"
 
     def read_bytes(self) -> bytes:
-        """The mask as a TIFF of 0 and 255.
-
-        It is not compressed, for its checksum is the mask's: another build of zlib would write
-        other bytes.
+        """Mask as TIFF of 0 and 255, uncompressed for a checksum independent of zlib.
 
         Raises:
-            ValueError: an area is damaged, or the picture is too large.
+            ValueError: an area is damaged, or the image is too large.
         """
         width, height = self.size
         if not 0 < width * height <= 2 * (Image.MAX_IMAGE_PIXELS or 0):
@@ -124,4 +122,4 @@ class DrawnMask:
         return file.getvalue()
 
 
-File = Path | Record | DrawnMask
+File = Path | Record | RasterisedMask

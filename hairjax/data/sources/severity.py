@@ -1,4 +1,4 @@
-"""Words of severity and of amount, English and Korean, with their places on a scale."""
+"""Words of severity and amount, English and Korean, on ordinal scales."""
 
 import re
 from collections.abc import Sequence
@@ -6,8 +6,8 @@ from itertools import takewhile
 
 from hairjax.data.sources.spelling import plain
 
-# Of severity, from none on; words of one place are not told apart. `normal` is the least of a
-# severity and may be the middle of an amount, hence two scales.
+# Severity in ascending order, synonyms together. `normal` is the lowest severity but may be a
+# medium amount, hence two scales.
 _SEVERITY = (
     "none no normal healthy absent negative clear unaffected without nil zero "
     "없음 없다 무 정상 양호",
@@ -40,7 +40,7 @@ _SCALES = tuple(
     {word: place for place, words in enumerate(scale) for word in words.split()}
     for scale in (_SEVERITY, _AMOUNT)
 )
-# What is graded says nothing of how much of it there is.
+# Graded nouns carry no order.
 _GRADED = re.compile(
     r"\b(?:hair ?loss|hair ?thinning|loss|thinning|alopecia|baldness|balding|stage|grade|level|"
     r"class|degree|severity|type|disease|symptoms?)\b|탈모증?|단계|등급|정도|증상"
@@ -48,7 +48,7 @@ _GRADED = re.compile(
 
 
 def severity_places(names: Sequence[str]) -> list[int] | None:
-    """Return the places of names on a scale of severity or amount; None where one has no place."""
+    """Places of names on a scale of severity or amount; None if any has none."""
     words = [_words(name) for name in names]
     for tried in (words, _without_common(words)):
         for scale in _SCALES:
@@ -65,7 +65,7 @@ def _words(name: str) -> list[str]:
 
 
 def _without_common(words: list[list[str]]) -> list[list[str]]:
-    """Leave out the words that all names begin with, and those that all end with."""
+    """Remove common leading and trailing words."""
     for _ in range(2):  # from either end
         same = takewhile(lambda column: len({*column}) == 1, zip(*words, strict=False))
         begun = len(list(same))

@@ -1,4 +1,4 @@
-"""One thing under several spellings: names of classes and of people that are nearly equal."""
+"""Nearly equal spellings of class and subject names."""
 
 import re
 import unicodedata
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from hairjax.system.errors import UserError
 from hairjax.system.wording import counted
 
-Spellings = tuple[tuple[str, ...], ...]  # groups of names that are one, each of two or more
+Spellings = tuple[tuple[str, ...], ...]  # groups of two or more equivalent names
 
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−", "-"))
 _GROUPS_SHOWN = 20
@@ -16,19 +16,19 @@ _SPELLINGS_SHOWN = 6
 
 
 def plain(name: str) -> str:
-    """Return `name` in one case and width, without invisible characters and spaces around it."""
-    # Twice: folding the case can undo the first.
+    """Normalise case and width; remove invisible characters and surrounding spaces."""
+    # Twice: case folding may denormalise.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     seen = (letter for letter in folded if unicodedata.category(letter) != "Cf")
     return "".join(seen).translate(_DASHES).strip()
 
 
 def class_key(name: str) -> str:
-    """Return what near-equal names of a class share.
+    """Key common to equivalent class names.
 
-    Case, width, spaces, separators and how a number is written do not count: `Stage_0`, `stage 0`
-    and `STAGE-00` are one, and so are `0`, `0.0` and `00`. Signs count, before a number (`-1`) and
-    behind a name (`2-`, `2+`), and so does what parts two numbers (`1-2`, `12`).
+    Ignores case, width, spaces, separators and number format: `Stage_0`, `stage 0`, `STAGE-00` are
+    equal, as are `0`, `0.0`, `00`. Keeps signs before numbers (`-1`) and after names (`2-`, `2+`),
+    and separators of numbers (`1-2`, `12`).
     """
     text = re.sub(r"[0-9]+(?:[.,][0-9]+)?", lambda match: _shortest(match[0]), plain(name))
     # A hyphen is a sign at the start, after a separator, and at the end.
@@ -37,11 +37,11 @@ def class_key(name: str) -> str:
 
 
 def subject_key(name: str) -> str:
-    """Return what near-equal names of a person share.
+    """Key common to equivalent subject names.
 
-    Case, width, spaces, separators, zeros before a number and a spreadsheet's `.0` do not count:
-    `P1`, `p01`, `P-1` and `P 1` are one, and so are `1` and `1.0`. What parts two numbers counts
-    (`1-2`, `12`), and so do all digits of `1.10`.
+    Ignores case, width, spaces, separators, leading zeros and a spreadsheet's `.0`: `P1`, `p01`,
+    `P-1`, `P 1` are equal, as are `1` and `1.0`. Keeps separators of numbers (`1-2`, `12`) and the
+    digits of `1.10`.
     """
     text = re.sub(r"^([0-9]+)\.0+$", r"\1", plain(name))
     text = _joined(re.sub(r"[\s_.-]", " ", text))
@@ -49,7 +49,7 @@ def subject_key(name: str) -> str:
 
 
 def near_equal(names: Iterable[str], key: Callable[[str], str]) -> Spellings:
-    """Return the groups of different names with one key, in order."""
+    """Groups of different names with one key, in order."""
     groups: dict[str, list[str]] = defaultdict(list)
     for name in sorted(set(names) - {""}):
         groups[key(name)].append(name)
@@ -57,9 +57,9 @@ def near_equal(names: Iterable[str], key: Callable[[str], str]) -> Spellings:
 
 
 def near_equal_classes(labels: Iterable[str]) -> Spellings:
-    """Return the groups of labels that are one class: a bare number is the class of that number.
+    """Groups of equivalent labels; a bare number equals the class with that number.
 
-    `0` is `level_0` where all classes that have words before their number have the same.
+    `0` equals `level_0` if all classes with words before the number share them.
     """
     keys = {label: class_key(label) for label in labels}
     numbered = [re.fullmatch(r"([^\W\d]+)([0-9.]+)", key) for key in keys.values()]
@@ -74,20 +74,17 @@ def near_equal_classes(labels: Iterable[str]) -> Spellings:
 
 
 def most_frequent(groups: Spellings, labels: Iterable[str]) -> dict[str, str]:
-    """Map every spelling to the most frequent one of its group, the first where two are."""
+    """Most frequent spelling of each group by spelling, the first of ties."""
     counts = Counter(labels)
     best = {group: max(group, key=lambda name: counts[name]) for group in groups}
     return {name: one for group, one in best.items() for name in group}
 
 
 def require_one_spelling(found: Mapping[str, Spellings]) -> None:
-    """Refuse names that are nearly equal, all in one report.
-
-    Args:
-        found: groups of near-equal names by what they name, in the plural.
+    """Raise on nearly equal names: groups by plural noun.
 
     Raises:
-        UserError: there is a group.
+        UserError: there is a group; all are reported.
     """
     if not any(found.values()):
         return
@@ -108,18 +105,18 @@ def require_one_spelling(found: Mapping[str, Spellings]) -> None:
 
 
 def shown_group(group: Sequence[str]) -> str:
-    """The spellings of one thing, in quotation marks, for trailing spaces are seen then."""
+    """Quoted spellings, to show trailing spaces."""
     return " = ".join(map(repr, group[:_SPELLINGS_SHOWN])) + " …" * (len(group) > _SPELLINGS_SHOWN)
 
 
 def _shortest(number: str) -> str:
-    """A number without zeros that change nothing, its decimals after a point."""
+    """Number without redundant zeros, with a decimal point."""
     whole, _, decimals = number.replace(",", ".").partition(".")
     decimals = decimals.rstrip("0")
     return (whole.lstrip("0") or "0") + (f".{decimals}" if decimals else "")
 
 
 def _joined(words: str) -> str:
-    """Words together, but for numbers, which stay parted."""
+    """Join words, but separate adjacent numbers."""
     single = " ".join(words.split())
     return re.sub(r"(?<![0-9]) | (?![0-9])", "", single).replace(" ", "-").strip("-")

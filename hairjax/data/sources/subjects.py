@@ -1,4 +1,4 @@
-"""The regular expression that finds in a photograph's path whose it is."""
+"""Regular expression for the subject in an image path."""
 
 import re
 
@@ -7,10 +7,10 @@ from hairjax.system.errors import UserError
 
 
 def compile_subject(expression: str) -> re.Pattern[str] | None:
-    """Return the compiled expression; None where there is none.
+    """Compile the expression; None if empty.
 
     Raises:
-        UserError: it is not a regular expression.
+        UserError: it is invalid.
     """
     try:
         return re.compile(expression) if expression else None
@@ -22,9 +22,6 @@ def compile_subject(expression: str) -> re.Pattern[str] | None:
 
 
 def subject_of(pattern: re.Pattern[str], file: str) -> str:
-    """Return the first group's match in a relative path, or the whole one's; "" where none is.
-
-    In one form: macOS writes 김 as three letters, and a person must not become two by that.
-    """
+    """First group of the match in a relative path, or the whole match; "" for none; in NFC."""
     match = pattern.search(one_form(file))
     return (match and match.group(1 if pattern.groups else 0)) or ""

@@ -1,4 +1,4 @@
-"""A table that people keep beside photographs, read from CSV; anything else is named."""
+"""CSV tables; other formats are refused by name."""
 
 import codecs
 import csv
@@ -12,7 +12,7 @@ from hairjax.system.errors import UserError
 
 _SAVE = "open it and save the sheet as “CSV UTF-8”"
 _WRITE = "write its table as CSV in UTF-8"
-# The first bytes of what is taken for a table, what it is, and what to do.
+# Leading bytes of other formats, their name, and advice.
 _SIGNATURES = (
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls), or one with a password", _SAVE),
     (b"PAR1", "a Parquet file", _WRITE),
@@ -21,18 +21,18 @@ _SIGNATURES = (
     (b"%PDF", "a PDF", _WRITE),
     (b"{\\rtf", "a text document (.rtf)", "save it as plain text in UTF-8"),
 )
-_MARKUP = ("<html", "<!doctype", "<?xml", "<table")  # which many systems save under the name .xls
+_MARKUP = ("<html", "<!doctype", "<?xml", "<table")  # often saved with the suffix .xls
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of text.
+    """Table of text.
 
     Attributes:
         path: the file.
-        columns: names of the columns, without spaces around them.
-        rows: (line number, cell by column) of each row in which there is something.
-        too_long: numbers of lines that have more cells than there are columns.
+        columns: column names, stripped.
+        rows: (line number, cell by column) of each non-empty row.
+        too_long: line numbers of rows with too many cells.
     """
 
     path: Path
@@ -42,18 +42,15 @@ class Table:
 
 
 def read_table(path: Path, what: str, key: str) -> Table:
-    """Read a CSV file in UTF-8, with or without its mark.
+    """Read a CSV file in UTF-8, with or without byte-order mark.
 
-    Args:
-        path: the file.
-        what: what it is to the user: ``manifest`` or ``split``.
-        key: the key that names it.
+    `what` is its kind for messages, ``manifest`` or ``split``, `key` its configuration key.
 
     Raises:
-        UserError: it cannot be read, is no CSV, or has two columns of one name.
+        UserError: the file is unreadable, no CSV, or repeats a column name.
     """
     try:
-        # Without `strict`, a quotation mark that is never closed would swallow the other rows.
+        # `strict` refuses an unclosed quotation mark, which would swallow the other rows.
         text = io.StringIO(_text(path, what), newline="")
         reader = csv.DictReader(text, restval="", strict=True)
         columns = tuple(name.strip() for name in reader.fieldnames or ())
@@ -83,7 +80,7 @@ def _require_different(columns: Sequence[str], path: Path, what: str) -> None:
 
 
 def separator(columns: Sequence[str]) -> str:
-    """Say that a header of one column is separated by what is no comma; "" where it is not."""
+    """Hint at another separator in a header of one column; "" for none."""
     cut = next((cut for cut in ";\t" if len(columns) == 1 and cut in columns[0]), "")
     return f"; separated by {cut!r}, and commas are needed" if cut else ""
 
@@ -103,7 +100,7 @@ def _text(path: Path, what: str) -> str:
 
 
 def _other_kind(data: bytes) -> tuple[str, str] | None:
-    """Say what a file is that is no CSV, whatever its name, and what to do; None of text."""
+    """Format of a file other than CSV by content, and advice; None for text."""
     if data.startswith(b"PK\x03\x04"):
         return _zipped(data)
     for start, kind, advice in _SIGNATURES:

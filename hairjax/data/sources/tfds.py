@@ -1,7 +1,7 @@
-"""Photographs of a tensorflow-datasets set, without TensorFlow.
+"""Images of a tensorflow-datasets set, without TensorFlow.
 
-The set must be prepared as array_record, or be one that can be prepared so here: its builder hands
-over encoded images, since only TensorFlow encodes arrays for it.
+The set must be prepared as array_record, or have a builder that yields encoded images (only
+TensorFlow encodes arrays).
 """
 
 import io
@@ -17,11 +17,11 @@ from hairjax.data.sources.class_order import recognise_order
 from hairjax.data.sources.photos import Entry, Index
 from hairjax.data.sources.problems import NO_LABEL, Problem
 from hairjax.data.sources.record import Record, Records
-from hairjax.data.split import SPLITS, draw_part, make_split
+from hairjax.data.split import SPLITS, make_split, split_off_part
 from hairjax.system import console
 from hairjax.system.errors import UserError
 
-_CHUNK = 64  # records read at a time, which is faster than one by one
+_CHUNK = 64  # records per read
 _ELSEWHERE = (
     "prepare it where TensorFlow is installed, with file_format='array_record', and name the "
     "folder of data sets with --config.data.photos=FOLDER"
@@ -36,24 +36,21 @@ def find_records(
     need_masks: bool,
     given: tuple[str, ...] = (),
 ) -> Index:
-    """Find the photographs of a set with their labels, subjects and masks, without decoding any.
+    """Find images with label, subject and mask, without decoding.
 
-    They are named after the set's own splits: ``train/000123``, or ``train/ID`` where the set has
-    the feature ``id``.
+    Images are named by split: ``train/000123``, or ``train/ID`` with a feature ``id``.
 
     Args:
-        name: as tensorflow-datasets names it: ``NAME``, ``NAME/CONFIG:VERSION``. Its features are
-            ``image`` (encoded, or uint8), ``label`` (whose names are the classes), and optionally
-            ``mask``, ``subject`` and ``id``.
-        data_dir: the folder of data sets; "" for the one tensorflow-datasets uses.
-        classes: the class names of an earlier run, which the set must have; None for its own, in
-            the order that they tell, else as the set numbers them.
-        need_masks: True if the model reads the mask.
-        given: the class names that the user gave, in order; () for the set's own.
+        name: ``NAME`` or ``NAME/CONFIG:VERSION``, with the features ``image`` (encoded or uint8),
+            ``label``, optionally ``mask``, ``subject`` and ``id``.
+        data_dir: folder of data sets; "" for tensorflow-datasets' default.
+        classes: class names of a run, which must match; None for the set's, in the inferred or else
+            its own order.
+        need_masks: True if the model reads masks.
+        given: class names ordered by the user; () for the set's own.
 
     Raises:
-        UserError: there is no such set, it cannot be read or prepared without TensorFlow, or its
-            features are not those above.
+        UserError: the set is missing, unreadable, needs TensorFlow, or has other features.
     """
     builder = _open(name, data_dir)
     features, splits = builder.info.features, builder.info.splits
@@ -78,7 +75,7 @@ def find_records(
         for split in SPLITS:
             if split in splits and splits[split].num_examples:
                 _add(_records(builder, split), "mask" in features, places, entries, problems)
-    except (OSError, RuntimeError) as error:  # the latter is how array_record fails
+    except (OSError, RuntimeError) as error:  # array_record raises RuntimeError
         raise UserError(f"a file of {builder.info.full_name} cannot be read: {error}") from error
     files = {entry.file for entry in entries}
     if len(files) < len(entries):
@@ -87,16 +84,9 @@ def find_records(
 
 
 def complete_split(photoset: PhotoSet, fractions: Sequence[float], seed: int) -> np.ndarray:
-    """Keep the set's own splits, and take from train what it has not, as `make_split` would.
+    """Split of a data set, str [n]: its own parts, named by the leading folder of `files`.
 
-    Args:
-        photoset: photographs whose files begin with the name of the set's own split.
-        fractions: shares of train, validation and test; of these only train's and those that the
-            set lacks count, in proportion.
-        seed: seed of the split.
-
-    Returns:
-        str [n]: "train", "validation" or "test".
+    Missing parts are split off train by the `fractions` of both, as `make_split` would.
 
     Raises:
         UserError: as in `make_split`.
@@ -108,13 +98,13 @@ def complete_split(photoset: PhotoSet, fractions: Sequence[float], seed: int) ->
     shares = dict(zip(SPLITS, fractions, strict=True))
     for part in lacking:
         if shares[part]:
-            own = draw_part(photoset, own, part, fractions, seed)
+            own = split_off_part(photoset, own, part, fractions, seed)
     return own
 
 
 def _open(name: str, data_dir: str) -> Any:
-    """The set as prepared on disk; it is prepared first where that can be done."""
-    # Here, since importing it takes a third of a second that no other source needs.
+    """Open a prepared set, preparing it first if possible."""
+    # Imported here: it takes a third of a second, needed by no other source.
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.read_only_builder import builder_from_files
 
@@ -155,13 +145,13 @@ def _prepare(name: str, place: dict[str, str]) -> None:
     import tensorflow_datasets as tfds
 
     tfds.disable_progress_bar()
-    # It announces itself, and the absence of TensorFlow, in banners.
+    # Suppress its banners.
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         tfds.builder(name, **place).download_and_prepare(file_format="array_record")
 
 
 def _check_features(name: str, features: dict[str, Any], need_masks: bool) -> tuple[str, ...]:
-    """Return the names of the classes, or refuse features that are not a classifier's."""
+    """Class names; raises unless the features are a classifier's."""
     import tensorflow_datasets as tfds
 
     found = f"its features are {', '.join(sorted(features))}"
@@ -193,7 +183,7 @@ def _is_pixels(tensor: Any) -> bool:
 
 
 def _records(builder: Any, split: str) -> Records:
-    """The records of a split, images as they are encoded."""
+    """Records of a split, with encoded images."""
     import tensorflow_datasets as tfds
 
     skip = {
@@ -218,10 +208,7 @@ def _add(
     entries: list[Entry],
     problems: list[Problem],
 ) -> None:
-    """Append an entry for each record, or a problem where it has no label.
-
-    The label of an entry is the place of the record's.
-    """
+    """Append entries, or problems for records without a label; labels are mapped by `places`."""
     for position, (label, subject, own) in enumerate(_facts(records)):
         image = Record(records, position, "image")
         if not 0 <= label < len(places):
@@ -239,7 +226,7 @@ def _add(
 
 
 def _facts(records: Records) -> Iterator[tuple[int, str, str]]:
-    """Label, subject and id of each record; "" for what the set does not have."""
+    """Yield label, subject and id of each record; "" if absent."""
 
     def text(value: Any) -> str:
         return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,10 +1,10 @@
-"""The names of people brought to one form over all views of a set."""
+"""Unify subject names over all views of a set."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from hairjax.data.sources.labels import names_nobody
+from hairjax.data.sources.labels import is_unknown_subject
 from hairjax.data.sources.photos import Index
 from hairjax.data.sources.spelling import (
     Spellings,
@@ -17,12 +17,13 @@ from hairjax.system import console
 from hairjax.system.errors import examples
 from hairjax.system.wording import counted
 
+TELL = "tell"  # as a spelling: of classes as merge, and people as they are
 CLASSES, PEOPLE = "classes", "people"
-_SHOWN = 5  # groups
+_SHOWN = 5  # groups in a message
 
 
 def near_equal_names(found: Sequence[Index]) -> dict[str, Spellings]:
-    """Groups of names that are nearly equal: of the classes, and of people over all views."""
+    """Groups of nearly equal names of classes, and of subjects over all views."""
     people = [entry.subject for index in found for entry in index.entries]
     return {
         CLASSES: tuple(group for index in found for group in index.spellings),
@@ -31,22 +32,20 @@ def near_equal_names(found: Sequence[Index]) -> dict[str, Spellings]:
 
 
 def unify_spelling(found: Sequence[Index], spelling: str) -> tuple[Index, ...]:
-    """Refuse names that are nearly equal, give people one form, or leave all as they are.
+    """Raise on nearly equal names, unify those of subjects, or leave all unchanged.
 
-    The one form of a person does not depend on the other people, so that other views and the
-    splits of other runs have it too. Unless all is left as it is, people who are called `nan`,
-    `unknown` and the like are not known.
-
-    Args:
-        found: the photographs of every view, their classes merged where they are to be.
-        spelling: ``refuse``, ``merge`` or ``apart``.
+    `spelling` is ``refuse``, ``merge``, ``apart`` or ``tell``, which leaves `near_equal_names` to
+    the caller. The unified form depends on the name alone, so that views and runs agree. Unless
+    ``apart``, subjects named `nan`, `unknown` and the like become unknown.
 
     Raises:
-        UserError: names are nearly equal and are to be refused.
+        UserError: names are nearly equal and ``spelling`` is "refuse".
     """
     if spelling == "apart":
         return tuple(found)
     found = _without_unknown(found)
+    if spelling == TELL:
+        return tuple(found)
     groups = near_equal_names(found)
     if spelling == "refuse":
         require_one_spelling(groups)
@@ -59,9 +58,9 @@ def unify_spelling(found: Sequence[Index], spelling: str) -> tuple[Index, ...]:
 
 
 def _without_unknown(found: Sequence[Index]) -> tuple[Index, ...]:
-    """Take names that mean that a person is not known for that, and say so."""
+    """Replace subject names that denote an unknown person, and report it."""
     counts = Counter(entry.subject for index in found for entry in index.entries)
-    unknown = {name: count for name, count in counts.items() if name and names_nobody(name)}
+    unknown = {name: count for name, count in counts.items() if name and is_unknown_subject(name)}
     if unknown:
         photographs = counted(sum(unknown.values()), "photograph")
         names = examples([repr(name) for name in unknown], _SHOWN)
@@ -70,7 +69,6 @@ def _without_unknown(found: Sequence[Index]) -> tuple[Index, ...]:
 
 
 def _with_subjects(found: Sequence[Index], form: Callable[[str], str]) -> tuple[Index, ...]:
-    """The photographs with another form of their subjects."""
     return tuple(
         replace(
             index,

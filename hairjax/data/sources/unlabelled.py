@@ -1,4 +1,4 @@
-"""Photographs that are only to be predicted: given one by one or in folders, without labels."""
+"""Find unlabelled images for prediction."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -23,21 +23,16 @@ UNKNOWN = -1  # the label
 def find_unlabelled(
     paths: Sequence[str], masks: str, classes: tuple[str, ...], rule: MaskRule = TOLD
 ) -> Index:
-    """Find photographs and their masks.
+    """Find image files of any suffix, and images in folders (recursive), with their masks.
 
-    Args:
-        paths: photographs, whatever their names end in, and folders, searched recursively.
-        masks: the folder of masks, under a photograph's path below the folder it was found in (its
-            name alone, where it was given by itself) with any image suffix; or the mask of a
-            single photograph; or a file of annotations; "" means without masks.
-        classes: classes of the grading.
-        rule: how masks are looked for.
+    `masks` is a folder of masks by the images' paths below their folder (by name for single files),
+    with any image suffix; or the mask of a single image; or an annotation file; "" for none.
 
     Returns:
-        An entry for each photograph in the order of `paths`, named as it was given.
+        Entries in the order of `paths`, named as given.
 
     Raises:
-        UserError: nothing is at a path, a folder holds no photograph, or `masks` is not there.
+        UserError: a path does not exist, a folder has no images, or `masks` is missing.
     """
     problems: list[Problem] = []
     mask = Path(masks).expanduser()
@@ -69,7 +64,7 @@ def find_unlabelled(
             continue
         other = taken.setdefault(its, name) if its else name
         if other != name:
-            # One name in two folders: whose mask it is cannot be known.
+            # Equal names in two folders: the mask is ambiguous.
             problems.append(Problem(shown(path), f"{its} is the mask of {other} too", ""))
         else:
             entries.append(Entry(name, path, its, UNKNOWN, ""))
@@ -78,7 +73,7 @@ def find_unlabelled(
 
 
 def _lie_among(paths: Sequence[str], masks: Path) -> bool | None:
-    """Return how photographs and masks share a folder, as `Masks` takes it; None: they do not."""
+    """Value of `among` for `Masks`: whether images and masks share a folder."""
     given, place = [Path(path).expanduser() for path in paths], os.path.realpath(masks)
     if any(os.path.realpath(path) == place for path in given):
         return True
@@ -86,10 +81,7 @@ def _lie_among(paths: Sequence[str], masks: Path) -> bool | None:
 
 
 def _photographs(given: str, masks: Path, problems: list[Problem]) -> Iterator[tuple[str, str]]:
-    """Yield each photograph at a path: its name in the outputs, and its path below the folder.
-
-    A folder of masks in it is passed over.
-    """
+    """Yield the images at a path: output name, and path below the folder, without masks."""
     path = Path(given).expanduser()
     if not path.is_dir():
         if reason := missing(path):
@@ -110,10 +102,10 @@ def _photographs(given: str, masks: Path, problems: list[Problem]) -> Iterator[t
 def pair_photos(
     photos: Sequence[str | Path], masks: Sequence[str | Path] | None, classes: tuple[str, ...]
 ) -> Index:
-    """Photographs with their masks, given one for one.
+    """Pair images with masks one by one.
 
     Raises:
-        UserError: there are not as many masks as photographs.
+        UserError: their numbers differ.
     """
     if masks is not None and len(masks) != len(photos):
         given = f"{counted(len(photos), 'photograph')} and {counted(len(masks), 'mask')}"

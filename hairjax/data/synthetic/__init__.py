@@ -1,7 +1,7 @@
-"""Photographs that are drawn rather than taken, with true hair masks, for trying everything out.
+"""Synthetic images with exact hair masks, for demos and tests.
 
-They stand in for photographs that cannot be shared: people of many looks, each photographed several
-times from the top or from the side, at four stages of hair loss that overlap a little.
+Several images per person, from the top or the side, at four slightly overlapping stages of hair
+loss.
 """
 
 import hashlib
@@ -29,47 +29,45 @@ def synthesise(
     workers: int,
     progress: Callable[[int, int], None],
 ) -> PhotoSet:
-    """Draw synthetic photographs and their hair masks.
+    """Synthesise images and hair masks.
 
-    Photograph i depends on (`seed`, `view`, i, `side`) only: not on `workers`, and a smaller
-    `count` gives the start of what a larger one gives. The same scene is drawn at every `side`.
-    Person number k is the same in both views, with the same hair loss.
-
-    The label is the stage that a grader gives who errs a little, so that even who knows the true
-    severity misses about one label in thirteen.
+    Image i depends on (`seed`, `view`, i, `side`) only, its scene not on `side`. Person k has the
+    same hair loss in both views. A noisy grader labels the images: the true severity predicts about
+    12 of 13 labels.
 
     Args:
         view: "top" for the crown from above, "side" for the hairline in profile.
-        count: How many photographs, 1 or more; there are 3 to 6 of each person.
-        side: Height and width in pixels, 32 … 1024.
+        count: number of images, 1 or more, 3 to 6 per person.
+        side: height and width in pixels, 32 … 1024.
         seed: 0 or more.
-        workers: How many threads draw, 1 or more.
-        progress: Called with (photographs done, `count`) after each of them, in this thread.
+        workers: number of threads, 1 or more.
+        progress: called in this thread with (images done, `count`).
 
     Returns:
-        Photographs with files such as "level_2/s0001_1.png", subjects such as "s0001" and the
-        classes "level_0" … "level_3".
+        Images with files such as "level_2/s0001_1.png", subjects such as "s0001" and the classes
+        "level_0" … "level_3".
 
     Raises:
-        ValueError: An argument is not one of the above.
+        UserError: `side` is out of range.
+        ValueError: another argument is out of range.
     """
     check_arguments(view, count, side, seed, workers)
     shots = plan_shots(view, count, seed)
     images = np.empty((count, side, side, 4), dtype=np.uint8)
     digests: list[str] = []
 
-    def draw_into_place(i: int) -> str:
-        images[i] = draw_shot(view, shots[i], i, side, seed)
+    def render(i: int) -> str:
+        images[i] = render_shot(view, shots[i], i, side, seed)
         return hashlib.sha256(images[i]).hexdigest()
 
-    # Large photographs are drawn almost without the interpreter's lock, so that threads help; with
-    # small ones they help little, but starting processes would take longer than it saves.
+    # Rendering large images mostly releases the interpreter's lock; for small ones, starting
+    # processes would cost more than it saves.
     pool = ThreadPoolExecutor(workers)
     try:
-        for digest in pool.map(draw_into_place, range(count)):
+        for digest in pool.map(render, range(count)):
             digests.append(digest)
             progress(len(digests), count)
-    finally:  # an interrupted drawing does not first draw what is still waiting
+    finally:  # cancel the pending images on interruption
         pool.shutdown(cancel_futures=True)
     subjects = tuple(f"s{shot.person.number + 1:04d}" for shot in shots)
     return PhotoSet(
@@ -87,7 +85,12 @@ def synthesise(
 
 
 def check_arguments(view: str, count: int, side: int, seed: int, workers: int) -> None:
-    """Refuse what cannot be drawn."""
+    """Raise on invalid arguments of `synthesise`.
+
+    Raises:
+        UserError: `side` is out of range.
+        ValueError: another argument is out of range.
+    """
     if view not in VIEWS:
         raise ValueError(f"view is {view!r}; the views are {' and '.join(map(repr, VIEWS))}")
     if not SIDES[0] <= side <= SIDES[1]:
@@ -97,13 +100,13 @@ def check_arguments(view: str, count: int, side: int, seed: int, workers: int) -
             raise ValueError(f"{name} is {value}; it may be {least} or more")
 
 
-def draw_shot(view: str, shot: Shot, index: int, side: int, seed: int) -> np.ndarray:
-    """Draw photograph `index` of a seed: uint8 [side, side, 4], RGB and mask."""
-    # what a person keeps in a view, and what is new in each photograph, have streams of their own
+def render_shot(view: str, shot: Shot, index: int, side: int, seed: int) -> np.ndarray:
+    """Render image `index` of a seed: uint8 [side, side, 4], RGB and mask."""
+    # separate random streams for a person in a view, and for each image
     stream = 4 + 2 * VIEWS.index(view)
     shape_rng = np.random.default_rng([seed, stream, shot.person.number])
     shot_rng = np.random.default_rng([seed, stream + 1, index])
-    canvas = side + max(side // 4, 32)  # larger than the photograph: shrinking smooths the edges
+    canvas = side + max(side // 4, 32)  # larger than the image; downsizing antialiases
     paint = paint_top if view == "top" else paint_side
     scene = paint(shot.person, shot.severity, shape_rng, shot_rng, canvas)
     picture, cover = lay_hair(scene, shot.person.hair, shot_rng)

@@ -1,4 +1,4 @@
-"""Face seen from the side: its relief, its colours, eye, brow, lips, nostril, ear."""
+"""Face in profile: relief, colours, eye, brow, lips, nostril, ear."""
 
 from dataclasses import dataclass
 
@@ -10,17 +10,17 @@ from hairjax.data.synthetic.paint import coordinates, resize, smooth_noise
 from hairjax.data.synthetic.people import Person
 from hairjax.data.synthetic.profile import Features, Pose, at_depth, curve, to_pixels
 
-# Surfaces and creases are smooth: a coarse grid holds them at any number of pixels.
+# Surfaces are smooth: a coarse grid suffices at any resolution.
 RELIEF_GRID = 80
 
-# Bumps and hollows of the near side of the face: x, y, width, height in head coordinates, amount.
+# Relief of the near side: x, y, width, height in head coordinates, amount.
 RELIEF = np.array(
     [
         (-0.56, -0.13, 0.07, 0.05, 0.030),  # brow
         (-0.50, -0.03, 0.07, 0.06, -0.055),  # eye socket
         (-0.40, 0.14, 0.13, 0.09, 0.050),  # cheekbone
         (-0.60, 0.28, 0.05, 0.045, 0.050),  # wing of the nose
-        (-0.50, 0.30, 0.04, 0.10, -0.030),  # fold beside it
+        (-0.50, 0.30, 0.04, 0.10, -0.030),  # nasolabial fold
         (-0.53, 0.50, 0.06, 0.06, 0.030),  # lips
         (-0.46, 0.485, 0.035, 0.04, -0.035),  # corner of the mouth
         (-0.30, 0.32, 0.13, 0.13, -0.040),  # hollow of the cheek
@@ -49,12 +49,12 @@ STUBBLE_COLOUR = np.array([0.42, 0.36, 0.32], dtype=np.float32).reshape(3, 1, 1)
 
 @dataclass(frozen=True)
 class Mark:
-    """Something drawn on the face."""
+    """Facial feature: an outline or a line."""
 
     points: list[tuple[float, float]]
     depth: float
-    colour: tuple[int, int, int] | None  # 128 leaves the skin as it is; None: the person's hair
-    width: float = 0.0  # of a line through the points; 0 fills their outline
+    colour: tuple[int, int, int] | None  # factor of the skin colour, 128: 1; None: hair colour
+    width: float = 0.0  # of a line through the points; 0: filled outline
 
 
 MARKS = [
@@ -138,7 +138,7 @@ MARKS = [
         0.02,
     ),  # its groove
 ]
-# All marks as one array of curves [n, 3], to be projected at once, and where each of them ends.
+# All marks as one array of curves [n, 3] for joint projection, and the end of each.
 _MARK_CURVES = [
     at_depth(curve(np.array(mark.points), closed=not mark.width), mark.depth) for mark in MARKS
 ]
@@ -147,26 +147,26 @@ MARK_ENDS = np.cumsum([len(points) for points in _MARK_CURVES])[:-1]
 
 
 def spots(table: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Sum soft spots (rows of x, y, width, height, amount) at head coordinates [h, w]."""
+    """Sum of soft spots (rows of x, y, width, height, amount) at head coordinates: [h, w]."""
     centre_x, centre_y, width, height, amount = table.T[:, :, None, None]
     shapes = np.exp(-(((x - centre_x) / width) ** 2) - ((y - centre_y) / height) ** 2)
     return einsum(amount[:, 0, 0], shapes, "n, n h w -> h w").astype(np.float32)
 
 
-def draw_marks(features: Features, pose: Pose, person: Person, side: int) -> np.ndarray:
-    """Draw eye, brow, lips, nostril and ear as factors [3, side, side] of the skin's colour."""
+def render_marks(features: Features, pose: Pose, person: Person, side: int) -> np.ndarray:
+    """Render facial features as factors [3, side, side] of the skin colour."""
     size = side * 2
     image = Image.new("RGB", (size, size), (128, 128, 128))  # 128 is a factor of 1
-    draw = ImageDraw.Draw(image)
+    canvas = ImageDraw.Draw(image)
     brow = np.clip(190 * person.hair.colour / np.maximum(person.skin, 0.02), 20, 120).astype(int)
     points = pose.to_frame(features.shape(MARK_POINTS))
     for mark, part in zip(MARKS, np.split(points, MARK_ENDS), strict=True):
         colour = mark.colour or tuple(brow.ravel().tolist())
         if mark.width:
             width = max(1, round(mark.width * pose.scale * side))
-            draw.line(to_pixels(part, size), fill=colour, width=width, joint="curve")
+            canvas.line(to_pixels(part, size), fill=colour, width=width, joint="curve")
         else:
-            draw.polygon(to_pixels(part, size), fill=colour)
+            canvas.polygon(to_pixels(part, size), fill=colour)
     factors = np.asarray(image.reduce(2), dtype=np.float32) / 128
     return rearrange(factors, "h w c -> c h w")
 
@@ -174,11 +174,11 @@ def draw_marks(features: Features, pose: Pose, person: Person, side: int) -> np.
 def colour_skin(
     features: Features, pose: Pose, person: Person, rng: np.random.Generator, side: int
 ) -> np.ndarray:
-    """Return the colour of the skin [3, side, side], not lit, with everything drawn on the face."""
+    """Unlit skin colour [3, side, side] with facial features."""
     x, y = pose.to_head(*coordinates(RELIEF_GRID))
     blush = 1 + resize(spots(BLUSH, x, y), side) * BLUSH_COLOUR
     beard = np.float32(features.stubble) * np.clip(spots(STUBBLE, x, y), 0, 1)
     shaved = 1 - resize(beard, side) * (0.8 + 0.3 * smooth_noise(rng, 90, side)) * STUBBLE_COLOUR
     mottled = 1 + 0.05 * smooth_noise(rng, 9, side) + 0.03 * smooth_noise(rng, 60, side)
-    marks = draw_marks(features, pose, person, side)
+    marks = render_marks(features, pose, person, side)
     return person.skin * mottled * blush * shaved * marks

@@ -1,8 +1,7 @@
-"""Tools of both synthetic views: noise, surfaces, combed hair, light and a camera.
+"""Rendering shared by both views: noise, surfaces, hair, light, camera.
 
 Images are float32 [h, w] or [3, h, w] in linear light, colours [3, 1, 1]. Lengths are in frame
-units: the photograph spans -1 … 1 from edge to edge whatever its number of pixels, x to the right
-and y down.
+units: the image spans -1 … 1, x to the right and y down.
 """
 
 from dataclasses import dataclass
@@ -13,12 +12,12 @@ from einops import einsum, rearrange
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-# Strands are drawn on a grid of their own, so that a scene keeps its strands at any size.
+# Fixed grid, for strands independent of the image size.
 STRAND_GRID = 288
-# What is out of focus needs few pixels.
+# The room is out of focus: few pixels suffice.
 ROOM_GRID = 64
 
-# As a display shows them, 0 … 1.
+# Display colours, 0 … 1.
 CLOTHES = [
     (0.10, 0.10, 0.11),
     (0.15, 0.18, 0.28),
@@ -45,42 +44,42 @@ GREY = np.full((3, 1, 1), 0.4, dtype=np.float32)
 
 @dataclass(frozen=True)
 class HairStyle:
-    """Appearance of one person's hair, the same in each of their photographs."""
+    """Hair of a person, constant over images."""
 
     colour: np.ndarray  # [3, 1, 1], linear
     grey: float  # share of grey strands, 0 … 1
-    length: float  # of the visible run of a strand, frame units
-    curl: float  # how far strands stray from the flow, radians
+    length: float  # visible length of a strand, frame units
+    curl: float  # deviation of strands from the flow, radians
     sheen: float  # strength of the highlights
-    volume: float  # by how much hair stands off the head, frame units
-    fuzz: float  # width of its ragged outline, frame units
+    volume: float  # thickness of the hair above the head, frame units
+    fuzz: float  # width of the ragged outline, frame units
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Scene of a photograph, before hair is laid on it and a camera takes it."""
+    """Scene before hair and camera."""
 
-    backdrop: np.ndarray  # [3, h, w]: what is behind the head, already lit
-    skin: np.ndarray  # [3, h, w]: colour of the skin, not lit
-    skin_alpha: np.ndarray  # [h, w]: 1 where there is head, face, ear or neck
+    backdrop: np.ndarray  # [3, h, w]: background, lit
+    skin: np.ndarray  # [3, h, w]: skin colour, unlit
+    skin_alpha: np.ndarray  # [h, w]: coverage by head, face, ear and neck
     normal: np.ndarray  # [3, h, w]: unit surface normal, z towards the camera
-    occlusion: np.ndarray  # [h, w]: 1 where light arrives freely, less in creases
-    density: np.ndarray  # [h, w]: share of the area that hair covers, 0 … 1
-    angle: np.ndarray  # [h, w]: direction in which hair lies, radians
+    occlusion: np.ndarray  # [h, w]: ambient light, 1 if unoccluded
+    density: np.ndarray  # [h, w]: coverage by hair, 0 … 1
+    angle: np.ndarray  # [h, w]: direction of hair, radians
     light: np.ndarray  # [3]: unit vector towards the light
 
 
 @lru_cache(maxsize=8)
 def coordinates(side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return x and y [side, side] of the pixel centres in frame units, read-only."""
+    """Frame coordinates x and y [side, side] of the pixel centres, read-only."""
     centres = (np.arange(side, dtype=np.float32) + np.float32(0.5)) * np.float32(2 / side) - 1
     x, y = np.meshgrid(centres, centres)
-    x.flags.writeable = y.flags.writeable = False  # they are shared
+    x.flags.writeable = y.flags.writeable = False  # shared by all callers
     return x, y
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """Scale `vectors` [3, ...] to length one, as float32."""
+    """Normalise `vectors` [3, ...] to unit length, float32."""
     return (vectors / np.sqrt((vectors * vectors).sum(axis=0))).astype(np.float32)
 
 
@@ -90,18 +89,18 @@ def resize(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def smooth_noise(rng: np.random.Generator, cells: int, side: int) -> np.ndarray:
-    """Draw noise [side, side] of about unit variance that varies over 1 / `cells` of the frame."""
+    """Sample noise [side, side] of about unit variance and correlation length 1 / `cells`."""
     return resize(rng.standard_normal((cells, cells), dtype=np.float32), side) * np.float32(1.3)
 
 
 def ramp(value: np.ndarray, start: float, end: float) -> np.ndarray:
-    """Rise smoothly from 0 where `value` is `start` to 1 where it is `end` (either may be less)."""
+    """Smoothstep from 0 at `start` to 1 at `end`, in either direction, of the shape of `value`."""
     t = np.clip((value - np.float32(start)) / np.float32(end - start), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def blur(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Blur [h, w] or [c, h, w] by `sigma` frame units."""
+    """Gaussian blur of [h, w] or [c, h, w] by `sigma` frame units."""
     pixels = sigma * image.shape[-1] / 2
     if pixels < 0.2:  # the kernel would be a single pixel
         return image
@@ -110,26 +109,26 @@ def blur(image: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def blend(below: np.ndarray, above: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Lay `above` [3, h, w] over `below` [3, h, w] (or plain colours) where `alpha` [h, w] is 1."""
+    """Composite `above` over `below`, both [3, h, w] or [3, 1, 1], by `alpha` [h, w]."""
     return below + alpha * (above - below)
 
 
 def linear(shown: np.ndarray) -> np.ndarray:
-    """Turn a displayed colour [3], 0 … 1, into a linear one [3, 1, 1]."""
+    """Display colour [3], 0 … 1, to linear light [3, 1, 1]."""
     return (shown**2).astype(np.float32).reshape(3, 1, 1)
 
 
 def choose_colour(
     rng: np.random.Generator, palette: list[tuple[float, float, float]]
 ) -> np.ndarray:
-    """Draw a linear colour [3, 1, 1] close to one of a palette of displayed colours."""
+    """Sample a linear colour [3, 1, 1] near one of a palette of display colours."""
     shown = np.array(palette[rng.integers(len(palette))]) * rng.normal(1, 0.08)
     varied = np.clip(shown + rng.normal(0, 0.02, 3), 0.03, 0.97)
     return linear(varied)
 
 
 def paint_room(rng: np.random.Generator, side: int) -> np.ndarray:
-    """Paint a backdrop [3, side, side] out of focus: a wall or floor, uneven light, furniture."""
+    """Paint an out-of-focus background [3, side, side]: wall or floor, uneven light, furniture."""
     x, y = coordinates(ROOM_GRID)
     towards = rng.uniform(0, 2 * np.pi)
     slope = rng.uniform(0, 0.35)
@@ -147,10 +146,10 @@ def paint_room(rng: np.random.Generator, side: int) -> np.ndarray:
 
 
 def comb(noise: np.ndarray, angle: np.ndarray, length: float) -> np.ndarray:
-    """Smear noise [c, h, w] along `angle` over `length` frame units, each channel to unit variance.
+    """Line integral convolution of noise [c, h, w] along `angle`, to unit variance per channel.
 
-    This is line integral convolution. Each pass doubles the length: it averages a pixel with the
-    place that the flow has reached from it, then lets the flow go on from there.
+    Covers `length` frame units; each pass doubles the length by averaging pixels with their
+    displaced positions.
     """
     side = len(angle)
     pixels = max(length * side / 2, 1.5)
@@ -161,18 +160,18 @@ def comb(noise: np.ndarray, angle: np.ndarray, length: float) -> np.ndarray:
     smeared = noise.reshape(len(noise), -1)
     for _ in range(passes):
         row, column = np.clip(np.rint(start + run), 0, side - 1)
-        there = (row * side + column).astype(np.intp)
-        smeared = smeared + smeared.take(there, axis=1)
-        run = run + run.take(there, axis=1)
+        displaced = (row * side + column).astype(np.intp)
+        smeared = smeared + smeared.take(displaced, axis=1)
+        run = run + run.take(displaced, axis=1)
     smeared = smeared - smeared.mean(axis=1, keepdims=True)
     smeared /= smeared.std(axis=1, keepdims=True)
     return smeared.reshape(noise.shape)
 
 
-def draw_strands(
+def sample_strands(
     angle: np.ndarray, style: HairStyle, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw textures [h, w] of unit variance: height and tone of strands, and tone of locks."""
+    """Sample textures [h, w] of unit variance: height and tone of strands, tone of locks."""
     side = len(angle)
     fine = rng.random((2, STRAND_GRID, STRAND_GRID), dtype=np.float32)
     locks = [smooth_noise(rng, cells, side) for cells in (80, 48)]
@@ -186,9 +185,9 @@ def draw_strands(
 def lay_hair(
     scene: Scene, style: HairStyle, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Light the scene and lay hair on it: linear [3, h, w], and the share hair covers [h, w]."""
-    height, tone, lock_tone = draw_strands(scene.angle, style, rng)
-    # 0 … 1 evenly, low for the strands on top: these are what is left where hair is thin
+    """Light the scene and add hair: linear [3, h, w], and the coverage by hair [h, w]."""
+    height, tone, lock_tone = sample_strands(scene.angle, style, rng)
+    # uniform in 0 … 1, low for the top strands, which remain in thin hair
     depth = 1 / (1 + np.exp(np.float32(1.7) * height))
     cover = np.clip((scene.density - depth) / np.float32(0.45) + scene.density, 0, 1)
     shade = np.clip(einsum(scene.light, scene.normal, "i, i h w -> h w"), 0, None)
@@ -202,9 +201,9 @@ def lay_hair(
 def light_skin(
     scene: Scene, shade: np.ndarray, halfway: np.ndarray, hair_above: np.ndarray
 ) -> np.ndarray:
-    """Light the skin [3, h, w]: hair above it shadows it, and where it is bare it shines."""
+    """Light the skin [3, h, w]: shadows of the hair above, specular highlights on bare skin."""
     light = (0.34 + 0.74 * shade) * scene.occlusion * (1 - 0.45 * hair_above)
-    # light scattered below the skin keeps its shadows warm
+    # subsurface scattering: warm shadows
     warm = np.stack([light**0.88, light, light**1.06])
     facing = np.clip(einsum(halfway, scene.normal, "i, i h w -> h w"), 0, 1)
     shine = (0.11 * facing**28 + 0.015 * facing**6) * scene.occlusion**2 * (1 - hair_above)
@@ -219,13 +218,13 @@ def light_hair(
     body: np.ndarray,
     tone: np.ndarray,
 ) -> np.ndarray:
-    """Light strands [3, h, w] as thin cylinders that lie along the surface (Kajiya and Kay)."""
+    """Light strands [3, h, w] as thin cylinders (Kajiya and Kay)."""
     normal_x, normal_y, normal_z = scene.normal
     along_x, along_y = np.cos(scene.angle), np.sin(scene.angle)
     along_z = -(normal_x * along_x + normal_y * along_y) / np.maximum(normal_z, 0.35)
     cosine = halfway[0] * along_x + halfway[1] * along_y + halfway[2] * along_z
     glint = np.clip(1 - cosine**2 / (1 + along_z**2), 0, 1) ** 12 * np.clip(0.6 + 0.4 * tone, 0, 2)
-    first = 1.6 - 4 * style.grey  # from this tone on strands are grey
+    first = 1.6 - 4 * style.grey  # threshold tone of grey strands
     greyed = min(2 * style.grey, 0.7) * ramp(tone, first, first + 0.8)
     colour = blend(style.colour, GREY, greyed)
     light = (0.30 + 0.75 * shade) * body * (0.45 + 0.55 * scene.occlusion)
@@ -235,9 +234,9 @@ def light_hair(
 def photograph(
     picture: np.ndarray, cover: np.ndarray, side: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Take the picture with a camera of its own faults: uint8 [side, side, 4], RGB and mask.
+    """Simulate a camera: uint8 [side, side, 4], RGB and mask.
 
-    The mask goes through the same lens as the picture, but not through exposure, colour and noise.
+    The mask shares the optics of the image, not its exposure, colour and noise.
     """
     exposure, warmth, tint = rng.normal(0, [0.25, 0.08, 0.03])
     softness = rng.gamma(2.0, 0.0025)
@@ -249,7 +248,7 @@ def photograph(
     ]
     taken = blur(np.stack([np.asarray(layer) for layer in shrunk]), softness)
     light = np.clip(taken[:3], 0, None) * gains.astype(np.float32).reshape(3, 1, 1)
-    # a film-like shoulder, then the square root that stands for the display's gamma everywhere here
+    # tone curve with a film-like shoulder, then a square root as display gamma
     tones = np.sqrt(light * (1 + light * np.float32(0.12)) / (1 + light * np.float32(0.35)))
     tones += np.float32(noise) * rng.standard_normal(tones.shape, dtype=np.float32)
     finished = np.clip(np.concatenate([tones, taken[3:]]), 0, 1)

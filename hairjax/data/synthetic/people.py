@@ -1,4 +1,4 @@
-"""Synthetic people: their number of photographs, their hair loss, and a grader's label."""
+"""Synthetic people: number of images, severity, and labels of a noisy grader."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ from hairjax.data.synthetic.paint import HairStyle, linear
 
 STAGES = 4
 PHOTOS_PER_PERSON = (3, 6)
-# Severity runs over 0 … STAGES, and a stage is its whole part. A photograph shows a little more or
-# less of it than the last one did. A grader errs: that is what keeps a perfect score out of reach.
+# Severity lies in 0 … STAGES, a stage is its integer part. Images of a person vary slightly, and
+# grader noise bounds the attainable accuracy.
 PHOTO_JITTER = 0.06
 GRADER_NOISE = 0.125
 
-# As a display shows them, 0 … 1, from light to dark.
+# Display colours, 0 … 1, from light to dark.
 SKINS = np.array(
     [
         (0.96, 0.82, 0.74),
@@ -44,7 +44,7 @@ HAIRS_ON_DARK_SKIN = (0.72, 0.18, 0.0, 0.0, 0.0, 0.0, 0.10)
 
 @dataclass(frozen=True)
 class Person:
-    """Traits that all photographs of one person share, from the top and from the side."""
+    """Traits of a person, common to all images and both views."""
 
     number: int
     severity: float  # 0 … STAGES
@@ -54,18 +54,18 @@ class Person:
 
 @dataclass(frozen=True)
 class Shot:
-    """One photograph to be taken."""
+    """Plan of one image."""
 
     person: Person
-    take: int  # 1 for the person's first photograph
-    severity: float  # what this photograph shows, 0 … STAGES
-    label: int  # the stage a grader gives it
+    take: int  # number among the person's images, from 1
+    severity: float  # visible severity, 0 … STAGES
+    label: int  # stage assigned by the grader
 
 
-def draw_person(seed: int, number: int) -> Person:
-    """Draw person `number` (from 0) of `seed`."""
+def sample_person(seed: int, number: int) -> Person:
+    """Sample person `number` (from 0) of `seed`."""
     start = np.random.default_rng([seed, 0, 0]).random()
-    # steps of the golden ratio spread any number of people evenly over all severities
+    # golden-ratio sequence: uniform severities for any number of people
     severity = (start + number * (5**0.5 - 1) / 2) % 1 * STAGES
     rng = np.random.default_rng([seed, 1, number])
     tone = rng.uniform(0, len(SKINS) - 1)
@@ -86,12 +86,12 @@ def draw_person(seed: int, number: int) -> Person:
 
 
 def plan_shots(view: str, count: int, seed: int) -> list[Shot]:
-    """Plan `count` photographs, person by person; a shorter plan is the start of a longer one."""
+    """Plan `count` images, person by person; shorter plans are prefixes of longer ones."""
     shots: list[Shot] = []
     stream = 2 + VIEWS.index(view)
     number = 0
     while len(shots) < count:
-        person = draw_person(seed, number)
+        person = sample_person(seed, number)
         rng = np.random.default_rng([seed, stream, number])
         for take in range(1, rng.integers(*PHOTOS_PER_PERSON, endpoint=True) + 1):
             jittered = person.severity + rng.normal(0, PHOTO_JITTER)

@@ -1,8 +1,7 @@
-"""The geometry of a head seen from the side: outlines, features, the receding hairline, the pose.
+"""Geometry of a head in profile: outlines, features, receding hairline, pose.
 
-Points are in head coordinates: the face looks to -x, y is down, z is towards the camera, and the
-head is about 1.5 high. A pose turns them, so that a slight turn shows what a flat drawing cannot:
-the ear and the hairline shift against the profile.
+Head coordinates: the face looks to -x, y points down, z towards the camera; the head is about 1.5
+high. Rotation in 3D moves ear and hairline against the profile.
 """
 
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ PROFILE = np.array(
         *[(0.63, 0.13), (0.52, 0.28)],
     ]
 )
-FOREHEAD = 16  # index into PROFILE, from where hair may follow the outline
+FOREHEAD = 16  # index into PROFILE of the first point with hair
 # From the nape below the ear and along the jaw back to the throat.
 JAW = np.array([(0.40, 0.36), (0.20, 0.38), (0.09, 0.40), (0.0, 0.52), (-0.14, 0.64)])
 NECK = np.array(
@@ -52,8 +51,8 @@ EAR = np.array(
         *[(0.08, 0.22), (0.075, 0.12)],
     ]
 )
-# Where the hairline meets the outline of the forehead, the corner that recedes, and the temple in
-# front of the ear: one row for each whole severity 0 … 4.
+# Forelock (hairline at the outline of the forehead), receding corner, and temple in front of the
+# ear, by integer severity 0 … 4.
 FORELOCK = np.array(
     [(-0.56, -0.44), (-0.545, -0.475), (-0.50, -0.55), (-0.36, -0.67), (-0.08, -0.78)]
 )
@@ -73,7 +72,7 @@ AROUND_EAR = np.array(
 
 @lru_cache
 def spline_weights(count: int, closed: bool) -> np.ndarray:
-    """Return the matrix that turns `count` points into a Catmull-Rom curve through them."""
+    """Matrix from `count` points to the Catmull-Rom curve: [8 · segments, count]."""
     steps = 8
     t = np.arange(steps) / steps
     weights = np.stack(
@@ -91,23 +90,23 @@ def spline_weights(count: int, closed: bool) -> np.ndarray:
 
 
 def curve(points: np.ndarray, closed: bool = True) -> np.ndarray:
-    """Draw a smooth curve through points [n, d]: [8 per segment, d]."""
+    """Catmull-Rom curve through points [n, d]: [8 per segment, d]."""
     return spline_weights(len(points), closed) @ points
 
 
 def depth_at(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return z of the near side of the head, 0 outside of it."""
+    """Depth z of the near side of the head at x, y [n]; 0 outside."""
     return 0.48 * np.sqrt(np.clip(1 - ((x - 0.06) / 0.72) ** 2 - ((y + 0.1) / 0.95) ** 2, 0, 1))
 
 
 def at_depth(points: np.ndarray, z: float | np.ndarray) -> np.ndarray:
-    """Give points [n, 2] a depth: [n, 3]."""
+    """Append a depth to points [n, 2]: [n, 3]."""
     return np.column_stack([points, np.broadcast_to(z, len(points))])
 
 
 @dataclass(frozen=True)
 class Features:
-    """Deviations of one person's profile from the usual one; each number is 0 on average."""
+    """Deviations of a person's profile from the mean."""
 
     length: float
     height: float
@@ -116,12 +115,12 @@ class Features:
     chin: float
     brow: float
     back: float
-    corner: np.ndarray  # [2]: where the corner of the hairline sits
+    corner: np.ndarray  # [2]: offset of the hairline's corner
     stubble: float  # 0 … 1
-    fall: float  # distance from the ear within which hair falls instead of being combed back
+    fall: float  # radius around the ear of falling hair, not combed back
 
     def shape(self, points: np.ndarray) -> np.ndarray:
-        """Move points [n, 3] of the usual head to where this person has them."""
+        """Deform points [n, 3] of the mean head to this person."""
         x, y, z = points.T
         nose = np.exp(-(((x + 0.70) / 0.09) ** 2) - ((y - 0.22) / 0.14) ** 2)
         chin = np.exp(-(((x + 0.52) / 0.14) ** 2) - ((y - 0.68) / 0.10) ** 2)
@@ -134,8 +133,8 @@ class Features:
         )
 
 
-def draw_features(rng: np.random.Generator) -> Features:
-    """Draw one person's profile."""
+def sample_features(rng: np.random.Generator) -> Features:
+    """Sample a person's profile."""
     return Features(
         length=rng.normal(0, 0.025),
         height=rng.normal(0, 0.02),
@@ -152,9 +151,9 @@ def draw_features(rng: np.random.Generator) -> Features:
 
 @dataclass(frozen=True)
 class Pose:
-    """Pose of the head before the camera."""
+    """Pose of the head relative to the camera."""
 
-    yaw: float  # radians, the face turned to the camera
+    yaw: float  # radians, towards the camera
     roll: float  # radians
     scale: float
     shift: np.ndarray  # [2]
@@ -168,21 +167,21 @@ class Pose:
         return (rolled * self.scale + self.shift) * [self.facing, 1]
 
     def to_head(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the head's x and y on its near side for places in the frame (float32)."""
+        """Near-side head coordinates x and y of frame positions, float32 [h, w] each."""
         across = (x * self.facing - np.float32(self.shift[0])) / np.float32(self.scale)
         down = (y - np.float32(self.shift[1])) / np.float32(self.scale)
         cos, sin = np.float32(np.cos(self.roll)), np.float32(np.sin(self.roll))
         turned, head_y = cos * across + sin * down, cos * down - sin * across
         head_x = turned / np.float32(np.cos(self.yaw))
-        for _ in range(2):  # the depth depends on x, weakly: two rounds settle it
+        for _ in range(2):  # the depth depends weakly on x: two fixed-point iterations
             head_x = turned / np.float32(np.cos(self.yaw)) - depth_at(head_x, head_y) * np.float32(
                 np.tan(self.yaw)
             )
         return head_x, head_y
 
 
-def draw_pose(rng: np.random.Generator) -> Pose:
-    """Draw a pose: mostly a profile, at most about 20 degrees turned."""
+def sample_pose(rng: np.random.Generator) -> Pose:
+    """Sample a pose: mostly profile, turned by at most about 20 degrees."""
     return Pose(
         yaw=float(np.clip(rng.normal(0.03, 0.16), -0.3, 0.35)),
         roll=rng.normal(0, 0.09),
@@ -193,7 +192,7 @@ def draw_pose(rng: np.random.Generator) -> Pose:
 
 
 def hairline_points(severity: float, features: Features) -> np.ndarray:
-    """Return forelock, corner and temple [3, 2] of the hairline at a severity of 0 … 4."""
+    """Forelock, corner and temple [3, 2] of the hairline at a severity of 0 … 4."""
     tracks = np.stack([FORELOCK, CORNER + features.corner, TEMPLE])
     before = min(int(severity), len(FORELOCK) - 2)
     part = severity - before
@@ -201,14 +200,14 @@ def hairline_points(severity: float, features: Features) -> np.ndarray:
 
 
 def head_outline() -> np.ndarray:
-    """Return the outline [n, 3] of head and face, without ear and neck."""
+    """Outline [n, 3] of head and face, without ear and neck."""
     outline = curve(np.concatenate([PROFILE, JAW]))
-    # the profile lies in the middle of the head, the jaw on its near side
+    # the profile lies in the median plane, the jaw on the near side
     return at_depth(outline, np.repeat([0.0, 0.3], [8 * len(PROFILE), 8 * len(JAW)]))
 
 
 def hair_region(severity: float, features: Features, volume: float) -> np.ndarray:
-    """Return the outline [n, 3] of the hair: the hairline, then back and top of the head."""
+    """Outline [n, 3] of the hair: hairline, back and top of the head."""
     lock, corner, temple = hairline_points(severity, features)
     bay = (corner + temple) / 2 + [0.05 + 0.02 * severity, 0.02]
     hairline = curve(
@@ -216,7 +215,7 @@ def hair_region(severity: float, features: Features, volume: float) -> np.ndarra
         closed=False,
     )
     depth = depth_at(*hairline.T)
-    depth[:9] *= np.linspace(0, 1, 9)  # the forelock lies on the outline, in the middle of the head
+    depth[:9] *= np.linspace(0, 1, 9)  # the forelock lies in the median plane
 
     top = curve(PROFILE[FOREHEAD:], closed=False)[::-1]
     top = top[(top[:, 0] > lock[0]) | (top[:, 1] > 0)]
@@ -228,12 +227,12 @@ def hair_region(severity: float, features: Features, volume: float) -> np.ndarra
 
 
 def fill(outline: np.ndarray, side: int, oversample: int = 2) -> np.ndarray:
-    """Fill a closed outline [n, 2] in the frame: float32 [side, side], 0 … 1 with soft edges."""
+    """Rasterise a closed outline [n, 2]: float32 [side, side], 0 … 1, antialiased."""
     image = Image.new("L", (side * oversample, side * oversample))
     ImageDraw.Draw(image).polygon(to_pixels(outline, side * oversample), fill=255)
     return np.asarray(image.reduce(oversample), dtype=np.float32) / 255
 
 
 def to_pixels(points: np.ndarray, side: int) -> list[float]:
-    """Turn frame points [n, 2] into what pillow draws with on an image of `side` pixels."""
+    """Frame points [n, 2] to pillow coordinates of an image of `side` pixels."""
     return ((points + 1) * (side / 2) - 0.5).ravel().tolist()

@@ -1,4 +1,4 @@
-"""A head photographed from the side: a face in profile and a hairline whose corners recede."""
+"""Head from the side: face in profile, hairline with receding corners."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ from hairjax.data.synthetic.profile import Features, Pose, at_depth, curve, fill
 
 @dataclass(frozen=True)
 class Outlines:
-    """The outlines of one photograph in the frame, each [n, 2]."""
+    """Outlines of an image in the frame, each [n, 2]."""
 
     head: np.ndarray
     hair: np.ndarray
@@ -36,7 +36,7 @@ class Outlines:
 
 
 def trace_outlines(features: Features, pose: Pose, severity: float, volume: float) -> Outlines:
-    """Project the outlines of one person in one pose."""
+    """Project a person's outlines in a pose."""
 
     def project(points: np.ndarray) -> np.ndarray:
         return pose.to_frame(features.shape(points))
@@ -51,7 +51,7 @@ def trace_outlines(features: Features, pose: Pose, severity: float, volume: floa
 
 
 def inflate(shape: np.ndarray, wide: float, narrow: float) -> np.ndarray:
-    """Round off a filled shape [h, w] like a cushion: the height of its middle and of its rim."""
+    """Height map of a cushion over a shape [h, w], with amplitudes of its middle and its rim."""
     coarse = np.asarray(Image.fromarray(shape).resize((32, 32), Image.Resampling.BOX))
     middle = np.sqrt(np.clip(2 * resize(blur(coarse, 0.26), len(shape)) - 0.95, 0, 1))
     rim = np.sqrt(np.clip(2 * blur(shape, 0.07) - 0.98, 0, 1))
@@ -59,7 +59,7 @@ def inflate(shape: np.ndarray, wide: float, narrow: float) -> np.ndarray:
 
 
 def model_surface(outlines: Outlines, pose: Pose, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return unit normals [3, h, w] of head, hair and neck, and where light reaches them [h, w]."""
+    """Unit normals [3, h, w] of head, hair and neck, and ambient occlusion [h, w]."""
     grid = RELIEF_GRID
     head, hair, neck, ear = (
         fill(outline, grid)
@@ -92,20 +92,20 @@ def grow_hair(
     rng: np.random.Generator,
     side: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return density [h, w] and direction [h, w] of the hair; `severity` runs over 0 … 4."""
+    """Density [h, w] and direction [h, w] of the hair at a severity of 0 … 4."""
     x, y = pose.to_head(*coordinates(side))
     inside = resize(blur(fill(outlines.hair, RELIEF_GRID), 0.02 + 0.007 * severity), side)
     inside = np.clip(inside, 0, 1)
     ragged = inside + inside * (1 - inside) * 0.45 * smooth_noise(rng, 26, side)
     grown = np.clip((ragged - 0.5) / 0.42 + 0.5, 0, 1)
-    # above the corners hair is thin before it is gone
+    # hair thins above the corners first
     lock, corner, _ = profile.hairline_points(severity, features)
     middle_x, middle_y = (0.5 * (lock + corner) + [0.08, -0.05]).astype(np.float32)
     crown = np.exp(-(((x - middle_x) / 0.30) ** 2) - ((y - middle_y) / 0.20) ** 2)
     thinned = 1 - np.clip(0.16 * severity - 0.05, 0, 0.6) * crown
     density = grown * thinned * (1 - fill(outlines.ear, side))
 
-    # over the top it lies along the outline of the head, at the side it falls
+    # combed along the outline at the top, falling at the side
     off_x, off_y = x - np.float32(0.05), y + np.float32(0.05)
     radius = np.sqrt(off_x**2 + off_y**2) + np.float32(1e-4)
     combed = ramp(radius, features.fall, features.fall + 0.32)
@@ -119,7 +119,7 @@ def grow_hair(
 def dress(
     outlines: Outlines, normal: np.ndarray, rng: np.random.Generator, side: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Paint the room [3, h, w] with the garment in it, and return what that covers [h, w]."""
+    """Paint room and garment [3, h, w]; return them and the garment's coverage [h, w]."""
     garment = fill(outlines.garment, side)
     weave = 0.75 + 0.15 * smooth_noise(rng, 5, side) + 0.06 * smooth_noise(rng, 100, side)
     cloth = choose_colour(rng, CLOTHES) * (weave * (0.7 + 0.3 * normal[2]))
@@ -135,12 +135,12 @@ def paint_side(
     shot_rng: np.random.Generator,
     side: int,
 ) -> Scene:
-    """Build the scene [side, side] of one photograph from the side.
+    """Build the scene [side, side] of an image from the side.
 
-    `shape_rng` gives what the person keeps from photograph to photograph, `shot_rng` the rest.
+    `shape_rng` samples the person's constant traits, `shot_rng` the rest.
     """
-    features = profile.draw_features(shape_rng)
-    pose = profile.draw_pose(shot_rng)
+    features = profile.sample_features(shape_rng)
+    pose = profile.sample_pose(shot_rng)
     outlines = trace_outlines(features, pose, severity, 0.9 * person.hair.volume)
     normal, occlusion = model_surface(outlines, pose, side)
     backdrop, garment = dress(outlines, normal, shot_rng, side)

@@ -1,4 +1,4 @@
-"""A head photographed from above: its outline, its whorl, and hair that thins around the crown."""
+"""Head from above: outline, whorl, hair thinning around the crown."""
 
 from dataclasses import dataclass
 
@@ -20,19 +20,19 @@ from hairjax.data.synthetic.people import Person
 
 @dataclass(frozen=True)
 class Crown:
-    """The shape of one person's head from above, in frame units; the face looks up the frame."""
+    """Head shape from above in frame units; the face points up."""
 
     half_width: float
     half_length: float
     hairline: float  # y of the front hairline
     ear_y: float
     whorl: np.ndarray  # [2]: x, y
-    turn: int  # 1 or -1: the sense of the whorl
-    wobble: np.ndarray  # [2, 3]: size and phase of the waves in the outline of the thinning
+    turn: int  # 1 or -1: direction of the whorl
+    wobble: np.ndarray  # [2, 3]: amplitude and phase of the waves in the thinning outline
 
 
-def draw_crown(rng: np.random.Generator) -> Crown:
-    """Draw the shape of one person's head."""
+def sample_crown(rng: np.random.Generator) -> Crown:
+    """Sample a head shape."""
     half_length = rng.normal(0.76, 0.03)
     return Crown(
         half_width=rng.normal(0.60, 0.025),
@@ -47,18 +47,18 @@ def draw_crown(rng: np.random.Generator) -> Crown:
 
 @dataclass(frozen=True)
 class CameraPose:
-    """One pose of the camera: where each pixel is on the head."""
+    """Camera pose, as head coordinates of each pixel."""
 
     x: np.ndarray  # [h, w], head coordinates
     y: np.ndarray  # [h, w]
-    roll: float  # radians from the head to the frame
-    rim: np.ndarray  # [h, w]: 0 at the middle of the head, 1 on its outline
-    shadow_rim: np.ndarray  # [h, w]: the same for the shadow the head throws
+    roll: float  # from head to frame, radians
+    rim: np.ndarray  # [h, w]: 0 at the head's centre, 1 on its outline
+    shadow_rim: np.ndarray  # [h, w]: the same for the head's shadow
     light: np.ndarray  # [3]
 
 
 def pose_camera(crown: Crown, rng: np.random.Generator, side: int) -> CameraPose:
-    """Draw a pose and a direction of light."""
+    """Sample a camera pose and a light direction."""
     frame_x, frame_y = coordinates(side)
     roll, scale = rng.normal(0, 0.18), rng.uniform(0.88, 1.12)
     shift_x, shift_y = rng.normal(0, 0.05, 2).astype(np.float32)
@@ -76,13 +76,13 @@ def pose_camera(crown: Crown, rng: np.random.Generator, side: int) -> CameraPose
 
 
 def paint_surroundings(pose: CameraPose, rng: np.random.Generator, side: int) -> np.ndarray:
-    """Paint the room, the shoulders in it and the shadow of the head, linear [3, h, w]."""
+    """Paint room, shoulders and shadow of the head, linear [3, h, w]."""
     back = pose.y - np.float32(rng.normal(0.34, 0.05))
     width, depth = rng.uniform(1.15, 1.4), rng.uniform(0.42, 0.52)
     reach = (np.abs(pose.x) / np.float32(width)) ** 2.6 + (np.abs(back) / np.float32(depth)) ** 2
     room = paint_room(rng, side) * (1 - 0.4 * ramp(reach, 2.4, 0.9))
     weave = 1 + 0.12 * smooth_noise(rng, 9, side) + 0.04 * smooth_noise(rng, 110, side)
-    # shoulders are highest along their middle and slope down and out from there
+    # shoulders slope down from their middle
     height = np.sqrt(np.clip(1.08 - reach, 0.03, 1))
     folds = (0.25 + 0.75 * height) * (1 - 0.35 * pose.light[1] * back / np.float32(depth)) * weave
     cloth = choose_colour(rng, CLOTHES) * folds
@@ -93,7 +93,7 @@ def paint_surroundings(pose: CameraPose, rng: np.random.Generator, side: int) ->
 
 
 def cover_head(crown: Crown, pose: CameraPose, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return where there is skin [h, w] (head, ears, nose), and where light reaches it [h, w]."""
+    """Coverage by skin [h, w] (head, ears, nose) and ambient occlusion [h, w]."""
     edge = 3 / side / crown.half_width
     head = ramp(pose.rim, 1 + edge, 1 - edge)
     out = np.abs(pose.x) - np.float32(crown.half_width)
@@ -107,7 +107,7 @@ def cover_head(crown: Crown, pose: CameraPose, side: int) -> tuple[np.ndarray, n
 def grow_hair(
     crown: Crown, pose: CameraPose, person: Person, severity: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return density [h, w] and direction [h, w] of the hair; `severity` runs over 0 … 4."""
+    """Density [h, w] and direction [h, w] of the hair at a severity of 0 … 4."""
     side = len(pose.x)
     off_x, off_y = pose.x - np.float32(crown.whorl[0]), pose.y - np.float32(crown.whorl[1])
     radius = np.sqrt(off_x**2 + off_y**2) + np.float32(1e-4)
@@ -118,13 +118,13 @@ def grow_hair(
     waves = sum(
         size * np.cos(k * around + phase) for k, (size, phase) in enumerate(crown.wobble.T, start=1)
     )
-    # the bald area starts round at the whorl and grows towards the forehead
+    # the bald area starts at the whorl and grows towards the forehead
     stretch = 1 - (0.06 + 0.11 * severity) * ramp(-off_y, 0, 0.6)
     distance = radius * (1 + waves) * stretch
     reach = 0.07 + 0.15 * severity
     bare = min(0.12 + 0.33 * severity, 1.0) * ramp(distance, 1.25 * reach + 0.06, 0.45 * reach)
     bare = bare * (1 - 0.85 * ramp(pose.rim, 0.72, 0.95) * ramp(pose.y, -0.5, -0.1))  # the fringe
-    bare = np.maximum(bare, 0.8 * ramp(radius, 0.05, 0))  # a whorl shows the scalp on any head
+    bare = np.maximum(bare, 0.8 * ramp(radius, 0.05, 0))  # scalp at the whorl at any severity
     full = np.clip(np.float32(1.08 - 0.04 * severity) * (1 - bare), 0, 1)
 
     volume, fuzz = person.hair.volume, person.hair.fuzz
@@ -141,11 +141,11 @@ def paint_top(
     shot_rng: np.random.Generator,
     side: int,
 ) -> Scene:
-    """Build the scene [side, side] of one photograph from above.
+    """Build the scene [side, side] of an image from above.
 
-    `shape_rng` gives what the person keeps from photograph to photograph, `shot_rng` the rest.
+    `shape_rng` samples the person's constant traits, `shot_rng` the rest.
     """
-    crown = draw_crown(shape_rng)
+    crown = sample_crown(shape_rng)
     pose = pose_camera(crown, shot_rng, side)
     skin_alpha, occlusion = cover_head(crown, pose, side)
     density, angle = grow_hair(crown, pose, person, severity, shot_rng)

@@ -1,11 +1,9 @@
 """Deletion and insertion curves: faithfulness of an explanation map to the model.
 
-The probability of a class while the pixels that a map calls important are taken from a photograph,
-most important first, or put into a blurred one (Petsiuk, Das & Saenko, "RISE", BMVC 2018). A map
-that is right makes it fall fast, and rise fast: a small area under the first curve, a large one
-under the second. What the areas of no information are depends on the model and on how coarse the
-map is (scattered pixels disturb a model more than a patch does), so each stands beside that of a
-map of random numbers of the same coarseness.
+Probability of a class while the most important pixels are deleted from a photograph, or inserted
+into a blurred one (Petsiuk, Das & Saenko, "RISE", BMVC 2018). A faithful map has a small area under
+the deletion curve and a large one under insertion. The reference is a random map of the same
+coarseness.
 """
 
 from collections.abc import Callable
@@ -27,14 +25,14 @@ from hairjax.evaluation.explain.maps import upsample
 from hairjax.parallel.compilation import compiler_options
 from hairjax.parallel.mesh import batch_sharded, replicated
 
-STEPS = 20  # in which all pixels are taken away or put in
-BLUR = 1 / 20  # σ of the blur that hides what is in a photograph, as a share of its side
+STEPS = 20  # deletion or insertion steps of a curve
+BLUR = 1 / 20  # σ of the blur, as a share of the photograph's side
 CURVES = ("deletion", "insertion")
 MEAN_COLOUR = np.array([round(255 * share) for share in IMAGENET_MEAN], np.uint8)
 
 # (parameters, photographs uint8 [n, side, side, 4], maps float32 [n, h, w], classes int [n]) →
-# by name, float32 [n, STEPS + 1]: the probability of the class after each step.
-Follow = Callable[
+# by curve, float32 [n, STEPS + 1]: probability of the class after each step.
+ComputeCurves = Callable[
     [dict, NDArray[np.uint8], NDArray[np.float32], NDArray[np.integer]],
     dict[str, NDArray[np.float32]],
 ]
@@ -46,17 +44,10 @@ def make_curves(
     *,
     input_spec: InputSpecification,
     batch_size: int,
-) -> Follow:
-    """A function that follows `CURVES`; compiled once for ``batch_size``.
+) -> ComputeCurves:
+    """Function that computes both `CURVES`; arguments as `evaluation.inference.make_predict`.
 
-    A pixel is taken from the photograph and from its mask at once: it is then of the mean colour,
-    and outside the mask.
-
-    Args:
-        graphdef: the model without its parameters.
-        mesh: devices that share each batch.
-        input_spec: input specification of the model.
-        batch_size: photographs at a time; rounded up to a multiple of the devices.
+    A deleted pixel gets the mean colour and lies outside the mask.
     """
     batch_size = -(-batch_size // mesh.size) * mesh.size
     shares = np.linspace(0, 1, STEPS + 1, dtype=np.float32)
@@ -107,9 +98,9 @@ def make_curves(
 
 
 def removal_order(maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Removal order of each pixel, from 0 for a map's highest to just below 1: [n, h, w].
+    """Rank of each pixel by descending importance, in [0, 1): float32 [n, h, w].
 
-    Equal ones follow each other row by row.
+    Ties are ranked row by row.
     """
     flat = rearrange(maps, "n h w -> n (h w)")
     first = np.argsort(-flat, axis=1, kind="stable")
@@ -120,12 +111,12 @@ def removal_order(maps: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def random_maps(like: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
-    """Maps that know nothing, as coarse as others: normal random numbers of the same shape."""
+    """Standard normal maps of the same shape: the uninformative reference."""
     return np.random.default_rng(seed).standard_normal(like.shape, np.float32)
 
 
 def blank(photos: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """ImageNet's mean colour and no mask, as beside turned ones: uint8 [n, side, side, 4]."""
+    """Photographs of ImageNet's mean colour without mask: uint8 [n, side, side, 4]."""
     empty = np.zeros_like(photos)
     empty[..., :3] = MEAN_COLOUR
     return empty

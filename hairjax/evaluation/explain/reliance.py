@@ -1,4 +1,4 @@
-"""Reliance of a model on the mask: metrics with the mask, or the photograph, changed."""
+"""Reliance on the mask: metrics with mask or photograph perturbed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,20 +15,19 @@ from hairjax.evaluation.metrics.paired import compare, summarise
 from hairjax.evaluation.predictions import Predictions, join_predictions
 from hairjax.system.errors import UserError
 
-EDGE = 1 / 50  # by which a mask is eroded and dilated, as a share of the photograph's side
+EDGE = 1 / 50  # erosion and dilation of the mask, as a share of the photograph's side
 METRICS = ("accuracy", "quadratic_kappa")
 _AT_ONCE = 256  # photographs in memory
 
 
 @dataclass(frozen=True)
 class Reliance:
-    """Metrics of a model on photographs changed in one way.
+    """Metrics under one perturbation.
 
     Attributes:
-        change: the change in words; "" where nothing is changed.
-        values: per name in `METRICS`, the metric and its 95 % interval, None as in
-            `intervals.metric_interval`; None where the metric is undefined.
-        differences: the same of changed minus unchanged, paired; none where nothing is changed.
+        change: name of the perturbation; "" for none.
+        values: per name in `METRICS`, metric and 95 % interval; None where undefined.
+        differences: perturbed minus original, paired; empty for the original.
     """
 
     change: str
@@ -39,15 +38,10 @@ class Reliance:
 def predict_changed(
     predict: Callable[[PhotoSet], Predictions], photos: PhotoSet, seed: int
 ) -> dict[str, Predictions]:
-    """Predictions of a model for photographs changed in every way, by the change's name.
-
-    Args:
-        predict: the model.
-        photos: photographs with masks.
-        seed: seed of the permutation of masks.
+    """Predictions under every perturbation, by its name; ``seed``: of the mask permutation.
 
     Raises:
-        UserError: there is one photograph, which cannot be given another's mask.
+        UserError: fewer than two photographs.
     """
     if len(photos) < 2:
         raise UserError("masks cannot be shuffled between fewer than two photographs")
@@ -60,13 +54,16 @@ def predict_changed(
         images, masks = part.images[:], photos.images[donors[place]][..., 3]
         for change, changed in _changes(images, masks, pixels):
             parts.setdefault(change, []).append(predict(replace(part, images=changed)))
-    return {change: join_predictions(said, photos.classes) for change, said in parts.items()}
+    return {
+        change: join_predictions(predictions, photos.classes)
+        for change, predictions in parts.items()
+    }
 
 
 def _changes(
     images: NDArray[np.uint8], others: NDArray[np.uint8], pixels: int
 ) -> list[tuple[str, NDArray[np.uint8]]]:
-    """Every change by name: of photographs [n, side, side, 4], given other photographs' masks."""
+    """Perturbed photographs [n, side, side, 4] by name; ``others``: masks to swap in."""
     size = (1, 2 * pixels + 1, 2 * pixels + 1)
     mask = images[..., 3]
     unit = "pixel" if pixels == 1 else "pixels"
@@ -86,29 +83,24 @@ def _changes(
 
 
 def edge_pixels(side: int) -> int:
-    """Number of pixels by which masks of this side are eroded and dilated; at least one."""
+    """Pixels of erosion and dilation for masks of this side; at least one."""
     return max(1, round(EDGE * side))
 
 
 def other_photographs(count: int, seed: int) -> NDArray[np.int64]:
-    """Another photograph for each of ``count``, each given once: int [count]."""
+    """Random derangement: another photograph for each of ``count``, int [count]."""
     order = np.random.default_rng(seed).permutation(count)
     others = np.empty(count, np.int64)
-    others[order] = np.roll(order, 1)  # one ring, in which none is its own neighbour
+    others[order] = np.roll(order, 1)  # a single cycle has no fixed point
     return others
 
 
 def measure_reliance(original: Predictions, changed: dict[str, Predictions]) -> Sequence[Reliance]:
-    """Metrics of predictions and of those for changed photographs, with paired differences.
-
-    Args:
-        original: predictions for the photographs as they are.
-        changed: predictions for the same photographs, by change.
-    """
+    """Metrics of the original and of every perturbation, with paired differences."""
     unit = subject_indices(original.subjects)
     summaries = {
-        change: summarise(original.labels, [said.probabilities], unit)
-        for change, said in {"": original, **changed}.items()
+        change: summarise(original.labels, [predictions.probabilities], unit)
+        for change, predictions in {"": original, **changed}.items()
     }
     pairs = {
         change: compare(summaries[""], summary).differences

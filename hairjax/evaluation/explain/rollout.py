@@ -1,7 +1,6 @@
-"""Explanation maps of a ViT: attention rollout.
+"""Attention rollout: explanation maps of a ViT.
 
-Abnar & Zuidema, "Quantifying attention flow in transformers", ACL 2020, §3. A ViT classifies one
-token, which holds nothing of the photograph but what it has taken from the others.
+Abnar & Zuidema, "Quantifying attention flow in transformers", ACL 2020, §3.
 """
 
 from typing import Any
@@ -12,34 +11,26 @@ from einops import rearrange, reduce
 
 
 def attention_rollout(model: Any, images: jax.Array, classes: jax.Array, stage: int) -> jax.Array:
-    """Attention rollout: share of the class token from each patch, float32 [batch, h, w].
+    """Share of each patch in a ViT's class token, up to ``stage``: float32 [batch, h, w].
 
-    It is the same for every class, and adds up to less than one: the rest comes from the class
-    token itself. What the MLPs and the values do to what is taken is left out.
-
-    Args:
-        model: a ViT.
-        images: float32 [batch, height, width, channels], normalised.
-        classes: int [batch]; not used.
-        stage: last stage of the rollout, -1 for the model's last.
+    Class-agnostic. Sums to less than one: the rest is the class token's own. MLPs and value
+    projections are ignored. ``images``: float32 [batch, height, width, channels], normalised.
     """
     x = model.stem(images.astype(model.dtype), None)
     rolled = jnp.eye(x.shape[1])[None]
     for i in range(stage % len(model.stages) + 1):
         for block in model.stages[i].blocks:
-            rolled = roll(block.attention.weights(block.norm1(x)), rolled)
+            rolled = rollout_step(block.attention.weights(block.norm1(x)), rolled)
             x = block(x, None)
     return rearrange(rolled[:, 0, 1:], "b (h w) -> b h w", h=model.grid[0])
 
 
-def roll(weights: jax.Array, before: jax.Array) -> jax.Array:
-    """Rollout after one more block: float32 [batch, token, token of the start].
+def rollout_step(weights: jax.Array, before: jax.Array) -> jax.Array:
+    """Rollout after one more block: float32 [batch, token, input token].
 
-    Args:
-        weights: attention of the block, [batch, heads, taking, taken]; rows add up to one.
-        before: the same of the blocks before it; the identity before the first.
+    ``weights``: attention, [batch, heads, query, key]; ``before``: rollout of the previous blocks.
     """
-    taken = reduce(weights, "b h q k -> b q k", "mean")
-    # A token also stays what it was, by the residual connection: the paper counts both alike.
-    mixed = (taken + jnp.eye(taken.shape[-1])[None]) / 2
+    attention = reduce(weights, "b h q k -> b q k", "mean")
+    # The residual connection counts as much as the attention, as in the paper.
+    mixed = (attention + jnp.eye(attention.shape[-1])[None]) / 2
     return jnp.matmul(mixed, before, precision="highest")

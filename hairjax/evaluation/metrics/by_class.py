@@ -1,4 +1,4 @@
-"""Precision, recall and F1 of each class with their intervals."""
+"""Precision, recall and F1 per class, with intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +13,10 @@ from hairjax.evaluation.metrics.sample import Sample
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Scores of one class with their 95 % intervals; None where one is undefined.
+    """Scores of one class with 95 % intervals over subjects; None where undefined.
 
-    Precision is of a class that is never predicted, recall of one without photographs, F1 of one
-    that is neither predicted nor there. The intervals are over the subjects of whom a photograph
-    counts in the score.
+    Undefined are the precision of a class never predicted, the recall of a class without
+    photographs, and an F1 with both.
     """
 
     name: str
@@ -28,7 +27,7 @@ class ClassScores:
 
 
 def score_classes(sample: Sample, classes: Sequence[str]) -> tuple[ClassScores, ...]:
-    """Precision, recall and F1 of every class, by its k names."""
+    """Precision, recall and F1 of every class name."""
     labels, predicted, k = sample.labels, sample.probabilities.argmax(1), len(classes)
     confusion = metrics.confusion_matrix(labels, predicted, k)
     found = metrics.per_class(confusion)
@@ -53,7 +52,7 @@ def _estimate(value: float, interval: Interval | None) -> Estimate | None:
 
 
 def _f1_interval(sample: Sample, place: int) -> Interval | None:
-    """The interval of a class's F1, over the subjects with a photograph of it or taken for it."""
+    """Interval of a class's F1 over the subjects with a photograph of it, true or predicted."""
     predicted = sample.probabilities.argmax(1)
     occurs = (sample.labels == place) | (predicted == place)
     if not occurs.any():

@@ -1,4 +1,4 @@
-"""Calibration of a model, and temperature scaling."""
+"""Calibration and temperature scaling."""
 
 from dataclasses import dataclass, replace
 
@@ -24,7 +24,7 @@ _LEAST = float(np.finfo(np.float32).smallest_subnormal)
 
 @dataclass(frozen=True)
 class Bin:
-    """Photographs of similar confidence: their mean confidence, and how many of them are right."""
+    """Reliability bin: mean confidence and accuracy of photographs of similar confidence."""
 
     low: float
     high: float
@@ -36,7 +36,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Calibration of one set of probabilities; bins without photographs are left out."""
+    """Calibration of a set of probabilities; empty bins are left out."""
 
     error: float
     error_interval: Interval | None
@@ -47,13 +47,13 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Temperature:
-    """A fitted temperature and its effect.
+    """Fitted temperature and its effect.
 
     Attributes:
-        value: the temperature, by which logits are divided.
-        photographs: number of photographs it was fitted on.
-        after: calibration of other photographs with it; None where it was fitted on them.
-        log_loss_change: after less before, with its paired interval; None where ``after`` is.
+        value: temperature, the divisor of the logits.
+        photographs: number of photographs of the fit.
+        after: calibration of other photographs with it; None if evaluated on the fitted ones.
+        log_loss_change: after minus before, with paired interval; None if ``after`` is.
     """
 
     value: float
@@ -63,7 +63,7 @@ class Temperature:
 
 
 def measure_calibration(sample: Sample) -> Calibration:
-    """Calibration error, log-loss and reliability table of a sample."""
+    """Calibration error, log-loss and reliability bins of a sample."""
     intervals = sample.intervals()
     return Calibration(
         error=expected_calibration_error(sample.labels, sample.probabilities),
@@ -94,24 +94,20 @@ def _bins(sample: Sample) -> tuple[Bin, ...]:
 
 
 def fit_temperature(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float:
-    """The temperature with the least log-loss, between 0.05 and 20; above 1 it lessens confidence.
+    """Temperature with the lowest log-loss, within 0.05 … 20; above 1 it lowers confidence.
 
-    Logits divided by it keep their order, so that no photograph gets another class (Guo et al.,
-    "On calibration of modern neural networks", ICML 2017). Where every photograph is right the
-    least is the best: such a set is too easy to fit it on.
-
-    Args:
-        labels: int [n], true classes.
-        probabilities: float [n, k], rows summing to one.
+    The predicted classes stay (Guo et al., "On calibration of modern neural networks", ICML 2017).
+    With all photographs right the minimum is the lower limit. ``labels``: int [n],
+    ``probabilities``: float [n, k].
 
     Raises:
-        ValueError: as `metrics.classification.check_predictions`.
+        ValueError: see `metrics.classification.check_predictions`.
     """
     true, p = metrics.check_predictions(labels, probabilities)
     logits = np.log(np.maximum(p, _LEAST))
     rows = np.arange(len(true))
 
-    # Convex in 1 / T, so that in log T, too, it falls and then rises.
+    # Convex in 1 / T, hence unimodal in log T.
     def loss(log_temperature: float) -> float:
         scaled = logits / np.exp(log_temperature)
         return float((special.logsumexp(scaled, axis=1) - scaled[rows, true]).mean())
@@ -119,44 +115,40 @@ def fit_temperature(labels: NDArray[np.integer], probabilities: NDArray[np.float
     bounds = tuple(np.log(LIMITS))
     found = optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
     best = float(np.exp(found.x))
-    # The log-loss that is reported stops at 36 nats for one photograph, which this one does not.
+    # Unlike this loss, the reported log-loss is clipped at 36 nats per photograph.
     before, after = (metrics.log_loss(true, apply_temperature(p, t)) for t in (1.0, best))
     return best if after < before else 1.0
 
 
 def find_temperature(validation: Predictions) -> tuple[float | None, str]:
-    """The temperature fitted on validation photographs, or None and in words why there is none.
+    """Temperature fitted on validation photographs, or None with the reason.
 
-    There is none where the fitted one is one of `LIMITS`: the log-loss has no minimum between them,
-    as of photographs that are all right, and on others the temperature would do harm.
+    A fit at one of `LIMITS` is rejected: the log-loss has no minimum between them (e.g. all
+    photographs right), and the temperature would harm others.
     """
     value = fit_temperature(validation.labels, validation.probabilities)
     if LIMITS[0] * 1.01 < value < LIMITS[1] * 0.99:
         return value, ""
     easy = "they are too few, or too easy"
-    why = easy if value < 1 else "confidence is worth nothing on them"
+    why = easy if value < 1 else "confidence is uninformative on them"
     return None, (
-        f"the log-loss of the {len(validation.files):,} validation photographs is least at the "
-        f"last that is tried, {value:.2f}: {why}"
+        f"the log-loss of the {len(validation.files):,} validation photographs is lowest at the "
+        f"limit of the search, {value:.2f}: {why}"
     )
 
 
 def apply_temperature(
     probabilities: NDArray[np.floating], temperature: float
 ) -> NDArray[np.float64]:
-    """Probabilities [n, k] of the logits divided by a temperature."""
+    """Probabilities [n, k] after dividing the logits by a temperature."""
     p = np.asarray(probabilities, np.float64)
     return special.softmax(np.log(np.maximum(p, _LEAST)) / temperature, axis=1)
 
 
-def temper(sample: Sample, value: float, photographs: int, own: bool) -> Temperature:
-    """Evaluate a temperature.
+def evaluate_temperature(sample: Sample, value: float, photographs: int, own: bool) -> Temperature:
+    """Effect of a temperature fitted on ``photographs`` photographs, measured on a sample.
 
-    Args:
-        sample: the photographs that are evaluated.
-        value: the temperature.
-        photographs: number of photographs it was fitted on.
-        own: these are the same photographs, of which it then says nothing new.
+    ``own``: the sample is the fitted set, so that the effect is not measured.
     """
     if own:
         return Temperature(value, photographs, after=None, log_loss_change=None)

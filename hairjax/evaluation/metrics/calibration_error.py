@@ -1,7 +1,7 @@
-"""The expected calibration error of a sample: by how much chance makes it too large, its interval.
+"""Expected calibration error with its bias by chance and its interval.
 
-An error that cannot be negative is too large in every sample, as deviations of either sign count;
-the fewer subjects, the more. So its interval reaches lower by what chance alone would show.
+Absolute deviations are biased upward, more so with few subjects; the interval therefore extends
+further down, by the error expected by chance alone.
 """
 
 from dataclasses import dataclass
@@ -17,35 +17,23 @@ _MEAN_SIZE = float(np.sqrt(2 / np.pi))  # of a standard normal number
 
 @dataclass(frozen=True, eq=False)
 class CalibrationError:
-    """The expected calibration error and what it is made of.
+    """Expected calibration error and its components."""
 
-    Attributes:
-        error: the error, 0 to 1.
-        gaps: accuracy less confidence of every bin by its share of photographs, float64 [bins];
-            the sum of their sizes is the error.
-        spread: the jackknife's standard error of every gap, float64 [bins].
-        left_out: the error with each unit left out, float64 [units].
-    """
-
-    error: float
+    error: float  # the error, 0 to 1
+    # (accuracy - confidence) × share of photographs per bin, float64 [bins]; the absolute values
+    # sum to the error
     gaps: NDArray[np.float64]
-    spread: NDArray[np.float64]
-    left_out: NDArray[np.float64]
+    spread: NDArray[np.float64]  # jackknife standard error of every gap, float64 [bins]
+    left_out: NDArray[np.float64]  # error with each unit left out, float64 [units]
 
     @classmethod
-    def of(
+    def measure(
         cls,
         labels: NDArray[np.int64],
         probabilities: NDArray[np.float64],
         unit: NDArray[np.int64],
     ) -> "CalibrationError":
-        """The calibration error of some predictions.
-
-        Args:
-            labels: int [n], true classes.
-            probabilities: float [n, k], as `metrics.classification.check_predictions` returns them.
-            unit: int [n], as `jackknife.subject_indices`.
-        """
+        """Measure the calibration error; arguments as `reliability.gap_sums`."""
         sums = gap_sums(labels, probabilities, unit)
         photographs = len(labels) - np.bincount(unit)
         gaps = sums.sum(0) / len(labels)
@@ -55,11 +43,11 @@ class CalibrationError:
 
     @property
     def by_chance(self) -> float:
-        """About the error that right probabilities would have here: of normal gaps around 0."""
+        """Expected error of perfectly calibrated probabilities (gaps normal around 0)."""
         return float(_MEAN_SIZE * self.spread.sum())
 
     def interval(self) -> Interval | None:
-        """Student's interval, at its low end lower by `by_chance`; None where there is one unit."""
+        """Student's t interval, lower end reduced by `by_chance`; None for a single unit."""
         units = len(self.left_out)
         if units < 2:
             return None

@@ -1,12 +1,9 @@
-"""Classification metrics of a confusion matrix, and of the probabilities.
+"""Classification metrics.
 
-Every metric that depends on counts alone is a function of a confusion matrix
-``[..., k, k]`` (rows: true class, columns: predicted class) and is computed over
-all leading axes at once, so that the matrices of thousands of sets cost one call.
-Counts may be weighted. Classes are ordered by their index: class 3 is a later
-stage than class 2. What is undefined is nan in these arrays, as scikit-learn 1.9
-has it with ``zero_division=nan`` but for `quadratic_kappa`, and None in what
-`evaluate` returns: JSON has null for it and no number stands in its place.
+Count metrics are functions of a confusion matrix ``[..., k, k]`` (rows: true, columns: predicted
+class; counts may be weighted), vectorised over leading axes. Classes are ordered by index.
+Undefined values are nan in arrays, as in scikit-learn 1.9 with ``zero_division=nan`` (except
+`quadratic_kappa`), and None in the result of `evaluate` (null in JSON).
 """
 
 import math
@@ -23,15 +20,9 @@ Metrics = dict[str, float | None]
 
 
 def confusion_matrix(labels: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.int64]:
-    """Count photographs by true (row) and predicted (column) class.
+    """Confusion matrix (rows: true, columns: predicted class), int64 [k, k].
 
-    Args:
-        labels: int [n], true classes in ``0 … classes - 1``.
-        predicted: int [n], predicted classes in the same range.
-        classes: the number of classes, k.
-
-    Returns:
-        int64 [k, k].
+    ``labels`` and ``predicted``: int [n] in ``0 … classes - 1``.
 
     Raises:
         ValueError: the lengths differ, or a class is out of range.
@@ -44,13 +35,13 @@ def confusion_matrix(labels: ArrayLike, predicted: ArrayLike, classes: int) -> N
 
 
 def accuracy(confusion: ArrayLike) -> Floats:
-    """Share of photographs given their true class: [..., k, k] → [...]."""
+    """Accuracy: [..., k, k] → [...]."""
     counts = _as_counts(confusion)
     return _ratio(np.trace(counts, axis1=-2, axis2=-1), counts.sum((-2, -1)))
 
 
 def balanced_accuracy(confusion: ArrayLike) -> Floats:
-    """Mean recall over the classes that have photographs: [..., k, k] → [...].
+    """Mean recall over classes with photographs: [..., k, k] → [...].
 
     Brodersen et al., "The balanced accuracy and its posterior distribution", ICPR 2010.
     """
@@ -61,11 +52,10 @@ def balanced_accuracy(confusion: ArrayLike) -> Floats:
 
 
 def macro_f1(confusion: ArrayLike) -> Floats:
-    """Mean F1 over the classes that occur as a label or a prediction: [..., k, k] → [...].
+    """Mean F1 over classes that occur as label or prediction: [..., k, k] → [...].
 
-    F1 of a class is the harmonic mean of its precision and recall, 2·TP / (2·TP + FP + FN),
-    averaged after it is taken per class (the first form in Opitz & Burst, "Macro F1 and
-    Macro F1", 2019).
+    Averaged F1s, 2·TP / (2·TP + FP + FN): the first form in Opitz & Burst, "Macro F1 and Macro F1",
+    2019.
     """
     counts = _as_counts(confusion)
     occurrences = counts.sum(-1) + counts.sum(-2)
@@ -76,11 +66,9 @@ def macro_f1(confusion: ArrayLike) -> Floats:
 def quadratic_kappa(confusion: ArrayLike) -> Floats:
     """Cohen's kappa with quadratic weights: [..., k, k] → [...], at most 1, 0 at chance.
 
-    ``1 - Σ w·observed / Σ w·expected`` with ``w[i, j] = (i - j)²`` and the counts expected
-    from the margins (Cohen, "Weighted kappa", Psychological Bulletin 70, 1968).
-
-    It is undefined, nan, when every photograph has one class: no model could agree beyond chance.
-    scikit-learn 1.9 says nan there only if all are given that class too, and 0 after one mistake.
+    ``1 - Σ w·observed / Σ w·expected`` with ``w[i, j] = (i - j)²`` and expected counts from the
+    margins (Cohen, "Weighted kappa", Psychological Bulletin 70, 1968). nan if all photographs are
+    of one class (scikit-learn 1.9: 0 after one mistake).
     """
     counts = _as_counts(confusion)
     weights = _stage_distance(counts.shape[-1]) ** 2
@@ -92,7 +80,7 @@ def quadratic_kappa(confusion: ArrayLike) -> Floats:
 
 
 def mean_absolute_error(confusion: ArrayLike) -> Floats:
-    """Mean distance between true and predicted class, in stages: [..., k, k] → [...]."""
+    """Mean distance between true and predicted class in stages: [..., k, k] → [...]."""
     counts = _as_counts(confusion)
     distance = _stage_distance(counts.shape[-1])
     return _ratio((distance * counts).sum((-2, -1)), counts.sum((-2, -1)))
@@ -113,11 +101,11 @@ COUNT_METRICS: dict[str, Callable[[ArrayLike], Floats]] = {
     "mean_absolute_error": mean_absolute_error,
     "within_one": within_one,
 }
-"""The metrics of a confusion matrix, in the order in which `evaluate` gives them."""
+"""Metrics of a confusion matrix, in the order of `evaluate`."""
 
 
 def bounds(name: str, classes: int) -> tuple[float, float]:
-    """The least and the greatest value that a metric of `evaluate` can have, of so many classes."""
+    """Minimum and maximum of a metric of `evaluate` for ``classes`` classes."""
     if name == "mean_absolute_error":
         return 0.0, classes - 1.0
     if name == "log_loss":
@@ -126,15 +114,10 @@ def bounds(name: str, classes: int) -> tuple[float, float]:
 
 
 def per_class(confusion: ArrayLike) -> dict[str, Floats]:
-    """Precision, recall, F1 and support of every class.
+    """Precision, recall, F1 and support of every class: [..., k, k] → float64 [..., k] each.
 
-    Args:
-        confusion: [..., k, k].
-
-    Returns:
-        ``precision`` (nan of a class that is never predicted), ``recall`` (nan of one without
-        photographs), ``f1`` (nan where both are) and ``support`` (photographs of the class), each
-        float64 [..., k].
+    nan are the precision of a class never predicted, the recall of a class without photographs, and
+    an F1 with both.
     """
     counts = _as_counts(confusion)
     correct, support, predicted = _diagonal(counts), counts.sum(-1), counts.sum(-2)
@@ -147,20 +130,12 @@ def per_class(confusion: ArrayLike) -> dict[str, Floats]:
 
 
 def negative_log_likelihood(labels: ArrayLike, probabilities: ArrayLike) -> Floats:
-    """Minus the natural logarithm of the true class's probability, per photograph.
+    """Negative log-probability of the true class per photograph, float64 [n], in nats.
 
-    A probability of zero counts as the smallest step of a float64 above one (2.2e-16), as in
-    scikit-learn, so that one certain mistake costs 36 nats and not infinity.
-
-    Args:
-        labels: int [n].
-        probabilities: float [n, k], rows summing to one.
-
-    Returns:
-        float64 [n], in nats.
+    Probabilities are clipped at 2.2e-16 (float64's ε), as in scikit-learn: at most 36 nats.
 
     Raises:
-        ValueError: as `check_predictions`.
+        ValueError: see `check_predictions`.
     """
     true, p = check_predictions(labels, probabilities)
     return -np.log(np.clip(p[np.arange(len(true)), true], np.finfo(np.float64).eps, 1.0))
@@ -172,19 +147,18 @@ def log_loss(labels: ArrayLike, probabilities: ArrayLike) -> float:
 
 
 def evaluate(labels: ArrayLike, probabilities: ArrayLike) -> Metrics:
-    """Every metric of a set of predictions; the predicted class is the likeliest one.
+    """All metrics of a set of predictions; None where undefined (kappa of a single class).
 
     Args:
         labels: int [n], true classes.
-        probabilities: float [n, k], rows summing to one. On a tie the lowest class counts.
+        probabilities: float [n, k], rows summing to one; ties go to the lowest class.
 
     Returns:
         accuracy, balanced_accuracy, macro_f1, quadratic_kappa, mean_absolute_error (stages),
-        within_one, log_loss (nats), expected_calibration_error, in this order; None where one is
-        undefined: quadratic_kappa of photographs of one class.
+        within_one, log_loss (nats), expected_calibration_error, in this order.
 
     Raises:
-        ValueError: as `check_predictions`.
+        ValueError: see `check_predictions`.
     """
     true, p = check_predictions(labels, probabilities)
     return {
@@ -195,35 +169,35 @@ def evaluate(labels: ArrayLike, probabilities: ArrayLike) -> Metrics:
 
 
 def count_metrics(confusion: ArrayLike) -> Metrics:
-    """Every metric of a confusion matrix [k, k]; None where it is undefined."""
+    """All metrics of a confusion matrix [k, k]; None where undefined."""
     return {name: defined(float(metric(confusion))) for name, metric in COUNT_METRICS.items()}
 
 
 def defined(value: float) -> float | None:
-    """The value, or None for nan."""
+    """The value; None for nan."""
     return None if math.isnan(value) else float(value)
 
 
 def why_undefined(metrics: Mapping[str, float | None]) -> str:
-    """A sentence about the metrics that are undefined; "" where all are defined."""
+    """Sentence about undefined metrics; "" if all are defined."""
     if all(value is not None for value in metrics.values()):
         return ""
-    return "Kappa is undefined: all photographs are of one class, and nothing can be beyond chance."
+    return "Kappa is undefined: all photographs are of one class."
 
 
 def comparable(value: float | None) -> float:
-    """A metric to choose models by: of one that is undefined 0, so that all of them are equal."""
+    """Metric for model selection; 0 where undefined, so that all models tie."""
     return 0.0 if value is None else value
 
 
 def check_predictions(
     labels: ArrayLike, probabilities: ArrayLike
 ) -> tuple[NDArray[np.int64], Floats]:
-    """Return labels as int64 [n] and probabilities as float64 [n, k].
+    """Validated labels, int64 [n], and probabilities, float64 [n, k].
 
     Raises:
-        ValueError: there is no photograph, the shapes do not fit, a label is out of range, or
-            a row of probabilities is not finite, not within [0, 1] or does not sum to one.
+        ValueError: no photographs, mismatched shapes, a label out of range, or a row that is not
+            finite, outside [0, 1] or does not sum to one.
     """
     p = np.asarray(probabilities, np.float64)
     if p.ndim != 2 or not p.size:
@@ -231,7 +205,7 @@ def check_predictions(
     true = _class_indices(labels, p.shape[1])
     if len(true) != len(p):
         raise ValueError(f"{len(true)} labels but {len(p)} rows of probabilities")
-    # Wide enough for a softmax in bfloat16; what it is there to catch are logits.
+    # Wide enough for a bfloat16 softmax, narrow enough to reject logits.
     fits = (p >= 0).all(1) & (p <= 1.01).all(1) & (abs(p.sum(1) - 1) < 0.01)
     if not fits.all():
         row = int(np.argmin(fits))

@@ -1,9 +1,8 @@
 """Paired comparison of models on the same photographs, with intervals and tests.
 
-Everything is paired: both models are judged with the same subject left out, so that what makes a
-photograph hard for both cancels. Where a configuration was trained several times (several seeds),
-its value is the mean over its runs, with every subject left out too: an interval then says what
-other people would change, and the standard deviation over the runs what other seeds would.
+Both models are evaluated with the same subjects left out, so that common difficulty cancels. A
+configuration with several seeds is represented by its mean over runs: the interval covers the
+choice of subjects, the standard deviation over runs the choice of seed.
 """
 
 import math
@@ -29,22 +28,14 @@ METRICS = ("accuracy", "quadratic_kappa", "macro_f1", "mean_absolute_error", "lo
 
 @dataclass(frozen=True, eq=False)
 class Summary:
-    """Metrics of one configuration, over its s runs.
+    """Metrics of one configuration over its runs."""
 
-    Attributes:
-        values: per metric, one value for each run; none where it is undefined, which hangs on the
-            labels alone.
-        left_out: per metric, the mean over the runs with each subject left out, float64 [units].
-        right: number of its runs that give each photograph its true class, int64 [n].
-        predicted: number of its runs that give each photograph each class, int64 [n, k].
-        certainty: the true class's mean probability, float64 [n].
-    """
-
-    values: dict[str, list[float]]
+    values: dict[str, list[float]]  # per metric, one value per run; empty where undefined
+    # per metric, mean over runs with each subject left out, float64 [units]
     left_out: dict[str, NDArray[np.float64]]
-    right: NDArray[np.int64]
-    predicted: NDArray[np.int64]
-    certainty: NDArray[np.float64]
+    right: NDArray[np.int64]  # number of runs with the true class, int64 [n]
+    predicted: NDArray[np.int64]  # number of runs per predicted class, int64 [n, k]
+    certainty: NDArray[np.float64]  # mean probability of the true class, float64 [n]
 
     @property
     def runs(self) -> int:
@@ -52,11 +43,11 @@ class Summary:
         return len(self.values["accuracy"])
 
     def mean(self, metric: str) -> float | None:
-        """Over the runs; None where it is undefined."""
+        """Mean over the runs; None where undefined."""
         return float(np.mean(self.values[metric])) if self.values[metric] else None
 
     def sd(self, metric: str) -> float | None:
-        """Standard deviation over the runs (of a sample, n - 1); None of fewer than two values."""
+        """Sample standard deviation over the runs; None for fewer than two values."""
         values = self.values[metric]
         return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
@@ -71,15 +62,12 @@ def summarise(
     probabilities: Sequence[NDArray[np.floating]],
     unit: NDArray[np.int64],
 ) -> Summary:
-    """Judge the runs of one configuration.
+    """Evaluate the runs of one configuration: labels int [n], probabilities float [n, k] per run.
 
-    Args:
-        labels: int [n], true classes.
-        probabilities: float [n, k] of each run.
-        unit: int [n], what each photograph is counted with, as `jackknife.subject_indices`.
+    ``unit``: int [n], from `jackknife.subject_indices`.
 
     Raises:
-        ValueError: as `metrics.classification.check_predictions`.
+        ValueError: see `metrics.classification.check_predictions`.
     """
     values = [evaluate(labels, p) for p in probabilities]
     left_out = [left_out_metrics(labels, p, unit) for p in probabilities]
@@ -100,19 +88,17 @@ def summarise(
 
 @dataclass(frozen=True, eq=False)
 class PairedDifference:
-    """Paired difference of another configuration from the reference.
+    """Paired difference of a configuration from the reference.
 
     Attributes:
-        differences: per metric, other minus reference and its `intervals.t_interval`; None where
-            the metric is undefined.
-        worse: photographs on which the reference is right more often, those it loses most on
-            first; with one run on each side, those that only the reference gets right.
-        better: the same for the other configuration.
-        crossed: photographs by the class that the reference (row) and the other (column) give
-            them, float64 [k, k]; the mean over all pairs of their runs.
-        mcnemar: p of `mcnemar`.
-        by_subject: p of `intervals.t_test` of the accuracy: less than 0.05 where its interval
-            leaves out 0.
+        differences: per metric, other minus reference with `intervals.t_interval`; None where
+            undefined.
+        worse: photographs with fewer right runs than the reference, largest loss first.
+        better: photographs with more right runs, largest gain first.
+        crossed: photographs by predicted class of reference (row) and other (column), float64 [k,
+            k]; mean over all pairs of runs.
+        mcnemar: p-value of `mcnemar`.
+        by_subject: p-value of `intervals.t_test` of the accuracy.
     """
 
     differences: dict[str, Estimate | None]
@@ -124,9 +110,9 @@ class PairedDifference:
 
 
 def compare(reference: Summary, other: Summary) -> PairedDifference:
-    """Compare two configurations that were judged with the same ``unit``."""
+    """Compare two configurations summarised with the same ``unit``."""
     differences = {name: _difference(reference, other, name) for name in METRICS}
-    # Shares of the runs that are right, as whole numbers over a common denominator.
+    # Shares of right runs as integers over a common denominator.
     runs = math.lcm(reference.runs, other.runs)
     gain = other.right * (runs // other.runs) - reference.right * (runs // reference.runs)
     order = np.lexsort((other.certainty - reference.certainty, gain))
@@ -142,7 +128,6 @@ def compare(reference: Summary, other: Summary) -> PairedDifference:
 
 
 def _difference(reference: Summary, other: Summary, metric: str) -> Estimate | None:
-    """Other minus reference, and its interval."""
     before, after = reference.mean(metric), other.mean(metric)
     if before is None or after is None:
         return None
@@ -157,27 +142,25 @@ def _accuracy_test(reference: Summary, other: Summary) -> float:
 
 
 def _bounds(metric: str, classes: int) -> tuple[float, float]:
-    """The least and the greatest difference of a metric."""
     least, greatest = bounds(metric, classes)
     return least - greatest, greatest - least
 
 
 def mcnemar(worse: int, better: int) -> float:
-    """Two-sided p of McNemar's exact test on the photographs that only one model gets right.
+    """Two-sided p-value of McNemar's exact test on the discordant photographs.
 
-    Under the null hypothesis either model is the one with probability 1/2 (McNemar,
-    Psychometrika 12, 1947; exact by the binomial distribution). It takes photographs for
-    independent, which those of one subject are not: p is then too small. With several runs on a
-    side, "right more often" takes the place of "alone right", and it is the sign test.
+    McNemar, Psychometrika 12, 1947; exact by the binomial distribution. Assumes independent
+    photographs: too small if subjects have several. With several runs, "right more often" replaces
+    "right": the sign test.
     """
     return float(stats.binomtest(worse, worse + better).pvalue) if worse + better else 1.0
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's adjustment of the p-values of one family of tests, in their order.
+    """Holm's adjusted p-values of one family of tests, in the given order.
 
-    Rejecting where the result is at most α errs anywhere in the family with probability at most
-    α, however the tests depend on each other (Holm, Scandinavian Journal of Statistics 6, 1979).
+    Controls the family-wise error under any dependence (Holm, Scandinavian Journal of Statistics 6,
+    1979).
     """
     p = np.asarray(p_values, np.float64)
     order = np.argsort(p)

@@ -1,4 +1,4 @@
-"""A sample of photographs, and the 95 % interval of every number that is told of it."""
+"""Sample of photographs with predictions, and the 95 % intervals of its statistics."""
 
 from dataclasses import dataclass
 
@@ -14,27 +14,20 @@ from hairjax.evaluation.predictions import Predictions
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Photographs with their predictions, by subject where subjects are known.
+    """Photographs with predictions, grouped by subject where known."""
 
-    Attributes:
-        labels: int64 [n], true classes.
-        probabilities: float64 [n, k].
-        unit: int64 [n], what each photograph is counted with: its subject, or itself; every index
-            from 0 to the greatest occurs.
-        independent: no two photographs are known to be of one subject.
-    """
-
-    labels: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
+    labels: NDArray[np.int64]  # int64 [n], true classes
+    probabilities: NDArray[np.float64]  # float64 [n, k]
+    # int64 [n], index of the subject, or of the photograph itself; consecutive from 0
     unit: NDArray[np.int64]
-    independent: bool
+    independent: bool  # True if no two photographs share a known subject
 
     @classmethod
-    def of(cls, predictions: Predictions) -> "Sample":
-        """The sample of some predictions.
+    def from_predictions(cls, predictions: Predictions) -> "Sample":
+        """Sample from predictions.
 
         Raises:
-            ValueError: as `metrics.classification.check_predictions`.
+            ValueError: see `metrics.classification.check_predictions`.
         """
         labels, probabilities = metrics.check_predictions(
             predictions.labels, predictions.probabilities
@@ -47,37 +40,29 @@ class Sample:
 
     @property
     def units(self) -> int:
-        """Number of units: subjects, or photographs by themselves."""
+        """Number of units: subjects, or photographs without one."""
         return int(self.unit.max()) + 1
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        """True for each photograph that is given its true class, [n]."""
+        """True for each correctly classified photograph, [n]."""
         return self.probabilities.argmax(1) == self.labels
 
     @property
     def confidence(self) -> NDArray[np.float64]:
-        """The likeliest class's probability, [n]."""
+        """Highest class probability, [n]."""
         return self.probabilities.max(1)
 
     def part(self, chosen: NDArray[np.bool_]) -> "Sample":
-        """Some of the photographs, of the same subjects.
-
-        Args:
-            chosen: which, bool [n]; at least one.
-        """
+        """Subset of the photographs, by a mask with at least one True: bool [n]."""
         _, unit = np.unique(self.unit[chosen], return_inverse=True)
         return Sample(self.labels[chosen], self.probabilities[chosen], unit, self.independent)
 
     def share(self, hits: NDArray[np.bool_], among: NDArray[np.bool_]) -> Interval | None:
-        """Interval of the share of ``hits`` among some photographs; None where it has none.
+        """Interval of the share of ``hits`` (bool [n]) among ``among`` (bool [n]).
 
-        Wilson's where photographs are independent, else `score_interval` over the subjects among
-        them. The photographs of a single subject say nothing of others.
-
-        Args:
-            hits: bool [n].
-            among: which photographs count, bool [n].
+        Wilson's for independent photographs, else `score_interval` over subjects. None for an empty
+        set or, with dependent photographs, a single subject.
         """
         if not among.any():
             return None
@@ -88,7 +73,7 @@ class Sample:
         return score_interval(float(found.mean()), left_out_means(found, unit))
 
     def intervals(self) -> dict[str, Interval | None]:
-        """(low, high) of every metric of `metrics.classification.evaluate`, in its order.
+        """Interval (low, high) per metric of `metrics.classification.evaluate`, in its order.
 
         None as in `share` and `intervals.metric_interval`.
         """
@@ -108,5 +93,5 @@ class Sample:
         }
 
     def calibration_error(self) -> CalibrationError:
-        """The expected calibration error, with what is known of how sure it is."""
-        return CalibrationError.of(self.labels, self.probabilities, self.unit)
+        """Expected calibration error with its uncertainty."""
+        return CalibrationError.measure(self.labels, self.probabilities, self.unit)

@@ -1,4 +1,4 @@
-"""Selective prediction: the least confident photographs are referred to a person."""
+"""Selective prediction: referral of the least confident photographs."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,17 @@ from numpy.typing import NDArray
 from hairjax.evaluation.metrics.intervals import Interval, log_interval, score_interval
 from hairjax.evaluation.metrics.sample import Sample
 
-COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)  # shares of the photographs that the model retains
-_GROUPS = 200  # of subjects, at most, that are left out together: each costs a curve
-_KURTOSIS = 6.0  # the exponential distribution's: a sure mistake weighs more than many others
-_AT_ONCE = 1_000_000  # numbers in memory, a few times over
+COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.5)  # shares of retained photographs
+_GROUPS = 200  # most jackknife groups of subjects; each costs a curve
+_KURTOSIS = 6.0  # the exponential distribution's: confident mistakes dominate
+_AT_ONCE = 1_000_000  # array elements in memory, a few times over
 
 
 @dataclass(frozen=True)
 class Retained:
-    """The photographs that the model retains: those of at least a confidence.
+    """Retained photographs: those with at least a confidence.
 
-    ``coverage`` is the share asked for; photographs of equal confidence stay together.
+    ``coverage`` is the requested share; ties in confidence stay together.
     """
 
     coverage: float
@@ -30,10 +30,10 @@ class Retained:
 
 @dataclass(frozen=True)
 class SelectivePrediction:
-    """Accuracy of what is retained, and the area under the risk–coverage curve.
+    """Accuracy at every coverage, and the area under the risk–coverage curve (AURC).
 
-    ``least_area`` is that of the same mistakes, were all of them the least sure; were confidence
-    worthless, the area would be the error rate. Names of fields are keys of ``metrics.json``.
+    ``least_area`` is the AURC of an ideal ranking of the same mistakes; for uninformative
+    confidence the AURC is the error rate. Field names are keys of ``metrics.json``.
     """
 
     kept: tuple[Retained, ...]
@@ -43,7 +43,7 @@ class SelectivePrediction:
 
 
 def predict_selectively(sample: Sample) -> SelectivePrediction:
-    """Selective prediction on a sample, at every coverage."""
+    """Selective prediction on a sample at every coverage."""
     right, confidence = sample.right, sample.confidence
     falling = np.sort(confidence)[::-1]
     retained = []
@@ -70,20 +70,19 @@ def predict_selectively(sample: Sample) -> SelectivePrediction:
 
 
 def _area_interval(area: float, left_out: NDArray[np.float64]) -> Interval | None:
-    """The interval of a mean loss; without a mistake, that of a share."""
+    """Interval of a mean loss; without mistakes, of a share."""
     return log_interval(area, left_out, 1.0, _KURTOSIS) or score_interval(area, left_out)
 
 
 def _left_out_areas(sample: Sample) -> NDArray[np.float64]:
-    """The area with each subject left out; of more than 200, each of 200 groups of them.
+    """AURC with each subject, or each of at most 200 groups of subjects, left out.
 
-    Groups are as good (Kott, "The delete-a-group jackknife", Journal of Official Statistics 17,
-    2001); subjects that follow each other are in different ones.
+    Kott, "The delete-a-group jackknife", Journal of Official Statistics 17, 2001.
     """
     group = sample.unit % _GROUPS
     groups = int(group.max()) + 1
     if groups == 1:
-        return np.zeros(1)  # nothing is left, and nothing is told
+        return np.zeros(1)  # nothing left: no interval
     areas = []
     for out in np.array_split(np.arange(groups), -(-groups * len(group) // _AT_ONCE)):
         weights = (group != out[:, None]).astype(np.float64)
@@ -94,16 +93,10 @@ def _left_out_areas(sample: Sample) -> NDArray[np.float64]:
 def risk_coverage(
     right: NDArray[np.bool_], confidence: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Coverage and error rate of the photographs retained, for every threshold on the confidence.
+    """Coverage (ascending to 1) and risk at every confidence threshold, float64 [t] each.
 
-    Args:
-        right: bool [n], which photographs are given their true class.
-        confidence: float [n].
-
-    Returns:
-        Coverage, rising to 1, and the risk at each, float64 [t] for t different confidences
-        (El-Yaniv & Wiener, "On the foundations of noise-free selective classification", JMLR 11,
-        2010).
+    Risk is the error rate of the retained (El-Yaniv & Wiener, "On the foundations of noise-free
+    selective classification", JMLR 11, 2010). ``right``: bool [n], ``confidence``: float [n].
     """
     order, ends = _by_confidence(confidence)
     retained = ends + 1
@@ -113,19 +106,15 @@ def risk_coverage(
 def weighted_area(
     right: NDArray[np.bool_], confidence: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Area under the risk–coverage curve: the mean error rate over 1, 2, … photographs retained.
+    """AURC: mean error rate over the 1, 2, … most confident photographs, float64 [sets].
 
-    Photographs of equal confidence are taken in every order at once: each is as wrong as they are
-    on the mean (Geifman, Uziel & El-Yaniv, "Bias-reduced uncertainty estimation for deep neural
-    classifiers", ICLR 2019, where confidences differ).
+    Ties count as the mean over all orders (Geifman, Uziel & El-Yaniv, "Bias-reduced uncertainty
+    estimation for deep neural classifiers", ICLR 2019, for distinct confidences).
 
     Args:
-        right: bool [n].
+        right: bool [n], correctly classified.
         confidence: float [n].
-        weights: float [sets, n], how often each photograph counts; not all 0.
-
-    Returns:
-        float64 [sets].
+        weights: float [sets, n], multiplicity of each photograph; not all 0.
     """
     order, ends = _by_confidence(confidence)
     counts = weights[:, order]
@@ -135,7 +124,7 @@ def weighted_area(
     share = np.divide(wrong, equal, out=np.zeros_like(wrong), where=equal > 0)
     retained = np.cumsum(counts, axis=1)
     mistakes = np.cumsum(counts * np.repeat(share, np.diff(ends, prepend=-1), axis=1), axis=1)
-    # Before the first photograph that a set holds, nothing is retained and nothing counts.
+    # Nothing is retained before the first photograph of a set.
     risk = np.divide(mistakes, retained, out=np.zeros_like(retained), where=retained > 0)
     return (risk * counts).sum(1) / retained[:, -1]
 
@@ -143,7 +132,7 @@ def weighted_area(
 def _by_confidence(
     confidence: NDArray[np.float64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The photographs by falling confidence, and the last place of each different one."""
+    """Order by descending confidence, and the last position of each distinct value."""
     order = np.argsort(-confidence, kind="stable")
     ends = np.flatnonzero(np.diff(confidence[order], append=-np.inf))
     return order, ends

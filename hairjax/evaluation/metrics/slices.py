@@ -1,4 +1,4 @@
-"""Metrics on slices of the photographs: of one camera, one site, one age band."""
+"""Metrics on slices of the photographs: by camera, site, age band."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,27 +10,26 @@ from hairjax.evaluation.metrics import classification as metrics
 from hairjax.evaluation.metrics.intervals import Estimate
 from hairjax.evaluation.metrics.sample import Sample
 
-MOST_VALUES = 20  # of a column; numbers with more are cut into quarters
-FEW = 10  # photographs, or subjects, with fewer of which a part is marked
+MOST_VALUES = 20  # per column; numeric columns with more are split at their quartiles
+FEW = 10  # photographs or subjects below which a slice is marked
 METRICS = ("accuracy", "quadratic_kappa", "mean_absolute_error")
 NOT_GIVEN = "(not given)"
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a manifest: its values in order, and that of each photograph."""
+    """Manifest column: its values in order, and the value of each photograph."""
 
     name: str
     values: tuple[str, ...]
-    of_file: Mapping[str, str]
+    value_by_file: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Slice:
-    """Metrics of the photographs with one value, each with its 95 % interval.
+    """Metrics of the photographs with one value, with 95 % intervals (None where undefined).
 
-    ``metrics`` holds None where a metric is undefined, as kappa of photographs of a single class.
-    ``few``: of fewer than 10 photographs, or subjects where those are known.
+    ``few``: fewer than 10 photographs, or subjects where known.
     """
 
     value: str
@@ -42,7 +41,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Slices:
-    """A table for each column, and in words which columns have none."""
+    """A table per column; ``left_out`` describes columns without one."""
 
     tables: dict[str, tuple[Slice, ...]]
     left_out: tuple[str, ...]
@@ -51,39 +50,32 @@ class Slices:
 def choose_columns(
     columns: Mapping[str, Mapping[str, str]],
 ) -> tuple[list[Column], tuple[str, ...]]:
-    """Find the columns that divide photographs into a few parts.
+    """Columns that divide photographs into a few slices, and a text for each other column.
 
-    A column with 2 to 20 different values has a part for each; one with more that are numbers is
-    cut at its quartiles. They are those of all photographs that the column speaks of, whichever
-    of them are judged later.
-
-    Args:
-        columns: as `manifest.read_columns` returns them.
-
-    Returns:
-        These columns, and in words each column that is left out.
+    A column with 2 to 20 values has a slice per value; a numeric one with more is split at the
+    quartiles over all photographs in ``columns`` (from `manifest.read_columns`).
     """
     chosen, left_out = [], []
-    for name, of_file in columns.items():
-        values = {value for value in of_file.values() if value}
+    for name, value_by_file in columns.items():
+        values = {value for value in value_by_file.values() if value}
         numbers = _numbers(values)
         order = sorted(values, key=lambda value: (numbers.get(value, 0.0), value))
-        column = Column(name, tuple(order), of_file)
+        column = Column(name, tuple(order), value_by_file)
         if len(values) > MOST_VALUES and numbers:
-            column = _quarters(name, of_file, numbers)
+            column = _quarters(name, value_by_file, numbers)
         if 2 <= len(column.values) <= MOST_VALUES:
             chosen.append(column)
         elif len(column.values) > MOST_VALUES:
             left_out.append(f"{name} ({len(values):,} different values, not all of them numbers)")
         elif len(values) > 1:
-            left_out.append(f"{name} (three quarters or more have its greatest number)")
+            left_out.append(f"{name} (three quarters or more have the maximum)")
         else:
             left_out.append(f"{name} ({'one value only' if values else 'no value'})")
     return chosen, tuple(left_out)
 
 
 def _numbers(values: set[str]) -> dict[str, float]:
-    """Each value as a number; nothing where one of them is none."""
+    """Values as numbers; empty if any is not a finite number."""
     try:
         numbers = {value: float(value) for value in values}
     except ValueError:
@@ -91,12 +83,9 @@ def _numbers(values: set[str]) -> dict[str, float]:
     return numbers if all(map(math.isfinite, numbers.values())) else {}
 
 
-def _quarters(name: str, of_file: Mapping[str, str], numbers: Mapping[str, float]) -> Column:
-    """Cut numbers at their quartiles; equal numbers stay together, so that quarters may be fewer.
-
-    A quarter is named by the least and the greatest number in it.
-    """
-    given = [numbers[value] for value in of_file.values() if value]
+def _quarters(name: str, value_by_file: Mapping[str, str], numbers: Mapping[str, float]) -> Column:
+    """Split at the quartiles, ties together, into slices named "minimum – maximum"."""
+    given = [numbers[value] for value in value_by_file.values() if value]
     cuts = np.unique(np.quantile(given, [0.25, 0.5, 0.75], method="inverted_cdf"))
     quarter = {value: int(np.searchsorted(cuts, number)) for value, number in numbers.items()}
     named = {}
@@ -107,24 +96,23 @@ def _quarters(name: str, of_file: Mapping[str, str], numbers: Mapping[str, float
     return Column(
         name,
         tuple(named.values()),
-        {file: named[quarter[value]] if value else "" for file, value in of_file.items()},
+        {file: named[quarter[value]] if value else "" for file, value in value_by_file.items()},
     )
 
 
 def slice_tables(
     sample: Sample, files: Sequence[str], columns: Mapping[str, Mapping[str, str]]
 ) -> Slices:
-    """Evaluate every part of a sample by every column; each photograph is in one part of each.
+    """Metrics of every slice of every column; each photograph is in one slice per column.
 
-    Args:
-        sample: the evaluated photographs.
-        files: the n names of them.
-        columns: as `manifest.read_columns` returns them.
+    ``columns``: from `manifest.read_columns`.
     """
     chosen, left_out = choose_columns(columns)
     tables = {}
     for column in chosen:
-        given = np.array([column.of_file.get(file, "") or NOT_GIVEN for file in files], object)
+        given = np.array(
+            [column.value_by_file.get(file, "") or NOT_GIVEN for file in files], object
+        )
         values = dict.fromkeys((*column.values, NOT_GIVEN))
         parts = {value: given == value for value in values}
         tables[column.name] = tuple(

@@ -1,8 +1,7 @@
-"""Last layers for ordered classes, whose logits are the logarithms of the classes' probabilities.
+"""Last layers for ordered classes, with log-probabilities as logits.
 
-So their cross-entropy is the negative log-likelihood of the ordinal model, also for targets that
-are shares (mixed photographs, smoothed labels), and their softmax its probabilities: nothing
-outside knows which layer it is.
+Softmax and cross-entropy then give the ordinal model's probabilities and likelihood, also for soft
+targets (mixup, label smoothing), without special cases elsewhere.
 """
 
 from typing import Any
@@ -16,42 +15,32 @@ from hairjax.models.layers.common import truncated_normal
 
 
 def cumulative_log_probabilities(scores: jax.Array, thresholds: jax.Array) -> jax.Array:
-    """Log P(y = k) of the proportional-odds model, P(y ≤ k) = σ(θ_k - score).
+    """Log P(y = k) of the proportional-odds model P(y ≤ k) = σ(θ_k - score): [batch, classes].
 
     McCullagh, "Regression Models for Ordinal Data", 1980; ``OrderedModel`` of statsmodels.
 
     Args:
         scores: [batch].
-        thresholds: [classes - 1]: the first, then the logarithms of the gaps between them, so that
-            they stay ordered (statsmodels has them in this form too).
-
-    Returns:
-        [batch, classes].
+        thresholds: [classes - 1]: θ_1, then log(θ_k - θ_{k-1}), which keeps them ordered (as
+            statsmodels).
     """
     gaps = jnp.exp(thresholds[1:])
     ordered = jnp.cumsum(jnp.concatenate([thresholds[:1], gaps]))
     distance = jnp.expand_dims(ordered, 0) - jnp.expand_dims(scores, 1)
     below = jax.nn.log_sigmoid(distance)  # y ≤ k
     above = jax.nn.log_sigmoid(-distance)  # y > k
-    # σ(a) - σ(b) = σ(a) σ(-b) (1 - exp(b - a)), of which no part is a small difference.
+    # σ(a) - σ(b) = σ(a) σ(-b) (1 - exp(b - a)), without cancellation.
     between = below[:, 1:] + above[:, :-1] + jnp.expand_dims(jnp.log(-jnp.expm1(-gaps)), 0)
     return jnp.concatenate([below[:, :1], between, above[:, -1:]], axis=1)
 
 
 def corn_log_probabilities(logits: jax.Array) -> jax.Array:
-    """Log P(y = k) where output k is the logit of P(y > k | y ≥ k), by the chain rule.
+    """Log P(y = k) from logits of P(y > k | y ≥ k): [batch, classes - 1] → [batch, classes].
 
     Shi, Cao, Raschka, "Deep neural networks for rank-consistent ordinal regression based on
-    conditional probabilities" (CORN), 2021. Of a photograph of class y, -log P(y) is the sum of the
-    paper's binary cross-entropies over the outputs that it trains; the paper divides a batch's sum
-    by the number of these, the mean over photographs by theirs. It predicts the median class; here,
-    as with other heads, the likeliest is predicted.
-
-    Args:
-        logits: [batch, classes - 1].
-
-    Returns:
-        [batch, classes].
+    conditional probabilities" (CORN), 2021. -log P(y) is the sum of the paper's binary
+    cross-entropies; the paper averages over binary tasks, we over photographs. It predicts the
+    median class, we the most probable.
     """
     passed = jnp.cumsum(jax.nn.log_sigmoid(logits), axis=1)
     reached = jnp.pad(passed[:, :-1], ((0, 0), (1, 0)))
@@ -59,10 +48,7 @@ def corn_log_probabilities(logits: jax.Array) -> jax.Array:
 
 
 class Cumulative(nnx.Module):
-    """One score and ordered thresholds: the proportional-odds model.
-
-    The thresholds begin where every class is as likely at a score of 0.
-    """
+    """Proportional-odds layer, initialised to equal class probabilities at score 0."""
 
     def __init__(self, dim: int, num_classes: int, *, rngs: nnx.Rngs):
         shares = np.arange(1, num_classes) / num_classes
@@ -77,7 +63,7 @@ class Cumulative(nnx.Module):
 
 
 class Corn(nnx.Module):
-    """A binary task for each step from a class to the next."""
+    """CORN layer: a binary task per step between classes."""
 
     def __init__(self, dim: int, num_classes: int, *, rngs: nnx.Rngs):
         self.steps = nnx.Linear(dim, num_classes - 1, kernel_init=truncated_normal, rngs=rngs)
@@ -87,7 +73,7 @@ class Corn(nnx.Module):
 
 
 class Ordinal(nnx.Module):
-    """One of ``ORDINAL``, under a name that keeps its parameters from being taken for another's."""
+    """Wrapper that keeps the parameter names of the kinds in ``ORDINAL`` distinct."""
 
     def __init__(self, kind: str, dim: int, num_classes: int, *, rngs: nnx.Rngs):
         self.kind = kind

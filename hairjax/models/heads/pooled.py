@@ -1,4 +1,4 @@
-"""Classification heads on the mean of a map."""
+"""Classification heads with global average pooling."""
 
 import itertools
 
@@ -13,11 +13,9 @@ from hairjax.models.options import ModelOptions
 
 
 class PooledHead(nnx.Module):
-    """Mean over the map, then (dense, ReLU, dropout) per hidden size and dense.
+    """Average pooling, (dense, ReLU, dropout) per hidden size, dense; float32 logits.
 
-    Without hidden sizes the dropout stands before the one dense layer.
-
-    Logits are float32 whatever the computation's dtype, so that the loss is.
+    Without hidden sizes: dropout before the only dense layer.
     """
 
     def __init__(self, dim: int, options: ModelOptions, *, rngs: nnx.Rngs):
@@ -34,14 +32,13 @@ class PooledHead(nnx.Module):
         )
 
     def embed(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
-        """Pool the last stage's output to the vector that is classified: float32 [batch, dim]."""
+        """Pool the last map: float32 [batch, dim]."""
         return reduce(x.astype(jnp.float32), "b h w c -> b c", "mean")
 
     def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
         x = self.embed(x, key)
         keys = split_key(key, len(self.hidden) + 1)
-        # The original classifier's order is dense, ReLU, dropout, dense: nothing is dropped
-        # before the first hidden layer.
+        # Order of the original classifier: no dropout before the first hidden layer.
         for layer, layer_key in zip(self.hidden, keys[:-1], strict=True):
             x = dropout(jax.nn.relu(layer(x)), self.dropout, layer_key)
         if not self.hidden:
@@ -50,7 +47,7 @@ class PooledHead(nnx.Module):
 
 
 class NormedHead(PooledHead):
-    """A norm before the mean."""
+    """Layer norm before the pooling."""
 
     def __init__(self, dim: int, options: ModelOptions, *, rngs: nnx.Rngs):
         self.norm = layer_norm(dim, dtype=options.dtype, rngs=rngs)

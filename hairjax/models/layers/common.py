@@ -1,4 +1,4 @@
-"""Layers that more than one model uses."""
+"""Layers shared by several models."""
 
 import itertools
 import math
@@ -11,36 +11,31 @@ from flax import nnx
 
 from hairjax.models.layers.linear import Linear
 
-# The initialiser of the Swin and ViT papers for every matrix and table.
+# Initialiser of matrices and tables in the Swin and ViT papers.
 truncated_normal = jax.nn.initializers.truncated_normal(stddev=0.02)
 
 
 class ParameterKeys(nnx.Rngs):
-    """The keys of ``nnx.Rngs(seed)`` for parameters, to build a whole model within one trace.
+    """Keys of ``nnx.Rngs(seed)`` for parameters, cheap to trace.
 
-    What NNX counts them with is itself traced, and costs as much as the layers do.
-
-    Args:
-        seed: seed of every key.
+    NNX's own counter is traced too, at the cost of the layers.
     """
 
     def __init__(self, seed: int):
         super().__init__()
         self.key = jax.random.key(seed)
-        self.given = itertools.count()
+        self.index = itertools.count()
 
     def params(self) -> jax.Array:
-        """The next key."""
-        return jax.random.fold_in(self.key, next(self.given))
+        """Next key."""
+        return jax.random.fold_in(self.key, next(self.index))
 
 
 def drop_path(x: jax.Array, rate: float | jax.Array, key: jax.Array | None) -> jax.Array:
-    """Stochastic depth (Huang et al. 2016): zero a residual branch for whole samples.
+    """Stochastic depth (Huang et al. 2016) on a residual branch [batch, ...].
 
-    Args:
-        x: the branch's output, [batch, ...].
-        rate: probability of dropping a sample's branch; the others are divided by ``1 - rate``.
-        key: random key, or None to return ``x`` as it is (evaluation).
+    Zeroes whole samples with probability ``rate`` and divides the others by ``1 - rate``; without a
+    key (evaluation) returns ``x``.
     """
     if key is None:
         return x
@@ -50,60 +45,58 @@ def drop_path(x: jax.Array, rate: float | jax.Array, key: jax.Array | None) -> j
 
 
 def split_key(key: jax.Array | None, count: int) -> Sequence[jax.Array | None]:
-    """``count`` independent keys, or as many None when there is no key (evaluation)."""
+    """``count`` independent keys; Nones without a key (evaluation)."""
     return [None] * count if key is None else list(jax.random.split(key, count))
 
 
 def gelu(x: jax.Array) -> jax.Array:
-    """The exact GELU, x·Φ(x), through erf in float32, as torch has it.
+    """Exact GELU, x·Φ(x), by erf in float32 as in torch.
 
-    `jax.nn.gelu` goes through erfc, whose two branches cost a CPU several times as much.
+    `jax.nn.gelu` uses erfc, several times slower on a CPU.
     """
     wide = x.astype(jnp.float32)
     return (0.5 * wide * (1 + jax.lax.erf(wide * math.sqrt(0.5)))).astype(x.dtype)
 
 
 def materialised(x: jax.Array) -> jax.Array:
-    """``x`` as it is, which a CPU then computes once.
+    """``x`` behind an optimisation barrier on a CPU, so that it is computed once.
 
-    XLA fuses what is cheap into each of its readers, and so computes a stream of residual
-    connections, and its gradient, anew from the beginning at every block. Needs
-    `parallel.compilation.compiler_options`. On a GPU fusions are chosen by their cost: nothing is
-    set.
+    XLA's CPU fusion recomputes a residual stream in every block. Needs
+    `parallel.compilation.compiler_options`.
     """
     return jax.lax.optimization_barrier(x) if jax.default_backend() == "cpu" else x
 
 
 class Mlp(nnx.Module):
-    """Two dense layers with the exact GELU between them."""
+    """Dense, exact GELU, dense."""
 
     def __init__(self, dim: int, hidden: int, *, dtype: jnp.dtype, rngs: nnx.Rngs):
         self.expand = Linear(dim, hidden, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
         self.reduce = Linear(hidden, dim, dtype=dtype, kernel_init=truncated_normal, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        # Going backward the widest map of a block is kept once, not once per step of the GELU.
+        # Store the widest activation once, not once per step of the GELU.
         return jax.checkpoint(lambda h: self.reduce(gelu(h)))(self.expand(x))
 
 
 def dropout(x: jax.Array, rate: float, key: jax.Array | None) -> jax.Array:
-    """Dropout; ``x`` as it is where there is no key (evaluation)."""
+    """Dropout; identity without a key (evaluation)."""
     return nnx.Dropout(rate)(x, deterministic=key is None, rngs=key)
 
 
 def layer_norm(
     dim: int, *, epsilon: float = 1e-5, dtype: jnp.dtype, rngs: nnx.Rngs
 ) -> nnx.LayerNorm:
-    """LayerNorm with Swin's ε; the variance in two passes, which float32 parity needs."""
+    """LayerNorm with Swin's ε and two-pass variance (for float32 parity)."""
     return nnx.LayerNorm(dim, epsilon=epsilon, dtype=dtype, use_fast_variance=False, rngs=rngs)
 
 
 class Stage(nnx.Module):
-    """Blocks, one after the other; the first may halve the map.
+    """Sequence of blocks called with (x, key).
 
     Args:
-        blocks: called with (x, key).
-        remat: recompute each block's activations in the backward pass instead of keeping them.
+        blocks: the blocks; the first may halve the map.
+        remat: recompute activations of each block in the backward pass.
     """
 
     def __init__(self, blocks: Sequence[Any], *, remat: bool):
@@ -117,14 +110,14 @@ class Stage(nnx.Module):
 def run_blocks(
     blocks: Sequence[Any], x: jax.Array, key: jax.Array | None, *, remat: bool
 ) -> jax.Array:
-    """One block after the other, with ``remat`` its activations computed again going backward."""
+    """Apply blocks in sequence, rematerialised if ``remat``."""
     for block, block_key in zip(blocks, split_key(key, len(blocks)), strict=True):
-        x = recomputed(block, x, block_key) if remat else block(x, block_key)
+        x = rematerialised(block, x, block_key) if remat else block(x, block_key)
     return x
 
 
-def recomputed(block: nnx.Module, x: jax.Array, key: jax.Array | None) -> jax.Array:
-    """``block(x, key)`` of which only ``x`` is kept going backward, running statistics updated."""
+def rematerialised(block: nnx.Module, x: jax.Array, key: jax.Array | None) -> jax.Array:
+    """``block(x, key)`` under `jax.checkpoint`, with updated running statistics."""
     graphdef, *state = nnx.split(block, nnx.Param, nnx.BatchStat)
 
     @jax.checkpoint
@@ -138,17 +131,17 @@ def recomputed(block: nnx.Module, x: jax.Array, key: jax.Array | None) -> jax.Ar
 
 
 def part_names(model: Any) -> list[str]:
-    """The parts of a model in forward order: ``stem``, ``stages.0`` …, ``head``."""
+    """Parts of a model in forward order: ``stem``, ``stages.0`` …, ``head``."""
     return ["stem", *(f"stages.{i}" for i in range(len(model.stages))), "head"]
 
 
 def part_keys(
     model: Any, train: bool, rngs: nnx.Rngs | None, frozen: Sequence[str]
 ) -> dict[str, jax.Array | None]:
-    """A random key for every part of a model; None for those that run as in evaluation.
+    """Random key per part of a model; None for parts in evaluation mode.
 
     Raises:
-        ValueError: ``frozen`` names a part the model lacks, or ``train`` without ``rngs``.
+        ValueError: an unknown part in ``frozen``, or ``train`` without ``rngs``.
     """
     names = part_names(model)
     if unknown := sorted(set(frozen) - set(names)):

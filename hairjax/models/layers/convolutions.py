@@ -14,18 +14,17 @@ from flax import nnx
 
 Activation = Callable[[jax.Array], jax.Array]
 
-MOMENTUM = 0.1  # share of a new batch in the running statistics: torch's, timm's and torchvision's
-# He et al. 2015: by what a kernel gives, as torchvision and timm draw; by what it takes where
-# channels do not mix, of which each gives one.
+MOMENTUM = 0.1  # share of a new batch in the running statistics, as in torch
+# He et al. 2015: fan-out as in torchvision and timm; fan-in for grouped kernels.
 _dense_init = jax.nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 _grouped_init = jax.nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 
 
 class BatchNorm(nnx.Module):
-    """Batch norm (Ioffe and Szegedy 2015) over [batch, h, w, dim], with torch's running variance.
+    """Batch norm (Ioffe and Szegedy 2015) over [batch, h, w, dim], statistics as in torch.
 
-    That is the unbiased one, where `flax.nnx.BatchNorm` keeps the biased: on a last map of few
-    pixels they differ by a tenth. Under ``jax.jit`` the batch is that of all devices.
+    The running variance is unbiased (`flax.nnx.BatchNorm`: biased, a tenth off on small maps).
+    Under ``jax.jit`` the statistics span all devices.
     """
 
     def __init__(self, dim: int, *, epsilon: float, dtype: jnp.dtype):
@@ -34,21 +33,21 @@ class BatchNorm(nnx.Module):
         self.mean, self.var = nnx.BatchStat(jnp.zeros(dim)), nnx.BatchStat(jnp.ones(dim))
 
     def __call__(self, x: jax.Array, key: jax.Array | None) -> jax.Array:
-        """Normalise by the batch, or without a key (evaluation) by the running statistics."""
+        """Normalise by batch statistics, or without a key (evaluation) by running ones."""
         wide = x.astype(jnp.float32)
         mean = self.mean[...] if key is None else wide.mean((0, 1, 2))
         centred = wide - _row(mean)
         if key is None:
             var = self.var[...]
         else:
-            # `jnp.var` would centre once more: a seventh of a ResNet-50's step on a CPU.
+            # `jnp.var` would centre again: a seventh of a ResNet-50's step on a CPU.
             var = jnp.square(centred).mean((0, 1, 2))
             count = x.size // x.shape[-1]
-            self._follow(mean, var * (count / max(count - 1, 1)))
+            self._update(mean, var * (count / max(count - 1, 1)))
         factor = self.scale[...] * jax.lax.rsqrt(var + self.epsilon)
         return (centred * _row(factor) + _row(self.bias[...])).astype(self.dtype)
 
-    def _follow(self, mean: jax.Array, var: jax.Array) -> None:
+    def _update(self, mean: jax.Array, var: jax.Array) -> None:
         mean, var = jax.lax.stop_gradient((mean, var))
         self.mean[...] += MOMENTUM * (mean - self.mean[...])
         self.var[...] += MOMENTUM * (var - self.var[...])
@@ -59,10 +58,7 @@ def _row(values: jax.Array) -> jax.Array:
 
 
 class Depthwise(nnx.Conv):
-    """A convolution of every channel by itself, without bias; on a CPU a sum of shifted maps.
-
-    XLA's own takes ten times as long there, three times with its gradient.
-    """
+    """Depthwise convolution without bias; on a CPU a sum of shifted maps, up to 10 × faster."""
 
     def __call__(self, inputs: jax.Array, out_sharding: Any = None) -> jax.Array:
         if jax.default_backend() != "cpu":
@@ -76,10 +72,9 @@ class Depthwise(nnx.Conv):
 
 
 class Dense(nnx.Conv):
-    """A convolution that mixes all channels; on a CPU a matrix product where that is faster.
+    """Ungrouped convolution; on a CPU a matrix product where that is faster.
 
-    XLA's own takes a hundred times as long there where a map is smaller than the kernel, and twice
-    as long where the kernel is one pixel.
+    XLA's convolution takes 100 × as long for maps smaller than the kernel, 2 × for 1 × 1 kernels.
     """
 
     def __call__(self, inputs: jax.Array, out_sharding: Any = None) -> jax.Array:
@@ -92,12 +87,12 @@ class Dense(nnx.Conv):
     def _better_as_product(self, inputs: jax.Array) -> bool:
         kernel, (rows, columns) = math.prod(self.kernel_size), inputs.shape[1:3]
         step: Any = self.strides
-        # The map that is given counts: its gradient is convolved with the kernel on the way back.
+        # By the output size: the backward pass convolves its gradient with the kernel.
         return kernel == 1 or kernel > (rows // step) * (columns // step)
 
 
 def _shifted(conv: nnx.Conv, inputs: jax.Array) -> list[jax.Array]:
-    """Shifted input for each pixel of the kernel, row by row: [batch, h, w, inputs]."""
+    """Inputs shifted to each kernel pixel, row-major: [batch, h, w, inputs] each."""
     rows, columns = conv.kernel_size
     step: Any = conv.strides
     around: Any = conv.padding
@@ -123,20 +118,10 @@ def convolution(
     dtype: jnp.dtype,
     rngs: nnx.Rngs,
 ) -> nnx.Conv:
-    """A convolution.
+    """Convolution layer in the fastest implementation.
 
-    Args:
-        inputs: channels it takes.
-        outputs: channels it gives.
-        size: size of the kernel, one side or height and width.
-        stride: along both axes.
-        groups: groups of channels that do not mix.
-        padding: ``torch`` (as much on either side), ``same`` (TensorFlow's, which with a stride
-            may be one more on the far side), ``keras`` (with a stride on the far side alone) or
-            ``valid`` (none).
-        use_bias: True if a constant is added.
-        dtype: dtype of the computation.
-        rngs: draws the kernel.
+    ``padding``: ``torch`` (symmetric), ``same`` (TensorFlow's), ``keras`` (with a stride on the far
+    side only) or ``valid`` (none). ``size`` is one side or (height, width).
     """
     sides = (size, size) if isinstance(size, int) else size
     around = tuple(((side - 1) // 2, (side - 1) // 2) for side in sides)
@@ -160,7 +145,7 @@ def convolution(
 
 
 class ConvNorm(nnx.Module):
-    """Convolution without bias, batch norm, activation (or None)."""
+    """Convolution without bias, batch norm, optional activation."""
 
     def __init__(
         self,
@@ -195,7 +180,7 @@ class ConvNorm(nnx.Module):
 
 
 class ConvStem(nnx.Module):
-    """Stem of a convolutional network: convolution, batch norm, activation, some max-pooling."""
+    """Convolution, batch norm, activation and optional max-pooling."""
 
     def __init__(
         self,
@@ -223,6 +208,6 @@ class ConvStem(nnx.Module):
 
 
 def max_pool(x: jax.Array, size: int, stride: int, *, padding: int = 0) -> jax.Array:
-    """The largest of each ``size`` × ``size`` places."""
+    """Max-pooling with a square window."""
     around = [(padding, padding)] * 2
     return nnx.max_pool(x, (size, size), (stride, stride), around)

@@ -1,6 +1,6 @@
 """Inverted-residual blocks and heads of MobileNets and EfficientNets.
 
-The blocks are of MobileNetV2 (Sandler et al. 2018, https://arxiv.org/abs/1801.04381).
+Sandler et al. 2018 (MobileNetV2), https://arxiv.org/abs/1801.04381.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from hairjax.models.options import ModelOptions
 
 
 def divisible(channels: float, divisor: int = 8) -> int:
-    """The nearest multiple, and no less than nine tenths: TensorFlow's rule for widths."""
+    """Nearest multiple of ``divisor``, at least 0.9 × ``channels`` (TensorFlow's rule)."""
     nearest = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return nearest + divisor if nearest < 0.9 * channels else nearest
 
@@ -29,16 +29,16 @@ class Shape(NamedTuple):
     outputs: int  # channels
     size: int  # of the depthwise kernel
     stride: int
-    hidden: int  # channels of the depthwise convolution; as many as come in: nothing expands
+    hidden: int  # channels of the depthwise convolution; equal to the input: no expansion
     squeezed: int  # channels inside the squeeze-and-excitation; 0: none
     activation: Activation
     gate: Activation  # of the squeeze-and-excitation
     last: Activation | None  # after the last convolution
-    residual: bool  # whether the input is added where it has the output's shape
+    residual: bool  # add the input if it has the output's shape
 
 
 class SqueezeExcite(nnx.Module):
-    """Weigh channels by what all of the map says (Hu et al. 2017)."""
+    """Squeeze-and-excitation: channel weights from the pooled map (Hu et al. 2017)."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class SqueezeExcite(nnx.Module):
 
 
 class InvertedResidual(nnx.Module):
-    """Expansion, depthwise convolution, squeeze-and-excitation, projection; not all have all."""
+    """Optional expansion, depthwise convolution, optional squeeze-and-excitation, projection."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class InvertedResidual(nnx.Module):
             SqueezeExcite(
                 hidden,
                 shape.squeezed,
-                # MobileNetV3's is a ReLU wherever it is.
+                # Always ReLU in MobileNetV3.
                 activation=jax.nn.relu if shape.gate is jax.nn.hard_sigmoid else shape.activation,
                 gate=shape.gate,
                 dtype=dtype,
@@ -117,7 +117,7 @@ class InvertedResidual(nnx.Module):
 def make_stages(
     inputs: int, shapes: Sequence[Sequence[Shape]], options: ModelOptions, **settings: Any
 ) -> nnx.List:
-    """Stages of blocks of these shapes."""
+    """Stages of inverted-residual blocks of these shapes."""
     stages = []
     for stage, rates in zip(shapes, options.drop_rates([*map(len, shapes)]), strict=True):
         blocks = []
@@ -129,7 +129,7 @@ def make_stages(
 
 
 class ConvHead(PooledHead):
-    """A convolution of 1 × 1 that widens before the mean; ``dense``: width of a layer after it."""
+    """1 × 1 convolution before the pooling, and an optional layer of width ``dense`` after it."""
 
     def __init__(
         self,

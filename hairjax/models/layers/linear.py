@@ -1,4 +1,4 @@
-"""Dense layers, whose products are written so that XLA is fast at them on a CPU."""
+"""Dense layers with matrix products fast in XLA on CPUs."""
 
 from typing import Any
 
@@ -9,11 +9,10 @@ from flax import nnx
 
 
 class Linear(nnx.Linear):
-    """`flax.nnx.Linear`; on a CPU a product of two matrices, in bfloat16 with sums in float32.
+    """`flax.nnx.Linear`; on a CPU a 2-D product, for bfloat16 with float32 accumulation.
 
-    Of a product over several axes XLA for CPUs transposes whole maps going backward. Matrices of
-    bfloat16 it multiplies by the processor's own instructions where the result is to be float32,
-    and otherwise in float32, several times slower.
+    XLA's CPU backend transposes whole maps in the backward pass of products over several axes, and
+    uses bfloat16 instructions only for float32 results.
     """
 
     def __call__(self, inputs: jax.Array, out_sharding: Any = None) -> jax.Array:
@@ -35,7 +34,7 @@ def _product(pattern: str, a: jax.Array, b: jax.Array) -> jax.Array:
 
 @jax.custom_vjp
 def _dense(rows: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> jax.Array:
-    """Rows [n, i] in bfloat16, kernel [i, o] and bias [o] → [n, o] in bfloat16, rounded once."""
+    """Rows [n, i] bfloat16, kernel [i, o], bias [o] → [n, o] bfloat16, rounded once."""
     outputs = _product("ni,io->no", rows, kernel.astype(rows.dtype))
     return (outputs if bias is None else outputs + bias[None]).astype(rows.dtype)
 
@@ -44,18 +43,19 @@ def _forward(rows: jax.Array, kernel: jax.Array, bias: jax.Array | None) -> tupl
     return _dense(rows, kernel, bias), (rows, kernel, bias)
 
 
-def _backward(kept: tuple, gradient: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array | None]:
-    rows, kernel, bias = kept
+def _backward(
+    residuals: tuple, gradient: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array | None]:
+    rows, kernel, bias = residuals
     (n, i), o = rows.shape, gradient.shape[1]
     rows_gradient = _product("no,io->ni", gradient, kernel.astype(rows.dtype)).astype(rows.dtype)
-    # The processor's instructions take the left matrix in rows: one of the two has to be
-    # transposed, and in the second case the result as well; the fewest numbers are moved.
+    # The instructions need the left matrix row-major: transpose one operand, in the second case
+    # also the result; choose the smaller copy.
     if n * i <= (n + i) * o:
         kernel_gradient = _product("in,no->io", _transposed(rows), gradient)
     else:
         turned = _product("on,ni->oi", _transposed(gradient), rows)
-        # Without a barrier XLA moves the transposition into the product, for which it then has
-        # no program in bfloat16.
+        # Without a barrier XLA fuses the transposition and leaves the bfloat16 path.
         kernel_gradient = jax.lax.optimization_barrier(turned).T
     bias_gradient = None if bias is None else gradient.sum(0, dtype=bias.dtype)
     return rows_gradient, kernel_gradient.astype(kernel.dtype), bias_gradient
@@ -65,6 +65,6 @@ _dense.defvjp(_forward, _backward)
 
 
 def _transposed(x: jax.Array) -> jax.Array:
-    """A matrix [a, b] → [b, a], moved in memory: one axis alone has no order to be swapped."""
+    """Transpose in memory; flattened, so that XLA cannot change a layout instead."""
     flat = jax.lax.optimization_barrier(rearrange(x, "a b -> (b a)"))
     return flat.reshape(x.shape[::-1])

@@ -1,4 +1,4 @@
-"""Self-attention inside the windows of a map, which may be shifted (Liu et al. 2021)."""
+"""Self-attention in (shifted) windows (Liu et al. 2021)."""
 
 import functools
 
@@ -14,7 +14,7 @@ from hairjax.models.layers.linear import Linear
 
 @functools.cache
 def relative_position_index(height: int, width: int) -> np.ndarray:
-    """Row of the bias table for each pair of places in a window: int [h·w, h·w]."""
+    """Row of the bias table for each pair of window positions: int [h·w, h·w]."""
     places = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij"))
     places = rearrange(places, "yx h w -> yx (h w)")
     dy, dx = places[:, :, None] - places[:, None, :]
@@ -25,15 +25,10 @@ def relative_position_index(height: int, width: int) -> np.ndarray:
 def shift_mask(
     size: tuple[int, int], window: tuple[int, int], shift: tuple[int, int]
 ) -> np.ndarray | None:
-    """Attention mask of shifted windows: float32 [windows, n, n], or None without shift.
+    """Attention mask of shifted windows: float32 [windows, n, n]; None without shift.
 
-    Rolling the map brings its opposite borders into one window; −100 keeps such places from
-    seeing each other.
-
-    Args:
-        size: height and width of the padded map.
-        window: height and width of a window.
-        shift: places by which the map was rolled along each axis.
+    −100 between positions from opposite borders, which rolling brings into one window. ``size``:
+    (height, width) of the padded map.
     """
     if not any(shift):
         return None
@@ -51,7 +46,7 @@ def shift_mask(
 
 
 class WindowAttention(nnx.Module):
-    """Multi-head self-attention inside windows, with a learned bias per relative position."""
+    """Multi-head self-attention in windows with relative-position bias."""
 
     def __init__(
         self, dim: int, heads: int, window: tuple[int, int], *, dtype: jnp.dtype, rngs: nnx.Rngs
@@ -65,15 +60,15 @@ class WindowAttention(nnx.Module):
         self.proj = dense(dim, dim)
 
     def bias(self) -> jax.Array:
-        """The bias of every head: float32 [heads, n, n]."""
+        """Relative-position bias: float32 [heads, n, n]."""
         index = relative_position_index(*self.window)
         return rearrange(self.bias_table[...][index], "n m heads -> heads n m")
 
     def __call__(self, x: jax.Array, mask: np.ndarray | None) -> jax.Array:
-        """Attend. ``x``: [batch, windows, n, dim]; ``mask``: [windows, n, n] or None."""
-        # Cut before the heads come to the front: going backward that is one concatenation.
-        cut = jnp.split(self.qkv(x), 3, axis=-1)
-        q, k, v = (rearrange(part, "b w n (h d) -> b w h n d", h=self.heads) for part in cut)
+        """Attention output; ``x``: [batch, windows, n, dim], ``mask``: [windows, n, n] or None."""
+        # Split before moving the heads: the backward pass is then one concatenation.
+        split = jnp.split(self.qkv(x), 3, axis=-1)
+        q, k, v = (rearrange(one, "b w n (h d) -> b w h n d", h=self.heads) for one in split)
         scale = q.shape[-1] ** -0.5
         scores = jnp.einsum("bwhnd,bwhmd->bwhnm", q * scale, k, preferred_element_type=jnp.float32)
         bias = rearrange(self.bias(), "h n m -> 1 1 h n m")

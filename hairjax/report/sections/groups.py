@@ -10,7 +10,7 @@ from hairjax.report.html import Html, html_table, tag
 
 def groups_section(report: Report) -> list[Html]:
     """A line per group and part of the model, and every parameter folded away."""
-    learnt = [entry for entry in report.parameter_table if entry.learnt]
+    learnt = [entry for entry in report.parameter_table if entry.is_parameter]
     total = sum(entry.count for entry in learnt)
     learning = sum(entry.count for entry in learnt if entry.first_epoch)
     parts: dict[tuple[str, ...], list[ParameterRow]] = defaultdict(list)
@@ -65,7 +65,7 @@ def _depth(part: str) -> tuple[int, int]:
 
 def _rates(entries: Sequence[ParameterRow]) -> str:
     """The peak rate; from the least to the greatest where it decays from layer to layer."""
-    if not entries[0].learnt:
+    if not entries[0].is_parameter:
         return "–"
     rates = [entry.peak_rate for entry in entries]
     return " – ".join(dict.fromkeys(f"{rate:.3g}" for rate in (min(rates), max(rates))))
@@ -73,7 +73,7 @@ def _rates(entries: Sequence[ParameterRow]) -> str:
 
 def _decay(entries: Sequence[ParameterRow]) -> str:
     """The weight decay, and of which share of the parameters, where some are spared."""
-    if not entries[0].learnt:
+    if not entries[0].is_parameter:
         return "–"
     counts: dict[float, int] = defaultdict(int)
     for entry in entries:

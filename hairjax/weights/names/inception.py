@@ -33,6 +33,6 @@ TORCHVISION = Naming(
         *_body(),
         (r"fc\.", "head.classifier."),
     ),
-    beside=r"AuxLogits\.",  # the auxiliary classifier, which served the original training
+    ignored=r"AuxLogits\.",  # the auxiliary classifier, which served the original training
 )
 NAMINGS = (TORCHVISION,)

@@ -8,7 +8,7 @@ from hairjax.weights.naming import Naming, Table
 
 V1_DEPTHS, V2_DEPTHS = (1, 2, 2, 6, 2), (1, 2, 3, 4, 3, 3, 1)
 _OURS = r"stages.\1.blocks.\2."
-# In timm a block that does not expand counts its convolutions from the depthwise one.
+# timm numbers the convolutions of a block without expansion from the depthwise one.
 _TIMM_BODY: Table = (
     (r"conv_stem\.", "stem.proj."),
     (r"bn1\.", "stem.norm."),
@@ -43,7 +43,7 @@ TIMM_V3 = Naming(
 
 
 def _torchvision_parts(block: str, ours: str, parts: tuple[str, ...]) -> Table:
-    """Convolution and norm of each part of a block, by number."""
+    """Convolution and norm of each numbered layer of a block."""
     return tuple(
         (rf"{block}{i}\.{j}\.", f"{ours}{part}.{leaf}.")
         for i, part in enumerate(parts)
@@ -72,7 +72,7 @@ TORCHVISION = Naming(
 
 
 def _second() -> Table:
-    """Torchvision counts the blocks of V2 through, and does not number the last convolution."""
+    """Torchvision's MobileNetV2: blocks numbered consecutively, the last convolution unnumbered."""
     places = [(i, j) for i, depth in enumerate(V2_DEPTHS) for j in range(depth)]
     table: Table = ()
     for n, (i, j) in enumerate(places, start=1):
@@ -109,7 +109,7 @@ _KERAS_LEAVES = {
 
 
 def keras_layout(path: str, array: np.ndarray) -> tuple[str, np.ndarray]:
-    """Keras's kernels have our axes, but for the depthwise [h, w, in, 1] and the classifier's."""
+    """Keras kernels: ours, except depthwise [h, w, in, 1] and the convolutional classifier."""
     module, _, leaf = path.rpartition(".")
     if module.endswith("depthwise.conv") and array.ndim == 4:
         array = array.transpose(0, 1, 3, 2)

@@ -56,7 +56,7 @@ TIMM = Naming(
         (r"head\.fc\.", "head.classifier."),
     ),
 )
-# In files published for transformers, and in what its save_pretrained writes to this day.
+# Published files for transformers, and its save_pretrained.
 TRANSFORMERS = Naming(
     "transformers",
     (
@@ -79,7 +79,7 @@ TRANSFORMERS = Naming(
         (_TRANSFORMERS_BLOCK + r"output\.dense\.", _OURS + "mlp.reduce."),
     ),
 )
-# What transformers 5.23 calls them in memory, and so in a state_dict saved by hand.
+# Names in memory (transformers 5.23), hence in a state_dict saved by hand.
 TRANSFORMERS_IN_MEMORY = Naming(
     "transformers (in memory)",
     (
@@ -106,7 +106,7 @@ TRANSFORMERS_IN_MEMORY = Naming(
 
 
 def openmmlab_layout(path: str, array: np.ndarray) -> tuple[str, np.ndarray]:
-    """OpenMMLab's patch merging has channels before places, and these row by row, not by column."""
+    """OpenMMLab's patch merging: channels before positions, positions row-major."""
     if ".merge." in path and array.ndim and array.shape[-1] % 4 == 0:
         places = array.reshape(*array.shape[:-1], -1, 4)[..., [0, 2, 1, 3]]
         array = places.swapaxes(-1, -2).reshape(array.shape)
@@ -140,5 +140,5 @@ OPENMMLAB = Naming(
     ),
     layout=openmmlab_layout,
 )
-# Those with more markers before those whose markers are among them.
+# More specific namings first.
 NAMINGS = (ORIGINAL, MICROSOFT, TIMM, TRANSFORMERS, TRANSFORMERS_IN_MEMORY, OPENMMLAB)

@@ -8,7 +8,7 @@ DEPTHS = (2, 2, 3, 3, 3)
 
 
 def _body(batch_norm: bool) -> Table:
-    """Layers are counted through: convolutions, norms, ReLUs and poolings."""
+    """Torchvision numbers convolutions, norms, ReLUs and poolings consecutively."""
     table: Table = ()
     n = 0
     for i, depth in enumerate(DEPTHS):
@@ -36,7 +36,7 @@ _TIMM_HEAD: Table = (
 
 
 def timm_layout(path: str, array: np.ndarray) -> tuple[str, np.ndarray]:
-    """Timm's dense layers are convolutions over the whole map."""
+    """Flatten timm's dense layers from convolutions over the whole map."""
     if path.startswith("head.") and array.ndim == 4:
         array = array.reshape(len(array), -1)
     return our_layout(path, array)
