@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -105,6 +106,13 @@ def test_everything_is_written(run):
         "timing.jsonl",
     }
     assert json.loads((run / "classes.json").read_text()) == [f"level_{i}" for i in range(4)]
+
+
+def test_the_page_on_runs_names_what_is_written(run):
+    page = (Path(__file__).parents[2] / "docs" / "runs.md").read_text("utf-8")
+    named = {line.split()[0].rstrip("/") for line in page.split("```")[1].splitlines() if line}
+    written = {path.name for path in run.iterdir() if path.suffix not in (".png", ".svg")}
+    assert written <= named
 
 
 def test_subjects_are_not_parted(run):
