@@ -280,14 +280,16 @@ def test_nothing_that_can_be_used(spoilt, folder, clean, capsys):
         (folder / spoilt / file).write_bytes(b"")
     assert launch.main(["check", "--photos=photos", "--masks=masks"]) == 1
     message = capsys.readouterr().err
-    assert message.startswith("error: no photograph can be used:\n")
+    assert message.startswith("error: no photograph can be used, correct them first:\n")
     assert "(48):" in message
     assert not Path("runs").exists()
 
 
 def test_no_photograph_that_has_a_subject(folder, capsys):
     assert launch.main(["check", "--photos=photos", "--subject=nobody"]) == 1
-    assert capsys.readouterr().err.startswith("error: no photograph can be used:\n  no subject: ")
+    assert capsys.readouterr().err.startswith(
+        "error: no photograph can be used, correct them first:\n  no subject: "
+    )
     assert not Path("runs").exists()
 
 

@@ -18,7 +18,7 @@ _GREY = 16  # largest difference of the channels of a grey that was saved as a J
 SOFT, INVERTED = "soft", "inverted"
 _LOSSY = ("JPEG", "MPO", "AVIF", "HEIF")  # formats that change numbers, mostly
 # Of such, levels are one within so many greys; fewer of the pixels are edges and no level.
-_NEAR, _FEWEST = 12, 0.04
+NEAR, _FEWEST = 12, 0.04
 DRAWN = "drawn"  # kind of a mask that an annotation file draws: what is hair in it is known
 
 
@@ -149,12 +149,12 @@ def _levels(values: np.ndarray) -> list[int]:
     shares = np.bincount(values.ravel(), minlength=256) / values.size
     levels: list[int] = []
     while True:
-        around = np.convolve(shares, np.ones(2 * _NEAR + 1), "same")
+        around = np.convolve(shares, np.ones(2 * NEAR + 1), "same")
         level = int(around.argmax())
         if around[level] < _FEWEST:
             return sorted(levels)
         levels.append(level)
-        shares[max(0, level - 2 * _NEAR) : level + 2 * _NEAR + 1] = 0
+        shares[max(0, level - 2 * NEAR) : level + 2 * NEAR + 1] = 0
 
 
 def _stored(image: Image.Image, by_index: bool) -> tuple[str, np.ndarray]:

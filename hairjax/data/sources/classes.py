@@ -188,8 +188,8 @@ def require_classes_on_top(photos: str, rows: Iterable[Row], given: Sequence[str
     if parts:
         raise UserError(
             f"the folders in {photos!r} ({_few(sorted(inside))}) are named like the parts of a "
-            f"split, not like classes: where class folders are in them, give {_FOLDERS}; where photographs "
-            f"are, list them with {_LIST}; if these are classes, give "
+            f"split, not like classes: where class folders are in them, give {_FOLDERS}; where "
+            f"photographs are, list them with {_LIST}; if these are classes, give "
             f"{flag('config.data.classes', as_csv(sorted(inside)))}"
         )
 
