@@ -206,7 +206,7 @@ def large(mask):
 def test_label_maps_as_jpeg(tmp_path, encode, quality):
     masks = [large(encode(hair)) for hair in (HAIR, HAIR.T, BALD, HAIR)]
     write(tmp_path, masks, "jpg", quality=quality)
-    with pytest.raises(UserError, match=r"several things, .* saved as JPEG .*: save PNG"):
+    with pytest.raises(UserError, match=r"several things, .* \(saved as JPEG .*: save PNG first\)"):
         read(tmp_path)
 
 

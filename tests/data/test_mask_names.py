@@ -322,6 +322,7 @@ def test_numbers_are_not_continued(tmp_path):
     assert pairs(tmp_path, index) == {file: named(file, "{name}_mask") for file in files[1:]}
     [problem] = index.problems
     assert problem.path.endswith("level_1/1.jpg")
+    assert problem.detail.endswith("level_1/1_mask.*")  # and not: level_1 is there
 
 
 def test_photographs_to_predict(tmp_path):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hairjax.data.prepare.mask_values import RASTERISED, WHITES, Hair, MaskValues
+from hairjax.data.prepare.mask_values import NEAR, RASTERISED, WHITES, Hair, MaskValues
 from hairjax.system.errors import UserError
 
 _SHOWN = 8  # values of a label map in a message
@@ -174,10 +174,7 @@ def _labels(masks: Collection[MaskValues]) -> str:
     message = "the masks hold several things, and which is hair cannot be known: "
     message += _about(masks) or describe_values(masks)
     if any(mask.lossy for mask in masks):
-        return (
-            f"{message}; they are JPEG or another lossy format, which changes values: save PNG, "
-            "and then"
-        )
+        return f"{message} (saved as JPEG or the like, which changes numbers: save PNG first)"
     values = {value for mask in masks for value in mask.values}
     if all(value.isdigit() for value in values):
         number, origin = _KNOWN.get(max(map(int, values)), ("", ""))
@@ -189,7 +186,11 @@ def _labels(masks: Collection[MaskValues]) -> str:
 def _about(masks: Collection[MaskValues]) -> str:
     """Levels of masks saved with loss; "" of others."""
     levels = Counter(level for mask in masks for level in mask.levels if len(mask.levels) > 2)
-    return f"values about {', '.join(map(str, sorted(levels)[:_SHOWN]))}" if levels else ""
+    told: list[int] = []
+    for level, _ in levels.most_common():
+        if all(abs(level - other) > 2 * NEAR for other in told):
+            told.append(level)
+    return f"values about {', '.join(map(str, sorted(told)[:_SHOWN]))}" if told else ""
 
 
 def _require_value(masks: Collection[MaskValues], hair: Hair) -> None:

@@ -17,8 +17,8 @@ WHITES = (255, 1023, 4095, 16383, 65535)
 _GREY = 16  # largest channel difference of a grey saved as colour JPEG
 SOFT, INVERTED = "soft", "inverted"
 _LOSSY = ("JPEG", "MPO", "AVIF", "HEIF")  # formats usually lossy
-# Lossy levels: greys within _NEAR are one; below a fraction of _FEWEST they are edges.
-_NEAR, _FEWEST = 12, 0.04
+# Lossy levels: greys within NEAR are one; below a fraction of _FEWEST they are edges.
+NEAR, _FEWEST = 12, 0.04
 RASTERISED = "drawn"  # kind of masks rasterised from annotations; 255 is hair
 
 
@@ -139,12 +139,12 @@ def _levels(values: np.ndarray) -> list[int]:
     shares = np.bincount(values.ravel(), minlength=256) / values.size
     levels: list[int] = []
     while True:
-        around = np.convolve(shares, np.ones(2 * _NEAR + 1), "same")
+        around = np.convolve(shares, np.ones(2 * NEAR + 1), "same")
         level = int(around.argmax())
         if around[level] < _FEWEST:
             return sorted(levels)
         levels.append(level)
-        shares[max(0, level - 2 * _NEAR) : level + 2 * _NEAR + 1] = 0
+        shares[max(0, level - 2 * NEAR) : level + 2 * NEAR + 1] = 0
 
 
 def _stored(image: Image.Image, by_index: bool) -> tuple[str, np.ndarray]:

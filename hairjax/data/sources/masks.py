@@ -213,7 +213,8 @@ class Masks:
             there = [
                 shown((place / name).relative_to(self._place))
                 for name in self._names(place)
-                if held.search(one_form(name))
+                if is_picture(name)
+                and held.search(one_form(name))
                 and not self._is_taken(place.relative_to(self._place).as_posix(), name)
             ]
             if there:

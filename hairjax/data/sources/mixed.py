@@ -23,7 +23,8 @@ def require_no_class_of_masks(labels: Collection[str]) -> None:
         if class_key(label) in _FOLDERS:
             raise UserError(
                 f"a folder of classes is named {label!r}: if it holds masks, give it with "
-                "--config.data.masks (of check --masks); if it is a class, name all of them in "
+                "--config.data.masks (of check --masks; with train, valid and test move all masks "
+                "into one folder, masks/train/… as photos/train/…); if it is a class, name all in "
                 "config.data.classes"
             )
 
