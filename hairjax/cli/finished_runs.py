@@ -5,7 +5,12 @@ from typing import TYPE_CHECKING
 
 from hairjax.cli.configuration import require_keys
 from hairjax.cli.flags import different_runs, parse, require_one_of, whole_number
-from hairjax.cli.places import default_comparison, require_manifest, require_writable
+from hairjax.cli.places import (
+    default_comparison,
+    require_manifest,
+    require_outside_runs,
+    require_writable,
+)
 from hairjax.data.sources.masks import mask_folder
 from hairjax.data.sources.subjects import compile_subject
 from hairjax.system.errors import UserError
@@ -14,6 +19,8 @@ from hairjax.system.paths import require_paths, require_run
 if TYPE_CHECKING:
     from hairjax.runs.photographs import Selection
 
+# Flags that say how masks are read.
+_MASKS = ("mask_value", "mask_name", "mask_category")
 # Flags of other photographs, as `Selection`.
 _OTHERS = (
     *("photos", "masks", "manifest", "subject", "mask_value", "spelling"),
@@ -74,9 +81,7 @@ def _check_selection(given: dict[str, str]) -> None:
         raise UserError(
             "--subject needs --photos: of the run's own photographs subjects are in its split.csv"
         )
-    for name in ("mask_value", "mask_name", "mask_category"):
-        if given[name] and not given["masks"]:
-            raise UserError(f"--{name} needs --masks, the folder of the masks that it speaks of")
+    _require_masks(given)
     if given["spelling"]:
         if not given["photos"]:
             raise UserError("--spelling goes with --photos, for other photographs than the run's")
@@ -107,6 +112,13 @@ def _check_selection(given: dict[str, str]) -> None:
     require_writable("--out", Path(given["out"] or given["workdir"]))
 
 
+def _require_masks(given: dict[str, str]) -> None:
+    """Refuse flags that say how masks are read, where none are given."""
+    for name in _MASKS:
+        if given[name] and not given["masks"]:
+            raise UserError(f"--{name} needs --masks, the folder of the masks that it speaks of")
+
+
 def run_report(arguments: list[str]) -> int:
     """``launch.py report``."""
     given, _ = parse(arguments, ("workdir", "moved"), {})
@@ -131,18 +143,18 @@ def run_report(arguments: list[str]) -> int:
 def run_predict(arguments: list[str]) -> int:
     """``launch.py predict``."""
     paths: list[str] = []
-    names = ("workdir", "masks", "mask_value", "mask_name", "mask_category", "out", "pictures")
+    names = ("workdir", "masks", *_MASKS, "out", "pictures")
     given, _ = parse(arguments, names, {}, paths, switches=("flips", "overwrite"))
     if not given["workdir"] or not paths:
         lacking = "photographs or folders of them" if given["workdir"] else "--workdir"
         raise UserError(f"predict needs {lacking}, e.g. --workdir=runs/top photos/")
+    _require_masks(given)
     require_run(Path(given["workdir"]).expanduser())
     require_keys(Path(given["workdir"]).expanduser())
     out = Path(given["out"] or "predictions.csv").expanduser()
     if out.is_dir() or out.suffix.lower() != ".csv":
         raise UserError(f"--out={out} must be a file that ends in .csv")
-    if (out.parent / "config.json").exists():
-        raise UserError(f"--out={out} is in a run, whose own would be overwritten; give another")
+    require_outside_runs("--out", out)
     require_writable("--out", out.parent)
     pages = Path(given["pictures"]).expanduser() if given["pictures"] else None
     if pages:
@@ -152,7 +164,7 @@ def run_predict(arguments: list[str]) -> int:
 
     from hairjax.commands.predict import Unlabelled, predict_files
 
-    masks = {name: given[name] for name in ("masks", "mask_value", "mask_name", "mask_category")}
+    masks = {name: given[name] for name in ("masks", *_MASKS)}
     workdir, flips = str(Path(given["workdir"]).expanduser()), given["flips"] == "true"
     predict_files(workdir, Unlabelled(paths, **masks), out=out, pictures=pages, flips=flips)
     return 0
@@ -177,8 +189,7 @@ def run_compare(arguments: list[str]) -> int:
     require_one_of("split", given, ("validation", "test"))
     require_one_of("thumbnails", given, ("true", "false"))
     out = Path(given["out"] or default_comparison(runs)).expanduser()
-    if any((folder / "config.json").exists() for folder in (out, *out.absolute().parents)):
-        raise UserError(f"--out={out} is in a run, which is left as it is; give another")
+    require_outside_runs("--out", out)
     require_writable("--out", out)
 
     from hairjax.runs.moved import move_runs

@@ -26,7 +26,8 @@ class Analysis:
     Attributes:
         classes: precision, recall and F1 of each class.
         calibration: calibration of the model's own probabilities.
-        error_by_chance: about the calibration error that right probabilities would have here.
+        error_by_chance: about the calibration error that right probabilities would have here; None
+            of one subject.
         temperature: the temperature and its effect; None where there is none.
         no_temperature: why there is none, "" where there is one.
         referral: selective prediction.
@@ -35,7 +36,7 @@ class Analysis:
 
     classes: tuple[ClassScores, ...]
     calibration: Calibration
-    error_by_chance: float
+    error_by_chance: float | None
     temperature: Temperature | None
     no_temperature: str
     referral: SelectivePrediction

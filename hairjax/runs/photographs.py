@@ -15,7 +15,7 @@ from hairjax.data.sources.photos import Index
 from hairjax.data.sources.subjects import compile_subject, subject_of
 from hairjax.data.sources.unify import unify_spelling
 from hairjax.data.split import read_own_split, read_rows, split_rows
-from hairjax.runs.ancestry import ancestors
+from hairjax.runs.ancestry import ancestors, run_ancestry, subject_digest
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.moved import read_own_masks
 from hairjax.runs.overlap import find_overlap
@@ -107,7 +107,7 @@ def read_asked_photographs(run: Run, split: str) -> tuple[PhotoSet, np.ndarray, 
         photos = load_data(setup.source, setup.prepare, run.classes, found)
         for line in describe_masks(photos):
             console.say(line)
-        _tell_of_known(run.folder, photos)
+        _tell_of_known(run, photos)
         parts = np.full(len(photos), split)
     else:
         photos, parts = read_run_photographs(setup, run.folder, run.classes)
@@ -161,8 +161,9 @@ def _tell_of_learnt(run: Run, rows: list[dict[str, str]]) -> None:
         console.say(f"{overlap.describe()}: what is found flatters the run")
 
 
-def _tell_of_known(folder: RunFolder, data: PhotoSet) -> None:
+def _tell_of_known(run: Run, data: PhotoSet) -> None:
     """Say how many of other photographs the run has learnt from or chosen its epoch by."""
+    folder = run.folder
     used = {row["sha256"]: row["split"] for row in read_rows(folder.split)}
     known = [used.get(contents) for contents in data.sha256]
     found = {"training": known.count("train"), "validation": known.count("validation")}
@@ -175,4 +176,17 @@ def _tell_of_known(folder: RunFolder, data: PhotoSet) -> None:
         console.say(
             f"of the {counted(len(data), 'photograph')} given the run knows {said} photographs: "
             "what is found flatters it; leave them out, or judge it with --split=test"
+        )
+    people = frozenset().union(*(one.subjects for one in run_ancestry(folder.path).learnt))
+    alike = [
+        subject
+        for contents, subject in zip(data.sha256, data.subjects, strict=True)
+        if subject and used.get(contents) != "train" and contents not in before
+        if subject_digest(subject, run.setup.source) in people
+    ]
+    if alike:
+        console.say(
+            f"{counted(len(alike), 'further photograph')} of people who are called as some who "
+            f"trained it ({examples(sorted({*alike}), _EXAMPLES)}): if they are the same, what is "
+            "found flatters it"
         )

@@ -87,7 +87,9 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     Path("runs/top").mkdir(parents=True)
     Path("DIR").symlink_to("runs/top")
     Path("split.csv").touch()
-    Path("runs/top/config.json").write_text(json.dumps(to_plain(top.get_config("demo"))))
+    for run in ("top", "top-demo", "top-demo-folds/fold_0"):
+        Path(f"runs/{run}").mkdir(parents=True, exist_ok=True)
+        Path(f"runs/{run}/config.json").write_text(json.dumps(to_plain(top.get_config("demo"))))
 
     commands = re.findall(r"^  python launch.py (.*[^\]\n])$", launch.HELP, re.MULTILINE)
     assert len(commands) == 18
@@ -133,7 +135,8 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     for flag in re.findall(r"^  (--\S+)", of_folds, re.MULTILINE):
         commands.append(f"folds --config=configs/top.py:demo --config.data.folds=5 {flag}")
     for flag in re.findall(r"^  (--\S+)", of_predict, re.MULTILINE):
-        commands.append(f"predict --workdir=runs/top photo.jpg {flag}")
+        masks = "--masks=MASKS" * flag.startswith("--mask_")
+        commands.append(f"predict --workdir=runs/top photo.jpg {masks} {flag}")
     for flag in re.findall(r"^  (--\S+)", of_compare, re.MULTILINE):
         commands.append(f"compare runs/top runs/rgb {flag}")
     for verb, text in (

@@ -54,14 +54,16 @@ class CalibrationError:
         return cls(float(abs(gaps).sum()), gaps, np.array(spread), abs(left_out).sum(1))
 
     @property
-    def by_chance(self) -> float:
-        """About the error that right probabilities would have here: of normal gaps around 0."""
-        return float(_MEAN_SIZE * self.spread.sum())
+    def by_chance(self) -> float | None:
+        """About the error that right probabilities would have here: of normal gaps around 0.
+
+        None where there is one unit.
+        """
+        return None if len(self.left_out) < 2 else float(_MEAN_SIZE * self.spread.sum())
 
     def interval(self) -> Interval | None:
         """Student's interval, at its low end lower by `by_chance`; None where there is one unit."""
-        units = len(self.left_out)
-        if units < 2:
+        if self.by_chance is None:
             return None
-        half = t_quantile(units) * standard_error(self.error, self.left_out)
+        half = t_quantile(len(self.left_out)) * standard_error(self.error, self.left_out)
         return max(self.error - self.by_chance - half, 0.0), min(self.error + half, 1.0)

@@ -44,10 +44,12 @@ def _numbers(results: SplitResults) -> list[Html]:
         ("Calibration error", *(estimate((c.error, c.error_interval)) for c in found.values())),
         ("Log-loss", *(estimate((c.log_loss, c.log_loss_interval)) for c in found.values())),
     ]
-    by_chance = (
-        f"Right probabilities would show a calibration error of about "
-        f"{number(analysis.error_by_chance)} on so many photographs. "
-    )
+    by_chance = ""
+    if analysis.error_by_chance is not None:
+        by_chance = (
+            f"Right probabilities would show a calibration error of about "
+            f"{number(analysis.error_by_chance)} on so many photographs. "
+        )
     said = _temperature(temperature, analysis.no_temperature)
     return [
         tag("h3", results.split.capitalize()),
