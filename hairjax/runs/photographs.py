@@ -105,12 +105,13 @@ def read_asked_photographs(run: Run, split: str) -> tuple[PhotoSet, np.ndarray, 
             if index is not found[0]:  # people are held against each other as in training
                 found = unify_spelling((replace(index, spellings=()),), setup.source.spelling)
         photos = load_data(setup.source, setup.prepare, run.classes, found)
-        for line in describe_masks(photos):
-            console.say(line)
         _tell_of_known(run, photos)
         parts = np.full(len(photos), split)
     else:
         photos, parts = read_run_photographs(setup, run.folder, run.classes)
+    if setup.source.places != resolve(run.config).source.places:
+        for line in describe_masks(photos):
+            console.say(line)
     chosen = np.flatnonzero(parts == split)
     if not len(chosen):
         raise UserError(f"the run has no photographs in --split={split}")

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import launch
 from hairjax.commands.predict import show_predictions
 from hairjax.evaluation.predictions import Predictions
 from hairjax.runs.folder import RunFolder
+from hairjax.runs.photographs import read_asked_photographs
 from hairjax.system.console import shown_on
 from hairjax.system.errors import UserError
 from tests import finished
@@ -251,6 +253,22 @@ def test_black_hair_is_told(root, tmp_path, capsys):
     assert predict(root, *right) == 0
     assert "rather look inverted" not in capsys.readouterr().out
     assert (tmp_path / "b.csv").read_text() == (tmp_path / "c.csv").read_text()
+
+
+def test_black_hair_is_told_of_other_masks_for_the_runs_own_photographs(root, tmp_path, capsys):
+    """As `explain --masks` takes them."""
+    for file in (root / "masks").rglob("*.png"):
+        path = tmp_path / file.relative_to(root / "masks")
+        path.parent.mkdir(exist_ok=True)
+        with Image.open(file) as mask:
+            ImageOps.invert(mask.convert("L")).save(path)
+    run = hairjax.load_run(root / "run")
+    for masks, told in ((root / "masks", False), (tmp_path, True)):
+        source = run.setup.source
+        view = replace(source.views[0], masks=str(masks))
+        setup = replace(run.setup, source=replace(source, views=(view,)))
+        read_asked_photographs(replace(run, setup=setup), "validation")
+        assert ("rather look inverted" in capsys.readouterr().out) == told
 
 
 def test_masks_given_for_photographs_are_told_and_nothing_is_written(root, tmp_path, capsys):
