@@ -191,6 +191,11 @@ def split_photos(
     counts = {name: int(np.sum(split == name)) for name in SPLITS}
     by = f" by {given}" if given else ""
     console.say(f"split{by}: " + ", ".join(f"{name} {count:,}" for name, count in counts.items()))
+    if source.kind == "photos" and not any(photos.subjects):
+        console.say(
+            "subjects are not known: photographs of one person may train and judge the model too; "
+            "tell whose each is with --config.data.subject or the column subject of a manifest"
+        )
     if counts["train"] < options.least:
         raise UserError(
             f"config.train.batch_size is {options.least}, but only {counts['train']} "

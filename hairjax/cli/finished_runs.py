@@ -10,6 +10,7 @@ from hairjax.cli.places import (
     default_comparison,
     different_runs,
     require_manifest,
+    require_outside_runs,
     require_writable,
 )
 from hairjax.data.sources.masks import mask_folder
@@ -19,6 +20,9 @@ from hairjax.system.paths import require_paths, require_run
 
 if TYPE_CHECKING:
     from hairjax.runs.photographs import Selection
+
+# Flags of the rule by which masks are read.
+_MASKS = ("mask_value", "mask_name", "mask_category")
 
 
 def run_evaluate(given: Namespace) -> int:
@@ -64,9 +68,7 @@ def _check_selection(given: Namespace) -> None:
         raise UserError(
             "--subject needs --photos: of the run's own photographs subjects are in its split.csv"
         )
-    for name in ("mask_value", "mask_name", "mask_category"):
-        if vars(given)[name] and not given.masks:
-            raise UserError(f"--{name} needs --masks, the folder of the masks that it speaks of")
+    _require_masks(given)
     if given.spelling and not given.photos:
         raise UserError("--spelling goes with --photos, for other photographs than the run's")
     require_manifest(given)
@@ -94,6 +96,13 @@ def _check_selection(given: Namespace) -> None:
     require_writable("--out", Path(given.out or given.workdir))
 
 
+def _require_masks(given: Namespace) -> None:
+    """Raise if a rule for masks is given without masks."""
+    for name in _MASKS:
+        if vars(given)[name] and not given.masks:
+            raise UserError(f"--{name} needs --masks, the folder of the masks that it speaks of")
+
+
 def run_report(given: Namespace) -> int:
     """The verb ``report``."""
     workdir = Path(given.workdir).expanduser()
@@ -114,14 +123,14 @@ def run_report(given: Namespace) -> int:
 
 def run_predict(given: Namespace) -> int:
     """The verb ``predict``."""
+    _require_masks(given)
     workdir = Path(given.workdir).expanduser()
     require_run(workdir)
     require_keys(workdir)
     out = Path(given.out).expanduser()
     if out.is_dir() or out.suffix.lower() != ".csv":
         raise UserError(f"--out={out} must be a file that ends in .csv")
-    if (out.parent / "config.json").exists():
-        raise UserError(f"--out={out} is in a run, whose own would be overwritten; give another")
+    require_outside_runs("--out", out)
     require_writable("--out", out.parent)
     pages = Path(given.pictures).expanduser() if given.pictures else None
     if pages:
@@ -131,9 +140,9 @@ def run_predict(given: Namespace) -> int:
 
     from hairjax.commands.predict import Unlabelled, predict_files
 
-    names = ("masks", "mask_value", "mask_name", "mask_category")
-    asked = Unlabelled(given.others, **{name: vars(given)[name] for name in names})
-    predict_files(str(workdir), asked, out=out, pictures=pages, flips=given.flips)
+    names = ("masks", *_MASKS)
+    images = Unlabelled(given.others, **{name: vars(given)[name] for name in names})
+    predict_files(str(workdir), images, out=out, pictures=pages, flips=given.flips)
     return 0
 
 
@@ -152,8 +161,7 @@ def run_compare(given: Namespace) -> int:
     """The verb ``compare``."""
     runs = different_runs("compare", given.others, least=2, example="runs/top runs/rgb")
     out = Path(given.out or default_comparison(runs)).expanduser()
-    if any((folder / "config.json").exists() for folder in (out, *out.absolute().parents)):
-        raise UserError(f"--out={out} is in a run, which is left as it is; give another")
+    require_outside_runs("--out", out)
     require_writable("--out", out)
 
     from hairjax.runs.moved import move_runs

@@ -54,6 +54,13 @@ def require_manifest(given: Namespace) -> None:
             )
 
 
+def require_outside_runs(flag: str, path: Path) -> None:
+    """Refuse a path in a run, or that is one: what a run holds is its own."""
+    for folder in (path, *path.absolute().parents):
+        if all((folder / name).is_file() for name in ("config.json", "classes.json")):
+            raise UserError(f"{flag}={path} is in a run, which is left as it is; give another")
+
+
 def require_writable(flag: str, folder: Path) -> None:
     """Refuse a folder that could not be made, before there is anything to write to it."""
     folder = folder.absolute()

@@ -14,7 +14,7 @@ from hairjax.cli.configuration import (
     weights_paths,
 )
 from hairjax.cli.places import beside, default_workdir, require_writable
-from hairjax.config.load import with_moved_places
+from hairjax.config.load import RUN_CONFIG, split_source, with_moved_places
 from hairjax.config.places import at_places
 from hairjax.parallel.cluster import find_place
 from hairjax.parallel.supervisor import follow_parent, is_child, supervise
@@ -26,16 +26,17 @@ def run_train(given: Namespace) -> int:
     """The verb ``train``."""
     config = read_configuration(given)
     place = find_place(process_options(config), os.environ)
-    if place and not is_child():
-        return supervise([*START, *given.arguments], str(place))
-    workdir = Path(given.workdir or default_workdir(given.config)).expanduser()
     if place and given.moved:
         raise UserError(
             "--moved is told in one process, and then all know: evaluate --workdir=DIR --moved=…"
         )
-    config = at_places(config, _moved([workdir], given.moved))
-    if (workdir / "config.json").is_file():
-        config = with_moved_places(workdir, config)
+    if place and not is_child():
+        return supervise([*START, *given.arguments], str(place))
+    workdir = Path(given.workdir or default_workdir(given.config)).expanduser()
+    runs = _runs_of(given.config, [workdir])
+    config = at_places(config, _moved(runs, given.moved))
+    for run in runs:
+        config = with_moved_places(run, config)
     check_config(config)
     require_writable("--workdir", workdir)
     for run in (workdir, *weights_paths(config)):
@@ -63,10 +64,10 @@ def run_folds(given: Namespace) -> int:
         raise UserError("folds needs how many, e.g. --config.data.folds=5")
     config.data.fold = 0
     workdir = Path(given.workdir or beside(given.config, "folds")).expanduser()
-    folds = sorted(path.parent for path in workdir.glob("fold_*/config.json"))
-    config = at_places(config, _moved(folds, given.moved))
-    for fold in folds:
-        config = with_moved_places(fold, config)
+    runs = _runs_of(given.config, sorted(workdir.glob("fold_*")))
+    config = at_places(config, _moved(runs, given.moved))
+    for run in runs:
+        config = with_moved_places(run, config)
     check_config(config)
     if find_place(process_options(config), os.environ):
         raise UserError(
@@ -85,10 +86,22 @@ def run_folds(given: Namespace) -> int:
     return _status_of(lambda: cross_validate(config, workdir))
 
 
+def _runs_of(source: str, folders: list[Path]) -> list[Path]:
+    """Runs in the folders; without any, the run whose configuration is given."""
+    runs = [folder for folder in folders if (folder / RUN_CONFIG).is_file()]
+    path, _ = split_source(source)
+    return runs or ([path.parent] if path.name == RUN_CONFIG else [])
+
+
 def _moved(runs: list[Path], moved: str) -> dict[str, str]:
     """The new places of photographs by key, kept by the runs; see `move_runs`."""
     if not moved:
         return {}
+    if not runs:
+        raise UserError(
+            f"--moved={moved} tells a run that has begun where its photographs are now; for a new "
+            "one give their places (--config.data.photos, --config.data.masks)"
+        )
     from hairjax.runs.moved import move_runs
 
     return move_runs(runs, moved)

@@ -25,7 +25,7 @@ class Analysis:
 
     classes: tuple[ClassScores, ...]  # precision, recall and F1 of each class
     calibration: Calibration  # calibration of the uncalibrated probabilities
-    error_by_chance: float  # expected calibration error of perfectly calibrated probabilities
+    error_by_chance: float | None  # ECE of perfectly calibrated probabilities; None: one subject
     temperature: Temperature | None  # fitted temperature and its effect; None if there is none
     no_temperature: str  # reason for a missing temperature, else ""
     referral: SelectivePrediction

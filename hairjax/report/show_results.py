@@ -15,6 +15,7 @@ from hairjax.report.numbers import UNDEFINED, number, number_range
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.results import Results
 from hairjax.system import console
+from hairjax.system.errors import examples
 from hairjax.system.wording import counted
 
 RESULTS = ("accuracy", "95 %", "kappa", "log-loss")
@@ -32,6 +33,7 @@ def result_cells(results: Results) -> list[str]:
 
 
 VALUE_WIDTH = 24  # characters of a subgroup's name on the terminal
+_ABSENT = 8  # classes without photographs to list
 SHOWN_COVERAGE = COVERAGES.index(0.8)  # on the terminal
 
 
@@ -74,7 +76,12 @@ def _four_decimals(value: float | None) -> str:
 
 
 def show_analysis(analysis: Analysis) -> None:
-    """Print calibration, selective prediction, and a table of subgroups per column."""
+    """Print absent classes, calibration, selective prediction, and subgroups per column."""
+    if absent := [one.name for one in analysis.classes if not one.photographs]:
+        console.say(
+            f"no photographs of {examples(absent, _ABSENT)}: balanced accuracy is over the other "
+            "classes, macro F1 over those that occur or are predicted"
+        )
     console.say(_calibration_line(analysis))
     console.say(_selective_line(analysis.referral))
     for column, slices in analysis.slices.tables.items():
@@ -93,9 +100,9 @@ def show_analysis(analysis: Analysis) -> None:
 
 def _calibration_line(analysis: Analysis) -> str:
     own, temperature = analysis.calibration, analysis.temperature
-    line = (
-        f"calibration: error {own.error:.3f} (about {analysis.error_by_chance:.3f} if calibrated)"
-    )
+    line = f"calibration: error {own.error:.3f}"
+    if analysis.error_by_chance is not None:
+        line += f" (about {analysis.error_by_chance:.3f} if calibrated)"
     if temperature is None:
         return f"{line}; no temperature: {analysis.no_temperature}"
     line += f"; temperature {temperature.value:.2f}"

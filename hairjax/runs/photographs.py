@@ -15,7 +15,7 @@ from hairjax.data.sources.photos import Index
 from hairjax.data.sources.subjects import compile_subject, subject_of
 from hairjax.data.sources.unify import unify_spelling
 from hairjax.data.split import read_own_split, read_rows, split_rows
-from hairjax.runs.ancestry import ancestors
+from hairjax.runs.ancestry import ancestors, run_ancestry, subject_digest
 from hairjax.runs.folder import RunFolder
 from hairjax.runs.moved import read_mask_checksums
 from hairjax.runs.overlap import find_overlap
@@ -88,12 +88,13 @@ def read_selected_photographs(run: Run, split: str) -> tuple[PhotoSet, np.ndarra
             if index is not found[0]:  # conflicting subjects are checked as in training
                 found = unify_spelling((replace(index, spellings=()),), setup.source.spelling)
         photos = load_data(setup.source, setup.prepare, run.classes, found)
-        for line in describe_masks(photos):
-            console.say(line)
-        _report_known_images(run.folder, photos)
+        _report_known_images(run, photos)
         parts = np.full(len(photos), split)
     else:
         photos, parts = read_run_photographs(setup, run.folder, run.classes)
+    if setup.source.places != resolve(run.config).source.places:
+        for line in describe_masks(photos):
+            console.say(line)
     chosen = np.flatnonzero(parts == split)
     if not len(chosen):
         raise UserError(f"the run has no photographs in --split={split}")
@@ -144,8 +145,9 @@ def _report_overlap(run: Run, rows: list[dict[str, str]]) -> None:
         console.say(f"{overlap.describe()}: the results are optimistic")
 
 
-def _report_known_images(folder: RunFolder, data: PhotoSet) -> None:
+def _report_known_images(run: Run, data: PhotoSet) -> None:
     """Report other images among the training and validation images of the run."""
+    folder = run.folder
     used = {row["sha256"]: row["split"] for row in read_rows(folder.split)}
     known = [used.get(contents) for contents in data.sha256]
     found = {"training": known.count("train"), "validation": known.count("validation")}
@@ -158,4 +160,17 @@ def _report_known_images(folder: RunFolder, data: PhotoSet) -> None:
         console.say(
             f"of the {counted(len(data), 'photograph')} given the run knows {counts} photographs: "
             "the results are optimistic; leave them out, or evaluate with --split=test"
+        )
+    people = frozenset().union(*(one.subjects for one in run_ancestry(folder.path).learnt))
+    alike = [
+        subject
+        for contents, subject in zip(data.sha256, data.subjects, strict=True)
+        if subject and used.get(contents) != "train" and contents not in before
+        if subject_digest(subject, run.setup.source) in people
+    ]
+    if alike:
+        console.say(
+            f"{counted(len(alike), 'further photograph')} of subjects named like training subjects "
+            f"({examples(sorted({*alike}), _EXAMPLES)}): if they are the same, the results are "
+            "optimistic"
         )

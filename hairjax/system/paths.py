@@ -31,12 +31,12 @@ def require_run(workdir: Path) -> None:
     """
     if (workdir / "config.json").is_file():
         return
-    runs = [str(path.parent) for path in sorted(workdir.parent.glob("*/config.json"))]
-    near = difflib.get_close_matches(str(workdir), runs, n=1, cutoff=0.8)
+    runs = [path.parent.name for path in sorted(workdir.parent.glob("*/config.json"))]
+    near = difflib.get_close_matches(workdir.name, runs, n=1, cutoff=0.6)
     inside = [str(path.parent) for path in sorted(workdir.glob("*/config.json"))]
     hint = "; the runs in it are " + examples(inside, _RUNS_SHOWN) if inside else ""
     if near:
-        hint = f"; did you mean {near[0]}?"
+        hint = f"; did you mean {workdir.parent / near[0]}?"
     raise UserError(f"there is no run at {workdir} (no config.json){hint}")
 
 

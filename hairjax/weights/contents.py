@@ -7,7 +7,7 @@ Wrapping dicts become prefixes: ``{"state_dict": {"model.norm.bias": …}}`` hol
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from hairjax.weights.pth import RefusedError, Tensor, opened_pth
 FLOATS, BUFFERS = ("F64", "F32", "F16", "BF16"), ("I64", "I32", "BOOL")
 # Module names inserted by torch.compile and FSDP.
 WRAPPED = re.compile(r"(?<=\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
+_EXAMPLES = 3
 DEEPEST = 50  # levels of dicts and lists
 
 
@@ -57,6 +58,23 @@ def opened(path: Path) -> Iterator[Contents]:
                 return array if array.dtype.kind in "iubc" else np.asarray(array, np.float32)
 
         yield Contents(tuple(places), read, contents.others, contents.metadata)
+
+
+def require_numbers(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise if parameters are quantised or not finite."""
+    other = {name: str(array.dtype) for name, array in arrays.items() if array.dtype.kind != "f"}
+    if other:
+        kinds = ", ".join(sorted({*other.values()}))
+        raise WeightsError(
+            f"{path} is refused: {kinds} is no kind of weights ({examples([*other], _EXAMPLES)}); "
+            "a quantised number means little without its scale: take the file that it was made from"
+        )
+    if broken := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
+        raise WeightsError(
+            f"{path} holds numbers that are not finite, in {len(broken):,} of "
+            f"{counted(len(arrays), 'parameter')} ({examples(broken, _EXAMPLES)}): its training "
+            "had diverged, or they were too large for float16; take another checkpoint"
+        )
 
 
 @contextmanager

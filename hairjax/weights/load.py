@@ -4,7 +4,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,9 @@ from hairjax.config.load import load_config
 from hairjax.system import console
 from hairjax.system.errors import UserError, examples
 from hairjax.system.program import RECIPE
-from hairjax.system.wording import counted
 from hairjax.weights import WeightsError
 from hairjax.weights.choice import AUTO, choose_parameters, ignored_arrays, model_names, models_in
-from hairjax.weights.contents import Contents, opened, shard_files, shard_names
+from hairjax.weights.contents import Contents, opened, require_numbers, shard_files, shard_names
 from hairjax.weights.formats import holds_weights, is_index
 from hairjax.weights.heads import foreign_head
 from hairjax.weights.naming import OURS, Naming, recognise, translate
@@ -27,7 +26,7 @@ from hairjax.weights.paths import dotted
 SUFFIXES = (".safetensors", ".npz", ".pth", ".pt", ".th", ".bin", ".ckpt", ".tar")
 PART = re.compile(r"-\d+-of-\d+\.")  # in the name of a shard
 ON_HUB = "model.safetensors"
-_EXAMPLES = 3
+_RUNS = 3  # named in a message
 PATIENCE = 5  # seconds for the hub's first answer
 
 
@@ -89,12 +88,30 @@ def _in_folder(folder: Path) -> Path:
     found = found or [file for file in whole if holds_weights(file)]
     if len(found) == 1:
         return found[0]
-    hint = "; give one of them" if found else ""
+    hint = "; give one of them" if found else _what_it_is(folder)
     if found and all(PART.search(file.name) for file in found):
         hint = "; these are parts of one, and their index (….index.json) is not there"
     raise WeightsError(
         f"the folder {folder} should be a run or hold one file of weights "
         f"({', '.join(SUFFIXES)}); found: {', '.join(file.name for file in found) or 'none'}{hint}"
+    )
+
+
+def _what_it_is(folder: Path) -> str:
+    """The end of a sentence where a folder without weights belongs to runs; "" for any other."""
+    if run := next((one for one in folder.absolute().parents[:2] if is_run(one)), None):
+        return f"; it is inside the run {run}: give that"
+    runs = [
+        str(path.parent) for path in sorted(folder.glob("*/config.json")) if is_run(path.parent)
+    ]
+    if runs:
+        return f"; it holds the runs {examples(runs, _RUNS)}: give one of them"
+    try:
+        by = json.loads((folder / "config.json").read_bytes())["made"]["by"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return (
+        f"; it is what {by} made of runs, without weights of its own: give one of these, or a soup"
     )
 
 
@@ -199,7 +216,7 @@ def read_checkpoint(
         notes.append(f"a foreign head, not taken: {', '.join(head)}")
         taken = {name: array for name, array in taken.items() if name not in head}
     arrays, unexpected = translate(naming, prefix, taken)
-    _require_numbers(path, arrays)
+    require_numbers(path, arrays)
     return Checkpoint(
         arrays=arrays,
         unexpected=unexpected,
@@ -210,23 +227,6 @@ def read_checkpoint(
         metadata=metadata,
         notes=tuple(notes),
     )
-
-
-def _require_numbers(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Raise if parameters are quantised or not finite."""
-    other = {name: str(array.dtype) for name, array in arrays.items() if array.dtype.kind != "f"}
-    if other:
-        kinds = ", ".join(sorted({*other.values()}))
-        raise WeightsError(
-            f"{path} is refused: {kinds} is no kind of weights ({examples([*other], _EXAMPLES)}); "
-            "a quantised number means little without its scale: take the file that it was made from"
-        )
-    if broken := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
-        raise WeightsError(
-            f"{path} holds numbers that are not finite, in {len(broken):,} of "
-            f"{counted(len(arrays), 'parameter')} ({examples(broken, _EXAMPLES)}): its training "
-            "had diverged, or they were too large for float16; take another checkpoint"
-        )
 
 
 def check_source(path: Path, family: str, namings: Iterable[Naming], which: str) -> None:

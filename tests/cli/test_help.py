@@ -160,7 +160,9 @@ def test_help_is_right(folders, trained, monkeypatch, capsys):
     Path("labels.csv").touch()
     Path("runs/top").mkdir(parents=True)
     Path("split.csv").touch()
-    Path("runs/top/config.json").write_text(json.dumps(to_plain(top.get_config("demo"))))
+    for run in ("top", "top-demo", "top-demo-folds/fold_0"):
+        Path(f"runs/{run}").mkdir(parents=True, exist_ok=True)
+        Path(f"runs/{run}/config.json").write_text(json.dumps(to_plain(top.get_config("demo"))))
 
     for command in commands_of_the_help():
         assert launch.main(shlex.split(command)) == 0, (command, capsys.readouterr().err)

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import launch
 from hairjax.commands.predict import show_predictions
 from hairjax.evaluation.predictions import Predictions
 from hairjax.runs.folder import RunFolder
+from hairjax.runs.photographs import read_asked_photographs
 from hairjax.system.console import shown_on
 from hairjax.system.errors import UserError
 from tests import finished
@@ -253,6 +255,22 @@ def test_black_hair_is_told(root, tmp_path, capsys):
     assert (tmp_path / "b.csv").read_text() == (tmp_path / "c.csv").read_text()
 
 
+def test_black_hair_is_told_of_other_masks_for_the_runs_own_photographs(root, tmp_path, capsys):
+    """As `explain --masks` takes them."""
+    for file in (root / "masks").rglob("*.png"):
+        path = tmp_path / file.relative_to(root / "masks")
+        path.parent.mkdir(exist_ok=True)
+        with Image.open(file) as mask:
+            ImageOps.invert(mask.convert("L")).save(path)
+    run = hairjax.load_run(root / "run")
+    for masks, told in ((root / "masks", False), (tmp_path, True)):
+        source = run.setup.source
+        view = replace(source.views[0], masks=str(masks))
+        setup = replace(run.setup, source=replace(source, views=(view,)))
+        read_asked_photographs(replace(run, setup=setup), "validation")
+        assert ("rather look inverted" in capsys.readouterr().out) == told
+
+
 def test_masks_given_for_photographs_are_told_and_nothing_is_written(root, tmp_path, capsys):
     swapped = (root / "masks", f"--masks={root}/photos", f"--pictures={tmp_path}/pages")
     assert predict(root, *swapped, f"--out={tmp_path}/new.csv") == 1
@@ -298,6 +316,14 @@ def test_pages_show_every_photograph(root, tmp_path):
         (["{empty}", "--masks={masks}"], "holds no photograph"),
         (["{photos}", "--masks={masks}", "--out={empty}"], "must be a file that ends in .csv"),
         (["{photos}", "--masks={masks}", "--out={run}/a.csv"], "is in a run"),
+        (["{photos}", "--masks={masks}", "--out={run}/test/new/a.csv"], "is in a run"),
+        (
+            ["{photos}", "--masks={masks}", "--out={run}/predictions.csv", "--overwrite"],
+            "is in a run",
+        ),
+        (["{photos}", "--mask_value=inverted"], "--mask_value needs --masks"),
+        (["{photos}", "--mask_name={{name}}_m"], "--mask_name needs --masks"),
+        (["{photos}", "--mask_category=hair"], "--mask_category needs --masks"),
         (["--", "-5.jpg", "--masks={masks}"], "needs hair masks: give --masks=FOLDER"),
         (["--mask=a"], "did you mean --masks?"),
     ],

@@ -9,6 +9,7 @@ from PIL import Image
 import launch
 from hairjax.data.sources.manifest import Manifest
 from hairjax.data.sources.photos import Entry, Index
+from hairjax.data.split import read_rows
 from hairjax.runs.load import load_run
 from hairjax.runs.photographs import find_subjects, read_selected_photographs
 from hairjax.system.errors import UserError
@@ -74,6 +75,35 @@ def test_where_none_is_found_it_is_said(expression, why, capsys):
 def test_some_of_them_are_no_answer():
     with pytest.raises(UserError, match=r"finds none in 2 of 3 \(a/x.png, b/y.png\).*=\.\+"):
         find_subjects(index("a/s1_0.png", "a/x.png", "b/y.png"), OWN)
+
+
+@pytest.mark.situation(
+    "Splits and leaks",
+    "`evaluate --photos` with other photographs of people who trained the run, by their names",
+    "told with their number: if they are the same people, what is found flatters the run",
+)
+@pytest.mark.usefixtures("tiny_swin")
+def test_people_who_are_called_as_some_who_trained_are_told(run, tmp_path, capsys):
+    rows = read_rows(run / "split.csv")
+    known = next(row["subject"] for row in rows if row["split"] == "train")
+    held = next(row["subject"] for row in rows if row["split"] == "validation")
+    for kind in ("photos", "masks"):
+        for i, name in enumerate((f"{known}_a", f"{known}_b", f"{held}_c", "s999_d")):
+            path = tmp_path / kind / f"level_{i % 2}" / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pixels = np.full((40, 40, 3), 0 if kind == "masks" else 60 + 40 * i, np.uint8)
+            pixels[:20] = 255
+            Image.fromarray(pixels).save(path)
+    others = load_run(run).with_photographs(
+        photos=str(tmp_path / "photos"),
+        masks=str(tmp_path / "masks"),
+        manifest=Manifest(""),
+        subject="",
+        spelling="",
+    )
+    read_selected_photographs(others, "all")
+    said = f"2 further photographs of subjects named like training subjects ({known})"
+    assert said in capsys.readouterr().out
 
 
 @pytest.mark.situation(

@@ -78,6 +78,7 @@ def test_no_number_is_nan_and_nothing_warns(tmp_path_factory, predictions):
     written = json.loads(folder.metrics.read_text())
     assert without_nan(written) == written
     assert read_analysis(written).classes[0].name == "a"
+    assert (written["error_by_chance"] is None) == (results.sample.units == 1)
     assert (written["quadratic_kappa"] is None) == (len(set(labels.tolist())) == 1)
     for scores in written["classes"]:
         there = scores["photographs"] > 0

@@ -306,6 +306,30 @@ def test_what_cannot_be_told_is_refused(moved, told, said):
     assert places(moved) == {}
 
 
+@pytest.mark.situation(
+    "Runs",
+    "a new run by the configuration of one whose photographs have moved",
+    "told with `--moved`, which that run keeps, or refused with this flag",
+)
+def test_a_new_run_by_the_configuration_of_one_that_moved(moved, monkeypatch, capsys):
+    begun = []
+    monkeypatch.setattr(
+        "hairjax.training.train.train_run", lambda config, workdir: begun.append(config.data)
+    )
+    command = ["train", f"--config={moved}/run/config.json", f"--workdir={moved}/again"]
+    assert launch.main(command) == 1
+    assert f"the photographs of {moved}/run are not where they were" in capsys.readouterr().err
+    assert launch.main([*command, f"--moved={moved}/old={moved}/new"]) == 0
+    assert launch.main(command) == 0
+    assert [data.photos for data in begun] == 2 * [f"{moved}/new/photos"]
+    other = [f"--config.data.{kind}={moved}/new/{kind}" for kind in ("photos", "masks")]
+    (moved / "run" / "places.json").unlink()
+    assert launch.main([*command, *other]) == 0
+    capsys.readouterr()
+    assert launch.main(["--config=configs/top.py:demo", "--moved=a=b", f"--workdir={moved}/x"]) == 1
+    assert "give their places (--config.data.photos" in capsys.readouterr().err
+
+
 def test_damaged_places_are_named(moved):
     for text in ("{", '{"model.name": "x"}', "[]"):
         (moved / "run" / "places.json").write_text(text)

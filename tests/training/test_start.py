@@ -148,6 +148,20 @@ def test_identical_files_in_two_classes_stop_a_start_and_no_later_one(folders, c
 
 
 @pytest.mark.situation(
+    "Subjects",
+    "a training on photographs of which nothing tells whose they are",
+    "said: photographs of one person may be on both sides, and what tells whose they are",
+)
+def test_a_start_that_does_not_know_the_people_says_so(folders, capsys):
+    said = "subjects are not known: photographs of one person may train and judge the model too"
+    assert launch.main(flags(folders)) == STOPPED
+    assert said not in capsys.readouterr().out
+    more = ["--config.data.subject=", f"--workdir={folders}/nobody"]
+    assert launch.main([*flags(folders), *more]) == STOPPED
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.situation(
     "Runs",
     "two commands that begin in one new directory at the same moment",
     "one trains; the other is refused, and writes nothing there",

@@ -424,6 +424,28 @@ def test_folder_with_another_number_of_files_is_refused(names, found, tmp_path):
         find_weights(str(tmp_path))
 
 
+@pytest.mark.situation(
+    "Weights",
+    "`weights.source` names what an ensemble or a probe is, folds, or a folder inside a run",
+    "refused with what it is, and what of it can be given",
+)
+def test_folders_of_runs_without_weights_are_called_what_they_are(tmp_path):
+    for run in ("cv/fold_0", "cv/fold_1", "one"):
+        (tmp_path / run / "checkpoints" / "9").mkdir(parents=True)
+        (tmp_path / run / "config.json").write_text("{}")
+    (tmp_path / "both").mkdir()
+    (tmp_path / "both" / "config.json").write_text('{"made": {"by": "ensemble"}}')
+    folds = ", ".join(str(tmp_path / "cv" / f"fold_{i}") for i in range(2))
+    for source, said in {
+        "cv": f"found: none; it holds the runs {folds}: give one of them",
+        "one/checkpoints": f"found: none; it is inside the run {tmp_path}/one: give that",
+        "one/checkpoints/9": f"found: none; it is inside the run {tmp_path}/one: give that",
+        "both": "found: none; it is what ensemble made of runs, without weights of its own",
+    }.items():
+        with pytest.raises(WeightsError, match=re.escape(said)):
+            find_weights(str(tmp_path / source))
+
+
 def test_missing_path_is_refused_with_what_can_be_given(tmp_path):
     source = str(tmp_path / "nothing.safetensors")
     with pytest.raises(WeightsError, match=re.escape(f"no file of weights at {source}")) as error:

@@ -42,14 +42,16 @@ class CalibrationError:
         return cls(float(abs(gaps).sum()), gaps, np.array(spread), abs(left_out).sum(1))
 
     @property
-    def by_chance(self) -> float:
-        """Expected error of perfectly calibrated probabilities (gaps normal around 0)."""
-        return float(_MEAN_SIZE * self.spread.sum())
+    def by_chance(self) -> float | None:
+        """Expected error of perfectly calibrated probabilities (gaps normal around 0).
+
+        None for a single unit.
+        """
+        return None if len(self.left_out) < 2 else float(_MEAN_SIZE * self.spread.sum())
 
     def interval(self) -> Interval | None:
         """Student's t interval, lower end reduced by `by_chance`; None for a single unit."""
-        units = len(self.left_out)
-        if units < 2:
+        if self.by_chance is None:
             return None
-        half = t_quantile(units) * standard_error(self.error, self.left_out)
+        half = t_quantile(len(self.left_out)) * standard_error(self.error, self.left_out)
         return max(self.error - self.by_chance - half, 0.0), min(self.error + half, 1.0)
