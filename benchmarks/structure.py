@@ -4,7 +4,7 @@ python -m benchmarks.structure [CHECKOUT ...]
 
 One column per checkout (default: this one): modules outside every room, import levels (longest
 acyclic chain), modules in import cycles, upward imports, functions taking ``config``, ``console``
-or ``display``, functions of more than six (positional) arguments, functions, lines.
+or ``display``, functions of more than six (positional) arguments, functions, lines, docstrings.
 """
 
 import ast
@@ -127,6 +127,7 @@ def count(root: Path) -> dict[str, int]:
     trees = [ast.parse(file.read_text(encoding="utf-8")) for file in found.values()]
     functions = [n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
     names = [arguments(function) for function in functions]
+    texts = [one for tree in trees for one in docstrings(tree)]
     return {
         "modules": len(found),
         "loose modules": len(loose),
@@ -140,7 +141,18 @@ def count(root: Path) -> dict[str, int]:
         f"functions of over {MANY} arguments": sum(len(every) > MANY for every, _ in names),
         f"of over {MANY} positional ones": sum(len(given) > MANY for _, given in names),
         "lines": sum(file.read_text(encoding="utf-8").count("\n") for file in found.values()),
+        "lines of docstrings": sum(last - first + 1 for first, last, _ in texts),
+        "words of docstrings": sum(len(text.split()) for _, _, text in texts),
     }
+
+
+def docstrings(tree: ast.Module) -> Iterator[tuple[int, int, str]]:
+    """First line, last line and text of every docstring."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            text = ast.get_docstring(node)
+            if text:
+                yield node.body[0].lineno, node.body[0].end_lineno or 0, text
 
 
 def main() -> None:
