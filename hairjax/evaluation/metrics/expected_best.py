@@ -80,18 +80,10 @@ def best_of_subset(trials: int) -> Floats:
     It is C(rank, n) / C(N, n), with rank N for the best and a column for rank 0; n = 1 … N.
     """
     n, rank = np.arange(1, trials + 1)[:, None], np.arange(trials + 1)[None, :]
-    short = rank < n
-    logarithm = _log_choose(np.where(short, n, rank), n) - _log_choose(trials, n)
-    return np.where(short, 0.0, np.exp(logarithm))
-
-
-def _log_choose(total: ArrayLike, chosen: ArrayLike) -> Floats:
-    total, chosen = np.asarray(total), np.asarray(chosen)
-    return (
-        special.gammaln(total + 1)
-        - special.gammaln(chosen + 1)
-        - special.gammaln(total - chosen + 1)
-    )
+    factorial = special.gammaln(np.arange(trials + 1) + 1)  # its logarithm
+    apart = np.maximum(rank - n, 0)
+    logarithm = factorial[rank] - factorial[apart] - factorial[trials] + factorial[trials - n]
+    return np.where(rank < n, 0.0, np.exp(logarithm))
 
 
 def tied_ranks(values: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
