@@ -31,7 +31,7 @@ TABLE = Path(__file__).with_suffix(".json")
 CLASSES = 4
 OFF = 0.5 / float(stats.norm.ppf(0.9))  # standard deviation, stages: an accuracy of 0.85
 POINT = 0.01 / 0.337  # of the logarithm of that: a point of accuracy
-SHARED, SHARED_BY_PERSON, OWN_BY_PERSON = 0.72, 0.15, 0.1  # of the variance
+SHARED, SHARED_BY_PERSON, OWN_BY_PERSON = 0.8, 0.15, 0.1  # of the variance
 Floats = NDArray[np.float64]
 
 
