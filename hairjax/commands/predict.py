@@ -126,7 +126,7 @@ def _write(run: Run, predictions: Predictions, out: Path) -> None:
     calibrated, said = None, f"no calibrated probabilities: {why}"
     if temperature is not None:
         calibrated = apply_temperature(predictions.probabilities, temperature)
-        said = f"calibrated probabilities: by a temperature of {temperature:.2f}, {why}"
+        said = f"calibrated probabilities: temperature {temperature:.2f}, {why}"
     out.parent.mkdir(parents=True, exist_ok=True)
     write_predictions(predictions, out, calibrated=calibrated, flips=run.flips)
     show_predictions(predictions)

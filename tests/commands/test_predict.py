@@ -18,7 +18,7 @@ import launch
 from hairjax.commands.predict import show_predictions
 from hairjax.evaluation.predictions import Predictions
 from hairjax.runs.folder import RunFolder
-from hairjax.runs.photographs import read_asked_photographs
+from hairjax.runs.photographs import read_selected_photographs
 from hairjax.system.console import shown_on
 from hairjax.system.errors import UserError
 from tests import finished
@@ -267,7 +267,7 @@ def test_black_hair_is_told_of_other_masks_for_the_runs_own_photographs(root, tm
         source = run.setup.source
         view = replace(source.views[0], masks=str(masks))
         setup = replace(run.setup, source=replace(source, views=(view,)))
-        read_asked_photographs(replace(run, setup=setup), "validation")
+        read_selected_photographs(replace(run, setup=setup), "validation")
         assert ("rather look inverted" in capsys.readouterr().out) == told
 
 

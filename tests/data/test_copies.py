@@ -92,7 +92,7 @@ def test_one_certain_copy_is_refused(edit, place, clean, split):
         require_no_copies(photos, split, *configured(subject="/(a b)", **MORE))
     said = str(e.value)
     assert f"{photos.files[place]} ({split[place]}) = {photos.files[7]}, likeness " in said
-    command = said.partition("See all with ")[2].partition("; give")[0]
+    command = said.partition("List all with ")[2].partition("; give")[0]
     assert shlex.split(command) == [
         *("python", "launch.py", "check", "--photos=PHOTOS", "--mask_value=17"),
         *("--subject=/(a b)", '--classes="a,b",c', "--spelling=merge"),
