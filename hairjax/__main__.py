@@ -9,7 +9,7 @@ GARBAGE = 100_000  # new objects before Python looks for those that only refer t
 
 
 def start() -> int:
-    """Run the command that this process was started with; returns the exit status."""
+    """Run the command of this process; returns the exit status."""
     stop_at_once()
     try:
         import gc
@@ -26,7 +26,7 @@ def start() -> int:
 
 
 def tune() -> None:
-    """Suit Python, malloc and JAX to a process that runs one command; comes before JAX."""
+    """Tune Python, malloc and JAX for one command; must precede the import of JAX."""
     import gc
 
     from hairjax.system.malloc import keep_freed_memory

@@ -1,4 +1,4 @@
-"""The verbs that come before training: ``check``, ``show`` and ``rates``."""
+"""Verbs before training: ``check``, ``show`` and ``rates``."""
 
 import os
 from argparse import Namespace

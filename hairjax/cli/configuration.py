@@ -1,4 +1,4 @@
-"""The configuration of a command, and those of the runs that it is given."""
+"""Configurations of a command and of its runs."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -15,14 +15,14 @@ from hairjax.system.errors import UserError
 
 
 def read_configuration(given: Namespace) -> ConfigDict:
-    """The configuration that the flags of a command ask for."""
+    """Load the configuration of a command, with overrides."""
     config = load_config(given.config)
     check_keys(config, known_keys())
     return override(config, given.overrides)
 
 
 def override(config: ConfigDict, overrides: list[tuple[str, str]]) -> ConfigDict:
-    """Set keys of a configuration, each value read as the type of the one it replaces.
+    """Override keys of a configuration; values are parsed by the type of the default.
 
     Raises:
         UserError: a value that is not of the type.
@@ -50,12 +50,12 @@ def process_options(config: ConfigDict) -> ProcessOptions:
 
 
 def weights_paths(config: ConfigDict) -> list[Path]:
-    """Where the weights may be a run."""
+    """Paths of weights, possibly runs."""
     return [Path(stream.source).expanduser() for stream in configured_streams(config)]
 
 
 def require_keys(folder: Path) -> None:
-    """Refuse a run with keys that are not known, of a later hairjax; another folder is none."""
+    """Raise if a run has unknown keys, of a later version; other folders pass."""
     path = folder / "config.json"
     config = load_config(str(path)) if path.is_file() else ConfigDict()
     made = config.made.runs if "made" in config else ()

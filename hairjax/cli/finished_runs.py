@@ -1,4 +1,4 @@
-"""The verbs that take finished runs: evaluate, explain, report, predict and compare."""
+"""Verbs on finished runs: evaluate, explain, report, predict and compare."""
 
 from argparse import Namespace
 from dataclasses import fields
@@ -53,7 +53,7 @@ def run_explain(given: Namespace) -> int:
 
 
 def _selection(given: Namespace) -> "Selection":
-    """The photographs on which a run is evaluated."""
+    """Images to evaluate a run on."""
     # Here, since it knows runs, which import JAX.
     from hairjax.runs.photographs import Selection
 
@@ -61,7 +61,7 @@ def _selection(given: Namespace) -> "Selection":
 
 
 def _check_selection(given: Namespace) -> None:
-    """Check the flags that say on which photographs, and fill in what is left out."""
+    """Check the flags of the image selection and set defaults."""
     if given.manifest and not given.photos:
         raise UserError("--manifest needs --photos, the folder that its paths start from")
     if given.subject and not given.photos:
@@ -147,7 +147,7 @@ def run_predict(given: Namespace) -> int:
 
 
 def _require_nothing_there(out: Path, pages: Path | None) -> None:
-    """Refuse a CSV file or pages that are there already."""
+    """Raise if the CSV file or pages exist."""
     there = sorted(pages.glob("page_*.png")) if pages else []
     for flag, place, found in (("--out", out, [out][: out.exists()]), ("--pictures", pages, there)):
         if found:

@@ -1,4 +1,4 @@
-"""The arguments of a command, parsed by argparse, and their help."""
+"""Parse the arguments of a verb with argparse; help texts."""
 
 from argparse import (
     SUPPRESS,
@@ -34,7 +34,6 @@ Keys of a configuration: docs/configuration.md. Several devices: docs/devices.md
 
 
 def _parser(name: str) -> ArgumentParser:
-    """The parser of the flags of a verb, and of its other arguments."""
     verb = VERBS[name]
     given = [f"--{flag.name}={flag.name.upper()}" for flag in verb.flags if flag.needed]
     given += [f"{verb.takes} ..."] * bool(verb.takes) + ["[--FLAG=VALUE ...]"]
@@ -78,7 +77,7 @@ def _examples(verb: str) -> str:
 
 
 def help_text(verb: str = "") -> str:
-    """The help of a verb; without one, the overview."""
+    """Help of a verb, or the overview."""
     if verb:
         return _parser(verb).format_help()
     lines = (f"  {name:9} {one.text.partition('. ')[0].rstrip('.')}" for name, one in VERBS.items())
@@ -86,14 +85,14 @@ def help_text(verb: str = "") -> str:
 
 
 def parse(name: str, arguments: Sequence[str]) -> Namespace:
-    """Read the arguments after a verb.
+    """Parse the arguments of a verb.
 
     Returns:
-        The value of each flag under its name; ``others``, the arguments that are no flags; and
-        ``overrides``, the (key, value) pairs of ``--config.KEY``, in order; ``arguments``, all.
+        Flag values by name; ``others``: positional arguments; ``overrides``: (key, value) pairs of
+        ``--config.KEY``, in order; ``arguments``: verb and all arguments.
 
     Raises:
-        UserError: an unknown flag or key, a value that a flag cannot have, or one that is lacking.
+        UserError: unknown flag or key, invalid value, or missing required argument.
     """
     verb = VERBS[name]
     own, others, overrides = _apart(verb, list(arguments))
@@ -114,13 +113,13 @@ def parse(name: str, arguments: Sequence[str]) -> Namespace:
 
 
 def _apart(verb: Verb, arguments: list[str]) -> tuple[list[str], list[str], list[tuple[str, str]]]:
-    """Part flags, other arguments, and the overrides of keys, which are checked.
+    """Split into flags, positional arguments, and overrides of existing keys.
 
-    What begins with a dash is a flag to argparse, so each value is joined to its flag by "=".
+    Values are joined to their flags by "=", as argparse takes one with a leading dash for a flag.
     """
     keys: dict[str, object] = {}
     if verb.keys:
-        from hairjax.config.recipe import known_keys  # which takes longer than all else here
+        from hairjax.config.recipe import known_keys  # slow to import
 
         keys = {name: key.default for name, key in known_keys().items()}
     switches = {f"--{flag.name}" for flag in verb.flags if flag.default is False}
@@ -153,7 +152,7 @@ def _apart(verb: Verb, arguments: list[str]) -> tuple[list[str], list[str], list
         if key in keys:
             overrides.append((key, value))
         elif flag not in switches:
-            own += [f"{flag}={value}"] if value else []  # an empty value is none
+            own += [f"{flag}={value}"] if value else []  # empty: not given
         elif value == "true":
             own.append(flag)
         elif value != "false":

@@ -1,4 +1,4 @@
-"""A command from its arguments to its exit status."""
+"""Run a command: arguments to exit status."""
 
 import sys
 from collections.abc import Callable
@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _known(verb: str) -> str:
-    """The verb; raises `UserError` where there is none of that name."""
+    """Return a known verb, or raise UserError."""
     if verb not in VERBS:
         meant = nearest(verb, VERBS)
         if "." in verb or not meant.startswith("did you mean"):
@@ -60,7 +60,7 @@ def _known(verb: str) -> str:
 
 
 def _understood(verb: str, arguments: list[str]) -> Callable[[], int]:
-    """What a command is to run, with the module imported that holds it."""
+    """Parse a command and import its function."""
     given = parse(verb, arguments)
     module, _, function = VERBS[verb].run.partition(".")
     run = getattr(import_module(f"hairjax.cli.{module}"), function)

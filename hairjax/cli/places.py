@@ -34,7 +34,7 @@ def default_comparison(workdirs: list[Path]) -> Path:
 
 
 def different_runs(verb: str, workdirs: Sequence[str], *, least: int, example: str) -> list[Path]:
-    """The runs given to a verb that takes ``least`` or more, none of them twice."""
+    """Paths of at least ``least`` distinct runs."""
     runs = [Path(workdir).expanduser() for workdir in workdirs]
     if len({run.resolve() for run in runs}) < max(least, len(runs)):
         raise UserError(
@@ -45,7 +45,7 @@ def different_runs(verb: str, workdirs: Sequence[str], *, least: int, example: s
 
 
 def require_manifest(given: Namespace) -> None:
-    """Refuse flags that say how a manifest is read, where none is given or they cannot be read."""
+    """Raise if flags of a manifest are invalid or given without one."""
     parse_columns(given.columns)
     for name in ("columns", "prefix"):
         if vars(given)[name] and not given.manifest:
@@ -55,14 +55,14 @@ def require_manifest(given: Namespace) -> None:
 
 
 def require_outside_runs(flag: str, path: Path) -> None:
-    """Refuse a path in a run, or that is one: what a run holds is its own."""
+    """Raise if a path is a run or inside one."""
     for folder in (path, *path.absolute().parents):
         if all((folder / name).is_file() for name in ("config.json", "classes.json")):
             raise UserError(f"{flag}={path} is in a run, which is left as it is; give another")
 
 
 def require_writable(flag: str, folder: Path) -> None:
-    """Refuse a folder that could not be made, before there is anything to write to it."""
+    """Raise if a folder cannot be created or written."""
     folder = folder.absolute()
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):

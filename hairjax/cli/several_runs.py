@@ -1,4 +1,4 @@
-"""The verbs that make something of finished runs: ``ensemble``, ``soup`` and ``probe``."""
+"""Verbs that combine finished runs: ``ensemble``, ``soup`` and ``probe``."""
 
 from argparse import Namespace
 from pathlib import Path
@@ -87,7 +87,7 @@ def run_probe(given: Namespace) -> int:
 
 
 def _workdir(verb: str, given: str, runs: list[Path]) -> Path:
-    """Where to write: as given, or runs/VERB-a-b."""
+    """Output folder: as given, or runs/VERB-a-b."""
     compared = default_comparison(runs)
     default = compared.with_name(compared.name.replace("compare", verb, 1))
     out = Path(given or default).expanduser()
@@ -96,7 +96,7 @@ def _workdir(verb: str, given: str, runs: list[Path]) -> Path:
 
 
 def _require_place(out: Path) -> None:
-    """Refuse, before anything is computed, where nothing could be written."""
+    """Raise if the output folder cannot be written."""
     require_writable("--workdir", out)
     config = out / "config.json"
     made = config.is_file() and "made" in load_config(str(config))

@@ -1,4 +1,4 @@
-"""The verbs that train: ``train`` and ``folds``."""
+"""Verbs that train: ``train`` and ``folds``."""
 
 import os
 import sys
@@ -94,7 +94,7 @@ def _runs_of(source: str, folders: list[Path]) -> list[Path]:
 
 
 def _moved(runs: list[Path], moved: str) -> dict[str, str]:
-    """The new places of photographs by key, kept by the runs; see `move_runs`."""
+    """New places of photographs by key, recorded in the runs; see `move_runs`."""
     if not moved:
         return {}
     if not runs:
@@ -108,7 +108,7 @@ def _moved(runs: list[Path], moved: str) -> dict[str, str]:
 
 
 def _status_of(work: Callable[[], object]) -> int:
-    """Have it trained; returns the exit status.
+    """Train; returns the exit status.
 
     Raises:
         UserError: the loss was no longer finite.

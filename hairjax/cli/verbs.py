@@ -1,6 +1,6 @@
-"""The verbs of the command line: what each does, its flags with an example of each, and examples.
+"""Table of verbs: purpose, flags with an example each, and example commands.
 
-What a verb runs is named as text: it is imported when a command is understood.
+Functions are named as text and imported once a command is parsed.
 """
 
 from typing import NamedTuple
@@ -9,12 +9,12 @@ from hairjax.system.program import RECIPE
 
 
 class Flag(NamedTuple):
-    """One flag of a verb: its name, an example of a value, and its meaning.
+    """Flag of a verb: name, example value, and meaning.
 
     Attributes:
-        default: the value where none is given; False makes a switch, an int takes whole numbers.
-        choices: the values it can have; none: any.
-        needed: refuse a command without it.
+        default: default value; False for a switch, an int for whole numbers.
+        choices: allowed values; () for any.
+        needed: True if required.
     """
 
     name: str
@@ -26,16 +26,16 @@ class Flag(NamedTuple):
 
 
 class Verb(NamedTuple):
-    """One verb.
+    """Verb of the command line.
 
     Attributes:
-        run: module and function that run it, in ``hairjax.cli``.
-        text: what it does; its first sentence is its line of the overview.
-        examples: its arguments in complete commands.
-        flags: all but the keys of a configuration.
-        keys: takes ``--config.KEY=VALUE``.
-        takes: name of the arguments that are no flags; "": there are none.
-        needs: these in words, where one is needed.
+        run: ``module.function`` in ``hairjax.cli``.
+        text: purpose; the first sentence is the line of the overview.
+        examples: arguments of complete commands.
+        flags: flags, without configuration keys.
+        keys: True if ``--config.KEY=VALUE`` is accepted.
+        takes: name of the positional arguments; "" for none.
+        needs: description of the positional arguments if required.
     """
 
     run: str
@@ -57,7 +57,7 @@ def _workdir(example: str, text: str) -> Flag:
 
 
 def _out(example: str, named: str) -> Flag:
-    return Flag("out", example, f"where to write; by default in runs/, named after {named}")
+    return Flag("out", example, f"output folder; by default in runs/, named after {named}")
 
 
 def _masks(text: str) -> tuple[Flag, ...]:
@@ -66,47 +66,51 @@ def _masks(text: str) -> tuple[Flag, ...]:
         Flag(
             "mask_value",
             "17",
-            "what is hair in them, where it is neither recognised nor as in the run's own: a "
-            "number in a label map, a colour (#0000cc), soft or inverted",
+            "value of hair in the masks, if not recognised: a number of a label map, a colour "
+            "(#0000cc), soft or inverted",
         ),
-        Flag("mask_name", "{name}_hair", "how they are named, where several names fit"),
-        Flag("mask_category", "hair", "which category of annotations (.json) is hair"),
+        Flag("mask_name", "{name}_hair", "names of the masks, if ambiguous"),
+        Flag("mask_category", "hair", "category of hair in annotations (.json)"),
     )
 
 
 _MANIFEST = (
-    Flag("manifest", "labels.csv", "their labels, where the folders in --photos do not tell"),
-    Flag("columns", "file=id,label=grade", "which column of it says what, where names do not tell"),
-    Flag("prefix", "/data/old/photos/", "what its paths begin with and --photos has not"),
+    Flag("manifest", "labels.csv", "CSV file of labels, instead of a folder per class"),
+    Flag(
+        "columns",
+        "file=id,label=grade",
+        "columns of the manifest, if not recognised",
+    ),
+    Flag("prefix", "/data/old/photos/", "prefix to remove from the paths of the manifest"),
 )
-_SUBJECT = Flag("subject", "/([a-z]+)_", "a regular expression that finds the subject in a path")
+_SUBJECT = Flag("subject", "/([a-z]+)_", "regular expression for the subject in a path")
 _SPELLINGS = ("refuse", "merge", "apart")
 _SPELLING = Flag(
-    "spelling", "merge", "names nearly equal (P1, p01): refuse, merge or apart", "", _SPELLINGS
+    "spelling", "merge", "nearly equal names (P1, p01): refuse, merge or apart", "", _SPELLINGS
 )
 _MOVED = Flag(
     "moved",
     "/old=/new",
-    "photographs, masks or manifest of a run have moved: what their paths began with, and begin "
-    "with now; several with commas between. Compared by checksum and kept: told once",
+    "old and new prefix of moved photographs, masks or manifest of a run (several with commas); "
+    "verified by checksum and stored in the run",
 )
-_RUN = Flag("workdir", "runs/top", "the run", needed=True)
-_FLIPS = Flag("flips", "", "the mean over each photograph and its mirror image", False)
+_RUN = Flag("workdir", "runs/top", "run directory", needed=True)
+_FLIPS = Flag("flips", "", "average over each photograph and its mirror image", False)
 _SPLITS = ("validation", "test")
 _SPLIT = Flag(
-    "split", "test", "validation (the default), or test, which is recorded", "validation", _SPLITS
+    "split", "test", "validation (the default), or test (recorded)", "validation", _SPLITS
 )
 _OTHERS = (
     Flag("split", "test", "validation (the default), test or train"),
     Flag("photos", "PHOTOS", "other photographs, in a folder per class, instead of a split"),
-    *_masks("their masks; without --photos, those of the run's"),
+    *_masks("masks; without --photos, other masks of the run's photographs"),
     *_MANIFEST,
     _SUBJECT,
     _SPELLING,
     _MOVED,
 )
 _BY = ("photograph", "subject")
-_DERIVED = Flag("workdir", "runs/new", "where to write; by default in runs/, named after the runs")
+_DERIVED = Flag("workdir", "runs/new", "output folder; by default in runs/, named after the runs")
 
 VERBS = {
     "train": Verb(
@@ -118,26 +122,26 @@ VERBS = {
             f"--config={RECIPE} --config.data.photos=PHOTOS --config.data.masks=MASKS",
             f"--config={RECIPE}:demo --config.optim.peak.late=3e-4 --workdir=runs/first",
         ),
-        (_config(), _workdir("runs/first", "the run's directory"), _MOVED),
+        (_config(), _workdir("runs/first", "run directory"), _MOVED),
         keys=True,
     ),
     "check": Verb(
         "before_training.run_check",
-        "Look through photographs: what is wrong, what is there twice. Writes check.html and "
-        "check.csv; exit status 1 where something should stop a training.",
+        "Check photographs: unusable files, near-duplicates, leakage, odd masks. Writes check.html "
+        "and check.csv; exit status 1 if training should not start.",
         ("--photos=PHOTOS --masks=MASKS",),
         (
             Flag("photos", "PHOTOS", "photographs, in a folder per class", needed=True),
-            *_masks("their masks"),
+            *_masks("masks"),
             *_MANIFEST,
             _SUBJECT,
-            Flag("classes", "none,mild,severe", "the classes in order, the lowest first"),
+            Flag("classes", "none,mild,severe", "classes in order, lowest first"),
             _SPELLING._replace(default="refuse"),
             Flag(
                 "split",
                 "split.csv",
-                "a split of your own or a run's; or folders: class folders are in train, valid and "
-                "test; by default the manifest's column split, else the one the recipe would draw",
+                "a given split or a run's; or folders (train, valid, test with class folders); by "
+                "default the manifest's column split, else the recipe's random split",
             ),
             _out("checked", "--photos"),
         ),
@@ -165,53 +169,51 @@ VERBS = {
         (
             _RUN,
             *_OTHERS,
-            _FLIPS._replace(text=f"{_FLIPS.text}, in a folder of its own (test-flips)"),
-            Flag("out", "results", "where to write; by default in the run"),
+            _FLIPS._replace(text=f"{_FLIPS.text}; results in a separate folder (test-flips)"),
+            Flag("out", "results", "output folder; by default in the run"),
         ),
     ),
     "report": Verb(
         "finished_runs.run_report",
-        "Write a run's report.html and its figures again, from the files of the run. evaluate "
-        "--split=test does so too, and adds the results on test.",
+        "Rewrite a run's report.html and figures from the files of the run. So does evaluate "
+        "--split=test, with the results on test.",
         ("--workdir=runs/top",),
         (_RUN, _MOVED),
     ),
     "folds": Verb(
         "training.run_folds",
-        "Cross-validation: train every fold, evaluate what each held out, join the predictions. "
+        "Cross-validation: train every fold, evaluate its held-out part, pool the predictions. "
         "The same command resumes.",
         (f"--config={RECIPE}:demo --config.data.folds=5",),
-        (_config(), _workdir("runs/cv", "holds a run in fold_0, fold_1 …"), _MOVED),
+        (_config(), _workdir("runs/cv", "folder of the runs fold_0, fold_1 …"), _MOVED),
         keys=True,
     ),
     "predict": Verb(
         "finished_runs.run_predict",
-        "Grade photographs that have no labels. Writes a CSV file: file, label (empty), predicted, "
-        "and of every class probability_CLASS and calibrated_CLASS.",
+        "Grade unlabelled photographs. Writes a CSV file: file, label (empty), predicted, and for "
+        "every class probability_CLASS and calibrated_CLASS.",
         ("--workdir=runs/top new/ other/anna.jpg --masks=new_masks",),
         (
             _RUN,
             *_masks(
-                "masks, under a photograph's path in the folder given (or its name, where it is "
-                "given itself); or the mask of a single one"
+                "folder of masks under the photographs' relative paths (or names, for single "
+                "photographs); or the mask of a single photograph"
             ),
-            Flag("out", "predictions.csv", "the file to write", "predictions.csv"),
-            Flag("pictures", "pages", "a folder for pages of photographs with their predictions"),
-            _FLIPS._replace(
-                text=f"{_FLIPS.text}; calibrated once evaluate --flips has been on validation"
-            ),
-            Flag("overwrite", "", "replace the file, and the pages, that are there", False),
+            Flag("out", "predictions.csv", "CSV file to write", "predictions.csv"),
+            Flag("pictures", "pages", "folder for pages of photographs with their predictions"),
+            _FLIPS._replace(text=f"{_FLIPS.text}; calibrated after evaluate --flips on validation"),
+            Flag("overwrite", "", "replace an existing file and pages", False),
         ),
         takes="PHOTO_OR_FOLDER",
         needs="photographs or folders of them",
     ),
     "compare": Verb(
         "finished_runs.run_compare",
-        "Compare runs on the same photographs, with paired tests. Each with the first; seeds of "
-        "one configuration together. A folder of folds counts as one run.",
+        "Compare runs on the same photographs, with paired tests. The first is the reference; "
+        "seeds of one configuration are pooled. A folder of folds counts as one run.",
         ("runs/top runs/rgb runs/again --split=test",),
         (
-            _SPLIT._replace(text="validation (the default) or test, once evaluate has been there"),
+            _SPLIT._replace(text="validation (the default) or test, after evaluate --split=test"),
             _MOVED,
             _out("comparison", "the runs"),
             Flag("thumbnails", "false", "false: no pictures", "true", ("true", "false")),
@@ -220,10 +222,10 @@ VERBS = {
     ),
     "ensemble": Verb(
         "several_runs.run_ensemble",
-        "Weighted mean of the predictions of runs. Fitted weights have the least log-loss on "
-        "validation; by subject, views of the same people are joined, each graded by the runs that "
-        "have it. compare, evaluate and predict take the result as a run. Of one folder of folds: "
-        "its models, for new photographs.",
+        "Weighted mean of the predictions of runs. Fitted weights minimise the log-loss on "
+        "validation; by subject, views of the same people are combined. compare, evaluate and "
+        "predict take the result as a run. A folder of folds gives an ensemble of its models for "
+        "new photographs.",
         ("runs/top runs/rgb runs/again", "runs/top runs/side --by=subject --weights=0.6,0.4"),
         (
             Flag("weights", "mean", "mean, a number for each run, or fitted (the default)"),
@@ -258,28 +260,38 @@ VERBS = {
     ),
     "explain": Verb(
         "finished_runs.run_explain",
-        "Where a run's best model looks, and how much it relies on the mask. Tables, figures, and "
-        "a section of the report. Every access to test photographs is a line in looks.csv.",
+        "Explain a run's best model: Grad-CAM maps, and its reliance on the mask. Tables, figures, "
+        "and a section of the report. Every access to test photographs is a line in looks.csv.",
         ("--workdir=runs/top",),
         (
             _RUN,
             *_OTHERS,
-            Flag("count", "100", "photographs for deletion and insertion; by default 32", 32),
-            Flag("stage", "-2", "of the maps: an earlier one is finer; by default the last", -1),
-            Flag("out", "explained", "where to write, not for the report; by default in the run"),
+            Flag(
+                "count",
+                "100",
+                "photographs for deletion and insertion; by default 32",
+                32,
+            ),
+            Flag("stage", "-2", "stage of the maps (earlier: finer); by default the last", -1),
+            Flag("out", "explained", "output folder, outside the report; by default in the run"),
         ),
     ),
     "convert": Verb(
         "convert.run_convert",
-        "Write pretrained weights, or a run's best, as one file that loads at once. "
+        "Convert pretrained weights, or a run's best, to one safetensors file. "
         "See docs/weights.md.",
         ("--weights=best.pth --model=swin_tiny_patch4_window7_224 --out=best.safetensors",),
         (
             Flag("weights", "best.pth", "a file, a folder, a run, or hf://owner/name", needed=True),
-            Flag("model", "swin_small_patch4_window7_224", "their model", needed=True),
-            Flag("out", "best.safetensors", "the file to write", needed=True),
-            Flag("licence", "MIT", "of the weights; by default what the source says"),
-            Flag("which", "ema", "of several models: raw, ema, auto (raw) or a name", "auto"),
+            Flag("model", "swin_small_patch4_window7_224", "model of the weights", needed=True),
+            Flag("out", "best.safetensors", "file to write", needed=True),
+            Flag("licence", "MIT", "licence of the weights; by default the source's"),
+            Flag(
+                "which",
+                "ema",
+                "of several models: raw, ema, auto (raw) or a name",
+                "auto",
+            ),
         ),
     ),
 }

@@ -1,4 +1,4 @@
-"""The command that people type: ``python launch.py`` in a checkout, ``hairjax`` once installed."""
+"""Name of the program: ``python launch.py`` in a checkout, ``hairjax`` once installed."""
 
 import shlex
 import sys
@@ -15,12 +15,12 @@ START = [str(_LAUNCH)] if _LAUNCH.is_file() else ["-P", "-m", "hairjax"]
 
 
 def install_command(extra: str) -> str:
-    """The command that installs the packages of an extra."""
+    """Command to install the packages of an extra."""
     if _LAUNCH.is_file():
         return f"pip install -r requirements-{extra}.txt"
     return f"pip install 'hairjax[{extra}]'"
 
 
 def command_line(*arguments: str) -> str:
-    """A command with these arguments, quoted for a shell."""
+    """Shell-quoted command with these arguments."""
     return f"{PROGRAM} {shlex.join(arguments)}"
