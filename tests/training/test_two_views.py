@@ -111,7 +111,7 @@ def test_a_run_is_judged_reported_and_explained(root, joined, capsys):
     assert "stages.1.second." not in ledger
     page = (joined / "report.html").read_text()
     assert "tiny_swin + tiny_cnn" in page
-    assert "RGB to the first model and the hair mask to the second" in page
+    assert "RGB for the first model and the hair mask for the second" in page
     assert launch.main(["evaluate", f"--workdir={joined}", "--split=validation"]) == 0
     again = rows_of(joined / "validation" / "predictions.csv")
     assert again == rows_of(joined / "predictions.csv")
@@ -150,7 +150,7 @@ def test_frozen_streams_stay_to_the_bit_and_their_maps_are_kept(root, files, unf
     weights = [f"--config.weights.{key}={file}" for key, file in files.items()]
     more = ["--config.optim.finetune=head", "--config.augment.crop_scale=1"]
     assert train(root, root / "frozen", *more, *off, *weights) == 0
-    assert "its maps of" in capsys.readouterr().out
+    assert "their maps of" in capsys.readouterr().out
     run = load_run(root / "frozen")
     before = flat(pretrained(run.config, 4)[1])
     for path, leaf in flat(run.params).items():
