@@ -36,7 +36,10 @@ def check_config(config: ConfigDict) -> None:
 
 
 def choices() -> dict[str, tuple]:
-    """Allowed values of every key with a fixed choice, including models and stem rules."""
+    """Allowed values by dotted key, for every key with a fixed choice.
+
+    Without the ``tfds:NAME`` that ``data.source`` allows too.
+    """
     # Imported late, so that a mistyped command is answered before JAX is imported (a second).
     from hairjax.models.table import VARIANTS
     from hairjax.weights.stem import RULES

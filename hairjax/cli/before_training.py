@@ -21,7 +21,7 @@ from hairjax.system.paths import require_paths
 
 
 def run_check(given: Namespace) -> int:
-    """The verb ``check``."""
+    """Run ``check``; return its exit status."""
     require_paths(
         folders={"--photos": given.photos, "--masks": mask_folder(given.masks)},
         files={
@@ -44,7 +44,7 @@ def run_check(given: Namespace) -> int:
 
 
 def run_show(given: Namespace) -> int:
-    """The verb ``show``."""
+    """Run ``show``; return its exit status."""
     config = read_configuration(given)
     check_config(config)
     out = Path(given.out or beside(given.config, "show")).expanduser()
@@ -57,7 +57,7 @@ def run_show(given: Namespace) -> int:
 
 
 def run_rates(given: Namespace) -> int:
-    """The verb ``rates``."""
+    """Run ``rates``; return its exit status."""
     config = read_configuration(given)
     if find_place(process_options(config), os.environ):
         raise UserError("rates runs in one process: leave out config.devices.processes")

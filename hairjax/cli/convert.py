@@ -8,7 +8,7 @@ from hairjax.cli.places import require_writable
 
 
 def run_convert(given: Namespace) -> int:
-    """The verb ``convert``."""
+    """Run ``convert``; return its exit status."""
     out = Path(given.out).expanduser()
     require_writable("--out", out.parent)
     require_keys(Path(given.weights).expanduser())

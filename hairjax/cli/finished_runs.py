@@ -26,7 +26,7 @@ _MASKS = ("mask_value", "mask_name", "mask_category")
 
 
 def run_evaluate(given: Namespace) -> int:
-    """The verb ``evaluate``."""
+    """Run ``evaluate``; return its exit status."""
     _check_selection(given)
 
     from hairjax.commands.evaluate import evaluate_run
@@ -38,7 +38,7 @@ def run_evaluate(given: Namespace) -> int:
 
 
 def run_explain(given: Namespace) -> int:
-    """The verb ``explain``."""
+    """Run ``explain``; return its exit status."""
     _check_selection(given)
     if given.count < 1:
         raise UserError(f"--count is {given.count}; it must be at least 1")
@@ -47,8 +47,8 @@ def run_explain(given: Namespace) -> int:
     from hairjax.runs.moved import move_runs
 
     move_runs([Path(given.workdir)], given.moved)
-    asked = _selection(given)
-    explain_run(given.workdir, asked, count=given.count, stage=given.stage, out=given.out)
+    selection = _selection(given)
+    explain_run(given.workdir, selection, count=given.count, stage=given.stage, out=given.out)
     return 0
 
 
@@ -104,7 +104,7 @@ def _require_masks(given: Namespace) -> None:
 
 
 def run_report(given: Namespace) -> int:
-    """The verb ``report``."""
+    """Run ``report``; return its exit status."""
     workdir = Path(given.workdir).expanduser()
     require_run(workdir)
     require_keys(workdir)
@@ -122,7 +122,7 @@ def run_report(given: Namespace) -> int:
 
 
 def run_predict(given: Namespace) -> int:
-    """The verb ``predict``."""
+    """Run ``predict``; return its exit status."""
     _require_masks(given)
     workdir = Path(given.workdir).expanduser()
     require_run(workdir)
@@ -158,7 +158,7 @@ def _require_nothing_there(out: Path, pages: Path | None) -> None:
 
 
 def run_compare(given: Namespace) -> int:
-    """The verb ``compare``."""
+    """Run ``compare``; return its exit status."""
     runs = different_runs("compare", given.others, least=2, example="runs/top runs/rgb")
     out = Path(given.out or default_comparison(runs)).expanduser()
     require_outside_runs("--out", out)

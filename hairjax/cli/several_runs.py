@@ -18,10 +18,10 @@ _EXAMPLE = "runs/top runs/again"
 
 
 def run_ensemble(given: Namespace) -> int:
-    """The verb ``ensemble``."""
+    """Run ``ensemble``; return its exit status."""
     runs = different_runs("ensemble", given.others, least=1, example=_EXAMPLE)
-    alone = len(runs) == 1 and given.by == "photograph"
-    if alone and not (runs[0] / "fold_0").is_dir():
+    single = len(runs) == 1 and given.by == "photograph"
+    if single and not (runs[0] / "fold_0").is_dir():
         raise UserError(
             f"ensemble needs two runs or more, or one folder of folds, not {given.others[0]}; e.g. "
             f"ensemble {_EXAMPLE}"
@@ -38,7 +38,7 @@ def run_ensemble(given: Namespace) -> int:
 
 
 def run_soup(given: Namespace) -> int:
-    """The verb ``soup``."""
+    """Run ``soup``; return its exit status."""
     runs = different_runs("soup", given.others, least=2, example=_EXAMPLE)
     for run in runs:
         require_keys(run)
@@ -53,11 +53,11 @@ def run_soup(given: Namespace) -> int:
 
 
 def run_probe(given: Namespace) -> int:
-    """The verb ``probe``."""
+    """Run ``probe``; return its exit status."""
     if len(given.others) != (0 if given.config else 1):
-        asked = [f"--config={given.config}"] * bool(given.config) + given.others
+        sources = [f"--config={given.config}"] * bool(given.config) + given.others
         raise UserError(
-            f"probe needs one run, or --config, not {', '.join(asked) or 'nothing'}; e.g. probe "
+            f"probe needs one run, or --config, not {', '.join(sources) or 'nothing'}; e.g. probe "
             "runs/top"
         )
     if given.config and given.moved:

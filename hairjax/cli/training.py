@@ -23,7 +23,7 @@ from hairjax.system.program import START
 
 
 def run_train(given: Namespace) -> int:
-    """The verb ``train``."""
+    """Run ``train``; return its exit status."""
     config = read_configuration(given)
     place = find_place(process_options(config), os.environ)
     if place and given.moved:
@@ -58,7 +58,7 @@ def run_train(given: Namespace) -> int:
 
 
 def run_folds(given: Namespace) -> int:
-    """The verb ``folds``."""
+    """Run ``folds``; return its exit status."""
     config = read_configuration(given)
     if not config.data.folds:
         raise UserError("folds needs how many, e.g. --config.data.folds=5")

@@ -29,7 +29,8 @@ class Verb(NamedTuple):
     """Verb of the command line.
 
     Attributes:
-        run: ``module.function`` in ``hairjax.cli``.
+        run: ``module.function`` in ``hairjax.cli``: parsed arguments → exit status; raises
+            UserError.
         text: purpose; the first sentence is the line of the overview.
         examples: arguments of complete commands.
         flags: flags, without configuration keys.

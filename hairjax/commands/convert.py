@@ -47,7 +47,7 @@ def convert_weights(
     Raises:
         WeightsError: the source is unreadable or does not fit the model, or ``out`` exists or is no
             ``.safetensors``; nothing is written.
-        UserError: unknown model.
+        UserError: unknown model, or a run without a finished epoch.
     """
     if out.suffix != SUFFIX:
         raise WeightsError(f"the converted file is written as {SUFFIX}, not as {out.name!r}")

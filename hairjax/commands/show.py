@@ -116,16 +116,19 @@ def views(images: np.ndarray, setup: Setup) -> tuple[np.ndarray, np.ndarray | No
 
 
 def captions(photos: PhotoSet, train: np.ndarray, chosen: np.ndarray) -> list[Caption]:
-    """Captions of the contact sheet."""
+    """Captions of the contact sheet for the images ``chosen``; class sizes are those in ``train``.
+
+    Both are image indices, int [n].
+    """
     counts = np.bincount(photos.labels[train], minlength=len(photos.classes))
     return [
         Caption(
-            class_name=photos.classes[photos.labels[photo]],
-            class_size=f"{counts[photos.labels[photo]]:,} photographs train",
-            file=photos.files[photo],
-            subject=photos.subjects[photo],
+            class_name=photos.classes[photos.labels[i]],
+            class_size=f"{counts[photos.labels[i]]:,} photographs train",
+            file=photos.files[i],
+            subject=photos.subjects[i],
         )
-        for photo in chosen
+        for i in chosen
     ]
 
 

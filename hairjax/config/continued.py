@@ -44,9 +44,10 @@ def _unfrozen(finetune: str) -> str:
 
 
 def explain_other_length(run: Path, old: ConfigDict, new: ConfigDict, *, ended: bool) -> str:
-    """Reason and remedy for resuming a run with another number of epochs.
+    """Error message for resuming a run with another number of epochs: reason and remedy.
 
-    ``ended``: the run reached its last epoch.
+    ``run``: run directory; ``old`` and ``new``: its configuration and the given one; ``ended``: the
+    run reached its last epoch.
     """
     epochs, more = old.train.epochs, new.train.epochs - old.train.epochs
     reason = (

@@ -68,8 +68,8 @@ def sample_transform(key: jax.Array, amounts: Amounts) -> jax.Array:
 def warp(photo: jax.Array, transform: jax.Array, side: int) -> jax.Array:
     """Resample uint8 [stored, stored, 4] bilinearly to float32 [side, side, 4] in [0, 1].
 
-    `transform`, [2, 3], maps output to input coordinates, x and y in [-1, 1]. Outside the image RGB
-    is the ImageNet mean and the mask 0.
+    `transform`, float [2, 3], maps output to input coordinates, x and y from -1 to 1 between outer
+    edges. Outside the image RGB is the ImageNet mean and the mask 0.
     """
     stored = photo.shape[0]
     centres = (jnp.arange(side) + 0.5) * 2 / side - 1

@@ -11,13 +11,16 @@ from hairjax.system.files import write_csv
 _COLUMNS = ("file", "sha256")
 
 
-def write_masks(path: Path, photoset: PhotoSet) -> None:
-    """Write mask checksums as CSV: file (of the image), sha256."""
+def write_checksums(path: Path, photoset: PhotoSet) -> None:
+    """Write a CSV with the columns file (of the image) and sha256 (of its mask).
+
+    The checksums must be known (``photoset.mask_sha256``).
+    """
     write_csv(path, _COLUMNS, zip(photoset.files, photoset.mask_sha256, strict=True))
 
 
-def read_masks(path: Path) -> dict[str, str]:
-    """Read mask checksums: SHA-256 by image file."""
+def read_checksums(path: Path) -> dict[str, str]:
+    """Read the CSV of `write_checksums`: SHA-256 of the mask by image file."""
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as text:
         return {row["file"]: row["sha256"] for row in csv.DictReader(text)}
 

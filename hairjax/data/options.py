@@ -50,8 +50,8 @@ class SourceOptions:
         return len(self.views) > 1
 
     @property
-    def places(self) -> tuple[str, ...]:
-        """Folders of images and masks of all views; "" for none."""
+    def paths(self) -> tuple[str, ...]:
+        """Folder of images and folder or annotation file of masks, per view; "" for none."""
         return tuple(path for view in self.views for path in (view.photos, view.masks))
 
     @property

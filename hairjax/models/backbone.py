@@ -71,7 +71,10 @@ class Backbone(nnx.Module):
         return [self.as_map(x) for x in self._run(images, len(self.stages), keys)]
 
     def embed(self, images: jax.Array) -> jax.Array:
-        """Embedding before the classifier: float32 [batch, dim]."""
+        """Embedding in evaluation mode: float32 [batch, dim], input of the head's hidden layers.
+
+        Without hidden layers, input of the classifier. ``images``: as for the call.
+        """
         last = self._run(images, len(self.stages), part_keys(self, False, None, ()))[-1]
         return self.head.embed(last, None)
 

@@ -21,7 +21,15 @@ EPSILON = 1e-3
 
 
 class InceptionConv(NamedTuple):
-    """Convolution of a branch, with torchvision's name."""
+    """Convolution of a branch.
+
+    Attributes:
+        name: name in torchvision.
+        outputs: output channels, for width 1.
+        size: side of the kernel, or (height, width).
+        stride: stride in both directions.
+        padding: ``torch`` (symmetric) or ``valid`` (none).
+    """
 
     name: str
     outputs: int

@@ -96,7 +96,7 @@ def write_groups_text(rows: Sequence[ParameterRow], groups: Sequence[str], file:
 
 
 def write_groups_csv(rows: Sequence[ParameterRow], file: Path) -> None:
-    """Write ``groups.csv``; inverse of `read_groups_csv`."""
+    """Write the parameter table as ``groups.csv``; `read_groups_csv` returns equal rows."""
     cells = (
         (r.parameter, " ".join(map(str, r.shape)), r.group, r.peak_rate, r.decay, r.first_epoch)
         for r in rows
@@ -108,7 +108,7 @@ def read_groups_csv(file: Path) -> list[ParameterRow]:
     """Read the parameter table from ``groups.csv``.
 
     Raises:
-        UserError: the columns differ or a row is damaged.
+        UserError: other columns, or a row that cannot be parsed.
     """
     with file.open(encoding="utf-8", newline="") as text:
         header, *rows = list(csv.reader(text)) or [[]]

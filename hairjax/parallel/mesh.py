@@ -65,11 +65,11 @@ def batch_sharded(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(AXES))
 
 
-def layout(tree: Any, mesh: Mesh) -> Any:
-    """Sharding of every array in a tree of parameters or train state.
+def shardings(tree: Any, mesh: Mesh) -> Any:
+    """Shardings of the arrays (or shapes) in a tree of parameters or train state, as a tree.
 
-    Arrays are sharded over ``model`` along their longest divisible axis; small and indivisible ones
-    are replicated.
+    Arrays are sharded over ``model`` along their longest divisible axis; those of fewer than
+    ``SMALL`` elements or without such an axis are replicated.
     """
     shards = mesh.shape["model"]
 
@@ -112,5 +112,5 @@ def on_mesh(shapes: Any, mesh: Mesh) -> Any:
     return jax.tree.map(
         lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, jnp.dtype(leaf.dtype), sharding=place),
         shapes,
-        layout(shapes, mesh),
+        shardings(shapes, mesh),
     )

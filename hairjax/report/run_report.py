@@ -185,7 +185,7 @@ def _is_current(place: RunFolder, best_epoch: int) -> bool:
 
 
 def rewrite_report(folder: RunFolder) -> None:
-    """Write the report again if the run has finished."""
+    """Update the report of a finished run and print its path; do nothing for an unfinished one."""
     if is_finished(folder):
         report_run(folder)
         console.say(f"report: {folder.report}")

@@ -24,7 +24,7 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True, eq=False)
 class AlignedPredictions:
-    """Predictions of r runs, one row per image or subject."""
+    """Predictions of r runs for n images or subjects and k classes."""
 
     runs: tuple[RunPredictions, ...]  # the runs
     reference: Predictions  # the n rows, with the probabilities of one of the runs
@@ -32,11 +32,15 @@ class AlignedPredictions:
     present: NDArray[np.bool_]  # bool [r, n], True where a run has predictions
 
     def mixed(self, weights: NDArray[np.float64]) -> Predictions:
-        """Weighted mean of the runs; weights [r]."""
+        """Weighted mean of the runs' probabilities; ``weights``: [r], sum 1, see `mix`.
+
+        Raises:
+            ValueError: invalid weights.
+        """
         return replace(self.reference, probabilities=mix(self.probabilities, weights, self.present))
 
     def of_run(self, place: int) -> Predictions:
-        """Predictions of one run for its rows."""
+        """Predictions of run ``place``, for the rows present in it."""
         chosen = np.flatnonzero(self.present[place])
         return Predictions(
             files=tuple(self.reference.files[i] for i in chosen),

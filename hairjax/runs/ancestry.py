@@ -28,13 +28,13 @@ _ON_HUB = "hf://"
 
 
 @dataclass(frozen=True)
-class Learnt:
-    """Training images of one run."""
+class RunImages:
+    """Images that shaped the weights of one run: for training, and to select its best epoch."""
 
     run: str  # folder name of the run
     photographs: frozenset[str]  # SHA-256 of the training images
     subjects: frozenset[str]  # digests of their subjects, see `subject_digest`
-    selected: frozenset[str]  # SHA-256 of the validation images, which selected its epoch
+    selected: frozenset[str]  # SHA-256 of the validation images
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class Ancestry:
     """Training images of weights, along the chain of runs.
 
     Attributes:
-        learnt: training images of each run, the nearest first.
+        learnt: images of each run, the nearest first.
         untraced: reason for each untraceable source, with file and folder names, without paths.
     """
 
-    learnt: tuple[Learnt, ...] = ()
+    learnt: tuple[RunImages, ...] = ()
     untraced: tuple[str, ...] = ()
 
     @property
@@ -88,8 +88,8 @@ def weights_ancestry(model: ModelSpecification, weights: Sequence[Path | None]) 
 def source_ancestry(source: str, path: Path, visited: tuple[Path, ...] = ()) -> Ancestry:
     """Ancestry of weights, including themselves.
 
-    `source` is as configured, `path` from `find_weights`, `seen` the descendant runs already
-    visited, as absolute paths.
+    `source` is as configured, `path` from `find_weights`; `visited` are the descendant runs, as
+    absolute paths.
     """
     return run_ancestry(path, visited) if is_run(path) else _file_ancestry(source, path)
 
@@ -100,7 +100,7 @@ def run_ancestry(path: Path, visited: tuple[Path, ...] = ()) -> Ancestry:
     if place in visited:  # a folder retrained from its own former weights
         return Ancestry()
     try:
-        own = _learnt(folder)
+        own = _own_ancestry(folder)
     except UserError:
         own = Ancestry(untraced=(f"the split.csv of {place.name} cannot be read",))
     return joined([own, ancestors(folder, (*visited, place))])
@@ -151,11 +151,11 @@ def _file_ancestry(source: str, path: Path) -> Ancestry:
     return Ancestry(untraced=(f"{path.name} does not record its training photographs",))
 
 
-def _learnt(folder: RunFolder) -> Ancestry:
+def _own_ancestry(folder: RunFolder) -> Ancestry:
     rows, source = read_rows(folder.split), resolve(folder.read_config()).source
     trained = [row for row in rows if row["split"] == "train"]
     digests = {subject_digest(row["subject"], source) for row in trained if row["subject"]}
-    own = Learnt(
+    own = RunImages(
         run=folder.path.resolve().name,
         photographs=frozenset(row["sha256"] for row in trained),
         subjects=frozenset(digests),
@@ -209,12 +209,12 @@ def _from_json(plain: Any) -> Ancestry:
     """
     try:
         return Ancestry(
-            tuple(_learnt_from_json(one) for one in plain["learnt"]),
+            tuple(_images_from_json(one) for one in plain["learnt"]),
             tuple(map(str, plain["untraced"])),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"it is no ancestry ({type(error).__name__}: {error})") from error
 
 
-def _learnt_from_json(plain: Mapping[str, Any]) -> Learnt:
-    return Learnt(str(plain["run"]), *(frozenset(map(str, plain[name])) for name in _SETS))
+def _images_from_json(plain: Mapping[str, Any]) -> RunImages:
+    return RunImages(str(plain["run"]), *(frozenset(map(str, plain[name])) for name in _SETS))

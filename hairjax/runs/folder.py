@@ -12,7 +12,7 @@ from hairjax.config.load import load_config, read_initial_config, to_plain
 from hairjax.config.places import FILE, places_of, read_places
 from hairjax.config.resume import differences
 from hairjax.config.schema import flatten
-from hairjax.data.mask_checksums import read_masks
+from hairjax.data.mask_checksums import read_checksums
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.sources.mask_rule import MaskFacts
 from hairjax.parallel.processes import is_first
@@ -78,7 +78,10 @@ class RunFolder:
         return False
 
     def read_epoch(self) -> Any:
-        """Read the epoch of ``metrics.json``; None without the file."""
+        """Read the epoch of ``metrics.json``: int, in an ensemble or soup one per source run.
+
+        None without the file, or for folds.
+        """
         found = json.loads(self.metrics.read_text()) if self.metrics.is_file() else {}
         return found.get("epoch")
 
@@ -152,9 +155,9 @@ class RunFolder:
         found = json.loads(self.masks.read_text()) if self.masks.exists() else {}
         return found.get("coding", ""), found.get("white", 0)
 
-    def read_masks(self) -> dict[str, str]:
+    def read_mask_checksums(self) -> dict[str, str]:
         """Read the SHA-256 of each mask by image; {} for a run of an earlier version."""
-        return read_masks(self.mask_files) if self.mask_files.is_file() else {}
+        return read_checksums(self.mask_files) if self.mask_files.is_file() else {}
 
     def read_mask_facts(self) -> MaskFacts:
         """Read the mask rule of the run; empty if unknown."""

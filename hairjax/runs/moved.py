@@ -175,7 +175,7 @@ def read_mask_checksums(folder: RunFolder) -> dict[str, str]:
     Empty for runs of earlier versions.
     """
     if folder.mask_files.is_file():
-        return folder.read_masks()
+        return folder.read_mask_checksums()
     checksums: dict[str, str] = {}
     if "made" in folder.read_config():
         for run in map(RunFolder, source_runs(folder)):

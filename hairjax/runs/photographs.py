@@ -55,16 +55,16 @@ def read_run_photographs(
     Raises:
         UserError: images are unusable, or differ from those of the first start.
     """
-    places = setup.source.places
+    paths = setup.source.paths
     # Only the user-defined split names the images excluded from cross-validation.
     aside = setup.source.own_split if setup.source.exclude_test else ""
     require_places(
         folder.path,
-        (*places, setup.source.manifest.path, aside if aside != FOLDERS else ""),
+        (*paths, setup.source.manifest.path, aside if aside != FOLDERS else ""),
     )
     photos = load_data(setup.source, setup.prepare, classes)
     own = resolve(folder.read_config()).source
-    if places == own.places:  # the run's own images and masks
+    if paths == own.paths:  # the run's own images and masks
         require_same_masks(read_mask_checksums(folder), photos)
     return photos, read_own_split(folder.split, photos)
 
@@ -92,7 +92,7 @@ def read_selected_photographs(run: Run, split: str) -> tuple[PhotoSet, np.ndarra
         parts = np.full(len(photos), split)
     else:
         photos, parts = read_run_photographs(setup, run.folder, run.classes)
-    if setup.source.places != resolve(run.config).source.places:
+    if setup.source.paths != resolve(run.config).source.paths:
         for line in describe_masks(photos):
             console.say(line)
     chosen = np.flatnonzero(parts == split)

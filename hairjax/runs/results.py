@@ -34,7 +34,7 @@ class Results:
 
 
 def measure(predictions: Predictions) -> Results:
-    """Compute all metrics of predictions."""
+    """Metrics, 95 % intervals and confusion matrix of predictions with known labels."""
     labels, sample = predictions.labels, Sample.from_predictions(predictions)
     return Results(
         metrics=evaluate(labels, predictions.probabilities),

@@ -48,7 +48,7 @@ def compare_runs(workdirs: Sequence[str], split: str, *, out: Path, thumbnails: 
         workdirs: two or more runs or folders of folds; the first configuration is the reference.
         split: ``validation`` or ``test``.
         out: output folder, not a run's.
-        thumbnails: True to show thumbnails of the images that flipped.
+        thumbnails: True to show thumbnails of the images in ``flipped.csv``.
 
     Raises:
         UserError: predictions are missing, or of different images.
@@ -240,7 +240,12 @@ def _jpeg(pixels: np.ndarray) -> bytes:
 
 
 def write_flipped(found: Comparison, path: Path) -> None:
-    """Write the images that one configuration classifies correctly more often than another."""
+    """Write the images that a configuration classifies worse or better than the reference.
+
+    CSV with a row per configuration and image. ``*_right``: share of the runs that classify it
+    correctly, by which ``change`` is ``worse`` or ``better``; ``*_p``: mean probability of the true
+    class.
+    """
     reference = found.summaries[0]
     header = ["compared", "file", "label", "subject", "change", "reference", "other"]
     header += ["reference_right", "other_right", "reference_p", "other_p"]

@@ -52,16 +52,16 @@ def say(text: str) -> None:
 
 @contextmanager
 def progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield a callback (done, total): a bar on a terminal, one final line elsewhere."""
+    """Yield a callback (done, total) for a bar on terminals; print the last total at the end."""
     total = 0
     columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with _bar(*columns) as bar:
         task = bar.add_task(label, total=None)
 
-        def update(done: int, of: int) -> None:
+        def update(done: int, count: int) -> None:
             nonlocal total
-            total = of
-            bar.update(task, completed=done, total=of)
+            total = count
+            bar.update(task, completed=done, total=count)
 
         yield update
     say(f"{label}: {total:,}")

@@ -15,7 +15,7 @@ START = [str(_LAUNCH)] if _LAUNCH.is_file() else ["-P", "-m", "hairjax"]
 
 
 def install_command(extra: str) -> str:
-    """Command to install the packages of an extra."""
+    """Command that installs the packages of an extra with pip."""
     if _LAUNCH.is_file():
         return f"pip install -r requirements-{extra}.txt"
     return f"pip install 'hairjax[{extra}]'"

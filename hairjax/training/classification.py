@@ -56,7 +56,7 @@ class Classification:
         return bool(np.isfinite(predictions.probabilities).all())
 
     def evaluate(self, predictions: Any) -> Metrics:
-        """All classification metrics; None where undefined."""
+        """All classification metrics of `Predictions`, by name; None where undefined."""
         return evaluate(predictions.labels, predictions.probabilities)
 
     def describe(self, train: Mapping[str, float], validation: Metrics) -> str:

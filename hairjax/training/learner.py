@@ -41,7 +41,7 @@ class Learner:
             sums=self.options.task.sums,
         )
         # From the host: every process holds all parameters and fills its devices.
-        return jax.jit(begin, out_shardings=self._layout())(jax.device_get(params))
+        return jax.jit(begin, out_shardings=self._shardings())(jax.device_get(params))
 
     def step(self, *, frozen: tuple[str, ...], cached_stages: int) -> Step:
         """Train step of a phase; see `make_train_step`."""
@@ -49,12 +49,12 @@ class Learner:
             self.graphdef,
             self.tx,
             self.options,
-            layout=self._layout(),
+            shardings=self._shardings(),
             frozen=frozen,
             cached_stages=cached_stages,
         )
 
-    def _layout(self) -> TrainState:
+    def _shardings(self) -> TrainState:
         return jax.tree.map(lambda leaf: leaf.sharding, self.shapes)
 
 

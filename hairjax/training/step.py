@@ -110,7 +110,7 @@ def make_train_step(
     tx: optax.GradientTransformation,
     options: StepOptions,
     *,
-    layout: Any,
+    shardings: Any,
     frozen: tuple[str, ...],
     cached_stages: int,
 ) -> Step:
@@ -124,7 +124,7 @@ def make_train_step(
         graphdef: model without parameters.
         tx: optimizer.
         options: options of all steps.
-        layout: sharding of every array of the state, or one for all.
+        shardings: sharding of every array of the state, or one for all.
         frozen: frozen parts of the model.
         cached_stages: number of leading stages with cached maps; 0: photographs.
     """
@@ -162,8 +162,8 @@ def make_train_step(
     return jax.jit(
         step,
         donate_argnums=0,
-        in_shardings=(layout, shared, shared),
-        out_shardings=(layout, whole),
+        in_shardings=(shardings, shared, shared),
+        out_shardings=(shardings, whole),
         compiler_options=compiler_options(),
     )
 

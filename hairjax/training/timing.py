@@ -10,7 +10,7 @@ import numpy as np
 
 
 class EpochTimer:
-    """Timer of the steps of one epoch."""
+    """Timer of the steps of one epoch; starts when created."""
 
     def __init__(self, batch_size: int):
         self.batch_size = batch_size
@@ -23,12 +23,12 @@ class EpochTimer:
 
     @property
     def step_seconds(self) -> float:
-        """Median step time, without the first step (compilation) unless it is the only one."""
+        """Median seconds per step, without the first (compilation) unless it is the only one."""
         return float(np.median(np.diff([self.begun, *self.ticks])[-max(len(self.ticks) - 1, 1) :]))
 
     @property
     def rate(self) -> float:
-        """Photographs per second."""
+        """Photographs per second at the median step time."""
         return self.batch_size / self.step_seconds
 
     @property
@@ -37,7 +37,10 @@ class EpochTimer:
         return f"{self.rate:.{0 if self.rate >= 10 else 1}f} images/s"
 
     def row(self, epoch: int) -> dict[str, Any]:
-        """Row of the epoch in ``timing.jsonl``."""
+        """Row of ``timing.jsonl``: epoch, seconds since the start of the timer, speed, peak memory.
+
+        Speed is `rate`; peak memory, in bytes, is that of the device if known, else of the process.
+        """
         return {
             "epoch": epoch,
             "seconds": time.perf_counter() - self.begun,

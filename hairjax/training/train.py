@@ -19,7 +19,7 @@ from hairjax.config.continued import continued_command
 from hairjax.config.load import with_moved_places
 from hairjax.config.places import places_of
 from hairjax.config.schema import flatten
-from hairjax.data.mask_checksums import require_same_masks, write_masks
+from hairjax.data.mask_checksums import require_same_masks, write_checksums
 from hairjax.data.photoset import PhotoSet
 from hairjax.data.quality.conflicts import require_one_label
 from hairjax.data.quality.copies import require_no_copies
@@ -178,7 +178,7 @@ def _begin(prepared: Prepared) -> None:
         folder.write_json(folder.classes, list(photos.classes))
         folder.write_levels(photos)
         if photos.mask_sha256:
-            write_masks(folder.mask_files, photos)
+            write_checksums(folder.mask_files, photos)
         if prepared.given:
             folder.write_json(folder.division, {"by": prepared.given})
         write_split(folder.split, photos, prepared.split)
@@ -307,7 +307,7 @@ def _photographs(
     photos = load_data(source, prepare, classes, found)
     split, given = split_photos(photos, source, setup.split, folder.split if resuming else None)
     if resuming:
-        require_same_masks(folder.read_masks(), photos)
+        require_same_masks(folder.read_mask_checksums(), photos)
     if not resuming:
         require_one_label(photos, source)
         require_no_copies(photos, split, source, setup.split, setup.prepare.hair)

@@ -127,9 +127,12 @@ class Checkpoints:
         return self._manager.latest_step()
 
     def restore_last(self, params: Any, rest: Any) -> tuple[Any, Any, dict[str, Any] | None]:
-        """Last state: parameters, rest and best epoch.
+        """Restore the last checkpoint: evaluated parameters, rest of the state, best epoch if any.
 
-        Arguments: ``jax.ShapeDtypeStruct``s (with shardings) or arrays.
+        ``params`` and ``rest``: templates, ``jax.ShapeDtypeStruct``s with shardings or arrays.
+
+        Raises:
+            FileNotFoundError: there is no checkpoint.
         """
         restored = self._manager.restore(
             self.last_step(),

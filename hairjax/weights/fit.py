@@ -34,16 +34,17 @@ def fit_weights(
     Args:
         checkpoint: from ``read_checkpoint``.
         shapes: shape of every parameter by dotted path.
-        initialise: function paths → freshly initialised parameters.
-        windows: window of every bias table by path.
-        grids: height and width in patches of every position embedding by path.
+        initialise: function paths → initialised parameters by path.
+        windows: (height, width) of the window of every relative-position table, by path.
+        grids: (height, width) in patches of every position embedding, by path.
         stem: rule for the stem's input channels, see ``expand_stem``.
 
     Returns:
-        Parameters by path, and a note on each that was not taken as it is.
+        Parameters by path, and notes on the checkpoint and on all changes.
 
     Raises:
         WeightsError: missing or unexpected names, or other shapes; counted, with examples.
+        ValueError: the rule or the number of channels is invalid, see ``expand_stem``.
     """
     found = dict(checkpoint.arrays)
     notes = list(checkpoint.notes)

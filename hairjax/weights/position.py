@@ -6,9 +6,10 @@ from einops import rearrange
 
 
 def resize_position(embedding: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """Position embedding resized to a (height, width) in patches: cubic, anti-aliased, as in timm.
+    """Resize a position embedding to ``grid``, (h, w) in patches: cubic, anti-aliased, as in timm.
 
-    ``embedding``: float [1, 1 + n · n, dim], class token first.
+    ``embedding``: float [1, 1 + n · n, dim], class token first. Returns float32 [1, 1 + h · w,
+    dim], the class token unchanged.
     """
     token, patches = embedding[:, :1], embedding[:, 1:]
     side = round(patches.shape[1] ** 0.5)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hairjax.data.sources.labels import missing_labels, require_no_opinions
+from hairjax.data.sources.labels import missing_labels, require_no_measurements
 from hairjax.data.sources.spelling import (
     class_key,
     most_frequent,
@@ -180,12 +180,12 @@ STAGES = [
 @pytest.mark.parametrize("labels", OPINIONS)
 def test_measured_labels_are_refused(labels):
     with pytest.raises(UserError, match=r"look like mean opinions.*--config\.data\.classes="):
-        require_no_opinions(labels, "labels.csv")
+        require_no_measurements(labels, "labels.csv")
 
 
 @pytest.mark.parametrize("labels", STAGES)
 def test_stages_are_not_measured(labels):
-    require_no_opinions(labels, "labels.csv")
+    require_no_measurements(labels, "labels.csv")
 
 
 def test_no_two_groups_share_a_name():

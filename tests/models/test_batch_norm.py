@@ -125,7 +125,7 @@ def after(steps=1, *, micro_batches=1, devices=1, finetune="full", remat=False, 
             seed=0,
             mesh=mesh,
         ),
-        layout=places,
+        shardings=places,
         frozen=frozen_parts(groups, 1),
         cached_stages=0,
     )

@@ -23,10 +23,10 @@ from hairjax.parallel.mesh import (
     batch_sharded,
     describe_mesh,
     join_shares,
-    layout,
     make_mesh,
     on_mesh,
     replicated,
+    shardings,
     share,
 )
 from hairjax.system.errors import UserError
@@ -91,7 +91,7 @@ def on(devices, shard=1):
         # A device holds its own photographs' logits alone.
         return loss, grads, nnx.merge(graphdef, params)(images)
 
-    whole, shared, parts = replicated(mesh), batch_sharded(mesh), layout(params, mesh)
+    whole, shared, parts = replicated(mesh), batch_sharded(mesh), shardings(params, mesh)
     compiled = (
         jax.jit(run, in_shardings=(parts, shared, shared), out_shardings=(whole, parts, shared))
         .lower(params, images, labels)
@@ -184,9 +184,9 @@ def test_large_arrays_are_cut_along_their_longest_divisible_axis():
         "number": ((), ()),
     }
     tree = {name: jax.ShapeDtypeStruct(whole, "float32") for name, (whole, _) in shapes.items()}
-    for name, sharding in layout(tree, mesh).items():
+    for name, sharding in shardings(tree, mesh).items():
         assert sharding.shard_shape(shapes[name][0]) == shapes[name][1], name
-    for sharding in layout(tree, make_mesh(8, 1)).values():
+    for sharding in shardings(tree, make_mesh(8, 1)).values():
         assert sharding.is_fully_replicated
 
 
@@ -220,7 +220,7 @@ def stepper(devices, shard):
     mesh = make_mesh(devices, shard)
     tx = optax.sgd(0.1, momentum=0.9)
     first = jax.jit(functools.partial(first_state, tx=tx, averaged=True, sums=TASK.sums))(params)
-    places = layout(first, mesh)
+    places = shardings(first, mesh)
     step = make_train_step(
         graphdef,
         tx,
@@ -233,7 +233,7 @@ def stepper(devices, shard):
             seed=0,
             mesh=mesh,
         ),
-        layout=places,
+        shardings=places,
         frozen=(),
         cached_stages=0,
     )

@@ -7,7 +7,7 @@ import pytest
 
 from hairjax.report.checklists.answers import checklist_answers
 from hairjax.report.sections.ancestry import ancestry_sentences
-from hairjax.runs.ancestry import Ancestry, Learnt
+from hairjax.runs.ancestry import Ancestry, RunImages
 from hairjax.runs.environment import Weights
 from hairjax.runs.overlap import Overlap
 from tests.report.example import example_report, section
@@ -16,8 +16,8 @@ NONE = {"validation": 0, "test": 0}
 HELD = {"validation": 320, "test": 319}
 CLEAN = Overlap(HELD, NONE, NONE, 0, (), ())
 LEAKY = Overlap(HELD, {"validation": 3, "test": 7}, NONE, 0, ("top",), ("a.png (test)",))
-TOP = Ancestry((Learnt("top", frozenset("a"), frozenset("b"), frozenset()),))
-BARE = Ancestry((Learnt("top", frozenset("a"), frozenset(), frozenset()),))
+TOP = Ancestry((RunImages("top", frozenset("a"), frozenset("b"), frozenset()),))
+BARE = Ancestry((RunImages("top", frozenset("a"), frozenset(), frozenset()),))
 RUN, HUB, DRAWN = Weights("runs/top", "", "", 0), Weights("hf://timm/swin", "m", "f0", 1), None
 
 

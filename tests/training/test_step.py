@@ -124,7 +124,7 @@ class Trainer:
                 seed=seed,
                 mesh=self.mesh,
             ),
-            layout=replicated(self.mesh),
+            shardings=replicated(self.mesh),
             frozen=frozen_parts(groups, 1),
             cached_stages=0,
         )

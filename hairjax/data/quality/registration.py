@@ -18,11 +18,11 @@ _FLAT = 2.0  # compression noise, in grey values
 
 
 def register(first: Pictures, second: Pictures, start: Crops, steps: int) -> Crops:
-    """Register pairs of images by `steps` Gauss-Newton steps on a crop of the first ones.
+    """Fit the crop of each first image that shows the second, by `steps` Gauss-Newton steps.
 
     A crop maps position p of the second image (-1 … 1 in both directions) to (1 + stretch) · p +
-    shift in the first; brightness and contrast are free. `start` are the initial crops, zeros for
-    none. Returns the final crops, converged or not.
+    shift in the first, both within ±0.3; brightness and contrast are fitted too. `start` are the
+    initial crops, zeros for the whole image. Returns the final crops, converged or not.
     """
     side = first.shape[1]
     at = _places(side)

@@ -1,4 +1,4 @@
-"""Missing labels, and opinion scores that are no classes."""
+"""Missing labels, and measurements in place of classes."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -62,12 +62,14 @@ def leave_out_missing(
     return [row for row in rows if row.label not in missing]
 
 
-def require_no_opinions(labels: Sequence[str], source: str) -> None:
-    """Raise if the labels of all images are measurements, such as mean opinion scores.
+def require_no_measurements(labels: Sequence[str], source: str) -> None:
+    """Raise if the labels (one per image) are measurements, such as mean opinion scores.
+
+    ``source``: their file or folder, for the message.
 
     Raises:
-        UserError: numbers that are neither integers nor halves, or ten and more that differ in most
-            images.
+        UserError: all labels are numbers, and one is no multiple of 0.5, or at least ten are
+            different, more than half as many as there are images.
     """
     found = sorted(set(labels))
     if not found or not all(re.fullmatch(r"-?[0-9]+(?:[.,][0-9]+)?", plain(one)) for one in found):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from hairjax.data.sources.classes import class_names, label_index, require_classes_on_top
 from hairjax.data.sources.folders import walk_classes, walk_parts
-from hairjax.data.sources.labels import leave_out_missing, missing_labels, require_no_opinions
+from hairjax.data.sources.labels import leave_out_missing, missing_labels, require_no_measurements
 from hairjax.data.sources.lookup import one_form
 from hairjax.data.sources.manifest import (
     NOTHING_FURTHER,
@@ -167,7 +167,7 @@ class _Labels(NamedTuple):
         spellings = near_equal_classes(labels)
         form = most_frequent(spellings if search.merge else (), given)
         if not search.given:
-            require_no_opinions(given, where)
+            require_no_measurements(given, where)
         names = class_names([form.get(one, one) for one in labels], search.given, where, absent)
         place = {label: label_index(form.get(label, label), names) for label in labels}
         return cls(names, place, spellings)

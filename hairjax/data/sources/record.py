@@ -26,7 +26,7 @@ class Source(Protocol):
 class Records:
     """Records of a split.
 
-    `stamp` is of their files: size in bytes and modification time (ns).
+    `stamp`: total size in bytes and latest modification time (ns) of their files.
     """
 
     source: Source
@@ -50,7 +50,7 @@ class Record:
 
     @property
     def stamp(self) -> tuple[int, ...]:
-        """Values that change with the files."""
+        """Size in bytes and modification time (ns) of the split's files."""
         return self.records.stamp
 
     def __str__(self) -> str:

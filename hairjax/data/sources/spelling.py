@@ -16,11 +16,11 @@ _SPELLINGS_SHOWN = 6
 
 
 def plain(name: str) -> str:
-    """Normalise case and width; remove invisible characters and surrounding spaces."""
+    """Normalise case, width (NFKC) and dashes; remove format characters (Cf) and outer spaces."""
     # Twice: case folding may denormalise.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    seen = (letter for letter in folded if unicodedata.category(letter) != "Cf")
-    return "".join(seen).translate(_DASHES).strip()
+    visible = (letter for letter in folded if unicodedata.category(letter) != "Cf")
+    return "".join(visible).translate(_DASHES).strip()
 
 
 def class_key(name: str) -> str:

@@ -111,7 +111,7 @@ def removal_order(maps: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def random_maps(like: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
-    """Standard normal maps of the same shape: the uninformative reference."""
+    """Standard normal maps of the shape of ``like``, float32: the uninformative reference."""
     return np.random.default_rng(seed).standard_normal(like.shape, np.float32)
 
 

@@ -88,7 +88,7 @@ def edge_pixels(side: int) -> int:
 
 
 def other_photographs(count: int, seed: int) -> NDArray[np.int64]:
-    """Random derangement: another photograph for each of ``count``, int [count]."""
+    """Random cyclic permutation, int [count]: another photograph for each; ``count`` ≥ 2."""
     order = np.random.default_rng(seed).permutation(count)
     others = np.empty(count, np.int64)
     others[order] = np.roll(order, 1)  # a single cycle has no fixed point

@@ -48,7 +48,10 @@ def corn_log_probabilities(logits: jax.Array) -> jax.Array:
 
 
 class Cumulative(nnx.Module):
-    """Proportional-odds layer, initialised to equal class probabilities at score 0."""
+    """Proportional-odds layer: [batch, dim] → log-probabilities [batch, num_classes].
+
+    Initialised to equal class probabilities at score 0.
+    """
 
     def __init__(self, dim: int, num_classes: int, *, rngs: nnx.Rngs):
         shares = np.arange(1, num_classes) / num_classes
@@ -63,7 +66,10 @@ class Cumulative(nnx.Module):
 
 
 class Corn(nnx.Module):
-    """CORN layer: a binary task per step between classes."""
+    """CORN layer: [batch, dim] → log-probabilities [batch, num_classes].
+
+    A dense layer gives the ``num_classes - 1`` logits of `corn_log_probabilities`.
+    """
 
     def __init__(self, dim: int, num_classes: int, *, rngs: nnx.Rngs):
         self.steps = nnx.Linear(dim, num_classes - 1, kernel_init=truncated_normal, rngs=rngs)

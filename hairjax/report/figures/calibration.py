@@ -73,9 +73,9 @@ def risk_coverage_figure(
     """Plot the error rate of the retained photographs (risk) against their share (coverage).
 
     Args:
-        coverage: rising to 1.
-        risk: error rate at each coverage.
-        retained: coverages of the table, plotted with their intervals.
+        coverage: float [n], ascending to 1.
+        risk: float [n], error rate at each coverage.
+        retained: coverages of the table, the first of them 1, plotted with their 95 % intervals.
         path: PNG to write; an SVG is written beside it.
     """
     with matplotlib.style.context(["default", STYLE, IN_COLUMN]):
