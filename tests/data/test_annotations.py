@@ -19,10 +19,9 @@ from hairjax.data.prepare import containers
 from hairjax.data.prepare.mask_values import parse_hair
 from hairjax.data.prepare.read import prepare, read_photo
 from hairjax.data.prepare.store import prepare_once
-from hairjax.data.sources.mask_rule import MaskRule
-from hairjax.data.sources.photos import Search, find_photos
 from hairjax.system.errors import UserError
 from tests.data.reading import reading
+from tests.data.searching import find
 
 WIDTH, HEIGHT = 20, 16
 HAIR = np.zeros((HEIGHT, WIDTH), bool)
@@ -78,20 +77,6 @@ def photographs(root: Path, names=("level_0/a.jpg", "level_1/b.jpg"), size=(WIDT
         path = root / "photos" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (*size[::-1], 3), np.uint8)).save(path)
-
-
-def find(root: Path, masks="masks", photos="photos", manifest="", **rule):
-    return find_photos(
-        Search(
-            photos=str(root / photos),
-            masks=str(root / masks),
-            manifest=manifest and str(root / manifest),
-            subject="",
-            classes=None,
-            need_masks=True,
-            mask_rule=MaskRule(**rule),
-        )
-    )
 
 
 def masks_of(index, side=WIDTH):

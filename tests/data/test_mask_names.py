@@ -11,6 +11,7 @@ from hairjax.data.sources.mask_rule import MaskRule
 from hairjax.data.sources.photos import Search, find_photos
 from hairjax.data.sources.unlabelled import find_unlabelled
 from hairjax.system.errors import UserError
+from tests.data.searching import find
 
 SIZE = (6, 4)
 PHOTO = Image.fromarray(np.arange(72, dtype=np.uint8).reshape(4, 6, 3))
@@ -31,20 +32,6 @@ def named(file, pattern, suffix=".png"):
     stem = name.rpartition(".")[0]
     found = pattern.replace("{name}", stem).replace("{file}", name)
     return f"{folder}/{found}{suffix}" if folder else f"{found}{suffix}"
-
-
-def find(root, masks="masks", manifest="", **rule):
-    return find_photos(
-        Search(
-            photos=str(root / "photos"),
-            masks=str(root / masks),
-            manifest=manifest and str(root / manifest),
-            subject="",
-            classes=None,
-            need_masks=True,
-            mask_rule=MaskRule(**rule),
-        )
-    )
 
 
 def pairs(root, index, masks="masks"):

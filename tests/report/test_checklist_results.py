@@ -7,19 +7,9 @@ from hairjax.report.checklists.answers import checklist_answers
 from hairjax.report.checklists.items import CHECKLISTS, read_checklist
 from hairjax.report.checklists.results import result_answers
 from hairjax.report.page import SECTIONS
-from tests.report.example import CONFUSION, example_report, pictures, predictions, split_results
+from tests.report.example import CONFUSION, pictures, predictions, split_results
 
 CAMERAS = {"camera": {name: str(i % 2) for i, name in enumerate(predictions(CONFUSION).files)}}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("figures")
-
-
-@pytest.fixture(scope="module")
-def report(folder):
-    return example_report(folder)
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,6 @@ from tests.report.example import (
     CLASSES,
     CONFUSION,
     SCORES,
-    example_report,
     pictures,
     predictions,
     split_results,
@@ -37,17 +36,6 @@ LOOK = AccessRecord(
 )
 FIGURES, PICTURES = 8, 2 * 3  # of the fullest page; in its gallery, and in that of its examples
 CAMERAS = ("old", "<b>&\"'")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("figures")
-
-
-@pytest.fixture(scope="module")
-def report(folder):
-    """Of a run whose test photographs were never looked at."""
-    return example_report(folder)
 
 
 @pytest.fixture(scope="module")

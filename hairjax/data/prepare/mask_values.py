@@ -77,7 +77,7 @@ class Hair:
 
     @property
     def key(self) -> str:
-        """As ``data.mask_value`` says it."""
+        """Value of ``data.mask_value``."""
         return self.value or ("" if self.how == "auto" else self.how)
 
 
